@@ -4,7 +4,7 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { deno } from "./deno.ts";
+import { deno } from "./run.ts";
 import { ROOT } from "./tree.ts";
 
 /** Formats the text of a TypeScript module. */
@@ -18,7 +18,7 @@ export function formatMarkdown(text: string): string {
 }
 
 function format(text: string, ext: string): string {
-  return execFileSync(deno(), ["fmt", "--quiet", "--ext", ext, "-"], {
+  return execFileSync(deno()[0] ?? "", ["fmt", "--quiet", "--ext", ext, "-"], {
     cwd: ROOT,
     input: text,
     encoding: "utf8",

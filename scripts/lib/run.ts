@@ -1,0 +1,68 @@
+/**
+ * Runs a command for a script: output goes to the terminal as it comes, and back to the caller at the end.
+ * Knows processes and time limits; refuses to know what the commands are for.
+ * @module
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { ROOT } from "./tree.ts";
+
+/** How a command ended. */
+export interface Outcome {
+  /** The exit status; 1 when it was ended by a signal, 124 when its time was over, 127 when it is not there. */
+  readonly code: number;
+  /** Standard output and standard error as they came, without colours. */
+  readonly text: string;
+  readonly seconds: number;
+}
+
+/** What `run` may be told. */
+export interface RunOptions {
+  /** Show nothing while it runs. */
+  readonly quiet?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command is ended after this long. */
+  readonly limitMs?: number;
+}
+
+/** Runs a command in the root of the project. */
+export function run(command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const [file = "", ...args] = command;
+  const began = performance.now();
+  return new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: "1", ...options.env };
+    const child = spawn(file, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    const chunks: string[] = [];
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, options.limitMs ?? 600_000);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (chunk: string) => {
+        chunks.push(chunk);
+        if (!options.quiet) process.stdout.write(chunk);
+      });
+    }
+    const finish = (code: number): void => {
+      clearTimeout(timer);
+      resolve({ code, text: chunks.join(""), seconds: (performance.now() - began) / 1000 });
+    };
+    child.on("error", (error) => {
+      chunks.push(String(error));
+      finish(127);
+    });
+    child.on("close", (code) => finish(late ? 124 : code ?? 1));
+  });
+}
+
+/** The command that starts Deno: the one that runs this, since `npx deno` need not put one on the PATH. */
+export function deno(): string[] {
+  return ["Deno" in globalThis ? process.execPath : "deno"];
+}
+
+/** The command that starts Bun: the one on the PATH, or the one that npm has. */
+export function bun(): string[] {
+  const found = spawnSync("bun", ["--version"], { stdio: "ignore" }).status === 0;
+  return found ? ["bun"] : ["npx", "-y", "bun@^1.4.0"];
+}

@@ -1,0 +1,52 @@
+/**
+ * Reads the reports of `deno test` and `bun test` into numbers of tests.
+ * Knows the two formats; refuses to know which tests there are.
+ * @module
+ */
+
+/** How many tests, groups not counted. */
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** The tally of one runtime: a run that ended badly, or ran nothing, has failed at least once. */
+export function count(code: number, read: () => Tally): Tally {
+  let tally: Tally;
+  try {
+    tally = read();
+  } catch {
+    tally = { passed: 0, failed: 0, skipped: 0 };
+  }
+  const bad = code !== 0 || tally.passed + tally.failed === 0;
+  return bad && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
+
+/** Counts a JUnit report of Deno, which lists a group (`describe`) as a case beside its tests. */
+export function countJunit(xml: string): Tally {
+  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*>([\s\S]*?)<\/testcase>/g)];
+  const groups = new Set<string>();
+  for (const [, name = ""] of cases) {
+    for (let at = name.indexOf(" &gt; "); at >= 0; at = name.indexOf(" &gt; ", at + 1)) {
+      groups.add(name.slice(0, at));
+    }
+  }
+  const tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const [, name = "", body = ""] of cases) {
+    if (groups.has(name)) continue;
+    if (body.includes("<failure")) tally.failed++;
+    else if (body.includes("<skipped")) tally.skipped++;
+    else tally.passed++;
+  }
+  return tally;
+}
+
+/** Counts by the closing lines of `bun test`: ` 4 pass`, ` 1 fail`, ` 1 skip`, ` 1 error`. */
+export function countBun(text: string): Tally {
+  const last = (word: string): number => {
+    const found = [...text.matchAll(new RegExp(`^ *(\\d+) ${word}s?$`, "gm"))].at(-1);
+    return Number(found?.[1] ?? 0);
+  };
+  return { passed: last("pass"), failed: last("fail") + last("error"), skipped: last("skip") + last("todo") };
+}

@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { count, countBun, countJunit } from "./tally.ts";
+
+const JUNIT = `<testsuites>
+<testcase name="group" classname="x"><failure message="1 test step failed">1 test step failed.</failure></testcase>
+<testcase name="group &gt; good" classname="x"></testcase>
+<testcase name="group &gt; bad" classname="x"><failure message="no">no</failure></testcase>
+<testcase name="flat" classname="x">
+</testcase>
+<testcase name="later" classname="x"><skipped/></testcase>
+</testsuites>`;
+
+describe("countJunit()", () => {
+  test("counts tests and leaves out their groups", () => {
+    assertEquals(countJunit(JUNIT), { passed: 2, failed: 1, skipped: 1 });
+  });
+});
+
+describe("countBun()", () => {
+  test("reads the closing lines", () => {
+    const text = "(pass) 3 pass\n\n 12 pass\n 2 skip\n 1 fail\n 1 error\nRan 15 tests across 2 files.";
+    assertEquals(countBun(text), { passed: 12, failed: 2, skipped: 2 });
+  });
+});
+
+describe("count()", () => {
+  test("fails a run of nothing", () => {
+    assertEquals(count(0, () => countBun("")), { passed: 0, failed: 1, skipped: 0 });
+  });
+  test("fails a run that ended badly though no test failed", () => {
+    assertEquals(count(1, () => countBun(" 3 pass\n 0 fail")), { passed: 3, failed: 1, skipped: 0 });
+  });
+  test("fails a run without a report", () => {
+    const read = () => {
+      throw new Error("No such file");
+    };
+    assertEquals(count(0, read), { passed: 0, failed: 1, skipped: 0 });
+  });
+});
