@@ -1,1 +1,45 @@
-export {};
+/**
+ * `promptSecret()` as in JSR's `@std/cli`, on Deno and Bun.
+ * Knows the terminal; refuses to know what the secret is for.
+ * @module
+ */
+import { readSync, writeSync } from "node:fs";
+import process, { stdin } from "node:process";
+
+/** How to ask. */
+export interface PromptSecretOptions {
+  /** What is shown for each character; empty for nothing. */
+  mask?: string;
+  /** Wipe the question when it is answered. */
+  clear?: boolean;
+}
+
+/** Asks on the terminal without showing the answer; null if there is no terminal. */
+export function promptSecret(message = "Secret", options: PromptSecretOptions = {}): string | null {
+  if (!stdin.isTTY) return null;
+  const { mask = "*", clear = false } = options;
+  const answer: string[] = [];
+  const byte = new Uint8Array(4);
+  const show = (text: string): void => void writeSync(2, text);
+  show(`${message} `);
+  stdin.setRawMode(true);
+  try {
+    while (true) {
+      const read = readSync(0, byte);
+      if (read === 0) break;
+      const key = new TextDecoder().decode(byte.subarray(0, read));
+      if (key === "\r" || key === "\n" || key === "\x04") break;
+      if (key === "\x03") process.exit(130);
+      if (key === "\x7f" || key === "\b") {
+        if (answer.pop() !== undefined) show("\b \b".repeat(mask.length));
+      } else if (key >= " ") {
+        answer.push(key);
+        show(mask);
+      }
+    }
+  } finally {
+    stdin.setRawMode(false);
+    show(clear ? "\r\x1b[K" : "\n");
+  }
+  return answer.join("");
+}
