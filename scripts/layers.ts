@@ -1,0 +1,182 @@
+/**
+ * Fails when a module imports what its layer may not, when the core is not pure, or when a module lacks its first doc.
+ * Knows the layers and what purity means; refuses to know what the modules do.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { posix } from "node:path";
+import { loadCore } from "./lib/bare_context.ts";
+import { codeOf, importsOf, lineAt } from "./lib/source.ts";
+import { filesUnder, pathOf } from "./lib/tree.ts";
+
+interface Layer {
+  /** Modules under this path belong to the layer. */
+  readonly at: string;
+  /** Paths it may import. */
+  readonly values: readonly string[];
+  /** Paths it may import types from, besides. */
+  readonly types?: readonly string[];
+  /** Packages and `node:` modules it may import; `*` for any. */
+  readonly packages?: readonly string[];
+  /** No I/O, no clock, no randomness, nothing asynchronous, no runtime. */
+  readonly core?: true;
+}
+
+/** The most exact path comes first. Everything may import from its own layer. */
+const LAYERS: readonly Layer[] = [
+  { at: "spec", values: [] },
+  { at: "src/codec", values: [], types: ["spec"], core: true },
+  { at: "src/topic", values: ["src/codec"], types: ["spec"], core: true },
+  { at: "src/delivery", values: ["src/codec", "src/topic"], types: ["spec"], core: true },
+  { at: "src/engine", values: ["src/codec", "src/topic", "src/delivery"], types: ["spec"], core: true },
+  {
+    at: "src/client",
+    values: ["src/codec", "src/topic", "src/delivery", "src/engine"],
+    types: ["spec", "src/transport"],
+    core: true,
+  },
+  {
+    at: "src/broker",
+    values: ["src/codec", "src/topic", "src/delivery", "src/engine"],
+    types: ["spec", "src/transport"],
+    core: true,
+  },
+  { at: "src/transport", values: [], core: true },
+  { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
+  { at: "src/store", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },
+  { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
+  {
+    at: "src/runtime",
+    values: [
+      "src/auth",
+      "src/broker",
+      "src/client",
+      "src/codec",
+      "src/delivery",
+      "src/engine",
+      "src/store",
+      "src/topic",
+      "src/transport",
+    ],
+    types: ["spec"],
+    packages: ["*"],
+  },
+  { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
+  { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
+  {
+    at: "conformance",
+    values: [
+      "spec",
+      "src/transport",
+      "src/runtime/dial.ts",
+      "src/runtime/listen.ts",
+      "src/codec/reason_code.ts",
+    ],
+    packages: ["*"],
+  },
+  { at: "scripts", values: ["src", "spec", "conformance", "mod.ts"], packages: ["*"] },
+  { at: "mod.ts", values: ["src"] },
+];
+
+/** The folders whose modules must be pure. */
+export const CORE: readonly string[] = LAYERS.filter((layer) => layer.core).map((layer) => layer.at);
+
+/** What no core module may name, and the one file that may. */
+const IMPURE: readonly { readonly pattern: RegExp; readonly what: string; readonly but?: string }[] = [
+  ...["async", "await"].map((what) => ({ pattern: word(what), what })),
+  { pattern: word("Promise"), what: "Promise", but: "src/broker/store.ts" },
+  ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask"].map((what) => ({
+    pattern: word(what),
+    what,
+  })),
+  { pattern: /(?<![.\w$])Date\s*[.(]|\bnew\s+Date\b/g, what: "Date" },
+  { pattern: /\bMath\s*\.\s*random\b/g, what: "Math.random" },
+  ...["performance", "crypto", "console", "process", "Buffer", "fetch", "require"].map((what) => ({
+    pattern: word(what),
+    what,
+  })),
+];
+
+/** Only these may name a runtime. */
+const MAY_NAME_RUNTIME = ["src/runtime", "scripts"];
+
+function word(name: string): RegExp {
+  return new RegExp(`(?<![.\\w$#])${name}(?![\\w$]|\\s*\\??:)`, "g");
+}
+
+/** What is wrong with one module, given by its path from the root and its text. Tests may import what they like. */
+export function violations(path: string, text: string): string[] {
+  if (path.endsWith("_test.ts")) return [];
+  const layer = LAYERS.find(({ at }) => within(path, at));
+  if (layer === undefined) return [`${path}: belongs to no layer`];
+  return [
+    ...headerFaults(path, text),
+    ...importFaults(path, text, layer),
+    ...purityFaults(path, text, layer),
+  ];
+}
+
+function headerFaults(path: string, text: string): string[] {
+  const faults: string[] = [];
+  if (!/^(?:#!.*\n)?\/\*\*[\s\S]*?@module[\s\S]*?\*\//.test(text)) {
+    faults.push(`${path}:1: does not begin with a doc comment that says what it knows (@module)`);
+  }
+  if (!/^[a-z0-9_]+\.ts$/.test(posix.basename(path))) faults.push(`${path}: is not in snake_case`);
+  return faults;
+}
+
+function importFaults(path: string, text: string, layer: Layer): string[] {
+  const faults: string[] = [];
+  for (const { specifier, typeOnly, line } of importsOf(text)) {
+    const where = `${path}:${line}`;
+    if (!specifier.startsWith(".")) {
+      const packages = layer.packages ?? [];
+      if (!packages.includes("*") && !packages.includes(specifier)) {
+        faults.push(`${where}: ${layer.at} may not import ${specifier}`);
+      }
+      continue;
+    }
+    const target = posix.join(posix.dirname(path), specifier);
+    const { values, types = [] } = layer;
+    if (within(target, layer.at) || values.some((at) => within(target, at))) continue;
+    if (!types.some((at) => within(target, at))) {
+      faults.push(`${where}: ${layer.at} may not import ${target}`);
+    } else if (!typeOnly) faults.push(`${where}: ${layer.at} may import only types from ${target}`);
+  }
+  return faults;
+}
+
+function purityFaults(path: string, text: string, layer: Layer): string[] {
+  const code = codeOf(text);
+  const faults: string[] = [];
+  const find = (pattern: RegExp, message: string): void => {
+    for (const { index } of code.matchAll(pattern)) faults.push(`${path}:${lineAt(code, index)}: ${message}`);
+  };
+  if (layer.core) {
+    for (const { pattern, what, but } of IMPURE) {
+      if (path !== but) find(pattern, `the core may not name ${what}`);
+    }
+  }
+  if (!MAY_NAME_RUNTIME.some((at) => within(path, at))) {
+    for (const runtime of ["Deno", "Bun"]) find(word(runtime), `only src/runtime may name ${runtime}`);
+  }
+  return faults;
+}
+
+function within(path: string, at: string): boolean {
+  return path === at || path.startsWith(`${at}/`);
+}
+
+if (import.meta.main) {
+  const files = [
+    "mod.ts",
+    ...["spec", "src", "conformance", "scripts"].flatMap((at) => filesUnder(at, ".ts")),
+  ]
+    .filter((file) => filesUnder(".", ".ts").includes(file) && !file.startsWith("scripts/jsr/"));
+  const faults = files.flatMap((file) => violations(file, readFileSync(pathOf(file), "utf8")));
+  const core = files.filter((file) => CORE.some((at) => within(file, at)) && !file.endsWith("_test.ts"));
+  faults.push(...await loadCore(core));
+  for (const fault of faults) console.log(fault);
+  console.log(`Layers: ${files.length} modules, ${core.length} of them core, ${faults.length} faults`);
+  process.exit(faults.length === 0 ? 0 : 1);
+}
