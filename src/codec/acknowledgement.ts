@@ -52,7 +52,7 @@ export function decodeAcknowledgement(
 
 /**
  * §3.4 to §3.7 writes an acknowledgement in its shortest form; below level 5 without Reason Code and properties.
- * Throws {@linkcode UsageError}.
+ * Throws `UsageError`.
  */
 export function encodeAcknowledgement(writer: Writer, packet: Acknowledgement, level: ProtocolLevel): void {
   const { type, reasonCode, properties } = packet;

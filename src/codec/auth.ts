@@ -27,7 +27,7 @@ export function decodeAuth(reader: Reader, flags: number, level: ProtocolLevel):
   return { type: PacketType.AUTH, reasonCode, properties };
 }
 
-/** §3.15 writes an AUTH, in its shortest form. Throws {@linkcode UsageError}. */
+/** §3.15 writes an AUTH, in its shortest form. Throws `UsageError`. */
 export function encodeAuth(writer: Writer, packet: Auth, level: ProtocolLevel): void {
   const { reasonCode, properties } = packet;
   if (level < 5) throw new UsageError("AUTH before MQTT 5.0 [2.1.2/reserved-type]");

@@ -38,7 +38,7 @@ export function decodeConnack(reader: Reader, flags: number, level: ProtocolLeve
   return packet;
 }
 
-/** §3.2 writes a CONNACK; below level 5 without its properties. Throws {@linkcode UsageError}. */
+/** §3.2 writes a CONNACK; below level 5 without its properties. Throws `UsageError`. */
 export function encodeConnack(writer: Writer, packet: Connack, level: ProtocolLevel): void {
   writer.begin(PacketType.CONNACK << 4);
   writer.u8(packet.sessionPresent && level > 3 ? 1 : 0); // [MQTT-3.2.2-1]

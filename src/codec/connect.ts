@@ -140,7 +140,7 @@ function decodeWill(reader: Reader, flags: number, level: ProtocolLevel): Will {
   return will;
 }
 
-/** §3.1 writes a CONNECT at the level it names. Throws {@linkcode UsageError}. */
+/** §3.1 writes a CONNECT at the level it names. Throws `UsageError`. */
 export function encodeConnect(writer: Writer, packet: Connect, _level: ProtocolLevel = packet.level): void {
   const { level, will, username, password, properties } = packet;
   checkConnect(packet);

@@ -2,7 +2,6 @@
  * §3.14 DISCONNECT: decodes and encodes; knows nothing of wills and session expiry.
  * @module
  */
-import type { UsageError } from "./error.ts";
 import { requireFlags, requireReason, writeReason } from "./field.ts";
 import type { Disconnect, ProtocolLevel } from "./packet.ts";
 import { PacketType } from "./packet_type.ts";
@@ -28,7 +27,7 @@ export function decodeDisconnect(reader: Reader, flags: number, level: ProtocolL
 
 /**
  * §3.14 writes a DISCONNECT in its shortest form; below level 5 without Reason Code and properties.
- * Throws {@linkcode UsageError}.
+ * Throws `UsageError`.
  */
 export function encodeDisconnect(writer: Writer, packet: Disconnect, level: ProtocolLevel): void {
   const { reasonCode, properties } = packet;

@@ -15,13 +15,16 @@ export type Fault = "malformed" | "protocol" | "refused";
 
 /** The peer is at fault. Thrown by codec and engines; caught in one place, where it becomes CONNACK, DISCONNECT or a close. */
 export class PeerError extends Error {
+  /** Always "PeerError". */
   override readonly name = "PeerError";
   /** §2.4 the Reason Code for the peer. */
   readonly code: ReasonCode;
   /** The rule that was broken. */
   readonly rule: Rule;
+  /** §4.13 what sort of fault it is. */
   readonly kind: Fault;
 
+  /** Most callers use {@linkcode malformed}, {@linkcode protocolError} or {@linkcode refused}. */
   constructor(kind: Fault, code: ReasonCode, rule: Rule, message: string) {
     super(message);
     this.kind = kind;
@@ -32,6 +35,7 @@ export class PeerError extends Error {
 
 /** Our caller is at fault: a value that cannot be encoded, an option out of range. Thrown before any byte is written. */
 export class UsageError extends Error {
+  /** Always "UsageError". */
   override readonly name = "UsageError";
 }
 

@@ -25,7 +25,7 @@ import type { Writer } from "./writer.ts";
 export const WILL = 0;
 
 /** Where properties stand, and which. PINGREQ and PINGRESP have none. */
-export interface PropertiesOf {
+export type PropertiesOf = {
   [WILL]: WillProperties;
   [PacketType.CONNECT]: ConnectProperties;
   [PacketType.CONNACK]: ConnackProperties;
@@ -40,7 +40,7 @@ export interface PropertiesOf {
   [PacketType.UNSUBACK]: ReasonProperties;
   [PacketType.DISCONNECT]: DisconnectProperties;
   [PacketType.AUTH]: AuthProperties;
-}
+};
 /** A packet type that has properties, or {@linkcode WILL}. */
 export type PropertyPlace = keyof PropertiesOf;
 
@@ -62,8 +62,11 @@ export const MAY_REPEAT = "";
 
 /** One property. */
 export interface PropertyRow {
+  /** The Property Identifier. */
   readonly id: number;
+  /** The key in `properties`. */
   readonly name: PropertyName;
+  /** The type of the value. */
   readonly kind: PropertyKind;
   /** By place: the rule a second one breaks, {@linkcode MAY_REPEAT}, or `undefined` where the property is not allowed. */
   readonly twice: readonly (Rule | typeof MAY_REPEAT | undefined)[];
@@ -108,7 +111,7 @@ export function readProperties<P extends PropertyPlace>(
 
 /**
  * §2.2.2 writes the Property Length and the properties, in the order of the object's keys.
- * Throws {@linkcode UsageError} for an unknown key, one that this packet does not have, or a value out of range.
+ * Throws `UsageError` for an unknown key, one that this packet does not have, or a value out of range.
  */
 export function writeProperties<P extends PropertyPlace>(
   writer: Writer,

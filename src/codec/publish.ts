@@ -47,7 +47,7 @@ function checkAlias(level: ProtocolLevel, properties: PublishProperties | undefi
   }
 }
 
-/** §3.3 writes a PUBLISH; below level 5 without its properties. Throws {@linkcode UsageError}. */
+/** §3.3 writes a PUBLISH; below level 5 without its properties. Throws `UsageError`. */
 export function encodePublish(writer: Writer, packet: Publish, level: ProtocolLevel): void {
   const { dup, qos, retain, topic, packetId } = packet;
   checkPublish(packet, level);

@@ -2,7 +2,7 @@
  * §3.9 SUBACK: decodes and encodes; knows nothing of the SUBSCRIBE it answers.
  * @module
  */
-import { protocolError, type UsageError } from "./error.ts";
+import { protocolError } from "./error.ts";
 import { readPacketId, requireFlags, requireReason, writePacketId, writeReason } from "./field.ts";
 import type { ProtocolLevel, Suback } from "./packet.ts";
 import { PacketType } from "./packet_type.ts";
@@ -31,7 +31,7 @@ export function decodeSuback(reader: Reader, flags: number, level: ProtocolLevel
 
 /**
  * §3.9 writes a SUBACK; below level 5 without its properties, and every failure becomes 0x80, the only one there.
- * Throws {@linkcode UsageError}.
+ * Throws `UsageError`.
  */
 export function encodeSuback(writer: Writer, packet: Suback, level: ProtocolLevel): void {
   writer.begin(PacketType.SUBACK << 4);

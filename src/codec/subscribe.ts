@@ -60,7 +60,7 @@ function optionsOf311(options: number): SubscriptionOptions {
   return { qos: options as QoS, noLocal: false, retainAsPublished: false, retainHandling: 0 };
 }
 
-/** §3.8 writes a SUBSCRIBE; below level 5 each option but QoS is left out. Throws {@linkcode UsageError}. */
+/** §3.8 writes a SUBSCRIBE; below level 5 each option but QoS is left out. Throws `UsageError`. */
 export function encodeSubscribe(writer: Writer, packet: Subscribe, level: ProtocolLevel): void {
   const { packetId, subscriptions } = packet;
   if (subscriptions.length === 0) throw new UsageError("SUBSCRIBE without Topic Filter [MQTT-3.8.3-2]");

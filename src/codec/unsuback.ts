@@ -2,7 +2,6 @@
  * §3.11 UNSUBACK: decodes and encodes; knows nothing of the UNSUBSCRIBE it answers.
  * @module
  */
-import type { UsageError } from "./error.ts";
 import { readPacketId, requireFlags, requireReason, writePacketId, writeReason } from "./field.ts";
 import type { ProtocolLevel, Unsuback } from "./packet.ts";
 import { PacketType } from "./packet_type.ts";
@@ -27,7 +26,7 @@ export function decodeUnsuback(reader: Reader, flags: number, level: ProtocolLev
   return packet;
 }
 
-/** §3.11 writes an UNSUBACK; below level 5 only its Packet Identifier. Throws {@linkcode UsageError}. */
+/** §3.11 writes an UNSUBACK; below level 5 only its Packet Identifier. Throws `UsageError`. */
 export function encodeUnsuback(writer: Writer, packet: Unsuback, level: ProtocolLevel): void {
   writer.begin(PacketType.UNSUBACK << 4);
   writePacketId(writer, packet.packetId);

@@ -27,7 +27,7 @@ export function decodeUnsubscribe(reader: Reader, flags: number, level: Protocol
   return packet;
 }
 
-/** §3.10 writes an UNSUBSCRIBE; below level 5 without its properties. Throws {@linkcode UsageError}. */
+/** §3.10 writes an UNSUBSCRIBE; below level 5 without its properties. Throws `UsageError`. */
 export function encodeUnsubscribe(writer: Writer, packet: Unsubscribe, level: ProtocolLevel): void {
   if (packet.filters.length === 0) throw new UsageError("UNSUBSCRIBE without Topic Filter [MQTT-3.10.3-2]");
   writer.begin(PacketType.UNSUBSCRIBE << 4 | 0b0010); // [MQTT-3.10.1-1]
