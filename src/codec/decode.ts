@@ -73,8 +73,8 @@ export function decodePacket(bytes: Uint8Array, level: ProtocolLevel): Packet {
   const reader = new Reader(bytes);
   const first = reader.u8();
   const length = reader.varint();
-  if (length < reader.left) throw malformed("2.1.4/trailing", "Bytes behind the packet");
-  reader.aim(bytes, bytes.length - reader.left, bytes.length - reader.left + length);
-  if (length > bytes.length) throw malformed("2.1.4/short", "The packet is not complete");
+  const left = reader.left;
+  if (length > left) throw malformed("2.1.4/short", "The packet is not complete");
+  if (length < left) throw malformed("2.1.4/trailing", `${left - length} bytes behind the packet`);
   return decode(reader, first, level);
 }

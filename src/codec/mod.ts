@@ -114,5 +114,5 @@ export { decodeUnsubscribe, encodeUnsubscribe } from "./unsubscribe.ts";
 export { decodeUtf8, encodeUtf8, isUtf8, isUtf8Text } from "./utf8.ts";
 export { VARINT_MAX, varintSize } from "./varint.ts";
 export { Writer } from "./writer.ts";
-export type { StatementId } from "../../spec/statements.ts";
-export type { UnnumberedId } from "../../spec/unnumbered.ts";
+export type { StatementId, STATEMENTS } from "../../spec/statements.ts";
+export type { UNNUMBERED, UnnumberedId } from "../../spec/unnumbered.ts";
