@@ -96,7 +96,7 @@ export const UNNUMBERED = {
   "3.7.2.2.2/twice": { section: "3.7.2.2.2", levels: [5], text: "Reason String stands at most once in PUBCOMP." },
   "3.8.2.1.2/twice": { section: "3.8.2.1.2", levels: [5], text: "Subscription Identifier stands at most once in SUBSCRIBE." },
   "3.8.2.1.2/zero": { section: "3.8.2.1.2", levels: [5], text: "A Subscription Identifier in SUBSCRIBE is not 0." },
-  "3.8.3.1/qos-3": { section: "3.8.3.1", levels: [5], text: "The QoS of a subscription is 0, 1 or 2." },
+  "3.8.3.1/qos-3": { section: "3.8.3.1", levels: [3, 4, 5], text: "The QoS of a subscription is 0, 1 or 2." },
   "3.8.3.1/retain-handling-3": { section: "3.8.3.1", levels: [5], text: "Retain Handling is 0, 1 or 2." },
   "3.9.2.1.2/twice": { section: "3.9.2.1.2", levels: [5], text: "Reason String stands at most once in SUBACK." },
   "3.11.2.1.2/twice": { section: "3.11.2.1.2", levels: [5], text: "Reason String stands at most once in UNSUBACK." },
