@@ -9,18 +9,6 @@ import { ROOT } from "./tree.ts";
 
 /** Formats the text of a TypeScript module. */
 export function formatTypeScript(text: string): string {
-  return format(text, "ts");
-}
-
-/** Formats a Markdown text. */
-export function formatMarkdown(text: string): string {
-  return format(text, "md");
-}
-
-function format(text: string, ext: string): string {
-  return execFileSync(deno()[0] ?? "", ["fmt", "--quiet", "--ext", ext, "-"], {
-    cwd: ROOT,
-    input: text,
-    encoding: "utf8",
-  });
+  const [command = "", ...args] = [...deno(), "fmt", "--quiet", "--ext", "ts", "-"];
+  return execFileSync(command, args, { cwd: ROOT, input: text, encoding: "utf8" });
 }

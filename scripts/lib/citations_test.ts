@@ -1,0 +1,26 @@
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { citationsIn, mentionsIn } from "./citations.ts";
+
+describe("citationsIn()", () => {
+  test("finds quoted and bracketed ids", () => {
+    const text = `throw malformed("MQTT-3.3.1-4", "QoS 3"); // [MQTT-3.9.3-1]
+test("[MQTT311-3.1.2-22, 3.3.4/alias-zero] both", () => assertRefused(f, 'limit/queue'));`;
+    assertEquals([...citationsIn(text)].sort(), [
+      "3.3.4/alias-zero",
+      "MQTT-3.3.1-4",
+      "MQTT-3.9.3-1",
+      "MQTT311-3.1.2-22",
+      "limit/queue",
+    ]);
+  });
+  test("takes no mention for a citation", () => {
+    assertEquals([...citationsIn("// as MQTT-3.3.1-4 says; list[1]; a/b")], []);
+  });
+});
+
+describe("mentionsIn()", () => {
+  test("finds ids in prose", () => {
+    assertEquals([...mentionsIn("// as MQTT-3.3.1-4 says")], ["MQTT-3.3.1-4"]);
+  });
+});
