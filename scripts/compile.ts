@@ -1,0 +1,14 @@
+/**
+ * Makes `dist/plumb`, the broker as one executable file for this machine.
+ * Knows how Bun compiles; refuses to know what the program does.
+ * @module
+ */
+import { mkdirSync, statSync } from "node:fs";
+import { bun, run } from "./lib/run.ts";
+import { pathOf } from "./lib/tree.ts";
+
+mkdirSync(pathOf("dist"), { recursive: true });
+const command = [...bun(), "build", "--compile", "--minify", "src/cli/main.ts", "--outfile", "dist/plumb"];
+const { code } = await run(command);
+if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);
+process.exit(code);
