@@ -169,13 +169,19 @@ function connectFlags({ cleanStart, will, username, password }: Connect): number
   return flags;
 }
 
-function checkConnect({ level, bridge, will, username, password, properties }: Connect): void {
+function checkConnect(
+  { level, bridge, cleanStart, clientId, will, username, password, properties }: Connect,
+): void {
   if (level !== 3 && level !== 4 && level !== 5) {
     throw new UsageError(`Protocol level ${level} [MQTT-3.1.2-2]`);
   }
   if (bridge === true && level === 5) {
     throw new UsageError("There is no bridge bit at level 5 [MQTT-3.1.2-2]");
   }
+  if (level === 4 && clientId === "" && !cleanStart) {
+    throw new UsageError("Empty Client Identifier without Clean Session [MQTT311-3.1.3-7]");
+  }
+  if (level === 3 && clientId === "") throw new UsageError("Empty Client Identifier [3.1.3.1/level-3-empty]");
   if (level < 5 && password !== undefined && username === undefined) {
     throw new UsageError("Password without User Name [MQTT311-3.1.2-22]");
   }

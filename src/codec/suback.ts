@@ -20,8 +20,11 @@ export function decodeSuback(reader: Reader, flags: number, level: ProtocolLevel
   const properties = level === 5 ? readProperties(reader, PacketType.SUBACK) : undefined;
   const reasonCodes: number[] = [];
   while (reader.left > 0) {
-    const code = requireReason(PacketType.SUBACK, reader.u8(), "MQTT-3.9.3-2");
-    if (level < 5 && code > FAILURE) throw protocolError("MQTT-3.9.3-2", `SUBACK return code ${code}`);
+    const code = reader.u8();
+    if (level === 5) requireReason(PacketType.SUBACK, code, "MQTT-3.9.3-2");
+    else if (code > 2 && code !== FAILURE) {
+      throw protocolError("MQTT311-3.9.3-2", `SUBACK return code ${code}`);
+    }
     reasonCodes.push(code);
   }
   const packet: Suback = { type: PacketType.SUBACK, packetId, reasonCodes };

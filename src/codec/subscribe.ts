@@ -16,6 +16,8 @@ const NO_LOCAL = 0x04;
 const RETAIN_AS_PUBLISHED = 0x08;
 const RETAIN_HANDLING_SHIFT = 4;
 const RESERVED = 0xc0;
+/** MQTT 3.1.1 §3.8.3 there is only the QoS. */
+const RESERVED_BELOW_5 = 0xfc;
 
 /** §3.8 reads the body of a SUBSCRIBE. Throws `PeerError`. */
 export function decodeSubscribe(reader: Reader, flags: number, level: ProtocolLevel): Subscribe {
@@ -36,8 +38,8 @@ function decodeSubscription(reader: Reader, level: ProtocolLevel): SubscriptionR
   const filter = reader.utf8(); // [MQTT-3.8.3-1]
   if (filter === "") throw protocolError("MQTT-4.7.3-1", "Empty Topic Filter", 0x8f);
   const options = reader.u8();
-  if (level < 5) return { filter, ...optionsOf311(options) };
-  if ((options & RESERVED) !== 0) {
+  const reserved = level === 5 ? RESERVED : RESERVED_BELOW_5;
+  if ((options & reserved) !== 0) {
     throw malformed("MQTT-3.8.3-5", "Reserved bits of the Subscription Options");
   }
   const qos = options & QOS;
@@ -53,11 +55,6 @@ function decodeSubscription(reader: Reader, level: ProtocolLevel): SubscriptionR
     retainAsPublished: (options & RETAIN_AS_PUBLISHED) !== 0,
     retainHandling: retainHandling as 0 | 1 | 2,
   };
-}
-
-function optionsOf311(options: number): SubscriptionOptions {
-  if (options > 2) throw malformed("MQTT311-3.8.3-4", `Requested QoS byte ${options}`);
-  return { qos: options as QoS, noLocal: false, retainAsPublished: false, retainHandling: 0 };
 }
 
 /** §3.8 writes a SUBSCRIBE; below level 5 each option but QoS is left out. Throws `UsageError`. */
