@@ -1,0 +1,90 @@
+/**
+ * §3.4–3.7 PUBACK, PUBREC, PUBREL and PUBCOMP from a Client, and what each moves on.
+ * Knows the steps of QoS 1 and 2 on both sides; refuses to know messages.
+ * @module
+ */
+import { PacketType } from "../codec/packet_type.ts";
+import { Step } from "../delivery/sender.ts";
+import type { Connection } from "./connection.ts";
+import { drop, finished, pump } from "./deliver.ts";
+import type { Delivery } from "./session.ts";
+
+const PUBREL = PacketType.PUBREL << 4 | 2;
+const PUBCOMP = PacketType.PUBCOMP << 4;
+
+/** §3.4 the Client has a QoS 1 message. One for an identifier that is not open changes nothing. */
+export function puback(connection: Connection, id: number, code: number, now: number): void {
+  const step = connection.session!.sender?.step(id);
+  if (step === Step.PUBACK || step === Step.RESEND_1) ended(connection, id, step, code, now);
+}
+
+/** §3.5 the Client has a QoS 2 message, or refuses it. */
+export function pubrec(connection: Connection, id: number, code: number, now: number): void {
+  const session = connection.session!;
+  const sender = session.sender;
+  const step = sender?.step(id) ?? Step.FREE;
+  if (step === Step.PUBREC || step === Step.RESEND_2) {
+    if (code >= 0x80) return ended(connection, id, step, code, now); // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
+    if (step === Step.RESEND_2) connection.open++;
+    const delivery = sender!.item(id);
+    if (delivery !== undefined) released(connection, delivery, id);
+    sender!.advance(id, Step.PUBCOMP, delivery);
+  } else if (step !== Step.PUBCOMP) {
+    // Nothing is open under this identifier. Level 5 says so; below it only PUBREL lets the Client come to an end.
+    const refusal = {
+      code: 0x92,
+      rule: "MQTT-3.6.2-1",
+      message: "No QoS 2 message is open under this identifier",
+    } as const;
+    return connection.refuse(PacketType.PUBREL, id, refusal);
+  }
+  connection.answer(PUBREL, id, 0); // [MQTT-4.3.3-4]
+}
+
+function released(connection: Connection, delivery: Delivery, id: number): void {
+  const { session, broker } = connection;
+  delivery.released = session!.order++;
+  if (!session!.kept || broker.store === undefined) return;
+  broker.store.advanced(session!.clientId, delivery.order, "released", id);
+  broker.facts++;
+  connection.hold(); // after PUBREL the PUBLISH may never be sent again, not even after a crash [MQTT-4.3.3-6]
+}
+
+/** §3.7 the Client has ended a QoS 2 exchange. */
+export function pubcomp(connection: Connection, id: number, now: number): void {
+  if (connection.session!.sender?.step(id) === Step.PUBCOMP) ended(connection, id, Step.PUBCOMP, 0, now);
+}
+
+/** An exchange is over: its identifier and its place are free. */
+function ended(connection: Connection, id: number, step: Step, code: number, now: number): void {
+  const session = connection.session!;
+  const sender = session.sender!;
+  const delivery = sender.item(id);
+  sender.end(id);
+  if (step < Step.RESEND_1) connection.open--;
+  if (delivery !== undefined) {
+    finished(connection.broker, session, delivery);
+    if (code >= 0x80) {
+      const { message } = delivery;
+      drop(connection.broker, message.topic, message.view, session.clientId, "refused by the client");
+    }
+  }
+  if (session.queued > 0 || session.resend !== undefined || connection.retained !== undefined) {
+    pump(connection, now);
+  }
+}
+
+/** §3.6 the Client releases a QoS 2 message it sent. */
+export function pubrel(connection: Connection, id: number): void {
+  const { session, broker } = connection;
+  if (session!.received?.delete(id) === true) {
+    if (session!.kept && broker.store !== undefined) {
+      broker.store.received(session!.clientId, id, false);
+      broker.facts++;
+      connection.hold();
+    }
+    connection.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11]
+  } else if (connection.level === 5) {
+    connection.answer(PUBCOMP, id, 0x92);
+  } else connection.answer(PUBCOMP, id, 0);
+}

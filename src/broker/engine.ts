@@ -1,0 +1,537 @@
+/**
+ * §3, §4 The Server as a pure machine: bytes, time and verdicts in; bytes, closes and events out.
+ * Knows all connections, sessions and subscriptions; refuses to know sockets, clocks and files.
+ * @module
+ */
+import { invariant, UsageError } from "../codec/error.ts";
+import type { MessageProperties, QoS } from "../codec/packet.ts";
+import type { PublishStamp } from "../codec/publish_template.ts";
+import { PublishView } from "../codec/publish_view.ts";
+import { Reader } from "../codec/reader.ts";
+import type { ReasonCode } from "../codec/reason_code.ts";
+import { Writer } from "../codec/writer.ts";
+import type { Message } from "../delivery/message.ts";
+import { Step } from "../delivery/sender.ts";
+import { BufferPool } from "../engine/outbox.ts";
+import { type Random, seededRandom } from "../engine/random.ts";
+import { Timers } from "../engine/timers.ts";
+import { parseFilter, type TopicFilter } from "../topic/filter.ts";
+import { isTopicName } from "../topic/name.ts";
+import { FilterTree } from "../topic/tree.ts";
+import type { Transport } from "../transport/transport.ts";
+import { Connection, intervalMs, State } from "./connection.ts";
+import { finished, keepWaitingRetained, messageInfo, outgoingOf } from "./deliver.ts";
+import { KnownTopics, type Subscriber } from "./known_topics.ts";
+import { type LimitName, LIMITS, type Limits } from "./limits.ts";
+import type {
+  AuthenticationRequest,
+  AuthorizationRequest,
+  BrokerHooks,
+  BrokerOptions,
+  PeerInfo,
+  Redirection,
+  Refusal,
+  Verdict,
+} from "./options.ts";
+import { deliverToOther, retain, route, Run } from "./publish.ts";
+import { Retained } from "./retained.ts";
+import { type Delivery, NEVER_EXPIRES, NO_IDENTIFIERS, Session } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
+import type { Commit, SessionStore, StoredMessage, StoredSession } from "./store.ts";
+import { subscribe, unsubscribe } from "./subscribe.ts";
+import { frameOf, PendingWill, type ServerWill, viewOf } from "./will.ts";
+
+/** A message that the Server's owner publishes. */
+export interface MessageInit {
+  readonly topic: string;
+  readonly payload: Uint8Array | string;
+  /** Default 0. */
+  readonly qos?: QoS;
+  /** Default false. */
+  readonly retain?: boolean;
+  readonly properties?: MessageProperties;
+}
+
+/** Counts since the start. */
+export interface Counters {
+  /** PUBLISH packets from Clients. */
+  received: number;
+  /** Copies that did not reach a session. */
+  dropped: number;
+}
+
+/** One Server. Two of them share nothing. All times are ms since the epoch, and never go back. */
+export class Broker {
+  readonly options: BrokerOptions;
+  readonly limits: Limits;
+  readonly hooks: BrokerHooks;
+  readonly store: SessionStore | undefined;
+  readonly maximumQos: QoS;
+  readonly sessions: Map<string, Session> = new Map();
+  readonly groups: Map<string, SharedGroup> = new Map();
+  readonly tree: FilterTree<Subscriber> = new FilterTree();
+  readonly topics: KnownTopics;
+  readonly retained: Retained;
+  readonly timers: Timers = new Timers();
+  readonly counters: Counters = { received: 0, dropped: 0 };
+  /** Connections that are not over, those without a CONNECT included. */
+  connections = 0;
+  /** Connections with an accepted CONNECT. */
+  connected = 0;
+  /** No new connection is accepted. */
+  stopping = false;
+
+  // What follows is for the files of this folder.
+  readonly pool: BufferPool = new BufferPool();
+  readonly reader: Reader = new Reader();
+  readonly writer: Writer = new Writer();
+  readonly view: PublishView = new PublishView();
+  readonly run: Run = new Run();
+  readonly stamp: PublishStamp = {
+    first: 0,
+    packetId: 0,
+    level5: true,
+    expirySeconds: 0,
+    subscriptionIdentifiers: NO_IDENTIFIERS,
+    topicAlias: 0,
+    topicKnown: false,
+  };
+  /** The time of the call that is going on. */
+  now = 0;
+  /** Whether PUBLISH frames may be passed on in runs: nobody wants to look at each. */
+  readonly runs: boolean;
+  /** Facts told to the store. */
+  facts = 0;
+  touched: Connection[] = [];
+  doomed: Connection[] = [];
+  heldNext: Connection[] = [];
+  #heldNow: Connection[] = [];
+  #open: Set<Connection> = new Set();
+  #committing = false;
+  #committedFacts = 0;
+  #random: Random;
+
+  constructor(options: BrokerOptions = {}) {
+    this.options = options;
+    this.limits = limitsOf(options.limits ?? {});
+    this.hooks = guarded(options.hooks ?? {});
+    this.store = options.store;
+    this.maximumQos = options.maximumQos ?? 2;
+    this.topics = new KnownTopics(this.tree, this.limits.knownTopicsMax);
+    this.retained = new Retained(this.timers, this.limits);
+    this.runs = options.authorize === undefined && this.hooks.published === undefined &&
+      this.hooks.delivered === undefined;
+    this.#random = options.random ?? seededRandom(0);
+    if (this.store !== undefined) this.#restore(this.store);
+  }
+
+  /** A new connection; the caller then hands in what the transport tells. */
+  opened(transport: Transport, peer: PeerInfo, now: number): Connection {
+    this.now = now;
+    this.connections++;
+    const connection = new Connection(this, transport, peer, now);
+    this.#open.add(connection);
+    return connection;
+  }
+
+  /** Whether `flush()` has something to do. */
+  get dirty(): boolean {
+    return this.touched.length > 0 || this.doomed.length > 0 || this.#uncommitted;
+  }
+
+  get #uncommitted(): boolean {
+    return this.facts !== this.#committedFacts && !this.#committing;
+  }
+
+  /**
+   * The end of a turn: every connection's bytes are written, those that depend on facts after these are safe.
+   * If that takes time, the promise of the store's `commit()` is returned: call `committed()` when it resolves, or
+   * `commitFailed()`.
+   */
+  flush(now: number): Commit {
+    this.now = now;
+    for (let i = 0; i < this.doomed.length; i++) this.doomed[i]!.end(this.doomed[i]!.doomed!, now);
+    this.doomed.length = 0;
+    const commit = this.#uncommitted ? this.#commit() : undefined;
+    const touched = this.touched;
+    this.touched = [];
+    for (const connection of touched) {
+      connection.dirty = false;
+      connection.flush();
+    }
+    return commit;
+  }
+
+  /** The commit that `flush()` returned is done; call `flush()` soon. */
+  committed(): void {
+    this.#committing = false;
+    for (const connection of this.#heldNow) {
+      connection.heldNow = Infinity;
+      connection.outbox.limit = connection.heldNext;
+      connection.touch();
+    }
+    this.#heldNow = [];
+  }
+
+  /** The commit failed: nothing that depends on it may be acknowledged, so those connections end. */
+  commitFailed(error: unknown): void {
+    this.failed(error);
+    this.#committing = false;
+    const held = this.#heldNow;
+    this.#heldNow = [];
+    for (const connection of held) {
+      connection.transport.abort();
+      connection.closed(this.now);
+    }
+  }
+
+  /** Does what is due at `now`. */
+  ticked(now: number): void {
+    this.now = now;
+    this.timers.run(now);
+  }
+
+  /** When `ticked()` should be called next: ms since the epoch, Infinity if never. */
+  nextDeadline(): number {
+    return this.timers.next();
+  }
+
+  /**
+   * Publishes as the Server itself; `$`-topics are allowed.
+   * @throws {UsageError} for a topic, payload or property that cannot be sent.
+   */
+  publish(message: MessageInit, now: number): void {
+    this.now = now;
+    const { topic, qos = 0, retain = false, properties = {} } = message;
+    if (!isTopicName(topic)) throw new UsageError(`${JSON.stringify(topic)} is not a Topic Name`);
+    const payload = typeof message.payload === "string"
+      ? new TextEncoder().encode(message.payload)
+      : message.payload;
+    const view = frameOf({ topic, payload, qos, retain }, properties, 5);
+    this.#publish({ topic, view, expiresAt: expiry(view, now), publisher: undefined }, now);
+  }
+
+  /** Ends the connection of a Client, if it has one; false if not. */
+  disconnect(clientId: string, reason: Refusal | Redirection, now: number): boolean {
+    const connection = this.sessions.get(clientId)?.connection;
+    if (connection === undefined) return false;
+    this.now = now;
+    if ("serverReference" in reason) {
+      const refusal = {
+        code: reason.code,
+        rule: "policy/redirected",
+        message: "Go to another Server",
+      } as const;
+      connection.end(refusal, now, reason.serverReference);
+    } else connection.end(reason, now);
+    return true;
+  }
+
+  /** Accepts nobody any more, and tells everybody (0x8B). The transports are over when `connections` is 0. */
+  shutdown(now: number): void {
+    this.now = now;
+    this.stopping = true;
+    const refusal = {
+      code: 0x8b,
+      rule: "limit/unavailable",
+      message: "The Server is shutting down",
+    } as const;
+    for (const connection of [...this.#open]) {
+      if (connection.state === State.OPEN) connection.end(refusal, now);
+      else if (connection.state < State.OPEN) connection.shut(now);
+    }
+  }
+
+  /** Asks the owner, or lets everybody in. */
+  authenticate(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
+    if (this.options.authenticate === undefined) return { code: 0 };
+    return this.options.authenticate(request, connection);
+  }
+
+  /** Asks the owner, or allows everything. An error is a no. */
+  allows(request: AuthorizationRequest): ReasonCode {
+    if (this.options.authorize === undefined) return 0;
+    try {
+      return this.options.authorize(request);
+    } catch (error) {
+      this.failed(error);
+      return 0x87;
+    }
+  }
+
+  /** A limit bites; told once for each session and limit until the next connection. */
+  limited(limit: LimitName, who: string, session: Session | undefined): void {
+    const bit = 1 << (Object.keys(LIMITS).indexOf(limit) & 31);
+    if (session !== undefined) {
+      if ((session.limited & bit) !== 0) return;
+      session.limited |= bit;
+    }
+    this.hooks.limited?.(limit, who);
+  }
+
+  /** An error that is ours. */
+  failed(error: unknown): void {
+    this.hooks.failed?.(error);
+  }
+
+  /** A connection has ended for the engine; its transport may still be closing. */
+  left(connection: Connection, clean: boolean, refusal: Refusal | undefined, now: number): void {
+    const { session, client, will } = connection;
+    connection.connect = undefined;
+    connection.will = undefined;
+    connection.aliasesIn = undefined;
+    connection.aliasesOut = undefined; // [MQTT-3.3.2-7]
+    if (session === undefined || client === undefined) return;
+    connection.session = undefined;
+    session.connection = undefined;
+    session.resend = undefined;
+    this.connected--;
+    keepWaitingRetained(this, connection, session, now);
+    connection.retained = undefined;
+    if (will !== undefined) this.#loseWill(session, will, now);
+    this.hooks.disconnected?.(client, clean, refusal);
+    if (!session.kept) return this.endSession(session, now);
+    this.timers.schedule(session, now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
+    this.saved(session);
+    this.#passOnQueued(session, now);
+  }
+
+  /** The transport is over. */
+  closed(connection: Connection, before: State, now: number): void {
+    this.timers.cancel(connection);
+    this.#open.delete(connection);
+    this.connections--;
+    connection.outbox.clear();
+    connection.deframer.discard();
+    if (before === State.OPEN) this.left(connection, false, undefined, now);
+  }
+
+  /** §3.1.2.5 the will of a connection that ended without its Client's good-bye. */
+  #loseWill(session: Session, will: ServerWill, now: number): void {
+    if (will.delaySeconds === 0 || !session.kept) return this.publishWill(will, now); // [MQTT-3.1.2-8]
+    session.pendingWill = new PendingWill(this, session, will);
+    this.timers.schedule(
+      session.pendingWill,
+      now + Math.min(will.delaySeconds, session.expirySeconds) * 1000,
+    );
+  }
+
+  /** Publishes a will; its expiry counts from now. */
+  publishWill({ message }: ServerWill, now: number): void {
+    this.#publish({ ...message, expiresAt: expiry(message.view, now) }, now);
+  }
+
+  #publish(message: Message, now: number): void {
+    const outgoing = outgoingOf(message);
+    if (message.view.retain) {
+      const limit = retain(this, outgoing); // [MQTT-3.1.2-15]
+      if (limit !== undefined) this.limited(limit, message.publisher ?? "the Server", undefined);
+    }
+    const bytes = outgoing.view.bytes;
+    const topic = this.topics.find(bytes, outgoing.view.topicAt, outgoing.view.topicEnd);
+    const publisher = message.publisher === undefined ? undefined : this.sessions.get(message.publisher);
+    const receivers = route(this, outgoing, this.topics.match(topic), publisher?.connection, now);
+    this.hooks.published?.(messageInfo(message.topic, outgoing.view, bytes[0]!), undefined, receivers);
+  }
+
+  /** §4.1 a session is over. */
+  endSession(session: Session, now: number): void {
+    if (session.ended) return;
+    invariant(session.connection === undefined, "a session ends after its connection");
+    session.ended = true;
+    this.timers.cancel(session);
+    const will = session.pendingWill;
+    if (will !== undefined) {
+      this.timers.cancel(will);
+      session.pendingWill = undefined;
+      this.publishWill(will.will, now); // [MQTT-3.1.2-8]
+    }
+    this.sessions.delete(session.clientId);
+    for (const subscription of [...session.subscriptions.values()]) unsubscribe(this, session, subscription);
+    this.#passOnAll(session, now);
+    if (session.stored) {
+      this.store!.dropped(session.clientId);
+      this.facts++;
+    }
+    this.hooks.sessionEnded?.(session.clientId);
+  }
+
+  /** §3.14.2.2.2 the Client changes when its session ends. */
+  setExpiry(session: Session, seconds: number): void {
+    session.expirySeconds = seconds;
+  }
+
+  /** Tells the store of a session that is new or changed. */
+  saved(session: Session): void {
+    if (this.store === undefined) return;
+    if (session.kept) {
+      const expiresAt = session.connection === undefined ? this.#expiresAt(session) : undefined;
+      this.store.saved(session.record(expiresAt));
+      session.stored = true;
+    } else if (session.stored) {
+      this.store.dropped(session.clientId);
+      session.stored = false;
+    } else return;
+    this.facts++;
+  }
+
+  #expiresAt(session: Session): number {
+    return session.heapIndex < 0 ? Infinity : session.heapTime;
+  }
+
+  /** §4.8.2 what waits at a disconnected member goes to a connected one, if there is one. */
+  #passOnQueued(session: Session, now: number): void {
+    const others = session.extract(({ group }) =>
+      group !== undefined && group.members.some((member) => member.session.connection !== undefined)
+    );
+    for (const delivery of others) {
+      finished(this, session, delivery);
+      deliverToOther(this, delivery, now);
+    }
+  }
+
+  /** §4.8.2 what a member leaves behind for good goes to the others, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
+  #passOnAll(session: Session, now: number): void {
+    const left: Delivery[] = [];
+    session.sender?.each((_id, step, delivery) => {
+      if (delivery?.group !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {
+        left.push(delivery);
+      }
+    });
+    left.sort((a, b) => a.order - b.order);
+    left.push(...session.extract(({ group }) => group !== undefined));
+    for (const delivery of left) deliverToOther(this, delivery, now);
+  }
+
+  #commit(): Commit {
+    this.#committing = true;
+    this.#committedFacts = this.facts;
+    this.#heldNow = this.heldNext;
+    this.heldNext = [];
+    for (const connection of this.#heldNow) {
+      connection.heldNow = connection.heldNext;
+      connection.heldNext = Infinity;
+    }
+    const commit = this.store!.commit();
+    if (commit === undefined) this.committed();
+    return commit;
+  }
+
+  /** A Client Identifier that no session has [MQTT-3.2.2-16]. */
+  newClientId(): string {
+    for (;;) {
+      let id = "auto-";
+      for (let i = 0; i < 4; i++) id += this.#random().toString(36).padStart(7, "0");
+      if (!this.sessions.has(id)) return id;
+    }
+  }
+
+  /** Brings back what the store kept. Deadlines that have passed meanwhile fall due at the first `ticked()`. */
+  #restore(store: SessionStore): void {
+    for (const stored of store.retainedMessages()) this.retained.set(messageOf(stored));
+    for (const stored of store.sessions()) this.#restoreSession(stored);
+  }
+
+  #restoreSession({ session: record, subscriptions, deliveries, received }: StoredSession): void {
+    const session = new Session(this, record.clientId, record.level);
+    session.expirySeconds = record.expirySeconds;
+    this.sessions.set(session.clientId, session);
+    for (const subscription of subscriptions) {
+      subscribe(this, session, parseFilter(subscription.filter) as TopicFilter, subscription);
+    }
+    for (const stored of deliveries) this.#restoreDelivery(session, stored);
+    if (received.length > 0) session.received = new Set(received);
+    if (record.will !== undefined) {
+      const { message, delaySeconds, dueAt } = record.will;
+      session.pendingWill = new PendingWill(this, session, { message: messageOf(message), delaySeconds });
+      this.timers.schedule(session.pendingWill, dueAt ?? 0); // who was connected lost its connection
+    }
+    if (record.expiresAt !== undefined) this.timers.schedule(session, record.expiresAt);
+    else this.#expireFromFirstTick(session);
+    session.stored = true;
+  }
+
+  /** A session that was connected when the Server ended: its interval begins at the first time we are told. */
+  #expireFromFirstTick(session: Session): void {
+    if (session.expirySeconds === NEVER_EXPIRES) return;
+    this.timers.schedule({
+      heapIndex: -1,
+      heapTime: 0,
+      due: (now) => {
+        if (session.connection === undefined && !session.ended) {
+          this.timers.schedule(session, now + intervalMs(session.expirySeconds));
+          this.saved(session);
+        }
+      },
+    }, 0);
+  }
+
+  #restoreDelivery(session: Session, stored: StoredSession["deliveries"][number]): void {
+    const { order, message, retain, subscriptionIdentifiers, share, step, packetId } = stored;
+    const delivery: Delivery = {
+      order,
+      message: messageOf(message),
+      qos: stored.qos === 2 ? 2 : 1,
+      retain,
+      subscriptionIdentifiers,
+      group: share === undefined ? undefined : this.groups.get(share),
+      packetId,
+      released: step === "released" ? order : 0,
+    };
+    session.order = Math.max(session.order, order + 1);
+    if (step === "queued") session.enqueue(delivery);
+    else {
+      const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
+      session.exchanges().restore(packetId, step === "released" ? Step.PUBCOMP : open, delivery);
+    }
+  }
+}
+
+/** When a message that is published at `now` expires. */
+function expiry(view: PublishView, now: number): number {
+  return view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000;
+}
+
+function messageOf({ frame, level5, expiresAt, publisher }: StoredMessage): Message {
+  const view = viewOf(frame, level5);
+  const topic = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    frame.subarray(view.topicAt, view.topicEnd),
+  );
+  return { topic, view, expiresAt, publisher };
+}
+
+/** The given limits over the defaults. */
+function limitsOf(given: Partial<Limits>): Limits {
+  const limits = {} as Record<LimitName, number>;
+  for (const [name, row] of Object.entries(LIMITS) as [LimitName, typeof LIMITS[LimitName]][]) {
+    const value = given[name] ?? row.default;
+    if (!Number.isInteger(value) || value < row.least || value > row.most) {
+      throw new UsageError(
+        `Limit ${name} is ${value}: it takes a whole number from ${row.least} to ${row.most} (${row.unit})`,
+      );
+    }
+    limits[name] = value;
+  }
+  for (const name of Object.keys(given)) {
+    if (!(name in LIMITS)) throw new UsageError(`There is no limit ${JSON.stringify(name)}`);
+  }
+  return limits;
+}
+
+/** Hooks whose exceptions stay with their owner. */
+function guarded(hooks: BrokerHooks): BrokerHooks {
+  const safe: Record<string, (...args: unknown[]) => void> = {};
+  for (
+    const [name, hook] of Object.entries(hooks) as [string, ((...args: unknown[]) => void) | undefined][]
+  ) {
+    if (hook === undefined) continue;
+    safe[name] = (...args) => {
+      try {
+        hook.apply(hooks, args);
+      } catch (error) {
+        if (name !== "failed") safe["failed"]?.(error);
+      }
+    };
+  }
+  return safe as BrokerHooks;
+}

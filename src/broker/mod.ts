@@ -1,0 +1,33 @@
+/**
+ * The MQTT Server as a pure engine: bytes, time and verdicts in, bytes and events out. Runs on any JavaScript runtime;
+ * a driver gives it transports and a clock (see `serve`).
+ * @module
+ */
+export { Broker, type Counters, type MessageInit } from "./engine.ts";
+export type { Connection } from "./connection.ts";
+export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
+export type {
+  AuthenticationRequest,
+  AuthorizationRequest,
+  BrokerHooks,
+  BrokerOptions,
+  ClientInfo,
+  DropReason,
+  MessageInfo,
+  PeerInfo,
+  Redirection,
+  Refusal,
+  Verdict,
+} from "./options.ts";
+export { MemoryStore } from "./memory_store.ts";
+export type {
+  Commit,
+  DeliveryRecord,
+  DeliveryStep,
+  SessionRecord,
+  SessionStore,
+  StoredMessage,
+  StoredSession,
+  StoredWill,
+  SubscriptionRecord,
+} from "./store.ts";

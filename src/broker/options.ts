@@ -1,0 +1,158 @@
+/**
+ * What an owner may decide about a broker: limits, who may come in, what they may do, what to be told.
+ * Knows the questions; refuses to know the answers.
+ * @module
+ */
+import type { Rule } from "../codec/error.ts";
+import type { ProtocolLevel, QoS, SubscriptionOptions, UserProperties, Will } from "../codec/packet.ts";
+import type { ReasonCode } from "../codec/reason_code.ts";
+import type { Random } from "../engine/random.ts";
+import type { Connection } from "./connection.ts";
+import type { LimitName, Limits } from "./limits.ts";
+import type { SessionStore } from "./store.ts";
+
+/** Where a connection comes from. */
+export interface PeerInfo {
+  readonly address: string;
+  readonly port: number;
+  readonly transport: "tcp" | "tls" | "ws" | "unix" | "memory";
+}
+
+/** A connected Client, as hooks and authorizers see it. */
+export interface ClientInfo {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly level: ProtocolLevel;
+  readonly peer: PeerInfo;
+  /** §3.1.2.10 seconds that hold for this connection, 0 is off. */
+  readonly keepAlive: number;
+  readonly cleanStart: boolean;
+}
+
+/** §3.1, §4.12 somebody asks to come in, or to be known anew. */
+export interface AuthenticationRequest {
+  /** `connect` for a CONNECT, `continue` for an AUTH 0x18, `reauthenticate` for an AUTH 0x19. */
+  readonly kind: "connect" | "continue" | "reauthenticate";
+  readonly peer: PeerInfo;
+  readonly level: ProtocolLevel;
+  /** Empty if the Server is to assign one. */
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+  /** §4.12 one of `BrokerOptions.authenticationMethods`, or undefined for user name and password. */
+  readonly method: string | undefined;
+  readonly data: Uint8Array | undefined;
+  readonly will: Will | undefined;
+  readonly userProperties: UserProperties;
+}
+
+/** The answer to an `AuthenticationRequest`. */
+export interface Verdict {
+  /** 0x00 come in, 0x18 go on with `authenticationData` (§4.12), 0x80 and above a refusal that CONNACK may carry. */
+  readonly code: ReasonCode;
+  /** §3.1.2.11.10 for the Client, with 0x00 or 0x18. */
+  readonly authenticationData?: Uint8Array;
+  /** The name the Client is known by from now on, in place of its User Name. */
+  readonly username?: string;
+  readonly reasonString?: string;
+  /** §4.11 where to go instead, with 0x9C or 0x9D. */
+  readonly serverReference?: string;
+}
+
+/** §4.11 where Clients are sent. */
+export interface Redirection {
+  /** 0x9C use another server for now, 0x9D server moved for good. */
+  readonly code: 0x9c | 0x9d;
+  readonly serverReference: string;
+}
+
+/** §5.4.2 something a Client wants to do. */
+export interface AuthorizationRequest {
+  readonly action: "publish" | "subscribe";
+  readonly client: ClientInfo;
+  /** The Topic Name, or the Topic Filter with its `$share/…/`. */
+  readonly topic: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+/** A message as hooks see it. `payload` is the callee's only during the call. */
+export interface MessageInfo {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+/** Why a Client did not get a message. */
+export type DropReason =
+  | "expired"
+  | "packet too large"
+  | "outboundBytesMax"
+  | "queuedMessagesMax"
+  | "queuedBytesMax"
+  | "refused by the client"
+  | "session ended";
+
+/** Why a connection is refused or ended by us. */
+export interface Refusal {
+  readonly code: ReasonCode;
+  readonly rule: Rule;
+  readonly message: string;
+}
+
+/** What an owner is told, at once and inside the engine's turn: be quick. An exception is reported, and ignored. */
+export interface BrokerHooks {
+  /** A CONNECT was accepted. */
+  connected?(client: ClientInfo, sessionPresent: boolean): void;
+  /** That connection is over: by DISCONNECT (`refusal` undefined, `clean` true), by us, or lost (both undefined, false). */
+  disconnected?(client: ClientInfo, clean: boolean, refusal: Refusal | undefined): void;
+  /** A connection ended before a CONNECT was accepted. */
+  refused?(peer: PeerInfo, refusal: Refusal): void;
+  subscribed?(client: ClientInfo, filter: string, options: SubscriptionOptions): void;
+  unsubscribed?(client: ClientInfo, filter: string): void;
+  /** A message was accepted; `client` is undefined for the Server's own. `receivers` counts sessions it goes to. */
+  published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
+  /** A message was handed to this Client's connection. */
+  delivered?(message: MessageInfo, client: ClientInfo): void;
+  /** A message will not reach this session. */
+  dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
+  /** Something a Client wanted is not allowed; the connection stays. */
+  denied?(client: ClientInfo, refusal: Refusal): void;
+  /** A limit bites: its name, and whom. At most once per limit and session until the next connection. */
+  limited?(limit: LimitName, who: string): void;
+  /** A session is over. */
+  sessionEnded?(clientId: string): void;
+  /** An error that is ours or a hook's. */
+  failed?(error: unknown): void;
+}
+
+/** Everything is optional: a broker without options serves MQTT 3.1, 3.1.1 and 5.0 to everybody. */
+export interface BrokerOptions {
+  readonly limits?: Partial<Limits>;
+  /** Without one, everything is forgotten at the end of the process. */
+  readonly store?: SessionStore;
+  /** For assigned Client Identifiers; without one they can be guessed. */
+  readonly random?: Random;
+  readonly hooks?: BrokerHooks;
+  /** §3.1.4 the verdict, or undefined if it will come by `connection.decided()`. Nothing is read meanwhile. */
+  readonly authenticate?: (request: AuthenticationRequest, connection: Connection) => Verdict | undefined;
+  /** §4.12 the Authentication Methods that `authenticate` knows. */
+  readonly authenticationMethods?: readonly string[];
+  /** §5.4.2 0x00, or the code of the refusal: 0x87, or 0x80, 0x83, 0x90 (publish), 0x8F (subscribe), 0x97. */
+  readonly authorize?: (request: AuthorizationRequest) => ReasonCode;
+  /** §3.2.2.3.4; default 2. */
+  readonly maximumQos?: QoS;
+  /** §3.2.2.3.5; default true. */
+  readonly retainAvailable?: boolean;
+  /** §3.2.2.3.11; default true. */
+  readonly wildcardSubscriptionAvailable?: boolean;
+  /** §3.2.2.3.12; default true. */
+  readonly subscriptionIdentifiersAvailable?: boolean;
+  /** §3.2.2.3.13; default true. */
+  readonly sharedSubscriptionAvailable?: boolean;
+  /** §3.2.2.3.15 the Response Information of a Client that asks for it. */
+  readonly responseInformation?: (client: ClientInfo) => string | undefined;
+  /** §4.11 refuses every new connection with this. */
+  readonly redirect?: Redirection;
+}

@@ -1,0 +1,402 @@
+/**
+ * §3.3 PUBLISH from a Client: checked, acknowledged, retained, and routed to everybody whose filter matches.
+ * Knows who gets a message; refuses to know how it gets there.
+ * @module
+ */
+import { sameBytes } from "../codec/copy.ts";
+import { malformed, PeerError, protocolError, type Rule } from "../codec/error.ts";
+import type { QoS } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { withoutAlias } from "../codec/publish_template.ts";
+import { EMPTY, PublishView } from "../codec/publish_view.ts";
+import type { ReasonCode } from "../codec/reason_code.ts";
+import type { Connection } from "./connection.ts";
+import { deliver, drop, identifiersOf, messageInfo, type Outgoing, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
+import type { Broker } from "./engine.ts";
+import type { KnownTopic, Match } from "./known_topics.ts";
+import type { Delivery, Session, Subscription } from "./session.ts";
+import { storedMessage } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
+
+/** The first byte of a PUBLISH with QoS 0, DUP 0 and RETAIN 0. */
+const PLAIN = PacketType.PUBLISH << 4;
+
+/**
+ * Frames of one chunk that stand one behind the other, have the same topic, and go on to most subscribers as they are:
+ * they are copied together. A run lives inside one `received()`.
+ */
+export class Run {
+  /** Undefined while there is no run. */
+  topic: KnownTopic | undefined;
+  connection: Connection | undefined;
+  bytes: Uint8Array = EMPTY;
+  from = 0;
+  to = 0;
+  count = 0;
+  /** Bytes of its largest frame. */
+  largest = 0;
+}
+
+/** One PUBLISH frame of an open connection. */
+export function publishFrame(
+  connection: Connection,
+  bytes: Uint8Array,
+  at: number,
+  body: number,
+  end: number,
+): void {
+  const broker = connection.broker;
+  const view = broker.view;
+  view.aim(bytes, at, body, end, connection.level === 5);
+  if (view.subscriptionIdentifier) {
+    throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
+  }
+  if (bytes[at] === PLAIN && view.topicAlias === 0 && view.expiryAt < 0 && broker.runs) {
+    if (extendRun(broker.run, view)) return;
+    endRun(broker);
+    if (view.topicEnd > view.topicAt && beginRun(broker.run, connection, view)) return;
+  } else endRun(broker);
+  publish(connection, view, broker.now);
+}
+
+function extendRun(run: Run, view: PublishView): boolean {
+  const topic = run.topic;
+  if (topic === undefined || run.to !== view.at || run.bytes !== view.bytes) return false;
+  const length = topic.bytes.length;
+  if (
+    view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic.bytes, 0, length)
+  ) return false;
+  run.to = view.end;
+  run.count++;
+  if (view.end - view.at > run.largest) run.largest = view.end - view.at;
+  return true;
+}
+
+function beginRun(run: Run, connection: Connection, view: PublishView): boolean {
+  const broker = connection.broker;
+  const topic = broker.topics.find(view.bytes, view.topicAt, view.topicEnd);
+  if (
+    topic.dollar || topic.levels > broker.limits.topicLevelsMax || view.payloadLength >= SHARED_PAYLOAD_BYTES
+  ) return false;
+  const match = broker.topics.match(topic);
+  if (match.groups.length > 0 || match.overlapping.length > 0) return false;
+  run.topic = topic;
+  run.connection = connection;
+  run.bytes = view.bytes;
+  run.from = view.at;
+  run.to = view.end;
+  run.count = 1;
+  run.largest = view.end - view.at;
+  return true;
+}
+
+/** Brings the run, if there is one, to its subscribers. */
+export function endRun(broker: Broker): void {
+  const run = broker.run;
+  if (run.topic === undefined) return;
+  const { topic, connection, bytes, from, to, count, largest } = run;
+  run.topic = undefined;
+  run.bytes = EMPTY;
+  broker.counters.received += count;
+  const level5 = connection!.level === 5;
+  for (const subscription of broker.topics.match(topic).plain) {
+    const receiver = subscription.session.connection;
+    if (receiver === undefined) continue;
+    if (subscription.noLocal && receiver === connection) continue; // [MQTT-3.8.3-3]
+    if (
+      (receiver.level === 5) === level5 && subscription.identifier === 0 &&
+      receiver.aliasesOut === undefined &&
+      largest <= receiver.maximumPacketSize && receiver.outbox.size <= broker.limits.outboundBytesMax
+    ) {
+      receiver.outbox.append(bytes, from, to);
+      receiver.touch();
+    } else replay(broker, topic, subscription, bytes, from, to, level5);
+  }
+}
+
+/** The frames of a run one by one, to a subscriber that cannot have them as they are. */
+function replay(
+  broker: Broker,
+  topic: KnownTopic,
+  { session, identifiers }: Subscription,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  level5: boolean,
+): void {
+  const view = new PublishView();
+  for (let at = from; at < to; at = view.end) {
+    let body = at + 1;
+    let length = 0;
+    for (let shift = 0;; shift += 7) {
+      const byte = bytes[body++]!;
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    view.aim(bytes, at, body, body + length, level5);
+    const outgoing = {
+      view,
+      topic: topic.name,
+      publisher: undefined,
+      expiresAt: Infinity,
+      message: undefined,
+    };
+    deliver(broker, outgoing, session, 0, false, identifiers, undefined, broker.now);
+  }
+}
+
+/** One PUBLISH by the long way. */
+function publish(connection: Connection, frame: PublishView, now: number): void {
+  const broker = connection.broker;
+  const session = connection.session!;
+  broker.counters.received++;
+  const view = frame.topicAlias === 0 ? frame : unaliased(connection, frame);
+  if (view.qos > broker.maximumQos) {
+    throw new PeerError("protocol", 0x9b, "MQTT-3.2.2-11", `QoS ${view.qos} is above Maximum QoS`);
+  }
+  if (view.retain && broker.options.retainAvailable === false) {
+    throw new PeerError("protocol", 0x9a, "MQTT-3.2.2-14", "RETAIN 1 is not supported");
+  }
+  if (view.topicEnd === view.topicAt) {
+    throw connection.level === 5
+      ? protocolError("3.3.2.1/no-topic", "PUBLISH without Topic Name and Topic Alias")
+      : malformed("MQTT-4.7.3-1", "Topic Name of no characters");
+  }
+  const topic = broker.topics.find(view.bytes, view.topicAt, view.topicEnd);
+  if (view.qos > 0 && inUse(connection, session, view)) return;
+  const refusal = forbidden(connection, view, topic);
+  if (refusal !== undefined) return refuse(connection, view, refusal.code, refusal.rule, refusal.message);
+  const before = broker.facts;
+  const outgoing: Outgoing = {
+    view,
+    topic: topic.name,
+    publisher: session.clientId,
+    expiresAt: view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000,
+    message: undefined,
+  };
+  if (view.retain) {
+    const limit = retain(broker, outgoing);
+    if (limit !== undefined) {
+      broker.limited(limit, session.clientId, session);
+      if (view.qos > 0) {
+        return refuse(connection, view, 0x97, "limit/retained", `No room to retain it (${limit})`);
+      }
+    }
+  }
+  const { qos, packetId } = view;
+  const match = broker.topics.match(topic);
+  const receivers = match.empty ? 0 : route(broker, outgoing, match, connection, now);
+  broker.hooks.published?.(messageInfo(topic.name, view, view.bytes[view.at]!), connection.client, receivers);
+  if (qos === 0) return;
+  if (qos === 2) open(broker, session, packetId);
+  if (broker.facts !== before) connection.hold();
+  // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+  connection.answer(
+    (qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4,
+    packetId,
+    match.empty ? 0x10 : 0,
+  );
+}
+
+/** §4.3.3 remembers the identifier until PUBREL. */
+function open(broker: Broker, session: Session, packetId: number): void {
+  (session.received ??= new Set()).add(packetId);
+  if (!session.kept || broker.store === undefined) return;
+  broker.store.received(session.clientId, packetId, true);
+  broker.facts++;
+}
+
+/** True if the identifier belongs to an open QoS 2 exchange, and the answer is given. */
+function inUse(connection: Connection, session: Session, view: PublishView): boolean {
+  const received = session.received;
+  if (received === undefined) return false;
+  if (received.has(view.packetId)) {
+    if (view.qos === 2) connection.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
+    else refuse(connection, view, 0x91, "2.2.1/in-use", "A QoS 2 message is open under this identifier");
+    return true;
+  }
+  if (view.qos === 2 && received.size >= connection.receiveLimit) {
+    throw new PeerError(
+      "protocol",
+      0x93,
+      "3.3.4/receive-maximum",
+      "More QoS 2 messages open than Receive Maximum",
+    );
+  }
+  return false;
+}
+
+/** §3.3.2.3.4 the frame with its topic instead of an alias; a topic beside the alias sets it. */
+function unaliased(connection: Connection, frame: PublishView): PublishView {
+  const { topicAlias, topicAt, topicEnd } = frame;
+  if (topicAlias > connection.broker.limits.topicAliasMaximum) { // [MQTT-3.3.2-9] [MQTT-3.2.2-17]
+    throw protocolError(
+      "3.3.4/alias-above-maximum",
+      `Topic Alias ${topicAlias} is above Topic Alias Maximum`,
+      0x94,
+    );
+  }
+  const aliases = (connection.aliasesIn ??= []);
+  if (topicEnd > topicAt) { // [MQTT-3.3.2-12]
+    connection.broker.topics.find(frame.bytes, topicAt, topicEnd); // a name that is none sets nothing
+    while (aliases.length < topicAlias) aliases.push(undefined);
+    aliases[topicAlias] = frame.bytes.slice(topicAt, topicEnd);
+  }
+  const topic = aliases[topicAlias];
+  if (topic === undefined) throw protocolError("3.3.4/alias-unknown", `Topic Alias ${topicAlias} is not set`); // [MQTT-3.3.2-7]
+  const bytes = withoutAlias(frame, topic);
+  const view = new PublishView();
+  let body = 1;
+  while (bytes[body++]! > 127);
+  view.aim(bytes, 0, body, bytes.length, true);
+  return view;
+}
+
+function forbidden(
+  connection: Connection,
+  view: PublishView,
+  topic: KnownTopic,
+): { code: ReasonCode; rule: Rule; message: string } | undefined {
+  const broker = connection.broker;
+  if (topic.dollar) {
+    return { code: 0x87, rule: "policy/dollar-topic", message: "Topics that begin with $ are the Server's" };
+  }
+  if (topic.levels > broker.limits.topicLevelsMax) {
+    broker.limited("topicLevelsMax", connection.session!.clientId, connection.session);
+    return {
+      code: 0x90,
+      rule: "limit/topic-levels",
+      message: "Topic Name of too many levels (topicLevelsMax)",
+    };
+  }
+  if (broker.options.authorize === undefined) return undefined;
+  const { qos, retain } = view;
+  const code = broker.allows({
+    action: "publish",
+    client: connection.client!,
+    topic: topic.name,
+    qos,
+    retain,
+  });
+  return code === 0
+    ? undefined
+    : { code, rule: "policy/not-authorized", message: "This topic may not be published to" };
+}
+
+/** The message is not taken over. Below level 5 there is no code for that, so it is acknowledged and dropped [MQTT311-3.3.5-2]. */
+function refuse(
+  connection: Connection,
+  view: PublishView,
+  code: ReasonCode,
+  rule: Rule,
+  message: string,
+): void {
+  const type = view.qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
+  const refusal = { code, rule, message };
+  if (view.qos === 0) connection.broker.hooks.denied?.(connection.client!, refusal);
+  else connection.refuse(type, view.packetId, refusal);
+}
+
+/** §3.3.1.3 keeps or removes the retained message; names the limit that forbids to keep it. */
+export function retain(
+  broker: Broker,
+  outgoing: Outgoing,
+): "retainedMessagesMax" | "retainedBytesMax" | undefined {
+  const { topic, view, publisher, expiresAt } = outgoing;
+  if (view.payloadLength === 0) { // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+    if (broker.retained.remove(topic) && broker.store !== undefined) {
+      broker.store.retained(topic, undefined);
+      broker.facts++;
+    }
+    return undefined;
+  }
+  outgoing.view = view.copy();
+  outgoing.message = { topic, view: outgoing.view, expiresAt, publisher };
+  const limit = broker.retained.set(outgoing.message);
+  if (limit !== undefined) return limit as "retainedMessagesMax" | "retainedBytesMax";
+  if (broker.store !== undefined) {
+    broker.store.retained(topic, storedMessage(outgoing.message));
+    broker.facts++;
+  }
+  return undefined;
+}
+
+/** Brings a message to every subscriber [MQTT-4.5.0-1]; returns how many sessions took it. */
+export function route(
+  broker: Broker,
+  outgoing: Outgoing,
+  match: Match,
+  from: Connection | undefined,
+  now: number,
+): number {
+  const { qos, retain } = outgoing.view;
+  const publisher = from?.session;
+  let receivers = 0;
+  for (const subscription of match.plain) {
+    const { session } = subscription;
+    if (subscription.noLocal && session === publisher) continue; // [MQTT-3.8.3-3]
+    const least = Math.min(qos, subscription.qos) as QoS; // [MQTT-3.8.4-8]
+    const kept = retain && subscription.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    if (deliver(broker, outgoing, session, least, kept, subscription.identifiers, undefined, now)) {
+      receivers++;
+    }
+  }
+  for (const subscriptions of match.overlapping) {
+    if (deliverOnce(broker, outgoing, subscriptions, publisher, now)) receivers++;
+  }
+  for (const group of match.groups) if (deliverToGroup(broker, outgoing, group, now)) receivers++;
+  return receivers;
+}
+
+/** §3.3.4 one copy for all of a session's subscriptions that match: the highest QoS, every identifier. */
+function deliverOnce(
+  broker: Broker,
+  outgoing: Outgoing,
+  all: readonly Subscription[],
+  publisher: Session | undefined,
+  now: number,
+): boolean {
+  const matching = all.filter((subscription) => !subscription.noLocal || subscription.session !== publisher);
+  if (matching.length === 0) return false;
+  const granted = Math.max(...matching.map((subscription) => subscription.qos)); // [MQTT-3.3.4-2]
+  const kept = outgoing.view.retain && matching.some((subscription) => subscription.retainAsPublished);
+  const least = Math.min(outgoing.view.qos, granted) as QoS;
+  return deliver(
+    broker,
+    outgoing,
+    matching[0]!.session,
+    least,
+    kept,
+    identifiersOf(matching),
+    undefined,
+    now,
+  );
+}
+
+/** §4.8.2 to one member of the group. */
+function deliverToGroup(broker: Broker, outgoing: Outgoing, group: SharedGroup, now: number): boolean {
+  const { qos, retain } = outgoing.view;
+  const member = group.choose(qos, broker);
+  if (member === undefined) {
+    broker.counters.dropped++;
+    return false;
+  }
+  const least = Math.min(qos, member.qos) as QoS; // [MQTT-4.8.2-3]
+  const kept = retain && member.retainAsPublished;
+  return deliver(broker, outgoing, member.session, least, kept, member.identifiers, group, now);
+}
+
+/** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */
+export function deliverToOther(broker: Broker, delivery: Delivery, now: number): void {
+  const { message, group } = delivery;
+  const outgoing = {
+    view: message.view,
+    topic: message.topic,
+    publisher: message.publisher,
+    expiresAt: message.expiresAt,
+    message,
+  };
+  if (message.expiresAt > now && !deliverToGroup(broker, outgoing, group!, now)) {
+    drop(broker, message.topic, message.view, group!.filter.text, "session ended");
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * §4.1 Session State on the Server: subscriptions, messages on their way, and when it ends.
+ * Knows what belongs to one Client Identifier; refuses to know sockets and routing.
+ * @module
+ */
+import type { ProtocolLevel, QoS } from "../codec/packet.ts";
+import { type Message, messageBytes } from "../delivery/message.ts";
+import { Queue } from "../delivery/queue.ts";
+import { Sender } from "../delivery/sender.ts";
+import type { Deadline } from "../engine/timers.ts";
+import type { Connection } from "./connection.ts";
+import type { Broker } from "./engine.ts";
+import type { SharedGroup } from "./shared.ts";
+import type { DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from "./store.ts";
+import type { PendingWill } from "./will.ts";
+
+/** §3.1.2.11.2 a Session Expiry Interval that means never. */
+export const NEVER_EXPIRES = 0xffff_ffff;
+
+/** No Subscription Identifiers. Shared: never write to it. */
+export const NO_IDENTIFIERS: readonly number[] = [];
+
+/** §3.8 One subscription. Its options change in place when the Client subscribes to the same filter again. */
+export interface Subscription extends SubscriptionRecord {
+  readonly session: Session;
+  qos: QoS;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  retainHandling: 0 | 1 | 2;
+  identifier: number;
+  /** `[identifier]`, made once. */
+  identifiers: readonly number[];
+  /** §4.8.2 */
+  readonly group: SharedGroup | undefined;
+}
+
+/** §4.3 A QoS 1 or 2 message on its way to one session. */
+export interface Delivery {
+  readonly order: number;
+  readonly message: Message;
+  readonly qos: 1 | 2;
+  readonly retain: boolean;
+  readonly subscriptionIdentifiers: readonly number[];
+  /** §4.8.2 the Shared Subscription it came by. */
+  readonly group: SharedGroup | undefined;
+  /** 0 until it is sent for the first time. */
+  packetId: number;
+  /** §4.3.3 which PUBREC of the session came for it, counted; 0 until then. */
+  released: number;
+}
+
+/** §4.1 One session; `due()` ends it. */
+export class Session implements Deadline {
+  heapIndex = -1;
+  heapTime = 0;
+  readonly clientId: string;
+  level: ProtocolLevel;
+  /** The Network Connection, undefined while there is none. */
+  connection: Connection | undefined;
+  /** §3.1.2.11.2 seconds, 0 ends with the connection. */
+  expirySeconds = 0;
+  ended = false;
+  /** Whether the store knows of it. */
+  stored = false;
+  readonly subscriptions: Map<string, Subscription> = new Map();
+  /** Messages that wait for room; made when the first has to. */
+  queue: Queue<Delivery> | undefined;
+  queuedBytes = 0;
+  /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */
+  resend: Queue<Delivery> | undefined;
+  /** §4.3 made at the first QoS 1 or 2 message. */
+  sender: Sender<Delivery> | undefined;
+  /** §4.3.3 QoS 2 identifiers received and not yet released; made at the first. */
+  received: Set<number> | undefined;
+  /** The will while it waits for its delay. */
+  pendingWill: PendingWill | undefined;
+  /** The next `Delivery.order`. */
+  order = 1;
+  /** Limits of this session that have been reported. */
+  limited = 0;
+  readonly #broker: Broker;
+
+  constructor(broker: Broker, clientId: string, level: ProtocolLevel) {
+    this.#broker = broker;
+    this.clientId = clientId;
+    this.level = level;
+  }
+
+  /** Whether it outlives its connection, and so whether its state is told to the store. */
+  get kept(): boolean {
+    return this.expirySeconds > 0;
+  }
+
+  /** Messages that wait for room. */
+  get queued(): number {
+    return this.queue === undefined ? 0 : this.queue.length;
+  }
+
+  /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
+  due(now: number): void {
+    this.#broker.endSession(this, now);
+  }
+
+  /** The open exchanges towards the Client. */
+  exchanges(): Sender<Delivery> {
+    return (this.sender ??= new Sender());
+  }
+
+  /** Appends to the queue; the caller has asked `hasRoom()`. */
+  enqueue(delivery: Delivery): void {
+    (this.queue ??= new Queue()).push(delivery);
+    this.queuedBytes += messageBytes(delivery.message);
+  }
+
+  /** Takes the first of the queue. */
+  dequeue(): Delivery | undefined {
+    const delivery = this.queue?.shift();
+    if (delivery !== undefined) this.queuedBytes -= messageBytes(delivery.message);
+    return delivery;
+  }
+
+  /** Takes out of the queue what `test` accepts. */
+  extract(test: (delivery: Delivery) => boolean): Delivery[] {
+    const out = this.queue?.extract(test) ?? [];
+    for (const delivery of out) this.queuedBytes -= messageBytes(delivery.message);
+    return out;
+  }
+
+  /** The session for the store. */
+  record(expiresAt: number | undefined): SessionRecord {
+    const will = this.connection?.will ?? this.pendingWill?.will;
+    return {
+      clientId: this.clientId,
+      level: this.level,
+      expirySeconds: this.expirySeconds,
+      expiresAt,
+      will: will && {
+        message: storedMessage(will.message),
+        delaySeconds: will.delaySeconds,
+        dueAt: this.pendingWill?.heapTime,
+      },
+    };
+  }
+}
+
+/** A message for the store. */
+export function storedMessage(message: Message): StoredMessage {
+  return {
+    frame: message.view.bytes,
+    level5: message.view.level5,
+    expiresAt: message.expiresAt,
+    publisher: message.publisher,
+  };
+}
+
+/** A delivery for the store. */
+export function storedDelivery(delivery: Delivery): DeliveryRecord {
+  return {
+    order: delivery.order,
+    message: storedMessage(delivery.message),
+    qos: delivery.qos,
+    retain: delivery.retain,
+    subscriptionIdentifiers: delivery.subscriptionIdentifiers,
+    share: delivery.group?.filter.text,
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * §2.1 Chunks of a byte stream in, whole frames out.
+ * Knows fixed headers and the Maximum Packet Size; refuses to know what stands inside a frame.
+ * @module
+ */
+import { malformed, PeerError } from "./error.ts";
+
+/** Takes the frames of one stream, in order. */
+export interface FrameHandler {
+  /**
+   * One whole frame: first byte at `at`, variable header from `body`, the end before `end`. `bytes` is the callee's only
+   * during the call. False stops: what follows is kept until `resume()`.
+   */
+  frame(bytes: Uint8Array, at: number, body: number, end: number): boolean;
+}
+
+/** First allocation for a frame that came in parts; it doubles as bytes really arrive, whatever the header promises. */
+const FIRST_BYTES = 256;
+
+/** Cuts one stream into frames. Bytes of a frame that lies whole in its chunk are never copied. */
+export class Deframer {
+  /** §3.1.2.11.4 bytes of the largest frame taken, fixed header included. */
+  maximumPacketSize: number;
+  #held: Uint8Array | undefined;
+  #heldLength = 0;
+  #stopped = false;
+
+  constructor(maximumPacketSize: number) {
+    this.maximumPacketSize = maximumPacketSize;
+  }
+
+  /** Bytes kept: those of an incomplete frame, and after a stop those not yet handed on. */
+  get held(): number {
+    return this.#heldLength;
+  }
+
+  /**
+   * Hands every frame that `chunk` completes to `handler`.
+   * @throws {PeerError} for a Remaining Length that is malformed (§1.5.5) or above the Maximum Packet Size (0x95).
+   */
+  receive(chunk: Uint8Array, handler: FrameHandler): void {
+    if (this.#stopped) {
+      this.#hold(chunk, 0, chunk.length);
+      return;
+    }
+    const from = this.#heldLength === 0 ? 0 : this.#complete(chunk, handler);
+    if (from < chunk.length) this.#scan(chunk, from, chunk.length, handler);
+  }
+
+  /** Goes on after `frame()` returned false. */
+  resume(handler: FrameHandler): void {
+    this.#stopped = false;
+    const held = this.#held;
+    const length = this.#heldLength;
+    if (held === undefined || length === 0) return;
+    this.#release();
+    this.#scan(held, 0, length, handler);
+  }
+
+  /** Forgets everything; frames no more until `resume()`. */
+  discard(): void {
+    this.#release();
+    this.#stopped = true;
+  }
+
+  #scan(bytes: Uint8Array, from: number, until: number, handler: FrameHandler): void {
+    let at = from;
+    while (until - at >= 2) {
+      let body = at + 2;
+      let length = bytes[at + 1]!;
+      if (length > 127) {
+        const size = headerSize(bytes, at, until);
+        if (size === 0) break;
+        body = at + size;
+        length = remainingLength(bytes, at, size);
+      }
+      const end = body + length;
+      if (end - at > this.maximumPacketSize) throw tooLarge(end - at, this.maximumPacketSize);
+      if (end > until) break;
+      if (!handler.frame(bytes, at, body, end)) {
+        this.#stopped = true;
+        at = end;
+        break;
+      }
+      at = end;
+    }
+    if (at < until) this.#hold(bytes, at, until);
+  }
+
+  /** Fills up the one incomplete frame that is held; returns how much of `chunk` that took. */
+  #complete(chunk: Uint8Array, handler: FrameHandler): number {
+    let used = 0;
+    let size = 0;
+    for (;;) {
+      const held = this.#held!;
+      if (this.#heldLength >= 2) size = headerSize(held, 0, this.#heldLength);
+      if (size > 0) break;
+      if (used === chunk.length) return used;
+      this.#hold(chunk, used, used + 1);
+      used++;
+    }
+    const total = size + remainingLength(this.#held!, 0, size);
+    if (total > this.maximumPacketSize) throw tooLarge(total, this.maximumPacketSize);
+    const missing = Math.min(total - this.#heldLength, chunk.length - used);
+    this.#hold(chunk, used, used + missing);
+    used += missing;
+    if (this.#heldLength < total) return used;
+    const frame = this.#held!;
+    this.#release();
+    if (!handler.frame(frame, 0, size, total)) {
+      this.#stopped = true;
+      this.#hold(chunk, used, chunk.length);
+      return chunk.length;
+    }
+    return used;
+  }
+
+  #hold(bytes: Uint8Array, from: number, until: number): void {
+    const needed = this.#heldLength + until - from;
+    if (needed === this.#heldLength) return;
+    if (this.#held === undefined || this.#held.length < needed) {
+      const grown = new Uint8Array(Math.max(needed, FIRST_BYTES, (this.#held?.length ?? 0) * 2));
+      if (this.#held !== undefined) grown.set(this.#held.subarray(0, this.#heldLength));
+      this.#held = grown;
+    }
+    this.#held.set(bytes.subarray(from, until), this.#heldLength);
+    this.#heldLength = needed;
+  }
+
+  #release(): void {
+    this.#held = undefined;
+    this.#heldLength = 0;
+  }
+}
+
+/** Bytes of the fixed header at `at`, 0 if its end has not arrived. */
+function headerSize(bytes: Uint8Array, at: number, until: number): number {
+  for (let size = 2; size <= 5; size++) {
+    if (at + size > until) return 0;
+    if (bytes[at + size - 1]! < 128) {
+      if (size > 2 && bytes[at + size - 1] === 0) {
+        throw malformed("MQTT-1.5.5-1", "Remaining Length is over-long");
+      }
+      return size;
+    }
+  }
+  throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");
+}
+
+function remainingLength(bytes: Uint8Array, at: number, size: number): number {
+  let length = 0;
+  for (let i = size - 1; i >= 1; i--) length = length * 128 + (bytes[at + i]! & 127);
+  return length;
+}
+
+function tooLarge(size: number, most: number): PeerError {
+  return new PeerError(
+    "refused",
+    0x95,
+    "2.1.4/too-large",
+    `Packet of ${size} bytes, Maximum Packet Size is ${most}`,
+  );
+}

@@ -1,0 +1,132 @@
+/**
+ * §3.3 One PUBLISH frame as the template of others: copied where the layout allows it, flags, Packet Identifier and
+ * expiry stamped in. Knows layouts; refuses to know who receives.
+ * @module
+ */
+import { copyBytes } from "./copy.ts";
+import type { PublishView } from "./publish_view.ts";
+import { putVarint, varintSize } from "./varint.ts";
+
+/** What one receiver's copy of a message differs in. Reused between calls. */
+export interface PublishStamp {
+  /** §3.3.1 the first byte: type, DUP, QoS, RETAIN. */
+  first: number;
+  /** §2.2.1 the Packet Identifier; 0 exactly if the QoS in `first` is 0. */
+  packetId: number;
+  level5: boolean;
+  /** §3.3.2.3.3 seconds left, stamped over the frame's own if that has any. */
+  expirySeconds: number;
+  /** §3.3.2.3.8 in any order. */
+  subscriptionIdentifiers: readonly number[];
+  /** §3.3.2.3.4 0 is none. */
+  topicAlias: number;
+  /** Whether the receiver knows the alias already: the Topic Name is left empty. */
+  topicKnown: boolean;
+}
+
+/** Bytes of the two parts of the copy: all before the payload, and the payload's. */
+export interface PublishSize {
+  head: number;
+  payload: number;
+}
+
+/** Whether the frame's own bytes, stamped, are the copy. */
+export function isSameLayout(view: PublishView, stamp: PublishStamp): boolean {
+  return view.level5 === stamp.level5 && (view.packetIdAt >= 0) === (stamp.packetId !== 0) &&
+    view.topicAlias === 0 &&
+    stamp.topicAlias === 0 && stamp.subscriptionIdentifiers.length === 0 && !view.subscriptionIdentifier;
+}
+
+/** Bytes before the payload, fixed header included, of the copy that `stamp` describes. */
+export function headLength(view: PublishView, stamp: PublishStamp): number {
+  if (isSameLayout(view, stamp)) return view.payloadAt - view.at;
+  const body = bodyLength(view, stamp);
+  return 1 + varintSize(body + view.payloadLength) + body;
+}
+
+/** Writes those bytes to `out` from `at` on and returns their end. */
+export function writeHead(view: PublishView, stamp: PublishStamp, out: Uint8Array, at: number): number {
+  if (isSameLayout(view, stamp)) {
+    copyBytes(out, at, view.bytes, view.at, view.payloadAt);
+    stampFrame(view, stamp, out, at);
+    return at + view.payloadAt - view.at;
+  }
+  out[at++] = stamp.first;
+  at = putVarint(out, at, bodyLength(view, stamp) + view.payloadLength);
+  const topicAt = stamp.topicKnown ? view.topicEnd : view.topicAt;
+  at = putU16(out, at, view.topicEnd - topicAt);
+  copyBytes(out, at, view.bytes, topicAt, view.topicEnd);
+  at += view.topicEnd - topicAt;
+  if (stamp.packetId !== 0) at = putU16(out, at, stamp.packetId);
+  return stamp.level5 ? putProperties(view, stamp, out, at) : at;
+}
+
+/** Stamps flags, Packet Identifier and expiry into a byte-for-byte copy of the frame that begins at `at`. */
+export function stampFrame(view: PublishView, stamp: PublishStamp, out: Uint8Array, at: number): void {
+  out[at] = stamp.first;
+  if (stamp.packetId !== 0) putU16(out, at + view.packetIdAt - view.at, stamp.packetId);
+  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.at, stamp.expirySeconds);
+}
+
+/** §3.3.2.3.4 the frame with `topic` written out and without its Topic Alias; `view` must have one. */
+export function withoutAlias(view: PublishView, topic: Uint8Array): Uint8Array {
+  const properties = view.propertiesEnd - view.propertiesAt - ALIAS_BYTES;
+  const id = view.packetIdAt < 0 ? 0 : 2;
+  const body = 2 + topic.length + id + varintSize(properties) + properties + view.payloadLength;
+  const out = new Uint8Array(1 + varintSize(body) + body);
+  out[0] = view.bytes[view.at]!;
+  let at = putU16(out, putVarint(out, 1, body), topic.length);
+  out.set(topic, at);
+  at += topic.length;
+  if (id !== 0) at = putU16(out, at, view.packetId);
+  at = putVarint(out, at, properties);
+  copyBytes(out, at, view.bytes, view.propertiesAt, view.aliasAt);
+  at += view.aliasAt - view.propertiesAt;
+  copyBytes(out, at, view.bytes, view.aliasAt + ALIAS_BYTES, view.end);
+  return out;
+}
+
+/** Identifier and value of a Topic Alias. */
+const ALIAS_BYTES = 3;
+
+function bodyLength(view: PublishView, stamp: PublishStamp): number {
+  const topic = 2 + (stamp.topicKnown ? 0 : view.topicEnd - view.topicAt);
+  const id = stamp.packetId === 0 ? 0 : 2;
+  if (!stamp.level5) return topic + id;
+  const properties = propertiesLength(view, stamp);
+  return topic + id + varintSize(properties) + properties;
+}
+
+/** A level 4 frame has no properties to pass on; a frame that arrived with an alias is rewritten before it comes here. */
+function propertiesLength(view: PublishView, stamp: PublishStamp): number {
+  let length = view.propertiesEnd - view.propertiesAt;
+  if (stamp.topicAlias !== 0) length += 3;
+  for (const id of stamp.subscriptionIdentifiers) length += 1 + varintSize(id);
+  return length;
+}
+
+function putProperties(view: PublishView, stamp: PublishStamp, out: Uint8Array, at: number): number {
+  at = putVarint(out, at, propertiesLength(view, stamp));
+  if (stamp.topicAlias !== 0) {
+    out[at++] = 0x23;
+    at = putU16(out, at, stamp.topicAlias);
+  }
+  for (const id of stamp.subscriptionIdentifiers) {
+    out[at++] = 0x0b;
+    at = putVarint(out, at, id);
+  }
+  copyBytes(out, at, view.bytes, view.propertiesAt, view.propertiesEnd);
+  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.propertiesAt, stamp.expirySeconds);
+  return at + view.propertiesEnd - view.propertiesAt;
+}
+
+function putU16(out: Uint8Array, at: number, value: number): number {
+  out[at] = value >> 8;
+  out[at + 1] = value & 255;
+  return at + 2;
+}
+
+function putU32(out: Uint8Array, at: number, value: number): number {
+  putU16(out, at, value >>> 16);
+  return putU16(out, at + 2, value & 0xffff);
+}

@@ -1,0 +1,62 @@
+/**
+ * First in, first out, without moving what waits.
+ * Knows order; refuses to know what waits.
+ * @module
+ */
+
+/** Below this many taken items the array is not shortened. */
+const COMPACT_MIN = 64;
+
+/** A queue whose `shift` costs the same however long it is. */
+export class Queue<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  /** Items that wait. */
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** Appends. */
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** The first item; undefined if none waits. */
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  /** Takes the first item; undefined if none waits. */
+  shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head >= COMPACT_MIN && this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  /** Takes out, in order, every item that `test` accepts. */
+  extract(test: (item: T) => boolean): T[] {
+    const out: T[] = [];
+    const kept: T[] = [];
+    for (let i = this.#head; i < this.#items.length; i++) {
+      const item = this.#items[i]!;
+      (test(item) ? out : kept).push(item);
+    }
+    this.#items = kept;
+    this.#head = 0;
+    return out;
+  }
+
+  /** Takes everything. */
+  clear(): T[] {
+    return this.extract(() => true);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Bytes on their way to one connection: gathered during a turn, written at its end, never copied twice.
+ * Knows bytes and what may not leave before a commit; refuses to know packets.
+ * @module
+ */
+import { copyBytes } from "../codec/copy.ts";
+import { EMPTY } from "../codec/publish_view.ts";
+
+/** Takes bytes as `Transport.write` does: returns how many, the chunk is the caller's again. */
+export interface ByteSink {
+  write(chunk: Uint8Array): number;
+}
+
+/** Buffers given back by connections with nothing to send. Buckets by power of two. */
+export class BufferPool {
+  #free: Uint8Array[][] = [];
+
+  /** A buffer of at least `bytes` bytes; its contents are arbitrary. */
+  take(bytes: number): Uint8Array {
+    const bucket = bucketOf(bytes);
+    return this.#free[bucket]?.pop() ?? new Uint8Array(SMALLEST_BYTES << bucket);
+  }
+
+  /** Gives back what `take()` returned. */
+  give(buffer: Uint8Array): void {
+    if (buffer.length > LARGEST_BYTES) return;
+    const free = (this.#free[bucketOf(buffer.length)] ??= []);
+    if (free.length < KEPT_PER_BUCKET) free.push(buffer);
+  }
+}
+
+const SMALLEST_BYTES = 1024;
+/** Larger buffers are left to the garbage collector. */
+const LARGEST_BYTES = 256 * 1024;
+const KEPT_PER_BUCKET = 64;
+
+function bucketOf(bytes: number): number {
+  return bytes <= SMALLEST_BYTES ? 0 : 22 - Math.clz32(bytes - 1);
+}
+
+/** One connection's bytes. Positions count from its first byte ever. */
+export class Outbox {
+  #pool: BufferPool;
+  /** Whole pieces before `#tail`: filled buffers and payloads shared with other connections. */
+  #pieces: Uint8Array[] | undefined;
+  #tail: Uint8Array = EMPTY;
+  #start = 0;
+  #end = 0;
+  /** Bytes of `#pieces`. */
+  #sealed = 0;
+  #taken = 0;
+  #limit = Infinity;
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool;
+  }
+
+  /** Bytes not yet taken by the sink. */
+  get size(): number {
+    return this.#sealed + this.#end - this.#start;
+  }
+
+  /** The position behind the last byte. */
+  get position(): number {
+    return this.#taken + this.size;
+  }
+
+  /** Whether there are bytes that may leave now. */
+  get ready(): boolean {
+    return this.size > 0 && this.#limit > this.#taken;
+  }
+
+  /** Bytes from `position` on stay until the limit is set again; Infinity lifts it. */
+  set limit(position: number) {
+    this.#limit = position;
+  }
+
+  /** Makes room for `bytes` more: write them to `buffer` from the returned offset on, all of them. */
+  room(bytes: number): number {
+    if (this.#end + bytes > this.#tail.length) this.#grow(bytes);
+    const at = this.#end;
+    this.#end = at + bytes;
+    return at;
+  }
+
+  /** Where `room()` made room; changes with each call of it. */
+  get buffer(): Uint8Array {
+    return this.#tail;
+  }
+
+  /** Appends a copy of `bytes[from, until)`; returns its offset in `buffer`. */
+  append(bytes: Uint8Array, from: number, until: number): number {
+    const at = this.room(until - from);
+    copyBytes(this.#tail, at, bytes, from, until);
+    return at;
+  }
+
+  /** Appends `bytes` itself, which nobody may change from now on. */
+  share(bytes: Uint8Array): void {
+    this.#seal();
+    this.#pieces!.push(bytes);
+    this.#sealed += bytes.length;
+  }
+
+  /** Writes what may leave; true if all of that was taken. */
+  flush(sink: ByteSink): boolean {
+    while (this.#pieces !== undefined) {
+      const piece = this.#pieces[0]!;
+      const allowed = Math.min(piece.length, this.#limit - this.#taken);
+      if (allowed <= 0) return true;
+      const taken = sink.write(allowed === piece.length ? piece : piece.subarray(0, allowed));
+      this.#taken += taken;
+      this.#sealed -= taken;
+      if (taken === piece.length) {
+        if (this.#pieces.length === 1) this.#pieces = undefined;
+        else this.#pieces.shift();
+      } else {
+        if (taken > 0) this.#pieces[0] = piece.subarray(taken);
+        return taken === allowed;
+      }
+    }
+    const allowed = Math.min(this.#end - this.#start, this.#limit - this.#taken);
+    if (allowed > 0) {
+      const taken = sink.write(this.#tail.subarray(this.#start, this.#start + allowed));
+      this.#taken += taken;
+      this.#start += taken;
+      if (taken < allowed) return false;
+    }
+    if (this.#start === this.#end) this.#release();
+    return true;
+  }
+
+  /** Drops everything that is not taken. */
+  clear(): void {
+    this.#pieces = undefined;
+    this.#sealed = 0;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#tail.length > 0) this.#pool.give(this.#tail);
+    this.#tail = EMPTY;
+    this.#start = this.#end = 0;
+  }
+
+  #grow(bytes: number): void {
+    const used = this.#end - this.#start;
+    const next = this.#pool.take(Math.max(used + bytes, Math.min(used * 2, PIECE_BYTES)));
+    if (used > PIECE_BYTES) {
+      // A long backlog grows by pieces: copying it again and again would cost its square.
+      this.#seal();
+      this.#tail = next;
+      return;
+    }
+    copyBytes(next, 0, this.#tail, this.#start, this.#end);
+    if (this.#tail.length > 0) this.#pool.give(this.#tail);
+    this.#tail = next;
+    this.#start = 0;
+    this.#end = used;
+  }
+
+  /** Turns the tail into a piece. */
+  #seal(): void {
+    this.#pieces ??= [];
+    const used = this.#end - this.#start;
+    if (used > 0) {
+      this.#pieces.push(this.#tail.subarray(this.#start, this.#end));
+      this.#sealed += used;
+    } else if (this.#tail.length > 0) this.#pool.give(this.#tail);
+    this.#tail = EMPTY;
+    this.#start = this.#end = 0;
+  }
+}
+
+/** A tail larger than this becomes a piece when it is full. */
+const PIECE_BYTES = 64 * 1024;
