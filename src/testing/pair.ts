@@ -1,0 +1,282 @@
+/**
+ * A broker and stub Clients under virtual time: every byte and every second moves only when the test says so.
+ * Knows how to drive the engine; refuses to know what it should do.
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { Broker, type BrokerOptions, type Connection, type PeerInfo } from "../broker/mod.ts";
+import { decodePacket } from "../codec/decode.ts";
+import { Deframer } from "../codec/deframer.ts";
+import { encodePacket } from "../codec/encode.ts";
+import type { Connack, Connect, Packet, ProtocolLevel, Publish, Subscribe, SubscriptionRequest } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
+import type { Transport } from "../transport/transport.ts";
+
+/** What `publish()` of a stub takes; the rest is QoS 0, no flags. */
+export type PublishInit = Partial<Omit<Publish, "type" | "payload">> & { topic: string; payload?: string | Uint8Array };
+
+/** What `connect()` takes; the rest is level 5, Clean Start 1, no Keep Alive. */
+export type ConnectInit = Partial<Omit<Connect, "type">>;
+
+/** One broker, its Clients and its clock. */
+export class Pair {
+  readonly broker: Broker;
+  /** ms since the epoch. */
+  now = 1_700_000_000_000;
+  readonly #links: { pair: MemoryPair; client: StubClient }[] = [];
+  #pendingCommit = false;
+
+  constructor(options: BrokerOptions = {}) {
+    this.broker = new Broker(options);
+  }
+
+  /** A connection that has sent nothing yet. */
+  open(level: ProtocolLevel = 5, options: MemoryOptions = {}, peer: Partial<PeerInfo> = {}): StubClient {
+    const pair = memoryPair(options);
+    const connection = this.broker.opened(
+      pair.left,
+      { address: "192.0.2.1", port: 40_000, transport: "memory", ...peer },
+      this.now,
+    );
+    pair.left.start({
+      received: (chunk) => connection.received(chunk, this.now),
+      drained: () => connection.drained(this.now),
+      closed: () => connection.closed(this.now),
+    });
+    const client = new StubClient(this, pair.right, connection, level);
+    this.#links.push({ pair, client });
+    return client;
+  }
+
+  /** A connection whose CONNECT was accepted. */
+  connect(init: ConnectInit = {}, options: MemoryOptions = {}): StubClient {
+    const client = this.open(init.level ?? 5, options);
+    client.connect(init);
+    const connack = client.take(PacketType.CONNACK) as Connack;
+    assertEquals(connack.reasonCode, 0, "CONNACK refuses");
+    client.connack = connack;
+    return client;
+  }
+
+  /** Moves every byte until nothing moves any more. */
+  settle(): void {
+    for (let moved = true; moved;) {
+      moved = false;
+      if (this.broker.dirty) {
+        moved = true;
+        this.#flush();
+      }
+      for (const { pair } of this.#links) while (pair.step()) moved = true;
+    }
+    for (let i = this.#links.length - 1; i >= 0; i--) if (this.#links[i]!.client.over) this.#links.splice(i, 1);
+  }
+
+  #flush(): void {
+    const commit = this.broker.flush(this.now);
+    if (commit === undefined) return;
+    assert(!this.#pendingCommit, "two commits under way");
+    this.#pendingCommit = true;
+    commit.then(() => {
+      this.#pendingCommit = false;
+      this.broker.committed();
+    }, (error) => {
+      this.#pendingCommit = false;
+      this.broker.commitFailed(error);
+    });
+  }
+
+  /** Lets time go on, calling the broker at each of its deadlines on the way. */
+  advance(ms: number): void {
+    const until = this.now + ms;
+    this.settle();
+    while (this.broker.nextDeadline() <= until) {
+      this.now = Math.max(this.now, this.broker.nextDeadline());
+      this.broker.ticked(this.now);
+      this.settle();
+    }
+    this.now = until;
+    this.broker.ticked(until);
+    this.settle();
+  }
+
+  /** Fails unless the broker has forgotten every connection, session and subscription. */
+  assertEmpty(): void {
+    const { broker } = this;
+    assertEquals(broker.connections, 0, "connections");
+    assertEquals(broker.connected, 0, "connected");
+    assertEquals(broker.sessions.size, 0, "sessions");
+    assertEquals(broker.groups.size, 0, "groups");
+    assertEquals(broker.tree.size, 0, "subscriptions in the tree");
+    assertEquals(broker.timers.size, 0, "timers");
+  }
+}
+
+/** A Client that does only what the test tells it: no acknowledgement, no PINGREQ of its own. */
+export class StubClient {
+  readonly pair: Pair;
+  readonly transport: Transport;
+  /** The Server's end. */
+  readonly connection: Connection;
+  level: ProtocolLevel;
+  /** Packets that arrived and were not taken. */
+  readonly inbox: Packet[] = [];
+  /** The Server has ended its half, or the connection. */
+  over = false;
+  connack: Connack | undefined;
+  #deframer: Deframer = new Deframer(Infinity);
+  #nextId = 1;
+
+  constructor(pair: Pair, transport: Transport, connection: Connection, level: ProtocolLevel) {
+    this.pair = pair;
+    this.transport = transport;
+    this.connection = connection;
+    this.level = level;
+    transport.start({
+      received: (chunk) =>
+        this.#deframer.receive(chunk, {
+          frame: (bytes, at, _body, end) => {
+            this.inbox.push(decodePacket(bytes.slice(at, end), this.level));
+            return true;
+          },
+        }),
+      drained: () => {},
+      closed: () => {
+        this.over = true;
+      },
+    });
+  }
+
+  /** Sends bytes as they are. */
+  raw(...bytes: number[]): void {
+    this.write(Uint8Array.from(bytes));
+  }
+
+  /** Sends bytes as they are, and lets everything settle. */
+  write(bytes: Uint8Array): void {
+    this.transport.write(bytes);
+    this.pair.settle();
+  }
+
+  /** Sends a packet, and lets everything settle. */
+  send(packet: Packet): void {
+    this.write(encodePacket(packet, this.level));
+  }
+
+  /** Sends CONNECT. */
+  connect(init: ConnectInit = {}): void {
+    this.level = init.level ?? this.level;
+    this.send({
+      type: PacketType.CONNECT,
+      level: this.level,
+      cleanStart: true,
+      keepAlive: 0,
+      clientId: "stub",
+      ...init,
+    });
+  }
+
+  /** Sends PUBLISH, with the next Packet Identifier if it needs one and has none; returns that. */
+  publish(init: PublishInit): number {
+    const { payload = "", qos = 0, ...rest } = init;
+    const packetId = init.packetId ?? (qos === 0 ? 0 : this.#nextId++);
+    const packet: Publish = {
+      type: PacketType.PUBLISH,
+      dup: false,
+      retain: false,
+      ...rest,
+      qos,
+      payload: typeof payload === "string" ? new TextEncoder().encode(payload) : payload,
+    };
+    if (qos > 0) packet.packetId = packetId;
+    this.send(packet);
+    return packetId;
+  }
+
+  /** Sends SUBSCRIBE and takes its SUBACK; returns the Reason Codes. */
+  subscribe(...filters: (string | (Partial<SubscriptionRequest> & { filter: string }))[]): readonly number[] {
+    return this.subscribeWith({}, ...filters);
+  }
+
+  /** The same, with properties. */
+  subscribeWith(
+    properties: NonNullable<Subscribe["properties"]>,
+    ...filters: (string | (Partial<SubscriptionRequest> & { filter: string }))[]
+  ): readonly number[] {
+    const packetId = this.#nextId++;
+    this.send({
+      type: PacketType.SUBSCRIBE,
+      packetId,
+      subscriptions: filters.map((filter) => ({
+        qos: 2,
+        noLocal: false,
+        retainAsPublished: false,
+        retainHandling: 0,
+        ...(typeof filter === "string" ? { filter } : filter),
+      })),
+      properties,
+    });
+    const suback = this.take(PacketType.SUBACK);
+    assert(suback.type === PacketType.SUBACK);
+    assertEquals(suback.packetId, packetId);
+    return suback.reasonCodes;
+  }
+
+  /** Sends UNSUBSCRIBE and takes its UNSUBACK; returns the Reason Codes. */
+  unsubscribe(...filters: string[]): readonly number[] {
+    const packetId = this.#nextId++;
+    this.send({ type: PacketType.UNSUBSCRIBE, packetId, filters });
+    const unsuback = this.take(PacketType.UNSUBACK);
+    assert(unsuback.type === PacketType.UNSUBACK);
+    assertEquals(unsuback.packetId, packetId);
+    return unsuback.reasonCodes;
+  }
+
+  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  acknowledge(type: 4 | 5 | 6 | 7, packetId: number, reasonCode = 0): void {
+    this.send({ type, packetId, reasonCode });
+  }
+
+  /** Takes the first packet of a type out of the inbox; fails if there is none. */
+  take<T extends PacketType>(type: T): Extract<Packet, { type: T }> {
+    this.pair.settle();
+    const at = this.inbox.findIndex((packet) => packet.type === type);
+    assert(at >= 0, `no packet of type ${type} has come, but ${JSON.stringify(this.inbox.map((p) => p.type))}`);
+    return this.inbox.splice(at, 1)[0] as Extract<Packet, { type: T }>;
+  }
+
+  /** Takes every PUBLISH out of the inbox, in order. */
+  takePublishes(): Publish[] {
+    this.pair.settle();
+    const taken = this.inbox.filter((packet) => packet.type === PacketType.PUBLISH);
+    const rest = this.inbox.filter((packet) => packet.type !== PacketType.PUBLISH);
+    this.inbox.splice(0, this.inbox.length, ...rest);
+    return taken as Publish[];
+  }
+
+  /** The payloads of every PUBLISH in the inbox as text, in order; they are taken. */
+  takeTexts(): string[] {
+    return this.takePublishes().map(({ payload }) => new TextDecoder().decode(payload));
+  }
+
+  /** Fails unless nothing has come, PINGRESP answering at once (so nothing is on its way either). */
+  assertSilent(): void {
+    this.send({ type: PacketType.PINGREQ });
+    this.take(PacketType.PINGRESP);
+    assertEquals(this.inbox, []);
+  }
+
+  /** Sends DISCONNECT and ends. */
+  disconnect(reasonCode = 0, properties?: { sessionExpiryInterval?: number }): void {
+    const packet = { type: PacketType.DISCONNECT, reasonCode } as const;
+    this.send(properties === undefined ? packet : { ...packet, properties });
+    this.transport.close();
+    this.pair.settle();
+  }
+
+  /** The network fails: no DISCONNECT. */
+  lose(): void {
+    this.transport.abort();
+    this.pair.settle();
+  }
+}
