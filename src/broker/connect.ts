@@ -12,7 +12,7 @@ import { levelCount } from "../topic/name.ts";
 import { type Connection, State } from "./connection.ts";
 import { pump } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
-import type { AuthenticationRequest, Refusal, Verdict } from "./options.ts";
+import { type AuthenticationRequest, reasonString, type Refusal, type Verdict } from "./options.ts";
 import { type Delivery, NEVER_EXPIRES, Session } from "./session.ts";
 import { serverWill } from "./will.ts";
 
@@ -146,7 +146,7 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   session.connection = connection;
   session.level = connect.level;
   session.expirySeconds = Math.min(expiryAsked(connect), broker.limits.sessionExpirySecondsMax);
-  session.limited = 0;
+  session.limited = undefined;
   connection.will = will === undefined ? undefined : serverWill(will, connect.level, clientId);
   connection.state = State.OPEN;
   broker.connected++;
@@ -283,10 +283,8 @@ export function refuseConnect(
     const reference = serverReference ??
       (refusal.rule === "policy/redirected" ? broker.options.redirect?.serverReference : undefined);
     if (level === 5) {
-      const reasonString = `${refusal.rule}: ${refusal.message}`;
-      connack.properties = reference === undefined
-        ? { reasonString }
-        : { reasonString, serverReference: reference };
+      const text = reasonString(refusal);
+      connack.properties = { reasonString: text, ...(reference && { serverReference: reference }) };
     }
     connection.send(connack);
   }

@@ -27,7 +27,14 @@ import { authenticated, authPacket } from "./auth.ts";
 import { connectPacket, levelAsked, refuseConnect } from "./connect.ts";
 import { firstByte, pump, type WaitingRetained } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
-import type { AuthenticationRequest, ClientInfo, PeerInfo, Refusal, Verdict } from "./options.ts";
+import {
+  type AuthenticationRequest,
+  type ClientInfo,
+  type PeerInfo,
+  reasonString,
+  type Refusal,
+  type Verdict,
+} from "./options.ts";
 import { endRun, publishFrame } from "./publish.ts";
 import { NEVER_EXPIRES, type Session } from "./session.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
@@ -293,8 +300,7 @@ export class Connection implements Deadline, FrameHandler {
   end(refusal: Refusal, now: number, serverReference?: string): void {
     if (this.state !== State.OPEN) return;
     if (this.level === 5) {
-      const reasonString = `${refusal.rule}: ${refusal.message}`;
-      const properties = serverReference === undefined ? { reasonString } : { reasonString, serverReference };
+      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
       this.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(false, refusal, now);
@@ -369,7 +375,7 @@ export class Connection implements Deadline, FrameHandler {
     if (denied !== undefined) denied(this.client!, refusal);
     const first = type << 4 | (type === PacketType.PUBREL ? 2 : 0);
     if (this.level !== 5 || !this.requestProblemInformation) return this.answer(first, id, refusal.code);
-    const properties = { reasonString: `${refusal.rule}: ${refusal.message}` };
+    const properties = { reasonString: reasonString(refusal) };
     const writer = this.broker.writer;
     writer.reset();
     encodeAcknowledgement(writer, { type, packetId: id, reasonCode: refusal.code, properties }, 5);
@@ -449,8 +455,14 @@ export class Connection implements Deadline, FrameHandler {
     }
     const { code, rule, message } = error as PeerError;
     const refusal: Refusal = { code, rule, message };
-    if (this.state === State.OPEN) this.end(refusal, now);
-    else if (this.state < State.OPEN) refuseConnect(this, refusal, now);
+    try {
+      if (this.state === State.OPEN) this.end(refusal, now);
+      else if (this.state < State.OPEN) refuseConnect(this, refusal, now);
+    } catch (again) { // not even the good-bye could be said
+      this.broker.failed(again);
+      this.transport.abort();
+      this.closed(now);
+    }
   }
 }
 

@@ -261,11 +261,8 @@ export class Broker {
 
   /** A limit bites; told once for each session and limit until the next connection. */
   limited(limit: LimitName, who: string, session: Session | undefined): void {
-    const bit = 1 << (Object.keys(LIMITS).indexOf(limit) & 31);
-    if (session !== undefined) {
-      if ((session.limited & bit) !== 0) return;
-      session.limited |= bit;
-    }
+    if (session?.limited?.has(limit)) return;
+    if (session !== undefined) (session.limited ??= new Set()).add(limit);
     this.hooks.limited?.(limit, who);
   }
 
@@ -349,6 +346,7 @@ export class Broker {
     this.sessions.delete(session.clientId);
     for (const subscription of [...session.subscriptions.values()]) unsubscribe(this, session, subscription);
     this.#passOnAll(session, now);
+    session.clear();
     if (session.stored) {
       this.store!.dropped(session.clientId);
       this.facts++;

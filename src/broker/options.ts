@@ -101,6 +101,17 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Characters of a Reason String or log line that a peer's own text may fill. */
+const REASON_CHARACTERS_MAX = 240;
+
+/** The Reason String of a refusal: the rule, then what was wrong, cut where a peer's text is long. */
+export function reasonString({ rule, message }: Refusal): string {
+  const text = `${rule}: ${message}`;
+  return text.length <= REASON_CHARACTERS_MAX
+    ? text
+    : `${text.slice(0, REASON_CHARACTERS_MAX).toWellFormed()}…`;
+}
+
 /** What an owner is told, at once and inside the engine's turn: be quick. An exception is reported, and ignored. */
 export interface BrokerHooks {
   /** A CONNECT was accepted. */

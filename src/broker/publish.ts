@@ -103,7 +103,10 @@ export function endRun(broker: Broker): void {
     const receiver = subscription.session.connection;
     if (receiver === undefined) continue;
     if (subscription.noLocal && receiver === connection) continue; // [MQTT-3.8.3-3]
-    if (
+    if (receiver.outbox.size > broker.limits.outboundBytesMax && broker.hooks.dropped === undefined) {
+      broker.limited("outboundBytesMax", subscription.session.clientId, subscription.session);
+      broker.counters.dropped += count;
+    } else if (
       (receiver.level === 5) === level5 && subscription.identifier === 0 &&
       receiver.aliasesOut === undefined &&
       largest <= receiver.maximumPacketSize && receiver.outbox.size <= broker.limits.outboundBytesMax

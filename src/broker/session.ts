@@ -10,6 +10,7 @@ import { Sender } from "../delivery/sender.ts";
 import type { Deadline } from "../engine/timers.ts";
 import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
+import type { LimitName } from "./limits.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from "./store.ts";
 import type { PendingWill } from "./will.ts";
@@ -76,8 +77,8 @@ export class Session implements Deadline {
   pendingWill: PendingWill | undefined;
   /** The next `Delivery.order`. */
   order = 1;
-  /** Limits of this session that have been reported. */
-  limited = 0;
+  /** Limits that have been reported for this session since its last CONNECT. */
+  limited: Set<LimitName> | undefined;
   readonly #broker: Broker;
 
   constructor(broker: Broker, clientId: string, level: ProtocolLevel) {
@@ -124,6 +125,14 @@ export class Session implements Deadline {
     const out = this.queue?.extract(test) ?? [];
     for (const delivery of out) this.queuedBytes -= messageBytes(delivery.message);
     return out;
+  }
+
+  /** Lets go of every message: a topic may still remember an ended session for a while. */
+  clear(): void {
+    this.queue = undefined;
+    this.queuedBytes = 0;
+    this.sender = undefined;
+    this.received = undefined;
   }
 
   /** The session for the store. */

@@ -12,10 +12,13 @@ import { levelCount } from "../topic/name.ts";
 import type { Connection } from "./connection.ts";
 import { deliverRetained } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
-import type { Refusal } from "./options.ts";
+import { reasonString, type Refusal } from "./options.ts";
 import { NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
+
+/** Refusals of one SUBSCRIBE that the Reason String explains. */
+const EXPLAINED_MAX = 3;
 
 /** §3.8 */
 export function subscribePacket(connection: Connection, packet: Subscribe, now: number): void {
@@ -53,16 +56,17 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
   const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
   const explained = refusals.length > 0 && connection.level === 5 && connection.requestProblemInformation;
   connection.send(
-    explained ? { ...suback, properties: { reasonString: refusals.map(explain).join("; ") } } : suback,
+    explained
+      ? {
+        ...suback,
+        properties: { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") },
+      }
+      : suback,
   );
   for (const { subscription, filter } of fresh) {
     const entries = broker.retained.match(filter);
     if (entries.length > 0) deliverRetained(connection, subscription, entries, now);
   }
-}
-
-function explain({ rule, message }: Refusal): string {
-  return `${rule}: ${message}`;
 }
 
 function record(

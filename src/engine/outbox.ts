@@ -145,13 +145,13 @@ export class Outbox {
 
   #grow(bytes: number): void {
     const used = this.#end - this.#start;
-    const next = this.#pool.take(Math.max(used + bytes, Math.min(used * 2, PIECE_BYTES)));
-    if (used > PIECE_BYTES) {
+    if (used >= PIECE_BYTES) {
       // A long backlog grows by pieces: copying it again and again would cost its square.
       this.#seal();
-      this.#tail = next;
+      this.#tail = this.#pool.take(Math.max(bytes, PIECE_BYTES));
       return;
     }
+    const next = this.#pool.take(Math.max(used + bytes, Math.min(used * 2, PIECE_BYTES)));
     copyBytes(next, 0, this.#tail, this.#start, this.#end);
     if (this.#tail.length > 0) this.#pool.give(this.#tail);
     this.#tail = next;
