@@ -1,0 +1,109 @@
+/**
+ * Opens TCP listeners with the adapter of the runtime it runs on.
+ * Knows which runtimes there are; refuses to know what the bytes mean.
+ * @module
+ */
+import type { Transport } from "../transport/transport.ts";
+
+/** Who is at the other end of a connection. */
+export interface PeerInfo {
+  readonly address: string;
+  readonly port: number;
+  readonly transport: "tcp" | "memory" | "ws" | "tls" | "unix";
+}
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** An address or a host name: `127.0.0.1`, `::1`, `localhost`, `0.0.0.0`, `::`. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Connections that may wait to be accepted; the system may cap it (`net.core.somaxconn`). */
+  readonly backlog?: number;
+  /** Told when connections cannot be accepted for a while, with the reason; accepting goes on. */
+  readonly troubled?: (error: Error) => void;
+}
+
+/** An open listener. */
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Accepts no more. Connections already accepted are not touched. */
+  close(): Promise<void>;
+}
+
+/** Is handed every accepted connection; starts the transport, at once or later. */
+export type Accept = (transport: Transport, peer: PeerInfo) => void;
+
+/**
+ * Bursts of thousands of Clients (a broker that comes back, say) wait here while the loop is busy. A queue that
+ * overflows costs each lost SYN a second. It is what Linux allows by default since 5.4.
+ */
+export const BACKLOG: number = 4096;
+
+/** Why a listener could not be opened. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  /** `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, ... or empty. */
+  readonly code: string;
+  readonly host: string;
+  readonly port: number;
+
+  constructor(options: ListenOptions, cause: unknown) {
+    const code = systemCode(cause);
+    const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    super(`Cannot listen on ${hostAndPort(options.host, options.port)}: ${reason}`, { cause });
+    this.code = code;
+    this.host = options.host;
+    this.port = options.port;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EACCES: "no permission for this port",
+};
+
+/** What Deno's error classes are called elsewhere. */
+const CODES: Readonly<Record<string, string>> = {
+  AddrInUse: "EADDRINUSE",
+  AddrNotAvailable: "EADDRNOTAVAIL",
+  PermissionDenied: "EACCES",
+};
+
+/** The system's name of an error, as `ECONNRESET`, or "". */
+export function systemCode(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const code = (error as { code?: unknown }).code;
+  return typeof code === "string" ? code : CODES[error.name] ?? "";
+}
+
+/** `127.0.0.1:1883`, `[::1]:1883`. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** An IPv4 peer of a listener for both families is `::ffff:192.0.2.1`; everybody writes `192.0.2.1`. */
+export function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+/** Opens a TCP listener; rejects with a `ListenError`. */
+export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const adapter = await tcpAdapter();
+  return await adapter.listenTcp(options, accept);
+}
+
+/** What each `tcp_*.ts` offers. */
+export interface TcpAdapter {
+  listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
+  dialTcp(options: { readonly host: string; readonly port: number }): Promise<Transport>;
+}
+
+/** The adapter of this runtime. The specifiers are literals so that bundlers see them. */
+export async function tcpAdapter(): Promise<TcpAdapter> {
+  if ("Bun" in globalThis) return await import("./tcp_bun.ts");
+  if ("Deno" in globalThis) return await import("./tcp_deno.ts");
+  throw new Error("There is no TCP adapter for this runtime: use Deno or Bun");
+}

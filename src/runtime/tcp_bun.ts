@@ -1,0 +1,243 @@
+/**
+ * §4.2 Network Connections over TCP on Bun, by `Bun.listen` and `Bun.connect`.
+ * Knows Bun's sockets; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0002-tcp-per-runtime.md
+ * @module
+ */
+import process from "node:process";
+import { setImmediate } from "node:timers";
+import type { Transport, TransportHandler } from "../transport/transport.ts";
+import {
+  type Accept,
+  BACKLOG,
+  hostAndPort,
+  type Listener,
+  ListenError,
+  type ListenOptions,
+  plainAddress,
+} from "./listen.ts";
+
+/** The part of Bun's socket that is used here. TCP_NODELAY is on from the start. */
+interface BunSocket {
+  data: BunTransport;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Hands to the kernel what it takes at once and keeps nothing; -1 once the socket is closed. */
+  write(chunk: Uint8Array): number;
+  pause(): void;
+  resume(): void;
+  /** Sends the end of the stream; reading goes on. */
+  shutdown(): void;
+  /** Closes the descriptor; the kernel still sends what it took. */
+  end(): void;
+  /** Resets the connection. */
+  terminate(): void;
+}
+
+interface BunHandlers {
+  readonly binaryType: "uint8array";
+  open(socket: BunSocket): void;
+  data(socket: BunSocket, chunk: Uint8Array): void;
+  drain(socket: BunSocket): void;
+  end(socket: BunSocket): void;
+  close(socket: BunSocket, error?: Error): void;
+  error(socket: BunSocket, error: Error): void;
+}
+
+interface BunSlice {
+  listen(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly allowHalfOpen: true;
+    readonly socket: BunHandlers;
+  }): { readonly hostname: string; readonly port: number; readonly fd: number; stop(force: boolean): void };
+  connect(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly allowHalfOpen: true;
+    readonly socket: BunHandlers;
+  }): Promise<BunSocket>;
+}
+
+const bun: BunSlice = (globalThis as unknown as { Bun: BunSlice }).Bun;
+
+/** One connection. Holds no buffer: the kernel takes the bytes that are written or leaves them with the caller. */
+class BunTransport implements Transport {
+  readonly #socket: BunSocket;
+  #handler: TransportHandler | undefined;
+  /** A `write()` was short: `drained()` is owed. */
+  #short = false;
+  #closing = false;
+  /** `closed()` was called or is about to be. */
+  #over = false;
+  /** Inside a call to the socket: what it tells from there waits until the call is over. */
+  #calling = false;
+  #failure: Error | undefined;
+
+  constructor(socket: BunSocket) {
+    this.#socket = socket;
+  }
+
+  get label(): string {
+    return `tcp ${hostAndPort(plainAddress(this.#socket.remoteAddress), this.#socket.remotePort)}`;
+  }
+
+  get started(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    if (this.#over) queueMicrotask(() => this.#tell());
+    else this.#socket.resume();
+  }
+
+  write(chunk: Uint8Array): number {
+    if (this.#closing || this.#over) return 0;
+    this.#calling = true;
+    const taken = this.#socket.write(chunk);
+    this.#calling = false;
+    if (taken < chunk.length) this.#short = true;
+    return taken < 0 ? 0 : taken;
+  }
+
+  pause(): void {
+    if (!this.#closing && !this.#over) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#over) this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#closing || this.#over) return;
+    this.#closing = true;
+    this.#short = false;
+    this.#calling = true;
+    this.#socket.resume();
+    this.#socket.shutdown();
+    this.#calling = false;
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#calling = true;
+    this.#socket.terminate();
+    this.#calling = false;
+  }
+
+  received(chunk: Uint8Array): void {
+    if (!this.#closing && !this.#over) this.#handler?.received(chunk);
+  }
+
+  /** Bun says this also without need. */
+  drained(): void {
+    if (!this.#short || this.#over) return;
+    this.#short = false;
+    this.#handler?.drained();
+  }
+
+  /** The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too. */
+  ended(): void {
+    setImmediate(() => {
+      if (this.#over) return;
+      this.closed(undefined);
+      this.#socket.end();
+    });
+  }
+
+  failed(error: Error): void {
+    this.#failure = error;
+    this.abort();
+  }
+
+  closed(error: Error | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failure ??= error;
+    if (this.#handler === undefined) return;
+    if (this.#calling) queueMicrotask(() => this.#tell());
+    else this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#failure === undefined) this.#handler?.closed();
+    else this.#handler?.closed(this.#failure);
+  }
+}
+
+/** One object for all sockets of a listener, and one for those we dial. */
+function handlers(opened: (socket: BunSocket) => void): BunHandlers {
+  return {
+    binaryType: "uint8array",
+    open(socket: BunSocket): void {
+      opened(socket);
+      // Whoever starts later must not miss what has arrived until then.
+      if (!socket.data.started) socket.pause();
+    },
+    data: (socket, chunk) => socket.data.received(chunk),
+    drain: (socket) => socket.data.drained(),
+    end: (socket) => socket.data.ended(),
+    close: (socket, error) => socket.data.closed(error),
+    // An exception out of one of the above; it is our fault and ends this connection only.
+    error: (socket, error) => socket.data.failed(error),
+  };
+}
+
+/** Opens a TCP listener; rejects with a `ListenError`. */
+// deno-lint-ignore require-await
+export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const socket = handlers((opened) => {
+    const transport = new BunTransport(opened);
+    opened.data = transport;
+    const { remoteAddress, remotePort } = opened;
+    accept(transport, { address: plainAddress(remoteAddress), port: remotePort, transport: "tcp" });
+  });
+  const { host: hostname, port } = options;
+  let listener: ReturnType<BunSlice["listen"]>;
+  try {
+    listener = bun.listen({ hostname, port, allowHalfOpen: true, socket });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+  lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
+  return {
+    host: hostname,
+    port: listener.port,
+    // deno-lint-ignore require-await
+    close: async () => listener.stop(false),
+  };
+}
+
+/** Connects; rejects with the system's error. */
+export async function dialTcp(
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Transport> {
+  const socket = handlers((opened) => {
+    opened.data = new BunTransport(opened);
+  });
+  return (await bun.connect({ hostname: host, port, allowHalfOpen: true, socket })).data;
+}
+
+/**
+ * Bun 1.4 listens with a queue of 512 and ignores `backlog`, in `Bun.listen` and in `node:net`. A second listen(2) on the
+ * same descriptor changes the length. Where that cannot be done the 512 remain.
+ */
+function lengthenQueue(descriptor: number, backlog: number): void {
+  const library = LIBRARIES[process.platform];
+  if (library === undefined || descriptor < 0) return;
+  try {
+    const ffi = process.getBuiltinModule("bun:ffi") as unknown as FfiSlice;
+    const { symbols, close } = ffi.dlopen(library, { listen: { args: ["i32", "i32"], returns: "i32" } });
+    symbols.listen(descriptor, backlog);
+    close();
+  } catch { /* A libc by another name. */ }
+}
+
+interface FfiSlice {
+  dlopen(
+    library: string,
+    symbols: { readonly listen: { readonly args: readonly string[]; readonly returns: string } },
+  ): { readonly symbols: { listen(descriptor: number, backlog: number): number }; close(): void };
+}
+
+const LIBRARIES: Readonly<Record<string, string>> = { linux: "libc.so.6", darwin: "libSystem.B.dylib" };

@@ -1,0 +1,284 @@
+/**
+ * §4.2 Network Connections over TCP on Deno, by `Deno.listen` and `Deno.connect`.
+ * Knows Deno's connections; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0002-tcp-per-runtime.md
+ * @module
+ */
+import { setImmediate, setTimeout } from "node:timers";
+import type { Transport, TransportHandler } from "../transport/transport.ts";
+import {
+  type Accept,
+  BACKLOG,
+  hostAndPort,
+  type Listener,
+  ListenError,
+  type ListenOptions,
+  plainAddress,
+  systemCode,
+} from "./listen.ts";
+import { BufferPool } from "./buffer_pool.ts";
+
+/** The part of Deno's connection that is used here. */
+interface DenoConn {
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(chunk: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+  setNoDelay(on: boolean): void;
+}
+
+interface DenoListener {
+  readonly addr: { readonly hostname: string; readonly port: number };
+  accept(): Promise<DenoConn>;
+  close(): void;
+}
+
+interface DenoSlice {
+  listen(options: { hostname: string; port: number; tcpBacklog: number }): DenoListener;
+  connect(options: { hostname: string; port: number }): Promise<DenoConn>;
+}
+
+const deno: DenoSlice = (globalThis as unknown as { Deno: DenoSlice }).Deno;
+
+/**
+ * A read that waits owns its buffer, so an idle connection waits with a small one. A small one that comes back full
+ * says that there is more: the next read has a large one, borrowed until it no longer fills.
+ */
+const IDLE_READ_BYTES = 1024;
+const READS = new BufferPool(64 * 1024, 64);
+/** `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. */
+const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
+const LARGE_WRITES = new BufferPool(64 * 1024, 64);
+
+/** One connection: a loop that reads, and at most one write under way. */
+class DenoTransport implements Transport {
+  readonly #conn: DenoConn;
+  #handler!: TransportHandler;
+  /** What the write under way is sending. */
+  #sending: Uint8Array | undefined;
+  /** A `write()` was short: `drained()` is owed. */
+  #short = false;
+  #paused = false;
+  /** Ends the wait of a paused reader. */
+  #wake: (() => void) | undefined;
+  #closing = false;
+  /** Nothing can be sent or received any more. */
+  #dead = false;
+  #failure: Error | undefined;
+
+  constructor(conn: DenoConn) {
+    this.#conn = conn;
+  }
+
+  get label(): string {
+    const { hostname, port } = this.#conn.remoteAddr;
+    return `tcp ${hostAndPort(plainAddress(hostname), port)}`;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    this.#run();
+  }
+
+  write(chunk: Uint8Array): number {
+    if (this.#closing || this.#dead) return 0;
+    if (this.#sending !== undefined) {
+      this.#short = true;
+      return 0;
+    }
+    const pool = chunk.length <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
+    const copy = pool.take();
+    const taken = Math.min(chunk.length, copy.length);
+    copy.set(taken < chunk.length ? chunk.subarray(0, taken) : chunk);
+    if (taken < chunk.length) this.#short = true;
+    this.#sending = copy;
+    this.#send(copy, 0, taken);
+    return taken;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+  }
+
+  close(): void {
+    if (this.#closing || this.#dead) return;
+    this.#closing = true;
+    this.#short = false;
+    this.#wake?.();
+    if (this.#sending === undefined) this.#endOurHalf();
+  }
+
+  abort(): void {
+    this.#kill();
+  }
+
+  /** From start to end of the connection; never rejects, unless `closed()` throws. */
+  async #run(): Promise<void> {
+    try {
+      await this.#read();
+      // The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too.
+      if (!this.#closing) await new Promise((resolve) => setImmediate(resolve));
+    } catch (error) {
+      // After our own abort() the read fails too, which is no news.
+      if (!this.#dead) this.#failure ??= asError(error);
+    }
+    this.#kill();
+    if (this.#failure === undefined) this.#handler.closed();
+    else this.#handler.closed(this.#failure);
+  }
+
+  /** Until the peer ends its half; throws when the connection breaks and when the handler throws. */
+  async #read(): Promise<void> {
+    const small = new Uint8Array(IDLE_READ_BYTES);
+    let buffer = small;
+    try {
+      for (;;) {
+        // After our close() what arrives is read, paused or not, and thrown away.
+        while (this.#paused && !this.#closing && !this.#dead) {
+          await new Promise<void>((resolve) => this.#wake = resolve);
+          this.#wake = undefined;
+        }
+        const length = await this.#conn.read(buffer);
+        if (length === null || this.#dead) return;
+        if (!this.#closing) this.#handler.received(buffer.subarray(0, length));
+        if (length < buffer.length) {
+          if (buffer !== small) READS.give(buffer);
+          buffer = small;
+        } else if (buffer === small) {
+          buffer = READS.take();
+        }
+      }
+    } finally {
+      if (buffer !== small) READS.give(buffer);
+    }
+  }
+
+  #send(copy: Uint8Array, from: number, to: number): void {
+    this.#conn.write(copy.subarray(from, to)).then(
+      (length) => from + length < to ? this.#send(copy, from + length, to) : this.#sent(copy),
+      (error) => {
+        if (!this.#dead) this.#failure ??= asError(error);
+        this.#release(copy);
+        // The reader may be paused and would never learn of it.
+        this.#kill();
+      },
+    );
+  }
+
+  #sent(copy: Uint8Array): void {
+    this.#release(copy);
+    if (this.#dead) return;
+    if (this.#closing) return this.#endOurHalf();
+    if (!this.#short) return;
+    this.#short = false;
+    try {
+      this.#handler.drained();
+    } catch (error) {
+      this.#failure ??= asError(error);
+      this.#kill();
+    }
+  }
+
+  #release(copy: Uint8Array): void {
+    this.#sending = undefined;
+    (copy.length === SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES).give(copy);
+  }
+
+  #endOurHalf(): void {
+    // It fails when the peer has reset the connection, which the reader learns as well.
+    this.#conn.closeWrite().catch(() => {});
+  }
+
+  /** Ends both halves; the reader then comes to its end, whatever it waits for. */
+  #kill(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    close(this.#conn);
+    this.#wake?.();
+  }
+}
+
+/** Opens a TCP listener; rejects with a `ListenError`. */
+// deno-lint-ignore require-await
+export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const { host: hostname, port, backlog: tcpBacklog = BACKLOG } = options;
+  let listener: DenoListener;
+  try {
+    listener = deno.listen({ hostname, port, tcpBacklog });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+  let open = true;
+  const accepting = acceptAll(listener, options, accept, () => open);
+  return {
+    host: hostname,
+    port: listener.addr.port,
+    close(): Promise<void> {
+      if (open) close(listener);
+      open = false;
+      return accepting;
+    },
+  };
+}
+
+/** Connects; rejects with the system's error. */
+export async function dialTcp(
+  { host: hostname, port }: { readonly host: string; readonly port: number },
+): Promise<Transport> {
+  const conn = await deno.connect({ hostname, port });
+  conn.setNoDelay(true);
+  return new DenoTransport(conn);
+}
+
+/** Descriptors or memory ran out: trying again at once would only spin. */
+const SHORTAGES: readonly string[] = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+const SHORTAGE_WAIT_MS = 100;
+
+/** Accepts until the listener is closed. Never rejects: no single connection may end it. */
+async function acceptAll(
+  listener: DenoListener,
+  options: ListenOptions,
+  accept: Accept,
+  open: () => boolean,
+): Promise<void> {
+  let short = false;
+  for (;;) {
+    let conn: DenoConn;
+    try {
+      conn = await listener.accept();
+    } catch (error) {
+      if (!open()) return;
+      // Anything else is the peer's: a connection that was reset before it was accepted, say.
+      if (!SHORTAGES.includes(systemCode(error))) continue;
+      if (!short) options.troubled?.(asError(error));
+      short = true;
+      await new Promise((resolve) => setTimeout(resolve, SHORTAGE_WAIT_MS));
+      continue;
+    }
+    short = false;
+    try {
+      conn.setNoDelay(true);
+      const { hostname, port } = conn.remoteAddr;
+      accept(new DenoTransport(conn), { address: plainAddress(hostname), port, transport: "tcp" });
+    } catch (error) {
+      close(conn);
+      options.troubled?.(asError(error));
+    }
+  }
+}
+
+/** Closes what may be closed already, which Deno answers with an exception. */
+function close(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch { /* It is closed. */ }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
