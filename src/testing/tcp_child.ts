@@ -1,0 +1,59 @@
+/**
+ * A process at the far end of TCP tests: opens many connections, or listens with few descriptors.
+ * Knows node:net and, to listen, our adapter; refuses to know MQTT. Run: `tcp_child.ts burst|reset|idle PORT COUNT UNDERWAY`
+ * or `tcp_child.ts listen`; the last two end when stdin does.
+ * @module
+ */
+import { connect, type Socket } from "node:net";
+import process from "node:process";
+import { listenTcp } from "../runtime/listen.ts";
+
+const [command, port, count, underway] = [process.argv[2], ...process.argv.slice(3).map(Number)] as const;
+
+/** Opens all of them, `underway` at a time; calls `opened` with the ms of the slowest. */
+function openAll(opened: (slowestMs: number, sockets: readonly Socket[]) => void): void {
+  let started = 0;
+  let done = 0;
+  let slowestMs = 0;
+  const sockets: Socket[] = [];
+  const open = () => {
+    if (started >= count!) return;
+    started++;
+    const begin = performance.now();
+    const socket = connect({ port: port!, host: "127.0.0.1" });
+    sockets.push(socket);
+    socket.on("error", (error) => {
+      console.log(JSON.stringify({ error: error.message, done }));
+      process.exit(1);
+    });
+    socket.on("connect", () => {
+      slowestMs = Math.max(slowestMs, performance.now() - begin);
+      if (++done === count) opened(slowestMs, sockets);
+      open();
+    });
+  };
+  for (let i = 0; i < underway!; i++) open();
+}
+
+if (command === "listen") {
+  // An echo, and each trouble as a line.
+  const listener = await listenTcp({
+    host: "127.0.0.1",
+    port: 0,
+    troubled: (error) => console.log(JSON.stringify({ troubled: error.message })),
+  }, (transport) => {
+    transport.start({
+      received: (chunk) => void transport.write(chunk),
+      drained() {},
+      closed() {},
+    });
+  });
+  console.log(JSON.stringify({ port: listener.port }));
+} else {
+  openAll((slowestMs, sockets) => {
+    console.log(JSON.stringify({ opened: count, slowestMs }));
+    if (command === "reset") { for (const socket of sockets) socket.resetAndDestroy(); }
+    if (command !== "idle") process.exit(0);
+  });
+}
+if (command === "listen" || command === "idle") process.stdin.on("end", () => process.exit(0)).resume();
