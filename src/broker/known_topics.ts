@@ -4,7 +4,7 @@
  * @module
  */
 import { copyBytes, sameBytes } from "../codec/copy.ts";
-import { malformed } from "../codec/error.ts";
+import { malformed, protocolError } from "../codec/error.ts";
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { hasWildcard, levelCount } from "../topic/name.ts";
 import type { FilterTree } from "../topic/tree.ts";
@@ -107,14 +107,11 @@ function hash(bytes: Uint8Array, at: number, end: number): number {
 }
 
 function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
-  if (at === end) throw malformed("MQTT-4.7.3-1", "Topic Name of no characters");
+  if (at === end) throw protocolError("MQTT-4.7.3-1", "Empty Topic Name", 0x90);
   const name = decodeUtf8(bytes, at, end);
-  if (name === undefined) {
-    throw bytes.subarray(at, end).includes(0)
-      ? malformed("MQTT-1.5.4-2", "Topic Name with U+0000")
-      : malformed("MQTT-1.5.4-1", "Topic Name is not UTF-8");
-  }
-  if (hasWildcard(name)) throw malformed("MQTT-3.3.2-2", `Topic Name ${JSON.stringify(name)} has a wildcard`);
+  if (name === undefined) throw malformed("MQTT-1.5.4-1", "Topic Name is not UTF-8");
+  if (name.includes("\0")) throw malformed("MQTT-1.5.4-2", "Topic Name with U+0000");
+  if (hasWildcard(name)) throw protocolError("MQTT-3.3.2-2", "Wildcard in the Topic Name", 0x90); // [MQTT-4.7.0-1]
   const own = new Uint8Array(end - at);
   copyBytes(own, 0, bytes, at, end);
   return {

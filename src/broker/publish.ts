@@ -4,7 +4,7 @@
  * @module
  */
 import { sameBytes } from "../codec/copy.ts";
-import { malformed, PeerError, protocolError, type Rule } from "../codec/error.ts";
+import { PeerError, protocolError, type Rule } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { withoutAlias } from "../codec/publish_template.ts";
@@ -163,7 +163,7 @@ function publish(connection: Connection, frame: PublishView, now: number): void 
   if (view.topicEnd === view.topicAt) {
     throw connection.level === 5
       ? protocolError("3.3.2.1/no-topic", "PUBLISH without Topic Name and Topic Alias")
-      : malformed("MQTT-4.7.3-1", "Topic Name of no characters");
+      : protocolError("MQTT-4.7.3-1", "Empty Topic Name", 0x90);
   }
   const topic = broker.topics.find(view.bytes, view.topicAt, view.topicEnd);
   if (view.qos > 0 && inUse(connection, session, view)) return;

@@ -5,6 +5,7 @@
  */
 import { malformed, protocolError } from "./error.ts";
 import type { QoS } from "./packet.ts";
+import { misplaced } from "./property.ts";
 import { isUtf8 } from "./utf8.ts";
 
 /** No such field in this frame. */
@@ -81,7 +82,7 @@ export class PublishView {
       if (next + 2 > end) throw short("packet identifier");
       this.packetIdAt = next;
       this.packetId = bytes[next]! << 8 | bytes[next + 1]!;
-      if (this.packetId === 0) throw malformed("2.2.1/zero", "PUBLISH with Packet Identifier 0");
+      if (this.packetId === 0) throw protocolError("2.2.1/zero", "PUBLISH with Packet Identifier 0");
       next += 2;
     }
     this.expiryAt = ABSENT;
@@ -190,9 +191,7 @@ export class PublishView {
       case USER_PROPERTY:
         return this.#text(this.#text(at, end, "User Property"), end, "User Property");
     }
-    throw isKnownProperty(id)
-      ? malformed("2.2.2.2/not-allowed", `Property 0x${id.toString(16)} in PUBLISH`)
-      : malformed("2.2.2.2/unknown", `Property 0x${id.toString(16)} does not exist`);
+    throw misplaced(id);
   }
 
   #sized(at: number, end: number, what: string): number {
@@ -234,11 +233,6 @@ const TWICE = {
   0x09: "3.3.2.3.6/twice",
   0x23: "3.3.2.3.4/twice",
 } as const;
-
-function isKnownProperty(id: number): boolean {
-  return (id >= 0x11 && id <= 0x13) || (id >= 0x15 && id <= 0x1a) || id === 0x1c || id === 0x1f ||
-    (id >= 0x21 && id <= 0x22) || (id >= 0x24 && id <= 0x25) || (id >= 0x27 && id <= 0x2a);
-}
 
 /** The end of the Variable Byte Integer at `at`. */
 function skipVarint(bytes: Uint8Array, at: number, end: number): number {
