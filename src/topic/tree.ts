@@ -58,6 +58,17 @@ export class FilterTree<V> {
     }
     collect(root, levels, 0, out);
   }
+
+  /** Nodes in use, the root included. Visits them all. */
+  countNodes(): number {
+    return countFrom(this.#root);
+  }
+}
+
+function countFrom<V>({ plus, children }: FilterNode<V>): number {
+  let count = plus === undefined ? 1 : 1 + countFrom(plus);
+  for (const next of children?.values() ?? []) count += countFrom(next);
+  return count;
 }
 
 function node<V>(): FilterNode<V> {
@@ -184,6 +195,17 @@ export class NameTree<V> {
     const wanted = filter.split(SEPARATOR);
     find(this.#root, wanted, 0, wanted[0] === "+" || wanted[0] === "#", out);
   }
+
+  /** Nodes in use, the root included. Visits them all. */
+  countNodes(): number {
+    return countNames(this.#root);
+  }
+}
+
+function countNames<V>({ children }: NameNode<V>): number {
+  let count = 1;
+  for (const next of children?.values() ?? []) count += countNames(next);
+  return count;
 }
 
 function deleteFrom<V>(at: NameNode<V>, levels: string[], depth: number): V | undefined {
