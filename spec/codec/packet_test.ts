@@ -170,10 +170,17 @@ describe("fixed header", () => {
     assertRefused(() => decodePacket(new Uint8Array(0), 5), "2.1.4/short", 0x81);
     assertRefused(() => decodePacket(Uint8Array.of(0xc0), 5), "2.1.4/short", 0x81);
     assertRefused(() => decodePacket(Uint8Array.of(0x40, 0x02, 0x00), 5), "2.1.4/short", 0x81);
+    assertRefused(
+      () => decodePacket(Uint8Array.of(0x30, 0x05, 0x00, 0x01, 0x61, 0x00), 5),
+      "2.1.4/short",
+      0x81,
+    );
   });
 
   test("[2.1.4/trailing] decode refuses bytes behind the packet", () => {
     assertRefused(() => decodePacket(Uint8Array.of(0xc0, 0x00, 0x00), 5), "2.1.4/trailing", 0x81);
+    const publish = Uint8Array.of(0x30, 0x04, 0x00, 0x01, 0x61, 0x00, 0x07);
+    assertRefused(() => decodePacket(publish, 5), "2.1.4/trailing", 0x81);
   });
 
   test("[MQTT-1.5.5-1] decode refuses a Remaining Length in more bytes than needed", () => {
