@@ -64,7 +64,10 @@ function checkConnect(connection: Connection, broker: Broker, connect: Connect):
   if (method !== undefined && !(options.authenticationMethods ?? []).includes(method)) {
     throw refused(0x8c, "MQTT-4.12.0-1", `Authentication Method ${JSON.stringify(method)} is not supported`);
   }
-  if (connect.clientId === "" && (connect.level === 3 || (connect.level === 4 && !connect.cleanStart))) {
+  if (connect.clientId === "" && connect.level === 3) {
+    throw refused(0x85, "3.1.3.1/level-3-empty", "MQTT 3.1 has no empty Client Identifier");
+  }
+  if (connect.clientId === "" && connect.level === 4 && !connect.cleanStart) {
     throw refused(0x85, "MQTT311-3.1.3-8", "An empty Client Identifier needs Clean Session 1");
   }
   const will = connect.will;
@@ -139,13 +142,20 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     const message = "As many sessions as may be (sessionsMax)";
     return refuseConnect(connection, { code: 0x97, rule: "limit/sessions", message }, now);
   }
+  const expirySeconds = Math.min(expiryAsked(connect), broker.limits.sessionExpirySecondsMax);
+  const connack = connackOf(connection, connect, client, verdict, assigned, expirySeconds);
+  if (!connection.fits(connack)) {
+    const message = "CONNACK is above the Client's Maximum Packet Size";
+    return refuseConnect(connection, { code: 0x95, rule: "MQTT-3.1.2-24", message }, now);
+  }
+  const before = broker.facts;
   const { session, present } = takeSession(broker, clientId, connect, now);
   connection.session = session;
   connection.client = client;
   connection.connect = undefined;
   session.connection = connection;
   session.level = connect.level;
-  session.expirySeconds = Math.min(expiryAsked(connect), broker.limits.sessionExpirySecondsMax);
+  session.expirySeconds = expirySeconds;
   session.limited = undefined;
   connection.will = will === undefined ? undefined : serverWill(will, connect.level, clientId);
   connection.state = State.OPEN;
@@ -161,11 +171,9 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   if (keepAlive === 0) broker.timers.cancel(connection);
   else broker.timers.schedule(connection, now + connection.silenceMs);
   broker.saved(session);
-  if (session.kept && broker.store !== undefined) connection.hold();
-  const connack = connackOf(connection, connect, verdict, assigned, keepAlive, present);
-  if (!connection.send(connack)) {
-    return connection.end({ code: 0x95, rule: "MQTT-3.1.2-24", message: "Not even CONNACK fits" }, now);
-  }
+  if (broker.facts !== before) connection.hold();
+  connack.sessionPresent = present && connect.level !== 3; // 3.1 has no such flag
+  connection.send(connack);
   broker.hooks.connected?.(client, present);
   if (present) sendOpenAgain(connection, session, now);
 }
@@ -204,28 +212,23 @@ function keepAliveOf(asked: number, most: number): number {
   return asked === 0 ? most : Math.min(asked, most);
 }
 
-/** §3.2 what the Client is told. */
+/** §3.2 what the Client is told, but for Session Present. */
 function connackOf(
   connection: Connection,
   connect: Connect,
+  client: ClientInfo,
   verdict: Verdict,
   assigned: string | undefined,
-  keepAlive: number,
-  sessionPresent: boolean,
+  expirySeconds: number,
 ): Connack {
-  const connack: Connack = {
-    type: PacketType.CONNACK,
-    sessionPresent: sessionPresent && connect.level !== 3, // 3.1 has no such flag
-    reasonCode: 0,
-  };
+  const connack: Connack = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: 0 };
   if (connect.level !== 5) return connack;
   const { limits, options, maximumQos } = connection.broker;
   const properties: ConnackProperties = {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.packetBytesMax,
   };
-  const expiry = connection.session!.expirySeconds;
-  if (expiry !== (connect.properties?.sessionExpiryInterval ?? 0)) properties.sessionExpiryInterval = expiry;
+  if (expirySeconds !== expiryAsked(connect)) properties.sessionExpiryInterval = expirySeconds;
   if (maximumQos !== 2) properties.maximumQos = maximumQos; // [MQTT-3.2.2-9]
   if (options.retainAvailable === false) properties.retainAvailable = false;
   if (limits.topicAliasMaximum > 0) properties.topicAliasMaximum = limits.topicAliasMaximum;
@@ -233,9 +236,9 @@ function connackOf(
   if (options.subscriptionIdentifiersAvailable === false) properties.subscriptionIdentifiersAvailable = false;
   if (options.sharedSubscriptionAvailable === false) properties.sharedSubscriptionAvailable = false;
   if (assigned !== undefined) properties.assignedClientIdentifier = assigned; // [MQTT-3.2.2-16]
-  if (keepAlive !== connect.keepAlive) properties.serverKeepAlive = keepAlive;
+  if (client.keepAlive !== connect.keepAlive) properties.serverKeepAlive = client.keepAlive;
   if (connect.properties?.requestResponseInformation === true) { // [MQTT-3.1.2-28]
-    const information = options.responseInformation?.(connection.client!);
+    const information = options.responseInformation?.(client);
     if (information !== undefined) properties.responseInformation = information;
   }
   if (verdict.reasonString !== undefined) properties.reasonString = verdict.reasonString;

@@ -332,6 +332,20 @@ export class Connection implements Deadline, FrameHandler {
 
   /** Sends a packet, without its Reason String and User Properties where they may not be; false if it cannot be sent. */
   send(packet: Packet): boolean {
+    const bytes = this.#fitting(packet);
+    if (bytes === undefined) return false; // [MQTT-3.1.2-24]
+    this.outbox.append(bytes, 0, bytes.length);
+    this.touch();
+    return true;
+  }
+
+  /** Whether `send()` can send it. */
+  fits(packet: Packet): boolean {
+    return this.maximumPacketSize === Infinity || this.#fitting(packet) !== undefined;
+  }
+
+  /** A packet as the Client can take it; good until the next call. */
+  #fitting(packet: Packet): Uint8Array | undefined {
     const writer = this.broker.writer;
     writer.reset();
     encode(writer, packet, this.level);
@@ -343,10 +357,7 @@ export class Connection implements Deadline, FrameHandler {
       encode(writer, { ...packet, properties } as Packet, this.level);
       bytes = writer.bytes();
     }
-    if (bytes.length > this.maximumPacketSize) return false; // [MQTT-3.1.2-24]
-    this.outbox.append(bytes, 0, bytes.length);
-    this.touch();
-    return true;
+    return bytes.length > this.maximumPacketSize ? undefined : bytes;
   }
 
   /** Sends an acknowledgement with code 0, or (with identifier 0) a packet without a body. */
