@@ -12,7 +12,13 @@ import { levelCount } from "../topic/name.ts";
 import { type Connection, State } from "./connection.ts";
 import { pump } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
-import { type AuthenticationRequest, reasonString, type Refusal, type Verdict } from "./options.ts";
+import {
+  type AuthenticationRequest,
+  type ClientInfo,
+  reasonString,
+  type Refusal,
+  type Verdict,
+} from "./options.ts";
 import { type Delivery, NEVER_EXPIRES, Session } from "./session.ts";
 import { serverWill } from "./will.ts";
 
