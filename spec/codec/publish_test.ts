@@ -141,6 +141,11 @@ describe("PUBLISH", () => {
     }
   });
 
+  test("an empty Response Topic is taken", () => {
+    const packet = publish({ properties: { responseTopic: "" } });
+    assertEquals(decodePacket(encodePacket(packet, 5), 5), packet);
+  });
+
   test("[MQTT-3.3.2-19] decode refuses a Content Type that is not UTF-8", () => {
     const bytes = frame(0x30, utf8("a"), properties(0x03, utf8([0x80])));
     assertRefused(() => decodePacket(bytes, 5), "MQTT-1.5.4-1", 0x81);

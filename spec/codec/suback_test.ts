@@ -63,4 +63,9 @@ describe("SUBACK", () => {
     assertRefused(() => decodePacket(frame(0x90, 0), 5), "2.1.4/short", 0x81);
     assertRefused(() => decodePacket(frame(0x90, [0, 1]), 5), "2.1.4/short", 0x81);
   });
+
+  test("no Reason Code at all is taken: only the SUBSCRIBE tells how many there must be", () => {
+    assertEquals(decodePacket(frame(0x90, [0, 1], NONE), 5), suback());
+    assertEquals(encodePacket(suback(), 5), frame(0x90, [0, 1], NONE));
+  });
 });

@@ -46,4 +46,9 @@ describe("UNSUBACK", () => {
     assertRefused(() => decodePacket(frame(0xb0, [0, 0], NONE, 0), 5), "2.2.1/zero", 0x82);
     assertThrows(() => encodePacket({ ...unsuback(0), packetId: 0 }, 5), UsageError, "2.2.1/zero");
   });
+
+  test("no Reason Code at all is taken: only the UNSUBSCRIBE tells how many there must be", () => {
+    assertEquals(decodePacket(frame(0xb0, [0, 1], NONE), 5), unsuback());
+    assertEquals(encodePacket(unsuback(), 5), frame(0xb0, [0, 1], NONE));
+  });
 });
