@@ -114,6 +114,8 @@ export class Connection implements Deadline, FrameHandler {
   /** Set when it is to be ended at the end of the turn. */
   doomed: Refusal | undefined;
   #resuming = false;
+  /** Too much waits behind a CONNECT or AUTH. */
+  #paused = false;
 
   constructor(broker: Broker, transport: Transport, peer: PeerInfo, now: number) {
     this.broker = broker;
@@ -134,7 +136,11 @@ export class Connection implements Deadline, FrameHandler {
     try {
       this.deframer.receive(chunk, this);
       endRun(broker);
-      if (this.state === State.DECIDING && this.deframer.held > broker.limits.pendingBytesMax) {
+      if (
+        this.state === State.DECIDING && !this.#paused && this.deframer.held > broker.limits.pendingBytesMax
+      ) {
+        this.#paused = true;
+        broker.limited("pendingBytesMax", this.transport.label, undefined);
         this.transport.pause();
       }
     } catch (error) {
@@ -160,9 +166,9 @@ export class Connection implements Deadline, FrameHandler {
     this.broker.closed(this, before, now);
   }
 
-  /** The authenticator's answer. */
+  /** The authenticator's answer; too late if the connection is over. */
   decided(verdict: Verdict, now: number): void {
-    if (!this.asking) return;
+    if (!this.asking || this.state >= State.CLOSING) return;
     this.asking = false;
     this.broker.now = now;
     try {
@@ -436,7 +442,10 @@ export class Connection implements Deadline, FrameHandler {
   /** Reads on behind a verdict. */
   #resume(): void {
     if (this.#resuming) return; // the verdict came from inside `frame()`: the deframer goes on by itself
-    this.transport.resume();
+    if (this.#paused) {
+      this.#paused = false;
+      this.transport.resume();
+    }
     if (this.state === State.OPEN || this.state === State.EXCHANGING) this.deframer.resume(this);
     endRun(this.broker);
   }

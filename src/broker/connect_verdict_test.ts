@@ -1,0 +1,310 @@
+/** §3.1.4 A CONNECT while its verdict is awaited, and the limits at the door. @module */
+import { assert, assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { encodePacket } from "../codec/encode.ts";
+import type { Packet, ProtocolLevel } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { assertClosed, assertEnded, assertNotAccepted, Told } from "../testing/ended.ts";
+import { bytesOf } from "../testing/frame.ts";
+import { Pair } from "../testing/pair.ts";
+import type { AuthenticationRequest, BrokerOptions, Connection, Verdict } from "./mod.ts";
+
+const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
+const { CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP } = PacketType;
+
+/** A pair whose authenticator answers when the test says so. */
+class Deciding {
+  readonly told: Told = new Told();
+  readonly pair: Pair;
+  readonly asked: { request: AuthenticationRequest; connection: Connection }[] = [];
+
+  constructor(options: BrokerOptions = {}) {
+    this.pair = new Pair({
+      ...options,
+      hooks: this.told.hooks,
+      authenticate: (request, connection) => {
+        this.asked.push({ request, connection });
+        return undefined;
+      },
+    });
+  }
+
+  /** Answers the oldest question. */
+  decide(verdict: Verdict): void {
+    this.asked.shift()!.connection.decided(verdict, this.pair.now);
+    this.pair.settle();
+  }
+}
+
+function connectBytes(level: ProtocolLevel, clientId = "c"): Uint8Array {
+  return encodePacket({ type: PacketType.CONNECT, level, cleanStart: true, keepAlive: 0, clientId }, level);
+}
+
+/** SUBSCRIBE to "t", PUBLISH there at QoS 1, PINGREQ. */
+function traffic(level: ProtocolLevel, payload = "hello"): Uint8Array {
+  const options = { qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+  const packets: Packet[] = [
+    { type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "t", ...options }] },
+    {
+      type: PUBLISH,
+      dup: false,
+      qos: 1,
+      retain: false,
+      topic: "t",
+      packetId: 2,
+      payload: new TextEncoder().encode(payload),
+    },
+    { type: PacketType.PINGREQ },
+  ];
+  return bytesOf(...packets.map((packet) => encodePacket(packet, level)));
+}
+
+describe("while the verdict is awaited", () => {
+  for (const level of LEVELS) {
+    for (const chunkBytes of [1, 7, 1000]) {
+      test(`nothing behind CONNECT is read early and nothing is lost, in chunks of ${chunkBytes}, level ${level}`, () => {
+        const { pair, asked } = new Deciding();
+        const client = pair.open(level, { chunkBytes: () => chunkBytes });
+        client.write(bytesOf(connectBytes(level), traffic(level)));
+        assertEquals(client.inbox, []);
+        assertEquals([pair.broker.sessions.size, pair.broker.tree.size, pair.broker.connected], [0, 0, 0]);
+        assertEquals(asked.length, 1);
+        asked[0]!.connection.decided({ code: 0 }, pair.now);
+        pair.settle();
+        assertEquals(client.inbox.map(({ type }) => type), [CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP]);
+        assertEquals(client.takeTexts(), ["hello"]);
+        client.inbox.length = 0;
+        client.assertSilent();
+      });
+    }
+  }
+
+  test("bytes that come in several pieces wait in their order", () => {
+    const setup = new Deciding();
+    const client = setup.pair.open();
+    client.write(connectBytes(5));
+    for (const payload of ["one", "two", "three"]) client.write(traffic(5, payload));
+    assertEquals(client.inbox, []);
+    setup.decide({ code: 0 });
+    assertEquals(client.takeTexts(), ["one", "two", "three"]);
+  });
+
+  test("[MQTT-3.1.4-6] [MQTT311-3.1.4-5] after a refusal nothing of it counts", () => {
+    for (const level of LEVELS) {
+      const setup = new Deciding();
+      const { pair } = setup;
+      const watcher = pair.open();
+      watcher.write(connectBytes(5, "watcher"));
+      setup.decide({ code: 0 });
+      watcher.take(CONNACK);
+      watcher.subscribe("#");
+      const client = pair.open(level);
+      client.write(bytesOf(connectBytes(level), traffic(level)));
+      setup.decide({ code: 0x87 });
+      assertNotAccepted(client, level === 5 ? 0x87 : 5, "policy/not-authorized");
+      watcher.assertSilent();
+      assertEquals([...pair.broker.sessions.keys()], ["watcher"]);
+    }
+  });
+
+  test("[limit/pending] the transport is paused once more than pendingBytesMax wait, and nothing is lost", () => {
+    const setup = new Deciding({ limits: { pendingBytesMax: 500 } });
+    const { pair } = setup;
+    let paused = false;
+    const client = pair.open();
+    const { transport } = client.connection;
+    const [pause, resume] = [transport.pause.bind(transport), transport.resume.bind(transport)];
+    transport.pause = () => (paused = true, pause());
+    transport.resume = () => (paused = false, resume());
+    client.write(connectBytes(5));
+    const payloads = Array.from({ length: 40 }, (_, i) => `message ${i}`);
+    for (const payload of payloads) {
+      assertEquals(paused, client.connection.deframer.held > 500);
+      client.write(traffic(5, payload));
+    }
+    assert(paused);
+    assert(client.connection.deframer.held < 600, `${client.connection.deframer.held} bytes are held`);
+    assertEquals(setup.told.limits, [{ limit: "pendingBytesMax", who: transport.label }]);
+    setup.decide({ code: 0 });
+    assert(!paused);
+    assertEquals(client.takeTexts(), payloads);
+    assertEquals(client.connection.deframer.held, 0);
+  });
+
+  test("the request outlives the chunk it came in", () => {
+    const { pair, asked } = new Deciding();
+    const client = pair.open();
+    const password = new TextEncoder().encode("secret");
+    const will = {
+      topic: "w",
+      payload: new TextEncoder().encode("bye"),
+      qos: 1,
+      retain: true,
+      properties: { correlationData: new Uint8Array([1, 2, 3]), willDelayInterval: 3 },
+    } as const;
+    client.connect({
+      username: "user",
+      password,
+      will,
+      properties: { userProperties: [["a", "b"], ["a", "c"]] },
+    });
+    assertEquals(asked[0]!.request, {
+      kind: "connect",
+      peer: { address: "192.0.2.1", port: 40_000, transport: "memory" },
+      level: 5,
+      clientId: "stub",
+      username: "user",
+      password,
+      method: undefined,
+      data: undefined,
+      will,
+      userProperties: [["a", "b"], ["a", "c"]],
+    });
+  });
+
+  test("a verdict for a connection that is gone changes nothing", () => {
+    for (const verdict of [{ code: 0 }, { code: 0x87 }, { code: 0x18 }] as const) {
+      const setup = new Deciding();
+      const client = setup.pair.open();
+      client.connect();
+      client.lose();
+      setup.decide(verdict);
+      assertEquals([setup.told.connects, setup.told.refusals, setup.told.failures], [[], [], []]);
+      setup.pair.assertEmpty();
+    }
+  });
+
+  test("[limit/connect-timeout] a verdict that comes too late changes nothing", () => {
+    for (const level of LEVELS) {
+      const setup = new Deciding({ limits: { connectTimeoutMs: 2_000 } });
+      const { pair, told } = setup;
+      const client = pair.open(level);
+      client.connect();
+      pair.advance(1_999);
+      assertEquals([client.over, client.inbox], [false, []]);
+      pair.advance(1);
+      if (level === 5) assertNotAccepted(client, 0x80, "limit/connect-timeout");
+      else assertClosed(client);
+      told.assertRefused(0x80, "limit/connect-timeout");
+      setup.decide({ code: 0 });
+      assertEquals(told.connects, []);
+      pair.assertEmpty();
+    }
+  });
+
+  test("a second verdict on the same question changes nothing", () => {
+    const { pair, asked, told } = new Deciding();
+    const client = pair.open();
+    client.connect();
+    const { connection } = asked[0]!;
+    connection.decided({ code: 0 }, pair.now);
+    connection.decided({ code: 0x87 }, pair.now);
+    assertEquals(client.take(CONNACK).reasonCode, 0);
+    client.assertSilent();
+    assertEquals(told.connects.length, 1);
+  });
+
+  test("a shutdown closes it, and the verdict then changes nothing", () => {
+    const setup = new Deciding();
+    const client = setup.pair.open();
+    client.connect();
+    setup.pair.broker.shutdown(setup.pair.now);
+    setup.decide({ code: 0 });
+    assertClosed(client);
+    assertEquals(setup.told.connects, []);
+    setup.pair.assertEmpty();
+  });
+
+  test("the authenticator may answer by decided() before it returns", () => {
+    const pair = new Pair({
+      authenticate: (_request, connection) => {
+        connection.decided({ code: 0 }, pair.now);
+        return undefined;
+      },
+    });
+    const client = pair.open();
+    client.write(bytesOf(connectBytes(5), traffic(5)));
+    assertEquals(client.inbox.map(({ type }) => type), [CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP]);
+  });
+
+  test("an authenticator that throws lets nobody in: 0x83, and the owner is told", () => {
+    const told = new Told();
+    const pair = new Pair({
+      hooks: told.hooks,
+      authenticate: () => {
+        throw new Error("no database");
+      },
+    });
+    const client = pair.open();
+    client.connect();
+    assertNotAccepted(client, 0x83, "MQTT-4.13.1-1");
+    client.connection.decided({ code: 0 }, pair.now);
+    assertEquals(told.failures.map(String), ["Error: no database"]);
+    pair.assertEmpty();
+  });
+
+  test("two connections of one Client wait side by side; the later verdict wins", () => {
+    const setup = new Deciding();
+    const [first, second] = [setup.pair.open(), setup.pair.open()];
+    first.connect();
+    second.connect();
+    setup.asked.reverse();
+    setup.decide({ code: 0 });
+    assertEquals(second.take(CONNACK).reasonCode, 0);
+    setup.decide({ code: 0 });
+    assertEquals(first.take(CONNACK).reasonCode, 0);
+    assertEnded(second, 0x8e, "MQTT-3.1.4-3");
+    first.assertSilent();
+  });
+});
+
+describe("limits at the door", () => {
+  test("[limit/connect-timeout] connectTimeoutMs: who sends no CONNECT is cut off, without a word", () => {
+    const told = new Told();
+    const pair = new Pair({ hooks: told.hooks, limits: { connectTimeoutMs: 3_000 } });
+    const [silent, half] = [pair.open(), pair.open()];
+    const open = pair.connect();
+    half.write(connectBytes(5).subarray(0, 9));
+    pair.advance(2_999);
+    assertEquals([silent.over, half.over], [false, false]);
+    pair.advance(1);
+    for (const client of [silent, half]) assertClosed(client);
+    assertEquals(told.refusals.map(({ rule }) => rule), ["limit/connect-timeout", "limit/connect-timeout"]);
+    assertEquals(told.limits.map(({ limit }) => limit), ["connectTimeoutMs", "connectTimeoutMs"]);
+    pair.advance(1_000_000);
+    open.assertSilent();
+  });
+
+  test("[limit/connections] connectionsMax: one too many is refused with 0x97, the others stay", () => {
+    for (const level of LEVELS) {
+      const told = new Told();
+      const pair = new Pair({ hooks: told.hooks, limits: { connectionsMax: 2 } });
+      const first = pair.connect({ clientId: "first" });
+      pair.open();
+      const third = pair.open(level);
+      third.connect({ clientId: "third" });
+      assertNotAccepted(third, level === 5 ? 0x97 : 3, "limit/connections");
+      told.assertRefused(0x97, "limit/connections");
+      assertEquals(told.limits.map(({ limit }) => limit), ["connectionsMax"]);
+      first.disconnect();
+      pair.connect({ level, clientId: "third" }).assertSilent();
+    }
+  });
+
+  test("[limit/sessions] sessionsMax: a new session is refused with 0x97, a known one goes on", () => {
+    for (const level of LEVELS) {
+      const told = new Told();
+      const pair = new Pair({ hooks: told.hooks, limits: { sessionsMax: 2 } });
+      pair.connect({ clientId: "a", properties: { sessionExpiryInterval: 60 } }).lose();
+      const b = pair.connect({ clientId: "b" });
+      const c = pair.open(level);
+      c.connect({ clientId: "c" });
+      assertNotAccepted(c, level === 5 ? 0x97 : 3, "limit/sessions");
+      told.assertRefused(0x97, "limit/sessions");
+      assertEquals(told.limits, [{ limit: "sessionsMax", who: "c" }]);
+      assertEquals(pair.connect({ clientId: "a", cleanStart: false }).connack?.sessionPresent, true);
+      b.disconnect();
+      pair.connect({ level, clientId: "c" }).assertSilent();
+    }
+  });
+});
