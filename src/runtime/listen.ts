@@ -3,14 +3,10 @@
  * Knows which runtimes there are; refuses to know what the bytes mean.
  * @module
  */
+import type { PeerInfo } from "../broker/options.ts";
 import type { Transport } from "../transport/transport.ts";
 
-/** Who is at the other end of a connection. */
-export interface PeerInfo {
-  readonly address: string;
-  readonly port: number;
-  readonly transport: "tcp" | "memory" | "ws" | "tls" | "unix";
-}
+export type { PeerInfo };
 
 /** Where to listen. */
 export interface ListenOptions {

@@ -13,6 +13,7 @@ import {
   type Listener,
   ListenError,
   type ListenOptions,
+  type PeerInfo,
   plainAddress,
 } from "./listen.ts";
 
@@ -63,6 +64,7 @@ const bun: BunSlice = (globalThis as unknown as { Bun: BunSlice }).Bun;
 /** One connection. Holds no buffer: the kernel takes the bytes that are written or leaves them with the caller. */
 class BunTransport implements Transport {
   readonly #socket: BunSocket;
+  readonly #peer: PeerInfo;
   #handler: TransportHandler | undefined;
   /** A `write()` was short: `drained()` is owed. */
   #short = false;
@@ -73,12 +75,13 @@ class BunTransport implements Transport {
   #calling = false;
   #failure: Error | undefined;
 
-  constructor(socket: BunSocket) {
+  constructor(socket: BunSocket, peer: PeerInfo) {
     this.#socket = socket;
+    this.#peer = peer;
   }
 
   get label(): string {
-    return `tcp ${hostAndPort(plainAddress(this.#socket.remoteAddress), this.#socket.remotePort)}`;
+    return `tcp ${hostAndPort(this.#peer.address, this.#peer.port)}`;
   }
 
   get started(): boolean {
@@ -183,14 +186,16 @@ function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   };
 }
 
+function peerOf({ remoteAddress, remotePort }: BunSocket): PeerInfo {
+  return { address: plainAddress(remoteAddress), port: remotePort, transport: "tcp" };
+}
+
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
   const socket = handlers((opened) => {
-    const transport = new BunTransport(opened);
-    opened.data = transport;
-    const { remoteAddress, remotePort } = opened;
-    accept(transport, { address: plainAddress(remoteAddress), port: remotePort, transport: "tcp" });
+    const peer = peerOf(opened);
+    accept(opened.data = new BunTransport(opened, peer), peer);
   });
   const { host: hostname, port } = options;
   let listener: ReturnType<BunSlice["listen"]>;
@@ -213,7 +218,7 @@ export async function dialTcp(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Transport> {
   const socket = handlers((opened) => {
-    opened.data = new BunTransport(opened);
+    opened.data = new BunTransport(opened, peerOf(opened));
   });
   return (await bun.connect({ hostname: host, port, allowHalfOpen: true, socket })).data;
 }

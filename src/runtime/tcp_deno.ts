@@ -12,6 +12,7 @@ import {
   type Listener,
   ListenError,
   type ListenOptions,
+  type PeerInfo,
   plainAddress,
   systemCode,
 } from "./listen.ts";
@@ -53,6 +54,7 @@ const LARGE_WRITES = new BufferPool(64 * 1024, 64);
 /** One connection: a loop that reads, and at most one write under way. */
 class DenoTransport implements Transport {
   readonly #conn: DenoConn;
+  readonly #peer: PeerInfo;
   #handler!: TransportHandler;
   /** What the write under way is sending. */
   #sending: Uint8Array | undefined;
@@ -66,13 +68,13 @@ class DenoTransport implements Transport {
   #dead = false;
   #failure: Error | undefined;
 
-  constructor(conn: DenoConn) {
+  constructor(conn: DenoConn, peer: PeerInfo) {
     this.#conn = conn;
+    this.#peer = peer;
   }
 
   get label(): string {
-    const { hostname, port } = this.#conn.remoteAddr;
-    return `tcp ${hostAndPort(plainAddress(hostname), port)}`;
+    return `tcp ${hostAndPort(this.#peer.address, this.#peer.port)}`;
   }
 
   start(handler: TransportHandler): void {
@@ -232,7 +234,11 @@ export async function dialTcp(
 ): Promise<Transport> {
   const conn = await deno.connect({ hostname, port });
   conn.setNoDelay(true);
-  return new DenoTransport(conn);
+  return new DenoTransport(conn, peerOf(conn));
+}
+
+function peerOf({ remoteAddr: { hostname, port } }: DenoConn): PeerInfo {
+  return { address: plainAddress(hostname), port, transport: "tcp" };
 }
 
 /** Descriptors or memory ran out: trying again at once would only spin. */
@@ -263,8 +269,8 @@ async function acceptAll(
     short = false;
     try {
       conn.setNoDelay(true);
-      const { hostname, port } = conn.remoteAddr;
-      accept(new DenoTransport(conn), { address: plainAddress(hostname), port, transport: "tcp" });
+      const peer = peerOf(conn);
+      accept(new DenoTransport(conn, peer), peer);
     } catch (error) {
       close(conn);
       options.troubled?.(asError(error));

@@ -1,0 +1,59 @@
+/**
+ * Where a broker listens, as URLs say it.
+ * Knows schemes, hosts and ports; refuses to know sockets.
+ * @module
+ */
+
+/** One listener that is asked for. */
+export interface Address {
+  readonly scheme: "mqtt";
+  /** Without brackets. `localhost` is both loopback addresses. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+/** What is listened on when nothing is said: the loopback addresses, where anonymous Clients are our own. */
+export const DEFAULT_LISTEN = "mqtt://localhost:1883";
+
+/** The port of a scheme when the URL names none. */
+const PORTS: Readonly<Record<string, number>> = { mqtt: 1883 };
+const SUPPORTED = Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(", ");
+
+/** Something that cannot be listened on. Its message is for the owner. */
+export class AddressError extends Error {
+  override readonly name = "AddressError";
+}
+
+/**
+ * Reads a listener's URL.
+ * @throws {AddressError} that says what is supported.
+ */
+export function parseAddress(text: string): Address {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
+  const quoted = JSON.stringify(text);
+  if (!(scheme in PORTS)) {
+    const what = scheme === "" ? `${quoted} is not a URL` : `${quoted}: ${scheme}: is not supported`;
+    throw new AddressError(`${what}: write ${SUPPORTED}`);
+  }
+  let url: URL;
+  try {
+    // Only schemes that browsers know have their host checked, so that of http is borrowed.
+    url = new URL(text.replace(/^[^:]+:/, "http:"));
+  } catch {
+    throw new AddressError(`${quoted} is not a URL: write ${SUPPORTED}`);
+  }
+  if (
+    url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "" || url.pathname !== "/"
+  ) {
+    throw new AddressError(`${quoted} has more than a host and a port: write ${SUPPORTED}`);
+  }
+  // The URL parser drops the borrowed scheme's own port.
+  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : PORTS[scheme]!;
+  return { scheme: "mqtt", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+/** The URL of an address. */
+export function addressUrl({ scheme, host, port }: Address): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

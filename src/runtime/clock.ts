@@ -1,0 +1,14 @@
+/**
+ * The time that engines are given.
+ * Knows the clock of the machine; refuses to know what time is for.
+ * @module
+ */
+
+/** Gives ms since the epoch, whole, and never goes back. */
+export type Clock = () => number;
+
+/**
+ * The wall's time as it was when the process started, going on evenly: whoever sets the machine's clock neither ends Keep Alives nor
+ * revives what has expired.
+ */
+export const wallClock: Clock = () => Math.floor(performance.timeOrigin + performance.now());

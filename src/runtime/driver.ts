@@ -1,0 +1,180 @@
+/**
+ * Runs a broker engine: hands it what transports tell, ends each turn with one flush, and calls it when something is due.
+ * Knows transports and the event loop; refuses to know MQTT.
+ * @module
+ */
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import type { Broker, Connection, MessageInit, PeerInfo, Verdict } from "../broker/mod.ts";
+import type { Transport, TransportHandler } from "../transport/transport.ts";
+import { type Clock, wallClock } from "./clock.ts";
+
+/** How a driver may be changed, by tests and by measurements. */
+export interface DriverOptions {
+  readonly clock?: Clock;
+  /**
+   * Calls back when the sockets that were readable together have all been read. The default, `setImmediate`, does so on both
+   * runtimes: a microtask on Bun comes after each single socket, a timer of 0 ms comes a millisecond late.
+   */
+  readonly endOfTurn?: (run: () => void) => void;
+}
+
+/** The longest that a timer can wait. */
+const WAIT_MS_MAX = 2 ** 31 - 1;
+/** What falls due within this time is done together: deadlines are seconds long, and there may be one per connection. */
+const WAIT_MS_MIN = 10;
+
+/** The loop around one broker. */
+export class Driver {
+  readonly broker: Broker;
+  readonly #clock: Clock;
+  readonly #endOfTurn: (run: () => void) => void;
+  /** `#turn` is on its way. */
+  #ending = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When `#timer` is due, or a little earlier. */
+  #armedFor = Infinity;
+  /** A commit of the store takes its time. */
+  #committing = false;
+  #closed: Promise<void> | undefined;
+  #onClosed: (() => void) | undefined;
+
+  constructor(broker: Broker, options: DriverOptions = {}) {
+    this.broker = broker;
+    this.#clock = options.clock ?? wallClock;
+    this.#endOfTurn = options.endOfTurn ?? setImmediate;
+    this.#after();
+  }
+
+  /** A new connection. */
+  accept(transport: Transport, peer: PeerInfo): void {
+    const connection = this.broker.opened(transport, peer, this.#clock());
+    transport.start(new Link(this, transport, connection));
+    this.#after();
+  }
+
+  /** The answer of an authenticator that took its time. */
+  decided(connection: Connection, verdict: Verdict): void {
+    connection.decided(verdict, this.#clock());
+    this.#after();
+  }
+
+  /** Publishes as the Server itself. */
+  publish(message: MessageInit): void {
+    this.broker.publish(message, this.#clock());
+    this.#after();
+  }
+
+  /** Tells every Client that the Server goes (0x8B); resolves when all connections are over and all facts are safe. */
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#onClosed = () => {
+        clearTimeout(this.#timer);
+        resolve();
+      };
+      this.broker.shutdown(this.#clock());
+      this.#endTurnSoon();
+    });
+    return this.#closed;
+  }
+
+  /** For the links: does `input` with the time, and what follows from it. */
+  input(transport: Transport, input: (now: number) => void): void {
+    try {
+      input(this.#clock());
+    } catch (error) {
+      // The engine does not throw; if it does, one connection pays and not the process.
+      this.broker.failed(error);
+      transport.abort();
+    }
+    this.#after();
+  }
+
+  /** The hottest input, without a closure for each chunk. */
+  received(transport: Transport, connection: Connection, chunk: Uint8Array): void {
+    try {
+      connection.received(chunk, this.#clock());
+    } catch (error) {
+      this.broker.failed(error);
+      transport.abort();
+    }
+    this.#after();
+  }
+
+  #after(): void {
+    if (!this.#ending && this.broker.dirty) this.#endTurnSoon();
+    if (this.broker.nextDeadline() < this.#armedFor) this.#arm();
+    if (this.#onClosed !== undefined && !this.#ending) this.#endTurnSoon();
+  }
+
+  #endTurnSoon(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#endOfTurn(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    this.#ending = false;
+    const { broker } = this;
+    try {
+      const commit = broker.flush(this.#clock());
+      if (commit !== undefined) this.#await(commit);
+    } catch (error) {
+      broker.failed(error);
+    }
+    if (broker.dirty) this.#endTurnSoon();
+    else if (this.#onClosed !== undefined && broker.connections === 0 && !this.#committing) this.#onClosed();
+    if (broker.nextDeadline() < this.#armedFor) this.#arm();
+  };
+
+  #await(commit: Promise<void>): void {
+    this.#committing = true;
+    commit.then(() => this.broker.committed(), (error) => this.broker.commitFailed(error)).then(() => {
+      this.#committing = false;
+      this.#endTurnSoon();
+    });
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const deadline = this.broker.nextDeadline();
+    this.#armedFor = deadline;
+    if (deadline === Infinity) return;
+    const waitMs = Math.min(Math.max(deadline - this.#clock(), WAIT_MS_MIN), WAIT_MS_MAX);
+    this.#timer = setTimeout(this.#tick, waitMs);
+  }
+
+  readonly #tick = (): void => {
+    this.#armedFor = Infinity;
+    try {
+      this.broker.ticked(this.#clock());
+    } catch (error) {
+      this.broker.failed(error);
+    }
+    this.#after();
+  };
+}
+
+/** What one transport tells, for its connection. */
+class Link implements TransportHandler {
+  readonly #driver: Driver;
+  readonly #transport: Transport;
+  readonly #connection: Connection;
+
+  constructor(driver: Driver, transport: Transport, connection: Connection) {
+    this.#driver = driver;
+    this.#transport = transport;
+    this.#connection = connection;
+  }
+
+  received(chunk: Uint8Array): void {
+    this.#driver.received(this.#transport, this.#connection, chunk);
+  }
+
+  drained(): void {
+    this.#driver.input(this.#transport, (now) => this.#connection.drained(now));
+  }
+
+  closed(): void {
+    this.#driver.input(this.#transport, (now) => this.#connection.closed(now));
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * A broker that listens: `await serve()` and Clients may come.
+ * Knows listeners, a broker and the loop between them; refuses to know command lines and files.
+ *
+ * On Deno it needs `--allow-net` for its addresses, with the defaults `--allow-net=127.0.0.1:1883,[::1]:1883`, and nothing
+ * else. The command line needs `--allow-env=PLUMB_*,NO_COLOR` besides.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@plumb/mqtt/serve";
+ *
+ * await using server = await serve({ listen: ["mqtt://localhost:1883"] });
+ * server.publish({ topic: "greetings", payload: "hello", retain: true });
+ * ```
+ * @module
+ */
+import {
+  type AuthenticationRequest,
+  Broker,
+  type BrokerOptions,
+  type Connection,
+  type MessageInit,
+  type Verdict,
+} from "../broker/mod.ts";
+import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
+import { Driver, type DriverOptions } from "./driver.ts";
+import { type Accept, type Listener, ListenError, listenTcp } from "./listen.ts";
+import { systemRandom } from "./random.ts";
+
+export { AddressError, ListenError };
+export type { AuthenticationRequest, BrokerOptions, DriverOptions, MessageInit, Verdict };
+
+/** All that may be said of a broker, and where it listens. */
+export interface ServeOptions extends Omit<BrokerOptions, "authenticate"> {
+  /** URLs as `mqtt://HOST:PORT`; the default is `mqtt://localhost:1883`, which is 127.0.0.1 and, where there is one, ::1. */
+  readonly listen?: readonly string[];
+  /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
+  readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
+  readonly driver?: DriverOptions;
+}
+
+/** A broker that listens. */
+export interface Server extends AsyncDisposable {
+  readonly broker: Broker;
+  /** URLs, with the ports that were taken. */
+  readonly addresses: readonly string[];
+  /** Publishes as the Server itself. */
+  publish(message: MessageInit): void;
+  /** Accepts nobody more, tells every Client (0x8B), and resolves when all connections are over. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker.
+ * @throws {AddressError} for a URL that cannot be listened on.
+ * @throws {ListenError} when a port is in use, say; then nothing is left open.
+ */
+export async function serve(options: ServeOptions = {}): Promise<Server> {
+  const { listen = [DEFAULT_LISTEN], authenticate, driver: driverOptions, ...rest } = options;
+  const wanted = listen.map(parseAddress);
+  const broker = new Broker({
+    random: systemRandom(),
+    ...rest,
+    ...(authenticate && { authenticate: (request, connection) => ask(request, connection) }),
+  });
+  const driver = new Driver(broker, driverOptions);
+
+  /** The owner's answer, or undefined if it comes later. */
+  function ask(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
+    let answer: Verdict | Promise<Verdict>;
+    try {
+      answer = authenticate!(request);
+    } catch (error) {
+      return failed(error);
+    }
+    if (!(answer instanceof Promise)) return answer;
+    answer.catch(failed).then((verdict) => driver.decided(connection, verdict));
+    return undefined;
+  }
+
+  function failed(error: unknown): Verdict {
+    broker.failed(error);
+    return { code: 0x88, reasonString: "The authenticator failed" };
+  }
+
+  const listeners: Listener[] = [];
+  const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
+  try {
+    for (const address of wanted) {
+      listeners.push(...await open(address, driver.accept.bind(driver), broker.failed.bind(broker)));
+    }
+  } catch (error) {
+    await closeListeners();
+    await driver.close();
+    throw error;
+  }
+
+  async function close(): Promise<void> {
+    await closeListeners();
+    await driver.close();
+  }
+  return {
+    broker,
+    addresses: listeners.map(({ host, port }) => addressUrl({ scheme: "mqtt", host, port })),
+    publish: (message) => driver.publish(message),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** The listeners of one address: two for `localhost`. */
+async function open(address: Address, accept: Accept, troubled: (error: Error) => void): Promise<Listener[]> {
+  const { host, port } = address;
+  if (host !== "localhost") return [await listenTcp({ host, port, troubled }, accept)];
+  const first = await listenTcp({ host: "127.0.0.1", port, troubled }, accept);
+  try {
+    return [first, await listenTcp({ host: "::1", port: first.port, troubled }, accept)];
+  } catch (error) {
+    // A machine without IPv6; and where any port will do, one that only 127.0.0.1 has free.
+    const busy = error instanceof ListenError && error.code === "EADDRINUSE";
+    if (!busy || port === 0) return [first];
+    await first.close();
+    throw error;
+  }
+}
