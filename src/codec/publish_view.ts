@@ -3,10 +3,10 @@
  * Knows the layout and validates it while skipping; refuses to know sessions and to decode what it passes on.
  * @module
  */
-import { malformed, protocolError } from "./error.ts";
+import { malformed, type PeerError, protocolError, type Rule } from "./error.ts";
 import type { QoS } from "./packet.ts";
 import { misplaced } from "./property.ts";
-import { isUtf8 } from "./utf8.ts";
+import { decodeUtf8, isUtf8 } from "./utf8.ts";
 
 /** No such field in this frame. */
 const ABSENT = -1;
@@ -131,7 +131,7 @@ export class PublishView {
 
   /** Walks the properties from their length at `lengthAt`; returns where the payload begins. */
   #properties(lengthAt: number): number {
-    const at = skipVarint(this.bytes, lengthAt, this.end);
+    const at = skipVarint(this.bytes, lengthAt, this.end, "2.1.4/short");
     const end = at + varint(this.bytes, lengthAt, at);
     if (end > this.end) throw short("properties");
     this.propertiesAt = at;
@@ -139,11 +139,11 @@ export class PublishView {
     let seen = 0;
     for (let next = at; next < end;) {
       const id = this.bytes[next]!;
+      next = this.#property(id, next + 1, end);
       if (id < 0x20 && id !== SUBSCRIPTION_IDENTIFIER) {
-        if ((seen & (1 << id)) !== 0 && id in TWICE) throw twice(id);
+        if ((seen & (1 << id)) !== 0) throw twice(id);
         seen |= 1 << id;
       }
-      next = this.#property(id, next + 1, end);
     }
     return end;
   }
@@ -153,11 +153,11 @@ export class PublishView {
     const bytes = this.bytes;
     switch (id) {
       case 0x01:
-        if (at >= end) throw short("Payload Format Indicator");
+        if (at >= end) throw pastEnd("Payload Format Indicator");
         if (bytes[at]! > 1) throw protocolError("3.3.2.3.2/range", `Payload Format Indicator ${bytes[at]}`);
         return at + 1;
       case 0x02:
-        if (at + 4 > end) throw short("Message Expiry Interval");
+        if (at + 4 > end) throw pastEnd("Message Expiry Interval");
         this.expiryAt = at;
         this.expirySeconds =
           ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
@@ -176,34 +176,37 @@ export class PublishView {
       case 0x09:
         return this.#sized(at, end, "Correlation Data");
       case SUBSCRIPTION_IDENTIFIER: {
-        const next = skipVarint(bytes, at, end);
+        const next = skipVarint(bytes, at, end, "2.2.2.1/past-end");
         if (varint(bytes, at, next) === 0) throw protocolError("3.3.2.3.8/zero", "Subscription Identifier 0");
         this.subscriptionIdentifier = true;
         return next;
       }
       case 0x23:
-        if (at + 2 > end) throw short("Topic Alias");
+        if (at + 2 > end) throw pastEnd("Topic Alias");
+        if (bytes[at] === 0 && bytes[at + 1] === 0) {
+          throw protocolError("MQTT-3.3.2-8", "Topic Alias 0", 0x94);
+        }
         if (this.topicAlias !== 0) throw twice(id);
         this.aliasAt = at - 1;
         this.topicAlias = bytes[at]! << 8 | bytes[at + 1]!;
-        if (this.topicAlias === 0) throw protocolError("MQTT-3.3.2-8", "Topic Alias 0", 0x94);
         return at + 2;
       case USER_PROPERTY:
         return this.#text(this.#text(at, end, "User Property"), end, "User Property");
     }
+    if (id > 127) skipVarint(bytes, at - 1, end, "2.2.2.1/past-end"); // an identifier is a Variable Byte Integer too
     throw misplaced(id);
   }
 
   #sized(at: number, end: number, what: string): number {
-    if (at + 2 > end) throw short(what);
+    if (at + 2 > end) throw pastEnd(what);
     const next = at + 2 + (this.bytes[at]! << 8 | this.bytes[at + 1]!);
-    if (next > end) throw short(what);
+    if (next > end) throw pastEnd(what);
     return next;
   }
 
   #text(at: number, end: number, what: string): number {
     const next = this.#sized(at, end, what);
-    if (!isUtf8(this.bytes, at + 2, next)) throw malformed("MQTT-1.5.4-1", `${what} is not a UTF-8 string`);
+    if (!isUtf8(this.bytes, at + 2, next)) throw noText(this.bytes.subarray(at + 2, next), what);
     return next;
   }
 }
@@ -214,11 +217,21 @@ export const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 const SUBSCRIPTION_IDENTIFIER = 0x0b;
 const USER_PROPERTY = 0x26;
 
-function short(what: string): Error {
+function short(what: string): PeerError {
   return malformed("2.1.4/short", `PUBLISH ends inside its ${what}`);
 }
 
-function twice(id: number): Error {
+function pastEnd(what: string): PeerError {
+  return malformed("2.2.2.1/past-end", `The properties of PUBLISH end inside its ${what}`);
+}
+
+function noText(bytes: Uint8Array, what: string): PeerError {
+  return decodeUtf8(bytes, 0, bytes.length) === undefined
+    ? malformed("MQTT-1.5.4-1", `${what} is not a UTF-8 string`)
+    : malformed("MQTT-1.5.4-2", `${what} with U+0000`);
+}
+
+function twice(id: number): PeerError {
   return protocolError(
     TWICE[id as keyof typeof TWICE],
     `PUBLISH with property 0x${id.toString(16)} more than once`,
@@ -235,9 +248,11 @@ const TWICE = {
 } as const;
 
 /** The end of the Variable Byte Integer at `at`. */
-function skipVarint(bytes: Uint8Array, at: number, end: number): number {
+function skipVarint(bytes: Uint8Array, at: number, end: number, tooShort: Rule): number {
   for (let size = 1; size <= 4; size++) {
-    if (at + size > end) throw short("properties");
+    if (at + size > end) {
+      throw malformed(tooShort, "PUBLISH or its properties end inside a Variable Byte Integer");
+    }
     if (bytes[at + size - 1]! < 128) {
       if (size > 1 && bytes[at + size - 1] === 0) {
         throw malformed("MQTT-1.5.5-1", "Variable Byte Integer is over-long");
