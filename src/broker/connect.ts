@@ -193,6 +193,7 @@ function takeSession(
 ): { session: Session; present: boolean } {
   const taken = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Client has connected again" } as const;
   broker.sessions.get(clientId)?.connection?.end(taken, now);
+  broker.sessions.get(clientId)?.catchUp(now);
   const stored = broker.sessions.get(clientId);
   if (stored !== undefined && !connect.cleanStart) { // [MQTT-3.1.2-5]
     broker.timers.cancel(stored);

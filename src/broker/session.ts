@@ -102,6 +102,16 @@ export class Session implements Deadline {
     this.#broker.endSession(this, now);
   }
 
+  /** Does what is due at `now` although no timer has run since: a Client that comes back must find it done. */
+  catchUp(now: number): void {
+    const will = this.pendingWill;
+    if (will !== undefined && will.heapIndex >= 0 && will.heapTime <= now) {
+      this.#broker.timers.cancel(will);
+      will.due(now);
+    }
+    if (this.heapIndex >= 0 && this.heapTime <= now) this.due(now);
+  }
+
   /** The open exchanges towards the Client. */
   exchanges(): Sender<Delivery> {
     return (this.sender ??= new Sender());
