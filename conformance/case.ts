@@ -1,0 +1,74 @@
+/**
+ * What a case is: one thing done to a Server or a Client, the statements it shows, and the run of it.
+ * Knows how cases are declared and what they are given; refuses to know which cases there are.
+ * @module
+ */
+import { type StatementId, STATEMENTS } from "../spec/statements.ts";
+import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
+import type { Level } from "./bytes.ts";
+import type { Trial } from "./trial.ts";
+
+/** A statement of either version, or an unnumbered duty. */
+export type RuleId = StatementId | UnnumberedId;
+
+/** What the standard lets a Server leave out; probed before the cases run. */
+export type Capability =
+  | "qos 1"
+  | "qos 2"
+  | "retain"
+  | "wildcards"
+  | "shared"
+  | "identifiers"
+  | "topic alias"
+  | "enhanced authentication"
+  | "authentication"
+  | "receive maximum"
+  | "maximum packet size";
+
+/** One case. */
+export interface Case {
+  /** `3.3/publish-qos-3`: section and a name that never changes. */
+  readonly id: string;
+  /** Whom it is done to. */
+  readonly role: "server" | "client";
+  /** Statements of 5.0 count when it runs at level 5, those of 3.1.1 at level 4, unnumbered ones at both. */
+  readonly statements: readonly RuleId[];
+  readonly levels: readonly Level[];
+  /** What the auditor does, in plain words. */
+  readonly does: string;
+  /** What must come of it. */
+  readonly requires: string;
+  readonly needs?: readonly Capability[];
+  /** It waits for longer than a round trip: run only when asked for. */
+  readonly timing?: true;
+  /** Throws a `Finding`; whoever returns has passed. */
+  run(trial: Trial): Promise<void>;
+}
+
+/** What a case file writes down: the role and the section are the file's. */
+export type CaseInit = Omit<Case, "id" | "role">;
+
+/** The cases of one section for one role, by their names. */
+export function cases(role: Case["role"], section: string, all: Readonly<Record<string, CaseInit>>): Case[] {
+  return Object.entries(all).map(([name, init]) => {
+    const id = `${section}/${name}`;
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
+      throw new Error(`Case ${id}: a name is lower-case words with hyphens`);
+    }
+    if (init.statements.length === 0) throw new Error(`Case ${id} shows no statement`);
+    for (const statement of init.statements) {
+      if (!(statement in STATEMENTS) && !(statement in UNNUMBERED)) {
+        throw new Error(`Case ${id}: no statement ${statement}`);
+      }
+    }
+    return { ...init, id, role };
+  });
+}
+
+/** The statements that a case shows when it runs at `level`. */
+export function statementsAt(one: Case, level: Level): RuleId[] {
+  return one.statements.filter((id) => {
+    if (!(id in STATEMENTS)) return true;
+    return STATEMENTS[id as StatementId].version === (level === 5 ? "5.0" : "3.1.1");
+  });
+}

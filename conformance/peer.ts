@@ -1,0 +1,265 @@
+/**
+ * One raw connection of the auditor: sends any bytes, reads packets with a parser of its own, keeps the transcript.
+ * Knows packets as bytes; refuses to know which behaviour is right.
+ * @module
+ */
+import type { Transport } from "../src/transport/transport.ts";
+import { hex, type Level, pingreq, TYPE } from "./bytes.ts";
+import { describe } from "./describe.ts";
+import { packetSize, parse, type Seen } from "./parse.ts";
+import { check, type Ending, fail, Finding } from "./verdict.ts";
+
+/** One line of a transcript. */
+export interface TranscriptLine {
+  /** ms since the case began. */
+  readonly at: number;
+  /** Which connection of the case. */
+  readonly peer: string;
+  /** From the auditor's side. */
+  readonly direction: "sent" | "received" | "event";
+  /** Lower-case hex of the bytes; long packets are cut, as `…` shows. */
+  readonly hex: string;
+  /** The same in words. */
+  readonly text: string;
+}
+
+/** All connections of one case write into one. */
+export type Transcript = TranscriptLine[];
+
+/** Bytes of one packet that a transcript shows. */
+const SHOWN_BYTES = 512;
+
+/** Nothing more will come. */
+export interface End {
+  readonly type: "end";
+  readonly how: "close" | "reset";
+}
+
+/** What a `Peer` needs to know. */
+export interface PeerOptions {
+  readonly name: string;
+  readonly level: Level;
+  /** How long an answer may take. */
+  readonly patienceMs: number;
+  readonly transcript: Transcript;
+  /** ms since the case began. */
+  readonly clock: () => number;
+}
+
+/** One connection. */
+export class Peer {
+  readonly name: string;
+  readonly level: Level;
+  /** How the target ended it, where `refused()` has looked. */
+  ending: Ending | undefined;
+  readonly #transport: Transport;
+  readonly #options: PeerOptions;
+  #unsent: Uint8Array[] = [];
+  #partial: Uint8Array = new Uint8Array(0);
+  #inbox: (Seen | End)[] = [];
+  #waiting: (() => void) | undefined;
+  #over = false;
+
+  constructor(transport: Transport, options: PeerOptions) {
+    this.name = options.name;
+    this.level = options.level;
+    this.#options = options;
+    this.#transport = transport;
+    transport.start({
+      received: (chunk) => this.#received(chunk),
+      drained: () => this.#flush(),
+      closed: (error) => this.#ended(error === undefined ? "close" : "reset"),
+    });
+  }
+
+  /** Whether the stream is over and everything it brought was read. */
+  get drained(): boolean {
+    return this.#over && this.#inbox.length <= 1;
+  }
+
+  /** Sends bytes, whatever they are. */
+  send(...packets: readonly Uint8Array[]): void {
+    for (const data of packets) {
+      this.#note("sent", data, describe(data, this.level));
+      this.#unsent.push(data);
+    }
+    this.#flush();
+  }
+
+  /** The next packet, or the end; undefined if neither comes within `ms`. */
+  async next(ms: number = this.#options.patienceMs): Promise<Seen | End | undefined> {
+    if (this.#inbox.length === 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#waiting = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#waiting = undefined;
+    }
+    const first = this.#inbox[0];
+    if (first !== undefined && first.type !== "end") this.#inbox.shift(); // the end stays for whoever asks again
+    return first;
+  }
+
+  /** The next packet, which must be of `type` and well formed; `why` completes "expected SUBACK, …". */
+  async expect(type: number, why = ""): Promise<Seen> {
+    const seen = await this.next();
+    const wanted = `${nameOf(type)} was expected${why === "" ? "" : `, ${why}`}`;
+    if (seen === undefined) return fail(`${wanted}; nothing came for ${this.#options.patienceMs} ms`);
+    if (seen.type === "end") return fail(`${wanted}; the connection ended (${seen.how})`);
+    if (seen.type !== type) return fail(`${wanted}; ${describe(seen.raw, this.level)} came`);
+    check(seen.faults.length === 0, `${nameOf(type)} is malformed: ${seen.faults.join(", ")}`);
+    return seen;
+  }
+
+  /** The next PUBLISH; acknowledgements that come first are passed over. */
+  async expectPublish(why = ""): Promise<Seen> {
+    for (;;) {
+      const seen = this.#inbox[0] ?? await this.#peek();
+      if (seen !== undefined && seen.type !== "end" && ACKNOWLEDGEMENTS.includes(seen.type)) {
+        this.#inbox.shift();
+      } else return await this.expect(TYPE.PUBLISH, why);
+    }
+  }
+
+  /** Sends PINGREQ and returns what came before its PINGRESP: all that was under way (a barrier instead of a wait). */
+  async barrier(): Promise<Seen[]> {
+    this.send(pingreq());
+    const before: Seen[] = [];
+    for (;;) {
+      const seen = await this.next();
+      if (seen === undefined) {
+        return fail(`PINGRESP was expected; nothing came for ${this.#options.patienceMs} ms`);
+      }
+      if (seen.type === "end") return fail(`PINGRESP was expected; the connection ended (${seen.how})`);
+      if (seen.type === TYPE.PINGRESP) return before;
+      before.push(seen);
+    }
+  }
+
+  /** Fails if a PUBLISH is under way. */
+  async expectNoPublish(why: string): Promise<void> {
+    const came = (await this.barrier()).find((seen) => seen.type === TYPE.PUBLISH);
+    if (came !== undefined) fail(`No PUBLISH was expected, ${why}; ${describe(came.raw, this.level)} came`);
+  }
+
+  /**
+   * The target must end the connection, and may say why first. Any of `codes` passes, so does a silent close; another
+   * code is lenient, staying is a failure. Without `codes` any code will do. Packets sent before are passed over.
+   */
+  async refused(codes: readonly number[] = [], why = ""): Promise<Ending> {
+    const before = why === "" ? "" : `, ${why}`;
+    let code: number | undefined;
+    for (;;) {
+      const seen = await this.next();
+      if (seen === undefined) {
+        this.ending = "hang";
+        return fail(
+          `The connection was to be closed${before}; it stayed open for ${this.#options.patienceMs} ms`,
+        );
+      }
+      if (seen.type === "end") {
+        this.ending = code !== undefined ? "code" : seen.how === "reset" ? "reset" : "silent close";
+        if (code !== undefined && codes.length > 0 && !codes.includes(code)) {
+          throw new Finding(
+            "lenient",
+            `Reason ${hexCode(code)} came${before}; ${codes.map(hexCode).join(" or ")} is named`,
+          );
+        }
+        return this.ending;
+      }
+      if (seen.type === TYPE.CONNACK || seen.type === TYPE.DISCONNECT) {
+        if (seen.type === TYPE.CONNACK && seen.code === 0) return fail(`CONNACK accepts${before}`);
+        code = seen.code;
+      }
+    }
+  }
+
+  /** Ends the connection without a word. */
+  abort(): void {
+    if (!this.#over) this.#note("event", new Uint8Array(0), "the auditor resets the connection");
+    this.#transport.abort();
+  }
+
+  /** Ends our half. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  /** Resolves when the stream is over, or rejects as a failure. */
+  async closed(why = ""): Promise<void> {
+    for (;;) {
+      const seen = await this.next();
+      if (seen === undefined) {
+        fail(`The connection was to be closed${why === "" ? "" : `, ${why}`}; it stayed open`);
+      }
+      if (seen.type === "end") return;
+    }
+  }
+
+  async #peek(): Promise<Seen | End | undefined> {
+    const seen = await this.next();
+    if (seen !== undefined && seen.type !== "end") this.#inbox.unshift(seen);
+    return seen;
+  }
+
+  #flush(): void {
+    while (this.#unsent.length > 0) {
+      const first = this.#unsent[0]!;
+      const taken = this.#transport.write(first);
+      if (taken < first.length) {
+        this.#unsent[0] = first.subarray(taken);
+        return;
+      }
+      this.#unsent.shift();
+    }
+  }
+
+  #received(chunk: Uint8Array): void {
+    const data = new Uint8Array(this.#partial.length + chunk.length);
+    data.set(this.#partial);
+    data.set(chunk, this.#partial.length);
+    let at = 0;
+    for (;;) {
+      const size = packetSize(data.subarray(at));
+      if (size === 0) break;
+      const raw = data.slice(at, size < 0 ? data.length : at + size);
+      at += raw.length;
+      const seen = parse(raw, this.level);
+      this.#note("received", raw, describe(raw, this.level));
+      this.#push(seen);
+    }
+    this.#partial = data.slice(at);
+  }
+
+  #ended(how: "close" | "reset"): void {
+    this.#over = true;
+    this.#note("event", this.#partial, `the connection ended (${how})`);
+    this.#push({ type: "end", how });
+  }
+
+  #push(seen: Seen | End): void {
+    this.#inbox.push(seen);
+    this.#waiting?.();
+  }
+
+  #note(direction: TranscriptLine["direction"], data: Uint8Array, text: string): void {
+    const shown = data.length > SHOWN_BYTES ? `${hex(data.subarray(0, SHOWN_BYTES))}…` : hex(data);
+    const { transcript, clock, name } = this.#options;
+    transcript.push({ at: Math.round(clock()), peer: name, direction, hex: shown, text });
+  }
+}
+
+const ACKNOWLEDGEMENTS: readonly number[] = [TYPE.PUBACK, TYPE.PUBREC, TYPE.PUBREL, TYPE.PUBCOMP];
+
+/** `PUBLISH` for 3. */
+export function nameOf(type: number): string {
+  return Object.entries(TYPE).find(([, value]) => value === type)?.[0] ?? `packet type ${type}`;
+}
+
+/** `0x81`. */
+export function hexCode(code: number): string {
+  return `0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
+}

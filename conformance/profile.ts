@@ -1,0 +1,107 @@
+/**
+ * What the target can do: probed with a CONNECT, and what cannot be probed from a file of the user.
+ * Knows capabilities; refuses to judge.
+ * @module
+ */
+import { connect, type Level, TYPE } from "./bytes.ts";
+import type { Capability } from "./case.ts";
+import { numberOf, textOf } from "./parse.ts";
+import { hexCode, Peer, type Transcript } from "./peer.ts";
+import type { Dial } from "./trial.ts";
+
+/** What is known of a target at one level. */
+export interface Profile {
+  readonly level: Level;
+  readonly username?: string;
+  readonly password?: string;
+  readonly missing: ReadonlySet<Capability>;
+  /** §3.2.2.3 of a plain CONNACK; what is absent there has its default here. */
+  readonly receiveMaximum: number;
+  readonly maximumPacketSize: number | undefined;
+  readonly topicAliasMaximum: number;
+  readonly maximumQos: number;
+  readonly serverKeepAlive: number | undefined;
+  /** An Authentication Method that the user's file names. */
+  readonly authenticationMethod?: string;
+}
+
+/** What a user's file adds. */
+export interface Declared {
+  readonly username?: string;
+  readonly password?: string;
+  readonly authenticationMethod?: string;
+}
+
+/** Why the target cannot be audited at this level. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+}
+
+/** Connects once and reads the CONNACK. Throws `Unreachable` if there is none that accepts. */
+export async function probe(
+  dial: Dial,
+  level: Level,
+  declared: Declared,
+  patienceMs: number,
+): Promise<Profile> {
+  const transcript: Transcript = [];
+  let transport;
+  try {
+    transport = await dial();
+  } catch (error) {
+    throw new Unreachable(`It cannot be reached: ${error instanceof Error ? error.message : error}`);
+  }
+  const peer = new Peer(transport, { name: "probe", level, patienceMs, transcript, clock: () => 0 });
+  try {
+    const { username, password } = declared;
+    peer.send(connect({
+      level,
+      clientId: "plumbauditprobe",
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+    }));
+    const seen = await peer.next();
+    if (seen === undefined) {
+      throw new Unreachable(`It does not answer a CONNECT of level ${level} within ${patienceMs} ms`);
+    }
+    if (seen.type === "end") {
+      throw new Unreachable(`It ends the connection (${seen.how}) on a CONNECT of level ${level}`);
+    }
+    if (seen.type !== TYPE.CONNACK) {
+      throw new Unreachable(`It answers a CONNECT of level ${level} with packet type ${seen.type}`);
+    }
+    if (seen.code !== 0) {
+      const reason = textOf(seen, 0x1f);
+      const why = reason === undefined ? "" : ` (${reason})`;
+      throw new Unreachable(`It refuses a CONNECT of level ${level} with ${hexCode(seen.code ?? 0)}${why}`);
+    }
+    const missing = new Set<Capability>(["enhanced authentication", "authentication"]);
+    if (declared.authenticationMethod !== undefined) missing.delete("enhanced authentication");
+    if (username !== undefined) missing.delete("authentication");
+    const maximumQos = numberOf(seen, 0x24) ?? 2;
+    const topicAliasMaximum = numberOf(seen, 0x22) ?? 0;
+    if (maximumQos < 2) missing.add("qos 2");
+    if (maximumQos < 1) missing.add("qos 1");
+    if (numberOf(seen, 0x25) === 0) missing.add("retain");
+    if (numberOf(seen, 0x28) === 0) missing.add("wildcards");
+    if (numberOf(seen, 0x29) === 0) missing.add("identifiers");
+    if (numberOf(seen, 0x2a) === 0) missing.add("shared");
+    if (topicAliasMaximum === 0) missing.add("topic alias");
+    const maximumPacketSize = numberOf(seen, 0x27);
+    if (maximumPacketSize === undefined) missing.add("maximum packet size");
+    const receiveMaximum = numberOf(seen, 0x21);
+    if (receiveMaximum === undefined) missing.add("receive maximum");
+    return {
+      level,
+      ...declared,
+      missing,
+      receiveMaximum: receiveMaximum ?? 65_535,
+      maximumPacketSize,
+      topicAliasMaximum,
+      maximumQos,
+      serverKeepAlive: numberOf(seen, 0x13),
+    };
+  } finally {
+    peer.abort();
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * What a running case is given: connections to the Server under audit, names of its own, and its transcript.
+ * Knows one run of one case; refuses to know the other cases, which run at the same time.
+ * @module
+ */
+import type { Transport } from "../src/transport/transport.ts";
+import {
+  connect,
+  type ConnectParts,
+  disconnect,
+  type Level,
+  options as optionsByte,
+  publish,
+  type PublishParts,
+  subscribe,
+  TYPE,
+} from "./bytes.ts";
+import type { Part } from "./bytes.ts";
+import type { Seen } from "./parse.ts";
+import { hexCode, Peer, type Transcript } from "./peer.ts";
+import type { Profile } from "./profile.ts";
+import { check, type Ending, Finding } from "./verdict.ts";
+
+/** Opens a new stream to the target. */
+export type Dial = () => Promise<Transport>;
+
+/** What a trial is made of. */
+export interface TrialOptions {
+  readonly level: Level;
+  readonly dial: Dial;
+  readonly profile: Profile;
+  /** Letters and digits, different for each trial. */
+  readonly unique: string;
+  readonly patienceMs: number;
+  /** ms, any origin. */
+  readonly now: () => number;
+}
+
+/** A CONNECT that a case wants to be accepted; User Name and Password come from the profile. */
+export type ConnectInit = Partial<Omit<ConnectParts, "level">>;
+
+/** A Peer whose CONNECT was accepted. */
+export interface Connected {
+  readonly peer: Peer;
+  readonly connack: Seen;
+}
+
+/** One run of one case at one level. */
+export class Trial {
+  readonly level: Level;
+  readonly profile: Profile;
+  readonly transcript: Transcript = [];
+  readonly #options: TrialOptions;
+  readonly #startedAt: number;
+  readonly #peers: Peer[] = [];
+  readonly #retained: Set<string> = new Set();
+  readonly #sessions: Set<string> = new Set();
+  #nextId = 1;
+
+  constructor(options: TrialOptions) {
+    this.#options = options;
+    this.level = options.level;
+    this.profile = options.profile;
+    this.#startedAt = options.now();
+  }
+
+  /** A Topic Name or filter that no other case uses; `name` may have levels and wildcards. */
+  topic(name = "t"): string {
+    return `plumb-audit/${this.#options.unique}/${name}`;
+  }
+
+  /** A Client Identifier that no other case uses; 23 letters and digits at most [MQTT-3.1.3-5]. */
+  clientId(name = "a"): string {
+    return `pa${this.#options.unique}${name}`.slice(0, 23);
+  }
+
+  /** A Packet Identifier that this trial has not used. */
+  id(): number {
+    return this.#nextId++;
+  }
+
+  /** A stream to the target on which nothing was sent. */
+  async open(name = `peer ${this.#peers.length + 1}`): Promise<Peer> {
+    let transport: Transport;
+    try {
+      transport = await this.#options.dial();
+    } catch (error) {
+      throw new Finding(
+        "inconclusive",
+        `No connection to the target: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+    const { patienceMs, now } = this.#options;
+    const { level, transcript } = this;
+    const peer = new Peer(transport, {
+      name,
+      level,
+      patienceMs,
+      transcript,
+      clock: () => now() - this.#startedAt,
+    });
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** The bytes of a CONNECT with the profile's credentials. */
+  connectBytes(init: ConnectInit = {}): Uint8Array {
+    const { username, password } = this.profile;
+    return connect({
+      clientId: this.clientId(),
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...init,
+      level: this.level,
+    });
+  }
+
+  /** A connection whose CONNECT was accepted; inconclusive if it is not. */
+  async connect(init: ConnectInit = {}, name?: string): Promise<Peer> {
+    return (await this.connectAnd(init, name)).peer;
+  }
+
+  /** The same, with the CONNACK. */
+  async connectAnd(init: ConnectInit = {}, name?: string): Promise<Connected> {
+    const clientId = init.clientId ?? this.clientId(String(this.#peers.length + 1));
+    const peer = await this.open(
+      name ?? `client ${typeof clientId === "string" ? clientId : this.#peers.length + 1}`,
+    );
+    if (typeof clientId === "string" && init.cleanStart === false) this.#sessions.add(clientId);
+    peer.send(this.connectBytes({ ...init, clientId }));
+    const connack = await peer.next();
+    if (connack === undefined || connack.type !== TYPE.CONNACK || connack.code !== 0) {
+      const came = connack === undefined
+        ? "nothing"
+        : connack.type === "end"
+        ? "the end of the connection"
+        : connack.type === TYPE.CONNACK
+        ? `CONNACK ${hexCode(connack.code ?? 0)}`
+        : `packet type ${connack.type}`;
+      throw new Finding("inconclusive", `A plain CONNECT was to be accepted; ${came} came`);
+    }
+    return { peer, connack };
+  }
+
+  /** Subscribes and takes the SUBACK, which must grant; returns its codes. */
+  async subscribe(
+    peer: Peer,
+    filter: Part,
+    bits: number = optionsByte(2),
+    all: readonly Part[] = [],
+  ): Promise<number> {
+    const id = this.id();
+    peer.send(subscribe(this.level, id, [[filter, bits]], all));
+    const suback = await peer.expect(TYPE.SUBACK);
+    check(suback.id === id, `SUBACK has id ${suback.id}, its SUBSCRIBE ${id}`);
+    const code = suback.codes?.[0] ?? 0x80;
+    check(code < 0x80, `The subscription was to be granted; SUBACK has ${hexCode(code)}`);
+    return code;
+  }
+
+  /** The bytes of a PUBLISH; retained topics are cleared when the case is over. */
+  publish(parts: Omit<PublishParts, "level">): Uint8Array {
+    if (parts.retain === true && typeof parts.topic === "string") this.#retained.add(parts.topic);
+    return publish({ ...parts, level: this.level });
+  }
+
+  /** Leaves the target as it was: no retained message, no session, no connection. */
+  async cleanUp(): Promise<void> {
+    for (const peer of this.#peers) peer.abort();
+    try {
+      for (const clientId of this.#sessions) {
+        const peer = await this.connect({ clientId, cleanStart: true }, "clean-up");
+        peer.send(disconnect());
+        peer.close();
+      }
+      if (this.#retained.size > 0) {
+        const peer = await this.connect({}, "clean-up");
+        for (const topic of this.#retained) peer.send(publish({ level: this.level, topic, retain: true }));
+        await peer.barrier();
+        peer.send(disconnect());
+        peer.close();
+      }
+    } catch { /* The verdict stands; a target that cannot be cleaned is the next case's trouble. */ }
+    for (const peer of this.#peers) peer.abort();
+  }
+
+  /** Resolves after `ms`; for timing cases only. */
+  async wait(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** How the target ended the connections that it had to end. */
+  get endings(): Ending[] {
+    return this.#peers.map((peer) => peer.ending).filter((ending) => ending !== undefined);
+  }
+
+  /** ms since the case began. */
+  get elapsedMs(): number {
+    return this.#options.now() - this.#startedAt;
+  }
+}
