@@ -4,7 +4,7 @@
  * @module
  */
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
-import type { Broker, Connection, MessageInit, PeerInfo, Verdict } from "../broker/mod.ts";
+import type { Broker, Connection, PeerInfo } from "../broker/mod.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { type Clock, wallClock } from "./clock.ts";
 
@@ -52,16 +52,13 @@ export class Driver {
     this.#after();
   }
 
-  /** The answer of an authenticator that took its time. */
-  decided(connection: Connection, verdict: Verdict): void {
-    connection.decided(verdict, this.#clock());
-    this.#after();
-  }
-
-  /** Publishes as the Server itself. */
-  publish(message: MessageInit): void {
-    this.broker.publish(message, this.#clock());
-    this.#after();
+  /** Does something to the broker from outside, at a time and with what follows from it: every call of the owner's goes through here. */
+  run<T>(action: (broker: Broker, now: number) => T): T {
+    try {
+      return action(this.broker, this.#clock());
+    } finally {
+      this.#after();
+    }
   }
 
   /** Tells every Client that the Server goes (0x8B); resolves when all connections are over and all facts are safe. */

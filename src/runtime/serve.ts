@@ -20,6 +20,8 @@ import {
   type BrokerOptions,
   type Connection,
   type MessageInit,
+  type Redirection,
+  type Refusal,
   type Verdict,
 } from "../broker/mod.ts";
 import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
@@ -28,7 +30,15 @@ import { type Accept, type Listener, ListenError, listenTcp } from "./listen.ts"
 import { systemRandom } from "./random.ts";
 
 export { AddressError, ListenError };
-export type { AuthenticationRequest, BrokerOptions, DriverOptions, MessageInit, Verdict };
+export type {
+  AuthenticationRequest,
+  BrokerOptions,
+  DriverOptions,
+  MessageInit,
+  Redirection,
+  Refusal,
+  Verdict,
+};
 
 /** All that may be said of a broker, and where it listens. */
 export interface ServeOptions extends Omit<BrokerOptions, "authenticate"> {
@@ -46,6 +56,8 @@ export interface Server extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Publishes as the Server itself. */
   publish(message: MessageInit): void;
+  /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
+  disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /** Accepts nobody more, tells every Client (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
 }
@@ -74,7 +86,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       return failed(error);
     }
     if (!(answer instanceof Promise)) return answer;
-    answer.catch(failed).then((verdict) => driver.decided(connection, verdict));
+    answer.catch(failed).then((verdict) => driver.run((_, now) => connection.decided(verdict, now)));
     return undefined;
   }
 
@@ -102,7 +114,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   return {
     broker,
     addresses: listeners.map(({ host, port }) => addressUrl({ scheme: "mqtt", host, port })),
-    publish: (message) => driver.publish(message),
+    publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
+    disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,0 +1,227 @@
+/**
+ * The loop around a broker: turns, deadlines, commits and the end.
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { setImmediate } from "node:timers";
+import { Broker, type BrokerOptions, type Commit, MemoryStore } from "../broker/mod.ts";
+import { decodePacket, encodePacket, type Packet, PacketType, type Publish } from "../codec/mod.ts";
+import type { Transport, TransportHandler } from "../transport/mod.ts";
+import { Driver, type DriverOptions } from "./driver.ts";
+
+/** A transport in the hands of a test: it counts writes and keeps what was written. */
+class Hand implements Transport {
+  readonly label = "hand";
+  handler!: TransportHandler;
+  readonly writes: Uint8Array[] = [];
+  /** Called in place of a write, to fail. */
+  onWrite: () => void = () => {};
+  /** Calls of close() and abort(). */
+  readonly ends: string[] = [];
+  /** The peer does not end its half after ours. */
+  lingers = false;
+
+  start(handler: TransportHandler): void {
+    this.handler = handler;
+  }
+
+  write(chunk: Uint8Array): number {
+    this.onWrite();
+    this.writes.push(chunk.slice());
+    return chunk.length;
+  }
+
+  pause(): void {}
+  resume(): void {}
+
+  close(): void {
+    this.ends.push("close");
+    if (!this.lingers) setImmediate(() => this.handler.closed());
+  }
+
+  abort(): void {
+    this.ends.push("abort");
+    setImmediate(() => this.handler.closed());
+  }
+
+  send(...packets: Packet[]): void {
+    for (const packet of packets) this.handler.received(encodePacket(packet, 5));
+  }
+
+  /** The last packet written, when nothing else was written with it. */
+  get last(): Packet | undefined {
+    const bytes = this.writes.at(-1);
+    return bytes && decodePacket(bytes, 5);
+  }
+}
+
+const PEER = { address: "192.0.2.1", port: 40_000, transport: "memory" } as const;
+
+function connectPacket(clientId: string): Packet {
+  return { type: PacketType.CONNECT, level: 5, cleanStart: true, keepAlive: 0, clientId };
+}
+
+function publishPacket(qos: 0 | 1, packetId: number): Publish {
+  const payload = new Uint8Array([1]);
+  return { type: PacketType.PUBLISH, dup: false, qos, retain: qos === 1, topic: "a", payload, packetId };
+}
+
+function drive(
+  options: BrokerOptions = {},
+  driverOptions: DriverOptions = {},
+): { driver: Driver; open(): Hand } {
+  const driver = new Driver(new Broker(options), driverOptions);
+  return {
+    driver,
+    open(): Hand {
+      const hand = new Hand();
+      driver.accept(hand, PEER);
+      return hand;
+    },
+  };
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + 4000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`It never came to this: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe("Driver", () => {
+  test("writes once for each connection at the end of a turn, however much came in", () => {
+    const turns: (() => void)[] = [];
+    const { open } = drive({}, { endOfTurn: (run) => void turns.push(run) });
+    const [one, other] = [open(), open()];
+    one.send(connectPacket("one"));
+    other.send(connectPacket("other"));
+    one.send({ type: PacketType.PINGREQ }, { type: PacketType.PINGREQ }, { type: PacketType.PINGREQ });
+    assertEquals([one.writes.length, other.writes.length, turns.length], [0, 0, 1]);
+    turns.pop()!();
+    assertEquals([one.writes.length, other.writes.length, turns.length], [1, 1, 0]);
+    one.send({ type: PacketType.PINGREQ });
+    turns.pop()!();
+    assertEquals(one.last, { type: PacketType.PINGRESP });
+    assertEquals([one.writes.length, other.writes.length], [2, 1]);
+  });
+
+  test("the default end of a turn comes by itself", async () => {
+    const { open } = drive();
+    const hand = open();
+    hand.send(connectPacket("one"));
+    assertEquals(hand.writes.length, 0);
+    await until(() => hand.writes.length === 1, "CONNACK is written");
+    assertEquals(hand.last?.type, PacketType.CONNACK);
+  });
+
+  test("calls the broker when something falls due", async () => {
+    const { driver, open } = drive({ limits: { connectTimeoutMs: 50 } });
+    const hand = open();
+    await until(() => hand.ends.length > 0, "the connection without a CONNECT is closed");
+    await until(() => driver.broker.connections === 0, "it is over");
+  });
+
+  test("an earlier deadline overtakes a later one", async () => {
+    let now = 1_700_000_000_000;
+    const { driver, open } = drive({ limits: { connectTimeoutMs: 3_600_000 } }, { clock: () => now });
+    open();
+    const hand = open();
+    hand.send(connectPacket("one"));
+    await until(() => hand.writes.length === 1, "CONNACK is written");
+    hand.lingers = true;
+    driver.run((broker) =>
+      broker.disconnect("one", { code: 0x98, rule: "policy/banned", message: "Out" }, now)
+    );
+    await until(() => hand.ends.length === 1, "our half is closed");
+    now += driver.broker.limits.closeTimeoutMs;
+    hand.send({ type: PacketType.PINGREQ });
+    await until(() => hand.ends.includes("abort"), "the transport is aborted");
+  });
+
+  test("run() has done what follows from it", async () => {
+    const { driver, open } = drive();
+    const hand = open();
+    const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    hand.send(connectPacket("one"), {
+      type: PacketType.SUBSCRIBE,
+      packetId: 1,
+      subscriptions: [{ filter: "a", ...options }],
+    });
+    await until(() => hand.writes.length === 1, "CONNACK and SUBACK are written");
+    driver.run((broker, now) => broker.publish({ topic: "a", payload: "hello" }, now));
+    await until(() => hand.writes.length === 2, "PUBLISH is written");
+    const packet = hand.last as Publish;
+    assertEquals([packet.topic, new TextDecoder().decode(packet.payload)], ["a", "hello"]);
+  });
+
+  test("an acknowledgement waits for the commit that it depends on", async () => {
+    let commits = 0;
+    let safe: (() => void) | undefined;
+    class SlowStore extends MemoryStore {
+      override commit(): Commit {
+        commits++;
+        return new Promise((resolve) => safe = resolve);
+      }
+    }
+    const { driver, open } = drive({ store: new SlowStore() });
+    const hand = open();
+    hand.send(connectPacket("one"));
+    await until(() => hand.writes.length === 1, "CONNACK is written");
+    hand.send(publishPacket(1, 7));
+    await until(() => commits === 1, "the retained message is being made safe");
+    let turns = 0;
+    await until(() => turns++ > 20, "time goes on");
+    assertEquals(hand.writes.length, 1);
+    safe!();
+    await until(() => hand.writes.length === 2, "PUBACK is written");
+    assertEquals(hand.last?.type, PacketType.PUBACK);
+    await driver.close();
+  });
+
+  test("close() waits for a commit", async () => {
+    let safe: (() => void) | undefined;
+    class SlowStore extends MemoryStore {
+      override commit(): Commit {
+        return new Promise((resolve) => safe = resolve);
+      }
+    }
+    const { driver } = drive({ store: new SlowStore() });
+    driver.run((broker, now) => broker.publish({ topic: "a", payload: "b", retain: true }, now));
+    let closed = false;
+    const closing = driver.close().then(() => closed = true);
+    await until(() => safe !== undefined, "the commit is under way");
+    let turns = 0;
+    await until(() => turns++ > 20, "time goes on");
+    assert(!closed);
+    safe!();
+    await closing;
+  });
+
+  test("close() says Server shutting down to everybody and resolves when all are gone", async () => {
+    const { driver, open } = drive();
+    const [one, silent] = [open(), open()];
+    one.send(connectPacket("one"));
+    await until(() => one.writes.length === 1, "CONNACK is written");
+    const closing = driver.close();
+    assertEquals(driver.close(), closing, "twice is once");
+    await closing;
+    const last = one.last!;
+    assert(last.type === PacketType.DISCONNECT && last.reasonCode === 0x8b);
+    assertEquals([one.ends, silent.ends, driver.broker.connections], [["close"], ["close"], 0]);
+  });
+
+  test("an exception in the engine or a transport ends one connection and is told", async () => {
+    const failures: unknown[] = [];
+    const { open } = drive({ hooks: { failed: (error) => void failures.push(error) } });
+    const [bad, good] = [open(), open()];
+    bad.onWrite = () => {
+      throw new Error("broken");
+    };
+    bad.send(connectPacket("bad"));
+    await until(() => failures.length > 0, "it is told");
+    good.send(connectPacket("good"));
+    await until(() => good.writes.length === 1, "the other is served");
+  });
+});
