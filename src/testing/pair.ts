@@ -8,13 +8,24 @@ import { Broker, type BrokerOptions, type Connection, type PeerInfo } from "../b
 import { decodePacket } from "../codec/decode.ts";
 import { Deframer } from "../codec/deframer.ts";
 import { encodePacket } from "../codec/encode.ts";
-import type { Connack, Connect, Packet, ProtocolLevel, Publish, Subscribe, SubscriptionRequest } from "../codec/packet.ts";
+import type {
+  Connack,
+  Connect,
+  Packet,
+  ProtocolLevel,
+  Publish,
+  Subscribe,
+  SubscriptionRequest,
+} from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** What `publish()` of a stub takes; the rest is QoS 0, no flags. */
-export type PublishInit = Partial<Omit<Publish, "type" | "payload">> & { topic: string; payload?: string | Uint8Array };
+export type PublishInit = Partial<Omit<Publish, "type" | "payload">> & {
+  topic: string;
+  payload?: string | Uint8Array;
+};
 
 /** What `connect()` takes; the rest is level 5, Clean Start 1, no Keep Alive. */
 export type ConnectInit = Partial<Omit<Connect, "type">>;
@@ -69,7 +80,9 @@ export class Pair {
       }
       for (const { pair } of this.#links) while (pair.step()) moved = true;
     }
-    for (let i = this.#links.length - 1; i >= 0; i--) if (this.#links[i]!.client.over) this.#links.splice(i, 1);
+    for (let i = this.#links.length - 1; i >= 0; i--) {
+      if (this.#links[i]!.client.over) this.#links.splice(i, 1);
+    }
   }
 
   #flush(): void {
@@ -121,6 +134,8 @@ export class StubClient {
   level: ProtocolLevel;
   /** Packets that arrived and were not taken. */
   readonly inbox: Packet[] = [];
+  /** Sees the bytes of each packet that arrives. */
+  heard: ((frame: Uint8Array) => void) | undefined;
   /** The Server has ended its half, or the connection. */
   over = false;
   connack: Connack | undefined;
@@ -136,6 +151,7 @@ export class StubClient {
       received: (chunk) =>
         this.#deframer.receive(chunk, {
           frame: (bytes, at, _body, end) => {
+            this.heard?.(bytes.slice(at, end));
             this.inbox.push(decodePacket(bytes.slice(at, end), this.level));
             return true;
           },
@@ -241,7 +257,10 @@ export class StubClient {
   take<T extends PacketType>(type: T): Extract<Packet, { type: T }> {
     this.pair.settle();
     const at = this.inbox.findIndex((packet) => packet.type === type);
-    assert(at >= 0, `no packet of type ${type} has come, but ${JSON.stringify(this.inbox.map((p) => p.type))}`);
+    assert(
+      at >= 0,
+      `no packet of type ${type} has come, but ${JSON.stringify(this.inbox.map((p) => p.type))}`,
+    );
     return this.inbox.splice(at, 1)[0] as Extract<Packet, { type: T }>;
   }
 
