@@ -5,7 +5,7 @@
  */
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import type { Level } from "./bytes.ts";
-import { type Case, type RuleId, statementsAt } from "./case.ts";
+import { type Case, type RuleId, type ServerCase, statementsAt } from "./case.ts";
 import type { Transcript } from "./peer.ts";
 import type { Declared, Profile } from "./profile.ts";
 import { probe, Unreachable } from "./profile.ts";
@@ -46,7 +46,7 @@ export interface LevelReport {
 export interface AuditOptions {
   readonly dial: Dial;
   readonly levels: readonly Level[];
-  readonly cases: readonly Case[];
+  readonly cases: readonly ServerCase[];
   readonly timing: boolean;
   readonly declared: Declared;
   /** How long an answer may take in ms. */
@@ -100,7 +100,7 @@ async function auditLevel(options: AuditOptions, level: Level): Promise<LevelRep
 
 async function runCase(
   options: AuditOptions,
-  one: Case,
+  one: ServerCase,
   level: Level,
   profile: Profile,
   index: number,

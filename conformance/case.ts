@@ -6,6 +6,7 @@
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
 import type { Level } from "./bytes.ts";
+import type { ClientTrial } from "./client_trial.ts";
 import type { Trial } from "./trial.ts";
 
 /** A statement of either version, or an unnumbered duty. */
@@ -25,12 +26,8 @@ export type Capability =
   | "receive maximum"
   | "maximum packet size";
 
-/** One case. */
-export interface Case {
-  /** `3.3/publish-qos-3`: section and a name that never changes. */
-  readonly id: string;
-  /** Whom it is done to. */
-  readonly role: "server" | "client";
+/** What is written down of a case. */
+export interface CaseInit<T> {
   /** Statements of 5.0 count when it runs at level 5, those of 3.1.1 at level 4, unnumbered ones at both. */
   readonly statements: readonly RuleId[];
   readonly levels: readonly Level[];
@@ -42,27 +39,62 @@ export interface Case {
   /** It waits for longer than a round trip: run only when asked for. */
   readonly timing?: true;
   /** Throws a `Finding`; whoever returns has passed. */
-  run(trial: Trial): Promise<void>;
+  run(trial: T): Promise<void>;
 }
 
-/** What a case file writes down: the role and the section are the file's. */
-export type CaseInit = Omit<Case, "id" | "role">;
+/** A case that is done to a Server. */
+export interface ServerCase extends CaseInit<Trial> {
+  readonly role: "server";
+  /** `3.3.1/qos-3`: section and a name that never changes. */
+  readonly id: string;
+}
 
-/** The cases of one section for one role, by their names. */
-export function cases(role: Case["role"], section: string, all: Readonly<Record<string, CaseInit>>): Case[] {
+/** A case that is done to a Client. */
+export interface ClientCase extends CaseInit<ClientTrial> {
+  readonly role: "client";
+  /** `client/3.3.1/dup`: section and a name that never changes. */
+  readonly id: string;
+}
+
+/** One case. */
+export type Case = ServerCase | ClientCase;
+
+/** The cases of one section for Servers, by their names. */
+export function serverCases(section: string, all: Readonly<Record<string, CaseInit<Trial>>>): ServerCase[] {
+  return Object.entries(all).map(([name, init]) => ({
+    ...init,
+    role: "server",
+    id: checkedId(section, name, init),
+  }));
+}
+
+/** The cases of one section for Clients, by their names. */
+export function clientCases(
+  section: string,
+  all: Readonly<Record<string, CaseInit<ClientTrial>>>,
+): ClientCase[] {
   return Object.entries(all).map(([name, init]) => {
-    const id = `${section}/${name}`;
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
-      throw new Error(`Case ${id}: a name is lower-case words with hyphens`);
-    }
-    if (init.statements.length === 0) throw new Error(`Case ${id} shows no statement`);
-    for (const statement of init.statements) {
-      if (!(statement in STATEMENTS) && !(statement in UNNUMBERED)) {
-        throw new Error(`Case ${id}: no statement ${statement}`);
-      }
-    }
-    return { ...init, id, role };
+    return { ...init, role: "client", id: checkedId(`client/${section}`, name, init) };
   });
+}
+
+/** Refuses a case that no report could stand on. */
+function checkedId(
+  section: string,
+  name: string,
+  { statements }: { readonly statements: readonly RuleId[] },
+): string {
+  const id = `${section}/${name}`;
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
+    throw new Error(`Case ${id}: a name is lower-case words with hyphens`);
+  }
+  if (statements.length === 0) throw new Error(`Case ${id} shows no statement`);
+  for (const statement of statements) {
+    if (!(statement in STATEMENTS) && !(statement in UNNUMBERED)) {
+      throw new Error(`Case ${id}: no statement ${statement}`);
+    }
+  }
+  return id;
 }
 
 /** The statements that a case shows when it runs at `level`. */

@@ -3,11 +3,11 @@
  * @module
  */
 import { packet, pingreq, TYPE } from "../bytes.ts";
-import { type Case, cases } from "../case.ts";
+import { type ServerCase, serverCases } from "../case.ts";
 import { check } from "../verdict.ts";
 
 /** Cases of §3.12. */
-export const CASES: readonly Case[] = cases("server", "3.12", {
+export const CASES: readonly ServerCase[] = serverCases("3.12", {
   "answered": {
     statements: ["MQTT-3.12.4-1", "MQTT311-3.12.4-1"],
     levels: [4, 5],

@@ -3,11 +3,11 @@
  * @module
  */
 import { options, TYPE } from "../bytes.ts";
-import { type Case, cases } from "../case.ts";
+import { type ServerCase, serverCases } from "../case.ts";
 import { check } from "../verdict.ts";
 
 /** Cases of §3.3.1. */
-export const CASES: readonly Case[] = cases("server", "3.3.1", {
+export const CASES: readonly ServerCase[] = serverCases("3.3.1", {
   "qos-3": {
     statements: ["MQTT-3.3.1-4", "MQTT311-3.3.1-4"],
     levels: [4, 5],
