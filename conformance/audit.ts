@@ -94,7 +94,8 @@ async function auditLevel(options: AuditOptions, level: Level): Promise<LevelRep
   };
   const waiting = queue.filter((one) => one.timing === true).length;
   await Promise.all(Array.from({ length: Math.min(queue.length, options.atOnce + waiting) }, worker));
-  results.sort((a, b) => all.indexOf(a.case) - all.indexOf(b.case));
+  const order = new Map<Case, number>(all.map((one, index) => [one, index]));
+  results.sort((a, b) => order.get(a.case)! - order.get(b.case)!);
   return { level, unreachable: undefined, profile, results, statements: statementResults(results, level) };
 }
 

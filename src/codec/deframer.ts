@@ -25,6 +25,7 @@ export class Deframer {
   #heldLength = 0;
   #stopped = false;
 
+  /** `maximumPacketSize`: bytes, fixed header included; Infinity takes every packet. */
   constructor(maximumPacketSize: number) {
     this.maximumPacketSize = maximumPacketSize;
   }
