@@ -371,8 +371,13 @@ export function writePublish(
   const aliases = connection.aliasesOut;
   if (aliases !== undefined) chooseAlias(connection, aliases, topic, stamp);
   const outbox = connection.outbox;
-  const head = headLength(view, stamp);
   const payload = view.payloadLength;
+  let head = headLength(view, stamp);
+  if (stamp.topicAlias !== 0 && head + payload > connection.maximumPacketSize) { // without the alias it may fit
+    stamp.topicAlias = 0;
+    stamp.topicKnown = false;
+    head = headLength(view, stamp);
+  }
   if (head + payload > connection.maximumPacketSize) return false;
   if (aliases !== undefined && stamp.topicAlias > aliases.size) aliases.set(topic, stamp.topicAlias);
   if (owned && payload >= SHARED_PAYLOAD_BYTES) {
