@@ -1,0 +1,66 @@
+/**
+ * Plumb: an MQTT 5.0, 3.1.1 and 3.1 broker and codec for Deno and Bun.
+ * Run directly (`deno run -A mod.ts`, `bun mod.ts`) it is the broker's command line; imported it has no effects.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@plumb/mqtt";
+ *
+ * const server = await serve();
+ * server.publish({ topic: "greetings", payload: "hello", retain: true });
+ * ```
+ * @module
+ */
+export {
+  type AuthenticationRequest,
+  type AuthorizationRequest,
+  Broker,
+  type BrokerHooks,
+  type BrokerOptions,
+  type ClientInfo,
+  type Commit,
+  type Connection,
+  type Counters,
+  type DeliveryRecord,
+  type DeliveryStep,
+  type DropReason,
+  type LimitName,
+  type LimitRow,
+  LIMITS,
+  type Limits,
+  MemoryStore,
+  type MessageInfo,
+  type MessageInit,
+  type PeerInfo,
+  type Redirection,
+  type Refusal,
+  type SessionRecord,
+  type SessionStore,
+  type StoredMessage,
+  type StoredSession,
+  type StoredWill,
+  type SubscriptionRecord,
+  type Verdict,
+} from "./src/broker/mod.ts";
+export {
+  decodePacket,
+  encodePacket,
+  type Packet,
+  PacketType,
+  PeerError,
+  type ProtocolLevel,
+  type QoS,
+  ReasonCode,
+  reasonName,
+  UsageError,
+} from "./src/codec/mod.ts";
+export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/runtime/serve.ts";
+export {
+  type MemoryOptions,
+  type MemoryPair,
+  memoryPair,
+  type Transport,
+  type TransportHandler,
+} from "./src/transport/mod.ts";
+
+if (import.meta.main) await import("./src/cli/main.ts");

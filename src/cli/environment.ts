@@ -1,0 +1,24 @@
+/**
+ * Environment variables.
+ * Knows that Deno may not let us see them; refuses to know which there are.
+ * @module
+ */
+import process from "node:process";
+
+/** Gives a variable, or undefined. */
+export type Environment = (name: string) => string | undefined;
+
+interface DenoSlice {
+  readonly permissions: {
+    querySync(what: { readonly name: "env"; readonly variable: string }): { readonly state: string };
+  };
+}
+
+const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
+
+/** Those of this process. What Deno was not told to allow is not set: nobody is asked for each of dozens of variables. */
+export const environment: Environment = (name) => {
+  const hidden = deno !== undefined &&
+    deno.permissions.querySync({ name: "env", variable: name }).state !== "granted";
+  return hidden ? undefined : process.env[name];
+};

@@ -1,0 +1,48 @@
+/**
+ * The executable: `plumb [command] [flags]`.
+ * Knows the commands and the exit status; refuses to know what they do.
+ * @module
+ */
+import process from "node:process";
+import config from "../../deno.json" with { type: "json" };
+import { environment } from "./environment.ts";
+import { Log, stderrStream } from "./log.ts";
+import { nearest } from "./nearest.ts";
+import { CallError, helpText, type Settings, settingsOf } from "./options.ts";
+import { serveCommand, WorkError } from "./serve.ts";
+
+/** The first is the default. */
+const COMMANDS: Readonly<Record<string, (settings: Settings, log: Log) => Promise<void>>> = {
+  serve: serveCommand,
+};
+
+const [first, ...rest] = process.argv.slice(2);
+const named = first !== undefined && !first.startsWith("-");
+process.exit(await run(named ? first : "serve", named ? rest : process.argv.slice(2)));
+
+/** Does a command; gives the exit status. */
+async function run(name: string, args: readonly string[]): Promise<number> {
+  try {
+    if (!Object.hasOwn(COMMANDS, name)) {
+      const known = nearest(name, Object.keys(COMMANDS));
+      throw new CallError(`unknown command ${JSON.stringify(name)}; did you mean ${known}?`);
+    }
+    const settings = settingsOf(args, environment);
+    if (settings.help) return await say(helpText());
+    if (settings.version) return await say(`plumb ${config.version}\n`);
+    const { logLevel: level, logFormat: format } = settings;
+    const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
+    await COMMANDS[name]!(settings, log);
+    await log.flush();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CallError || error instanceof WorkError)) throw error;
+    await new Promise((resolve) => process.stderr.write(`plumb: ${error.message}\n`, resolve));
+    return error instanceof CallError ? 2 : 1;
+  }
+}
+
+async function say(text: string): Promise<number> {
+  await new Promise((resolve) => process.stdout.write(text, resolve));
+  return 0;
+}

@@ -1,0 +1,102 @@
+/**
+ * `plumb serve`: a broker until a signal comes, and its log.
+ * Knows what is worth a line; refuses to know how flags are written.
+ * @module
+ */
+import process from "node:process";
+import type { BrokerHooks, ClientInfo, PeerInfo, Refusal } from "../broker/mod.ts";
+import { AddressError, ListenError, serve, type Server } from "../runtime/serve.ts";
+import type { Log } from "./log.ts";
+import { CallError, type Settings } from "./options.ts";
+
+/** The work failed; exit status 1. The message is one line. */
+export class WorkError extends Error {
+  override readonly name = "WorkError";
+}
+
+/** What a shell says of a process that a signal ended. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/**
+ * Runs a broker until SIGINT or SIGTERM, and until its last connection is over then. A second signal ends the process.
+ * @throws {CallError} or {WorkError} when it cannot begin.
+ */
+export async function serveCommand(settings: Settings, log: Log): Promise<void> {
+  const stopped = signal((name) => log.info("stopping", { signal: name }));
+  const server = await start(settings, log);
+  for (const url of server.addresses) log.info("listening", { url });
+  await stopped;
+  await server.close();
+  log.info("stopped");
+}
+
+async function start({ listen, limits }: Settings, log: Log): Promise<Server> {
+  try {
+    return await serve({ listen, limits, hooks: hooksFor(log) });
+  } catch (error) {
+    if (error instanceof AddressError) throw new CallError(`--listen: ${error.message}`);
+    if (!(error instanceof ListenError)) throw error;
+    const advice = error.code === "EADDRINUSE" ? "; choose another with --port or --listen" : "";
+    throw new WorkError(`${error.message}${advice}`);
+  }
+}
+
+/** Resolves at the first signal. */
+function signal(came: (name: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    let first = true;
+    for (const [name, status] of Object.entries(SIGNALS)) {
+      process.on(name, () => {
+        if (!first) process.exit(status);
+        first = false;
+        came(name);
+        resolve();
+      });
+    }
+  });
+}
+
+const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
+
+/** One line for each event that an owner asks about later. Never a payload, never a password. */
+function hooksFor(log: Log): BrokerHooks {
+  return {
+    connected: (client, present) =>
+      log.info("connected", {
+        ...who(client),
+        mqtt: LEVELS[client.level],
+        peer: where(client.peer),
+        session: present ? "present" : "new",
+        keepalive: client.keepAlive,
+      }),
+    disconnected: (client, clean, refusal) =>
+      log.info("disconnected", {
+        ...who(client),
+        how: refusal ? "refused" : clean ? "clean" : "lost",
+        ...why(refusal),
+      }),
+    refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
+    denied: (client, refusal) => log.info("denied", { ...who(client), ...why(refusal) }),
+    limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
+    subscribed: (client, filter, { qos }) => log.debug("subscribed", { ...who(client), filter, qos }),
+    unsubscribed: (client, filter) => log.debug("unsubscribed", { ...who(client), filter }),
+    dropped: ({ topic, qos }, client, reason) => log.debug("dropped", { client, topic, qos, reason }),
+    sessionEnded: (client) => log.debug("session ended", { client }),
+    failed: (error) =>
+      log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
+  };
+}
+
+function who({ clientId, username }: ClientInfo) {
+  return { client: clientId, user: username };
+}
+
+function where({ transport, address, port }: PeerInfo): string {
+  return `${transport}:${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+function why(refusal: Refusal | undefined) {
+  if (refusal === undefined) return {};
+  const { code, rule, message } = refusal;
+  return { code: `0x${code.toString(16).padStart(2, "0")}`, rule, detail: message };
+}
