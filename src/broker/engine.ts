@@ -327,7 +327,7 @@ export class Broker {
     const bytes = outgoing.view.bytes;
     const topic = this.topics.find(bytes, outgoing.view.topicAt, outgoing.view.topicEnd);
     const publisher = message.publisher === undefined ? undefined : this.sessions.get(message.publisher);
-    const receivers = route(this, outgoing, this.topics.match(topic), publisher?.connection, now);
+    const receivers = route(this, outgoing, this.topics.match(topic), publisher, now);
     this.hooks.published?.(messageInfo(message.topic, outgoing.view, bytes[0]!), undefined, receivers);
   }
 

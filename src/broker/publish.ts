@@ -188,7 +188,7 @@ function publish(connection: Connection, frame: PublishView, now: number): void 
   }
   const { qos, packetId } = view;
   const match = broker.topics.match(topic);
-  const receivers = match.empty ? 0 : route(broker, outgoing, match, connection, now);
+  const receivers = match.empty ? 0 : route(broker, outgoing, match, session, now);
   broker.hooks.published?.(messageInfo(topic.name, view, view.bytes[view.at]!), connection.client, receivers);
   if (qos === 0) return;
   if (qos === 2) open(broker, session, packetId);
@@ -329,11 +329,10 @@ export function route(
   broker: Broker,
   outgoing: Outgoing,
   match: Match,
-  from: Connection | undefined,
+  publisher: Session | undefined,
   now: number,
 ): number {
   const { qos, retain } = outgoing.view;
-  const publisher = from?.session;
   let receivers = 0;
   for (const subscription of match.plain) {
     const { session } = subscription;
