@@ -1,0 +1,171 @@
+/** §3.3 Frames that are passed on in runs give each subscriber exactly the bytes that frame by frame would. @module */
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { describe, test } from "node:test";
+import { encodePacket } from "../codec/encode.ts";
+import type { ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { bytesOf } from "../testing/frame.ts";
+import { Pair } from "../testing/pair.ts";
+
+interface Receiver {
+  readonly level: ProtocolLevel;
+  readonly filters: readonly { filter: string; qos: QoS; noLocal: boolean; identifier: number }[];
+  readonly topicAliasMaximum: number;
+  readonly maximumPacketSize: number;
+}
+
+interface Scene {
+  readonly level: ProtocolLevel;
+  /** What the publisher subscribes to itself. */
+  readonly own: Receiver["filters"];
+  readonly frames: readonly Uint8Array[];
+  readonly chunkBytes: readonly number[];
+  readonly receivers: readonly Receiver[];
+}
+
+const TOPICS = ["a", "b", "a/b", "$x"];
+const filters = fc.array(
+  fc.record({
+    filter: fc.constantFrom("a", "b", "+", "#", "a/#", "a/b", "$share/g/a", "$share/g/#"),
+    qos: fc.constantFrom<QoS[]>(0, 1, 2),
+    noLocal: fc.boolean(),
+    identifier: fc.constantFrom(0, 0, 0, 1, 200),
+  }).map((one) => one.filter.startsWith("$share") ? { ...one, noLocal: false } : one),
+  { maxLength: 3 },
+);
+const receiver: fc.Arbitrary<Receiver> = fc.record({
+  level: fc.constantFrom<ProtocolLevel[]>(4, 5, 5),
+  filters,
+  topicAliasMaximum: fc.constantFrom(0, 0, 0, 1, 5),
+  maximumPacketSize: fc.constantFrom(1000, 1000, 1000, 24, 40),
+});
+
+/** Most frames are such as run: QoS 0, no flags, one topic for a while. */
+function publish(level: ProtocolLevel): fc.Arbitrary<Publish> {
+  const rare = <T>(usual: T, other: fc.Arbitrary<T>) =>
+    fc.oneof({ weight: 8, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: other });
+  return fc.record({
+    topic: fc.oneof({ weight: 6, arbitrary: fc.constant("a") }, fc.constantFrom(...TOPICS)),
+    qos: rare<QoS>(0, fc.constantFrom<QoS[]>(1, 2)),
+    retain: rare(false, fc.constant(true)),
+    payload: fc.oneof(
+      { weight: 5, arbitrary: fc.uint8Array({ maxLength: 20 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 100, max: 20_000 }).map((length) => new Uint8Array(length)) },
+    ),
+    messageExpiryInterval: rare<number | undefined>(undefined, fc.integer({ min: 1, max: 9 })),
+    contentType: rare<string | undefined>(undefined, fc.constant("c")),
+    topicAlias: rare<number | undefined>(undefined, fc.integer({ min: 1, max: 2 })),
+  }).map(({ messageExpiryInterval, contentType, topicAlias, ...rest }) => {
+    const properties = {
+      ...(messageExpiryInterval !== undefined && { messageExpiryInterval }),
+      ...(contentType !== undefined && { contentType }),
+      ...(topicAlias !== undefined && { topicAlias }),
+    };
+    const packet: Publish = { type: PacketType.PUBLISH, dup: false, ...rest };
+    if (level === 5 && Object.keys(properties).length > 0) packet.properties = properties;
+    return packet;
+  });
+}
+
+/** PUBLISH, and now and then something else in between, that ends a run or changes who subscribes. */
+function frames(level: ProtocolLevel): fc.Arbitrary<Uint8Array[]> {
+  const ping = fc.constant(encodePacket({ type: PacketType.PINGREQ }, level));
+  const subscribe = fc.constantFrom("a", "#").map((filter) => {
+    const options = { qos: 0 as const, noLocal: false, retainAsPublished: false, retainHandling: 0 as const };
+    return encodePacket({
+      type: PacketType.SUBSCRIBE,
+      packetId: 999,
+      subscriptions: [{ filter, ...options }],
+    }, level);
+  });
+  const broken = fc.constantFrom(Uint8Array.of(0x36, 2, 0, 0), Uint8Array.of(0x30, 3, 0, 1, 0x23));
+  const any = fc.oneof(
+    { weight: 40, arbitrary: publish(level) },
+    { weight: 3, arbitrary: ping },
+    { weight: 2, arbitrary: subscribe },
+    { weight: 1, arbitrary: broken },
+  );
+  return fc.array(any, { minLength: 1, maxLength: 40 }).map((packets) =>
+    packets.map((packet, i) => {
+      if (packet instanceof Uint8Array) return packet;
+      return encodePacket(packet.qos === 0 ? packet : { ...packet, packetId: i + 1 }, level);
+    })
+  );
+}
+
+const scene: fc.Arbitrary<Scene> = fc.constantFrom<ProtocolLevel[]>(4, 5).chain((level) =>
+  fc.record({
+    level: fc.constant(level),
+    own: filters,
+    frames: frames(level),
+    chunkBytes: fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(Infinity)), {
+      minLength: 1,
+      maxLength: 5,
+    }),
+    receivers: fc.array(receiver, { minLength: 1, maxLength: 4 }),
+  })
+);
+
+/** What everybody hears, by name; frames stand alone, so that chunks do not matter. */
+function play(scene: Scene, isSlow: boolean): Record<string, Uint8Array[]> {
+  const pair = new Pair(isSlow ? { hooks: { published: () => {} } } : {});
+  assertEquals(pair.broker.runs, !isSlow);
+  const heard: Record<string, Uint8Array[]> = {};
+  const subscribe = (
+    name: string,
+    receiver: Omit<Receiver, "level">,
+    level: ProtocolLevel,
+    chunkBytes = {},
+  ) => {
+    const { topicAliasMaximum, maximumPacketSize } = receiver;
+    const properties = level === 5 ? { topicAliasMaximum, maximumPacketSize } : {};
+    const client = pair.connect({ clientId: name, level, properties }, chunkBytes);
+    for (const { identifier, ...filter } of receiver.filters) {
+      client.subscribeWith(identifier > 0 ? { subscriptionIdentifier: identifier } : {}, filter);
+    }
+    const frames: Uint8Array[] = heard[name] = [];
+    client.heard = (frame) => frames.push(frame);
+    return client;
+  };
+  for (const [i, receiver] of scene.receivers.entries()) subscribe(`${i}`, receiver, receiver.level);
+  let turn = 0;
+  const chunkBytes = () => scene.chunkBytes[turn++ % scene.chunkBytes.length]!;
+  const plain = { filters: scene.own, topicAliasMaximum: 0, maximumPacketSize: 1000 };
+  const from = subscribe("from", plain, scene.level, { chunkBytes });
+  from.write(bytesOf(...scene.frames));
+  const { received, dropped } = pair.broker.counters;
+  heard["counters"] = from.over ? [] : [Uint8Array.of(received, dropped)]; // a frame that ends it may count or not
+  return heard;
+}
+
+describe("runs of PUBLISH", () => {
+  test("[MQTT-3.3.2-18] [MQTT-4.6.0-5] everybody hears the same bytes, in the same order, with runs and without", () => {
+    fc.assert(
+      fc.property(scene, (scene) => {
+        assertEquals(play(scene, false), play(scene, true));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("[MQTT-4.6.0-5] [MQTT-4.6.0-6] a chunk of many small messages arrives whole and in order", () => {
+    const pair = new Pair();
+    const to = pair.connect({ clientId: "to" });
+    to.subscribe("a", "b");
+    const from = pair.connect({ clientId: "from" });
+    const sent = Array.from({ length: 5000 }, (_, i) => ({ topic: i % 7 < 5 ? "a" : "b", text: `${i}` }));
+    from.write(bytesOf(...sent.map(({ topic, text }) =>
+      encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 0,
+        retain: false,
+        topic,
+        payload: new TextEncoder().encode(text),
+      }, 5)
+    )));
+    assertEquals(to.takeTexts(), sent.map(({ text }) => text));
+    assertEquals(pair.broker.counters.received, 5000);
+  });
+});
