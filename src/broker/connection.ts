@@ -15,7 +15,7 @@ import type { Connect, Disconnect, Packet, ProtocolLevel, QoS, ReasonProperties 
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
 import type { PublishStamp } from "../codec/publish_template.ts";
-import type { ReasonCode } from "../codec/reason_code.ts";
+import { isReasonAllowedFrom, type ReasonCode } from "../codec/reason_code.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
 import type { Queue } from "../delivery/queue.ts";
@@ -182,7 +182,8 @@ export class Connection implements Deadline, FrameHandler {
   /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
   due(now: number): void {
     const limits = this.broker.limits;
-    if (this.state === State.CLOSING) {
+    if (this.state === State.CLOSING) { // [limit/close-timeout]
+      this.broker.limited("closeTimeoutMs", this.transport.label, undefined);
       this.transport.abort();
       this.closed(now);
     } else if (this.state === State.OPEN) {
@@ -287,8 +288,15 @@ export class Connection implements Deadline, FrameHandler {
 
   /** §3.14 the Client ends the connection. */
   #disconnect(packet: Disconnect, now: number): void {
+    const { reasonCode, properties } = packet;
+    if (!isReasonAllowedFrom("client", PacketType.DISCONNECT, reasonCode)) {
+      throw protocolError("2.4/reason-code", "A Reason Code that only a Server sends");
+    }
+    if (properties?.serverReference !== undefined) {
+      throw protocolError("3.14.2.2.5/from-client", "Server Reference from a Client");
+    }
     const session = this.session;
-    const expiry = packet.properties?.sessionExpiryInterval;
+    const expiry = properties?.sessionExpiryInterval;
     if (session !== undefined && expiry !== undefined) {
       if (session.expirySeconds === 0 && expiry !== 0) {
         throw protocolError(
@@ -298,7 +306,7 @@ export class Connection implements Deadline, FrameHandler {
       }
       this.broker.setExpiry(session, Math.min(expiry, this.broker.limits.sessionExpirySecondsMax));
     }
-    if (packet.reasonCode === 0) this.will = undefined; // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    if (reasonCode === 0) this.will = undefined; // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.#leave(true, undefined, now);
   }
 
