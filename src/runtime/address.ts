@@ -22,6 +22,7 @@ const SUPPORTED = Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).jo
 
 /** Something that cannot be listened on. Its message is for the owner. */
 export class AddressError extends Error {
+  /** As it stands in logs. */
   override readonly name = "AddressError";
 }
 

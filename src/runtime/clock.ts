@@ -11,4 +11,6 @@ export type Clock = () => number;
  * The wall's time as it was when the process started, going on evenly: whoever sets the machine's clock neither ends Keep Alives nor
  * revives what has expired.
  */
-export const wallClock: Clock = () => Math.floor(performance.timeOrigin + performance.now());
+export function wallClock(): number {
+  return Math.floor(performance.timeOrigin + performance.now());
+}

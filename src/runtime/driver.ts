@@ -10,6 +10,7 @@ import { type Clock, wallClock } from "./clock.ts";
 
 /** How a driver may be changed, by tests and by measurements. */
 export interface DriverOptions {
+  /** The default is `wallClock`. */
   readonly clock?: Clock;
   /**
    * Calls back when the sockets that were readable together have all been read. The default, `setImmediate`, does so on both
@@ -25,6 +26,7 @@ const WAIT_MS_MIN = 10;
 
 /** The loop around one broker. */
 export class Driver {
+  /** What is run. Calls that change something go through `run()`. */
   readonly broker: Broker;
   readonly #clock: Clock;
   readonly #endOfTurn: (run: () => void) => void;
@@ -38,6 +40,7 @@ export class Driver {
   #closed: Promise<void> | undefined;
   #onClosed: (() => void) | undefined;
 
+  /** Begins at once: what fell due while nothing ran is done first. */
   constructor(broker: Broker, options: DriverOptions = {}) {
     this.broker = broker;
     this.#clock = options.clock ?? wallClock;

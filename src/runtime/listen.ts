@@ -22,7 +22,9 @@ export interface ListenOptions {
 
 /** An open listener. */
 export interface Listener {
+  /** As it was asked for. */
   readonly host: string;
+  /** The one that was taken. */
   readonly port: number;
   /** Accepts no more. Connections already accepted are not touched. */
   close(): Promise<void>;
@@ -39,12 +41,16 @@ export const BACKLOG: number = 4096;
 
 /** Why a listener could not be opened. */
 export class ListenError extends Error {
+  /** As it stands in logs. */
   override readonly name = "ListenError";
   /** `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, ... or empty. */
   readonly code: string;
+  /** As it was asked for. */
   readonly host: string;
+  /** As it was asked for. */
   readonly port: number;
 
+  /** Puts the system's error in words; `cause` keeps it. */
   constructor(options: ListenOptions, cause: unknown) {
     const code = systemCode(cause);
     const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));

@@ -46,11 +46,13 @@ export interface ServeOptions extends Omit<BrokerOptions, "authenticate"> {
   readonly listen?: readonly string[];
   /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
   readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
+  /** For tests and measurements. */
   readonly driver?: DriverOptions;
 }
 
 /** A broker that listens. */
 export interface Server extends AsyncDisposable {
+  /** To look at. What changes it goes through the methods below, which also do what follows. */
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];

@@ -17,7 +17,9 @@ export interface MemoryOptions {
 
 /** Two ends of one stream and the hand that moves the bytes. */
 export interface MemoryPair {
+  /** One end. */
   readonly left: Transport;
+  /** The other. */
   readonly right: Transport;
   /** Makes one thing happen: a chunk, a `drained()` or a `closed()`, the two ends in turn. False: nothing is left to happen. */
   step(): boolean;
