@@ -6,6 +6,7 @@
 import { protocolError } from "../codec/error.ts";
 import type { Auth } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { isReasonAllowed } from "../codec/reason_code.ts";
 import { accept, authenticationRequest, refuseConnect } from "./connect.ts";
 import { type Connection, State } from "./connection.ts";
 import type { Verdict } from "./options.ts";
@@ -25,13 +26,16 @@ export function authPacket(connection: Connection, packet: Auth, now: number): v
   }
   if (reasonCode === 0) throw protocolError("MQTT-3.15.2-1", "AUTH with Success is for the Server to send");
   const again = reasonCode === REAUTHENTICATE;
-  if (again && (connection.state !== State.OPEN || connection.reauthenticating)) {
-    throw protocolError("MQTT-4.12.0-3", "Re-authenticate while an authentication goes on");
+  if (again && connection.state !== State.OPEN) {
+    throw protocolError("4.12.1/too-early", "Re-authenticate before CONNACK");
+  }
+  if (again && connection.reauthenticating) {
+    throw protocolError("4.12/not-under-way", "Re-authenticate while an authentication goes on");
   }
   if (!again && connection.state === State.OPEN && !connection.reauthenticating) {
-    throw protocolError("MQTT-4.12.0-3", "Continue authentication while none goes on");
+    throw protocolError("4.12/not-under-way", "Continue authentication while none goes on");
   }
-  if (connection.asking) throw protocolError("MQTT-4.12.0-3", "AUTH before the last one is answered");
+  if (connection.asking) throw protocolError("4.12/not-under-way", "AUTH before the last one is answered");
   if (again) connection.reauthenticating = true;
   const kind = again ? "reauthenticate" : "continue";
   connection.ask(authenticationRequest(connection, kind, properties.authenticationData), now);
@@ -48,7 +52,10 @@ export function authenticated(connection: Connection, verdict: Verdict, now: num
     return refuseConnect(connection, refusalOf(verdict), now, verdict.serverReference); // [MQTT-4.12.0-4]
   }
   connection.reauthenticating = false;
-  if (verdict.code !== 0) return connection.end(refusalOf(verdict), now, verdict.serverReference); // [MQTT-4.12.1-2]
+  if (verdict.code !== 0) { // [MQTT-4.12.1-2]
+    const code = isReasonAllowed(PacketType.DISCONNECT, verdict.code) ? verdict.code : 0x87;
+    return connection.end({ ...refusalOf(verdict), code }, now, verdict.serverReference);
+  }
   if (verdict.username !== undefined) {
     connection.client = { ...connection.client!, username: verdict.username };
   }
@@ -66,7 +73,9 @@ function auth(connection: Connection, reasonCode: number, verdict: Verdict): voi
 }
 
 function refusalOf(verdict: Verdict) {
-  const rule = verdict.code === 0x86
+  const rule = verdict.code === 0x85
+    ? "MQTT-3.1.3-8"
+    : verdict.code === 0x86
     ? "policy/bad-credentials"
     : verdict.code === 0x8a
     ? "policy/banned"

@@ -239,7 +239,7 @@ describe("Client Identifiers", () => {
       const pair = new Pair({ authenticate: ({ clientId }) => ({ code: clientId === "bad" ? 0x85 : 0 }) });
       const client = pair.open(level);
       client.connect({ clientId: "bad" });
-      assertNotAccepted(client, level === 5 ? 0x85 : 2, "policy/not-authorized");
+      assertNotAccepted(client, level === 5 ? 0x85 : 2, "MQTT-3.1.3-8");
       pair.connect({ level, clientId: "good" }).assertSilent();
     }
   });
