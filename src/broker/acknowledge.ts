@@ -30,6 +30,7 @@ export function pubrec(connection: Connection, id: number, code: number, now: nu
     if (delivery !== undefined) released(connection, delivery, id);
     sender!.advance(id, Step.PUBCOMP, delivery);
   } else if (step !== Step.PUBCOMP) {
+    if (code >= 0x80) return; // for the Client this identifier is free already [MQTT-4.3.3-9]
     // Nothing is open under this identifier. Level 5 says so; below it only PUBREL lets the Client come to an end.
     const refusal = {
       code: 0x92,

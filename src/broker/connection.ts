@@ -245,11 +245,9 @@ export class Connection implements Deadline, FrameHandler {
   }
 
   #acknowledgement(type: 4 | 5 | 6 | 7, bytes: Uint8Array, first: number, body: number, end: number): void {
-    let id: number;
+    let id = end - body === 2 ? bytes[body]! << 8 | bytes[body + 1]! : 0;
     let code = 0;
-    if (end - body === 2 && (first & 15) === (type === PacketType.PUBREL ? 2 : 0)) {
-      id = bytes[body]! << 8 | bytes[body + 1]!;
-    } else {
+    if (id === 0 || (first & 15) !== (type === PacketType.PUBREL ? 2 : 0)) { // not of the shortest form, or wrong
       const packet = decodeAcknowledgement(
         type,
         this.broker.reader.aim(bytes, body, end),
