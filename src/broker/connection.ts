@@ -425,6 +425,13 @@ export class Connection implements Deadline, FrameHandler {
     if (!this.blocked && this.outbox.size >= WRITE_NOW_BYTES) this.flush();
   }
 
+  /** Whether messages wait that the transport could take. */
+  get waiting(): boolean {
+    const session = this.session;
+    return session !== undefined && !this.blocked &&
+      (session.queued > 0 || session.resend !== undefined || this.retained !== undefined);
+  }
+
   /** Writes what the transport takes. */
   flush(): void {
     if (this.blocked) return;

@@ -20,7 +20,7 @@ import { isTopicName } from "../topic/name.ts";
 import { FilterTree } from "../topic/tree.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connection, intervalMs, State } from "./connection.ts";
-import { finished, keepWaitingRetained, messageInfo, outgoingOf } from "./deliver.ts";
+import { finished, keepWaitingRetained, messageInfo, outgoingOf, pump } from "./deliver.ts";
 import { KnownTopics, type Subscriber } from "./known_topics.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 import type {
@@ -158,6 +158,7 @@ export class Broker {
     for (const connection of touched) {
       connection.dirty = false;
       connection.flush();
+      if (connection.waiting) pump(connection, now); // there may be room now that the outbox is written
     }
     return commit;
   }
