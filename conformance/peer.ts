@@ -4,7 +4,7 @@
  * @module
  */
 import type { Transport } from "../src/transport/transport.ts";
-import { hex, type Level, pingreq, TYPE } from "./bytes.ts";
+import { acknowledgement, hex, type Level, pingreq, TYPE } from "./bytes.ts";
 import { describe } from "./describe.ts";
 import { packetSize, parse, type Seen } from "./parse.ts";
 import { check, type Ending, fail, Finding } from "./verdict.ts";
@@ -88,16 +88,7 @@ export class Peer {
 
   /** The next packet, or the end; undefined if neither comes within `ms`. */
   async next(ms: number = this.#options.patienceMs): Promise<Seen | End | undefined> {
-    if (this.#inbox.length === 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#waiting = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.#waiting = undefined;
-    }
+    if (this.#inbox.length === 0) await this.#arrival(ms);
     const first = this.#inbox[0];
     if (first !== undefined && first.type !== "end") this.#inbox.shift(); // the end stays for whoever asks again
     return first;
@@ -122,6 +113,35 @@ export class Peer {
         this.#inbox.shift();
       } else return await this.expect(TYPE.PUBLISH, why);
     }
+  }
+
+  /** The first packet of `type` to come, well formed; others that come before it stay to be read. */
+  async pick(type: number, why = ""): Promise<Seen> {
+    const wanted = `${nameOf(type)} was expected${why === "" ? "" : `, ${why}`}`;
+    for (let at = 0;; at++) {
+      if (at === this.#inbox.length) await this.#arrival(this.#options.patienceMs);
+      const seen = this.#inbox[at];
+      if (seen === undefined) return fail(`${wanted}; it did not come in ${this.#options.patienceMs} ms`);
+      if (seen.type === "end") return fail(`${wanted}; the connection ended (${seen.how})`);
+      if (seen.type !== type) continue;
+      this.#inbox.splice(at, 1);
+      check(seen.faults.length === 0, `${nameOf(type)} is malformed: ${seen.faults.join(", ")}`);
+      return seen;
+    }
+  }
+
+  /** The next PUBLISH, its exchange brought to the end; acknowledgements that come first are passed over. */
+  async take(why = ""): Promise<Seen> {
+    const seen = await this.expectPublish(why);
+    if (seen.qos === 0) return seen;
+    if (seen.qos === 1) this.send(acknowledgement(TYPE.PUBACK, seen.id!));
+    else {
+      this.send(acknowledgement(TYPE.PUBREC, seen.id!));
+      const pubrel = await this.pick(TYPE.PUBREL, "for its PUBREC was sent");
+      check(pubrel.id === seen.id, `PUBREL has id ${pubrel.id}, its PUBREC ${seen.id}`);
+      this.send(acknowledgement(TYPE.PUBCOMP, seen.id!));
+    }
+    return seen;
   }
 
   /** Sends PINGREQ and returns what came before its PINGRESP: all that was under way (a barrier instead of a wait). */
@@ -197,6 +217,31 @@ export class Peer {
       }
       if (seen.type === "end") return;
     }
+  }
+
+  /** What still comes until the connection ends, which it must. */
+  async rest(why = ""): Promise<Seen[]> {
+    const all: Seen[] = [];
+    for (;;) {
+      const seen = await this.next();
+      if (seen === undefined) {
+        return fail(`The connection was to be closed${why === "" ? "" : `, ${why}`}; it stayed open`);
+      }
+      if (seen.type === "end") return all;
+      all.push(seen);
+    }
+  }
+
+  /** Resolves when something more arrives, or after `ms`. */
+  async #arrival(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waiting = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#waiting = undefined;
   }
 
   async #peek(): Promise<Seen | End | undefined> {

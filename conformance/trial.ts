@@ -5,11 +5,13 @@
  */
 import type { Transport } from "../src/transport/transport.ts";
 import {
+  acknowledgement,
   connect,
   type ConnectParts,
   disconnect,
   type Level,
   options as optionsByte,
+  property,
   publish,
   type PublishParts,
   subscribe,
@@ -17,7 +19,7 @@ import {
 } from "./bytes.ts";
 import type { Part } from "./bytes.ts";
 import type { Seen } from "./parse.ts";
-import { hexCode, Peer, type Transcript } from "./peer.ts";
+import { hexCode, nameOf, Peer, type Transcript } from "./peer.ts";
 import type { Profile } from "./profile.ts";
 import { check, type Ending, Finding } from "./verdict.ts";
 
@@ -44,6 +46,9 @@ export interface Connected {
   readonly peer: Peer;
   readonly connack: Seen;
 }
+
+/** Long enough for a case, short for a target that cannot be cleaned. */
+const KEPT_SECONDS = 60;
 
 /** One run of one case at one level. */
 export class Trial {
@@ -142,6 +147,41 @@ export class Trial {
     return { peer, connack };
   }
 
+  /** A connection whose session goes on, or begins, and is kept for a minute; `clientId` is the same unless given. */
+  async session(init: ConnectInit = {}, name?: string): Promise<Connected> {
+    return await this.connectAnd({
+      clientId: this.clientId("s"),
+      ...init,
+      cleanStart: false,
+      properties: [property.sessionExpiry(KEPT_SECONDS), ...init.properties ?? []],
+    }, name);
+  }
+
+  /** The same for a session that is there already; inconclusive if the target did not keep it. */
+  async resume(init: ConnectInit = {}, name?: string): Promise<Peer> {
+    const { peer, connack } = await this.session(init, name);
+    if (connack.sessionPresent !== true) {
+      throw new Finding("inconclusive", "The session was to be kept; CONNACK has Session Present 0");
+    }
+    return peer;
+  }
+
+  /** Publishes and takes all acknowledgements; returns the first Reason Code. Inconclusive if it refuses. */
+  async published(peer: Peer, parts: Omit<PublishParts, "level">): Promise<number> {
+    const { qos = 0, id = this.id() } = parts;
+    peer.send(this.publish({ ...parts, id }));
+    if (qos === 0) return 0;
+    const [first, last] = qos === 1 ? [TYPE.PUBACK] : [TYPE.PUBREC, TYPE.PUBCOMP];
+    const { id: answered, code = 0 } = await peer.pick(first!);
+    check(answered === id, `${nameOf(first!)} has id ${answered}, its PUBLISH ${id}`);
+    if (code >= 0x80) throw new Finding("inconclusive", `A PUBLISH was refused with ${hexCode(code)}`);
+    if (last === undefined) return code;
+    peer.send(acknowledgement(TYPE.PUBREL, id));
+    const pubcomp = await peer.pick(last);
+    check(pubcomp.id === id, `PUBCOMP has id ${pubcomp.id}, its PUBREL ${id}`);
+    return code;
+  }
+
   /** Subscribes and takes the SUBACK, which must grant; returns its codes. */
   async subscribe(
     peer: Peer,
@@ -151,7 +191,7 @@ export class Trial {
   ): Promise<number> {
     const id = this.id();
     peer.send(subscribe(this.level, id, [[filter, bits]], all));
-    const suback = await peer.expect(TYPE.SUBACK);
+    const suback = await peer.pick(TYPE.SUBACK); // what matches may come first (§3.8.4)
     check(suback.id === id, `SUBACK has id ${suback.id}, its SUBSCRIBE ${id}`);
     const code = suback.codes?.[0] ?? 0x80;
     check(code < 0x80, `The subscription was to be granted; SUBACK has ${hexCode(code)}`);
