@@ -41,14 +41,19 @@ async function start({ listen, limits }: Settings, log: Log): Promise<Server> {
   }
 }
 
+/** A signal often comes twice at once: to the process group, and passed on by whoever started us (`timeout`, npm, Ctrl-C). */
+const SAME_SIGNAL_MS = 250;
+
 /** Resolves at the first signal. */
 function signal(came: (name: string) => void): Promise<void> {
   return new Promise((resolve) => {
-    let first = true;
+    let firstAt: number | undefined;
     for (const [name, status] of Object.entries(SIGNALS)) {
       process.on(name, () => {
-        if (!first) process.exit(status);
-        first = false;
+        const at = performance.now();
+        if (firstAt !== undefined && at - firstAt > SAME_SIGNAL_MS) process.exit(status);
+        if (firstAt !== undefined) return;
+        firstAt = at;
         came(name);
         resolve();
       });

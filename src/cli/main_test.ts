@@ -1,0 +1,221 @@
+/**
+ * The executable as it is called: output, exit status, signals.
+ * @module
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { connectAsync } from "mqtt";
+import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { setImmediate } from "node:timers";
+import { fileURLToPath } from "node:url";
+import config from "../../deno.json" with { type: "json" };
+import { listenTcp } from "../runtime/listen.ts";
+
+const LIMIT_MS = 15_000;
+/** Bun gives a test 5 s if nothing is said. */
+const patient = { timeout: 2 * LIMIT_MS };
+const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+const door = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+
+/** A process, and what it has said so far. */
+interface Called {
+  readonly process: ChildProcess;
+  readonly said: { out: string; err: string };
+  /** Exit status, or undefined while it runs. */
+  readonly status: () => number | null | undefined;
+}
+
+function call(
+  args: readonly string[],
+  { file = main, env = {} }: { file?: string; env?: Record<string, string> } = {},
+): Called {
+  const before = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
+  const child = spawn(process.execPath, [...before, ...args], { env: { ...process.env, ...env } });
+  const said = { out: "", err: "" };
+  let status: number | null | undefined;
+  child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => said.err += text);
+  child.on("close", (code) => status = code);
+  return { process: child, said, status: () => status };
+}
+
+async function until(condition: () => boolean, what: () => string): Promise<void> {
+  const end = performance.now() + LIMIT_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`It never came to this: ${what()}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function ended({ status, said }: Called): Promise<number | null> {
+  await until(() => status() !== undefined, () => `the process ends; it said ${JSON.stringify(said)}`);
+  return status()!;
+}
+
+/** Not by `kill()` of the child: on Deno it then says that the signal ended the process, whatever did. */
+function signal(called: Called, name: "SIGTERM" | "SIGINT"): boolean {
+  try {
+    return process.kill(called.process.pid!, name);
+  } catch { // It is gone.
+    return false;
+  }
+}
+
+async function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+  const called = call(args);
+  return { status: await ended(called), ...called.said };
+}
+
+/** A broker, and the URL it says it listens on. */
+async function broker(
+  body: (called: Called, url: string) => Promise<void>,
+  args: readonly string[] = [],
+  options: { file?: string; env?: Record<string, string> } = {},
+): Promise<void> {
+  const called = call(["--listen", "mqtt://127.0.0.1:0", ...args], options);
+  const url = () => /url=(\S+)\n/.exec(called.said.err)?.[1];
+  try {
+    await until(() => url() !== undefined, () => `it listens; it said ${JSON.stringify(called.said)}`);
+    await body(called, url()!);
+  } finally {
+    called.process.kill("SIGKILL");
+    await ended(called);
+  }
+}
+
+describe("plumb", () => {
+  test("-h says what there is, on stdout", patient, async () => {
+    const { status, out, err } = await run("-h");
+    assertEquals([status, err], [0, ""]);
+    assertMatch(out, /^plumb \[serve\] \[flags\]/);
+    assertMatch(out, /--packet-bytes-max N/);
+    assertEquals((await run("serve", "--help")).out, out);
+  });
+
+  test("-V says the version", patient, async () => {
+    assertEquals(await run("-V"), { status: 0, out: `plumb ${config.version}\n`, err: "" });
+  });
+
+  test("refuses an unknown command in one line", patient, async () => {
+    assertEquals(await run("server"), {
+      status: 2,
+      out: "",
+      err: 'plumb: unknown command "server"; did you mean serve?\n',
+    });
+  });
+
+  test("refuses an unknown flag in one line", patient, async () => {
+    assertEquals(await run("--potr", "1"), {
+      status: 2,
+      out: "",
+      err: "plumb: unknown flag --potr; did you mean --port?\n",
+    });
+  });
+
+  test("refuses a listener it cannot serve in one line", patient, async () => {
+    const { status, err } = await run("--listen", "coap://127.0.0.1");
+    assertEquals([status, err], [
+      2,
+      'plumb: --listen: "coap://127.0.0.1": coap: is not supported: write mqtt://HOST:PORT\n',
+    ]);
+  });
+
+  test("names the port that is in use, and the flag", patient, async () => {
+    const { port, close } = await listenTcp({ host: "127.0.0.1", port: 0 }, () => {});
+    const { status, out, err } = await run("-p", `${port}`);
+    await close();
+    assertEquals([status, out, err], [
+      1,
+      "",
+      `plumb: Cannot listen on 127.0.0.1:${port}: the port is in use; choose another with --port or --listen\n`,
+    ]);
+  });
+});
+
+describe("plumb serve", () => {
+  test("serves Clients and logs who comes and goes", patient, () =>
+    broker(async ({ said }, url) => {
+      const client = await connectAsync(url, {
+        clientId: "one",
+        username: "me",
+        password: "secret",
+        reconnectPeriod: 0,
+      });
+      await client.endAsync();
+      await until(() => said.err.includes("msg=disconnected"), () => "both are logged");
+      assertMatch(
+        said.err,
+        /level=info msg=connected client=one user=me mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
+      );
+      assertMatch(said.err, /level=info msg=disconnected client=one user=me how=clean/);
+      assertEquals([said.out, said.err.includes("secret")], ["", false]);
+    }));
+
+  test("the public door, run directly, is the same", patient, () =>
+    broker(
+      async (_called, url) => {
+        await (await connectAsync(url, { reconnectPeriod: 0 })).endAsync();
+      },
+      [],
+      { file: door },
+    ));
+
+  test("takes limits, and names those that are reached", patient, () =>
+    broker(
+      async ({ said }, url) => {
+        const options = { protocolVersion: 5, reconnectPeriod: 0 } as const;
+        const client = await connectAsync(url, options);
+        const code = await connectAsync(url, options).then(() => 0, (error) =>
+          (error as { code: number }).code);
+        assertEquals(code, 0x97);
+        await until(() =>
+          said.err.includes("limit reached"), () => "the limit is named");
+        assertMatch(said.err, /level=warn msg="limit reached" limit=sessionsMax/);
+        await client.endAsync();
+      },
+      ["--log-level", "info"],
+      { env: { PLUMB_LOG_LEVEL: "off", PLUMB_SESSIONS_MAX: "1" } },
+    ));
+
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    test(
+      `${name}: says good-bye to its Clients and ends with 0`,
+      patient,
+      () =>
+        broker(async (called, url) => {
+          const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+          let reason: number | undefined;
+          client.on("disconnect", (packet) => reason = packet.reasonCode);
+          // As `timeout` and npm do: to the process, and once more to its group.
+          signal(called, name);
+          signal(called, name);
+          assertEquals(await ended(called), 0);
+          assertEquals(reason, 0x8b);
+          assertMatch(
+            called.said.err,
+            new RegExp(`msg=stopping signal=${name}\\n(.*\\n)*.* msg=stopped\\n$`),
+          );
+          client.end(true);
+        }),
+    );
+  }
+
+  test(
+    "a second signal does not wait for Clients that do not close",
+    patient,
+    () =>
+      broker(async (called, url) => {
+        const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+        socket.on("error", () => {});
+        await new Promise((resolve) => socket.once("connect", resolve));
+        signal(called, "SIGTERM");
+        await until(() => called.said.err.includes("msg=stopping"), () => "it is stopping");
+        await until(() => called.status() !== undefined || !signal(called, "SIGTERM"), () => "it ends");
+        assertEquals(await ended(called), 143);
+        await ended(called);
+        socket.destroy();
+      }, ["--close-timeout-ms", "3600000"]),
+  );
+});

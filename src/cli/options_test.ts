@@ -1,0 +1,117 @@
+/**
+ * Arguments and environment: what they mean, and what is said of wrong ones.
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, test } from "node:test";
+import { LIMITS } from "../broker/limits.ts";
+import { CallError, helpText, OPTIONS, settingsOf, variableOf } from "./options.ts";
+
+const NOTHING = () => undefined;
+
+function listenOf(...args: string[]): readonly string[] {
+  return settingsOf(args, NOTHING).listen;
+}
+
+describe("settingsOf()", () => {
+  test("takes the defaults when nothing is said", () =>
+    assertEquals(settingsOf([], NOTHING), {
+      help: false,
+      version: false,
+      listen: ["mqtt://localhost:1883"],
+      limits: {},
+      logLevel: "info",
+      logFormat: "logfmt",
+    }));
+
+  test("listens where --listen says, in that order", () =>
+    assertEquals(listenOf("--listen", "mqtt://0.0.0.0", "--listen=mqtt://[::]:1884"), [
+      "mqtt://0.0.0.0",
+      "mqtt://[::]:1884",
+    ]));
+
+  test("takes one listener in short", () => {
+    assertEquals(listenOf("-p", "1884"), ["mqtt://localhost:1884"]);
+    assertEquals(listenOf("--port=0"), ["mqtt://localhost:0"]);
+    assertEquals(listenOf("-l", "0.0.0.0"), ["mqtt://0.0.0.0:1883"]);
+    assertEquals(listenOf("-l", "::", "-p", "9"), ["mqtt://[::]:9"]);
+    assertEquals(listenOf("-p", "9", "--listen", "mqtt://0.0.0.0"), ["mqtt://localhost:9", "mqtt://0.0.0.0"]);
+  });
+
+  test("takes limits by their names and by those of other brokers", () => {
+    const { limits } = settingsOf(
+      ["-s", "10", "--max-active-sessions", "20", "--packet-bytes-max", "30000", "--memory"],
+      NOTHING,
+    );
+    assertEquals(limits, { sessionsMax: 10, connectionsMax: 20, packetBytesMax: 30_000 });
+  });
+
+  test("takes every flag from the environment, and the command line wins", () => {
+    const variables: Record<string, string> = {
+      PLUMB_LISTEN: "mqtt://127.0.0.1:1 mqtt://127.0.0.1:2,mqtt://127.0.0.1:3",
+      PLUMB_LOG_LEVEL: "debug",
+      PLUMB_LOG_FORMAT: "json",
+      PLUMB_MEMORY: "yes",
+      PLUMB_SESSIONS_MAX: "7",
+      PLUMB_RECEIVE_MAXIMUM: "",
+    };
+    const settings = settingsOf(["--log-level", "warn"], (name) => variables[name]);
+    assertEquals(settings.listen, ["mqtt://127.0.0.1:1", "mqtt://127.0.0.1:2", "mqtt://127.0.0.1:3"]);
+    assertEquals([settings.logLevel, settings.logFormat], ["warn", "json"]);
+    assertEquals(settings.limits, { sessionsMax: 7 });
+  });
+
+  const refusals: readonly (readonly [args: string[], message: string])[] = [
+    [["--prot", "1"], "unknown flag --prot; did you mean --port?"],
+    [["--max-session=1"], "unknown flag --max-session; did you mean --max-sessions?"],
+    [["-x"], "unknown flag -x; plumb -h names all"],
+    [["now"], 'unexpected argument "now"'],
+    [["--port"], "--port needs a value: --port N"],
+    [["--port", "--memory"], "--port needs a value: --port N"],
+    [["-p", "65536"], '--port takes a whole number from 0 to 65535, not "65536"'],
+    [["-p", "1e3"], '--port takes a whole number from 0 to 65535, not "1e3"'],
+    [["--receive-maximum", "0"], '--receive-maximum takes a whole number from 1 to 65535, not "0"'],
+    [["--log-format", "xml"], '--log-format takes logfmt, json, not "xml"'],
+  ];
+  for (const [args, message] of refusals) {
+    test(`refuses ${args.join(" ")}`, () => {
+      assertEquals(assertThrows(() => settingsOf(args, NOTHING), CallError).message, message);
+    });
+  }
+
+  test("names the variable that is wrong", () => {
+    const variables: Record<string, string> = { PLUMB_MEMORY: "perhaps" };
+    const error = assertThrows(() => settingsOf([], (name) => variables[name]), CallError);
+    assertEquals(error.message, 'PLUMB_MEMORY takes 1 or 0, not "perhaps"');
+  });
+});
+
+describe("OPTIONS", () => {
+  const rows = OPTIONS.flatMap((group) => group.rows);
+
+  test("have a flag for every limit", () => {
+    assertEquals(
+      rows.flatMap(({ limit }) => limit ?? []).sort(),
+      Object.keys(LIMITS).sort() as typeof rows[number]["limit"][],
+    );
+    assertEquals(rows.find(({ limit }) => limit === "packetBytesMax")?.name, "packet-bytes-max");
+  });
+
+  test("have names, short names and variables of their own", () => {
+    for (
+      const names of [
+        rows.map(({ name }) => name),
+        rows.flatMap(({ short }) => short ?? []),
+        rows.map(variableOf),
+      ]
+    ) {
+      assertEquals(new Set(names).size, names.length);
+    }
+  });
+
+  test("are all in the help, whose lines fit", () => {
+    const lines = helpText().split("\n");
+    for (const { name } of rows) assert(lines.some((line) => line.includes(`--${name}`)), name);
+    assert(lines.every((line) => line.length <= 100));
+  });
+});
