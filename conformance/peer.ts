@@ -144,6 +144,40 @@ export class Peer {
     return seen;
   }
 
+  /** Answers a PUBLISH by its QoS, and PUBREL by PUBCOMP; other packets are let be. */
+  acknowledge(seen: Seen): void {
+    const { type, qos, id = 0 } = seen;
+    if (type === TYPE.PUBREL) this.send(acknowledgement(TYPE.PUBCOMP, id));
+    else if (type === TYPE.PUBLISH && qos === 1) this.send(acknowledgement(TYPE.PUBACK, id));
+    else if (type === TYPE.PUBLISH && qos === 2) this.send(acknowledgement(TYPE.PUBREC, id));
+  }
+
+  /**
+   * Every PUBLISH before the one on the topic `last`, and those that a barrier finds behind it; all are acknowledged as
+   * they come. What was published before `last` by the same Client and is not among them will not come.
+   */
+  async gather(last: string): Promise<Seen[]> {
+    const found: Seen[] = [];
+    const take = (seen: Seen) => {
+      this.acknowledge(seen);
+      if (seen.type === TYPE.PUBLISH && seen.topic !== last) found.push(seen);
+      check(
+        seen.type !== TYPE.PUBLISH || seen.faults.length === 0,
+        `PUBLISH is malformed: ${seen.faults.join(", ")}`,
+      );
+    };
+    for (;;) {
+      const seen = await this.next();
+      const wanted = `A PUBLISH on ${JSON.stringify(last)} was expected`;
+      if (seen === undefined) return fail(`${wanted}; nothing came for ${this.#options.patienceMs} ms`);
+      if (seen.type === "end") return fail(`${wanted}; the connection ended (${seen.how})`);
+      take(seen);
+      if (seen.type === TYPE.PUBLISH && seen.topic === last) break;
+    }
+    for (const seen of await this.barrier()) take(seen);
+    return found;
+  }
+
   /** Sends PINGREQ and returns what came before its PINGRESP: all that was under way (a barrier instead of a wait). */
   async barrier(): Promise<Seen[]> {
     this.send(pingreq());

@@ -182,7 +182,7 @@ export class Trial {
     return code;
   }
 
-  /** Subscribes and takes the SUBACK, which must grant; returns its codes. */
+  /** Subscribes and takes the SUBACK, which must grant; returns its code. What the target sends first stays for later. */
   async subscribe(
     peer: Peer,
     filter: Part,
@@ -202,6 +202,11 @@ export class Trial {
   publish(parts: Omit<PublishParts, "level">): Uint8Array {
     if (parts.retain === true && typeof parts.topic === "string") this.#retained.add(parts.topic);
     return publish({ ...parts, level: this.level });
+  }
+
+  /** The highest QoS up to `most` that the target takes from a Client. */
+  qos(most: number): number {
+    return Math.min(most, this.profile.maximumQos);
   }
 
   /** Leaves the target as it was: no retained message, no session, no connection. */
