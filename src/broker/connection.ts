@@ -347,7 +347,7 @@ export class Connection implements Deadline, FrameHandler {
     const bytes = this.#fitting(packet);
     if (bytes === undefined) return false; // [MQTT-3.1.2-24]
     this.outbox.append(bytes, 0, bytes.length);
-    this.touch();
+    this.#answered();
     return true;
   }
 
@@ -386,7 +386,14 @@ export class Connection implements Deadline, FrameHandler {
       buffer[at + 3] = id & 255;
     }
     if (length === 3) buffer[at + 4] = code;
-    if (outbox.size > this.broker.limits.outboundBytesMax + ANSWER_BYTES_MAX) {
+    this.#answered();
+  }
+
+  /** Answers go out whatever waits before them, but not without end. */
+  #answered(): void {
+    const { session } = this;
+    if (this.outbox.size > this.broker.limits.outboundBytesMax + ANSWER_BYTES_MAX && session !== undefined) {
+      this.broker.limited("outboundBytesMax", session.clientId, session);
       this.doom(0x97, "limit/outbound", "Answers are not read (outboundBytesMax)");
     }
     this.touch();
@@ -405,7 +412,7 @@ export class Connection implements Deadline, FrameHandler {
     const bytes = writer.bytes();
     if (bytes.length > this.maximumPacketSize) return this.answer(first, id, refusal.code); // [MQTT-3.4.2-2] [MQTT-3.5.2-2]
     this.outbox.append(bytes, 0, bytes.length);
-    this.touch();
+    this.#answered();
   }
 
   /** What is written from now on waits until the facts told to the store so far are safe. */
