@@ -5,7 +5,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync } from "mqtt";
 import { type ChildProcess, spawn } from "node:child_process";
-import { connect } from "node:net";
+import { existsSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
@@ -27,12 +28,22 @@ interface Called {
   readonly status: () => number | null | undefined;
 }
 
+interface CallOptions {
+  readonly file?: string;
+  readonly env?: Record<string, string>;
+  /** How many files it may have open. */
+  readonly files?: number;
+}
+
 function call(
   args: readonly string[],
-  { file = main, env = {} }: { file?: string; env?: Record<string, string> } = {},
+  { file = main, env = {}, files }: CallOptions = {},
 ): Called {
   const before = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
-  const child = spawn(process.execPath, [...before, ...args], { env: { ...process.env, ...env } });
+  const command = [process.execPath, ...before, ...args];
+  const shell = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`];
+  const [program, ...rest] = [...shell, ...command] as [string, ...string[]];
+  const child = spawn(program, rest, { env: { ...process.env, ...env } });
   const said = { out: "", err: "" };
   let status: number | null | undefined;
   child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
@@ -72,7 +83,7 @@ async function run(...args: string[]): Promise<{ status: number | null; out: str
 async function broker(
   body: (called: Called, url: string) => Promise<void>,
   args: readonly string[] = [],
-  options: { file?: string; env?: Record<string, string> } = {},
+  options: CallOptions = {},
 ): Promise<void> {
   const called = call(["--listen", "mqtt://127.0.0.1:0", ...args], options);
   const url = () => /url=(\S+)\n/.exec(called.said.err)?.[1];
@@ -177,6 +188,30 @@ describe("plumb serve", () => {
       },
       ["--log-level", "info"],
       { env: { PLUMB_LOG_LEVEL: "off", PLUMB_SESSIONS_MAX: "1" } },
+    ));
+
+  test("answers Clients for whom there is no descriptor", {
+    ...patient,
+    skip: !existsSync("/proc/self/limits"),
+  }, () =>
+    broker(
+      async ({ said }, url) => {
+        const port = Number(new URL(url).port);
+        const sockets: Socket[] = [];
+        for (let i = 0; i < 40; i++) {
+          const socket = connect({ port, host: "127.0.0.1" });
+          socket.on("error", () => {});
+          sockets.push(socket);
+          await new Promise((resolve) => socket.once("connect", resolve));
+        }
+        const code = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 })
+          .then(() => 0, (error) => (error as { code: number }).code);
+        assertEquals(code, 0x97);
+        await until(() => said.err.includes("limit=connectionsMax"), () => "the limit is named");
+        for (const socket of sockets) socket.destroy();
+      },
+      [],
+      { files: 100 },
     ));
 
   for (const name of ["SIGTERM", "SIGINT"] as const) {

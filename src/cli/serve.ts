@@ -4,9 +4,10 @@
  * @module
  */
 import process from "node:process";
-import type { BrokerHooks, ClientInfo, PeerInfo, Refusal } from "../broker/mod.ts";
+import { type BrokerHooks, type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
 import { AddressError, ListenError, serve, type Server } from "../runtime/serve.ts";
 import type { Log } from "./log.ts";
+import { connectionsRoom } from "./open_files.ts";
 import { CallError, type Settings } from "./options.ts";
 
 /** The work failed; exit status 1. The message is one line. */
@@ -32,13 +33,24 @@ export async function serveCommand(settings: Settings, log: Log): Promise<void> 
 
 async function start({ listen, limits }: Settings, log: Log): Promise<Server> {
   try {
-    return await serve({ listen, limits, hooks: hooksFor(log) });
+    return await serve({ listen, limits: fitting(limits, log), hooks: hooksFor(log) });
   } catch (error) {
     if (error instanceof AddressError) throw new CallError(`--listen: ${error.message}`);
     if (!(error instanceof ListenError)) throw error;
     const advice = error.code === "EADDRINUSE" ? "; choose another with --port or --listen" : "";
     throw new WorkError(`${error.message}${advice}`);
   }
+}
+
+/** No more connections than the system lets us have. */
+function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
+  const room = connectionsRoom();
+  const { connectionsMax = LIMITS.connectionsMax.default } = limits;
+  if (room === undefined || room >= connectionsMax) return limits;
+  const fields = { connectionsMax: room, advice: "raise ulimit -n" };
+  if (limits.connectionsMax === undefined) log.debug("connections limited by open files", fields);
+  else log.warn("connections limited by open files", fields);
+  return { ...limits, connectionsMax: room };
 }
 
 /** A signal often comes twice at once: to the process group, and passed on by whoever started us (`timeout`, npm, Ctrl-C). */
