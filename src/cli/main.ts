@@ -4,12 +4,12 @@
  * @module
  */
 import process from "node:process";
-import config from "../../deno.json" with { type: "json" };
 import { environment } from "./environment.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
 import { CallError, helpText, type Settings, settingsOf } from "./options.ts";
 import { serveCommand, WorkError } from "./serve.ts";
+import { VERSION } from "./version.ts";
 
 /** The first is the default. */
 const COMMANDS: Readonly<Record<string, (settings: Settings, log: Log) => Promise<void>>> = {
@@ -29,7 +29,7 @@ async function run(name: string, args: readonly string[]): Promise<number> {
     }
     const settings = settingsOf(args, environment);
     if (settings.help) return await say(helpText());
-    if (settings.version) return await say(`plumb ${config.version}\n`);
+    if (settings.version) return await say(`plumb ${VERSION}\n`);
     const { logLevel: level, logFormat: format } = settings;
     const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
     await COMMANDS[name]!(settings, log);
