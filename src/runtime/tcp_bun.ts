@@ -19,8 +19,10 @@ import {
 
 /** The part of Bun's socket that is used here. TCP_NODELAY is on from the start. */
 interface BunSocket {
-  data: BunTransport;
-  readonly remoteAddress: string;
+  /** Ours; undefined where the peer was gone before it was accepted. */
+  data: BunTransport | undefined;
+  /** Undefined where the peer is gone. */
+  readonly remoteAddress: string | undefined;
   readonly remotePort: number;
   /** Hands to the kernel what it takes at once and keeps nothing; -1 once the socket is closed. */
   write(chunk: Uint8Array): number;
@@ -173,21 +175,25 @@ function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   return {
     binaryType: "uint8array",
     open(socket: BunSocket): void {
+      if (socket.remoteAddress === undefined) { // reset before it was accepted: nobody to talk to, `close` follows
+        socket.terminate();
+        return;
+      }
       opened(socket);
       // Whoever starts later must not miss what has arrived until then.
-      if (!socket.data.started) socket.pause();
+      if (!socket.data?.started) socket.pause();
     },
-    data: (socket, chunk) => socket.data.received(chunk),
-    drain: (socket) => socket.data.drained(),
-    end: (socket) => socket.data.ended(),
-    close: (socket, error) => socket.data.closed(error),
+    data: (socket, chunk) => socket.data?.received(chunk),
+    drain: (socket) => socket.data?.drained(),
+    end: (socket) => socket.data?.ended(),
+    close: (socket, error) => socket.data?.closed(error),
     // An exception out of one of the above; it is our fault and ends this connection only.
-    error: (socket, error) => socket.data.failed(error),
+    error: (socket, error) => socket.data?.failed(error),
   };
 }
 
 function peerOf({ remoteAddress, remotePort }: BunSocket): PeerInfo {
-  return { address: plainAddress(remoteAddress), port: remotePort, transport: "tcp" };
+  return { address: plainAddress(remoteAddress ?? ""), port: remotePort, transport: "tcp" };
 }
 
 /** Opens a TCP listener; rejects with a `ListenError`. */
@@ -220,7 +226,11 @@ export async function dialTcp(
   const socket = handlers((opened) => {
     opened.data = new BunTransport(opened, peerOf(opened));
   });
-  return (await bun.connect({ hostname: host, port, allowHalfOpen: true, socket })).data;
+  const { data } = await bun.connect({ hostname: host, port, allowHalfOpen: true, socket });
+  if (data === undefined) {
+    throw Object.assign(new Error("The connection was reset at once"), { code: "ECONNRESET" });
+  }
+  return data;
 }
 
 /**
