@@ -233,7 +233,7 @@ test("[MQTT-3.10.4-3] what is open when its filter goes is sent again on the nex
   assertEquals(again.takeTexts(), ["queued"]);
 });
 
-describe("SUBSCRIBE, level 5", () => {
+describe("what level 5 adds", () => {
   test("[3.8.3.1/retain-handling-3] [3.8.2.1.2/zero] [3.8.2.1.2/twice] options and identifiers out of range end the connection", () => {
     for (
       const [rule, bytes] of [
