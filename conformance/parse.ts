@@ -72,6 +72,20 @@ export function textOf(seen: Pick<Seen, "properties">, id: number): string | und
   return typeof value === "string" ? value : undefined;
 }
 
+/** What is wrong with the properties of a packet that may have only `allowed`, each once but User Property. */
+export function strayProperties(seen: Pick<Seen, "properties">, allowed: readonly number[]): string[] {
+  const ids = seen.properties.map(({ id }) => id);
+  return [
+    ...ids.filter((id) => !allowed.includes(id)).map((id) => `property ${id} does not belong there`),
+    ...ids.filter((id, at) => id !== 0x26 && ids.indexOf(id) < at).map((id) => `property ${id} comes twice`),
+  ];
+}
+
+/** The payload of a PUBLISH as text. */
+export function payloadText({ payload }: Pick<Seen, "payload">): string {
+  return new TextDecoder().decode(payload);
+}
+
 /** How many bytes the first packet in `data` takes, 0 if it is not whole yet, -1 if its length is no length. */
 export function packetSize(data: Uint8Array): number {
   let length = 0;

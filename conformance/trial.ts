@@ -50,6 +50,9 @@ export interface Connected {
 /** Long enough for a case, short for a target that cannot be cleaned. */
 const KEPT_SECONDS = 60;
 
+/** What a narrow connection takes above its CONNACK. */
+const NARROW_BYTES = 4;
+
 /** One run of one case at one level. */
 export class Trial {
   readonly level: Level;
@@ -196,6 +199,20 @@ export class Trial {
     const code = suback.codes?.[0] ?? 0x80;
     check(code < 0x80, `The subscription was to be granted; SUBACK has ${hexCode(code)}`);
     return code;
+  }
+
+  /** Subscribes at that very QoS; unsupported if less is granted. */
+  async subscribeAt(peer: Peer, filter: Part, qos: number, all: readonly Part[] = []): Promise<void> {
+    const granted = await this.subscribe(peer, filter, optionsByte(qos), all);
+    if (granted !== qos) throw new Finding("unsupported", `QoS ${granted} is granted, QoS ${qos} is needed`);
+  }
+
+  /** A connection whose Maximum Packet Size is hardly above its CONNACK: no room for explanations. Level 5. */
+  async narrow(): Promise<{ readonly peer: Peer; readonly size: number }> {
+    const { connack, peer: wide } = await this.connectAnd();
+    wide.abort();
+    const size = connack.raw.length + NARROW_BYTES;
+    return { peer: await this.connect({ properties: [property.maximumPacketSize(size)] }), size };
   }
 
   /** The bytes of a PUBLISH; retained topics are cleared when the case is over. */
