@@ -73,8 +73,9 @@ export class MemoryStore implements SessionStore {
   }
 
   advanced(clientId: string, order: number, step: "sent" | "released", packetId: number): void {
-    const delivery = this.#sessions.get(clientId)?.deliveries.get(order);
-    if (delivery !== undefined) Object.assign(delivery, { step, packetId });
+    const deliveries = this.#sessions.get(clientId)?.deliveries;
+    const delivery = deliveries?.get(order);
+    if (delivery !== undefined) deliveries!.set(order, { ...delivery, step, packetId });
   }
 
   finished(clientId: string, order: number): void {
