@@ -3,7 +3,6 @@
  * Knows Bun's sockets; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0002-tcp-per-runtime.md
  * @module
  */
-import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import {
@@ -61,7 +60,7 @@ interface BunSlice {
   }): Promise<BunSocket>;
 }
 
-const bun: BunSlice = (globalThis as unknown as { Bun: BunSlice }).Bun;
+const { Bun: bun, process } = globalThis as unknown as { Bun: BunSlice; process: ProcessSlice };
 
 /** One connection. Holds no buffer: the kernel takes the bytes that are written or leaves them with the caller. */
 class BunTransport implements Transport {
@@ -241,11 +240,18 @@ function lengthenQueue(descriptor: number, backlog: number): void {
   const library = LIBRARIES[process.platform];
   if (library === undefined || descriptor < 0) return;
   try {
-    const ffi = process.getBuiltinModule("bun:ffi") as unknown as FfiSlice;
-    const { symbols, close } = ffi.dlopen(library, { listen: { args: ["i32", "i32"], returns: "i32" } });
+    const { symbols, close } = process.getBuiltinModule("bun:ffi").dlopen(library, {
+      listen: { args: ["i32", "i32"], returns: "i32" },
+    });
     symbols.listen(descriptor, backlog);
     close();
   } catch { /* A libc by another name. */ }
+}
+
+/** `node:process` would do as well, but bundlers for browsers, which look at this file too, know it by other exports. */
+interface ProcessSlice {
+  readonly platform: string;
+  getBuiltinModule(name: "bun:ffi"): FfiSlice;
 }
 
 interface FfiSlice {
