@@ -136,11 +136,7 @@ class Cursor {
 
   header(): void {
     this.#at = 1;
-    const size = this.#at;
     this.varint("Remaining Length");
-    if (this.#at - size > 1 && this.#data[this.#at - 1] === 0) {
-      this.faults.push("Remaining Length is over-long");
-    }
   }
 
   u8(what: string): number {
@@ -161,7 +157,9 @@ class Cursor {
     for (let i = 0; i < 4; i++) {
       const byte = this.u8(what);
       value += (byte & 127) * 128 ** i;
-      if (byte < 128) return value;
+      if (byte > 127) continue;
+      if (byte === 0 && i > 0) this.faults.push(`${what} is over-long`);
+      return value;
     }
     this.faults.push(`${what} has a fifth byte`);
     return value;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Transport } from "../src/transport/transport.ts";
-import { acknowledgement, hex, type Level, pingreq, TYPE } from "./bytes.ts";
+import { acknowledgement, disconnect, hex, type Level, type Part, pingreq, TYPE } from "./bytes.ts";
 import { describe } from "./describe.ts";
 import { packetSize, parse, payloadText, type Seen } from "./parse.ts";
 import { check, type Ending, fail, Finding } from "./verdict.ts";
@@ -270,6 +270,13 @@ export class Peer {
   abort(): void {
     if (!this.#over) this.#note("event", new Uint8Array(0), "the auditor resets the connection");
     this.#transport.abort();
+  }
+
+  /** Says good-bye: DISCONNECT, then the end of our half; the stream is over when it returns. */
+  async leave(code?: number, all?: readonly Part[]): Promise<void> {
+    this.send(disconnect(code, all));
+    this.close();
+    await this.closed("for DISCONNECT was sent");
   }
 
   /** Ends our half. */

@@ -111,9 +111,11 @@ export class Trial {
     return peer;
   }
 
-  /** The bytes of a CONNECT with the profile's credentials. */
+  /** The bytes of a CONNECT with the profile's credentials; a retained will is cleared when the case is over. */
   connectBytes(init: ConnectInit = {}): Uint8Array {
     const { username, password } = this.profile;
+    const will = init.will;
+    if (will?.retain === true && typeof will.topic === "string") this.#retained.add(will.topic);
     return connect({
       clientId: this.clientId(),
       ...(username === undefined ? {} : { username }),
@@ -148,6 +150,37 @@ export class Trial {
       throw new Finding("inconclusive", `A plain CONNECT was to be accepted; ${came} came`);
     }
     return { peer, connack };
+  }
+
+  /**
+   * Sends a CONNECT that breaks the format of §3.1; the connection must end. At level 5 a CONNACK with one of `codes` may
+   * go first; at level 4 nothing may [MQTT311-3.1.4-1].
+   */
+  async malformedConnect(packet: Uint8Array, codes: readonly number[] = [0x81], why = ""): Promise<void> {
+    const peer = await this.open();
+    peer.send(packet);
+    if (this.level === 5) return void await peer.refused(codes, why);
+    const came = await peer.rest(why);
+    peer.ending = "silent close";
+    const first = came[0];
+    check(
+      first === undefined,
+      `The connection was to be closed without a packet${why === "" ? "" : `, ${why}`}; ` +
+        `${first && nameOf(first.type)} came`,
+    );
+  }
+
+  /** A Client to which one message of that QoS was sent; its exchange is open under `id`. */
+  async delivery(qos: 1 | 2, init: ConnectInit = {}): Promise<{ readonly peer: Peer; readonly id: number }> {
+    const topic = this.topic("delivery");
+    const peer = await this.connect(init);
+    await this.subscribeAt(peer, topic, qos);
+    await this.published(await this.connect(), { topic, qos });
+    const { id, qos: came } = await peer.expect(TYPE.PUBLISH);
+    if (id === undefined || came !== qos) {
+      throw new Finding("inconclusive", `A message of QoS ${qos} was to be delivered; QoS ${came} came`);
+    }
+    return { peer, id };
   }
 
   /** A connection whose session goes on, or begins, and is kept for a minute; `clientId` is the same unless given. */
