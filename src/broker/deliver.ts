@@ -343,8 +343,10 @@ export function keepWaitingRetained(
 ): void {
   for (const { entry, subscription } of connection.retained?.clear() ?? []) {
     const message = entry.message;
+    const current = session.subscriptions.get(subscription.filter) === subscription; // [MQTT-3.10.4-2]
+    const own = subscription.noLocal && message?.publisher === session.clientId; // [MQTT-3.8.3-3]
     const qos = Math.min(message?.view.qos ?? 0, subscription.qos) as QoS;
-    if (message === undefined || qos === 0 || message.expiresAt <= now) continue;
+    if (message === undefined || !current || own || qos === 0 || message.expiresAt <= now) continue;
     deliver(broker, outgoingOf(message), session, qos, true, subscription.identifiers, undefined, now);
   }
 }
