@@ -61,8 +61,9 @@ export function deno(): string[] {
   return ["Deno" in globalThis ? process.execPath : "deno"];
 }
 
-/** The command that starts Bun: the one on the PATH, or the one that npm has. */
+/** The command that starts Bun: the one that runs this, the one on the PATH, or the one that npm has. */
 export function bun(): string[] {
+  if ("Bun" in globalThis) return [process.execPath];
   const found = spawnSync("bun", ["--version"], { stdio: "ignore" }).status === 0;
   return found ? ["bun"] : ["npx", "-y", "bun@^1.4.0"];
 }
