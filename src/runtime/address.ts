@@ -18,7 +18,6 @@ export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
 /** The port of a scheme when the URL names none. */
 const PORTS: Readonly<Record<string, number>> = { mqtt: 1883 };
-const SUPPORTED = Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(", ");
 
 /** Something that cannot be listened on. Its message is for the owner. */
 export class AddressError extends Error {
@@ -35,23 +34,27 @@ export function parseAddress(text: string): Address {
   const quoted = JSON.stringify(text);
   if (!(scheme in PORTS)) {
     const what = scheme === "" ? `${quoted} is not a URL` : `${quoted}: ${scheme}: is not supported`;
-    throw new AddressError(`${what}: write ${SUPPORTED}`);
+    throw new AddressError(`${what}: write ${supported()}`);
   }
   let url: URL;
   try {
     // Only schemes that browsers know have their host checked, so that of http is borrowed.
     url = new URL(text.replace(/^[^:]+:/, "http:"));
   } catch {
-    throw new AddressError(`${quoted} is not a URL: write ${SUPPORTED}`);
+    throw new AddressError(`${quoted} is not a URL: write ${supported()}`);
   }
   if (
     url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "" || url.pathname !== "/"
   ) {
-    throw new AddressError(`${quoted} has more than a host and a port: write ${SUPPORTED}`);
+    throw new AddressError(`${quoted} has more than a host and a port: write ${supported()}`);
   }
   // The URL parser drops the borrowed scheme's own port.
   const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : PORTS[scheme]!;
   return { scheme: "mqtt", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+function supported(): string {
+  return Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(", ");
 }
 
 /** The URL of an address. */
