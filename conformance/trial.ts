@@ -50,7 +50,7 @@ export interface Connected {
 /** Long enough for a case, short for a target that cannot be cleaned. */
 const KEPT_SECONDS = 60;
 
-/** What a narrow connection takes above its CONNACK. */
+/** What a narrow connection takes above what it must. */
 const NARROW_BYTES = 4;
 
 /** One run of one case at one level. */
@@ -240,11 +240,12 @@ export class Trial {
     if (granted !== qos) throw new Finding("unsupported", `QoS ${granted} is granted, QoS ${qos} is needed`);
   }
 
-  /** A connection whose Maximum Packet Size is hardly above its CONNACK: no room for explanations. Level 5. */
+  /** A connection that takes its CONNACK, a PUBLISH on `topic("x")`, and hardly more: no room for explanations. */
   async narrow(): Promise<{ readonly peer: Peer; readonly size: number }> {
     const { connack, peer: wide } = await this.connectAnd();
     wide.abort();
-    const size = connack.raw.length + NARROW_BYTES;
+    const message = this.publish({ topic: this.topic("x"), qos: 1 });
+    const size = Math.max(connack.raw.length, message.length) + NARROW_BYTES;
     return { peer: await this.connect({ properties: [property.maximumPacketSize(size)] }), size };
   }
 
