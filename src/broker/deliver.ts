@@ -60,11 +60,10 @@ export function canSend(connection: Connection): boolean {
     connection.outbox.size <= connection.broker.limits.outboundBytesMax;
 }
 
-/** Whether this session could take a QoS 1 or 2 message, now or into its queue. */
-export function canTake(session: Session, broker: Broker): boolean {
+/** Whether this session could take a QoS 1 or 2 message into its queue. */
+export function canTake(session: Session, outgoing: Outgoing, broker: Broker): boolean {
   if (session.ended || (session.connection === undefined && !session.kept)) return false;
-  return session.queued < broker.limits.queuedMessagesMax &&
-    session.queuedBytes < broker.limits.queuedBytesMax;
+  return fullQueue(broker, session, outgoing) === undefined;
 }
 
 /** Brings one message to one session; false if it will not get it. */
@@ -201,7 +200,7 @@ function enqueue(broker: Broker, session: Session, delivery: Delivery): boolean 
 function fullQueue(
   broker: Broker,
   session: Session,
-  message: Message,
+  message: Message | Outgoing,
 ): "queuedMessagesMax" | "queuedBytesMax" | undefined {
   if (session.queued >= broker.limits.queuedMessagesMax) return "queuedMessagesMax";
   if (session.queuedBytes + messageBytes(message) > broker.limits.queuedBytesMax) return "queuedBytesMax";

@@ -92,7 +92,7 @@ export type DropReason =
   | "queuedMessagesMax"
   | "queuedBytesMax"
   | "refused by the client"
-  | "session ended";
+  | "no member";
 
 /** Why a connection is refused or ended by us. */
 export interface Refusal {
@@ -126,7 +126,7 @@ export interface BrokerHooks {
   published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
   /** A message was handed to this Client's connection. */
   delivered?(message: MessageInfo, client: ClientInfo): void;
-  /** A message will not reach this session. */
+  /** A message will not reach this session; with `no member` it is a `$share` filter that nobody can take it for. */
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
   /** Something a Client wanted is not allowed; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;

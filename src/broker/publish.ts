@@ -378,9 +378,9 @@ function deliverOnce(
 /** §4.8.2 to one member of the group. */
 function deliverToGroup(broker: Broker, outgoing: Outgoing, group: SharedGroup, now: number): boolean {
   const { qos, retain } = outgoing.view;
-  const member = group.choose(qos, broker);
+  const member = group.choose(outgoing, broker);
   if (member === undefined) {
-    broker.counters.dropped++;
+    drop(broker, outgoing.topic, outgoing.view, group.filter.text, "no member");
     return false;
   }
   const least = Math.min(qos, member.qos) as QoS; // [MQTT-4.8.2-3]
@@ -398,7 +398,6 @@ export function deliverToOther(broker: Broker, delivery: Delivery, now: number):
     expiresAt: message.expiresAt,
     message,
   };
-  if (message.expiresAt > now && !deliverToGroup(broker, outgoing, group!, now)) {
-    drop(broker, message.topic, message.view, group!.filter.text, "session ended");
-  }
+  if (message.expiresAt > now) deliverToGroup(broker, outgoing, group!, now);
+  else drop(broker, message.topic, message.view, group!.filter.text, "expired");
 }

@@ -3,13 +3,12 @@
  * Knows members and turns; refuses to know how a message is delivered.
  * @module
  */
-import type { QoS } from "../codec/packet.ts";
 import type { TopicFilter } from "../topic/filter.ts";
-import { canSend, canTake } from "./deliver.ts";
+import { canSend, canTake, type Outgoing } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import type { Subscription } from "./session.ts";
 
-type Test = (member: Subscription, qos: QoS, broker: Broker) => boolean;
+type Test = (member: Subscription, outgoing: Outgoing, broker: Broker) => boolean;
 
 /** All members of one `$share/NAME/FILTER`. */
 export class SharedGroup {
@@ -22,12 +21,12 @@ export class SharedGroup {
   }
 
   /**
-   * The member that gets a message of `qos`. Members take turns: first those that can be sent it at once, then connected
+   * The member that gets a message. Members take turns: first those that can be sent it at once, then connected
    * ones that can queue it, then disconnected ones that can. Undefined if nobody can take it.
    */
-  choose(qos: QoS, broker: Broker): Subscription | undefined {
-    return this.#next(sendsNow, qos, broker) ?? this.#next(queuesConnected, qos, broker) ??
-      this.#next(queues, qos, broker);
+  choose(outgoing: Outgoing, broker: Broker): Subscription | undefined {
+    return this.#next(sendsNow, outgoing, broker) ?? this.#next(queuesConnected, outgoing, broker) ??
+      this.#next(queues, outgoing, broker);
   }
 
   /** A member leaves; the turn of the others is not changed by it. */
@@ -38,11 +37,11 @@ export class SharedGroup {
     if (at < this.#turn) this.#turn--;
   }
 
-  #next(test: Test, qos: QoS, broker: Broker): Subscription | undefined {
+  #next(test: Test, outgoing: Outgoing, broker: Broker): Subscription | undefined {
     const count = this.members.length;
     for (let i = 0; i < count; i++) {
       const at = (this.#turn + i) % count;
-      if (test(this.members[at]!, qos, broker)) {
+      if (test(this.members[at]!, outgoing, broker)) {
         this.#turn = (at + 1) % count;
         return this.members[at];
       }
@@ -51,17 +50,17 @@ export class SharedGroup {
   }
 }
 
-function sendsNow({ session, qos: granted }: Subscription, qos: QoS, broker: Broker): boolean {
+function sendsNow({ session, qos }: Subscription, { view }: Outgoing, broker: Broker): boolean {
   const connection = session.connection;
   if (connection === undefined) return false;
-  if (Math.min(qos, granted) === 0) return connection.outbox.size <= broker.limits.outboundBytesMax;
+  if (Math.min(view.qos, qos) === 0) return connection.outbox.size <= broker.limits.outboundBytesMax;
   return session.queued === 0 && session.resend === undefined && canSend(connection);
 }
 
-function queuesConnected(member: Subscription, qos: QoS, broker: Broker): boolean {
-  return member.session.connection !== undefined && queues(member, qos, broker);
+function queuesConnected(member: Subscription, outgoing: Outgoing, broker: Broker): boolean {
+  return member.session.connection !== undefined && queues(member, outgoing, broker);
 }
 
-function queues({ session, qos: granted }: Subscription, qos: QoS, broker: Broker): boolean {
-  return Math.min(qos, granted) > 0 && canTake(session, broker);
+function queues({ session, qos }: Subscription, outgoing: Outgoing, broker: Broker): boolean {
+  return Math.min(outgoing.view.qos, qos) > 0 && canTake(session, outgoing, broker);
 }

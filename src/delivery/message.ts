@@ -19,9 +19,9 @@ export interface Message {
   readonly publisher: string | undefined;
 }
 
-/** What a message counts for in the limits on bytes. */
-export function messageBytes(message: Message): number {
-  return message.view.bytes.length + OVERHEAD_BYTES;
+/** What a message, kept or still in its chunk, counts for in the limits on bytes. */
+export function messageBytes({ view }: { readonly view: PublishView }): number {
+  return view.end - view.at + OVERHEAD_BYTES;
 }
 
 /** §3.3.2.3.3 whole seconds left at `now`, never below 0; 0 too if the message does not expire. */
