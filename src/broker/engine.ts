@@ -118,7 +118,7 @@ export class Broker {
     this.store = options.store;
     this.maximumQos = options.maximumQos ?? 2;
     this.topics = new KnownTopics(this.tree, this.limits.knownTopicsMax);
-    this.retained = new Retained(this.timers, this.limits);
+    this.retained = new Retained(this.timers, this.limits, (topic) => this.unretain(topic));
     this.runs = options.authorize === undefined && this.hooks.published === undefined &&
       this.hooks.delivered === undefined;
     this.#random = options.random ?? seededRandom(0);
@@ -360,6 +360,13 @@ export class Broker {
     session.expirySeconds = seconds;
   }
 
+  /** Removes the retained message of a topic, if there is one. */
+  unretain(topic: string): void {
+    if (!this.retained.remove(topic) || this.store === undefined) return;
+    this.store.retained(topic, undefined);
+    this.facts++;
+  }
+
   /** Tells the store of a session that is new or changed. */
   saved(session: Session): void {
     if (this.store === undefined) return;
@@ -433,43 +440,44 @@ export class Broker {
 
   #restoreSession({ session: record, subscriptions, deliveries, received }: StoredSession): void {
     const session = new Session(this, record.clientId, record.level);
-    session.expirySeconds = record.expirySeconds;
     this.sessions.set(session.clientId, session);
     for (const subscription of subscriptions) {
       subscribe(this, session, parseFilter(subscription.filter) as TopicFilter, subscription);
     }
+    session.expirySeconds = record.expirySeconds; // not before: the store knows the subscriptions already
     for (const stored of deliveries) this.#restoreDelivery(session, stored);
     if (received.length > 0) session.received = new Set(received);
     if (record.will !== undefined) {
       const { message, delaySeconds, dueAt } = record.will;
       session.pendingWill = new PendingWill(this, session, { message: messageOf(message), delaySeconds });
-      this.timers.schedule(session.pendingWill, dueAt ?? 0); // who was connected lost its connection
+      if (dueAt !== undefined) this.timers.schedule(session.pendingWill, dueAt);
     }
     if (record.expiresAt !== undefined) this.timers.schedule(session, record.expiresAt);
-    else this.#expireFromFirstTick(session);
+    else this.#loseAtFirstTick(session);
     session.stored = true;
   }
 
-  /** A session that was connected when the Server ended: its interval begins at the first time we are told. */
-  #expireFromFirstTick(session: Session): void {
-    if (session.expirySeconds === NEVER_EXPIRES) return;
-    this.timers.schedule({
-      heapIndex: -1,
-      heapTime: 0,
-      due: (now) => {
-        if (session.connection === undefined && !session.ended) {
-          this.timers.schedule(session, now + intervalMs(session.expirySeconds));
-          this.saved(session);
-        }
-      },
-    }, 0);
+  /** Who was connected when the Server ended has lost its connection: for us, at the first time we are told. */
+  #loseAtFirstTick(session: Session): void {
+    const will = session.pendingWill;
+    const due = (now: number): void => {
+      if (session.connection !== undefined || session.ended) return;
+      if (session.expirySeconds !== NEVER_EXPIRES && session.heapIndex < 0) {
+        this.timers.schedule(session, now + intervalMs(session.expirySeconds));
+      }
+      if (will !== undefined && will === session.pendingWill) {
+        this.timers.schedule(will, now + Math.min(will.will.delaySeconds, session.expirySeconds) * 1000);
+      }
+      this.saved(session);
+    };
+    this.timers.schedule({ heapIndex: -1, heapTime: 0, due }, 0);
   }
 
   #restoreDelivery(session: Session, stored: StoredSession["deliveries"][number]): void {
     const { order, message, retain, subscriptionIdentifiers, share, step, packetId } = stored;
     const delivery: Delivery = {
       order,
-      message: messageOf(message),
+      message: step === "released" ? forgotten() : messageOf(message),
       qos: stored.qos === 2 ? 2 : 1,
       retain,
       subscriptionIdentifiers,
@@ -489,6 +497,11 @@ export class Broker {
 /** When a message that is published at `now` expires. */
 function expiry(view: PublishView, now: number): number {
   return view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000;
+}
+
+/** In place of a message that is only to be released: a store need not keep it. */
+function forgotten(): Message {
+  return { topic: "", view: new PublishView(), expiresAt: Infinity, publisher: undefined };
 }
 
 function messageOf({ frame, level5, expiresAt, publisher }: StoredMessage): Message {

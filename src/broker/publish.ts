@@ -307,10 +307,7 @@ export function retain(
 ): "retainedMessagesMax" | "retainedBytesMax" | undefined {
   const { topic, view, publisher, expiresAt } = outgoing;
   if (view.payloadLength === 0) { // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
-    if (broker.retained.remove(topic) && broker.store !== undefined) {
-      broker.store.retained(topic, undefined);
-      broker.facts++;
-    }
+    broker.unretain(topic);
     return undefined;
   }
   outgoing.view = view.copy();

@@ -8,7 +8,7 @@ import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameTree } from "../topic/tree.ts";
 import type { LimitName, Limits } from "./limits.ts";
 
-/** The place of one topic; `message` is undefined once it is removed. `due()` removes it when it expires. */
+/** The place of one topic; `message` is undefined once it is removed. `due()` has it removed when it expires. */
 export class RetainedEntry implements Deadline {
   heapIndex = -1;
   heapTime = 0;
@@ -21,7 +21,7 @@ export class RetainedEntry implements Deadline {
   }
 
   due(): void {
-    if (this.message !== undefined) this.#retained.remove(this.message.topic);
+    if (this.message !== undefined) this.#retained.expired(this.message.topic);
   }
 }
 
@@ -31,10 +31,13 @@ export class Retained {
   #bytes = 0;
   #timers: Timers;
   #limits: Limits;
+  /** Calls `remove()`, and tells who else has to know. */
+  readonly expired: (topic: string) => void;
 
-  constructor(timers: Timers, limits: Limits) {
+  constructor(timers: Timers, limits: Limits, expired: (topic: string) => void) {
     this.#timers = timers;
     this.#limits = limits;
+    this.expired = expired;
   }
 
   /** How many there are. */

@@ -1,0 +1,453 @@
+/** §4.1 What a store kept is there again: broker A ends without a word, broker B has the same store. @module */
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import type { ProtocolLevel, Will, WillProperties } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { Told } from "../testing/ended.ts";
+import { type ConnectInit, Pair, type PublishInit, type StubClient } from "../testing/pair.ts";
+import { MemoryStore } from "./mod.ts";
+
+const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
+
+/** One broker after the other on one store. */
+class Life {
+  readonly store: MemoryStore = new MemoryStore();
+  told: Told = new Told();
+  pair: Pair;
+
+  constructor() {
+    this.pair = new Pair({ store: this.store, hooks: this.told.hooks });
+  }
+
+  /** The process dies and another one begins `ms` later; `tick` says whether its clock has already told it the time. */
+  restart(ms = 0, tick = true): void {
+    const now = this.pair.now + ms;
+    this.told = new Told();
+    this.pair = new Pair({ store: this.store, hooks: this.told.hooks });
+    this.pair.now = now;
+    if (tick) this.pair.advance(0);
+  }
+
+  /** A Client whose session stays for ten minutes. */
+  connect(init: ConnectInit = {}): StubClient {
+    return this.pair.connect({ cleanStart: false, properties: { sessionExpiryInterval: 600 }, ...init });
+  }
+
+  publish(init: PublishInit): void {
+    this.pair.broker.publish({ payload: "", ...init }, this.pair.now);
+    this.pair.settle();
+  }
+
+  /** The sessions that the store has, by identifier. */
+  get stored(): string[] {
+    return [...this.store.sessions()].map(({ session }) => session.clientId);
+  }
+}
+
+/** What has come, short. */
+function take(client: StubClient): string[] {
+  client.pair.settle();
+  return client.inbox.splice(0).map((packet) => {
+    const name = Object.entries(PacketType).find(([, type]) => type === packet.type)![0];
+    const id = "packetId" in packet ? packet.packetId : "-";
+    if (packet.type !== PacketType.PUBLISH) return `${name} ${id}`;
+    return `${name} ${id}${packet.dup ? " dup" : ""} ${new TextDecoder().decode(packet.payload)}`;
+  });
+}
+
+describe("sessions", () => {
+  for (const level of [3, 4, 5] as ProtocolLevel[]) {
+    const init = level === 5 ? { level } : { level, properties: {} };
+    test(`[MQTT-3.1.2-5] [MQTT-4.1.0-1] subscriptions and what is queued, level ${level}`, () => {
+      const life = new Life();
+      const client = life.connect(init);
+      client.subscribe({ filter: "a/+", qos: 1 }, "b", "gone");
+      client.unsubscribe("gone");
+      client.lose();
+      for (const [topic, payload] of [["a/1", "one"], ["b", "two"], ["gone", "x"]]) {
+        life.publish({ topic: topic!, qos: 2, payload: payload! });
+      }
+      life.restart(1_000);
+      life.publish({ topic: "b", qos: 1, payload: "three" });
+      const again = life.connect(init);
+      if (level > 3) assertEquals(again.connack?.sessionPresent, true);
+      const publishes = again.takePublishes();
+      assertEquals(publishes.map(({ topic, qos, dup }) => [topic, qos, dup]), [["a/1", 1, false], [
+        "b",
+        2,
+        false,
+      ], [
+        "b",
+        1,
+        false,
+      ]]);
+      life.publish({ topic: "gone", qos: 1 });
+      again.assertSilent();
+    });
+
+    test(`[MQTT-4.4.0-1] messages at every step on their way to the Client, level ${level}`, () => {
+      const life = new Life();
+      const client = life.connect(init);
+      client.subscribe("t");
+      for (const payload of ["one", "acknowledged"]) life.publish({ topic: "t", qos: 1, payload });
+      for (const payload of ["two", "released", "done"]) life.publish({ topic: "t", qos: 2, payload });
+      client.acknowledge(PUBACK, 2);
+      for (const id of [4, 5]) client.acknowledge(PUBREC, id);
+      client.acknowledge(PUBCOMP, 5);
+      life.restart();
+      const again = life.connect(init);
+      assertEquals(take(again), ["PUBREL 4", "PUBLISH 1 dup one", "PUBLISH 3 dup two"]);
+      life.publish({ topic: "t", qos: 1, payload: "new" });
+      const [fresh] = again.takePublishes();
+      assertEquals([1, 3, 4].includes(fresh!.packetId!), false); // [MQTT-2.2.1-4]
+      for (const id of [1, fresh!.packetId!]) again.acknowledge(PUBACK, id);
+      again.acknowledge(PUBREC, 3);
+      for (const id of [3, 4]) again.acknowledge(PUBCOMP, id);
+      life.restart();
+      take(again);
+      life.connect(init).assertSilent();
+    });
+
+    test(`[MQTT-4.3.3-10] QoS 2 identifiers that came from the Client, level ${level}`, () => {
+      const life = new Life();
+      const watcher = life.connect({ clientId: "watcher" });
+      watcher.subscribe("t");
+      const client = life.connect(init);
+      for (const packetId of [7, 8]) client.publish({ topic: "t", qos: 2, packetId, payload: `${packetId}` });
+      client.acknowledge(PUBREL, 8);
+      life.restart();
+      const second = life.connect({ clientId: "watcher" });
+      assertEquals(take(second), ["PUBLISH 1 dup 7", "PUBLISH 2 dup 8"]);
+      const again = life.connect(init);
+      again.publish({ topic: "t", qos: 2, packetId: 7, dup: true, payload: "7" });
+      assertEquals(take(again), ["PUBREC 7"]);
+      second.assertSilent();
+      again.acknowledge(PUBREL, 7);
+      assertEquals(take(again), ["PUBCOMP 7"]);
+      again.publish({ topic: "t", qos: 2, packetId: 8, payload: "a new 8" });
+      assertEquals(take(second), ["PUBLISH 3 a new 8"]);
+    });
+  }
+
+  test("subscriptions with all their options", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribeWith({ subscriptionIdentifier: 7 }, {
+      filter: "a",
+      retainAsPublished: true,
+      noLocal: true,
+    });
+    client.subscribeWith({ subscriptionIdentifier: 9 }, { filter: "b", qos: 1 }, { filter: "b", qos: 0 });
+    life.restart();
+    const again = life.connect();
+    again.publish({ topic: "a", qos: 0, retain: true });
+    assertEquals(again.takePublishes(), []); // No Local
+    life.publish({ topic: "a", retain: true });
+    assertEquals(
+      again.takePublishes().map(({ retain, properties }) => [retain, properties?.subscriptionIdentifiers]),
+      [
+        [true, [7]],
+      ],
+    );
+    life.publish({ topic: "b", qos: 2 });
+    assertEquals(
+      again.takePublishes().map(({ qos, properties }) => [qos, properties?.subscriptionIdentifiers]),
+      [[0, [9]]],
+    );
+  });
+
+  test("[MQTT-4.8.2-4] a Shared Subscription and what waits by it", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("$share/g/t");
+    client.lose();
+    life.publish({ topic: "t", qos: 1, payload: "one" });
+    life.restart();
+    assertEquals(life.pair.broker.groups.size, 1);
+    life.publish({ topic: "t", qos: 1, payload: "two" });
+    const again = life.connect();
+    assertEquals(again.takeTexts(), ["one", "two"]);
+    again.unsubscribe("$share/g/t");
+    assertEquals([life.pair.broker.groups.size, life.pair.broker.tree.size], [0, 0]);
+  });
+
+  test("[MQTT-3.3.2-6] Message Expiry Interval counts on while nobody runs", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    client.lose();
+    for (const messageExpiryInterval of [10, 60]) {
+      life.publish({
+        topic: "t",
+        qos: 1,
+        payload: `${messageExpiryInterval}`,
+        properties: { messageExpiryInterval },
+      });
+    }
+    life.restart(20_000);
+    const publishes = life.connect().takePublishes();
+    assertEquals(publishes.map(({ properties }) => properties?.messageExpiryInterval), [40]);
+  });
+
+  test("what is known already is not told to the store again", () => {
+    const life = new Life();
+    const client = life.connect({ will: will() });
+    client.subscribe("t", "$share/g/t");
+    client.publish({ topic: "t", qos: 2, retain: true });
+    life.restart(0, false);
+    assertEquals([life.pair.broker.facts, life.pair.broker.dirty], [0, false]);
+  });
+
+  test("a session that ends with its connection is never stored", () => {
+    const life = new Life();
+    for (const init of [{ properties: {} }, { level: 4, cleanStart: true, properties: {} }] as const) {
+      const client = life.connect({ ...init, will: will() });
+      client.subscribe("t", "$share/g/t");
+      client.publish({ topic: "t", qos: 2 });
+      client.acknowledge(PUBREC, 1);
+      client.unsubscribe("t");
+      client.lose();
+      assertEquals([life.pair.broker.facts, life.stored], [0, []]);
+    }
+  });
+
+  test("[MQTT-3.1.2-4] one that Clean Start, DISCONNECT or a shorter interval ended is gone from the store", () => {
+    const ends: ((life: Life, client: StubClient) => void)[] = [
+      (life) => life.connect({ cleanStart: true, properties: {} }),
+      (_life, client) => client.disconnect(0, { sessionExpiryInterval: 0 }),
+      (life) => life.connect({ properties: {} }),
+      (life, client) => (client.lose(), life.pair.advance(600_000)),
+    ];
+    for (const end of ends) {
+      const life = new Life();
+      const client = life.connect();
+      client.subscribe("t");
+      assertEquals(life.stored, ["stub"]);
+      end(life, client);
+      life.pair.settle();
+      assertEquals(life.stored, []);
+    }
+  });
+
+  test("[MQTT-3.2.2-16] assigned identifiers do not meet those of before", () => {
+    const life = new Life();
+    const first = life.connect({ clientId: "" }).connack?.properties?.assignedClientIdentifier;
+    life.restart();
+    const second = life.connect({ clientId: "" });
+    assertEquals(second.connack?.sessionPresent, false);
+    assertEquals(life.stored.includes(first!), true);
+    assertEquals(life.stored.length, 2);
+  });
+
+  test("a delivery whose released message the store has forgotten comes back as PUBREL", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    life.publish({ topic: "t", qos: 2 });
+    client.acknowledge(PUBREC, 1);
+    const sessions = life.store.sessions.bind(life.store);
+    life.store.sessions = function* () {
+      for (const one of sessions()) {
+        const deliveries = one.deliveries.map((each) => ({
+          ...each,
+          message: { ...each.message, frame: new Uint8Array() },
+        }));
+        yield { ...one, deliveries };
+      }
+    };
+    life.restart();
+    const again = life.connect();
+    assertEquals(take(again), ["PUBREL 1"]);
+    again.acknowledge(PUBCOMP, 1);
+    life.restart();
+    assertEquals(take(life.connect()), []);
+  });
+});
+
+describe("Session Expiry Interval", () => {
+  test("[MQTT-4.1.0-2] counts on while nobody runs", () => {
+    for (const [down, left] of [[599_999, 1], [600_000, 0], [3_600_000, 0]] as const) {
+      const life = new Life();
+      life.connect().lose();
+      life.restart(down);
+      assertEquals(life.pair.broker.sessions.size, left);
+      life.pair.advance(1);
+      assertEquals([life.pair.broker.sessions.size, life.stored], [0, []]);
+    }
+  });
+
+  test("[MQTT-4.1.0-2] one that is over is not there for a Client that is quicker than the clock", () => {
+    const life = new Life();
+    life.connect().lose();
+    life.restart(600_000, false);
+    assertEquals(life.connect().connack?.sessionPresent, false);
+  });
+
+  test("of who was connected begins when the new broker is told the time", () => {
+    const life = new Life();
+    life.connect();
+    life.connect({ clientId: "never", properties: { sessionExpiryInterval: 0xffff_ffff } });
+    life.restart(3_600_000);
+    life.pair.advance(599_999);
+    assertEquals([...life.pair.broker.sessions.keys()], ["stub", "never"]);
+    life.restart(0);
+    life.pair.advance(1);
+    assertEquals([...life.pair.broker.sessions.keys()], ["never"]);
+    life.pair.advance(1e12);
+    assertEquals(life.stored, ["never"]);
+  });
+
+  test("of who comes back before the new broker is told the time begins when it leaves", () => {
+    const life = new Life();
+    life.connect();
+    life.restart(1_000, false);
+    const client = life.connect();
+    life.pair.advance(700_000);
+    client.assertSilent();
+    client.lose();
+    life.pair.advance(599_999);
+    assertEquals(life.pair.broker.sessions.size, 1);
+    life.pair.advance(1);
+    life.pair.assertEmpty();
+  });
+});
+
+describe("retained messages", () => {
+  test("[MQTT-3.3.1-5] [MQTT311-3.1.2-7] are there, at their QoS, with their properties; removed ones are not", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.publish({ topic: "a", payload: "old", retain: true });
+    client.publish({ topic: "a", payload: "a", retain: true, qos: 1, properties: { contentType: "text" } });
+    client.publish({ topic: "b", payload: "b", retain: true });
+    client.publish({ topic: "b", payload: "", retain: true });
+    life.connect({ clientId: "four", level: 4, properties: {} }).publish({
+      topic: "c",
+      payload: "c",
+      retain: true,
+    });
+    life.restart();
+    const watcher = life.connect();
+    watcher.subscribe("+");
+    const publishes = watcher.takePublishes().sort((a, b) => a.topic < b.topic ? -1 : 1);
+    assertEquals(
+      publishes.map(({ topic, qos, retain, properties }) => [topic, qos, retain, properties?.contentType]),
+      [
+        ["a", 1, true, "text"],
+        ["c", 0, true, undefined],
+      ],
+    );
+  });
+
+  test("[MQTT-3.3.2-5] one that has expired is gone, from the store too", () => {
+    const life = new Life();
+    for (const [topic, messageExpiryInterval] of [["a", 10], ["b", 20], ["c", 60]] as const) {
+      life.publish({ topic, payload: topic, retain: true, properties: { messageExpiryInterval } });
+    }
+    life.pair.advance(10_000);
+    assertEquals([...life.store.retainedMessages()].length, 2);
+    life.restart(20_000);
+    assertEquals([...life.store.retainedMessages()].length, 1);
+    const client = life.connect();
+    client.subscribe("+");
+    assertEquals(
+      client.takePublishes().map(({ topic, properties }) => [topic, properties?.messageExpiryInterval]),
+      [[
+        "c",
+        30,
+      ]],
+    );
+  });
+});
+
+function will(properties?: WillProperties): Will {
+  const will = { topic: "w", payload: new TextEncoder().encode("bye"), qos: 1, retain: false } as const;
+  return properties === undefined ? will : { ...will, properties };
+}
+
+describe("wills", () => {
+  /** A life with a watcher whose session stays, and a Client with a will that waits for that long. */
+  function open(willDelayInterval: number, sessionExpiryInterval = 600): { life: Life; client: StubClient } {
+    const life = new Life();
+    life.connect({ clientId: "watcher", properties: { sessionExpiryInterval: 0xffff_ffff } }).subscribe("w");
+    const properties = { sessionExpiryInterval };
+    return { life, client: life.connect({ properties, will: will({ willDelayInterval }) }) };
+  }
+
+  /** What the watcher finds now. */
+  function seen(life: Life): string[] {
+    const watcher = life.connect({ clientId: "watcher", properties: { sessionExpiryInterval: 0xffff_ffff } });
+    const publishes = watcher.takePublishes();
+    for (const { packetId } of publishes) watcher.acknowledge(PUBACK, packetId!);
+    watcher.lose();
+    return publishes.map(({ payload }) => new TextDecoder().decode(payload));
+  }
+
+  test("[MQTT-3.1.2-8] [MQTT-3.1.2-10] of who was connected is published, once", () => {
+    const { life } = open(0);
+    life.restart(5_000);
+    assertEquals(seen(life), ["bye"]);
+    life.restart(5_000);
+    life.pair.advance(3_600_000);
+    assertEquals(seen(life), []);
+  });
+
+  test("[MQTT-3.1.3-9] with a delay it waits, from when the new broker is told the time", () => {
+    const { life } = open(10);
+    life.restart(60_000);
+    life.pair.advance(9_999);
+    assertEquals(seen(life), []);
+    life.restart(0); // the deadline is known by now
+    life.pair.advance(1);
+    assertEquals(seen(life), ["bye"]);
+  });
+
+  test("[MQTT-3.1.2-8] but no longer than the session", () => {
+    const { life } = open(100, 30);
+    life.restart(60_000);
+    life.pair.advance(29_999);
+    assertEquals(seen(life), []);
+    life.pair.advance(1);
+    assertEquals(seen(life), ["bye"]);
+  });
+
+  for (const tick of [true, false]) {
+    test(`[MQTT-3.1.3-9] and is not published if its Client is back in time, ${tick ? "after" : "before"} the clock`, () => {
+      const { life } = open(10);
+      life.restart(1_000, tick);
+      life.connect().disconnect();
+      life.pair.advance(599_999);
+      assertEquals(seen(life), []);
+    });
+  }
+
+  test("[MQTT-3.1.2-8] one that waits already keeps its time", () => {
+    for (const [down, more] of [[4_000, 6_000], [9_999, 1], [10_000, 0], [500_000, 0]] as const) {
+      const { life, client } = open(10);
+      client.lose();
+      life.restart(down);
+      if (more > 0) {
+        life.pair.advance(more - 1);
+        assertEquals(seen(life), []);
+        life.pair.advance(1);
+      }
+      assertEquals(seen(life), ["bye"]);
+      life.restart(0);
+      life.pair.advance(3_600_000);
+      assertEquals(seen(life), []);
+    }
+  });
+
+  test("[MQTT-3.1.2-10] [MQTT-3.14.4-3] none after DISCONNECT, and none for who came back without one", () => {
+    const gone = open(10);
+    gone.client.disconnect();
+    gone.life.restart(60_000);
+    gone.life.pair.advance(3_600_000);
+    assertEquals(seen(gone.life), []);
+    const back = open(10);
+    back.client.lose();
+    back.life.connect({ will: undefined as never });
+    back.life.restart(60_000);
+    back.life.pair.advance(3_600_000);
+    assertEquals(seen(back.life), []);
+  });
+});
