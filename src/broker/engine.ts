@@ -418,7 +418,12 @@ export class Broker {
       connection.heldNow = connection.heldNext;
       connection.heldNext = Infinity;
     }
-    const commit = this.store!.commit();
+    let commit: Commit;
+    try {
+      commit = this.store!.commit();
+    } catch (error) {
+      return this.commitFailed(error);
+    }
     if (commit === undefined) this.committed();
     return commit;
   }
