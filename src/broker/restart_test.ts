@@ -1,48 +1,13 @@
 /** §4.1 What a store kept is there again: broker A ends without a word, broker B has the same store. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import type { ProtocolLevel, Will, WillProperties } from "../codec/packet.ts";
+import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { Told } from "../testing/ended.ts";
-import { type ConnectInit, Pair, type PublishInit, type StubClient } from "../testing/pair.ts";
-import { MemoryStore } from "./mod.ts";
+import { Life } from "../testing/life.ts";
+import type { StubClient } from "../testing/pair.ts";
 
+const WILL = { topic: "w", payload: new Uint8Array(), qos: 1, retain: false } as const;
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
-
-/** One broker after the other on one store. */
-class Life {
-  readonly store: MemoryStore = new MemoryStore();
-  told: Told = new Told();
-  pair: Pair;
-
-  constructor() {
-    this.pair = new Pair({ store: this.store, hooks: this.told.hooks });
-  }
-
-  /** The process dies and another one begins `ms` later; `tick` says whether its clock has already told it the time. */
-  restart(ms = 0, tick = true): void {
-    const now = this.pair.now + ms;
-    this.told = new Told();
-    this.pair = new Pair({ store: this.store, hooks: this.told.hooks });
-    this.pair.now = now;
-    if (tick) this.pair.advance(0);
-  }
-
-  /** A Client whose session stays for ten minutes. */
-  connect(init: ConnectInit = {}): StubClient {
-    return this.pair.connect({ cleanStart: false, properties: { sessionExpiryInterval: 600 }, ...init });
-  }
-
-  publish(init: PublishInit): void {
-    this.pair.broker.publish({ payload: "", ...init }, this.pair.now);
-    this.pair.settle();
-  }
-
-  /** The sessions that the store has, by identifier. */
-  get stored(): string[] {
-    return [...this.store.sessions()].map(({ session }) => session.clientId);
-  }
-}
 
 /** What has come, short. */
 function take(client: StubClient): string[] {
@@ -191,7 +156,7 @@ describe("sessions", () => {
 
   test("what is known already is not told to the store again", () => {
     const life = new Life();
-    const client = life.connect({ will: will() });
+    const client = life.connect({ will: WILL });
     client.subscribe("t", "$share/g/t");
     client.publish({ topic: "t", qos: 2, retain: true });
     life.restart(0, false);
@@ -201,7 +166,7 @@ describe("sessions", () => {
   test("a session that ends with its connection is never stored", () => {
     const life = new Life();
     for (const init of [{ properties: {} }, { level: 4, cleanStart: true, properties: {} }] as const) {
-      const client = life.connect({ ...init, will: will() });
+      const client = life.connect({ ...init, will: WILL });
       client.subscribe("t", "$share/g/t");
       client.publish({ topic: "t", qos: 2 });
       client.acknowledge(PUBREC, 1);
@@ -356,98 +321,5 @@ describe("retained messages", () => {
         30,
       ]],
     );
-  });
-});
-
-function will(properties?: WillProperties): Will {
-  const will = { topic: "w", payload: new TextEncoder().encode("bye"), qos: 1, retain: false } as const;
-  return properties === undefined ? will : { ...will, properties };
-}
-
-describe("wills", () => {
-  /** A life with a watcher whose session stays, and a Client with a will that waits for that long. */
-  function open(willDelayInterval: number, sessionExpiryInterval = 600): { life: Life; client: StubClient } {
-    const life = new Life();
-    life.connect({ clientId: "watcher", properties: { sessionExpiryInterval: 0xffff_ffff } }).subscribe("w");
-    const properties = { sessionExpiryInterval };
-    return { life, client: life.connect({ properties, will: will({ willDelayInterval }) }) };
-  }
-
-  /** What the watcher finds now. */
-  function seen(life: Life): string[] {
-    const watcher = life.connect({ clientId: "watcher", properties: { sessionExpiryInterval: 0xffff_ffff } });
-    const publishes = watcher.takePublishes();
-    for (const { packetId } of publishes) watcher.acknowledge(PUBACK, packetId!);
-    watcher.lose();
-    return publishes.map(({ payload }) => new TextDecoder().decode(payload));
-  }
-
-  test("[MQTT-3.1.2-8] [MQTT-3.1.2-10] of who was connected is published, once", () => {
-    const { life } = open(0);
-    life.restart(5_000);
-    assertEquals(seen(life), ["bye"]);
-    life.restart(5_000);
-    life.pair.advance(3_600_000);
-    assertEquals(seen(life), []);
-  });
-
-  test("[MQTT-3.1.3-9] with a delay it waits, from when the new broker is told the time", () => {
-    const { life } = open(10);
-    life.restart(60_000);
-    life.pair.advance(9_999);
-    assertEquals(seen(life), []);
-    life.restart(0); // the deadline is known by now
-    life.pair.advance(1);
-    assertEquals(seen(life), ["bye"]);
-  });
-
-  test("[MQTT-3.1.2-8] but no longer than the session", () => {
-    const { life } = open(100, 30);
-    life.restart(60_000);
-    life.pair.advance(29_999);
-    assertEquals(seen(life), []);
-    life.pair.advance(1);
-    assertEquals(seen(life), ["bye"]);
-  });
-
-  for (const tick of [true, false]) {
-    test(`[MQTT-3.1.3-9] and is not published if its Client is back in time, ${tick ? "after" : "before"} the clock`, () => {
-      const { life } = open(10);
-      life.restart(1_000, tick);
-      life.connect().disconnect();
-      life.pair.advance(599_999);
-      assertEquals(seen(life), []);
-    });
-  }
-
-  test("[MQTT-3.1.2-8] one that waits already keeps its time", () => {
-    for (const [down, more] of [[4_000, 6_000], [9_999, 1], [10_000, 0], [500_000, 0]] as const) {
-      const { life, client } = open(10);
-      client.lose();
-      life.restart(down);
-      if (more > 0) {
-        life.pair.advance(more - 1);
-        assertEquals(seen(life), []);
-        life.pair.advance(1);
-      }
-      assertEquals(seen(life), ["bye"]);
-      life.restart(0);
-      life.pair.advance(3_600_000);
-      assertEquals(seen(life), []);
-    }
-  });
-
-  test("[MQTT-3.1.2-10] [MQTT-3.14.4-3] none after DISCONNECT, and none for who came back without one", () => {
-    const gone = open(10);
-    gone.client.disconnect();
-    gone.life.restart(60_000);
-    gone.life.pair.advance(3_600_000);
-    assertEquals(seen(gone.life), []);
-    const back = open(10);
-    back.client.lose();
-    back.life.connect({ will: undefined as never });
-    back.life.restart(60_000);
-    back.life.pair.advance(3_600_000);
-    assertEquals(seen(back.life), []);
   });
 });
