@@ -4,7 +4,20 @@
  */
 import type { ServerCase } from "../case.ts";
 import { CASES as PUBLISH_FLAGS } from "./3_3_publish_flags.ts";
+import { CASES as PUBLISH_RETAIN } from "./3_3_publish_retain.ts";
+import { CASES as PUBLISH_TOPIC } from "./3_3_publish_topic.ts";
+import { CASES as PUBLISH_PROPERTIES } from "./3_3_publish_properties.ts";
+import { CASES as PUBLISH_PROPERTY_ERRORS } from "./3_3_publish_property_errors.ts";
+import { CASES as PUBLISH_ALIAS } from "./3_3_publish_alias.ts";
 import { CASES as PING } from "./3_12_ping.ts";
 
 /** The cases for Servers. */
-export const SERVER_CASES: readonly ServerCase[] = [...PUBLISH_FLAGS, ...PING];
+export const SERVER_CASES: readonly ServerCase[] = [
+  ...PUBLISH_FLAGS,
+  ...PUBLISH_RETAIN,
+  ...PUBLISH_TOPIC,
+  ...PUBLISH_PROPERTIES,
+  ...PUBLISH_PROPERTY_ERRORS,
+  ...PUBLISH_ALIAS,
+  ...PING,
+];
