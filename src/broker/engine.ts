@@ -535,12 +535,27 @@ function limitsOf(given: Partial<Limits>): Limits {
   return limits;
 }
 
+/** Every hook: those of an owner that is a class are not its own keys. */
+const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
+  connected: true,
+  disconnected: true,
+  refused: true,
+  subscribed: true,
+  unsubscribed: true,
+  published: true,
+  delivered: true,
+  dropped: true,
+  denied: true,
+  limited: true,
+  sessionEnded: true,
+  failed: true,
+};
+
 /** Hooks whose exceptions stay with their owner. */
 function guarded(hooks: BrokerHooks): BrokerHooks {
   const safe: Record<string, (...args: unknown[]) => void> = {};
-  for (
-    const [name, hook] of Object.entries(hooks) as [string, ((...args: unknown[]) => void) | undefined][]
-  ) {
+  for (const name of Object.keys(HOOKS) as (keyof BrokerHooks)[]) {
+    const hook = hooks[name] as ((...args: unknown[]) => void) | undefined;
     if (hook === undefined) continue;
     safe[name] = (...args) => {
       try {
