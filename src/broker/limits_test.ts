@@ -215,6 +215,25 @@ describe("what waits for a Client", () => {
     });
   }
 
+  test("[MQTT-3.1.2-26] [MQTT-3.1.2-27] topicAliasesOutMax: so many aliases, and no more than the Client takes", () => {
+    for (
+      const [limit, allowed, most] of [[2, 9, 2], [9, 2, 2], [0, 9, 0], [9, 0, 0], [9, undefined, 0]] as const
+    ) {
+      const { pair } = setup({ topicAliasesOutMax: limit });
+      const client = pair.connect({
+        properties: allowed === undefined ? {} : { topicAliasMaximum: allowed },
+      });
+      client.subscribe("+");
+      for (const topic of ["a", "b", "c", "a", "b", "c"]) publish(pair, 0, "", topic);
+      const first = client.takePublishes();
+      assertEquals(
+        first.map(({ properties }) => properties?.topicAlias ?? 0),
+        [1, 2, 3, 1, 2, 3].map((alias) => alias <= most ? alias : 0),
+      );
+      assertEquals(first.slice(3).map(({ topic }) => topic), most > 0 ? ["", "", "c"] : ["a", "b", "c"]);
+    }
+  });
+
   test("a limit of 0 queues nothing", () => {
     const { pair, told } = setup({ queuedMessagesMax: 0 });
     const client = pair.connect({ properties: { sessionExpiryInterval: 600 } });
