@@ -94,13 +94,14 @@ async function publications(t: Trial, peer: Peer, qos: number): Promise<Seen[]> 
   ];
   const seen: Seen[] = [];
   for (const parts of all) {
-    peer.send(t.publish({ ...parts, qos, id: t.id() }));
-    const answers = await peer.answers();
-    seen.push(...answers);
-    if (peer.drained) break; // it may end the connection on one of them
-    for (const { type, id, code } of answers) {
-      if (type === TYPE.PUBREC && code! < 0x80) peer.send(acknowledgement(TYPE.PUBREL, id!));
-    }
+    const id = t.id();
+    peer.send(t.publish({ ...parts, qos, id }));
+    const answer = await peer.next();
+    if (answer === undefined || answer.type === "end") break; // it may end the connection on one of them
+    seen.push(answer);
+    if (answer.type !== TYPE.PUBREC || answer.code! >= 0x80) continue;
+    peer.send(acknowledgement(TYPE.PUBREL, id));
+    await peer.pick(TYPE.PUBCOMP);
   }
   return seen;
 }

@@ -9,6 +9,9 @@ import { CASES as PUBLISH_TOPIC } from "./3_3_publish_topic.ts";
 import { CASES as PUBLISH_PROPERTIES } from "./3_3_publish_properties.ts";
 import { CASES as PUBLISH_PROPERTY_ERRORS } from "./3_3_publish_property_errors.ts";
 import { CASES as PUBLISH_ALIAS } from "./3_3_publish_alias.ts";
+import { CASES as ACKNOWLEDGEMENT } from "./3_4_acknowledgement.ts";
+import { CASES as SUBSCRIBE } from "./3_8_subscribe.ts";
+import { CASES as SUBACK } from "./3_9_suback.ts";
 import { CASES as PING } from "./3_12_ping.ts";
 
 /** The cases for Servers. */
@@ -19,5 +22,8 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...PUBLISH_PROPERTIES,
   ...PUBLISH_PROPERTY_ERRORS,
   ...PUBLISH_ALIAS,
+  ...ACKNOWLEDGEMENT,
+  ...SUBSCRIBE,
+  ...SUBACK,
   ...PING,
 ];

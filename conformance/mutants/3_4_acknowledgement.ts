@@ -45,10 +45,9 @@ export const MUTANTS: readonly Mutant[] = [
     },
     {
       kills: `${section}/reason-string-twice`,
-      file: "src/codec/acknowledgement.ts",
-      find: "const properties = readProperties(reader, type);",
-      replace:
-        `const properties = type === PacketType.${name} ? void reader.rest() : readProperties(reader, type);`,
+      file: "src/codec/property.ts",
+      find: "if (found[row.name] !== undefined) throw",
+      replace: `if (found[row.name] !== undefined && twice !== "${section}.2.2.2/twice") throw`,
     },
     {
       kills: `${section}/unknown-code`,
