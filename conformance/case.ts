@@ -24,7 +24,8 @@ export type Capability =
   | "enhanced authentication"
   | "authentication"
   | "receive maximum"
-  | "maximum packet size";
+  | "maximum packet size"
+  | "forbidden topic";
 
 /** What is written down of a case. */
 export interface CaseInit<T> {

@@ -23,6 +23,8 @@ export interface Profile {
   readonly serverKeepAlive: number | undefined;
   /** An Authentication Method that the user's file names. */
   readonly authenticationMethod?: string;
+  /** A topic that the Client may not publish to, as the user's file says. */
+  readonly forbiddenTopic?: string;
 }
 
 /** What a user's file adds. */
@@ -30,6 +32,7 @@ export interface Declared {
   readonly username?: string;
   readonly password?: string;
   readonly authenticationMethod?: string;
+  readonly forbiddenTopic?: string;
 }
 
 /** Why the target cannot be audited at this level. */
@@ -75,9 +78,10 @@ export async function probe(
       const why = reason === undefined ? "" : ` (${reason})`;
       throw new Unreachable(`It refuses a CONNECT of level ${level} with ${hexCode(seen.code ?? 0)}${why}`);
     }
-    const missing = new Set<Capability>(["enhanced authentication", "authentication"]);
+    const missing = new Set<Capability>(["enhanced authentication", "authentication", "forbidden topic"]);
     if (declared.authenticationMethod !== undefined) missing.delete("enhanced authentication");
     if (username !== undefined) missing.delete("authentication");
+    if (declared.forbiddenTopic !== undefined) missing.delete("forbidden topic");
     const maximumQos = numberOf(seen, 0x24) ?? 2;
     const topicAliasMaximum = numberOf(seen, 0x22) ?? 0;
     if (maximumQos < 2) missing.add("qos 2");
