@@ -7,8 +7,7 @@ import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import type { Level } from "./bytes.ts";
 import { type Case, type RuleId, type ServerCase, statementsAt } from "./case.ts";
 import type { Transcript } from "./peer.ts";
-import type { Declared, Profile } from "./profile.ts";
-import { probe, Unreachable } from "./profile.ts";
+import { type Declared, isAlive, probe, type Profile, Unreachable, type UnreachableKind } from "./profile.ts";
 import { type Dial, Trial } from "./trial.ts";
 import { type Ending, Finding, type Verdict, WORST_FIRST } from "./verdict.ts";
 
@@ -37,6 +36,9 @@ export interface LevelReport {
   readonly level: Level;
   /** Why nothing could be run at this level; undefined if it could. */
   readonly unreachable: string | undefined;
+  readonly unreachableKind: UnreachableKind | undefined;
+  /** Why the rest was not run; undefined if all was. */
+  readonly stopped: string | undefined;
   readonly profile: Profile | undefined;
   readonly results: readonly CaseResult[];
   readonly statements: readonly StatementResult[];
@@ -59,8 +61,13 @@ export interface AuditOptions {
   readonly progress?: (done: number, all: number, last: CaseResult) => void;
 }
 
-/** A case may take this much longer than its patience before it is given up. */
+/** A case may take this much longer than its patience before it is given up, and this much if it waits on purpose. */
 const CASE_SLACK_MS = 30_000;
+const TIMING_SLACK_MS = 150_000;
+/** So many cases in a row without an answer, and it is asked whether the target still lives. */
+const SILENT_CASES = 8;
+/** So often it may live and yet not answer before it is left alone. */
+const SILENT_ROUNDS = 3;
 
 /** Runs the cases at each level. */
 export async function audit(options: AuditOptions): Promise<LevelReport[]> {
@@ -73,72 +80,162 @@ async function auditLevel(options: AuditOptions, level: Level): Promise<LevelRep
   const all = options.cases.filter((one) =>
     one.levels.includes(level) && (options.timing || one.timing !== true)
   );
+  const dial = patientDial(options.dial, options.patienceMs);
   let profile: Profile;
   try {
-    profile = await probe(options.dial, level, options.declared, options.patienceMs);
+    profile = await probe(dial, level, options.declared, options.patienceMs);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    return { level, unreachable: error.message, profile: undefined, results: [], statements: [] };
+    const { message, kind } = error;
+    const verdict = kind === "level" ? "unsupported" : "inconclusive";
+    const results = all.map((one) => notRun(one, level, verdict, message));
+    const statements = statementResults(results, level);
+    return {
+      level,
+      unreachable: message,
+      unreachableKind: kind,
+      stopped: undefined,
+      profile: undefined,
+      results,
+      statements,
+    };
   }
-  // Those that wait begin first, so that the others run while they wait.
-  const queue = [...all].sort((a, b) => Number(b.timing ?? false) - Number(a.timing ?? false));
-  const results: CaseResult[] = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < queue.length) {
-      const index = next++;
-      const result = await runCase(options, queue[index]!, level, profile, index);
-      results.push(result);
-      options.progress?.(results.length, queue.length, result);
-    }
-  };
-  const waiting = queue.filter((one) => one.timing === true).length;
-  await Promise.all(Array.from({ length: Math.min(queue.length, options.atOnce + waiting) }, worker));
-  const order = new Map<Case, number>(all.map((one, index) => [one, index]));
-  results.sort((a, b) => order.get(a.case)! - order.get(b.case)!);
-  return { level, unreachable: undefined, profile, results, statements: statementResults(results, level) };
+  const { results, stopped } = await new Run({ ...options, dial }, level, profile, all).toTheEnd();
+  const statements = statementResults(results, level);
+  return { level, unreachable: undefined, unreachableKind: undefined, stopped, profile, results, statements };
 }
 
+/** A host that takes no notice of a connection is given up as one that does not answer. */
+function patientDial(dial: Dial, patienceMs: number): Dial {
+  return async () => {
+    let late = false;
+    const dialled = dial();
+    dialled.then((transport) => late && transport.abort(), () => {});
+    try {
+      return await withinTime(dialled, patienceMs, () => new Error(`no connection within ${patienceMs} ms`));
+    } catch (error) {
+      late = true;
+      throw error;
+    }
+  };
+}
+
+/** All cases at one level, several at a time. */
+class Run {
+  readonly #options: AuditOptions;
+  readonly #level: Level;
+  readonly #profile: Profile;
+  readonly #all: readonly ServerCase[];
+  readonly #results: CaseResult[] = [];
+  /** Cases in a row that heard nothing, and how often that has made us ask whether the target lives. */
+  #silent = 0;
+  #rounds = 0;
+  #asking: Promise<void> | undefined;
+  #stopped: string | undefined;
+
+  constructor(options: AuditOptions, level: Level, profile: Profile, all: readonly ServerCase[]) {
+    this.#options = options;
+    this.#level = level;
+    this.#profile = profile;
+    this.#all = all;
+  }
+
+  async toTheEnd(): Promise<{ readonly results: CaseResult[]; readonly stopped: string | undefined }> {
+    // Those that wait begin first, so that the others run while they wait.
+    const queue = [...this.#all].sort((a, b) => Number(b.timing ?? false) - Number(a.timing ?? false));
+    const waiting = queue.filter((one) => one.timing === true).length;
+    let next = 0;
+    const worker = async () => {
+      while (next < queue.length) {
+        const index = next++;
+        this.#add(await this.#result(queue[index]!, index), queue.length);
+        await this.#asking;
+      }
+    };
+    const workers = Math.min(queue.length, this.#options.atOnce + waiting);
+    await Promise.all(Array.from({ length: workers }, worker));
+    const order = new Map<Case, number>(this.#all.map((one, index) => [one, index]));
+    const results = this.#results.sort((a, b) => order.get(a.case)! - order.get(b.case)!);
+    return { results, stopped: this.#stopped };
+  }
+
+  #add(result: CaseResult, all: number): void {
+    this.#results.push(result);
+    this.#options.progress?.(this.#results.length, all, result);
+  }
+
+  async #result(one: ServerCase, index: number): Promise<CaseResult> {
+    const level = this.#level;
+    if (this.#stopped !== undefined) return notRun(one, level, "inconclusive", this.#stopped);
+    const missing = one.needs?.find((capability) => this.#profile.missing.has(capability));
+    if (missing !== undefined) {
+      return notRun(one, level, "unsupported", `The target does not offer: ${missing}`);
+    }
+    const { result, heard } = await runCase(this.#options, one, level, this.#profile, index);
+    if (heard) this.#silent = this.#rounds = 0;
+    else if (++this.#silent >= SILENT_CASES) this.#asking ??= this.#ask();
+    return result;
+  }
+
+  async #ask(): Promise<void> {
+    const { dial, declared, patienceMs } = this.#options;
+    const alive = await isAlive(dial, this.#level, declared, patienceMs);
+    if (!alive) this.#stopped = "The target no longer answers; the rest was not run";
+    else if (++this.#rounds >= SILENT_ROUNDS) {
+      this.#stopped = `The target left ${SILENT_ROUNDS * SILENT_CASES} cases in a row without an answer; ` +
+        "the rest was not run";
+    }
+    this.#silent = 0;
+    this.#asking = undefined;
+  }
+}
+
+function notRun(one: ServerCase, level: Level, verdict: Verdict, reason: string): CaseResult {
+  return { case: one, level, verdict, reason, endings: [], transcript: [], ms: 0 };
+}
+
+/** `heard` is false when the case came to no good end because nothing came. */
 async function runCase(
   options: AuditOptions,
   one: ServerCase,
   level: Level,
   profile: Profile,
   index: number,
-): Promise<CaseResult> {
+): Promise<{ readonly result: CaseResult; readonly heard: boolean }> {
   const { dial, patienceMs, now } = options;
-  const missing = one.needs?.find((capability) => profile.missing.has(capability));
-  if (missing !== undefined) {
-    const reason = `The target does not offer: ${missing}`;
-    return { case: one, level, verdict: "unsupported", reason, endings: [], transcript: [], ms: 0 };
-  }
   const unique = `${options.run}${level}${index.toString(36)}`;
   const trial = new Trial({ level, dial, profile, unique, patienceMs, now });
   let verdict: Verdict = "pass";
   let reason = "";
+  let givenUp = false;
   try {
-    await withinTime(one.run(trial), patienceMs + CASE_SLACK_MS + (one.timing === true ? 120_000 : 0));
+    const limitMs = patienceMs + (one.timing === true ? TIMING_SLACK_MS : CASE_SLACK_MS);
+    await withinTime(one.run(trial), limitMs, () => {
+      givenUp = true;
+      return new Finding("inconclusive", `The case was given up after ${limitMs} ms`);
+    });
   } catch (error) {
-    if (!(error instanceof Finding)) {
-      throw new Error(`Case ${one.id} is broken: ${error instanceof Error ? error.stack : error}`, {
-        cause: error,
-      });
-    }
-    verdict = error.verdict;
-    reason = error.message;
+    verdict = error instanceof Finding ? error.verdict : "inconclusive";
+    reason = error instanceof Finding
+      ? error.message
+      : `The case itself is broken: ${error instanceof Error ? error.stack : error}`;
   }
   const ms = Math.round(trial.elapsedMs);
+  const received = trial.transcript.some(({ direction }) => direction === "received");
+  const heard = verdict === "pass" || (received && trial.silences === 0 && !givenUp);
+  const { endings } = trial;
+  const transcript = [...trial.transcript]; // cleaning up is not part of the case
   await trial.cleanUp();
-  return { case: one, level, verdict, reason, endings: trial.endings, transcript: trial.transcript, ms };
+  return { result: { case: one, level, verdict, reason, endings, transcript, ms }, heard };
 }
 
-async function withinTime(run: Promise<void>, ms: number): Promise<void> {
+async function withinTime<T>(run: Promise<T>, ms: number, late: () => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Finding("inconclusive", `The case was given up after ${ms} ms`)), ms);
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
   });
   try {
-    await Promise.race([run, late]);
+    return await Promise.race([run, over]);
   } finally {
     clearTimeout(timer);
   }

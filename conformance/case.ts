@@ -13,19 +13,23 @@ import type { Trial } from "./trial.ts";
 export type RuleId = StatementId | UnnumberedId;
 
 /** What the standard lets a Server leave out; probed before the cases run. */
-export type Capability =
-  | "qos 1"
-  | "qos 2"
-  | "retain"
-  | "wildcards"
-  | "shared"
-  | "identifiers"
-  | "topic alias"
-  | "enhanced authentication"
-  | "authentication"
-  | "receive maximum"
-  | "maximum packet size"
-  | "forbidden topic";
+export const CAPABILITIES = [
+  "qos 1",
+  "qos 2",
+  "retain",
+  "wildcards",
+  "shared",
+  "identifiers",
+  "topic alias",
+  "enhanced authentication",
+  "authentication",
+  "receive maximum",
+  "maximum packet size",
+  "forbidden topic",
+] as const;
+
+/** One of them. */
+export type Capability = typeof CAPABILITIES[number];
 
 /** What is written down of a case. */
 export interface CaseInit<T> {

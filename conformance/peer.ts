@@ -29,6 +29,10 @@ export type Transcript = TranscriptLine[];
 /** Bytes of one packet that a transcript shows. */
 const SHOWN_BYTES = 512;
 
+/** More than any case needs: a target that sends without end is not read to the end. */
+const RECEIVED_BYTES_MAX = 16 * 2 ** 20;
+const RECEIVED_PACKETS_MAX = 100_000;
+
 /** Nothing more will come. */
 export interface End {
   readonly type: "end";
@@ -44,6 +48,8 @@ export interface PeerOptions {
   readonly transcript: Transcript;
   /** ms since the case began. */
   readonly clock: () => number;
+  /** Told when nothing came for as long as somebody was willing to wait. */
+  readonly silent?: () => void;
 }
 
 /** One connection. */
@@ -59,6 +65,8 @@ export class Peer {
   #inbox: (Seen | End)[] = [];
   #waiting: (() => void) | undefined;
   #over = false;
+  #bytes = 0;
+  #packets = 0;
 
   constructor(transport: Transport, options: PeerOptions) {
     this.name = options.name;
@@ -89,6 +97,7 @@ export class Peer {
   /** The next packet, or the end; undefined if neither comes within `ms`. */
   async next(ms: number = this.#options.patienceMs): Promise<Seen | End | undefined> {
     if (this.#inbox.length === 0) await this.#arrival(ms);
+    this.#checkFlood();
     const first = this.#inbox[0];
     if (first !== undefined && first.type !== "end") this.#inbox.shift(); // the end stays for whoever asks again
     return first;
@@ -120,6 +129,7 @@ export class Peer {
     const wanted = `${nameOf(type)} was expected${why === "" ? "" : `, ${why}`}`;
     for (let at = 0;; at++) {
       if (at === this.#inbox.length) await this.#arrival(this.#options.patienceMs);
+      this.#checkFlood();
       const seen = this.#inbox[at];
       if (seen === undefined) return fail(`${wanted}; it did not come in ${this.#options.patienceMs} ms`);
       if (seen.type === "end") return fail(`${wanted}; the connection ended (${seen.how})`);
@@ -311,7 +321,10 @@ export class Peer {
   /** Resolves when something more arrives, or after `ms`. */
   async #arrival(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = setTimeout(() => {
+        this.#options.silent?.();
+        resolve();
+      }, ms);
       this.#waiting = () => {
         clearTimeout(timer);
         resolve();
@@ -339,6 +352,8 @@ export class Peer {
   }
 
   #received(chunk: Uint8Array): void {
+    if (this.#flooded) return;
+    this.#bytes += chunk.length;
     const data = new Uint8Array(this.#partial.length + chunk.length);
     data.set(this.#partial);
     data.set(chunk, this.#partial.length);
@@ -351,8 +366,24 @@ export class Peer {
       const seen = parse(raw, this.level);
       this.#note("received", raw, describe(raw, this.level));
       this.#push(seen);
+      this.#packets++;
     }
     this.#partial = data.slice(at);
+    if (!this.#flooded) return;
+    this.#note("event", new Uint8Array(0), `the auditor resets the connection: ${this.#flood}`);
+    this.#transport.abort();
+  }
+
+  get #flooded(): boolean {
+    return this.#bytes > RECEIVED_BYTES_MAX || this.#packets > RECEIVED_PACKETS_MAX;
+  }
+
+  get #flood(): string {
+    return `${this.#packets} packets in ${this.#bytes} bytes came, and no end`;
+  }
+
+  #checkFlood(): void {
+    if (this.#flooded) fail(this.#flood);
   }
 
   #ended(how: "close" | "reset"): void {

@@ -3,11 +3,13 @@
  * Knows capabilities; refuses to judge.
  * @module
  */
-import { connect, type Level, TYPE } from "./bytes.ts";
+import { connect, type Level, options, pingreq, subscribe, TYPE } from "./bytes.ts";
 import type { Capability } from "./case.ts";
-import { numberOf, textOf } from "./parse.ts";
-import { hexCode, Peer, type Transcript } from "./peer.ts";
+import { describe } from "./describe.ts";
+import { numberOf, type Seen, textOf } from "./parse.ts";
+import { type End, hexCode, Peer, type Transcript } from "./peer.ts";
 import type { Dial } from "./trial.ts";
+import { Finding } from "./verdict.ts";
 
 /** What is known of a target at one level. */
 export interface Profile {
@@ -35,10 +37,25 @@ export interface Declared {
   readonly forbiddenTopic?: string;
 }
 
+/**
+ * `host`: no connection; `level`: it says that it does not speak this level; `refused`: it lets us not in;
+ * `silent`: it does not speak, or not MQTT.
+ */
+export type UnreachableKind = "host" | "level" | "refused" | "silent";
+
 /** Why the target cannot be audited at this level. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
+  readonly kind: UnreachableKind;
+
+  constructor(kind: UnreachableKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
 }
+
+/** CONNACK codes that say "not this level": those of both versions, since the answer may be in the form of the other. */
+const OTHER_LEVEL: readonly number[] = [0x01, 0x84];
 
 /** Connects once and reads the CONNACK. Throws `Unreachable` if there is none that accepts. */
 export async function probe(
@@ -47,37 +64,31 @@ export async function probe(
   declared: Declared,
   patienceMs: number,
 ): Promise<Profile> {
-  const transcript: Transcript = [];
-  let transport;
+  const { peer, answer: seen } = await knock(dial, level, declared, patienceMs);
   try {
-    transport = await dial();
-  } catch (error) {
-    throw new Unreachable(`It cannot be reached: ${error instanceof Error ? error.message : error}`);
-  }
-  const peer = new Peer(transport, { name: "probe", level, patienceMs, transcript, clock: () => 0 });
-  try {
-    const { username, password } = declared;
-    peer.send(connect({
-      level,
-      clientId: "plumbauditprobe",
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-    }));
-    const seen = await peer.next();
     if (seen === undefined) {
-      throw new Unreachable(`It does not answer a CONNECT of level ${level} within ${patienceMs} ms`);
+      throw new Unreachable(
+        "silent",
+        `It does not answer a CONNECT of level ${level} within ${patienceMs} ms`,
+      );
     }
     if (seen.type === "end") {
-      throw new Unreachable(`It ends the connection (${seen.how}) on a CONNECT of level ${level}`);
+      throw new Unreachable("silent", `It ends the connection (${seen.how}) on a CONNECT of level ${level}`);
     }
     if (seen.type !== TYPE.CONNACK) {
-      throw new Unreachable(`It answers a CONNECT of level ${level} with packet type ${seen.type}`);
+      const came = describe(seen.raw, level);
+      throw new Unreachable("silent", `It answers a CONNECT of level ${level} with ${came}`);
     }
     if (seen.code !== 0) {
       const reason = textOf(seen, 0x1f);
       const why = reason === undefined ? "" : ` (${reason})`;
-      throw new Unreachable(`It refuses a CONNECT of level ${level} with ${hexCode(seen.code ?? 0)}${why}`);
+      const code = seen.code ?? 0;
+      throw new Unreachable(
+        OTHER_LEVEL.includes(code) ? "level" : "refused",
+        `It refuses a CONNECT of level ${level} with ${hexCode(code)}${why}`,
+      );
     }
+    const { username } = declared;
     const missing = new Set<Capability>(["enhanced authentication", "authentication", "forbidden topic"]);
     if (declared.authenticationMethod !== undefined) missing.delete("enhanced authentication");
     if (username !== undefined) missing.delete("authentication");
@@ -107,5 +118,57 @@ export async function probe(
     };
   } finally {
     peer.abort();
+  }
+}
+
+/** Whether it still answers anything behind its CONNACK: SUBSCRIBE or PINGREQ. */
+export async function isAlive(
+  dial: Dial,
+  level: Level,
+  declared: Declared,
+  patienceMs: number,
+): Promise<boolean> {
+  try {
+    const { peer, answer } = await knock(dial, level, declared, patienceMs);
+    try {
+      if (answer === undefined || answer.type !== TYPE.CONNACK) return false;
+      peer.send(subscribe(level, 1, [["plumb-audit/probe", options(0)]]), pingreq());
+      const next = await peer.next();
+      return next !== undefined && next.type !== "end";
+    } finally {
+      peer.abort();
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** Sends a CONNECT; the answer may be anything. */
+async function knock(
+  dial: Dial,
+  level: Level,
+  { username, password }: Declared,
+  patienceMs: number,
+): Promise<{ readonly peer: Peer; readonly answer: Seen | End | undefined }> {
+  let transport;
+  try {
+    transport = await dial();
+  } catch (error) {
+    throw new Unreachable("host", `It cannot be reached: ${error instanceof Error ? error.message : error}`);
+  }
+  const transcript: Transcript = [];
+  const peer = new Peer(transport, { name: "probe", level, patienceMs, transcript, clock: () => 0 });
+  peer.send(connect({
+    level,
+    clientId: "plumbauditprobe",
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  }));
+  try {
+    return { peer, answer: await peer.next() };
+  } catch (error) {
+    peer.abort();
+    if (!(error instanceof Finding)) throw error;
+    throw new Unreachable("silent", `It does not speak MQTT: ${error.message}`);
   }
 }

@@ -64,6 +64,7 @@ export class Trial {
   readonly #retained: Set<string> = new Set();
   readonly #sessions: Set<string> = new Set();
   #nextId = 1;
+  #silences = 0;
 
   constructor(options: TrialOptions) {
     this.#options = options;
@@ -106,6 +107,7 @@ export class Trial {
       patienceMs,
       transcript,
       clock: () => now() - this.#startedAt,
+      silent: () => this.#silences++,
     });
     this.#peers.push(peer);
     return peer;
@@ -288,6 +290,11 @@ export class Trial {
   /** How the target ended the connections that it had to end. */
   get endings(): Ending[] {
     return this.#peers.map((peer) => peer.ending).filter((ending) => ending !== undefined);
+  }
+
+  /** How often nothing came for as long as the case was willing to wait. */
+  get silences(): number {
+    return this.#silences;
   }
 
   /** ms since the case began. */
