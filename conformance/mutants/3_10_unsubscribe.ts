@@ -1,0 +1,146 @@
+/**
+ * Breaks of §3.10 and §3.11.
+ * @module
+ */
+import { property, TYPE } from "../bytes.ts";
+import type { Mutant } from "./mutant.ts";
+import { codesPacket, remade } from "./remade.ts";
+
+const CODEC = "src/codec/unsubscribe.ts";
+const BROKER = "src/broker/subscribe.ts";
+
+/** For the cases of `cases/3_10_unsubscribe.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "3.10/reserved-flags",
+    file: CODEC,
+    find: 'requireFlags2(flags, level, "MQTT-3.10.1-1");',
+    replace: "",
+  },
+  {
+    kills: "3.10/no-filter",
+    file: CODEC,
+    find: 'if (reader.left === 0) throw protocolError("MQTT-3.10.3-2", "UNSUBSCRIBE without Topic Filter");',
+    replace: "if (reader.left === 0) break;",
+  },
+  {
+    kills: "3.10/compared-literally",
+    file: BROKER,
+    find: "const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]",
+    replace: "const subscription = [...session.subscriptions.values()]\n" +
+      "      .find((one) => one.filter.toLowerCase() === filter.toLowerCase());",
+  },
+  {
+    kills: "3.10/compared-literally",
+    file: BROKER,
+    find: "const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]",
+    replace: "const subscription = [...session.subscriptions.values()]\n" +
+      '      .find((one) => one.filter.startsWith(filter.replace(/[+#]$/, "")));',
+  },
+  {
+    kills: "3.10/wildcards-compared-literally",
+    file: BROKER,
+    find: "const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]",
+    replace: "const subscription = [...session.subscriptions.values()]\n" +
+      '      .find((one) => filter.startsWith(one.filter.replace(/[+#]$/, "")));',
+  },
+  {
+    kills: "3.10/no-new-messages",
+    file: BROKER,
+    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
+    replace: "if (session.kept",
+  },
+  {
+    kills: "3.10/begun-qos-2-is-completed",
+    file: BROKER,
+    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
+    replace:
+      "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
+      "    if (session.kept",
+    levels: [5],
+  },
+  {
+    kills: "3.10/begun-qos-2-is-completed",
+    toAuditor: remade(TYPE.PUBREL, () => new Uint8Array()),
+  },
+  {
+    kills: "3.10/begun-qos-1-is-completed",
+    file: BROKER,
+    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
+    replace:
+      "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
+      "    if (session.kept",
+  },
+  {
+    kills: "3.10/answered",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }, level) => codesPacket(TYPE.UNSUBACK, level, id! === 1 ? 2 : id!, codes ?? []),
+    ),
+  },
+  {
+    kills: "3.10/answered-for-nothing",
+    file: BROKER,
+    find: "if (broker.facts !== before) connection.hold();\n  const { packetId } = packet;",
+    replace: "const { packetId } = packet;\n  if (!reasonCodes.includes(0)) return;",
+  },
+  {
+    kills: "3.10/answered-for-nothing",
+    levels: [5],
+    file: BROKER,
+    find: "if (subscription === undefined) return 0x11;",
+    replace: "if (subscription === undefined) return 0;",
+  },
+  {
+    kills: "3.10/several-filters",
+    file: BROKER,
+    find: "const reasonCodes = packet.filters.map((filter) => {",
+    replace: "const reasonCodes = packet.filters.map((filter, at) => {\n    if (at > 0) return 0x11;",
+  },
+  {
+    kills: "3.10/several-filters",
+    toAuditor: remade(TYPE.UNSUBACK, ({ id, codes }, level) =>
+      new Uint8Array([
+        ...codesPacket(TYPE.UNSUBACK, level, id!, codes ?? []),
+        ...codesPacket(TYPE.UNSUBACK, level, id!, codes ?? []),
+      ])),
+  },
+  {
+    kills: "3.11/codes-in-order",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }, level) => codesPacket(TYPE.UNSUBACK, level, id!, [...codes!].reverse()),
+    ),
+  },
+  {
+    kills: "3.11/known-codes",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }, level) =>
+        codesPacket(TYPE.UNSUBACK, level, id!, codes!.map((code) => code === 0 ? 0 : 0x12)),
+    ),
+  },
+  {
+    kills: "3.11/known-codes",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }) =>
+        codesPacket(TYPE.UNSUBACK, 5, id!, codes!, [property.reasonString("a"), property.reasonString("b")]),
+    ),
+  },
+  {
+    kills: "3.11/within-maximum-packet-size",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }) => codesPacket(TYPE.UNSUBACK, 5, id!, codes!, [property.reasonString("x".repeat(99))]),
+    ),
+  },
+  {
+    kills: "3.11/within-maximum-packet-size",
+    toAuditor: remade(
+      TYPE.UNSUBACK,
+      ({ id, codes }) =>
+        codesPacket(TYPE.UNSUBACK, 5, id!, codes!, [property.userProperty("x", "x".repeat(99))]),
+    ),
+  },
+];
