@@ -243,12 +243,13 @@ export class Trial {
   }
 
   /** A connection that takes its CONNACK, a PUBLISH on `topic("x")`, and hardly more: no room for explanations. */
-  async narrow(): Promise<{ readonly peer: Peer; readonly size: number }> {
+  async narrow(init: ConnectInit = {}): Promise<{ readonly peer: Peer; readonly size: number }> {
     const { connack, peer: wide } = await this.connectAnd();
     wide.abort();
     const message = this.publish({ topic: this.topic("x"), qos: 1 });
     const size = Math.max(connack.raw.length, message.length) + NARROW_BYTES;
-    return { peer: await this.connect({ properties: [property.maximumPacketSize(size)] }), size };
+    const all = [property.maximumPacketSize(size), ...init.properties ?? []];
+    return { peer: await this.connect({ ...init, properties: all }), size };
   }
 
   /** The bytes of a PUBLISH; retained topics are cleared when the case is over. */

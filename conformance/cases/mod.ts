@@ -15,7 +15,9 @@ import { CASES as PUBLISH_ACTIONS } from "./3_3_publish_actions.ts";
 import { CASES as ACKNOWLEDGEMENT } from "./3_4_acknowledgement.ts";
 import { CASES as SUBSCRIBE } from "./3_8_subscribe.ts";
 import { CASES as SUBACK } from "./3_9_suback.ts";
+import { CASES as UNSUBSCRIBE } from "./3_10_unsubscribe.ts";
 import { CASES as PING } from "./3_12_ping.ts";
+import { CASES as DISCONNECT } from "./3_14_disconnect.ts";
 import { CASES as TOPICS } from "./4_7_topics.ts";
 
 /** The cases for Servers. */
@@ -32,6 +34,8 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...ACKNOWLEDGEMENT,
   ...SUBSCRIBE,
   ...SUBACK,
+  ...UNSUBSCRIBE,
   ...PING,
+  ...DISCONNECT,
   ...TOPICS,
 ];
