@@ -1,24 +1,34 @@
 /**
- * Holds code, tests and audit cases against the statements of the standards and writes `spec/traceability.md`;
- * with `--check` only says whether that file is current and nothing is missing.
+ * Holds code, tests, audit cases and mutants against the statements of the standards and writes `spec/traceability.md`,
+ * and `spec/codec_tested.ts` for the auditor; with `--check` only says whether they are current and nothing is missing.
  * Knows which statements must be shown; refuses to judge whether a test shows what it says.
  * @module
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { Case } from "../conformance/case.ts";
+import * as allCases from "../conformance/cases/mod.ts";
+import type { ClientCase } from "../conformance/case.ts";
 import { EQUIVALENTS, type Statement311 } from "../spec/equivalents.ts";
 import { SECTIONS } from "../spec/sections.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
 import { WAIVERS } from "../spec/waivers.ts";
 import { citationsIn, mentionsIn } from "./lib/citations.ts";
+import { formatTypeScript } from "./lib/deno_fmt.ts";
+import { allMutants } from "./lib/mutants.ts";
 import { filesUnder, pathOf } from "./lib/tree.ts";
 
 const OUTPUT = "spec/traceability.md";
+const CODEC_OUTPUT = "spec/codec_tested.ts";
 
 type AnyId = StatementId | UnnumberedId;
 type Kind = "code" | "tests" | "cases";
-/** For each id the files that cite it. */
-type Citations = Record<Kind, Map<string, string[]>>;
+/** For each id the files that cite it, and the cases that show it. */
+interface Citations extends Record<Exclude<Kind, "cases">, Map<string, string[]>> {
+  readonly cases: Map<string, string[]>;
+  /** For each case how many mutants it must kill. */
+  readonly mutants: Map<string, number>;
+}
 
 /** Where a file counts; nothing if its citations show nothing. */
 export function kindOf(path: string): Kind | undefined {
@@ -32,8 +42,19 @@ function isKnown(id: string): id is AnyId {
   return id in STATEMENTS || id in UNNUMBERED;
 }
 
-function collect(faults: string[]): Citations {
-  const citations: Citations = { code: new Map(), tests: new Map(), cases: new Map() };
+async function collect(faults: string[]): Promise<Citations> {
+  const citations: Citations = { code: new Map(), tests: new Map(), cases: new Map(), mutants: new Map() };
+  const { SERVER_CASES, CLIENT_CASES = [] } = allCases as typeof allCases & {
+    readonly CLIENT_CASES?: readonly ClientCase[];
+  };
+  for (const { id, statements } of [...SERVER_CASES, ...CLIENT_CASES] as readonly Case[]) {
+    for (const statement of statements) {
+      citations.cases.set(statement, [...citations.cases.get(statement) ?? [], id]);
+    }
+  }
+  for (const { mutant: { kills } } of await allMutants()) {
+    citations.mutants.set(kills, (citations.mutants.get(kills) ?? 0) + 1);
+  }
   for (
     const path of ["src", "spec", "scripts", "conformance"].flatMap((folder) => filesUnder(folder, ".ts"))
   ) {
@@ -41,10 +62,10 @@ function collect(faults: string[]): Citations {
     const kind = kindOf(path);
     if (kind === undefined) continue;
     for (const id of mentionsIn(text)) if (!isKnown(id)) faults.push(`${path}: there is no statement ${id}`);
+    if (kind === "cases") continue; // They say by themselves what they show.
     for (const id of citationsIn(text)) {
       if (isKnown(id)) citations[kind].set(id, [...citations[kind].get(id) ?? [], path]);
-      // The names of audit cases look like unnumbered duties; there the compiler knows them apart.
-      else if (kind !== "cases" && !id.startsWith("MQTT")) faults.push(`${path}: there is no duty ${id}`);
+      else if (!id.startsWith("MQTT")) faults.push(`${path}: there is no duty ${id}`);
     }
   }
   return citations;
@@ -76,26 +97,21 @@ function stateOf(id: StatementId, citations: Citations): State {
 }
 
 function table(ids: readonly StatementId[], citations: Citations): string {
-  const files = (id: StatementId, kind: Kind): string => {
-    const all = [id, ...EQUIVALENTS[id as Statement311] ?? []].flatMap((one) =>
-      citations[kind].get(one) ?? []
-    );
-    return [...new Set(all)].map((path) => `[${path}](../${path})`).join("<br>");
-  };
-  const lines = ["| statement | section | level | binds | code | tests | audit cases | state |"];
-  lines.push("| --- | --- | --- | --- | --- | --- | --- | --- |");
+  const lines = ["| statement | section | level | binds | code | tests | audit cases | mutants | state |"];
+  lines.push("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const id of ids) {
     const { section, title, level, binds } = STATEMENTS[id];
     const state = stateOf(id, citations);
     const shown = state === "waived" ? `waived: ${WAIVERS[id] ?? "as in MQTT 5.0"}` : state;
+    const ids = [id, ...EQUIVALENTS[id as Statement311] ?? []];
     const cells = [
       id,
       `${section} ${title}`,
       level,
       binds,
-      files(id, "code"),
-      files(id, "tests"),
-      files(id, "cases"),
+      files(ids, "code", citations),
+      files(ids, "tests", citations),
+      ...casesAndMutants(id, citations),
       shown,
     ];
     lines.push(`| ${cells.join(" | ")} |`);
@@ -104,13 +120,51 @@ function table(ids: readonly StatementId[], citations: Citations): string {
 }
 
 function duties(citations: Citations): string {
-  const lines = ["| duty | in our words | code | tests |", "| --- | --- | --- | --- |"];
+  const lines = ["| duty | in our words | code | tests | audit cases | mutants |"];
+  lines.push("| --- | --- | --- | --- | --- | --- |");
   for (const [id, { text }] of Object.entries(UNNUMBERED)) {
-    const files = (kind: Kind) =>
-      (citations[kind].get(id) ?? []).map((path) => `[${path}](../${path})`).join("<br>");
-    lines.push(`| ${id} | ${text} | ${files("code")} | ${files("tests")} |`);
+    const cells = [
+      id,
+      text,
+      files([id], "code", citations),
+      files([id], "tests", citations),
+      ...casesAndMutants(id, citations),
+    ];
+    lines.push(`| ${cells.join(" | ")} |`);
   }
   return lines.join("\n");
+}
+
+function files(ids: readonly string[], kind: "code" | "tests", citations: Citations): string {
+  const all = ids.flatMap((id) => citations[kind].get(id) ?? []);
+  return [...new Set(all)].map((path) => `[${path}](../${path})`).join("<br>");
+}
+
+/** The cases that show it, and how many breaks of our broker they must find. */
+function casesAndMutants(id: string, { cases, mutants }: Citations): [cases: string, mutants: string] {
+  const ids = cases.get(id) ?? [];
+  const count = ids.reduce((sum, one) => sum + (mutants.get(one) ?? 0), 0);
+  return [ids.join("<br>"), ids.length === 0 ? "" : String(count)];
+}
+
+/** The text of `spec/codec_tested.ts`, before formatting: the auditor says of these that a test of the codec shows them. */
+function codecTested(citations: Citations): string {
+  const ids = [...citations.tests].filter(([, paths]) => paths.some((path) => path.startsWith("spec/codec/")))
+    .map(([id]) => id);
+  const known = [...Object.keys(STATEMENTS), ...Object.keys(UNNUMBERED)].filter((id) => ids.includes(id));
+  return `/**
+ * The statements and duties that a test in \`spec/codec/\` cites.
+ * Generated by \`deno task trace\`; refuses to be edited.
+ * @module
+ */
+import type { StatementId } from "./statements.ts";
+import type { UnnumberedId } from "./unnumbered.ts";
+
+/** In the order of the standards. */
+export const CODEC_TESTED: ReadonlySet<StatementId | UnnumberedId> = /* @__PURE__ */ new Set<StatementId | UnnumberedId>(${
+    JSON.stringify(known)
+  });
+`;
 }
 
 function countsOf(ids: readonly StatementId[], citations: Citations): string {
@@ -122,7 +176,7 @@ function countsOf(ids: readonly StatementId[], citations: Citations): string {
 
 if (import.meta.main) {
   const faults: string[] = [];
-  const citations = collect(faults);
+  const citations = await collect(faults);
   const all = Object.keys(STATEMENTS) as StatementId[];
   const ofVersion = (version: string) => all.filter((id) => STATEMENTS[id].version === version);
   const [in5, in311] = [ofVersion("5.0"), ofVersion("3.1.1")];
@@ -165,10 +219,17 @@ ${table(in311, citations)}
 
 ${duties(citations)}
 `;
-  const path = pathOf(OUTPUT);
-  if (!process.argv.includes("--check")) writeFileSync(path, text);
-  else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
-    faults.push(`${OUTPUT} is not current: run \`deno task trace\``);
+  for (
+    const [output, made] of [[OUTPUT, text], [
+      CODEC_OUTPUT,
+      formatTypeScript(codecTested(citations)),
+    ]] as const
+  ) {
+    const path = pathOf(output);
+    if (!process.argv.includes("--check")) writeFileSync(path, made);
+    else if (!existsSync(path) || readFileSync(path, "utf8") !== made) {
+      faults.push(`${output} is not current: run \`deno task trace\``);
+    }
   }
   for (const fault of faults) console.log(fault);
   console.log(`MQTT 5.0: ${countsOf(in5, citations)}`);
