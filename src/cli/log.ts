@@ -45,6 +45,11 @@ export class Log {
     this.#clock = clock;
   }
 
+  /** Whether lines of this level are written. */
+  shows(level: Exclude<typeof LOG_LEVELS[number], "off">): boolean {
+    return LOG_LEVELS.indexOf(level) >= this.#least;
+  }
+
   debug(message: string, fields: Fields = {}): void {
     this.#log(0, message, fields);
   }

@@ -77,7 +77,7 @@ const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 
 /** One line for each event that an owner asks about later. Never a payload, never a password. */
 function hooksFor(log: Log): BrokerHooks {
-  return {
+  const hooks: BrokerHooks = {
     connected: (client, present) =>
       log.info("connected", {
         ...who(client),
@@ -93,14 +93,21 @@ function hooksFor(log: Log): BrokerHooks {
         ...why(refusal),
       }),
     refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
-    denied: (client, refusal) => log.info("denied", { ...who(client), ...why(refusal) }),
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
+    failed: (error) =>
+      log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
+  };
+  return log.shows("debug") ? { ...hooks, ...chattyHooks(log) } : hooks;
+}
+
+/** What can come with every message, and so costs the broker time: asked for only if it is shown. */
+function chattyHooks(log: Log): BrokerHooks {
+  return {
+    denied: (client, refusal) => log.debug("denied", { ...who(client), ...why(refusal) }),
     subscribed: (client, filter, { qos }) => log.debug("subscribed", { ...who(client), filter, qos }),
     unsubscribed: (client, filter) => log.debug("unsubscribed", { ...who(client), filter }),
     dropped: ({ topic, qos }, client, reason) => log.debug("dropped", { client, topic, qos, reason }),
     sessionEnded: (client) => log.debug("session ended", { client }),
-    failed: (error) =>
-      log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
   };
 }
 
