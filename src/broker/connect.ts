@@ -178,7 +178,7 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   else broker.timers.schedule(connection, now + connection.silenceMs);
   broker.saved(session);
   if (broker.facts !== before) connection.hold();
-  connack.sessionPresent = present && connect.level !== 3; // 3.1 has no such flag
+  connack.sessionPresent = present; // at level 3 the codec leaves it out
   connection.send(connack);
   broker.hooks.connected?.(client, present);
   if (present) sendOpenAgain(connection, session, now);

@@ -126,6 +126,21 @@ for (const level of LEVELS) {
       assertEquals(take(again(pair)), [...expected, "PUBLISH 31 dup late"]);
     });
 
+    test("[MQTT-4.6.0-1] so they do however many came before them", () => {
+      const { pair, client: first } = open(level);
+      let client = first;
+      const texts = ["a", "b", "c", "d", "e"];
+      for (let round = 0, id = 1; round < 20; round++) {
+        publish(pair, 1, "alone");
+        client.acknowledge(PUBACK, id++);
+        publish(pair, 1, ...texts);
+        client.lose();
+        client = again(pair);
+        assertEquals(take(client), texts.map((text, i) => `PUBLISH ${id + i} dup ${text}`));
+        for (const _ of texts) client.acknowledge(PUBACK, id++);
+      }
+    });
+
     test("an acknowledgement of the old connection's packet counts before that is sent again", () => {
       const { pair, client } = open(level);
       publish(pair, 1, "a");

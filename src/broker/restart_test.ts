@@ -154,6 +154,19 @@ describe("sessions", () => {
     assertEquals(publishes.map(({ properties }) => properties?.messageExpiryInterval), [40]);
   });
 
+  test("[MQTT-4.6.0-1] what is queued after a restart stands behind what was queued before, also after another", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    client.lose();
+    for (const payload of ["one", "two", "three"]) {
+      life.publish({ topic: "t", qos: 1, payload });
+      life.publish({ topic: "t", qos: 2, payload: `${payload}!` });
+      life.restart();
+    }
+    assertEquals(life.connect().takeTexts(), ["one", "one!", "two", "two!", "three", "three!"]);
+  });
+
   test("what is known already is not told to the store again", () => {
     const life = new Life();
     const client = life.connect({ will: WILL });
@@ -275,6 +288,18 @@ describe("Session Expiry Interval", () => {
     life.pair.advance(1);
     life.pair.assertEmpty();
   });
+});
+
+test("the first tick of a new broker does not lengthen what has begun to count before it", () => {
+  const life = new Life();
+  life.connect();
+  life.restart(1_000, false);
+  life.connect().lose();
+  life.pair.now += 5_000;
+  life.pair.advance(594_999);
+  assertEquals(life.pair.broker.sessions.size, 1);
+  life.pair.advance(1);
+  life.pair.assertEmpty();
 });
 
 describe("retained messages", () => {
