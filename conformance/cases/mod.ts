@@ -18,6 +18,8 @@ import { CASES as SUBACK } from "./3_9_suback.ts";
 import { CASES as UNSUBSCRIBE } from "./3_10_unsubscribe.ts";
 import { CASES as PING } from "./3_12_ping.ts";
 import { CASES as DISCONNECT } from "./3_14_disconnect.ts";
+import { CASES as QOS_SENDER } from "./4_3_qos_sender.ts";
+import { CASES as QOS_RECEIVER } from "./4_3_qos_receiver.ts";
 import { CASES as TOPICS } from "./4_7_topics.ts";
 
 /** The cases for Servers. */
@@ -37,5 +39,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...UNSUBSCRIBE,
   ...PING,
   ...DISCONNECT,
+  ...QOS_SENDER,
+  ...QOS_RECEIVER,
   ...TOPICS,
 ];
