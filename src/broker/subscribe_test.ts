@@ -218,6 +218,15 @@ for (const level of LEVELS) {
   });
 }
 
+test("[MQTT311-3.8.3-2] [3.2.2.3.11/not-supported] with wildcards switched off such a filter is refused below level 5 too", () => {
+  for (const level of [3, 4] as const) {
+    const client = one(level, { wildcardSubscriptionAvailable: false });
+    assertEquals(client.subscribe("a/+", "#", { filter: "a", qos: 1 }), [0x80, 0x80, 1]);
+    publish(client, "a/b", "x");
+    client.assertSilent();
+  }
+});
+
 test("[MQTT-3.10.4-3] what is open when its filter goes is sent again on the next connection", () => {
   const init = { cleanStart: false, properties: { sessionExpiryInterval: 60, receiveMaximum: 1 } };
   const client = one(5, {}, init);
