@@ -28,16 +28,30 @@ export const TYPE = {
 
 /** Puts parts together: a number is one byte, a text its UTF-8 bytes without a length. */
 export function bytes(...parts: readonly Part[]): Uint8Array {
-  const flat: number[] = [];
-  for (const part of parts) gather(part, flat);
-  return Uint8Array.from(flat);
+  const flat: (number | Uint8Array)[] = [];
+  const length = gather(parts, flat);
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of flat) {
+    if (typeof part === "number") out[at++] = part;
+    else {
+      out.set(part, at);
+      at += part.length;
+    }
+  }
+  return out;
 }
 
-function gather(part: Part, into: number[]): void {
-  if (typeof part === "number") into.push(part & 255);
-  else if (typeof part === "string") { for (const byte of new TextEncoder().encode(part)) into.push(byte); }
-  else if (part instanceof Uint8Array) { for (const byte of part) into.push(byte); }
-  else for (const one of part) gather(one, into);
+/** Flattens `part` into `into`; returns how many bytes that are. */
+function gather(part: Part, into: (number | Uint8Array)[]): number {
+  if (typeof part === "number" || part instanceof Uint8Array) {
+    into.push(part);
+    return typeof part === "number" ? 1 : part.length;
+  }
+  if (typeof part === "string") return gather(new TextEncoder().encode(part), into);
+  let length = 0;
+  for (const one of part) length += gather(one, into);
+  return length;
 }
 
 /** §1.5.2 */
@@ -109,6 +123,13 @@ export function properties(...all: readonly Part[]): Uint8Array {
   return bytes(varint(inner.length), inner);
 }
 
+/** What a packet has of properties: parts without their length, or the whole section as it is to be sent. */
+export type Properties = readonly Part[] | Uint8Array;
+
+function section(all: Properties = []): Uint8Array {
+  return all instanceof Uint8Array ? all : properties(...all);
+}
+
 /** The versions of the standard by their level. */
 export type Level = 4 | 5;
 
@@ -122,14 +143,14 @@ export interface ConnectParts {
   readonly clientId?: Part;
   readonly cleanStart?: boolean;
   readonly keepAlive?: number;
-  /** Parts of Properties, without their length; level 5 only. */
-  readonly properties?: readonly Part[];
+  /** Level 5 only. */
+  readonly properties?: Properties;
   readonly will?: {
     readonly topic: Part;
     readonly payload?: Part;
     readonly qos?: number;
     readonly retain?: boolean;
-    readonly properties?: readonly Part[];
+    readonly properties?: Properties;
   };
   readonly username?: Part;
   readonly password?: Part;
@@ -154,10 +175,10 @@ export function connect(parts: ConnectParts): Uint8Array {
     parts.version ?? level,
     flags,
     u16(parts.keepAlive ?? 0),
-    five ? properties(...parts.properties ?? []) : [],
+    five ? section(parts.properties) : [],
     field(parts.clientId ?? ""),
     will === undefined ? [] : [
-      five ? properties(...will.properties ?? []) : [],
+      five ? section(will.properties) : [],
       field(will.topic),
       field(will.payload ?? ""),
     ],
@@ -176,7 +197,7 @@ export interface PublishParts {
   readonly dup?: boolean;
   /** Written if the QoS is above 0. */
   readonly id?: number;
-  readonly properties?: readonly Part[];
+  readonly properties?: Properties;
   /** The low nibble of the first byte in place of the one that follows from the rest. */
   readonly headerFlags?: number;
 }
@@ -191,7 +212,7 @@ export function publish(parts: PublishParts): Uint8Array {
     flags,
     field(parts.topic),
     qos > 0 ? u16(parts.id ?? 1) : [],
-    level === 5 ? properties(...parts.properties ?? []) : [],
+    level === 5 ? section(parts.properties) : [],
     parts.payload ?? "",
   );
 }
@@ -201,9 +222,9 @@ export function acknowledgement(
   type: 4 | 5 | 6 | 7,
   id: number,
   code?: number,
-  all?: readonly Part[],
+  all?: Properties,
 ): Uint8Array {
-  const tail = code === undefined ? [] : [code, all === undefined ? [] : properties(...all)];
+  const tail = code === undefined ? [] : [code, all === undefined ? [] : section(all)];
   return packet(type, type === TYPE.PUBREL ? 2 : 0, u16(id), tail);
 }
 
@@ -212,10 +233,10 @@ export function subscribe(
   level: Level,
   id: number,
   filters: readonly (readonly [filter: Part, options: number])[],
-  all: readonly Part[] = [],
+  all: Properties = [],
 ): Uint8Array {
   const body = filters.map(([filter, options]) => [field(filter), options]);
-  return packet(TYPE.SUBSCRIBE, 2, u16(id), level === 5 ? properties(...all) : [], body);
+  return packet(TYPE.SUBSCRIBE, 2, u16(id), level === 5 ? section(all) : [], body);
 }
 
 /** What an options byte can say beside the QoS. */
@@ -238,9 +259,9 @@ export function unsubscribe(
   level: Level,
   id: number,
   filters: readonly Part[],
-  all: readonly Part[] = [],
+  all: Properties = [],
 ): Uint8Array {
-  return packet(TYPE.UNSUBSCRIBE, 2, u16(id), level === 5 ? properties(...all) : [], filters.map(field));
+  return packet(TYPE.UNSUBSCRIBE, 2, u16(id), level === 5 ? section(all) : [], filters.map(field));
 }
 
 /** §3.12 */
@@ -249,11 +270,11 @@ export function pingreq(): Uint8Array {
 }
 
 /** §3.14; without code the packet ends behind the header. */
-export function disconnect(code?: number, all?: readonly Part[]): Uint8Array {
+export function disconnect(code?: number, all?: Properties): Uint8Array {
   return packet(
     TYPE.DISCONNECT,
     0,
-    code === undefined ? [] : [code, all === undefined ? [] : properties(...all)],
+    code === undefined ? [] : [code, all === undefined ? [] : section(all)],
   );
 }
 

@@ -25,6 +25,8 @@ export interface Profile {
   readonly serverKeepAlive: number | undefined;
   /** An Authentication Method that the user's file names. */
   readonly authenticationMethod?: string;
+  /** Authentication Data that is right with it: that of CONNECT, then that of each AUTH of the Client. */
+  readonly authenticationData?: readonly string[];
   /** A topic that the Client may not publish to, as the user's file says. */
   readonly forbiddenTopic?: string;
 }
@@ -34,6 +36,7 @@ export interface Declared {
   readonly username?: string;
   readonly password?: string;
   readonly authenticationMethod?: string;
+  readonly authenticationData?: readonly string[];
   readonly forbiddenTopic?: string;
 }
 
