@@ -1,0 +1,149 @@
+/**
+ * Audits an MQTT Server from outside: a verdict for each normative statement of MQTT 5.0 and 3.1.1, with evidence.
+ * Knows how an audit is asked for and what comes of it; refuses to know files and terminals.
+ *
+ * @example
+ * ```ts
+ * import { audit, htmlReport } from "@plumb/mqtt/conformance";
+ *
+ * const report = await audit("mqtt://localhost:1883", { levels: [5], only: ["3.3"] });
+ * for (const { id, verdict } of report.levels[0]!.statements) console.log(id, verdict);
+ * const page = htmlReport(report);
+ * ```
+ * @module
+ */
+import { dialTcp } from "../src/runtime/dial.ts";
+import { audit as auditLevels, type CaseResult } from "./audit.ts";
+import type { Level } from "./bytes.ts";
+import type { Case } from "./case.ts";
+import { SERVER_CASES } from "./cases/mod.ts";
+import { type AuditReport, reportOf } from "./report/json.ts";
+import { selectCases } from "./select.ts";
+import { AuditCallError, parseTarget } from "./target.ts";
+import { AUDITOR_VERSION } from "./version.ts";
+
+export { badge } from "./report/badge.ts";
+export {
+  type AuditDiff,
+  diffReports,
+  diffText,
+  type LevelDiff,
+  type StatementChange,
+} from "./report/diff.ts";
+export { htmlReport } from "./report/html.ts";
+export {
+  type AuditReport,
+  parseReport,
+  type ReportCapabilities,
+  type ReportCase,
+  type ReportLevel,
+  type ReportSection,
+  type ReportStatement,
+  type Reproducer,
+  type StatementVerdict,
+  type Totals,
+} from "./report/json.ts";
+export type { Ending, RuleId, StatementId, TranscriptLine, Verdict } from "./report/json.ts";
+export { junitReport } from "./report/junit.ts";
+export { markdownReport } from "./report/markdown.ts";
+export { terminalReport, type TerminalStyle } from "./report/terminal.ts";
+export { AuditCallError };
+export type { Capability } from "./case.ts";
+export type { UnreachableKind } from "./profile.ts";
+export type { UnnumberedId } from "../spec/unnumbered.ts";
+export type { Level };
+
+/** How far an audit is. */
+export interface Progress {
+  readonly level: Level;
+  readonly done: number;
+  readonly all: number;
+  /** The case that has just been run. */
+  readonly caseId: string;
+  readonly verdict: CaseResult["verdict"];
+}
+
+/** What may be said of an audit. */
+export interface AuditOptions {
+  /** Default: both. */
+  readonly levels?: readonly Level[];
+  /** Ids of cases (`3.3.1/qos-3`), of statements (`MQTT-3.3.1-4`), or sections (`3.3`); default all. */
+  readonly only?: readonly string[];
+  /** Runs the cases that wait on purpose too; default false. */
+  readonly timing?: boolean;
+  /** In place of those of the URL. */
+  readonly username?: string;
+  /** In place of that of the URL. */
+  readonly password?: string;
+  /** An Authentication Method that the target knows (§4.12). */
+  readonly authenticationMethod?: string;
+  /** How long an answer may take in ms; default 2000. */
+  readonly patienceMs?: number;
+  /** Cases that run at the same time; default 16. */
+  readonly atOnce?: number;
+  /** What the target is, as `mosquitto 2.0.11`; stands in the report. */
+  readonly product?: string;
+  /** ISO 8601, for the report; default now. */
+  readonly date?: string;
+  /** What runs the auditor, for the report. */
+  readonly runtime?: string;
+  readonly progress?: (progress: Progress) => void;
+}
+
+/** How long an answer may take when nothing is said. */
+export const DEFAULT_PATIENCE_MS = 2000;
+/** Cases at the same time when nothing is said. */
+export const DEFAULT_AT_ONCE = 16;
+
+/** All cases there are, for Servers and for Clients. */
+export const ALL_CASES: readonly Case[] = SERVER_CASES;
+
+/**
+ * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883`. What cannot be reached or falls silent gives
+ * a report that says so, not an exception.
+ * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement.
+ */
+export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
+  const { levels = [4, 5], only = [], timing = false, product, runtime, progress } = options;
+  const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE, authenticationMethod } = options;
+  const { host, port, ...inUrl } = parseTarget(target);
+  const { username = inUrl.username, password = inUrl.password } = options;
+  const cases = selectCases(SERVER_CASES, only, levels);
+  // What is asked for by its name is not to be left out for it waits.
+  const waits = timing || (only.length > 0 && cases.every((one) => one.timing === true));
+  let level = levels[0]!;
+  const found = [];
+  for (level of levels) {
+    found.push(
+      ...await auditLevels({
+        dial: () => dialTcp({ host, port }),
+        levels: [level],
+        cases,
+        timing: waits,
+        declared: {
+          ...username !== undefined && { username },
+          ...password !== undefined && { password },
+          ...authenticationMethod !== undefined && { authenticationMethod },
+        },
+        patienceMs,
+        atOnce,
+        now: () => performance.now(),
+        run: Math.random().toString(36).slice(2, 8),
+        progress: (done, all, last) =>
+          progress?.({ level, done, all, caseId: last.case.id, verdict: last.verdict }),
+      }),
+    );
+  }
+  return reportOf(found, {
+    target,
+    date: options.date ?? new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+    ...product !== undefined && { product },
+    version: AUDITOR_VERSION,
+    ...runtime !== undefined && { runtime },
+    timing: waits,
+    only,
+    patienceMs,
+    secrets: password === undefined ? [] : [password],
+    allCases: ALL_CASES,
+  });
+}

@@ -1,0 +1,61 @@
+/**
+ * What a report shows for its verdicts: transcripts that are not too long and tell no password, and how to do it again.
+ * Knows transcripts; refuses to know verdicts.
+ * @module
+ */
+import { hex, type Level } from "../bytes.ts";
+import type { TranscriptLine } from "../peer.ts";
+import type { Reproducer } from "./json.ts";
+
+/** Lines at the beginning and at the end of a transcript that a report keeps. */
+const KEPT_LINES = 200;
+
+/** The transcript without what stands in its middle, if it is long. */
+export function shorten(transcript: readonly TranscriptLine[]): readonly TranscriptLine[] {
+  const left = transcript.length - 2 * KEPT_LINES;
+  if (left <= 1) return transcript;
+  const head = transcript.slice(0, KEPT_LINES);
+  const text = `${left} lines are left out here`;
+  const gap: TranscriptLine = { at: head.at(-1)!.at, peer: "", direction: "event", hex: "", text };
+  return [...head, gap, ...transcript.slice(-KEPT_LINES)];
+}
+
+/** The transcript with `*` for each byte of a secret field (§1.5.6: the length stands before it). */
+export function maskSecrets(
+  transcript: readonly TranscriptLine[],
+  secrets: readonly string[],
+): readonly TranscriptLine[] {
+  const fields = secrets.filter((secret) => secret !== "").map((secret) => {
+    const data = new TextEncoder().encode(secret);
+    const length = data.length.toString(16).padStart(4, "0");
+    return { from: length + hex(data), to: length + "2a".repeat(data.length) };
+  });
+  if (fields.length === 0) return transcript;
+  return transcript.map((line) =>
+    line.direction === "sent"
+      ? { ...line, hex: fields.reduce((text, { from, to }) => text.replaceAll(from, to), line.hex) }
+      : line
+  );
+}
+
+/** How to run the case alone, and what it sent. */
+export function reproducerOf(
+  id: string,
+  level: Level,
+  target: string,
+  transcript: readonly TranscriptLine[],
+): Reproducer {
+  return {
+    command: `plumb audit --level ${level} --only ${id} ${shellWord(target)}`,
+    sent: transcript.filter(({ direction }) => direction === "sent").map(({ peer, hex }) => ({
+      peer,
+      hex: hex.replace("…", ""),
+      ...hex.endsWith("…") && { cut: true },
+    })),
+  };
+}
+
+/** The text as one word of a POSIX shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,121 @@
+/**
+ * The report for a terminal: a table by section, what is not as it should be, and a bar while the audit runs.
+ * Knows columns and colours; refuses to know whether there is a terminal.
+ * @module
+ */
+import {
+  type AuditReport,
+  countVerdicts,
+  type ReportCase,
+  type ReportLevel,
+  type StatementVerdict,
+  type Totals,
+  VERDICTS,
+  worstOf,
+} from "./json.ts";
+
+/** What the terminal can do. */
+export interface TerminalStyle {
+  readonly colour: boolean;
+}
+
+const COLOURS: Readonly<Record<StatementVerdict, string>> = {
+  pass: "32",
+  lenient: "33",
+  fail: "31;1",
+  inconclusive: "35",
+  unsupported: "36",
+  untested: "90",
+};
+
+/** The report: for each level a table, then every case that did not pass; ends with a line break. */
+export function terminalReport(report: AuditReport, { colour }: TerminalStyle): string {
+  const paint = (text: string, verdict: StatementVerdict) =>
+    colour ? `\x1b[${COLOURS[verdict]}m${text}\x1b[0m` : text;
+  const { target, product, levels } = report;
+  const head = product === "" ? target : `${product} at ${target}`;
+  return levels.map((level) => `${head}, MQTT ${level.version}\n\n${levelText(level, paint)}\n`).join("\n");
+}
+
+type Paint = (text: string, verdict: StatementVerdict) => string;
+
+function levelText(level: ReportLevel, paint: Paint): string {
+  const trouble = level.unreachable?.reason ?? level.stopped;
+  const lines = [...level.unreachable === undefined ? table(level, paint) : []];
+  const found = level.cases.filter(({ verdict }) => verdict === "fail" || verdict === "lenient");
+  const unclear = level.stopped === undefined && level.unreachable === undefined
+    ? level.cases.filter(({ verdict }) => verdict === "inconclusive")
+    : [];
+  for (const one of [...found, ...unclear]) lines.push("", ...caseLines(one, paint));
+  if (trouble !== undefined) {
+    lines.push(...lines.length === 0 ? [] : [""], paint(trouble, "inconclusive"));
+  }
+  return lines.join("\n");
+}
+
+/** Widths: section and title, then one column for each verdict. */
+const TITLE_COLUMNS = 32;
+
+function table({ sections, totals }: ReportLevel, paint: Paint): string[] {
+  const head = ["Section".padEnd(TITLE_COLUMNS), ...VERDICTS].join("  ");
+  const row = (name: string, counts: Totals) => {
+    const cells = VERDICTS.map((verdict) => {
+      const text = String(counts[verdict] || "").padStart(verdict.length);
+      return counts[verdict] > 0 ? paint(text, verdict) : text;
+    });
+    const worst = worstOf(counts);
+    const shown = name.slice(0, TITLE_COLUMNS).padEnd(TITLE_COLUMNS);
+    return [worst === "fail" ? paint(shown, worst) : shown, ...cells].join("  ").trimEnd();
+  };
+  const sum = (a: Totals, b: Totals) =>
+    Object.fromEntries(VERDICTS.map((one) => [one, a[one] + b[one]])) as Totals;
+  const width = head.length;
+  return [
+    head,
+    ...sections.map(({ section, title, totals: counts }) => row(`${section.padEnd(5)} ${title}`, counts)),
+    "-".repeat(width),
+    row("Statements", totals.statements),
+    ...totals.duties.untested < sumOf(totals.duties) ? [row("Duties without a number", totals.duties)] : [],
+    row("All", sum(totals.statements, totals.duties)),
+    row("Cases", totals.cases),
+  ];
+}
+
+function sumOf(totals: Totals): number {
+  return VERDICTS.reduce((all, verdict) => all + totals[verdict], 0);
+}
+
+function caseLines(
+  { id, verdict, statements, requires, reason, endings, reproducer }: ReportCase,
+  paint: Paint,
+) {
+  const ended = endings.length === 0 ? "" : ` (${[...new Set(endings)].join(", ")})`;
+  return [
+    `${paint(verdict, verdict)} ${id}  ${statements.join(" ")}`,
+    `  required: ${requires}`,
+    `  found:    ${reason}${ended}`,
+    `  again:    ${reproducer.command}`,
+  ];
+}
+
+/** One line while the audit runs: a bar, how far it is, and what was found so far; no wider than `columns`. */
+export function progressLine(
+  { done, all, level, verdicts, caseId, columns }: {
+    readonly done: number;
+    readonly all: number;
+    readonly level: number;
+    readonly verdicts: readonly StatementVerdict[];
+    readonly caseId: string;
+    readonly columns: number;
+  },
+): string {
+  const totals = countVerdicts(verdicts);
+  const found = VERDICTS.filter((one) => one !== "pass" && totals[one] > 0).map((one) =>
+    `${totals[one]} ${one}`
+  );
+  const width = 24;
+  const full = all === 0 ? width : Math.round(done / all * width);
+  const bar = `[${"#".repeat(full)}${".".repeat(width - full)}]`;
+  const text = [`level ${level} ${bar} ${done}/${all}`, ...found, caseId].join("  ");
+  return text.slice(0, Math.max(0, columns - 1));
+}
