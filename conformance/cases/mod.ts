@@ -35,6 +35,9 @@ import { CASES as AUTH } from "./3_15_auth.ts";
 import { CASES as SESSION } from "./4_1_session.ts";
 import { CASES as QOS_SENDER } from "./4_3_qos_sender.ts";
 import { CASES as QOS_RECEIVER } from "./4_3_qos_receiver.ts";
+import { CASES as REDELIVERY } from "./4_4_redelivery.ts";
+import { CASES as RECEIPT } from "./4_5_receipt.ts";
+import { CASES as ORDER } from "./4_6_order.ts";
 import { CASES as TOPICS } from "./4_7_topics.ts";
 
 /** The cases for Servers. */
@@ -71,5 +74,8 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...SESSION,
   ...QOS_SENDER,
   ...QOS_RECEIVER,
+  ...REDELIVERY,
+  ...RECEIPT,
+  ...ORDER,
   ...TOPICS,
 ];

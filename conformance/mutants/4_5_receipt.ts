@@ -1,0 +1,21 @@
+/**
+ * Breaks of §4.5.
+ * @module
+ */
+import type { Mutant } from "./mutant.ts";
+
+/** For the cases of `cases/4_5_receipt.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "4.5/every-subscriber",
+    file: "src/broker/publish.ts",
+    find: "for (const subscription of match.plain) {",
+    replace: "for (const subscription of match.plain.slice(0, 5)) {",
+  },
+  {
+    kills: "4.5/while-disconnected",
+    file: "src/broker/deliver.ts",
+    find: "if (session.ended || (connection === undefined && !session.kept)) return false;\n  const free",
+    replace: "if (session.ended || connection === undefined) return false;\n  const free",
+  },
+];
