@@ -22,6 +22,13 @@ function publish(pair: Pair, qos: 0 | 1 | 2, payload: string | Uint8Array, topic
   pair.broker.publish({ topic, qos, payload }, pair.now);
 }
 
+/** What a message to a topic of one letter counts for. */
+function bytesOfOne(payload: string): number {
+  const { pair } = setup({});
+  pair.connect().publish({ topic: "t", payload, qos: 1, retain: true });
+  return pair.broker.retained.bytes;
+}
+
 /** Bytes that the broker holds for this Client. */
 function held(client: StubClient): number {
   const { outbox, session } = client.connection;
@@ -128,7 +135,8 @@ describe("what a Client may send", () => {
   });
 
   test("[limit/retained] retainedMessagesMax and retainedBytesMax: PUBACK 0x97, and what there is stays", () => {
-    for (const [limit, value] of [["retainedMessagesMax", 2], ["retainedBytesMax", 600]] as const) {
+    const two = bytesOfOne("old") * 2;
+    for (const [limit, value] of [["retainedMessagesMax", 2], ["retainedBytesMax", two]] as const) {
       const { pair, told } = setup({ [limit]: value });
       const client = pair.connect();
       const retain = (topic: string, payload: string) => {
@@ -173,7 +181,7 @@ describe("what waits for a Client", () => {
   });
 
   for (const limit of ["queuedMessagesMax", "queuedBytesMax"] as const) {
-    const limits = { inFlightMax: 1, [limit]: limit === "queuedMessagesMax" ? 3 : 900 };
+    const limits = { inFlightMax: 1, [limit]: limit === "queuedMessagesMax" ? 3 : bytesOfOne("0") * 3 };
     test(`[limit/queue] ${limit}: a connected Client that does not acknowledge is ended with 0x97`, () => {
       for (const level of LEVELS) {
         const { pair, told } = setup(limits);
