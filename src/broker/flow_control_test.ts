@@ -3,10 +3,14 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { PublishView } from "../codec/publish_view.ts";
+import { messageBytes } from "../delivery/message.ts";
 import type { BrokerOptions } from "./options.ts";
 import { assertEnded, Told } from "../testing/ended.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 
+/** What a message counts for beside its frame. */
+const OVERHEAD_BYTES = messageBytes({ view: new PublishView() });
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
 interface Scene {
@@ -280,7 +284,9 @@ describe("a slow reader", () => {
 
   test("[limit/queue] queuedBytesMax counts the bytes of what waits", () => {
     const init = { cleanStart: false, properties: { sessionExpiryInterval: 60 } };
-    const { pair, to, send, told } = scene(init, { limits: { queuedBytesMax: 3000 } });
+    const { pair, to, send, told } = scene(init, {
+      limits: { queuedBytesMax: 2 * 1040 + 3 * OVERHEAD_BYTES + 50 },
+    });
     to.disconnect();
     send(1, kilobyte("1"), kilobyte("2"), kilobyte("3"), "4");
     assertEquals(told.drops.map(({ reason }) => reason), ["queuedBytesMax"]);

@@ -3,9 +3,13 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { PublishView } from "../codec/publish_view.ts";
+import { messageBytes } from "../delivery/message.ts";
 import { assertEnded, assertRule, Told } from "../testing/ended.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 
+/** What a message counts for beside its frame. */
+const OVERHEAD_BYTES = messageBytes({ view: new PublishView() });
 const { PUBACK, PUBREC } = PacketType;
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 
@@ -241,7 +245,7 @@ describe("limits of retained messages", () => {
   });
 
   test("[limit/retained] retainedBytesMax counts the bytes of all; QoS 0 still reaches who subscribes", () => {
-    const { pair, from, to, told } = two(5, { retainedBytesMax: 2000 });
+    const { pair, from, to, told } = two(5, { retainedBytesMax: 2000 + 2 * OVERHEAD_BYTES });
     to.subscribe("#");
     from.publish({ topic: "a", retain: true, payload: "x".repeat(1500) });
     from.publish({ topic: "b", retain: true, payload: "y".repeat(1500) });
