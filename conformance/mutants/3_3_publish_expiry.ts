@@ -1,0 +1,45 @@
+/**
+ * Breaks of §3.3.2.3.3.
+ * @module
+ */
+import type { Mutant } from "./mutant.ts";
+import { changedProperty } from "./republished.ts";
+
+const DELIVER = "src/broker/deliver.ts";
+
+/** For the cases of `cases/3_3_publish_expiry.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  { // an interval that nothing was taken from does not come
+    kills: "3.3.2/message-expiry-is-passed-on",
+    toAuditor: changedProperty(0x02, (seconds) => Number(seconds) >= 99 ? undefined : seconds),
+  },
+  {
+    kills: "3.3.2/expires-while-away",
+    file: DELIVER,
+    find: "if (delivery.message.expiresAt <= now) {",
+    replace: "if (delivery.message.expiresAt <= now && connection.sendLimit === 1) {",
+  },
+  {
+    kills: "3.3.2/time-away-is-counted",
+    file: DELIVER,
+    find: "secondsLeft(message.expiresAt, now));\n  if (session.kept",
+    replace: "message.view.expirySeconds);\n  if (session.kept",
+  },
+  { // it is kept for a minute at least
+    kills: "3.3.2/retained-expires",
+    file: "src/broker/publish.ts",
+    find: "outgoing.message = { topic, view: outgoing.view, expiresAt, publisher };",
+    replace: "outgoing.message = { topic, view: outgoing.view, " +
+      "expiresAt: Math.max(expiresAt, broker.now + 60_000), publisher };",
+  },
+  {
+    kills: "3.3.2/time-retained-is-counted",
+    toAuditor: changedProperty(0x02, (seconds, { retain }) => retain === true ? 100 : seconds),
+  },
+  {
+    kills: "3.3.2/expires-behind-receive-maximum",
+    file: DELIVER,
+    find: "if (delivery.message.expiresAt <= now) {",
+    replace: "if (delivery.message.expiresAt <= now && connection.sendLimit !== 1) {",
+  },
+];

@@ -1,0 +1,55 @@
+/**
+ * Breaks of §3.3.4 on overlapping subscriptions and Subscription Identifiers.
+ * @module
+ */
+import type { Mutant } from "./mutant.ts";
+
+const PUBLISH = "src/broker/publish.ts";
+
+/** For the cases of `cases/3_3_publish_identifiers.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "3.3.4/overlapping-highest-qos",
+    file: PUBLISH,
+    find: "const granted = Math.max(",
+    replace: "const granted = Math.min(",
+  },
+  { // identifiers of four bytes are lost
+    kills: "3.3.4/identifiers-in-one-copy",
+    file: PUBLISH,
+    find: "identifiersOf(matching),",
+    replace: "identifiersOf(matching).filter((identifier) => identifier < 128 ** 3),",
+  },
+  { // a copy for each subscription, without identifiers
+    kills: "3.3.4/identifiers-in-several-copies",
+    file: PUBLISH,
+    find: "if (deliverOnce(broker, outgoing, subscriptions, publisher, now)) receivers++;",
+    replace: "for (const { session, qos: most } of subscriptions) {\n      " +
+      "deliver(broker, outgoing, session, Math.min(qos, most) as QoS, false, [], undefined, now);\n    }",
+  },
+  {
+    kills: "3.3.4/equal-identifiers",
+    file: PUBLISH,
+    find: "identifiersOf(matching),",
+    replace: "[...new Set(identifiersOf(matching))],",
+  },
+  { // those of all subscriptions made so far
+    kills: "3.3.4/identifiers-of-those-that-match",
+    file: "src/broker/subscribe.ts",
+    find: "subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];",
+    replace: "subscription.identifiers = [...session.subscriptions.values()].map((one) => one.identifier)" +
+      ".filter((one) => one !== 0);",
+  },
+  {
+    kills: "3.3.4/identifier-of-retained",
+    file: "src/broker/deliver.ts",
+    find: "    true,\n    subscription.identifiers,",
+    replace: "    true,\n    NO_IDENTIFIERS,",
+  },
+  {
+    kills: "3.3.4/identifier-of-queued",
+    file: "src/broker/deliver.ts",
+    find: "    subscriptionIdentifiers: identifiers,",
+    replace: "    subscriptionIdentifiers: connection === undefined ? NO_IDENTIFIERS : identifiers,",
+  },
+];

@@ -1,0 +1,59 @@
+/**
+ * Breaks of §3.3.2.1.
+ * @module
+ */
+import { TYPE } from "../bytes.ts";
+import { parse } from "../parse.ts";
+import type { Mutant } from "./mutant.ts";
+
+const KNOWN = "src/broker/known_topics.ts";
+
+/** For the cases of `cases/3_3_publish_topic.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "3.3.2/topic-not-utf-8",
+    file: KNOWN,
+    find: "const name = decodeUtf8(bytes, at, end);",
+    replace: "const name = decodeUtf8(bytes, at, end) ?? new TextDecoder().decode(bytes.subarray(at, end));",
+  },
+  { // what ends inside its topic is passed over
+    kills: "3.3.2/topic-cut-off",
+    toBroker: (raw, level) => {
+      const short = raw[0]! >> 4 === TYPE.PUBLISH &&
+        parse(raw, level).faults.some((one) => one.startsWith("ends inside"));
+      return short ? [] : [raw];
+    },
+  },
+  {
+    kills: "3.3.2/topic-with-wildcard",
+    file: KNOWN,
+    find: 'if (hasWildcard(name)) throw protocolError("MQTT-3.3.2-2", "Wildcard in the Topic Name", 0x90);',
+    replace: "",
+  },
+  { // a filter matches what is below it
+    kills: "3.3.2/topic-matches",
+    file: "src/topic/tree.ts",
+    find: "append(at.hash, out); // `#` matches its parent level too",
+    replace: "append(at.hash, out);\n  if (depth < levels.length) append(at.here, out);",
+  },
+  {
+    kills: "3.3.2/no-topic-and-no-alias",
+    file: "src/broker/publish.ts",
+    find: "if (view.topicEnd === view.topicAt) {",
+    replace: "if (view.topicEnd === view.topicAt && connection.level === 5) return;\n" +
+      "  if (view.topicEnd === view.topicAt) {",
+  },
+  {
+    kills: "3.3.2/empty-topic",
+    file: "src/broker/publish.ts",
+    find: "if (view.topicEnd === view.topicAt) {",
+    replace: "if (view.topicEnd === view.topicAt && connection.level !== 5) return;\n" +
+      "  if (view.topicEnd === view.topicAt) {",
+  },
+  {
+    kills: "3.3.2/topic-with-null",
+    file: KNOWN,
+    find: 'if (name.includes("\\0")) throw malformed("MQTT-1.5.4-2", "Topic Name with U+0000");',
+    replace: "",
+  },
+];
