@@ -17,6 +17,7 @@ import { audit as auditLevels, type CaseResult } from "./audit.ts";
 import type { Level } from "./bytes.ts";
 import type { Case } from "./case.ts";
 import { SERVER_CASES } from "./cases/mod.ts";
+import type { Declared, UnreachableKind } from "./profile.ts";
 import { type AuditReport, reportOf } from "./report/json.ts";
 import { selectCases } from "./select.ts";
 import { AuditCallError, parseTarget } from "./target.ts";
@@ -49,7 +50,7 @@ export { markdownReport } from "./report/markdown.ts";
 export { terminalReport, type TerminalStyle } from "./report/terminal.ts";
 export { AuditCallError };
 export type { Capability } from "./case.ts";
-export type { UnreachableKind } from "./profile.ts";
+export type { Declared, UnreachableKind };
 export type { UnnumberedId } from "../spec/unnumbered.ts";
 export type { Level };
 
@@ -71,12 +72,8 @@ export interface AuditOptions {
   readonly only?: readonly string[];
   /** Runs the cases that wait on purpose too; default false. */
   readonly timing?: boolean;
-  /** In place of those of the URL. */
-  readonly username?: string;
-  /** In place of that of the URL. */
-  readonly password?: string;
-  /** An Authentication Method that the target knows (§4.12). */
-  readonly authenticationMethod?: string;
+  /** What cannot be probed; user name and password take the place of those of the URL. */
+  readonly declared?: Declared;
   /** How long an answer may take in ms; default 2000. */
   readonly patienceMs?: number;
   /** Cases that run at the same time; default 16. */
@@ -105,9 +102,9 @@ export const ALL_CASES: readonly Case[] = SERVER_CASES;
  */
 export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
   const { levels = [4, 5], only = [], timing = false, product, runtime, progress } = options;
-  const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE, authenticationMethod } = options;
+  const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE } = options;
   const { host, port, ...inUrl } = parseTarget(target);
-  const { username = inUrl.username, password = inUrl.password } = options;
+  const declared: Declared = { ...inUrl, ...options.declared };
   const cases = selectCases(SERVER_CASES, only, levels);
   // What is asked for by its name is not to be left out for it waits.
   const waits = timing || (only.length > 0 && cases.every((one) => one.timing === true));
@@ -120,11 +117,7 @@ export async function audit(target: string, options: AuditOptions = {}): Promise
         levels: [level],
         cases,
         timing: waits,
-        declared: {
-          ...username !== undefined && { username },
-          ...password !== undefined && { password },
-          ...authenticationMethod !== undefined && { authenticationMethod },
-        },
+        declared,
         patienceMs,
         atOnce,
         now: () => performance.now(),
@@ -143,7 +136,7 @@ export async function audit(target: string, options: AuditOptions = {}): Promise
     timing: waits,
     only,
     patienceMs,
-    secrets: password === undefined ? [] : [password],
+    secrets: [declared.password ?? "", ...declared.authenticationData ?? []],
     allCases: ALL_CASES,
   });
 }

@@ -54,15 +54,15 @@ function whyNothing(name: string, all: readonly Case[], levels: readonly Level[]
   if (name in UNNUMBERED) return `--only ${name}: no case shows it`;
   if (/^\d+(\.\d+)*$/.test(name)) return `--only ${name}: no case belongs to section ${name}`;
   const known = [...all.map(({ id }) => id), ...Object.keys(STATEMENTS)];
-  return `--only ${JSON.stringify(name)} is no case, no statement and no section; did you mean ${
-    nearest(name, known)
-  }?`;
+  const meant = nearest(name, known);
+  const advice = meant === undefined ? "--list names what there is" : `did you mean ${meant}?`;
+  return `--only ${JSON.stringify(name)} is no case, no statement and no section; ${advice}`;
 }
 
-/** The id with the longest beginning in common. */
-function nearest(name: string, ids: readonly string[]): string {
-  let best = ids[0] ?? "";
-  let most = -1;
+/** The id that begins like it, if more than half of it is right. */
+function nearest(name: string, ids: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let most = name.length / 2;
   for (const id of ids) {
     let common = 0;
     while (common < id.length && id[common]?.toLowerCase() === name[common]?.toLowerCase()) common++;

@@ -7,13 +7,14 @@ import process from "node:process";
 import { environment } from "./environment.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { CallError, helpText, type Settings, settingsOf } from "./options.ts";
+import { CallError, helpText, settingsOf } from "./options.ts";
 import { serveCommand, WorkError } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
-/** The first is the default. */
-const COMMANDS: Readonly<Record<string, (settings: Settings, log: Log) => Promise<void>>> = {
-  serve: serveCommand,
+/** Each gives the exit status. The first is the default; what few need is loaded only then. */
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  serve,
+  audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
 };
 
 const [first, ...rest] = process.argv.slice(2);
@@ -27,19 +28,23 @@ async function run(name: string, args: readonly string[]): Promise<number> {
       const known = nearest(name, Object.keys(COMMANDS));
       throw new CallError(`unknown command ${JSON.stringify(name)}; did you mean ${known}?`);
     }
-    const settings = settingsOf(args, environment);
-    if (settings.help) return await say(helpText());
-    if (settings.version) return await say(`plumb ${VERSION}\n`);
-    const { logLevel: level, logFormat: format } = settings;
-    const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
-    await COMMANDS[name]!(settings, log);
-    await log.flush();
-    return 0;
+    return await COMMANDS[name]!(args);
   } catch (error) {
     if (!(error instanceof CallError || error instanceof WorkError)) throw error;
     await new Promise((resolve) => process.stderr.write(`plumb: ${error.message}\n`, resolve));
     return error instanceof CallError ? 2 : 1;
   }
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const settings = settingsOf(args, environment);
+  if (settings.help) return await say(helpText());
+  if (settings.version) return await say(`plumb ${VERSION}\n`);
+  const { logLevel: level, logFormat: format } = settings;
+  const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
+  await serveCommand(settings, log);
+  await log.flush();
+  return 0;
 }
 
 async function say(text: string): Promise<number> {

@@ -102,7 +102,7 @@ describe("OPTIONS", () => {
       const names of [
         rows.map(({ name }) => name),
         rows.flatMap(({ short }) => short ?? []),
-        rows.map(variableOf),
+        rows.map((row) => variableOf(row)),
       ]
     ) {
       assertEquals(new Set(names).size, names.length);

@@ -1,0 +1,173 @@
+/**
+ * `plumb audit`: how it is called.
+ * Knows its flags and the terminal; refuses to know what an audit is.
+ * @module
+ */
+import process from "node:process";
+import { type AuditCall, auditCommand, type Terminal } from "../../conformance/main.ts";
+import { AuditCallError, DEFAULT_AT_ONCE, DEFAULT_PATIENCE_MS } from "../../conformance/mod.ts";
+import type { Environment } from "./environment.ts";
+import { CallError, type Flags, flagsHelp, type OptionGroup, readFlags } from "./flags.ts";
+
+const PREFIX = "PLUMB_AUDIT_";
+
+/** All flags of `plumb audit`. */
+export const AUDIT_OPTIONS: readonly OptionGroup[] = [
+  {
+    title: "What to audit",
+    rows: [
+      {
+        name: "level",
+        kind: "choice",
+        choices: ["5", "4"],
+        about: "the protocol level, 5 is MQTT 5.0 and 4 is 3.1.1; default both",
+      },
+      {
+        name: "only",
+        kind: "list",
+        value: "ID",
+        about:
+          "a case, a statement or a section; may be given more than once: 3.3.1/qos-3, MQTT-3.3.1-4, 3.3",
+      },
+      { name: "timing", kind: "flag", about: "run the cases that wait on purpose too (keep-alive, expiry)" },
+      {
+        name: "profile",
+        kind: "text",
+        value: "FILE.toml",
+        about:
+          "what cannot be probed: username, password, authentication-method, authentication-data (a list), " +
+          "forbidden-topic, product",
+      },
+      { name: "product", kind: "text", value: "NAME", about: "what the target is, for the reports" },
+    ],
+  },
+  {
+    title: "How",
+    rows: [
+      {
+        name: "patience",
+        kind: "integer",
+        value: "MS",
+        least: 50,
+        most: 600_000,
+        default: String(DEFAULT_PATIENCE_MS),
+        about: "how long an answer may take (ms)",
+      },
+      {
+        name: "at-once",
+        kind: "integer",
+        value: "N",
+        least: 1,
+        most: 1000,
+        default: String(DEFAULT_AT_ONCE),
+        about: "cases that run at the same time",
+      },
+    ],
+  },
+  {
+    title: "What comes of it",
+    rows: [
+      {
+        name: "report",
+        kind: "list",
+        value: "FILE",
+        about:
+          "write a report: FILE.html, .json, .md, .xml (JUnit), .svg (a badge); may be given more than once",
+      },
+      { name: "json", kind: "flag", about: "results as JSON on stdout" },
+    ],
+  },
+  {
+    title: "In place of an audit",
+    rows: [
+      {
+        name: "list",
+        kind: "flag",
+        about: "count which statements have a case, and name those that have none",
+      },
+      { name: "diff", kind: "flag", about: "compare two reports: --diff A.json B.json" },
+    ],
+  },
+  { title: "Else", rows: [{ name: "help", short: "h", kind: "flag", about: "say this" }] },
+];
+
+const FLAGS: Flags = {
+  rows: AUDIT_OPTIONS.flatMap(({ rows }) => rows),
+  positionals: 2,
+  prefix: PREFIX,
+  help: "plumb audit -h",
+};
+
+/**
+ * Does it; gives the exit status.
+ * @throws {CallError} when the call is wrong.
+ */
+export async function auditMain(args: readonly string[], environment: Environment): Promise<number> {
+  const { given, positionals } = readFlags(args, environment, FLAGS);
+  const terminal = terminalOf(environment);
+  if (given.get("help")?.[0] === "true") {
+    await terminal.out(auditHelp());
+    return 0;
+  }
+  try {
+    return await auditCommand(callOf(given, positionals), terminal);
+  } catch (error) {
+    throw error instanceof AuditCallError ? new CallError(error.message) : error;
+  }
+}
+
+function callOf(given: ReadonlyMap<string, readonly string[]>, positionals: readonly string[]): AuditCall {
+  const one = (name: string) => given.get(name)?.at(-1);
+  const is = (name: string) => one(name) === "true";
+  const level = one("level");
+  return {
+    positionals,
+    levels: level === undefined ? [5, 4] : [level === "5" ? 5 : 4],
+    timing: is("timing"),
+    only: given.get("only") ?? [],
+    reports: given.get("report") ?? [],
+    json: is("json"),
+    list: is("list"),
+    diff: is("diff"),
+    profile: one("profile"),
+    product: one("product"),
+    patienceMs: Number(one("patience") ?? DEFAULT_PATIENCE_MS),
+    atOnce: Number(one("at-once") ?? DEFAULT_AT_ONCE),
+  };
+}
+
+function terminalOf(environment: Environment): Terminal {
+  const plain = (environment("NO_COLOR") ?? "") !== "";
+  return {
+    out: (text) => say(process.stdout, text),
+    err: (text) => say(process.stderr, text),
+    colour: process.stdout.isTTY === true && !plain,
+    columns: process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined,
+    runtime: runtime(),
+  };
+}
+
+/** `Deno 2.9.6`. */
+function runtime(): string {
+  const versions: Record<string, string | undefined> = process.versions;
+  const name = ["deno", "bun", "node"].find((one) => versions[one] !== undefined);
+  return name === undefined ? "" : `${name[0]!.toUpperCase()}${name.slice(1)} ${versions[name]}`;
+}
+
+interface Writable {
+  write(text: string, done: () => void): unknown;
+}
+
+async function say(stream: Writable, text: string): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
+}
+
+/** The help of `plumb audit`. */
+export function auditHelp(): string {
+  return [
+    "plumb audit [flags] mqtt://[USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, statement by statement",
+    ...flagsHelp(AUDIT_OPTIONS),
+    "Every flag has an environment variable: --at-once is PLUMB_AUDIT_AT_ONCE. The command line wins.",
+    "Exit status: 0 all well, 1 something is against the standard or could not be audited, 2 the call was wrong.",
+  ].join("\n\n") + "\n";
+}
