@@ -14,11 +14,10 @@ const USAGE = `Usage: soak [--minutes N] [--seed N] [--width N] [--commit-ms N]
   --width N      acts of chaos at a time (default 40)
   --commit-ms N  give the broker a store whose commits take so long`;
 
-const args = parseArgs(process.argv.slice(2), {
+const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   string: ["minutes", "seed", "width", "commit-ms"],
   boolean: ["help"],
   unknown: (arg) => {
-    if (arg === "--") return false;
     console.error(`Unknown: ${arg}\n${USAGE}`);
     process.exit(2);
   },

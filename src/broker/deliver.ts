@@ -40,9 +40,9 @@ export interface Outgoing {
   message: Message | undefined;
 }
 
-function keep(outgoing: Outgoing): Message {
+function keep(broker: Broker, outgoing: Outgoing): Message {
   if (outgoing.message === undefined) {
-    const view = outgoing.view.copy();
+    const view = broker.frames.keep(outgoing.view);
     outgoing.view = view;
     outgoing.message = {
       topic: outgoing.topic,
@@ -78,7 +78,7 @@ export function deliver(
   now: number,
 ): boolean {
   const connection = session.connection;
-  if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) keep(outgoing);
+  if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) keep(broker, outgoing);
   if (qos === 0) {
     // QoS 0 is for who is connected (§4.3.1); nobody waits for it.
     return connection !== undefined && sendQos0(broker, connection, outgoing, retain, identifiers, now);
@@ -100,7 +100,7 @@ export function deliver(
   }
   const delivery: Delivery = {
     order: session.order++,
-    message: keep(outgoing),
+    message: keep(broker, outgoing),
     qos,
     retain,
     subscriptionIdentifiers: identifiers,

@@ -10,7 +10,7 @@ import { PublishView } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { Writer } from "../codec/writer.ts";
-import type { Message } from "../delivery/message.ts";
+import { FrameKeeper, type Message } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { type Random, seededRandom } from "../engine/random.ts";
@@ -83,6 +83,7 @@ export class Broker {
 
   // What follows is for the files of this folder.
   readonly pool: BufferPool = new BufferPool();
+  readonly frames: FrameKeeper = new FrameKeeper();
   readonly reader: Reader = new Reader();
   readonly writer: Writer = new Writer();
   readonly view: PublishView = new PublishView();
@@ -325,11 +326,11 @@ export class Broker {
       const limit = retain(this, outgoing); // [MQTT-3.1.2-15]
       if (limit !== undefined) this.limited(limit, message.publisher ?? "the Server", undefined);
     }
-    const bytes = outgoing.view.bytes;
-    const topic = this.topics.find(bytes, outgoing.view.topicAt, outgoing.view.topicEnd);
+    const { bytes, at, topicAt, topicEnd } = outgoing.view;
+    const topic = this.topics.find(bytes, topicAt, topicEnd);
     const publisher = message.publisher === undefined ? undefined : this.sessions.get(message.publisher);
     const receivers = route(this, outgoing, this.topics.match(topic), publisher, now);
-    this.hooks.published?.(messageInfo(message.topic, outgoing.view, bytes[0]!), undefined, receivers);
+    this.hooks.published?.(messageInfo(message.topic, outgoing.view, bytes[at]!), undefined, receivers);
   }
 
   /** §4.1 a session is over. */

@@ -164,9 +164,10 @@ export class Session implements Deadline {
 
 /** A message for the store. */
 export function storedMessage(message: Message): StoredMessage {
+  const { bytes, at, end, level5 } = message.view;
   return {
-    frame: message.view.bytes,
-    level5: message.view.level5,
+    frame: bytes.subarray(at, end),
+    level5,
     expiresAt: message.expiresAt,
     publisher: message.publisher,
   };

@@ -3,6 +3,7 @@
  * Knows the layout and validates it while skipping; refuses to know sessions and to decode what it passes on.
  * @module
  */
+import { copyBytes } from "./copy.ts";
 import { malformed, type PeerError, protocolError, type Rule } from "./error.ts";
 import type { QoS } from "./packet.ts";
 import { misplaced } from "./property.ts";
@@ -105,10 +106,20 @@ export class PublishView {
 
   /** A view of the same message over bytes of its own. */
   copy(): PublishView {
-    const by = -this.at;
+    return this.#over(this.bytes.slice(this.at, this.end), 0);
+  }
+
+  /** A view of the same message over bytes that are copied to `target` from `at` on; the caller has made sure of the room. */
+  copyTo(target: Uint8Array, at: number): PublishView {
+    copyBytes(target, at, this.bytes, this.at, this.end);
+    return this.#over(target, at);
+  }
+
+  #over(bytes: Uint8Array, at: number): PublishView {
+    const by = at - this.at;
     const copy = new PublishView();
-    copy.bytes = this.bytes.slice(this.at, this.end);
-    copy.at = 0;
+    copy.bytes = bytes;
+    copy.at = at;
     copy.end = this.end + by;
     copy.qos = this.qos;
     copy.dup = this.dup;

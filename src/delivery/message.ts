@@ -3,15 +3,22 @@
  * Knows its frame and when it expires; refuses to know who gets it.
  * @module
  */
-import type { PublishView } from "../codec/publish_view.ts";
+import { EMPTY, type PublishView } from "../codec/publish_view.ts";
 
-/** Bytes that a message costs beside its frame. */
-const OVERHEAD_BYTES = 256;
+/**
+ * Bytes that a message costs beside its frame: its objects (0.9 KB on V8, 0.6 KB on JavaScriptCore), and the slab that
+ * one small frame may hold back.
+ */
+const OVERHEAD_BYTES = 1024;
+/** Small frames share buffers of this size. */
+const SLAB_BYTES = 1024;
+/** Larger ones have their own. */
+const SMALL_BYTES_MAX = SLAB_BYTES / 2;
 
 /** One message, shared by all queues that hold it. Never changed once made. */
 export interface Message {
   readonly topic: string;
-  /** The frame as published, with bytes of its own, without Topic Alias. */
+  /** The frame as published, without Topic Alias; its bytes may stand among those of others. */
   readonly view: PublishView;
   /** §3.3.2.3.3 ms since the epoch, Infinity if it does not expire. */
   readonly expiresAt: number;
@@ -22,6 +29,25 @@ export interface Message {
 /** What a message, kept or still in its chunk, counts for in the limits on bytes. */
 export function messageBytes({ view }: { readonly view: PublishView }): number {
   return view.end - view.at + OVERHEAD_BYTES;
+}
+
+/** Keeps frames beyond the call that brought them. A buffer for each small one would cost V8 over a microsecond. */
+export class FrameKeeper {
+  #slab: Uint8Array = EMPTY;
+  #used = 0;
+
+  /** A view of the same message that stays as it is. */
+  keep(view: PublishView): PublishView {
+    const bytes = view.end - view.at;
+    if (bytes > SMALL_BYTES_MAX) return view.copy();
+    if (this.#used + bytes > this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#used = 0;
+    }
+    const kept = view.copyTo(this.#slab, this.#used);
+    this.#used += bytes;
+    return kept;
+  }
 }
 
 /** §3.3.2.3.3 whole seconds left at `now`, never below 0; 0 too if the message does not expire. */

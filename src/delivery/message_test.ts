@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { messageBytes, secondsLeft } from "./message.ts";
+import { FrameKeeper, messageBytes, secondsLeft } from "./message.ts";
 import { PublishView } from "../codec/publish_view.ts";
 import { frame, utf8 } from "../testing/frame.ts";
 
@@ -21,6 +21,37 @@ describe("secondsLeft()", () => {
   });
 
   test("a message that does not expire has none", () => assertEquals(secondsLeft(Infinity, 5), 0));
+});
+
+describe("FrameKeeper", () => {
+  test("what is kept stays as it was, whatever its size and whoever came before", () => {
+    const keeper = new FrameKeeper();
+    const expected: Uint8Array[] = [];
+    const kept: PublishView[] = [];
+    for (let i = 0; i < 200; i++) {
+      const bytes = frame(0x30, utf8(`t/${i}`), new Uint8Array((i * 37) % 700).fill(i));
+      const chunk = Uint8Array.of(1, 2, 3, ...bytes, 4);
+      const view = new PublishView();
+      view.aim(chunk, 3, bytes.length < 130 ? 5 : 6, chunk.length - 1, false);
+      kept.push(keeper.keep(view));
+      expected.push(bytes);
+      chunk.fill(0xff);
+    }
+    for (const [i, { bytes, at, end, topicAt, topicEnd, payloadAt }] of kept.entries()) {
+      assertEquals(bytes.slice(at, end), expected[i]);
+      assertEquals(new TextDecoder().decode(bytes.subarray(topicAt, topicEnd)), `t/${i}`);
+      assertEquals(end - payloadAt, (i * 37) % 700);
+    }
+  });
+
+  test("one small frame holds back no more bytes than a message is counted for", () => {
+    const keeper = new FrameKeeper();
+    const bytes = frame(0x30, utf8("a"), [1]);
+    const view = new PublishView();
+    view.aim(bytes, 0, 2, bytes.length, false);
+    const kept = keeper.keep(view);
+    assertEquals(kept.bytes.buffer.byteLength <= messageBytes({ view: kept }), true);
+  });
 });
 
 describe("messageBytes()", () => {
