@@ -8,9 +8,13 @@
 export interface LimitRow {
   /** What the broker takes when nothing is said. */
   readonly default: number;
+  /** The smallest value taken. */
   readonly least: number;
+  /** The largest value taken. */
   readonly most: number;
+  /** What the number counts. */
   readonly unit: string;
+  /** What is limited. */
   readonly about: string;
 }
 

@@ -13,19 +13,27 @@ import type { SessionStore } from "./store.ts";
 
 /** Where a connection comes from. */
 export interface PeerInfo {
+  /** An IP address, or what stands for one. */
   readonly address: string;
+  /** 0 where there is none. */
   readonly port: number;
+  /** What carries the bytes. */
   readonly transport: "tcp" | "tls" | "ws" | "unix" | "memory";
 }
 
 /** A connected Client, as hooks and authorizers see it. */
 export interface ClientInfo {
+  /** §3.1.3.1 as sent, or as assigned. */
   readonly clientId: string;
+  /** §3.1.3.5 as sent, or as the authenticator says. */
   readonly username: string | undefined;
+  /** §3.1.2.2 */
   readonly level: ProtocolLevel;
+  /** Where it connects from. */
   readonly peer: PeerInfo;
   /** §3.1.2.10 seconds that hold for this connection, 0 is off. */
   readonly keepAlive: number;
+  /** §3.1.2.4 */
   readonly cleanStart: boolean;
 }
 
@@ -33,16 +41,23 @@ export interface ClientInfo {
 export interface AuthenticationRequest {
   /** `connect` for a CONNECT, `continue` for an AUTH 0x18, `reauthenticate` for an AUTH 0x19. */
   readonly kind: "connect" | "continue" | "reauthenticate";
+  /** Where it comes from. */
   readonly peer: PeerInfo;
+  /** §3.1.2.2 */
   readonly level: ProtocolLevel;
   /** Empty if the Server is to assign one. */
   readonly clientId: string;
+  /** §3.1.3.5 */
   readonly username: string | undefined;
+  /** §3.1.3.6 never to be logged. */
   readonly password: Uint8Array | undefined;
   /** §4.12 one of `BrokerOptions.authenticationMethods`, or undefined for user name and password. */
   readonly method: string | undefined;
+  /** §3.1.2.11.10 Authentication Data, never to be logged. */
   readonly data: Uint8Array | undefined;
+  /** §3.1.2.5 of the CONNECT. */
   readonly will: Will | undefined;
+  /** §3.1.2.11.8 of the CONNECT. */
   readonly userProperties: UserProperties;
 }
 
@@ -54,6 +69,7 @@ export interface Verdict {
   readonly authenticationData?: Uint8Array;
   /** The name the Client is known by from now on, in place of its User Name. */
   readonly username?: string;
+  /** §3.2.2.3.9 for a person at the Client. */
   readonly reasonString?: string;
   /** §4.11 where to go instead, with 0x9C or 0x9D. */
   readonly serverReference?: string;
@@ -63,24 +79,33 @@ export interface Verdict {
 export interface Redirection {
   /** 0x9C use another server for now, 0x9D server moved for good. */
   readonly code: 0x9c | 0x9d;
+  /** §3.2.2.3.16 a host, `host:port`, or several with blanks between. */
   readonly serverReference: string;
 }
 
 /** §5.4.2 something a Client wants to do. */
 export interface AuthorizationRequest {
+  /** A Will Message counts as `publish`, at the CONNECT. */
   readonly action: "publish" | "subscribe";
+  /** Who wants it. */
   readonly client: ClientInfo;
   /** The Topic Name, or the Topic Filter with its `$share/…/`. */
   readonly topic: string;
+  /** Of the message, or the most that is asked for. */
   readonly qos: QoS;
+  /** Of the message; false for `subscribe`. */
   readonly retain: boolean;
 }
 
 /** A message as hooks see it. `payload` is the callee's only during the call. */
 export interface MessageInfo {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
+  /** §3.3.3 */
   readonly payload: Uint8Array;
+  /** §3.3.1.2 as it is sent to this Client, or as it was published. */
   readonly qos: QoS;
+  /** §3.3.1.3 the same way. */
   readonly retain: boolean;
 }
 
@@ -96,8 +121,11 @@ export type DropReason =
 
 /** Why a connection is refused or ended by us. */
 export interface Refusal {
+  /** §2.4 */
   readonly code: ReasonCode;
+  /** What was broken: a statement, a duty without a number, a limit or a policy of ours. */
   readonly rule: Rule;
+  /** What was wrong, for a person. */
   readonly message: string;
 }
 
@@ -120,7 +148,9 @@ export interface BrokerHooks {
   disconnected?(client: ClientInfo, clean: boolean, refusal: Refusal | undefined): void;
   /** A connection ended before a CONNECT was accepted. */
   refused?(peer: PeerInfo, refusal: Refusal): void;
+  /** §3.8 a subscription was made or replaced, with what was granted. */
   subscribed?(client: ClientInfo, filter: string, options: SubscriptionOptions): void;
+  /** §3.10 a subscription is gone. */
   unsubscribed?(client: ClientInfo, filter: string): void;
   /** A message was accepted; `client` is undefined for the Server's own. `receivers` counts sessions it goes to. */
   published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
@@ -140,11 +170,13 @@ export interface BrokerHooks {
 
 /** Everything is optional: a broker without options serves MQTT 3.1, 3.1.1 and 5.0 to everybody. */
 export interface BrokerOptions {
+  /** In place of the defaults of `LIMITS`. */
   readonly limits?: Partial<Limits>;
   /** Without one, everything is forgotten at the end of the process. */
   readonly store?: SessionStore;
   /** For assigned Client Identifiers; without one they can be guessed. */
   readonly random?: Random;
+  /** What the owner is told. */
   readonly hooks?: BrokerHooks;
   /** §3.1.4 the verdict, or undefined if it will come by `connection.decided()`. Nothing is read meanwhile. */
   readonly authenticate?: (request: AuthenticationRequest, connection: Connection) => Verdict | undefined;

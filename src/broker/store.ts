@@ -10,7 +10,9 @@ export type Commit = void | Promise<void>;
 
 /** §3.3 a message as it was published: one PUBLISH frame in the layout of level 4 or 5. */
 export interface StoredMessage {
+  /** The whole PUBLISH, fixed header included; its Packet Identifier means nothing. */
   readonly frame: Uint8Array;
+  /** Whether it has properties. */
   readonly level5: boolean;
   /** ms since the epoch, Infinity if it does not expire. */
   readonly expiresAt: number;
@@ -20,6 +22,7 @@ export interface StoredMessage {
 
 /** §3.1.2.5 a Will Message that waits for its delay or for the end of the connection. */
 export interface StoredWill {
+  /** Its expiry counts from when it is published. */
   readonly message: StoredMessage;
   /** §3.1.3.2.2 seconds. */
   readonly delaySeconds: number;
@@ -29,17 +32,21 @@ export interface StoredWill {
 
 /** §4.1 the session itself, without what is in it. */
 export interface SessionRecord {
+  /** §3.1.3.1 the key. */
   readonly clientId: string;
+  /** Of the last connection. */
   readonly level: ProtocolLevel;
   /** Seconds; 0xFFFFFFFF is never. */
   readonly expirySeconds: number;
   /** ms since the epoch; undefined while the Client is connected, Infinity for never. */
   readonly expiresAt: number | undefined;
+  /** Of the connection, or waiting for its delay. */
   readonly will: StoredWill | undefined;
 }
 
 /** §3.8 one subscription of a session. */
 export interface SubscriptionRecord extends SubscriptionOptions {
+  /** With its `$share/…/`. */
   readonly filter: string;
   /** §3.8.2.1.2; 0 is none. */
   readonly identifier: number;
@@ -52,9 +59,13 @@ export type DeliveryStep = "queued" | "sent" | "released";
 export interface DeliveryRecord {
   /** Unique in its session, ascending in the order of delivery. */
   readonly order: number;
+  /** What is on its way. */
   readonly message: StoredMessage;
+  /** At which it is sent: 1 or 2. */
   readonly qos: QoS;
+  /** The flag it is sent with. */
   readonly retain: boolean;
+  /** §3.3.2.3.8 */
   readonly subscriptionIdentifiers: readonly number[];
   /** The filter of the Shared Subscription that it came by. */
   readonly share: string | undefined;
@@ -62,7 +73,9 @@ export interface DeliveryRecord {
 
 /** A session as it comes back. */
 export interface StoredSession {
+  /** As it was last saved. */
   readonly session: SessionRecord;
+  /** All of them. */
   readonly subscriptions: readonly SubscriptionRecord[];
   /** In ascending order. `packetId` is 0 while the step is `queued`; `released` ones may lack their message. */
   readonly deliveries:
@@ -86,6 +99,7 @@ export interface SessionStore {
   dropped(clientId: string): void;
   /** A subscription is new or replaced. */
   subscribed(clientId: string, subscription: SubscriptionRecord): void;
+  /** A subscription is gone. */
   unsubscribed(clientId: string, filter: string): void;
   /** A message waits for the Client. */
   queued(clientId: string, delivery: DeliveryRecord): void;
