@@ -117,7 +117,7 @@ export class Peer {
   /** The next PUBLISH; acknowledgements that come first are passed over. */
   async expectPublish(why = ""): Promise<Seen> {
     for (;;) {
-      const seen = this.#inbox[0] ?? await this.#peek();
+      const seen = this.#inbox[0] ?? await this.peek();
       if (seen !== undefined && seen.type !== "end" && ACKNOWLEDGEMENTS.includes(seen.type)) {
         this.#inbox.shift();
       } else return await this.expect(TYPE.PUBLISH, why);
@@ -333,7 +333,8 @@ export class Peer {
     this.#waiting = undefined;
   }
 
-  async #peek(): Promise<Seen | End | undefined> {
+  /** The next packet, or the end, which stays to be read. */
+  async peek(): Promise<Seen | End | undefined> {
     const seen = await this.next();
     if (seen !== undefined && seen.type !== "end") this.#inbox.unshift(seen);
     return seen;

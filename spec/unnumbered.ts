@@ -110,6 +110,7 @@ export const UNNUMBERED = {
   "3.15.2.2.2/twice": { section: "3.15.2.2.2", levels: [5], text: "Authentication Method stands at most once in AUTH." },
   "3.15.2.2.3/twice": { section: "3.15.2.2.3", levels: [5], text: "Authentication Data stands at most once in AUTH." },
   "3.15.2.2.4/twice": { section: "3.15.2.2.4", levels: [5], text: "Reason String stands at most once in AUTH." },
+  "4.8.2/one-member": { section: "4.8.2", levels: [3, 4, 5], text: "A message goes to one member of a shared subscription, and to no other." },
   "4.8.2/retained": { section: "4.8.2", levels: [3, 4, 5], text: "A shared subscription brings no retained messages when it is made." },
   "4.12/not-under-way": { section: "4.12", levels: [5], text: "AUTH 0x18 belongs to an authentication that is under way, 0x19 begins one when none is." },
   "4.12.1/too-early": { section: "4.12.1", levels: [5], text: "Authentication is not begun again before CONNACK has ended the first one." },

@@ -14,6 +14,7 @@ import { CASES as CONNECT_KEEP_ALIVE } from "./3_1_connect_keep_alive.ts";
 import { CASES as CONNECT_PROPERTIES } from "./3_1_connect_properties.ts";
 import { CASES as CONNECT_LIMITS } from "./3_1_connect_limits.ts";
 import { CASES as CONNECT_ACTIONS } from "./3_1_connect_actions.ts";
+import { CASES as MAXIMUM_PACKET_SIZE } from "./3_1_maximum_packet_size.ts";
 import { CASES as CONNACK } from "./3_2_connack.ts";
 import { CASES as CONNACK_FEATURES } from "./3_2_connack_features.ts";
 import { CASES as PUBLISH_FLAGS } from "./3_3_publish_flags.ts";
@@ -39,6 +40,9 @@ import { CASES as REDELIVERY } from "./4_4_redelivery.ts";
 import { CASES as RECEIPT } from "./4_5_receipt.ts";
 import { CASES as ORDER } from "./4_6_order.ts";
 import { CASES as TOPICS } from "./4_7_topics.ts";
+import { CASES as SHARED } from "./4_8_shared.ts";
+import { CASES as FLOW_CONTROL } from "./4_9_flow_control.ts";
+import { CASES as ERRORS } from "./4_13_errors.ts";
 
 /** The cases for Servers. */
 export const SERVER_CASES: readonly ServerCase[] = [
@@ -53,6 +57,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...CONNECT_PROPERTIES,
   ...CONNECT_LIMITS,
   ...CONNECT_ACTIONS,
+  ...MAXIMUM_PACKET_SIZE,
   ...CONNACK,
   ...CONNACK_FEATURES,
   ...PUBLISH_FLAGS,
@@ -78,4 +83,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...RECEIPT,
   ...ORDER,
   ...TOPICS,
+  ...SHARED,
+  ...FLOW_CONTROL,
+  ...ERRORS,
 ];
