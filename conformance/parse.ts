@@ -207,7 +207,7 @@ class Cursor {
       }
       found.push({ id, value: this.#value(kind) });
     }
-    if (this.left !== Math.max(0, end)) this.faults.push("Property Length does not fit its properties");
+    if (this.left !== end) this.faults.push("Property Length does not fit its properties");
     return found;
   }
 

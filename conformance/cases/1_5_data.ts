@@ -152,20 +152,19 @@ export const CASES: readonly ServerCase[] = [
     "bom-is-kept": {
       statements: ["MQTT-1.5.4-3", "MQTT311-1.5.3-3"],
       levels: [4, 5],
-      does: "Publishes to a topic that begins with the bytes EF BB BF, and to the same topic without them.",
+      does: "Publishes to a topic, and to those with the bytes EF BB BF before and behind it.",
       requires:
         "Each message comes to the subscriber of its own topic only, and the three bytes are still there.",
       async run(t) {
-        const plain = t.topic();
-        const marked = `\ufeff${plain}\ufeff`;
+        const topics = [t.topic(), `\ufeff${t.topic()}`, `${t.topic()}\ufeff`];
         const peer = await t.connect();
         const subscribers = [];
-        for (const topic of [plain, marked]) {
+        for (const topic of topics) {
           const subscriber = await t.connect();
           await t.subscribe(subscriber, topic, options(0));
           subscribers.push({ subscriber, topic });
         }
-        peer.send(t.publish({ topic: marked }), t.publish({ topic: plain }));
+        for (const topic of topics) peer.send(t.publish({ topic }));
         await peer.barrier();
         for (const { subscriber, topic } of subscribers) {
           const came = await subscriber.expectPublish(`on ${JSON.stringify(topic)}`);
@@ -173,7 +172,7 @@ export const CASES: readonly ServerCase[] = [
             came.topic === topic,
             `The topic is ${JSON.stringify(came.topic)}, not ${JSON.stringify(topic)}`,
           );
-          await subscriber.expectNoPublish("for the other topic is another one");
+          await subscriber.expectNoPublish("for the other topics are others");
         }
       },
     },

@@ -1,0 +1,76 @@
+/**
+ * Breaks of §2.1.
+ * @module
+ */
+import { TYPE } from "../bytes.ts";
+import type { Mutant, SourceMutant } from "./mutant.ts";
+import { unseenMalformed } from "./unseen.ts";
+
+const CONNECTION = "src/broker/connection.ts";
+const ACKNOWLEDGEMENT = "src/codec/acknowledgement.ts";
+
+/** A packet type that no Client may send. */
+function passedOver(name: string, type: number): SourceMutant {
+  const find = "decode(reader, first, this.level); // what is malformed is called so first";
+  return {
+    kills: `2.1.2/${name}`,
+    file: CONNECTION,
+    find,
+    replace: `if (type === ${type}) return;\n    ${find}`,
+  };
+}
+
+/** Flags that are not looked at. */
+function flags(name: string, file: string, find: string, replace = ""): SourceMutant {
+  return { kills: `2.1.3/flags-of-${name}`, file, find, replace };
+}
+
+function acknowledgementFlags(name: "puback" | "pubrec" | "pubcomp"): SourceMutant {
+  const find = 'else requireFlags(flags, 0, "MQTT-2.1.3-1");';
+  const type = `PacketType.${name.toUpperCase()}`;
+  return flags(name, ACKNOWLEDGEMENT, find, find.replace("else", `else if (type !== ${type})`));
+}
+
+/** For the cases of `cases/2_fixed_header.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  passedOver("type-0", 0),
+  {
+    kills: "2.1.2/type-15",
+    file: CONNECTION,
+    find: "return authPacket(this, decodeAuth(reader, flags, this.level), now);",
+    replace:
+      "if (this.level < 5) return;\n        return authPacket(this, decodeAuth(reader, flags, this.level), now);",
+  },
+  passedOver("client-sends-connack", TYPE.CONNACK),
+  passedOver("client-sends-suback", TYPE.SUBACK),
+  passedOver("client-sends-unsuback", TYPE.UNSUBACK),
+  passedOver("client-sends-pingresp", TYPE.PINGRESP),
+  flags("connect", "src/codec/connect.ts", 'requireFlags(flags, 0, "MQTT-2.1.3-1");'),
+  acknowledgementFlags("puback"),
+  acknowledgementFlags("pubrec"),
+  flags(
+    "pubrel",
+    ACKNOWLEDGEMENT,
+    'requireFlags2(flags, level, "MQTT-3.6.1-1");',
+    'requireFlags2(flags | 2, level, "MQTT-3.6.1-1");',
+  ),
+  acknowledgementFlags("pubcomp"),
+  flags("subscribe", "src/codec/subscribe.ts", 'requireFlags2(flags, level, "MQTT-3.8.1-1");'),
+  flags("unsubscribe", "src/codec/unsubscribe.ts", 'requireFlags2(flags, level, "MQTT-3.10.1-1");'),
+  flags("disconnect", "src/codec/disconnect.ts", 'requireFlags(flags, 0, "MQTT-3.14.1-1");'),
+  unseenMalformed("2.1.4/subscribe-ends-early", TYPE.SUBSCRIBE),
+  unseenMalformed("2.1.4/publish-ends-early", TYPE.PUBLISH),
+  unseenMalformed("2.1.4/connect-ends-early", TYPE.CONNECT),
+  {
+    kills: "2.1.4/bytes-behind-the-end",
+    file: "src/codec/ping.ts",
+    find: "reader.end();\n  return { type: PacketType.PINGREQ };",
+    replace: "return { type: PacketType.PINGREQ };",
+  },
+  {
+    kills: "2.1.4/too-large",
+    file: CONNECTION,
+    find: "new Deframer(broker.limits.packetBytesMax)",
+    replace: "new Deframer(Infinity)",
+  },
+];
