@@ -64,59 +64,75 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** One connection. Its owner calls `received`, `drained`, `closed`, `decided`; all else is the engine's. */
 export class Connection implements Deadline, FrameHandler {
+  /** @internal */
   heapIndex = -1;
+  /** @internal */
   heapTime = 0;
+  /** @internal */
   readonly broker: Broker;
+  /** @internal */
   readonly transport: Transport;
+  /** Where it comes from. */
   readonly peer: PeerInfo;
+  /** @internal */
   readonly outbox: Outbox;
+  /** @internal */
   readonly deframer: Deframer;
+  /** @internal */
   state: State = State.WAITING;
   /** §3.1.2.2 of the CONNECT; until then what can be told of it. */
   level: ProtocolLevel = 4;
+  /** @internal */
   session: Session | undefined;
+  /** Who it is, once its CONNECT is accepted. */
   client: ClientInfo | undefined;
-  /** The CONNECT while it is not accepted. */
+  /** @internal The CONNECT while it is not accepted. */
   connect: Connect | undefined;
-  /** §4.12 of the CONNECT. */
+  /** @internal §4.12 of the CONNECT. */
   authenticationMethod: string | undefined;
-  /** The authenticator is asked and has not answered. */
+  /** @internal The authenticator is asked and has not answered. */
   asking = false;
-  /** §4.12.1 an open connection is being authenticated anew. */
+  /** @internal §4.12.1 an open connection is being authenticated anew. */
   reauthenticating = false;
+  /** @internal */
   will: ServerWill | undefined;
-  /** §3.1.2.10 one and a half times the Keep Alive in ms, 0 is off. */
+  /** @internal §3.1.2.10 one and a half times the Keep Alive in ms, 0 is off. */
   silenceMs = 0;
+  /** @internal */
   lastReceivedAt: number;
-  /** §3.1.2.11.4 of the Client. */
+  /** @internal §3.1.2.11.4 of the Client. */
   maximumPacketSize: number = Infinity;
-  /** §3.1.2.11.7 */
+  /** @internal §3.1.2.11.7 */
   requestProblemInformation = true;
-  /** §3.1.2.11.3 QoS 1 and 2 messages that may be open towards the Client, and those that are. */
+  /** @internal §3.1.2.11.3 QoS 1 and 2 messages that may be open towards the Client, and those that are. */
   sendLimit = 0;
+  /** @internal */
   open = 0;
-  /** §3.3.4 QoS 2 identifiers that may be open from the Client. */
+  /** @internal §3.3.4 QoS 2 identifiers that may be open from the Client. */
   receiveLimit = 0;
-  /** §3.3.2.3.4 the Client's aliases: Topic Names as bytes, by alias. */
+  /** @internal §3.3.2.3.4 the Client's aliases: Topic Names as bytes, by alias. */
   aliasesIn: (Uint8Array | undefined)[] | undefined;
-  /** Our aliases by Topic Name, if the Client allows any. */
+  /** @internal Our aliases by Topic Name, if the Client allows any. */
   aliasesOut: Map<string, number> | undefined;
+  /** @internal */
   aliasesOutMax = 0;
-  /** Retained messages that wait for room. */
+  /** @internal Retained messages that wait for room. */
   retained: Queue<WaitingRetained> | undefined;
-  /** Whether it is in the list of those to be written at the end of the turn. */
+  /** @internal Whether it is in the list of those to be written at the end of the turn. */
   dirty = false;
-  /** The transport took less than it was given. */
+  /** @internal The transport took less than it was given. */
   blocked = false;
-  /** Position from which on bytes wait for the commit under way, and for the one after it. */
+  /** @internal Position from which on bytes wait for the commit under way, and for the one after it. */
   heldNow: number = Infinity;
+  /** @internal */
   heldNext: number = Infinity;
-  /** Set when it is to be ended at the end of the turn. */
+  /** @internal Set when it is to be ended at the end of the turn. */
   doomed: Refusal | undefined;
   #resuming = false;
   /** Too much waits behind a CONNECT or AUTH. */
   #paused = false;
 
+  /** @internal */
   constructor(broker: Broker, transport: Transport, peer: PeerInfo, now: number) {
     this.broker = broker;
     this.transport = transport;
@@ -179,7 +195,7 @@ export class Connection implements Deadline, FrameHandler {
     }
   }
 
-  /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
+  /** @internal A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
   due(now: number): void {
     const limits = this.broker.limits;
     if (this.state === State.CLOSING) { // [limit/close-timeout]
@@ -201,7 +217,7 @@ export class Connection implements Deadline, FrameHandler {
     }
   }
 
-  /** One frame; false where reading must stop. */
+  /** @internal One frame; false where reading must stop. */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
     if (this.state === State.OPEN) {
       const first = bytes[at]!;
@@ -308,7 +324,7 @@ export class Connection implements Deadline, FrameHandler {
     this.#leave(true, undefined, now);
   }
 
-  /** Ends an open connection: DISCONNECT where the level has it, then the close. */
+  /** @internal Ends an open connection: DISCONNECT where the level has it, then the close. */
   end(refusal: Refusal, now: number, serverReference?: string): void {
     if (this.state !== State.OPEN) return;
     if (this.level === 5) {
@@ -318,7 +334,7 @@ export class Connection implements Deadline, FrameHandler {
     this.#leave(false, refusal, now);
   }
 
-  /** Ends it at the end of the turn: for those who find out in the middle of routing. */
+  /** @internal Ends it at the end of the turn: for those who find out in the middle of routing. */
   doom(code: ReasonCode, rule: Rule, message: string): void {
     if (this.doomed !== undefined || this.state !== State.OPEN) return;
     this.doomed = { code, rule, message };
@@ -334,7 +350,7 @@ export class Connection implements Deadline, FrameHandler {
     this.broker.left(this, clean, refusal, now);
   }
 
-  /** Closes without ever having been open. */
+  /** @internal Closes without ever having been open. */
   shut(now: number): void {
     this.state = State.CLOSING;
     this.deframer.discard();
@@ -342,7 +358,7 @@ export class Connection implements Deadline, FrameHandler {
     this.flush();
   }
 
-  /** Sends a packet, without its Reason String and User Properties where they may not be; false if it cannot be sent. */
+  /** @internal Sends a packet, without its Reason String and User Properties where they may not be; false if it cannot be sent. */
   send(packet: Packet): boolean {
     const bytes = this.#fitting(packet);
     if (bytes === undefined) return false; // [MQTT-3.1.2-24]
@@ -351,7 +367,7 @@ export class Connection implements Deadline, FrameHandler {
     return true;
   }
 
-  /** Whether `send()` can send it. */
+  /** @internal Whether `send()` can send it. */
   fits(packet: Packet): boolean {
     return this.maximumPacketSize === Infinity || this.#fitting(packet) !== undefined;
   }
@@ -372,7 +388,7 @@ export class Connection implements Deadline, FrameHandler {
     return bytes.length > this.maximumPacketSize ? undefined : bytes;
   }
 
-  /** Sends an acknowledgement with code 0, or (with identifier 0) a packet without a body. */
+  /** @internal Sends an acknowledgement with code 0, or (with identifier 0) a packet without a body. */
   answer(first: number, id: number, code: number): void {
     const outbox = this.outbox;
     const length = id === 0 ? 0 : code === 0 || this.level !== 5 ? 2 : 3;
@@ -399,7 +415,7 @@ export class Connection implements Deadline, FrameHandler {
     this.touch();
   }
 
-  /** Sends an acknowledgement that refuses, with the reason where the Client wants to know [MQTT-3.1.2-29]. */
+  /** @internal Sends an acknowledgement that refuses, with the reason where the Client wants to know [MQTT-3.1.2-29]. */
   refuse(type: 4 | 5 | 6 | 7, id: number, refusal: Refusal): void {
     const denied = this.broker.hooks.denied;
     if (denied !== undefined) denied(this.client!, refusal);
@@ -415,7 +431,7 @@ export class Connection implements Deadline, FrameHandler {
     this.#answered();
   }
 
-  /** What is written from now on waits until the facts told to the store so far are safe. */
+  /** @internal What is written from now on waits until the facts told to the store so far are safe. */
   hold(): void {
     if (this.heldNext !== Infinity) return;
     this.heldNext = this.outbox.position;
@@ -423,7 +439,7 @@ export class Connection implements Deadline, FrameHandler {
     this.broker.heldNext.push(this);
   }
 
-  /** Has the bytes of the outbox written, at the end of the turn or at once. */
+  /** @internal Has the bytes of the outbox written, at the end of the turn or at once. */
   touch(): void {
     if (!this.dirty) {
       this.dirty = true;
@@ -439,14 +455,14 @@ export class Connection implements Deadline, FrameHandler {
       (session.queued > 0 || session.resend !== undefined || this.retained !== undefined);
   }
 
-  /** Writes what the transport takes. */
+  /** @internal Writes what the transport takes. */
   flush(): void {
     if (this.blocked) return;
     if (!this.outbox.flush(this.transport)) this.blocked = true;
     else if (this.state === State.CLOSING && this.outbox.size === 0) this.transport.close();
   }
 
-  /** What one receiver's copy of a message differs in; good until the next call. */
+  /** @internal What one receiver's copy of a message differs in; good until the next call. */
   stamp(qos: QoS, retain: boolean, identifiers: readonly number[], expirySeconds: number): PublishStamp {
     const stamp = this.broker.stamp;
     stamp.first = firstByte(qos, retain, false);
@@ -470,7 +486,7 @@ export class Connection implements Deadline, FrameHandler {
     endRun(this.broker);
   }
 
-  /** Asks the authenticator; the answer may come at once, or later by `decided()`. */
+  /** @internal Asks the authenticator; the answer may come at once, or later by `decided()`. */
   ask(request: AuthenticationRequest, now: number): void {
     if (this.state !== State.OPEN) this.state = State.DECIDING;
     this.asking = true;

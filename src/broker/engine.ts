@@ -43,12 +43,15 @@ import { frameOf, PendingWill, type ServerWill, viewOf } from "./will.ts";
 
 /** A message that the Server's owner publishes. */
 export interface MessageInit {
+  /** §3.3.2.1 Topic Name; `$`-topics are allowed. */
   readonly topic: string;
+  /** A text is sent as UTF-8. */
   readonly payload: Uint8Array | string;
   /** Default 0. */
   readonly qos?: QoS;
   /** Default false. */
   readonly retain?: boolean;
+  /** §3.3.2.3 for Clients of level 5. */
   readonly properties?: MessageProperties;
 }
 
@@ -62,17 +65,29 @@ export interface Counters {
 
 /** One Server. Two of them share nothing. All times are ms since the epoch, and never go back. */
 export class Broker {
+  /** As they were given. */
   readonly options: BrokerOptions;
+  /** Those given over the defaults. */
   readonly limits: Limits;
+  /** @internal */
   readonly hooks: BrokerHooks;
+  /** @internal */
   readonly store: SessionStore | undefined;
+  /** §3.2.2.3.4 */
   readonly maximumQos: QoS;
+  /** @internal */
   readonly sessions: Map<string, Session> = new Map();
+  /** @internal */
   readonly groups: Map<string, SharedGroup> = new Map();
+  /** @internal */
   readonly tree: FilterTree<Subscriber> = new FilterTree();
+  /** @internal */
   readonly topics: KnownTopics;
+  /** @internal */
   readonly retained: Retained;
+  /** @internal */
   readonly timers: Timers = new Timers();
+  /** Since the start. */
   readonly counters: Counters = { received: 0, dropped: 0 };
   /** Connections that are not over, those without a CONNECT included. */
   connections = 0;
@@ -82,12 +97,19 @@ export class Broker {
   stopping = false;
 
   // What follows is for the files of this folder.
+  /** @internal */
   readonly pool: BufferPool = new BufferPool();
+  /** @internal */
   readonly frames: FrameKeeper = new FrameKeeper();
+  /** @internal */
   readonly reader: Reader = new Reader();
+  /** @internal */
   readonly writer: Writer = new Writer();
+  /** @internal */
   readonly view: PublishView = new PublishView();
+  /** @internal */
   readonly run: Run = new Run();
+  /** @internal */
   readonly stamp: PublishStamp = {
     first: 0,
     packetId: 0,
@@ -97,14 +119,17 @@ export class Broker {
     topicAlias: 0,
     topicKnown: false,
   };
-  /** The time of the call that is going on. */
+  /** @internal The time of the call that is going on. */
   now = 0;
-  /** Whether PUBLISH frames may be passed on in runs: nobody wants to look at each. */
+  /** @internal Whether PUBLISH frames may be passed on in runs: nobody wants to look at each. */
   readonly runs: boolean;
-  /** Facts told to the store. */
+  /** @internal Facts told to the store. */
   facts = 0;
+  /** @internal */
   touched: Connection[] = [];
+  /** @internal */
   doomed: Connection[] = [];
+  /** @internal */
   heldNext: Connection[] = [];
   #heldNow: Connection[] = [];
   #open: Set<Connection> = new Set();
@@ -112,6 +137,7 @@ export class Broker {
   #committedFacts = 0;
   #random: Random;
 
+  /** Throws `UsageError` for a limit that does not exist or is out of range. */
   constructor(options: BrokerOptions = {}) {
     this.options = options;
     this.limits = limitsOf(options.limits ?? {});
@@ -244,13 +270,13 @@ export class Broker {
     }
   }
 
-  /** Asks the owner, or lets everybody in. */
+  /** @internal Asks the owner, or lets everybody in. */
   authenticate(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
     if (this.options.authenticate === undefined) return { code: 0 };
     return this.options.authenticate(request, connection);
   }
 
-  /** Asks the owner, or allows everything. An error is a no. */
+  /** @internal Asks the owner, or allows everything. An error is a no. */
   allows(request: AuthorizationRequest): ReasonCode {
     if (this.options.authorize === undefined) return 0;
     try {
@@ -261,7 +287,7 @@ export class Broker {
     }
   }
 
-  /** A limit bites; told once for each session and limit until the next connection. */
+  /** @internal A limit bites; told once for each session and limit until the next connection. */
   limited(limit: LimitName, who: string, session: Session | undefined): void {
     if (session?.limited?.has(limit)) return;
     if (session !== undefined) (session.limited ??= new Set()).add(limit);
@@ -273,7 +299,7 @@ export class Broker {
     this.hooks.failed?.(error);
   }
 
-  /** A connection has ended for the engine; its transport may still be closing. */
+  /** @internal A connection has ended for the engine; its transport may still be closing. */
   left(connection: Connection, clean: boolean, refusal: Refusal | undefined, now: number): void {
     const { session, client, will } = connection;
     connection.connect = undefined;
@@ -295,7 +321,7 @@ export class Broker {
     this.#passOnQueued(session, now);
   }
 
-  /** The transport is over. */
+  /** @internal The transport is over. */
   closed(connection: Connection, before: State, now: number): void {
     this.timers.cancel(connection);
     this.#open.delete(connection);
@@ -315,7 +341,7 @@ export class Broker {
     );
   }
 
-  /** Publishes a will; its expiry counts from now. */
+  /** @internal Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill, now: number): void {
     this.#publish({ ...message, expiresAt: expiry(message.view, now) }, now);
   }
@@ -333,7 +359,7 @@ export class Broker {
     this.hooks.published?.(messageInfo(message.topic, outgoing.view, bytes[at]!), undefined, receivers);
   }
 
-  /** §4.1 a session is over. */
+  /** @internal §4.1 a session is over. */
   endSession(session: Session, now: number): void {
     if (session.ended) return;
     invariant(session.connection === undefined, "a session ends after its connection");
@@ -356,19 +382,19 @@ export class Broker {
     this.hooks.sessionEnded?.(session.clientId);
   }
 
-  /** §3.14.2.2.2 the Client changes when its session ends. */
+  /** @internal §3.14.2.2.2 the Client changes when its session ends. */
   setExpiry(session: Session, seconds: number): void {
     session.expirySeconds = seconds;
   }
 
-  /** Removes the retained message of a topic, if there is one. */
+  /** @internal Removes the retained message of a topic, if there is one. */
   unretain(topic: string): void {
     if (!this.retained.remove(topic) || this.store === undefined) return;
     this.store.retained(topic, undefined);
     this.facts++;
   }
 
-  /** Tells the store of a session that is new or changed. */
+  /** @internal Tells the store of a session that is new or changed. */
   saved(session: Session): void {
     if (this.store === undefined) return;
     if (session.kept) {
@@ -429,7 +455,7 @@ export class Broker {
     return commit;
   }
 
-  /** A Client Identifier that no session has [MQTT-3.2.2-16]. */
+  /** @internal A Client Identifier that no session has [MQTT-3.2.2-16]. */
   newClientId(): string {
     for (;;) {
       let id = "auto-";

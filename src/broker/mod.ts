@@ -3,6 +3,18 @@
  * a driver gives it transports and a clock (see `serve`).
  * @module
  */
+export type {
+  MessageProperties,
+  ProtocolLevel,
+  QoS,
+  SubscriptionOptions,
+  UserProperties,
+  Will,
+} from "../codec/packet.ts";
+export type { Rule } from "../codec/error.ts";
+export type { ReasonCode } from "../codec/reason_code.ts";
+export { type Random, seededRandom } from "../engine/random.ts";
+export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Counters, type MessageInit } from "./engine.ts";
 export type { Connection } from "./connection.ts";
 export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
