@@ -4,19 +4,13 @@
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { AUDITED_BROKERS, type AuditedBroker } from "../scripts/lib/audited_brokers.ts";
+import { AUDITED_BROKERS, type AuditedBroker, NO_OCCASION } from "../scripts/lib/audited_brokers.ts";
 import { serve } from "../src/runtime/serve.ts";
 import { audit, type Level, type ReportCase } from "./mod.ts";
 
 const LIMIT_MS = 120_000;
 /** Slow machines are no fault of the broker's. */
 const PATIENCE_MS = 4_000;
-
-/** Cases that our broker gives no occasion for, in any of its forms, with the reason. */
-const NO_OCCASION: Readonly<Record<string, string>> = {
-  "4.7/dollar-topic-of-client": "What Clients publish to $ topics is not passed on.",
-  "3.3.4/identifiers-in-several-copies": "One copy comes for overlapping subscriptions (decision 0004).",
-};
 
 async function auditOne(
   broker: AuditedBroker,

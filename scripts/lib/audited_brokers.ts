@@ -36,6 +36,12 @@ function authenticate(request: AuthenticationRequest): Verdict {
   return text(data) === secret ? { code: 0x00, username: GUARD.username } : { code: 0x87 };
 }
 
+/** Cases that our broker gives no occasion for, in any of its forms, with the reason. */
+export const NO_OCCASION: Readonly<Record<string, string>> = {
+  "4.7/dollar-topic-of-client": "What Clients publish to $ topics is not passed on.",
+  "3.3.4/identifiers-in-several-copies": "One copy comes for overlapping subscriptions (decision 0004).",
+};
+
 /** The first comes first: a case is run on the first that it can be run on. */
 export const AUDITED_BROKERS: readonly AuditedBroker[] = [
   { name: "as it comes", options: {}, declared: {} },

@@ -1,0 +1,61 @@
+/**
+ * Starts `broker.ts` from the source or from a copy of it.
+ * Knows the process; refuses to know what was changed in the copy.
+ * @module
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { deno } from "../lib/run.ts";
+
+const START_MS = 30_000;
+
+/** Bun starts several times as fast; without it the runtime that this runs on will do. */
+const COMMAND: readonly string[] = spawnSync("bun", ["--version"], { stdio: "ignore" }).status === 0
+  ? ["bun"]
+  : [...deno(), "run", "-A", "--no-check"];
+
+/** One broker. */
+export class BrokerProcess {
+  readonly port: number;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  /** Starts the broker of that name from the tree at `root`; rejects with what it said if it does not listen. */
+  static async start(root: string, name: string): Promise<BrokerProcess> {
+    const [command = "", ...args] = COMMAND;
+    const child = spawn(command, [...args, "scripts/mutants/broker.ts", name], { cwd: root, stdio: "pipe" });
+    let said = "";
+    child.stderr.on(
+      "data",
+      (chunk: Uint8Array) => said = (said + new TextDecoder().decode(chunk)).slice(-2000),
+    );
+    child.stdin.on("error", () => {}); // it has ended, which `close` tells
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const port = await new Promise<number>((resolve, reject) => {
+        timer = setTimeout(() => reject(new Error(`it does not listen within ${START_MS} ms`)), START_MS);
+        child.stdout.on("data", (chunk: Uint8Array) => resolve(Number(new TextDecoder().decode(chunk))));
+        child.on("error", reject);
+        child.on("close", (code) => reject(new Error(`it ends with ${code}: ${firstError(said)}`)));
+      });
+      return new BrokerProcess(child, port);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends it without a good-bye. */
+  stop(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+function firstError(said: string): string {
+  return said.split("\n").find((line) => /error/i.test(line)) ?? said.trim().split("\n")[0] ?? "";
+}

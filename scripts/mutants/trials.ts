@@ -1,0 +1,52 @@
+/**
+ * One case against one broker, as it is or broken.
+ * Knows how to run a case; refuses to know what its verdict should be.
+ * @module
+ */
+import { audit } from "../../conformance/audit.ts";
+import type { Level } from "../../conformance/bytes.ts";
+import type { ServerCase } from "../../conformance/case.ts";
+import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
+import type { Declared } from "../../conformance/profile.ts";
+import type { Verdict } from "../../conformance/verdict.ts";
+import { dialTcp } from "../../src/runtime/dial.ts";
+import { MutantTransport } from "./proxy.ts";
+
+/** Breaks often show by silence; an answer on loopback takes a few ms. */
+export const PATIENCE_MS = 1_500;
+/** A broker that is as it should be gets all the time it needs. */
+export const BASELINE_PATIENCE_MS = 8_000;
+
+/** What came of it. */
+export interface Found {
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+let runs = 0;
+
+/** Runs cases at one level, through a proxy if there is one; findings by case. */
+export async function tryCases(
+  cases: readonly ServerCase[],
+  level: Level,
+  port: number,
+  declared: Declared,
+  patienceMs: number,
+  proxy?: ProxyMutant,
+): Promise<Map<string, Found>> {
+  const [report] = await audit({
+    dial: async () => {
+      const inner = await dialTcp({ host: "127.0.0.1", port });
+      return proxy === undefined ? inner : new MutantTransport(inner, proxy, level);
+    },
+    levels: [level],
+    cases,
+    timing: true,
+    declared,
+    patienceMs,
+    atOnce: 8,
+    now: () => performance.now(),
+    run: `m${(runs++).toString(36)}x`,
+  });
+  return new Map(report!.results.map(({ case: { id }, verdict, reason }) => [id, { verdict, reason }]));
+}
