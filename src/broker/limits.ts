@@ -27,82 +27,99 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /** The names are those of the options; on the command line `packetBytesMax` is `--packet-bytes-max`. */
-export const LIMITS: Readonly<Record<LimitName, LimitRow>> = /* @__PURE__ */ {
-  connectionsMax: row(
-    1_000_000,
-    1,
-    COUNT,
-    "connections",
-    "open Network Connections, those without a CONNECT included",
-  ),
-  sessionsMax: row(1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
-  connectTimeoutMs: row(
-    10_000,
-    1,
-    3_600_000,
-    "ms",
-    "time for a connection to send its CONNECT and to authenticate",
-  ),
-  closeTimeoutMs: row(
-    5_000,
-    1,
-    3_600_000,
-    "ms",
-    "time for a peer to take our last bytes and to close its half",
-  ),
-  packetBytesMax: row(
-    16 * MIB,
-    64,
-    268_435_460,
-    "bytes",
-    "largest packet taken, announced as Maximum Packet Size",
-  ),
-  keepAliveSecondsMax: row(
-    65_535,
-    1,
-    65_535,
-    "s",
-    "longest Keep Alive; above it Server Keep Alive says this value",
-  ),
-  sessionExpirySecondsMax: row(
-    0xffff_ffff,
-    0,
-    0xffff_ffff,
-    "s",
-    "longest Session Expiry Interval, announced in CONNACK where it cuts; 4294967295 is never",
-  ),
-  receiveMaximum: row(1_000, 1, 65_535, "messages", "QoS 1 and 2 messages a Client may have open towards us"),
-  inFlightMax: row(1_000, 1, 65_535, "messages", "QoS 1 and 2 messages we have open towards a Client"),
-  topicAliasMaximum: row(256, 0, 65_535, "aliases", "Topic Aliases a Client may use towards us"),
-  topicAliasesOutMax: row(64, 0, 65_535, "aliases", "Topic Aliases we use towards a Client that allows them"),
-  queuedMessagesMax: row(100_000, 0, COUNT, "messages", "QoS 1 and 2 messages waiting in one session"),
-  queuedBytesMax: row(
-    64 * MIB,
-    0,
-    Number.MAX_SAFE_INTEGER,
-    "bytes",
-    "bytes of the messages waiting in one session",
-  ),
-  outboundBytesMax: row(
-    8 * MIB,
-    4 * KIB,
-    Number.MAX_SAFE_INTEGER,
-    "bytes",
-    "bytes waiting for one connection to read them; above it QoS 0 is dropped and QoS 1 and 2 wait in the session",
-  ),
-  pendingBytesMax: row(
-    1 * MIB,
-    1,
-    Number.MAX_SAFE_INTEGER,
-    "bytes",
-    "bytes kept behind a CONNECT or AUTH that waits for its verdict, before reading stops",
-  ),
-  subscriptionsPerSessionMax: row(100_000, 1, COUNT, "subscriptions", "subscriptions of one session"),
-  topicLevelsMax: row(128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
-  knownTopicsMax: row(65_536, 16, 16_777_216, "topics", "Topic Names whose subscribers are remembered"),
-  retainedMessagesMax: row(1_000_000, 0, COUNT, "messages", "retained messages"),
-  retainedBytesMax: row(1024 * MIB, 0, Number.MAX_SAFE_INTEGER, "bytes", "bytes of all retained messages"),
-};
+export const LIMITS: Readonly<Record<LimitName, LimitRow>> = /* @__PURE__ */ table();
+
+/** A function, so that a bundle without the broker can leave the table out. */
+function table(): Record<LimitName, LimitRow> {
+  return {
+    connectionsMax: row(
+      1_000_000,
+      1,
+      COUNT,
+      "connections",
+      "open Network Connections, those without a CONNECT included",
+    ),
+    sessionsMax: row(1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
+    connectTimeoutMs: row(
+      10_000,
+      1,
+      3_600_000,
+      "ms",
+      "time for a connection to send its CONNECT and to authenticate",
+    ),
+    closeTimeoutMs: row(
+      5_000,
+      1,
+      3_600_000,
+      "ms",
+      "time for a peer to take our last bytes and to close its half",
+    ),
+    packetBytesMax: row(
+      16 * MIB,
+      64,
+      268_435_460,
+      "bytes",
+      "largest packet taken, announced as Maximum Packet Size",
+    ),
+    keepAliveSecondsMax: row(
+      65_535,
+      1,
+      65_535,
+      "s",
+      "longest Keep Alive; above it Server Keep Alive says this value",
+    ),
+    sessionExpirySecondsMax: row(
+      0xffff_ffff,
+      0,
+      0xffff_ffff,
+      "s",
+      "longest Session Expiry Interval, announced in CONNACK where it cuts; 4294967295 is never",
+    ),
+    receiveMaximum: row(
+      1_000,
+      1,
+      65_535,
+      "messages",
+      "QoS 1 and 2 messages a Client may have open towards us",
+    ),
+    inFlightMax: row(1_000, 1, 65_535, "messages", "QoS 1 and 2 messages we have open towards a Client"),
+    topicAliasMaximum: row(256, 0, 65_535, "aliases", "Topic Aliases a Client may use towards us"),
+    topicAliasesOutMax: row(
+      64,
+      0,
+      65_535,
+      "aliases",
+      "Topic Aliases we use towards a Client that allows them",
+    ),
+    queuedMessagesMax: row(100_000, 0, COUNT, "messages", "QoS 1 and 2 messages waiting in one session"),
+    queuedBytesMax: row(
+      64 * MIB,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "bytes of the messages waiting in one session",
+    ),
+    outboundBytesMax: row(
+      8 * MIB,
+      4 * KIB,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "bytes waiting for one connection to read them; above it QoS 0 is dropped and QoS 1 and 2 wait in the session",
+    ),
+    pendingBytesMax: row(
+      1 * MIB,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "bytes kept behind a CONNECT or AUTH that waits for its verdict, before reading stops",
+    ),
+    subscriptionsPerSessionMax: row(100_000, 1, COUNT, "subscriptions", "subscriptions of one session"),
+    topicLevelsMax: row(128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
+    knownTopicsMax: row(65_536, 16, 16_777_216, "topics", "Topic Names whose subscribers are remembered"),
+    retainedMessagesMax: row(1_000_000, 0, COUNT, "messages", "retained messages"),
+    retainedBytesMax: row(1024 * MIB, 0, Number.MAX_SAFE_INTEGER, "bytes", "bytes of all retained messages"),
+  };
+}
 
 /** The name of a limit. */
 export type LimitName =
