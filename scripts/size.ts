@@ -10,6 +10,9 @@ import { gzipSync } from "node:zlib";
 import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 
+/** Less than this is a bundle of nothing: an export that is not there makes no error. */
+const SMALLEST_BYTES = 1500;
+
 interface Bundle {
   readonly what: string;
   readonly exports: string;
@@ -22,13 +25,14 @@ interface Bundle {
 const MARKER = "queuedMessagesMax";
 
 const BUNDLES: readonly Bundle[] = [
-  { what: "encode() by mod.ts", exports: "encode", from: "mod.ts", broker: false },
   {
-    what: "encode() and decode() by mod.ts",
-    exports: "encode, decode, Reader",
-    from: "mod.ts",
+    what: "encodePublish() by ./codec",
+    exports: "encodePublish, Writer",
+    from: "src/codec/mod.ts",
     broker: false,
   },
+  { what: "encodePacket() by mod.ts", exports: "encodePacket", from: "mod.ts", broker: false },
+  { what: "decodePacket() by mod.ts", exports: "decodePacket", from: "mod.ts", broker: false },
   { what: "all of ./codec", exports: "*", from: "src/codec/mod.ts", broker: false },
   { what: "all of ./transport", exports: "*", from: "src/transport/mod.ts", broker: false },
   { what: "all of ./client", exports: "*", from: "src/client/mod.ts", broker: false },
@@ -57,6 +61,8 @@ try {
     const { code, text } = await build(bundle, folder);
     const wrong = code !== 0
       ? `does not bundle\n${text}`
+      : text.length < SMALLEST_BYTES
+      ? "is too small to hold what it is asked for"
       : text.includes(MARKER) === bundle.broker
       ? ""
       : bundle.broker
