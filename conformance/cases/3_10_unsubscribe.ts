@@ -59,7 +59,7 @@ async function provoke(t: Trial, peer: Peer): Promise<Seen[]> {
 /** Cases of §3.10. */
 const UNSUBSCRIBE: readonly ServerCase[] = serverCases("3.10", {
   "reserved-flags": {
-    statements: ["MQTT-3.10.1-1", "MQTT311-3.10.1-1"],
+    statements: ["MQTT-3.10.1-1", "MQTT311-3.10.1-1", "MQTT-2.1.3-1", "MQTT311-2.2.2-1", "MQTT311-2.2.2-2"],
     levels: [4, 5],
     does: "Sends UNSUBSCRIBE with flags 0000, 1010 and 0011, each on a connection of its own.",
     requires: "Each connection is closed; at level 5 DISCONNECT 0x81 may say why.",

@@ -97,7 +97,7 @@ export const CASES: readonly ServerCase[] = serverCases("3.14", {
     },
   },
   "reserved-flags": {
-    statements: ["MQTT-3.14.1-1", "MQTT311-3.14.1-1"],
+    statements: ["MQTT-3.14.1-1", "MQTT311-3.14.1-1", "MQTT-2.1.3-1", "MQTT311-2.2.2-1", "MQTT311-2.2.2-2"],
     levels: [4, 5],
     does: "Sends DISCONNECT with flags 0001 on a connection that has a will.",
     requires:

@@ -130,7 +130,7 @@ export const CASES: readonly ServerCase[] = [
       ["3.15.2.2.2/other-method"],
       "an AUTH with another Authentication Method",
       0x82,
-      () => auth(REAUTHENTICATE, property.authenticationMethod("PLUMB-AUDIT-NONE")),
+      (t) => auth(REAUTHENTICATE, property.authenticationMethod("PLUMB-AUDIT-NONE"), ...step(t, 0).slice(1)),
     ),
     "method-twice": wrongAuth(
       ["3.15.2.2.2/twice"],

@@ -2,10 +2,13 @@
  * §3.1.2.11 CONNECT Properties and §3.1.3.2 Will Properties: what a Server under audit must do with each.
  * @module
  */
-import { bytes, property } from "../bytes.ts";
+import { acknowledgement, bytes, property, subscribe, TYPE, unsubscribe } from "../bytes.ts";
 import { type CaseInit, type RuleId, type ServerCase, serverCases } from "../case.ts";
+import { valuesOf } from "../parse.ts";
+import { nameOf } from "../peer.ts";
 import { type PlaceName, PLACES } from "../places.ts";
 import type { Trial } from "../trial.ts";
+import { check } from "../verdict.ts";
 
 /** A property that may stand once, by the name that its cases have. */
 interface Single {
@@ -125,6 +128,22 @@ function oddValue(rule: RuleId, place: PlaceName, what: string, one: Uint8Array)
   };
 }
 
+/** The Authentication Data of a CONNECT, right if the user's file has it. */
+function firstData(t: Trial): Uint8Array {
+  return property.authenticationData(t.profile.authenticationData?.[0] ?? bytes(1, 2, 3));
+}
+
+/** Packets that the target answers with failures, or would like to explain. */
+function questionable(t: Trial): Uint8Array[] {
+  return [
+    subscribe(5, t.id(), [["plumb-audit/a#", 0]]),
+    unsubscribe(5, t.id(), [t.topic("never")]),
+    t.publish({ topic: "$plumb-audit/no", qos: t.qos(1), id: t.id() }),
+    acknowledgement(TYPE.PUBREL, 60_000),
+    t.publish({ topic: t.topic("nobody"), qos: t.qos(1), id: t.id() }),
+  ];
+}
+
 /** Cases of §3.1.2.11 and §3.1.3.2. */
 export const CASES: readonly ServerCase[] = [
   ...serverCases("3.1.2.11", {
@@ -137,7 +156,7 @@ export const CASES: readonly ServerCase[] = [
       requires: "The connection is closed; CONNACK 0x82 may say why.",
       async run(t) {
         const method = property.authenticationMethod(t.profile.authenticationMethod!);
-        await (await PLACES.connect.send(t, [method, method])).refused([0x82]);
+        await (await PLACES.connect.send(t, [method, method, firstData(t)])).refused([0x82]);
       },
     },
     "authentication-data-twice": {
@@ -148,8 +167,7 @@ export const CASES: readonly ServerCase[] = [
       requires: "The connection is closed; CONNACK 0x82 may say why.",
       async run(t) {
         const method = property.authenticationMethod(t.profile.authenticationMethod!);
-        const data = property.authenticationData(bytes(1, 2, 3));
-        await (await PLACES.connect.send(t, [method, data, data])).refused([0x82]);
+        await (await PLACES.connect.send(t, [method, firstData(t), firstData(t)])).refused([0x82]);
       },
     },
     "authentication-data-without-method": {
@@ -185,6 +203,42 @@ export const CASES: readonly ServerCase[] = [
       "Request Problem Information 2",
       property.requestProblemInformation(2),
     ),
+    "no-response-information-unless-asked-for": {
+      statements: ["MQTT-3.1.2-28"],
+      levels: [5],
+      does: "Connects without Request Response Information and with Request Response Information 0.",
+      requires: "CONNACK has no Response Information.",
+      async run(t) {
+        for (const properties of [[], [property.requestResponseInformation(0)]]) {
+          const { connack } = await t.connectAnd({ properties });
+          check(
+            valuesOf(connack, 0x1a).length === 0,
+            "CONNACK has Response Information, which was not asked for",
+          );
+        }
+      },
+    },
+    "no-problem-information-unless-asked-for": {
+      statements: ["MQTT-3.1.2-29", "3.1.2.11.7/not-requested"],
+      levels: [5],
+      does:
+        "Connects with Request Problem Information 0 and sends packets that are answered with failures: an odd filter, a topic of the Server, a PUBREL for nothing.",
+      requires: "No answer but CONNACK, PUBLISH and DISCONNECT has a Reason String or User Properties.",
+      async run(t) {
+        for (const data of questionable(t)) {
+          const peer = await t.connect({ properties: [property.requestProblemInformation(0)] });
+          peer.send(data);
+          for (const seen of await peer.answers()) {
+            if (seen.type === TYPE.PUBLISH || seen.type === TYPE.DISCONNECT) continue;
+            const told = seen.properties.filter(({ id }) => id === 0x1f || id === 0x26);
+            check(
+              told.length === 0,
+              `${nameOf(seen.type)} has ${told.map(({ value }) => JSON.stringify(value))}`,
+            );
+          }
+        }
+      },
+    },
   }),
   ...serverCases("3.1.3.2", {
     ...twice("will", OF_WILL),

@@ -166,7 +166,7 @@ export const CASES: readonly ServerCase[] = serverCases("3.3.2", {
     },
   },
   "no-alias-without-maximum": {
-    statements: ["MQTT-3.3.2-11"],
+    statements: ["MQTT-3.3.2-11", "MQTT-3.1.2-27"],
     levels: [5],
     does: "Publishes one topic three times, with a Topic Alias where the Server takes one, to subscribers " +
       "without Topic Alias Maximum and with 0.",
@@ -194,7 +194,7 @@ export const CASES: readonly ServerCase[] = serverCases("3.3.2", {
     },
   },
   "alias-from-server": {
-    statements: ["MQTT-3.3.2-11", "MQTT-3.3.2-8"],
+    statements: ["MQTT-3.3.2-11", "MQTT-3.3.2-8", "MQTT-3.1.2-26"],
     levels: [5],
     does:
       "Allows two Topic Aliases and subscribes to four topics, to each of which three messages are published.",

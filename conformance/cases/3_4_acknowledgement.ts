@@ -203,7 +203,7 @@ function common(row: Row): Record<string, CaseInit<Trial>> {
 
 const RESERVED_FLAGS: Record<string, CaseInit<Trial>> = {
   "reserved-flags": {
-    statements: ["MQTT-3.6.1-1", "MQTT311-3.6.1-1"],
+    statements: ["MQTT-3.6.1-1", "MQTT311-3.6.1-1", "MQTT-2.1.3-1", "MQTT311-2.2.2-1", "MQTT311-2.2.2-2"],
     levels: [4, 5],
     needs: ["qos 2"],
     does: "Sends a PUBREL that is due, with flags 0000, 1010 and 0011, each on a connection of its own.",

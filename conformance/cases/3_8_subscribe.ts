@@ -46,7 +46,7 @@ async function copies(t: Trial, subscriber: Peer, topic: string, payload: string
 /** Cases of §3.8. */
 export const CASES: readonly ServerCase[] = serverCases("3.8", {
   "reserved-flags": {
-    statements: ["MQTT-3.8.1-1", "MQTT311-3.8.1-1"],
+    statements: ["MQTT-3.8.1-1", "MQTT311-3.8.1-1", "MQTT-2.1.3-1", "MQTT311-2.2.2-1", "MQTT311-2.2.2-2"],
     levels: [4, 5],
     does: "Sends SUBSCRIBE with flags 0000, 1010 and 0011, each on a connection of its own.",
     requires: "Each connection is closed; at level 5 DISCONNECT 0x81 may say why.",
@@ -270,6 +270,23 @@ export const CASES: readonly ServerCase[] = serverCases("3.8", {
         const number = Number(payloadText(seen));
         if (number > next) fail(`Message ${number} came where ${next} was due`);
         if (number === next) next++;
+      }
+    },
+  },
+  "wildcards-work-or-are-refused": {
+    statements: ["MQTT311-3.8.3-2"],
+    levels: [4],
+    does: "Subscribes to a filter with each wildcard, and publishes to a topic that it matches.",
+    requires: "Either SUBACK has 0x80, or the message comes: a Server without wildcards grants none.",
+    async run(t) {
+      const publisher = await t.connect();
+      for (const wildcard of ["+", "#"]) {
+        const subscriber = await t.connect();
+        subscriber.send(subscribe(4, 1, [[t.topic(wildcard), 0]]));
+        const { codes } = await subscriber.pick(TYPE.SUBACK);
+        if (codes?.[0] === 0x80) continue;
+        await t.published(publisher, { topic: t.topic("a"), payload: "x" });
+        await subscriber.take(`for a filter with ${wildcard} is granted`);
       }
     },
   },

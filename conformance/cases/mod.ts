@@ -12,7 +12,6 @@ import { CASES as CONNECT_SESSION } from "./3_1_connect_session.ts";
 import { CASES as CONNECT_WILL } from "./3_1_connect_will.ts";
 import { CASES as CONNECT_KEEP_ALIVE } from "./3_1_connect_keep_alive.ts";
 import { CASES as CONNECT_PROPERTIES } from "./3_1_connect_properties.ts";
-import { CASES as CONNECT_LIMITS } from "./3_1_connect_limits.ts";
 import { CASES as CONNECT_ACTIONS } from "./3_1_connect_actions.ts";
 import { CASES as MAXIMUM_PACKET_SIZE } from "./3_1_maximum_packet_size.ts";
 import { CASES as CONNACK } from "./3_2_connack.ts";
@@ -55,7 +54,6 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...CONNECT_WILL,
   ...CONNECT_KEEP_ALIVE,
   ...CONNECT_PROPERTIES,
-  ...CONNECT_LIMITS,
   ...CONNECT_ACTIONS,
   ...MAXIMUM_PACKET_SIZE,
   ...CONNACK,

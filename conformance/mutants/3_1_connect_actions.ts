@@ -1,0 +1,90 @@
+/**
+ * Breaks of §3.1.4.
+ * @module
+ */
+import { disconnect, TYPE } from "../bytes.ts";
+import { parse } from "../parse.ts";
+import { afterLength } from "./connacks.ts";
+import type { Mutant, ProxyMutant } from "./mutant.ts";
+
+const CONNECT = "src/broker/connect.ts";
+const AUTH = "src/broker/auth.ts";
+const ANSWER = "connection.send(connack);\n  broker.hooks.connected?.(client, present);";
+const OPEN_AGAIN = "if (present) sendOpenAgain(connection, session, now);";
+const LET_IN = "if (verdict.code === 0) return accept(connection, verdict, now);";
+
+/** The reserved flag of a CONNECT is cleared on its way to the broker, which then goes on with what is behind it. */
+function cleared(kills: string): ProxyMutant {
+  return {
+    kills,
+    toBroker(raw) {
+      if (raw[0] !== TYPE.CONNECT << 4) return [raw];
+      const changed = raw.slice();
+      changed[afterLength(raw) + 7]! &= ~1;
+      return [changed];
+    },
+  };
+}
+
+/** For the cases of `cases/3_1_connect_actions.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "3.1.4/accepted",
+    file: CONNECT,
+    find: ANSWER,
+    replace: `if (clientId === "plumbauditprobe") ${ANSWER}`,
+  },
+  {
+    kills: "3.1.4/packets-in-one-chunk",
+    file: CONNECT,
+    find: ANSWER,
+    replace: "queueMicrotask(() => {\n    connection.send(connack);\n    connection.flush();\n  });",
+  },
+  {
+    kills: "3.1.4/connack-before-stored-messages",
+    file: CONNECT,
+    find: `${ANSWER}\n  ${OPEN_AGAIN}`,
+    replace: `${OPEN_AGAIN}\n  ${ANSWER}`,
+  },
+  {
+    kills: "3.1.4/taken-over",
+    file: CONNECT,
+    find: "broker.sessions.get(clientId)?.connection?.end(taken, now);",
+    replace:
+      "const older = broker.sessions.get(clientId)?.connection;\n  if (older !== undefined) broker.left(older, true, taken, now);",
+  },
+  cleared("3.1.4/nothing-behind-a-malformed-one"),
+  {
+    kills: "3.1.4/nothing-but-connack-before-success",
+    levels: [5],
+    toAuditor(raw, level) {
+      const { type, code = 0 } = parse(raw, level);
+      return [type === TYPE.CONNACK && code !== 0 ? disconnect(code, []) : raw];
+    },
+  },
+  {
+    kills: "3.1.4/nothing-but-connack-before-success",
+    levels: [4],
+    file: CONNECT,
+    find: "broker.hooks.refused?.(connection.peer, refusal);",
+    replace: "connection.send({ type: PacketType.PINGRESP });",
+  },
+  {
+    kills: "3.1.4/bad-credentials",
+    file: AUTH,
+    find: LET_IN,
+    replace: LET_IN.replace("=== 0", "=== 0 || verdict.code === 0x86"),
+  },
+  {
+    kills: "3.1.4/nothing-behind-bad-credentials",
+    file: AUTH,
+    find: LET_IN,
+    replace: `${LET_IN}
+    const { send } = connection;
+    connection.send = (packet) =>
+      send.call(connection, { ...packet, reasonCode: connection.level === 5 ? 0x86 : 4 } as typeof packet);
+    accept(connection, verdict, now);
+    connection.send = send;
+    return;`,
+  },
+];

@@ -1,0 +1,49 @@
+/**
+ * Breaks of §3.2.
+ * @module
+ */
+import { property } from "../bytes.ts";
+import { afterLength, refusing, told } from "./connacks.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** For the cases of `cases/3_2_connack.ts`. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    kills: "3.2/only-one",
+    file: "src/broker/connection.ts",
+    find: 'throw protocolError("MQTT-3.1.0-2", "A second CONNECT");',
+    replace:
+      "this.send({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: 0 });\n        return;",
+  },
+  {
+    kills: "3.2.2/acknowledge-flags",
+    toAuditor(raw) {
+      const changed = raw.slice();
+      if (raw[0] === 0x20) changed[afterLength(raw)]! |= 2;
+      return [changed];
+    },
+  },
+  refusing("3.2.2/refusal-has-session-present-0", 1),
+  {
+    kills: "3.2.2/refusal-closes",
+    file: "src/broker/connect.ts",
+    find: "broker.hooks.refused?.(connection.peer, refusal);\n  connection.shut(now);",
+    replace: "broker.hooks.refused?.(connection.peer, refusal);",
+  },
+  refusing("3.2.2/reason-codes", 0, 0x92),
+  told("3.2.2.3/properties-stand-once", property.receiveMaximum(10)),
+  told("3.2.2.3/properties-have-values-that-may-be", property.retainAvailable(2)),
+  {
+    kills: "3.2.2.3/fits-the-maximum-packet-size",
+    file: "src/broker/connection.ts",
+    find: "return bytes.length > this.maximumPacketSize ? undefined : bytes;",
+    replace: "return bytes;",
+  },
+  {
+    kills: "3.2.2.3/explanations-are-left-out",
+    file: "src/broker/connect.ts",
+    find: "connection.send(connack);\n  }\n  broker.hooks.refused",
+    replace:
+      "connection.maximumPacketSize = Infinity;\n    connection.send(connack);\n  }\n  broker.hooks.refused",
+  },
+];
