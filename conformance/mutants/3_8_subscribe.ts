@@ -122,6 +122,12 @@ export const MUTANTS: readonly Mutant[] = [
   }`,
   },
   {
+    kills: "3.8/wildcards-work-or-are-refused",
+    file: BROKER,
+    find: "broker.tree.add(filter.match, subscription);",
+    replace: "if (!filter.wildcard) broker.tree.add(filter.match, subscription);",
+  },
+  {
     kills: "3.8/several-filters",
     file: BROKER,
     find: "const known = session.subscriptions.has(request.filter);",
