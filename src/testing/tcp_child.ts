@@ -1,7 +1,7 @@
 /**
  * A process at the far end of TCP tests: opens many connections, or listens with few descriptors.
- * Knows node:net and, to listen, our adapter; refuses to know MQTT. Run: `tcp_child.ts burst|reset|idle PORT COUNT UNDERWAY`
- * or `tcp_child.ts listen`; the last two end when stdin does.
+ * Knows node:net and, to listen, our adapter; refuses to know MQTT. Run: `tcp_child.ts burst|greeted|reset|idle PORT COUNT UNDERWAY`
+ * (greeted: a connection is under way until a byte comes) or `tcp_child.ts listen`; the last two end when stdin does.
  * @module
  */
 import { connect, type Socket } from "node:net";
@@ -28,9 +28,13 @@ function openAll(opened: (slowestMs: number, sockets: readonly Socket[]) => void
     });
     socket.on("connect", () => {
       slowestMs = Math.max(slowestMs, performance.now() - begin);
-      if (++done === count) opened(slowestMs, sockets);
-      open();
+      if (command === "greeted") socket.once("data", next);
+      else next();
     });
+  };
+  const next = () => {
+    if (++done === count) opened(slowestMs, sockets);
+    open();
   };
   for (let i = 0; i < underway!; i++) open();
 }
