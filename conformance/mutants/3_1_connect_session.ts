@@ -88,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: CONNECT,
     find: "checkConnect(connection, connection.broker, connect);",
     replace: `checkConnect(connection, connection.broker, connect);
-  if (connect.clientId.length > 1000) {
+  if (connect.clientId.length >= 1000) {
     const reasonCode = connect.level === 5 ? 0x85 : 2;
     return void connection.send({ type: PacketType.CONNACK, sessionPresent: false, reasonCode });
   }`,
