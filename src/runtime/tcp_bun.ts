@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TCP on Bun, by `Bun.listen` and `Bun.connect`.
- * Knows Bun's sockets; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0002-tcp-per-runtime.md
+ * Knows Bun's sockets; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
  * @module
  */
 import { setImmediate } from "node:timers";

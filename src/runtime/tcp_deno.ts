@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TCP on Deno, by `Deno.listen` and `Deno.connect`.
- * Knows Deno's connections; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0002-tcp-per-runtime.md
+ * Knows Deno's connections; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
  * @module
  */
 import { setImmediate, setTimeout } from "node:timers";
