@@ -229,7 +229,8 @@ async function runCase(
   return { result: { case: one, level, verdict, reason, endings, transcript, ms }, heard };
 }
 
-async function withinTime<T>(run: Promise<T>, ms: number, late: () => Error): Promise<T> {
+/** Resolves as `run` does, or rejects with what `late` gives after `ms`. */
+export async function withinTime<T>(run: Promise<T>, ms: number, late: () => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(late()), ms);

@@ -1,0 +1,17 @@
+/**
+ * Every case for Clients, in the order of the sections.
+ * @module
+ */
+import type { ClientCase } from "../case.ts";
+import { CASES as PACKET_ID } from "./client_2_2_packet_id.ts";
+import { CASES as CONNECT } from "./client_3_1_connect.ts";
+import { CASES as QOS_RECEIVER } from "./client_4_3_qos_receiver.ts";
+import { CASES as QOS_SENDER } from "./client_4_3_qos_sender.ts";
+
+/** The cases for Clients. */
+export const CLIENT_CASES: readonly ClientCase[] = [
+  ...PACKET_ID,
+  ...CONNECT,
+  ...QOS_SENDER,
+  ...QOS_RECEIVER,
+];
