@@ -119,6 +119,24 @@ function queueLengthMax(): number {
   }
 }
 
+/** Connections that the system has dropped because a listener's queue was full; undefined where it does not tell. */
+function overflows(): number | undefined {
+  try {
+    const [names, values] = readFileSync("/proc/net/netstat", "utf8").split("\n").map((line) =>
+      line.split(" ")
+    );
+    return Number(values![names!.indexOf("ListenOverflows")]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Fails if one had to wait for a second SYN. A busy machine may be as slow, but its queue has not overflowed then. */
+function assertNoneWaited(slowestMs: number, count: number, before: number | undefined): void {
+  if (slowestMs < 900 || (before !== undefined && overflows() === before)) return;
+  throw new Error(`The slowest of ${count} took ${slowestMs} ms, and the queue overflowed`);
+}
+
 transportContract("TCP", joined);
 
 describe("listenTcp()", () => {
@@ -362,6 +380,7 @@ describe("TCP: many connections", () => {
     patient,
     () =>
       open(async ({ port, accepted }) => {
+        const before = overflows();
         const count = Math.min(4000, queueLengthMax() - 64, descriptors());
         // spawnSync() stops this process's loop, so that nothing is accepted meanwhile.
         const { stdout } = spawnSync(
@@ -372,16 +391,17 @@ describe("TCP: many connections", () => {
         assert(stdout !== "", `${count} connections were not open after ${LIMIT_MS} ms`);
         const { opened, slowestMs } = JSON.parse(stdout) as { opened: number; slowestMs: number };
         assertEquals(opened, count);
-        assert(slowestMs < 900, `the slowest of ${count} took ${slowestMs} ms`);
+        assertNoneWaited(slowestMs, count, before);
         await until(() => accepted.length === count, "all are accepted afterwards");
       }),
   );
 
   test(
-    "a burst of 5000 connections is accepted, none slower than 900 ms",
+    "a burst of 5000 connections is accepted, and none waits for a second SYN",
     patient,
     () =>
       open(async ({ port, accepted }) => {
+        const before = overflows();
         const count = Math.min(5000, descriptors());
         const far = spawn(process.execPath, [...childArguments, "greeted", `${port}`, `${count}`, "100"]);
         const lines = linesOf(far);
@@ -393,7 +413,7 @@ describe("TCP: many connections", () => {
           }, `${count} are accepted`);
           assertEquals(lines[0]!.opened, count);
           const slowestMs = Number(lines[0]!.slowestMs);
-          assert(slowestMs < 900, `the slowest of ${count} took ${slowestMs} ms`);
+          assertNoneWaited(slowestMs, count, before);
           await until(() => accepted.every((ours) => ours.closes.length === 1), "all end with the child");
         } finally {
           await end(far);
