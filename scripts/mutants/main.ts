@@ -9,7 +9,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
 import type { Level } from "../../conformance/bytes.ts";
+import type { ServerCase } from "../../conformance/case.ts";
 import { SERVER_CASES } from "../../conformance/cases/mod.ts";
+import type { Mutant } from "../../conformance/mutants/mutant.ts";
 import { AUDITED_BROKERS, type AuditedBroker, NO_OCCASION } from "../lib/audited_brokers.ts";
 import { allMutants, type FoundMutant } from "../lib/mutants.ts";
 import { filesUnder, ROOT } from "../lib/tree.ts";
@@ -33,13 +35,16 @@ const jobs = Number(args.jobs ?? 2);
 const TIMING_JOBS = 8;
 const levels: readonly Level[] = args.level === undefined ? [5, 4] : [Number(args.level) as Level];
 
-/** One mutant at one level, which its case must find. */
+/** One mutant, which its case must find at each of these levels. */
 interface Task {
   readonly found: FoundMutant;
   readonly source: FoundCase;
-  readonly level: Level;
-  readonly key: string;
+  /** The levels, each with the key of its finding. */
+  readonly keys: ReadonlyMap<Level, string>;
 }
+
+/** What the cache says of a mutant that was found. */
+const KILLED = "killed";
 
 const began = performance.now();
 const faults: string[] = [];
@@ -52,21 +57,25 @@ for (const id of cases.keys()) {
   if (!SERVER_CASES.some((one) => one.id === id)) faults.push(`${id}: not among SERVER_CASES`);
 }
 const tasks = sampled(plan());
-const brokers = await baselines();
+const brokers = await baselines(tasks.flatMap(openLevels));
 await runAll(tasks);
 cache.save(args.only.length === 0 && args.sample === undefined && args.level === undefined);
 
 for (const fault of faults) console.log(fault);
+const seconds = ((performance.now() - began) / 1000).toFixed(1);
 console.log(
-  `${cases.size} cases, ${mutants.length} mutants, ${tasks.length} tasks in ${
-    ((performance.now() - began) / 1000).toFixed(1)
-  } s`,
+  `${cases.size} cases, ${mutants.length} mutants, ${tasks.length} of them looked at in ${seconds} s`,
 );
-console.log(`${passed()} passed, ${faults.length} failed`);
+const killed = tasks.flatMap(({ keys }) => [...keys.values()]).filter((key) => cache.get(key) === KILLED);
+console.log(`${killed.length} passed, ${faults.length} failed`);
 process.exit(faults.length === 0 ? 0 : 1);
 
-function passed(): number {
-  return tasks.filter(({ key }) => cache.get(key) === "killed").length;
+/** What is still to be shown of a task. */
+function openLevels({ source, keys }: Task): { readonly source: FoundCase; readonly level: Level }[] {
+  return [...keys].filter(([, key]) => args.all || cache.get(key) !== KILLED).map(([level]) => ({
+    source,
+    level,
+  }));
 }
 
 function isWanted(id: string): boolean {
@@ -87,16 +96,14 @@ function plan(): Task[] {
     }
     if (!isWanted(mutant.kills)) continue;
     const texts = hashOfFiles([file, source.file, ..."file" in mutant ? [mutant.file] : []]);
-    for (const level of mutant.levels ?? source.one.levels) {
-      if (!levels.includes(level)) continue;
-      const key = hashOf("mutant", auditor, helpers, texts, String(index), String(level));
-      all.push({ found, source, level, key });
-    }
+    const keyOf = (level: Level) => hashOf("mutant", auditor, helpers, texts, String(index), String(level));
+    const at = (mutant.levels ?? source.one.levels).filter((level) => levels.includes(level));
+    if (at.length > 0) all.push({ found, source, keys: new Map(at.map((level) => [level, keyOf(level)])) });
   }
   for (const { one } of cases.values()) {
     if (!isWanted(one.id) || one.id in NO_OCCASION) continue;
     for (const level of one.levels) {
-      const has = all.some((task) => task.level === level && task.source.one === one);
+      const has = all.some(({ keys, source }) => keys.has(level) && source.one === one);
       if (levels.includes(level) && !has) faults.push(`${one.id} level ${level}: no mutant`);
     }
   }
@@ -106,68 +113,65 @@ function plan(): Task[] {
 /** A choice that stays the same as long as the mutants do. */
 function sampled(all: Task[]): Task[] {
   if (args.sample === undefined) return all;
-  const place = ({ found: { mutant, index }, level }: Task) =>
-    hashOf(mutant.kills, String(index), String(level));
+  const place = ({ found: { mutant, index } }: Task) => hashOf(mutant.kills, String(index));
   return [...all].filter(({ source }) => source.one.timing !== true)
     .sort((a, b) => place(a) < place(b) ? -1 : 1).slice(0, Number(args.sample));
 }
 
-/** The first broker on which each case passes as it is, at each level. */
-async function baselines(): Promise<Map<string, AuditedBroker>> {
-  const chosen = new Map<string, AuditedBroker>();
-  const broker = hashOfFiles(brokerFiles());
+/** The brokers on which a case can show something: one that it passes on, or that it has nothing to do on. */
+async function baselines(
+  open: readonly { readonly source: FoundCase; readonly level: Level }[],
+): Promise<Map<string, AuditedBroker[]>> {
+  const chosen = new Map<string, AuditedBroker[]>();
+  const source = hashOfFiles(brokerFiles());
   for (const level of levels) {
-    const wanted = new Map<string, FoundCase>();
-    for (const task of tasks) {
-      if (task.level === level && (args.all || cache.get(task.key) !== "killed")) {
-        wanted.set(task.source.one.id, task.source);
-      }
-    }
-    const keyOf = ({ file, one }: FoundCase) =>
-      hashOf("baseline", auditor, broker, hashOfFiles([file]), one.id, String(level));
-    const last = new Map<string, Found & { readonly broker: string }>();
+    const wanted = new Map(
+      open.filter((one) => one.level === level).map(({ source }) => [source.one.id, source]),
+    );
+    const keyOf = ({ file, one }: FoundCase, { name }: AuditedBroker) =>
+      hashOf("baseline", auditor, source, hashOfFiles([file]), one.id, String(level), name);
     for (const audited of AUDITED_BROKERS) {
-      const left: FoundCase[] = [];
-      for (const found of wanted.values()) {
-        if (chosen.has(`${found.one.id} ${level}`)) continue;
-        const known = args.all ? undefined : cache.get(keyOf(found));
-        if (known === audited.name) chosen.set(`${found.one.id} ${level}`, audited);
-        else if (known === undefined) left.push(found);
-      }
-      if (left.length === 0) continue;
-      const whole = await BrokerProcess.start(ROOT, audited.name);
-      const all = left.map(({ one }) => one);
-      const results = await tryCases(all, level, whole.port, audited.declared, BASELINE_PATIENCE_MS);
-      whole.stop();
+      const left = [...wanted.values()];
+      const asked = left.filter((found) => args.all || cache.get(keyOf(found, audited)) === undefined);
+      const results = await tryWhole(asked.map(({ one }) => one), level, audited);
       for (const found of left) {
-        const result = results.get(found.one.id)!;
-        if (result.verdict === "pass") {
-          chosen.set(`${found.one.id} ${level}`, audited);
-          cache.put(keyOf(found), audited.name);
-        } else if (last.get(found.one.id)?.verdict !== "fail") {
-          last.set(found.one.id, { ...result, broker: audited.name });
+        const id = found.one.id;
+        const result = results.get(id);
+        const verdict = result?.verdict ?? cache.get(keyOf(found, audited))!;
+        if (verdict === "pass" || verdict === "unsupported") cache.put(keyOf(found, audited), verdict);
+        else if (!(id in NO_OCCASION)) {
+          faults.push(`${id} level ${level}: ${verdict} on our broker ${audited.name}: ${result?.reason}`);
         }
+        if (verdict !== "unsupported") wanted.delete(id);
+        const before = chosen.get(`${id} ${level}`) ?? [];
+        if (verdict === "pass") chosen.set(`${id} ${level}`, [audited, ...before]);
+        if (verdict === "unsupported") chosen.set(`${id} ${level}`, [...before, audited]);
       }
     }
     for (const id of wanted.keys()) {
-      const found = last.get(id);
-      if (chosen.has(`${id} ${level}`)) continue;
-      if (id in NO_OCCASION) chosen.set(`${id} ${level}`, AUDITED_BROKERS[0]!);
-      else {
-        faults.push(
-          `${id} level ${level}: does not pass on our broker (${found?.broker}): ${found?.verdict}, ${found?.reason}`,
-        );
-      }
+      if (!(id in NO_OCCASION)) faults.push(`${id} level ${level}: it passes on none of our brokers`);
     }
   }
   return chosen;
 }
 
+async function tryWhole(
+  all: readonly ServerCase[],
+  level: Level,
+  audited: AuditedBroker,
+): Promise<Map<string, Found>> {
+  if (all.length === 0) return new Map();
+  const broker = await BrokerProcess.start(ROOT, audited.name);
+  try {
+    return await tryCases(all, level, broker.port, audited.declared, BASELINE_PATIENCE_MS);
+  } finally {
+    broker.stop();
+  }
+}
+
 /** Does what is not known to be done. */
 async function runAll(all: readonly Task[]): Promise<void> {
-  const open = all.filter(({ key, source, level }) =>
-    brokers.has(`${source.one.id} ${level}`) && (args.all || cache.get(key) !== "killed")
-  );
+  const open = all.filter((task) => openLevels(task).length > 0);
   const shared = new Map<string, Promise<BrokerProcess>>();
   const bySpeed = [
     { queue: open.filter(({ source }) => source.one.timing !== true), workers: jobs },
@@ -180,7 +184,8 @@ async function runAll(all: readonly Task[]): Promise<void> {
         const workshop = new Workshop();
         for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
           await doTask(task, workshop, shared);
-          if (process.stderr.isTTY) process.stderr.write(`\r${++done}/${open.length}`);
+          done++;
+          if (process.stderr.isTTY) process.stderr.write(`\r${done}/${open.length}`);
           if (done % 50 === 0) cache.save(false);
         }
         workshop.remove();
@@ -191,38 +196,54 @@ async function runAll(all: readonly Task[]): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 }
 
+/** A mutant on the brokers where its case can show something, until it has been found at every level. */
 async function doTask(
   task: Task,
   workshop: Workshop,
   shared: Map<string, Promise<BrokerProcess>>,
 ): Promise<void> {
-  const { found: { mutant, file, index }, source: { one }, level, key } = task;
-  const audited = brokers.get(`${one.id} ${level}`)!;
-  const where = `${one.id} level ${level} (${file} #${index})`;
+  const { found: { mutant, file, index }, source: { one }, keys } = task;
+  const where = (level: Level) => `${one.id} level ${level} (${file} #${index})`;
+  const last = new Map<Level, string>();
+  const left = new Set(openLevels(task).map(({ level }) => level));
   try {
-    let found: Found;
-    if ("file" in mutant) {
-      const broken = await workshop.start(mutant, audited.name);
+    for (const audited of AUDITED_BROKERS) {
+      const here = [...left].filter((level) => brokers.get(`${one.id} ${level}`)?.includes(audited));
+      if (here.length === 0) continue;
+      const broker = await brokenBroker(mutant, audited, workshop, shared);
       try {
-        found = await tryOne(broken.port);
+        const proxy = "file" in mutant ? undefined : mutant;
+        for (const level of here) {
+          const results = await tryCases([one], level, broker.port, audited.declared, PATIENCE_MS, proxy);
+          const { verdict, reason } = results.get(one.id)!;
+          if (verdict !== "fail" && verdict !== "lenient") {
+            last.set(level, reason === "" ? verdict : `${verdict}: ${reason}`);
+            continue;
+          }
+          left.delete(level);
+          cache.put(keys.get(level)!, KILLED);
+        }
       } finally {
-        broken.stop();
+        if ("file" in mutant) broker.stop();
       }
-    } else {
-      let broker = shared.get(audited.name);
-      if (broker === undefined) shared.set(audited.name, broker = BrokerProcess.start(ROOT, audited.name));
-      found = await tryOne((await broker).port);
     }
-    if (found.verdict === "fail" || found.verdict === "lenient") cache.put(key, "killed");
-    else {faults.push(
-        `${where}: not found, ${found.verdict}${found.reason === "" ? "" : `: ${found.reason}`}`,
-      );}
+    for (const level of left) {
+      // What does not pass on the whole broker is told already.
+      if (last.has(level)) faults.push(`${where(level)}: not found, ${last.get(level)}`);
+    }
   } catch (error) {
-    faults.push(`${where}: ${(error as Error).message}`);
+    faults.push(`${where([...left][0]!)}: ${(error as Error).message}`);
   }
+}
 
-  async function tryOne(port: number): Promise<Found> {
-    const proxy = "file" in mutant ? undefined : mutant;
-    return (await tryCases([one], level, port, audited.declared, PATIENCE_MS, proxy)).get(one.id)!;
-  }
+function brokenBroker(
+  mutant: Mutant,
+  { name }: AuditedBroker,
+  workshop: Workshop,
+  shared: Map<string, Promise<BrokerProcess>>,
+): Promise<BrokerProcess> {
+  if ("file" in mutant) return workshop.start(mutant, name);
+  const known = shared.get(name) ?? BrokerProcess.start(ROOT, name);
+  shared.set(name, known);
+  return known;
 }
