@@ -24,6 +24,16 @@ const WAIT_MS_MAX = 2 ** 31 - 1;
 /** What falls due within this time is done together: deadlines are seconds long, and there may be one per connection. */
 const WAIT_MS_MIN = 10;
 
+/**
+ * A timer that comes later than this says that the process stood still: stopped, starved, or in a virtual machine that
+ * was. What Clients have sent meanwhile is read first, or all of them would be called silent.
+ */
+const LATE_MS = 250;
+/** Time for reading that. */
+const CATCH_UP_MS = 50;
+/** `#armedFor` during that time: no deadline is earlier, so the timer is left alone. */
+const CATCHING_UP = -Infinity;
+
 /** The loop around one broker. */
 export class Driver {
   /** What is run. Calls that change something go through `run()`. */
@@ -144,6 +154,11 @@ export class Driver {
   }
 
   readonly #tick = (): void => {
+    if (this.#armedFor !== CATCHING_UP && this.#clock() - this.#armedFor > LATE_MS) {
+      this.#armedFor = CATCHING_UP;
+      this.#timer = setTimeout(this.#tick, CATCH_UP_MS);
+      return;
+    }
     this.#armedFor = Infinity;
     try {
       this.broker.ticked(this.#clock());

@@ -135,6 +135,18 @@ describe("Driver", () => {
     await until(() => hand.ends.includes("abort"), "the transport is aborted");
   });
 
+  test("after a standstill of the process, what Clients have sent meanwhile is read before deadlines are kept", async () => {
+    const { driver, open } = drive({ limits: { connectTimeoutMs: 100 } });
+    const [quick, silent] = [open(), open()];
+    await new Promise((resolve) => setImmediate(resolve));
+    const end = performance.now() + 500;
+    while (performance.now() < end); // nothing runs: the timer will be late
+    setTimeout(() => quick.send(connectPacket("quick")), 5); // what has waited in the kernel
+    await until(() => silent.ends.length > 0, "the one that said nothing is closed");
+    assertEquals(quick.ends, []);
+    await driver.close();
+  });
+
   test("run() has done what follows from it", async () => {
     const { driver, open } = drive();
     const hand = open();
