@@ -6,14 +6,20 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { type Commit, type LimitName, MemoryStore } from "../../src/broker/mod.ts";
-import { serve } from "../../src/runtime/serve.ts";
+import {
+  type AuthenticationRequest,
+  type Commit,
+  type LimitName,
+  MemoryStore,
+} from "../../src/broker/mod.ts";
+import type { Verdict } from "../../src/broker/mod.ts";
+import { serve, type ServeOptions } from "../../src/runtime/serve.ts";
 
 /** What the broker is to be. */
 export interface ChildOptions {
   readonly limits?: Partial<Record<LimitName, number>>;
-  /** A store whose commits take this long; none if it is not given. */
-  readonly commitMs?: number;
+  /** Everything that may take time takes this long: commits of a store, verdicts. There is an authorizer too. */
+  readonly slowMs?: number;
 }
 
 /** How the broker is. */
@@ -61,6 +67,20 @@ class SlowStore extends MemoryStore {
   }
 }
 
+/** What an owner with a slow disk and a slow directory decides: two rounds of AUTH for the method `m`, nothing below `t/9`. */
+function slowOwner(ms: number, store: MemoryStore): ServeOptions {
+  const verdictOn = ({ kind, method }: AuthenticationRequest): Verdict =>
+    method === "m" && kind !== "continue"
+      ? { code: 0x18, authenticationData: Uint8Array.of(1, 2, 3) }
+      : { code: 0 };
+  return {
+    store,
+    authenticationMethods: ["m"],
+    authenticate: (request) => new Promise((resolve) => setTimeout(() => resolve(verdictOn(request)), ms)),
+    authorize: ({ topic }) => topic.startsWith("t/9/") ? 0x87 : 0,
+  };
+}
+
 function collectGarbage(): void {
   const { gc, Bun } = globalThis as unknown as { gc?: () => void; Bun?: { gc(force: boolean): void } };
   for (let i = 0; i < 4; i++) Bun === undefined ? gc?.() : Bun.gc(true);
@@ -78,11 +98,12 @@ async function main(options: ChildOptions): Promise<void> {
 
   const counts = { accepted: 0, refused: 0, ended: 0 };
   const limited = new Set<LimitName>();
-  const store = options.commitMs === undefined ? undefined : new SlowStore(options.commitMs);
+  const { slowMs } = options;
+  const store = slowMs === undefined ? undefined : new SlowStore(slowMs);
   const server = await serve({
     listen: ["mqtt://127.0.0.1:0"],
     limits: options.limits ?? {},
-    ...(store && { store }),
+    ...(store && slowOwner(slowMs!, store)),
     hooks: {
       connected: () => void counts.accepted++,
       refused: () => void counts.refused++,

@@ -13,8 +13,8 @@ import { within } from "./within.ts";
 
 /** What a connection tells. */
 export interface RawHandler {
-  /** A packet came. Without it what comes is read and thrown away. */
-  packet?(packet: Packet): void;
+  /** A packet of that many bytes came. Without this what comes is read and thrown away. */
+  packet?(packet: Packet, bytes: number): void;
   /** What came is no packet of the level: the broker's fault. */
   broken?(error: unknown): void;
   /** The connection is over. */
@@ -41,7 +41,7 @@ export class RawClient {
       try {
         this.#deframer.receive(chunk, {
           frame: (bytes, at, _body, end) => {
-            handler.packet!(decodePacket(bytes.slice(at, end), this.level));
+            handler.packet!(decodePacket(bytes.slice(at, end), this.level), end - at);
             return true;
           },
         });

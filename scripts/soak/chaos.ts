@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Connect,
   encodePacket,
   type Packet,
   PacketType,
@@ -309,17 +310,25 @@ const ACTS: Readonly<Record<string, Act>> = {
     const { dice } = chaos;
     const level = dice.pick(packets.LEVELS);
     const forgetful = dice.chance(20);
+    const hello = packets.connect(level, dice);
+    const told = new ToldLimits(hello, chaos.options.problem);
     const client: RawClient = await chaos.connect(level, {
-      packet: (packet) => {
+      packet: (packet, bytes) => {
+        told.received(packet, bytes);
         const answer = answerTo(packet);
-        if (answer !== undefined && !(forgetful && dice.chance(30))) client.send(answer);
+        if (answer === undefined || (forgetful && dice.chance(30))) return;
+        told.sent(answer);
+        client.send(answer);
       },
     });
-    await chaos.send(client, packets.connect(level, dice));
+    const known = hello.properties?.authenticationMethod !== undefined;
+    await chaos.send(client, hello);
+    if (known) await pause(dice.between(20, 60)); // nothing but AUTH may come before CONNACK [MQTT-3.1.2-30]
     await chaos.send(client, packets.subscribe(level, dice));
     for (let i = 1; i <= dice.between(1, 60) && !client.over; i++) {
       await chaos.send(client, packets.publish(level, dice, i));
       if (dice.chance(5)) await chaos.send(client, packets.subscribe(level, dice));
+      if (known && dice.chance(5)) await chaos.send(client, packets.auth(0x19));
       if (dice.chance(5)) {
         const filters = [packets.topicFilter(dice), packets.topicFilter(dice)];
         await chaos.send(client, { type: PacketType.UNSUBSCRIBE, packetId: 1_000, filters });
@@ -330,6 +339,40 @@ const ACTS: Readonly<Record<string, Act>> = {
     await chaos.leave(client);
   },
 };
+
+/** Whether the broker keeps to what a CONNECT said of its Client. */
+class ToldLimits {
+  readonly #maximumPacketSize: number;
+  readonly #receiveMaximum: number;
+  readonly #problem: (text: string) => void;
+  /** QoS 1 and 2 messages that the Client has not ended. */
+  readonly #open: Set<number> = new Set();
+
+  constructor({ properties }: Connect, problem: (text: string) => void) {
+    this.#maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
+    this.#receiveMaximum = properties?.receiveMaximum ?? 65_535;
+    this.#problem = problem;
+  }
+
+  received(packet: Packet, bytes: number): void {
+    if (bytes > this.#maximumPacketSize) {
+      this.#problem(`A Client gets ${bytes} bytes, its Maximum Packet Size is ${this.#maximumPacketSize}`);
+    }
+    if (packet.type !== PacketType.PUBLISH || packet.qos === 0) return;
+    this.#open.add(packet.packetId!);
+    if (this.#open.size > this.#receiveMaximum) {
+      this.#problem(
+        `A Client has ${this.#open.size} messages open, its Receive Maximum is ${this.#receiveMaximum}`,
+      );
+    }
+  }
+
+  sent(packet: Packet): void {
+    if (packet.type === PacketType.PUBACK || packet.type === PacketType.PUBCOMP) {
+      this.#open.delete(packet.packetId);
+    }
+  }
+}
 
 /** How often each act comes up. */
 const PLAN: readonly string[] = Object.entries({
@@ -379,6 +422,8 @@ function answerTo(packet: Packet): Packet | undefined {
         : { type: PacketType.PUBREL, packetId: packet.packetId, reasonCode };
     case PacketType.PUBREL:
       return { type: PacketType.PUBCOMP, packetId: packet.packetId, reasonCode };
+    case PacketType.AUTH:
+      return packet.reasonCode === 0x18 ? packets.auth(0x18) : undefined;
     default:
       return undefined;
   }

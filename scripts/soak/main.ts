@@ -8,14 +8,14 @@ import process from "node:process";
 import { OWN_RUNTIME } from "../lib/broker_process.ts";
 import { soak } from "./soak.ts";
 
-const USAGE = `Usage: soak [--minutes N] [--seed N] [--width N] [--commit-ms N]
+const USAGE = `Usage: soak [--minutes N] [--seed N] [--width N] [--slow-ms N]
   --minutes N    how long (default 1)
   --seed N       the choices of an earlier run again; the network's are its own
   --width N      acts of chaos at a time (default 40)
-  --commit-ms N  give the broker a store whose commits take so long`;
+  --slow-ms N    give the broker a store and an authenticator that take so long, and an authorizer`;
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["minutes", "seed", "width", "commit-ms"],
+  string: ["minutes", "seed", "width", "slow-ms"],
   boolean: ["help"],
   unknown: (arg) => {
     console.error(`Unknown: ${arg}\n${USAGE}`);
@@ -27,7 +27,7 @@ if (args.help) {
   process.exit(0);
 }
 
-function number(name: "minutes" | "seed" | "width" | "commit-ms", otherwise: number): number {
+function number(name: "minutes" | "seed" | "width" | "slow-ms", otherwise: number): number {
   const value = args[name] === undefined ? otherwise : Number(args[name]);
   if (args[name] === "" || !(value >= 0)) {
     console.error(`--${name} takes a number\n${USAGE}`);
@@ -38,7 +38,7 @@ function number(name: "minutes" | "seed" | "width" | "commit-ms", otherwise: num
 
 const seed = number("seed", Date.now() % 2 ** 31);
 const minutes = number("minutes", 1);
-const commitMs = args["commit-ms"] === undefined ? {} : { commitMs: number("commit-ms", 0) };
+const slowMs = args["slow-ms"] === undefined ? {} : { slowMs: number("slow-ms", 0) };
 console.log(`Soak on ${OWN_RUNTIME} for ${minutes} minutes, seed ${seed}`);
 process.on("unhandledRejection", (error) => {
   console.error("In the soak itself:", error);
@@ -52,7 +52,7 @@ const { problems, summary } = await soak({
   limitMs: 5_000,
   sessionExpirySeconds: 4,
   progress: console.log,
-  ...commitMs,
+  ...slowMs,
 });
 for (const line of summary) console.log(line);
 for (const problem of problems) console.log(`WRONG ${problem}`);

@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import {
+  type Auth,
   type Connect,
   encodePacket,
   type Packet,
@@ -102,9 +103,16 @@ export function connect(level: ProtocolLevel, dice: Dice): Connect {
         ...(dice.chance(20) && { maximumPacketSize: dice.pick([20, 100, 5_000, 100_000]) }),
         ...(dice.chance(40) && { topicAliasMaximum: dice.pick([1, 5, 1_000]) }),
         ...(dice.chance(20) && { requestProblemInformation: dice.chance(50) }),
+        ...(dice.chance(10) && { authenticationMethod: "m" }),
       },
     }),
   });
+}
+
+/** §4.12 what a Client with an Authentication Method says next: 0x18 to go on, 0x19 to begin anew. */
+export function auth(reasonCode: 0x18 | 0x19): Auth {
+  const properties = { authenticationMethod: "m", authenticationData: Uint8Array.of(4, 5) };
+  return { type: PacketType.AUTH, reasonCode, properties };
 }
 
 /** A SUBSCRIBE as Clients send it. */

@@ -19,8 +19,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Acts of chaos at a time. */
   readonly width: number;
-  /** A store whose commits take this long; none if it is not given. */
-  readonly commitMs?: number;
+  /** The broker's owner has a store, an authenticator that both take this long, and an authorizer; no owner if it is not given. */
+  readonly slowMs?: number;
   /** A canary's message may take this long. */
   readonly limitMs: number;
   /** A session without connection lasts at most this long; also the time the broker has to forget in the end. */
@@ -87,7 +87,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const dice = new Dice(seed ^ 0x5eed);
   const broker = await BrokerProcess.start(runtime, {
     limits: { ...LIMITS, sessionExpirySecondsMax: options.sessionExpirySeconds },
-    ...(options.commitMs !== undefined && { commitMs: options.commitMs }),
+    ...(options.slowMs !== undefined && { slowMs: options.slowMs }),
   });
   try {
     const start = await broker.report(true);

@@ -1,5 +1,5 @@
 /**
- * The soak for a few seconds, without a store and with one whose commits take time.
+ * The soak for a few seconds, without an owner and with one that decides and stores slowly.
  * @module
  */
 import { assertEquals } from "@std/assert";
@@ -14,7 +14,7 @@ test(
     const common = { runtime: OWN_RUNTIME, seconds: 2, width: 20, limitMs: 8_000, sessionExpirySeconds: 2 };
     const results = await Promise.all([
       soak({ ...common, seed: 20_251 }),
-      soak({ ...common, seed: 20_252, commitMs: 3 }),
+      soak({ ...common, seed: 20_252, slowMs: 3 }),
     ]);
     for (const { problems, summary } of results) assertEquals(problems, [], summary.join("\n"));
   },
