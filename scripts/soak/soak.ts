@@ -39,7 +39,7 @@ export interface SoakResult {
 }
 
 const MIB = 1024 * 1024;
-const CONNECT_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 1_200;
 const PACKET_BYTES_MAX = MIB;
 
 /** Small enough to bite, large enough for the canaries. */
@@ -91,7 +91,13 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   });
   try {
     const start = await broker.report(true);
-    const canaries = flock({ port: broker.port, limitMs, dice, problem });
+    const canaries = flock({
+      port: broker.port,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      limitMs,
+      dice,
+      problem,
+    });
     await Promise.all(canaries.map((canary) => canary.start()));
     const chaos = new Chaos({
       port: broker.port,
