@@ -6,11 +6,13 @@ import { assert, assertEquals } from "@std/assert";
 import type { IClientOptions } from "mqtt";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import { within } from "../lib/within.ts";
+import { LIMIT_MS, within } from "../lib/within.ts";
 import { type Arrived, joined, type Mqttjs } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, type Stage, UNICODE_TOPICS } from "./stage.ts";
 
 const QOS = [0, 1, 2] as const;
+/** Bun gives a test 5 s if nothing is said; each wait inside has its own limit and says what it waited for. */
+const patient = { timeout: 4 * LIMIT_MS };
 
 /**
  * Fails unless these are the texts, each at its QoS. MQTT.js hands over a QoS 2 message when it is released, so there is
@@ -51,7 +53,7 @@ for (const level of [4, 5] as const) {
     : { clean: false };
 
   describe(`MQTT.js, level ${level}`, () => {
-    test("QoS 0, 1 and 2 in every pairing", () =>
+    test("QoS 0, 1 and 2 in every pairing", patient, () =>
       onStage(async (stage) => {
         const publisher = await client(stage, "publisher");
         for (const granted of QOS) {
@@ -68,7 +70,7 @@ for (const level of [4, 5] as const) {
         }
       }));
 
-    test("many messages in order at QoS 0, 1 and 2", () =>
+    test("many messages in order at QoS 0, 1 and 2", patient, () =>
       onStage(async (stage) => {
         const publisher = await client(stage, "publisher");
         const subscriber = await client(stage, "subscriber");
@@ -80,96 +82,117 @@ for (const level of [4, 5] as const) {
         }
       }));
 
-    test("retained messages are set, received, replaced and cleared", () =>
-      onStage(async (stage) => {
-        const publisher = await client(stage, "publisher");
-        for (const qos of QOS) await publisher.publish(`kept/${qos}`, "old", { qos, retain: true });
-        for (const qos of QOS) await publisher.publish(`kept/${qos}`, `new ${qos}`, { qos, retain: true });
-        const first = await client(stage, "first");
-        await first.subscribe("kept/#");
-        const messages = await first.take(3);
-        assertEquals(messages.map(({ payload }) => payload.toString()).sort(), ["new 0", "new 1", "new 2"]);
-        assert(messages.every(({ retain }) => retain));
-        for (const qos of QOS) await publisher.publish(`kept/${qos}`, "", { qos, retain: true });
-        assertEquals((await first.take(3)).map(({ retain }) => retain), [false, false, false]);
-        const second = await client(stage, "second");
-        await second.subscribe("kept/#");
-        await publisher.publish("kept/end", "nothing before this");
-        assertEquals(await second.takeTexts(1), ["nothing before this"]);
-      }));
+    test(
+      "retained messages are set, received, replaced and cleared",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const publisher = await client(stage, "publisher");
+          for (const qos of QOS) await publisher.publish(`kept/${qos}`, "old", { qos, retain: true });
+          for (const qos of QOS) await publisher.publish(`kept/${qos}`, `new ${qos}`, { qos, retain: true });
+          const first = await client(stage, "first");
+          await first.subscribe("kept/#");
+          const messages = await first.take(3);
+          assertEquals(messages.map(({ payload }) => payload.toString()).sort(), ["new 0", "new 1", "new 2"]);
+          assert(messages.every(({ retain }) => retain));
+          for (const qos of QOS) await publisher.publish(`kept/${qos}`, "", { qos, retain: true });
+          assertEquals((await first.take(3)).map(({ retain }) => retain), [false, false, false]);
+          const second = await client(stage, "second");
+          await second.subscribe("kept/#");
+          await publisher.publish("kept/end", "nothing before this");
+          assertEquals(await second.takeTexts(1), ["nothing before this"]);
+        }),
+    );
 
-    test("a will is published for a lost connection, and not after DISCONNECT", () =>
-      onStage(async (stage) => {
-        const watcher = await client(stage, "watcher");
-        await watcher.subscribe("will/#");
-        for (const qos of QOS) {
-          const will = { topic: `will/${qos}`, payload: Buffer.from(`gone ${qos}`), qos, retain: qos === 1 };
-          const polite = await client(stage, `polite-${qos}`, { will });
-          await polite.end();
-          await stage.disconnected(polite.id);
-          const lost = await client(stage, `lost-${qos}`, { will });
-          lost.cut();
-          const [message] = await watcher.take(1);
-          assertEquals([message!.topic, message!.payload.toString(), message!.qos], [
-            `will/${qos}`,
-            `gone ${qos}`,
-            qos,
-          ]);
-        }
-        const late = await client(stage, "late");
-        await late.subscribe("will/#");
-        const [message] = await late.take(1);
-        assertEquals([message!.topic, message!.retain], ["will/1", true]);
-        assertEquals(watcher.messages.items.length, 0);
-      }));
+    test(
+      "a will is published for a lost connection, and not after DISCONNECT",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const watcher = await client(stage, "watcher");
+          await watcher.subscribe("will/#");
+          for (const qos of QOS) {
+            const will = {
+              topic: `will/${qos}`,
+              payload: Buffer.from(`gone ${qos}`),
+              qos,
+              retain: qos === 1,
+            };
+            const polite = await client(stage, `polite-${qos}`, { will });
+            await polite.end();
+            await stage.disconnected(polite.id);
+            const lost = await client(stage, `lost-${qos}`, { will });
+            lost.cut();
+            const [message] = await watcher.take(1);
+            assertEquals([message!.topic, message!.payload.toString(), message!.qos], [
+              `will/${qos}`,
+              `gone ${qos}`,
+              qos,
+            ]);
+          }
+          const late = await client(stage, "late");
+          await late.subscribe("will/#");
+          const [message] = await late.take(1);
+          assertEquals([message!.topic, message!.retain], ["will/1", true]);
+          assertEquals(watcher.messages.items.length, 0);
+        }),
+    );
 
-    test("a persistent session gets what was published while it was away", () =>
-      onStage(async (stage) => {
-        const before = await client(stage, "sleeper", kept);
-        assertEquals(before.connack!.sessionPresent, false);
-        await before.subscribe("away/#");
-        await before.end();
-        await stage.disconnected("sleeper");
-        const publisher = await client(stage, "publisher");
-        await publisher.publish("away/0", "lost", { qos: 0 });
-        const texts = Array.from({ length: 100 }, (_, i) => `${i}`);
-        for (const text of texts) {
-          const qos = Number(text) % 2 === 0 ? 1 : 2;
-          await publisher.publish(`away/${qos}`, text, { qos });
-        }
-        const after = await client(stage, "sleeper", kept);
-        assertEquals(after.connack!.sessionPresent, true);
-        assertInOrder(await after.take(texts.length), texts, (text) => Number(text) % 2 === 0 ? 1 : 2);
-        await after.end();
-        const fresh = await client(stage, "sleeper", { clean: true });
-        assertEquals(fresh.connack!.sessionPresent, false);
-      }));
+    test(
+      "a persistent session gets what was published while it was away",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const before = await client(stage, "sleeper", kept);
+          assertEquals(before.connack!.sessionPresent, false);
+          await before.subscribe("away/#");
+          await before.end();
+          await stage.disconnected("sleeper");
+          const publisher = await client(stage, "publisher");
+          await publisher.publish("away/0", "lost", { qos: 0 });
+          const texts = Array.from({ length: 100 }, (_, i) => `${i}`);
+          for (const text of texts) {
+            const qos = Number(text) % 2 === 0 ? 1 : 2;
+            await publisher.publish(`away/${qos}`, text, { qos });
+          }
+          const after = await client(stage, "sleeper", kept);
+          assertEquals(after.connack!.sessionPresent, true);
+          assertInOrder(await after.take(texts.length), texts, (text) => Number(text) % 2 === 0 ? 1 : 2);
+          await after.end();
+          const fresh = await client(stage, "sleeper", { clean: true });
+          assertEquals(fresh.connack!.sessionPresent, false);
+        }),
+    );
 
-    test("members of a shared subscription share, others get everything", () =>
-      onStage(async (stage) => {
-        const all = await client(stage, "all");
-        await all.subscribe("work/#", { qos: 1 });
-        const members = await Promise.all([0, 1, 2, 3].map((i) => client(stage, `member-${i}`)));
-        for (const member of members) {
-          assertEquals(await member.subscribe("$share/crew/work/#", { qos: 1 }), [1]);
-        }
-        const other = await client(stage, "other");
-        await other.subscribe("$share/another/work/#", { qos: 1 });
-        const publisher = await client(stage, "publisher");
-        const texts = Array.from({ length: 200 }, (_, i) => `${i}`);
-        await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
-        assertEquals(await all.takeTexts(200), texts);
-        assertEquals(await other.takeTexts(200), texts);
-        const got = (await Promise.all(members.map((member) => member.takeTexts(50)))).flat();
-        assertEquals(got.map(Number).sort((a, b) => a - b), texts.map(Number));
-        await members[0]!.end();
-        await stage.disconnected("member-0");
-        await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
-        await Promise.all(members.slice(1).map((member) => member.take(66)));
-        assertEquals(await other.takeTexts(200), texts);
-      }));
+    test(
+      "members of a shared subscription share, others get everything",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const all = await client(stage, "all");
+          await all.subscribe("work/#", { qos: 1 });
+          const members = await Promise.all([0, 1, 2, 3].map((i) => client(stage, `member-${i}`)));
+          for (const member of members) {
+            assertEquals(await member.subscribe("$share/crew/work/#", { qos: 1 }), [1]);
+          }
+          const other = await client(stage, "other");
+          await other.subscribe("$share/another/work/#", { qos: 1 });
+          const publisher = await client(stage, "publisher");
+          const texts = Array.from({ length: 200 }, (_, i) => `${i}`);
+          await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
+          assertEquals(await all.takeTexts(200), texts);
+          assertEquals(await other.takeTexts(200), texts);
+          const got = (await Promise.all(members.map((member) => member.takeTexts(50)))).flat();
+          assertEquals(got.map(Number).sort((a, b) => a - b), texts.map(Number));
+          await members[0]!.end();
+          await stage.disconnected("member-0");
+          await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
+          await Promise.all(members.slice(1).map((member) => member.take(66)));
+          assertEquals(await other.takeTexts(200), texts);
+        }),
+    );
 
-    test("5 MB at QoS 0, 1 and 2", () =>
+    test("5 MB at QoS 0, 1 and 2", patient, () =>
       onStage(async (stage) => {
         const publisher = await client(stage, "publisher");
         const subscriber = await client(stage, "subscriber");
@@ -182,22 +205,26 @@ for (const level of [4, 5] as const) {
         }
       }));
 
-    test("topics beyond the BMP, with a BOM, composed and decomposed", () =>
-      onStage(async (stage) => {
-        const publisher = await client(stage, "publisher");
-        for (const topic of UNICODE_TOPICS) {
-          const subscriber = await client(stage, `läser-${topic}`);
-          await subscriber.subscribe(topic);
-          for (const other of UNICODE_TOPICS) await publisher.publish(other, other, { qos: 1 });
-          const [message] = await subscriber.take(1);
-          assertEquals(message!.payload.toString(), topic);
-          assertEquals(message!.topic, topic);
-          await publisher.publish(topic, "the next is this", { qos: 1 });
-          assertEquals(await subscriber.takeTexts(1), ["the next is this"]);
-        }
-      }));
+    test(
+      "topics beyond the BMP, with a BOM, composed and decomposed",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const publisher = await client(stage, "publisher");
+          for (const topic of UNICODE_TOPICS) {
+            const subscriber = await client(stage, `läser-${topic}`);
+            await subscriber.subscribe(topic);
+            for (const other of UNICODE_TOPICS) await publisher.publish(other, other, { qos: 1 });
+            const [message] = await subscriber.take(1);
+            assertEquals(message!.payload.toString(), topic);
+            assertEquals(message!.topic, topic);
+            await publisher.publish(topic, "the next is this", { qos: 1 });
+            assertEquals(await subscriber.takeTexts(1), ["the next is this"]);
+          }
+        }),
+    );
 
-    test("500 topics", () =>
+    test("500 topics", patient, () =>
       onStage(async (stage) => {
         const topics = Array.from({ length: 500 }, (_, i) => `many/${i % 7}/${i}`);
         const exact = await client(stage, "exact");
@@ -214,7 +241,7 @@ for (const level of [4, 5] as const) {
         assertEquals(await exact.takeTexts(1), topics.slice(499));
       }));
 
-    test("fan-out to 50 clients", () =>
+    test("fan-out to 50 clients", patient, () =>
       onStage(async (stage) => {
         const publisher = await client(stage, "publisher");
         const crowd = await Promise.all(Array.from({ length: 50 }, (_, i) => client(stage, `crowd-${i}`)));
@@ -229,51 +256,59 @@ for (const level of [4, 5] as const) {
         }
       }));
 
-    test("a publisher that reconnects ends its open QoS 1 and 2 exchanges, each message once", () =>
-      onStage(async (stage) => {
-        const subscriber = await client(stage, "subscriber");
-        await subscriber.subscribe("flow/#");
-        const publisher = await client(stage, "publisher", { ...kept, reconnectPeriod: 5 });
-        // The connection goes when the first answer comes, and once again in the middle of the QoS 2 exchanges.
-        const cuts = ["puback", "pubrec", "pubcomp"];
-        publisher.client.on("packetreceive", ({ cmd }) => {
-          if (cmd !== cuts[0]) return;
-          cuts.shift();
-          publisher.cut();
-        });
-        const sent: Promise<unknown>[] = [];
-        for (let i = 0; i < 60; i++) {
-          const qos = i % 2 === 0 ? 1 : 2;
-          sent.push(publisher.publish(`flow/${qos}`, `${i}`, { qos }));
-        }
-        await Promise.all(sent);
-        assertEquals(cuts, []);
-        await publisher.publish("flow/2", "end", { qos: 2 });
-        await assertAllUntilEnd(subscriber);
-      }));
-
-    test("a subscriber that reconnects gets what was open again, QoS 2 once", () =>
-      onStage(async (stage) => {
-        const publisher = await client(stage, "publisher");
-        const subscriber = await client(stage, "subscriber", { ...kept, reconnectPeriod: 5 });
-        await subscriber.subscribe("flow/#");
-        let cutAt: string | undefined;
-        subscriber.client.on("packetreceive", ({ cmd }) => {
-          if (cmd !== cutAt) return;
-          cutAt = undefined;
-          subscriber.cut();
-        });
-        for (const [round, cmd] of ["publish", "pubrel", "publish", "pubrel"].entries()) {
-          cutAt = cmd;
-          for (let i = round * 15; i < (round + 1) * 15; i++) {
+    test(
+      "a publisher that reconnects ends its open QoS 1 and 2 exchanges, each message once",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const subscriber = await client(stage, "subscriber");
+          await subscriber.subscribe("flow/#");
+          const publisher = await client(stage, "publisher", { ...kept, reconnectPeriod: 5 });
+          // The connection goes when the first answer comes, and once again in the middle of the QoS 2 exchanges.
+          const cuts = ["puback", "pubrec", "pubcomp"];
+          publisher.client.on("packetreceive", ({ cmd }) => {
+            if (cmd !== cuts[0]) return;
+            cuts.shift();
+            publisher.cut();
+          });
+          const sent: Promise<unknown>[] = [];
+          for (let i = 0; i < 60; i++) {
             const qos = i % 2 === 0 ? 1 : 2;
-            await publisher.publish(`flow/${qos}`, `${i}`, { qos });
+            sent.push(publisher.publish(`flow/${qos}`, `${i}`, { qos }));
           }
-          assertEquals((await subscriber.connacks.take("CONNACK after a cut")).sessionPresent, true);
-        }
-        await publisher.publish("flow/2", "end", { qos: 2 });
-        await assertAllUntilEnd(subscriber);
-      }));
+          await Promise.all(sent);
+          assertEquals(cuts, []);
+          await publisher.publish("flow/2", "end", { qos: 2 });
+          await assertAllUntilEnd(subscriber);
+        }),
+    );
+
+    test(
+      "a subscriber that reconnects gets what was open again, QoS 2 once",
+      patient,
+      () =>
+        onStage(async (stage) => {
+          const publisher = await client(stage, "publisher");
+          const subscriber = await client(stage, "subscriber", { ...kept, reconnectPeriod: 5 });
+          await subscriber.subscribe("flow/#");
+          let cutAt: string | undefined;
+          subscriber.client.on("packetreceive", ({ cmd }) => {
+            if (cmd !== cutAt) return;
+            cutAt = undefined;
+            subscriber.cut();
+          });
+          for (const [round, cmd] of ["publish", "pubrel", "publish", "pubrel"].entries()) {
+            cutAt = cmd;
+            for (let i = round * 15; i < (round + 1) * 15; i++) {
+              const qos = i % 2 === 0 ? 1 : 2;
+              await publisher.publish(`flow/${qos}`, `${i}`, { qos });
+            }
+            assertEquals((await subscriber.connacks.take("CONNACK after a cut")).sessionPresent, true);
+          }
+          await publisher.publish("flow/2", "end", { qos: 2 });
+          await assertAllUntilEnd(subscriber);
+        }),
+    );
   });
 }
 
@@ -286,7 +321,7 @@ describe("MQTT.js, level 5 only", () => {
   const client = (stage: Stage, clientId: string, options: IClientOptions = {}): Promise<Mqttjs> =>
     joined(stage, { protocolVersion: 5, clientId, ...options });
 
-  test("properties of a message arrive as they were sent", () =>
+  test("properties of a message arrive as they were sent", patient, () =>
     onStage(async (stage) => {
       const publisher = await client(stage, "publisher");
       const subscriber = await client(stage, "subscriber");
@@ -319,7 +354,7 @@ describe("MQTT.js, level 5 only", () => {
       assertEquals(plain(message!)["userProperties"], userProperties);
     }));
 
-  test("requests find their way back", () =>
+  test("requests find their way back", patient, () =>
     onStage(async (stage) => {
       const responder = await client(stage, "responder");
       await responder.subscribe("square", { qos: 1 });
@@ -344,23 +379,30 @@ describe("MQTT.js, level 5 only", () => {
       );
     }));
 
-  test("overlapping subscriptions give one copy with every identifier", () =>
-    onStage(async (stage) => {
-      const subscriber = await client(stage, "subscriber");
-      await subscriber.subscribe("a/#", { qos: 0, properties: { subscriptionIdentifier: 7 } });
-      await subscriber.subscribe("a/+", { qos: 2, properties: { subscriptionIdentifier: 268_435_455 } });
-      const publisher = await client(stage, "publisher");
-      await publisher.publish("a/b", "one", { qos: 2 });
-      await publisher.publish("a/b/c", "two", { qos: 2 });
-      const [one, two] = await subscriber.take(2).then((both) =>
-        both.sort((a, b) => a.topic.length - b.topic.length)
-      );
-      assertEquals([one!.qos, two!.qos], [2, 0]);
-      assertEquals((one!.properties!.subscriptionIdentifier as unknown as number[]).sort(), [268_435_455, 7]);
-      assertEquals(two!.properties!.subscriptionIdentifier, 7);
-    }));
+  test(
+    "overlapping subscriptions give one copy with every identifier",
+    patient,
+    () =>
+      onStage(async (stage) => {
+        const subscriber = await client(stage, "subscriber");
+        await subscriber.subscribe("a/#", { qos: 0, properties: { subscriptionIdentifier: 7 } });
+        await subscriber.subscribe("a/+", { qos: 2, properties: { subscriptionIdentifier: 268_435_455 } });
+        const publisher = await client(stage, "publisher");
+        await publisher.publish("a/b", "one", { qos: 2 });
+        await publisher.publish("a/b/c", "two", { qos: 2 });
+        const [one, two] = await subscriber.take(2).then((both) =>
+          both.sort((a, b) => a.topic.length - b.topic.length)
+        );
+        assertEquals([one!.qos, two!.qos], [2, 0]);
+        assertEquals((one!.properties!.subscriptionIdentifier as unknown as number[]).sort(), [
+          268_435_455,
+          7,
+        ]);
+        assertEquals(two!.properties!.subscriptionIdentifier, 7);
+      }),
+  );
 
-  test("No Local, Retain As Published and Retain Handling", () =>
+  test("No Local, Retain As Published and Retain Handling", patient, () =>
     onStage(async (stage) => {
       const both = await client(stage, "both");
       await both.subscribe("own", { qos: 1, nl: true });
@@ -377,7 +419,7 @@ describe("MQTT.js, level 5 only", () => {
       assertEquals(await both.takeTexts(1), ["from outside"]);
     }));
 
-  test("Topic Aliases in both directions", () =>
+  test("Topic Aliases in both directions", patient, () =>
     onStage(async (stage) => {
       const subscriber = await client(stage, "subscriber", { properties: { topicAliasMaximum: 5 } });
       await subscriber.subscribe("alias/#", { qos: 1 });
@@ -394,7 +436,7 @@ describe("MQTT.js, level 5 only", () => {
       assert(aliases.every((alias) => alias === undefined || alias <= 5), "aliases are within the maximum");
     }));
 
-  test("Receive Maximum and Maximum Packet Size of the Client hold", () =>
+  test("Receive Maximum and Maximum Packet Size of the Client hold", patient, () =>
     onStage(async (stage) => {
       const small = await client(stage, "small", {
         properties: { receiveMaximum: 2, maximumPacketSize: 1_000 },
@@ -410,7 +452,7 @@ describe("MQTT.js, level 5 only", () => {
       assertEquals(got.sort((a, b) => a - b), expected);
     }));
 
-  test("Reason Codes of acknowledgements", () =>
+  test("Reason Codes of acknowledgements", patient, () =>
     onStage(async (stage) => {
       const one = await client(stage, "one");
       const codes: unknown[] = [];
@@ -423,24 +465,28 @@ describe("MQTT.js, level 5 only", () => {
       assertEquals(codes, [["puback", 0x10], ["unsuback", 0x11]]);
     }));
 
-  test("a second connection of the same Client ends the first with 0x8E", () =>
-    onStage(async (stage) => {
-      const first = await client(stage, "twin");
-      const told = new Promise<number | undefined>((resolve) =>
-        first.client.on("disconnect", ({ reasonCode }) => resolve(reasonCode))
-      );
-      await client(stage, "twin");
-      assertEquals(await within(told, "DISCONNECT for the first"), 0x8e);
-    }));
+  test(
+    "a second connection of the same Client ends the first with 0x8E",
+    patient,
+    () =>
+      onStage(async (stage) => {
+        const first = await client(stage, "twin");
+        const told = new Promise<number | undefined>((resolve) =>
+          first.client.on("disconnect", ({ reasonCode }) => resolve(reasonCode))
+        );
+        await client(stage, "twin");
+        assertEquals(await within(told, "DISCONNECT for the first"), 0x8e);
+      }),
+  );
 
-  test("a Client without identifier is given one", () =>
+  test("a Client without identifier is given one", patient, () =>
     onStage(async (stage) => {
       const nameless = await client(stage, "");
       assert(nameless.connack!.properties!.assignedClientIdentifier!.length > 0);
     }));
 });
 
-test("MQTT.js, level 3: QoS, retained, will, session", () =>
+test("MQTT.js, level 3: QoS, retained, will, session", patient, () =>
   onStage(async (stage) => {
     const client = (clientId: string, options: IClientOptions = {}): Promise<Mqttjs> =>
       joined(stage, { protocolVersion: 3, protocolId: "MQIsdp", clientId, ...options });
