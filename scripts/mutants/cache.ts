@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, posix } from "node:path";
+import { importsOf } from "../lib/source.ts";
 import { filesUnder, pathOf } from "../lib/tree.ts";
 
 const FILE = ".cache/mutants.json";
@@ -55,12 +56,29 @@ export function hashOfFiles(files: readonly string[]): string {
   return hashOf(...files.flatMap((file) => [file, readFileSync(pathOf(file), "utf8")]));
 }
 
-/** The auditor without its cases, mutants and reports: what runs a case. */
-export function auditorFiles(): string[] {
-  return filesUnder("conformance", ".ts").filter((file) =>
-    !/^conformance\/(cases|mutants|report)\//.test(file) && !file.endsWith("_test.ts") &&
-    !/\/(mod|main|list|select|declared|coverage|target|version|try)\.ts$/.test(file)
-  );
+/** One word for what stands in modules of the auditor and in all that they import of it. */
+export function hashOfModules(files: readonly string[]): string {
+  const all = new Set<string>();
+  const visit = (file: string) => {
+    if (!file.startsWith("conformance/") || all.has(file)) return;
+    all.add(file);
+    importsOfFile(file).forEach(visit);
+  };
+  files.forEach(visit);
+  return hashOfFiles([...all].sort());
+}
+
+const imports: Map<string, readonly string[]> = new Map();
+
+function importsOfFile(file: string): readonly string[] {
+  const known = imports.get(file);
+  if (known !== undefined) return known;
+  const found = importsOf(readFileSync(pathOf(file), "utf8"))
+    .filter(({ specifier, typeOnly }) => specifier.startsWith(".") && !typeOnly)
+    .map(({ specifier }) => posix.join(posix.dirname(file), specifier))
+    .filter((path) => existsSync(pathOf(path))); // a mutant may be about an import of another module
+  imports.set(file, found);
+  return found;
 }
 
 /** The broker. */

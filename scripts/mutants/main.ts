@@ -14,9 +14,9 @@ import { SERVER_CASES } from "../../conformance/cases/mod.ts";
 import type { Mutant } from "../../conformance/mutants/mutant.ts";
 import { AUDITED_BROKERS, type AuditedBroker, NO_OCCASION } from "../lib/audited_brokers.ts";
 import { allMutants, type FoundMutant } from "../lib/mutants.ts";
-import { filesUnder, ROOT } from "../lib/tree.ts";
+import { ROOT } from "../lib/tree.ts";
 import { BrokerProcess } from "./broker_process.ts";
-import { auditorFiles, brokerFiles, Cache, hashOf, hashOfFiles } from "./cache.ts";
+import { brokerFiles, Cache, hashOf, hashOfFiles, hashOfModules } from "./cache.ts";
 import { allServerCases, type FoundCase } from "./cases.ts";
 import { BASELINE_PATIENCE_MS, type Found, PATIENCE_MS, tryCases } from "./trials.ts";
 import { Workshop } from "./workshop.ts";
@@ -43,6 +43,8 @@ interface Task {
   readonly keys: ReadonlyMap<Level, string>;
 }
 
+/** What runs the cases. */
+const AUDITOR = "conformance/audit.ts";
 /** What the cache says of a mutant that was found. */
 const KILLED = "killed";
 
@@ -51,7 +53,6 @@ const faults: string[] = [];
 const cache = new Cache();
 const cases = new Map((await allServerCases()).map((found) => [found.one.id, found]));
 const mutants = await allMutants();
-const auditor = hashOfFiles(auditorFiles());
 
 for (const id of cases.keys()) {
   if (!SERVER_CASES.some((one) => one.id === id)) faults.push(`${id}: not among SERVER_CASES`);
@@ -85,8 +86,6 @@ function isWanted(id: string): boolean {
 /** What is to be shown; names the cases for which nothing is written down. */
 function plan(): Task[] {
   const all: Task[] = [];
-  const files = filesUnder("conformance/mutants", ".ts");
-  const helpers = hashOfFiles(files.filter((file) => mutants.every((one) => one.file !== file)));
   for (const found of mutants) {
     const { mutant, file, index } = found;
     const source = cases.get(mutant.kills);
@@ -95,8 +94,9 @@ function plan(): Task[] {
       continue;
     }
     if (!isWanted(mutant.kills)) continue;
-    const texts = hashOfFiles([file, source.file, ..."file" in mutant ? [mutant.file] : []]);
-    const keyOf = (level: Level) => hashOf("mutant", auditor, helpers, texts, String(index), String(level));
+    const modules = hashOfModules([AUDITOR, file, source.file]);
+    const broken = "file" in mutant ? hashOfFiles([mutant.file]) : "";
+    const keyOf = (level: Level) => hashOf("mutant", modules, broken, String(index), String(level));
     const at = (mutant.levels ?? source.one.levels).filter((level) => levels.includes(level));
     if (at.length > 0) all.push({ found, source, keys: new Map(at.map((level) => [level, keyOf(level)])) });
   }
@@ -129,7 +129,7 @@ async function baselines(
       open.filter((one) => one.level === level).map(({ source }) => [source.one.id, source]),
     );
     const keyOf = ({ file, one }: FoundCase, { name }: AuditedBroker) =>
-      hashOf("baseline", auditor, source, hashOfFiles([file]), one.id, String(level), name);
+      hashOf("baseline", hashOfModules([AUDITOR, file]), source, one.id, String(level), name);
     for (const audited of AUDITED_BROKERS) {
       const left = [...wanted.values()];
       const asked = left.filter((found) => args.all || cache.get(keyOf(found, audited)) === undefined);
