@@ -29,9 +29,9 @@ export type Transcript = TranscriptLine[];
 /** Bytes of one packet that a transcript shows. */
 const SHOWN_BYTES = 512;
 
-/** More than any case needs: a target that sends without end is not read to the end. */
+/** More than any case needs (hundreds): a target that sends without end is not read to the end. */
 const RECEIVED_BYTES_MAX = 16 * 2 ** 20;
-const RECEIVED_PACKETS_MAX = 100_000;
+const RECEIVED_PACKETS_MAX = 10_000;
 
 /** Nothing more will come. */
 export interface End {
@@ -48,7 +48,7 @@ export interface PeerOptions {
   readonly transcript: Transcript;
   /** ms since the case began. */
   readonly clock: () => number;
-  /** Told when nothing came for as long as somebody was willing to wait. */
+  /** Told when nothing came for as long as somebody was willing to wait, or when there is no end of what comes. */
   readonly silent?: () => void;
 }
 
@@ -372,6 +372,7 @@ export class Peer {
     this.#partial = data.slice(at);
     if (!this.#flooded) return;
     this.#note("event", new Uint8Array(0), `the auditor resets the connection: ${this.#flood}`);
+    this.#options.silent?.();
     this.#transport.abort();
   }
 

@@ -293,7 +293,7 @@ export class Trial {
     return this.#peers.map((peer) => peer.ending).filter((ending) => ending !== undefined);
   }
 
-  /** How often nothing came for as long as the case was willing to wait. */
+  /** How often nothing came for as long as the case was willing to wait, or more than it could read. */
   get silences(): number {
     return this.#silences;
   }
