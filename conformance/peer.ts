@@ -359,7 +359,7 @@ export class Peer {
     data.set(this.#partial);
     data.set(chunk, this.#partial.length);
     let at = 0;
-    for (;;) {
+    while (!this.#flooded) {
       const size = packetSize(data.subarray(at));
       if (size === 0) break;
       const raw = data.slice(at, size < 0 ? data.length : at + size);
