@@ -128,6 +128,10 @@ async function runCase(
     const limitMs = driver.connectMs + patienceMs + CASE_SLACK_MS;
     const late = () => new Finding("inconclusive", `The case was given up after ${limitMs} ms`);
     await withinTime(one.run(trial), limitMs, late);
+    const { broken } = trial;
+    if (broken !== undefined) {
+      throw new Finding("lenient", `The Client does what it must only by breaking down: ${broken}`);
+    }
   } catch (error) {
     verdict = error instanceof Finding ? error.verdict : "inconclusive";
     reason = error instanceof Finding

@@ -64,6 +64,10 @@ const KEEP_ALIVE = 60;
 const QUIET_MS = 400;
 /** Identifiers of messages that only show that everything before them was read. */
 const BARRIER_ID = 60_000;
+/** Longer than any case. */
+const KEPT_SECONDS = 300;
+/** §3.1.2.4 in Connect Flags. */
+const CLEAN_START = 2;
 const HOST = "127.0.0.1";
 
 /** One run of one case at one level. */
@@ -190,8 +194,43 @@ export class ClientTrial {
       throw new Finding("unsupported", `The Client did not come back${this.#complaint}`);
     }
     const connect = await this.connectOf(peer);
+    if (parts.sessionPresent === true && (connect.connect!.flags & CLEAN_START) !== 0) {
+      throw new Finding("unsupported", "The Client comes back with Clean Start 1");
+    }
     peer.send(connack(this.level, parts));
     return { peer, connect };
+  }
+
+  /**
+   * A Client that was ordered what it may not do, or may not under this CONNACK. It may refuse, even to connect, or do
+   * less; what `breaks` finds words for must not come.
+   */
+  async forbidden(
+    init: OrderInit,
+    breaks: (seen: Seen) => string | undefined,
+    parts: ConnackParts = {},
+  ): Promise<void> {
+    await this.start(init);
+    const peer = await this.accept();
+    if (peer === undefined) return;
+    const first = await peer.next();
+    if (first === undefined || first.type === "end") return;
+    check(first.type === TYPE.CONNECT, `CONNECT was expected first; ${describe(first.raw, this.level)} came`);
+    peer.send(connack(this.level, parts));
+    for (const seen of (await this.watch(peer)).all) {
+      const fault = breaks(seen);
+      if (fault !== undefined) fail(`${nameOf(seen.type)} came: ${fault}`);
+    }
+  }
+
+  /** An order of a session that outlives its connection, of a Client that comes back to it. */
+  kept(init: OrderInit = {}): OrderInit {
+    return {
+      cleanStart: false,
+      reconnect: true,
+      ...this.level === 5 && { sessionExpiry: KEPT_SECONDS },
+      ...init,
+    };
   }
 
   /** Its first packet, which must be a CONNECT. */
@@ -353,8 +392,9 @@ export class ClientTrial {
   /** Ends the Client and everything that was opened. */
   async cleanUp(): Promise<void> {
     await this.#listener?.close();
-    await this.#running?.stop();
     for (const peer of this.#peers) peer.abort();
+    await this.#running?.stop();
+    for (const peer of this.#peers) peer.abort(); // Those that came meanwhile.
   }
 
   get #complaint(): string {
@@ -365,6 +405,11 @@ export class ClientTrial {
   /** What the Client says of itself. */
   get words(): string {
     return this.#running?.words ?? "";
+  }
+
+  /** What the Client broke down with, if it did. */
+  get broken(): string | undefined {
+    return this.#running?.broken;
   }
 
   /** How the Client ended the connections that it had to end. */

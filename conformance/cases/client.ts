@@ -3,15 +3,21 @@
  * @module
  */
 import type { ClientCase } from "../case.ts";
+import { CASES as MALFORMED } from "./client_2_malformed.ts";
 import { CASES as PACKET_ID } from "./client_2_2_packet_id.ts";
 import { CASES as CONNECT } from "./client_3_1_connect.ts";
+import { CASES as PUBLISH_RECEIVED } from "./client_3_3_publish_received.ts";
+import { CASES as PUBLISH_SENT } from "./client_3_3_publish_sent.ts";
 import { CASES as QOS_RECEIVER } from "./client_4_3_qos_receiver.ts";
 import { CASES as QOS_SENDER } from "./client_4_3_qos_sender.ts";
 
 /** The cases for Clients. */
 export const CLIENT_CASES: readonly ClientCase[] = [
+  ...MALFORMED,
   ...PACKET_ID,
   ...CONNECT,
+  ...PUBLISH_SENT,
+  ...PUBLISH_RECEIVED,
   ...QOS_SENDER,
   ...QOS_RECEIVER,
 ];

@@ -113,6 +113,8 @@ export interface RunningClient {
   readonly gone: Promise<void>;
   /** Why it is gone or what it complains of, in its words; empty if it says nothing. */
   readonly words: string;
+  /** What it broke down with, as a program that ends with an exception; undefined or absent if it did not. */
+  readonly broken?: string | undefined;
   /** Says good-bye: the Client is to send DISCONNECT and to close. */
   leave(): void;
   /** Ends it at once. */

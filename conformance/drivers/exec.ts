@@ -3,12 +3,12 @@
  * Knows processes; refuses to know what a command does beyond the placeholders it has.
  * @module
  */
+import process from "node:process";
 import { type ChildProcess, spawn } from "node:child_process";
 import { type Command, parseCommand, skillsOf, valuesOf } from "./command.ts";
 import type { ClientOrder, Driver, Heard, RunningClient, Where } from "./driver.ts";
 
-/** What a Client may take to end when asked to, and what of its words is kept. */
-const GRACE_MS = 500;
+/** Characters of its words that are kept. */
 const WORDS_KEPT = 500;
 
 /**
@@ -40,11 +40,13 @@ function start(command: Command, order: ClientOrder, where: Where): RunningClien
     const never = { heard, gone: Promise.resolve(), leave: () => {}, stop: () => Promise.resolve() };
     return { ...never, words: error instanceof Error ? error.message : String(error) };
   }
+  let over = false;
   const gone = new Promise<void>((resolve) => {
     child.on("error", (error) => {
       words += error.message;
       resolve();
     });
+    child.on("exit", () => over = true);
     child.on("close", () => resolve());
   });
   child.stderr?.on("data", (data: Uint8Array) => {
@@ -69,10 +71,15 @@ function start(command: Command, order: ClientOrder, where: Where): RunningClien
       else child.kill("SIGTERM");
     },
     async stop() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+      if (child.pid !== undefined && !over) endProcess(child.pid);
       await gone;
-      clearTimeout(timer);
     },
   };
+}
+
+/** `child.kill()` does nothing the second time on some runtimes, and a Client may ignore what is polite. */
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch { /* It is gone. */ }
 }

@@ -25,6 +25,11 @@ interface Library {
   connect(options: Record<string, unknown>): Client;
 }
 
+interface Socket {
+  emit(event: string, ...args: unknown[]): boolean;
+  destroy(): void;
+}
+
 interface Client {
   on(event: string, listener: (...args: never[]) => void): void;
   once(event: string, listener: () => void): void;
@@ -32,6 +37,8 @@ interface Client {
   unsubscribeAsync(filter: string): Promise<unknown>;
   publishAsync(topic: string, payload: string, options: Record<string, unknown>): Promise<unknown>;
   end(force: boolean, done?: () => void): void;
+  connect(): void;
+  streamBuilder: (client: Client) => Socket;
   handleAuth: (packet: unknown, done: (error: unknown, packet?: unknown) => void) => void;
 }
 
@@ -60,6 +67,7 @@ function start(library: Library, order: ClientOrder, where: Where): RunningClien
   const heard: Heard[] = [];
   const words: string[] = [];
   const complain = (error: unknown) => words.push(error instanceof Error ? error.message : String(error));
+  let broken: string | undefined;
   let client: Client;
   try {
     client = library.connect(optionsOf(order, where));
@@ -73,6 +81,23 @@ function start(library: Library, order: ClientOrder, where: Where): RunningClien
       stop: () => Promise.resolve(),
     };
   }
+  // What the library throws while it reads ends a program; here it ends the connection.
+  const build = client.streamBuilder;
+  client.streamBuilder = (self) => {
+    const socket = build(self);
+    const emit = socket.emit;
+    socket.emit = (...args) => {
+      try {
+        return emit.apply(socket, args);
+      } catch (error) {
+        broken = error instanceof Error ? error.message : String(error);
+        complain(error);
+        socket.destroy();
+        return true;
+      }
+    };
+    return socket;
+  };
   const gone = new Promise<void>((resolve) => {
     client.on("close", () => order.reconnect || resolve());
     client.on("end", () => resolve());
@@ -94,9 +119,13 @@ function start(library: Library, order: ClientOrder, where: Where): RunningClien
       });
   }
   client.once("connect", () => void carryOut(client, order).catch(complain));
+  client.connect();
   return {
     heard,
     gone,
+    get broken() {
+      return broken;
+    },
     get words() {
       return words.join("; ");
     },
@@ -161,6 +190,7 @@ function optionsOf(order: ClientOrder, { host, port }: Where): Record<string, un
     clean: cleanStart,
     keepalive: keepAlive,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    manualConnect: true,
     reconnectPeriod: reconnect ? RECONNECT_MS : 0,
     ...will !== undefined && { will: { ...will, payload: Buffer.from(will.payload) } },
     ...username !== undefined && { username },
