@@ -6,6 +6,9 @@ import type { ClientCase } from "../case.ts";
 import { CASES as MALFORMED } from "./client_2_malformed.ts";
 import { CASES as PACKET_ID } from "./client_2_2_packet_id.ts";
 import { CASES as CONNECT } from "./client_3_1_connect.ts";
+import { CASES as CONNACK } from "./client_3_2_connack.ts";
+import { CASES as SUBSCRIBE } from "./client_3_8_subscribe.ts";
+import { CASES as REDELIVERY } from "./client_4_4_redelivery.ts";
 import { CASES as PUBLISH_RECEIVED } from "./client_3_3_publish_received.ts";
 import { CASES as PUBLISH_SENT } from "./client_3_3_publish_sent.ts";
 import { CASES as QOS_RECEIVER } from "./client_4_3_qos_receiver.ts";
@@ -16,8 +19,11 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   ...MALFORMED,
   ...PACKET_ID,
   ...CONNECT,
+  ...CONNACK,
   ...PUBLISH_SENT,
   ...PUBLISH_RECEIVED,
+  ...SUBSCRIBE,
   ...QOS_SENDER,
   ...QOS_RECEIVER,
+  ...REDELIVERY,
 ];
