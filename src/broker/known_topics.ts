@@ -35,6 +35,11 @@ export interface KnownTopic {
   generation: number;
 }
 
+/** A longer name is read anew each time: names have up to 64 KiB, and somebody may send as many as there are places. */
+const NAME_BYTES_MAX = 256;
+/** Subscribers that all matches together may hold, for each place: a thousand may have subscribed to everything. */
+const SUBSCRIBERS_PER_PLACE = 16;
+
 /** A bounded cache, two places for each hash; what does not fit is found by the tree again. */
 export class KnownTopics {
   #slots: (KnownTopic | undefined)[];
@@ -42,6 +47,8 @@ export class KnownTopics {
   #tree: FilterTree<Subscriber>;
   /** Goes up with each change that can touch any topic. */
   #generation = 0;
+  /** Subscribers in the matches that were made since all were forgotten. */
+  #remembered = 0;
 
   constructor(tree: FilterTree<Subscriber>, most: number) {
     this.#tree = tree;
@@ -70,6 +77,7 @@ export class KnownTopics {
       return second;
     }
     const topic = readTopic(bytes, at, end);
+    if (length > NAME_BYTES_MAX) return topic;
     if (first !== undefined) this.#slots[slot ^ 1] = first;
     this.#slots[slot] = topic;
     return topic;
@@ -80,9 +88,17 @@ export class KnownTopics {
     if (topic.match !== undefined && topic.generation === this.#generation) return topic.match;
     const found: Subscriber[] = [];
     this.#tree.match(topic.name, found);
+    this.#remembered += found.length;
+    if (this.#remembered > this.#slots.length * SUBSCRIBERS_PER_PLACE) this.#forget();
     topic.match = sort(found);
     topic.generation = this.#generation;
     return topic.match;
+  }
+
+  /** Forgets every match; who made so many has spent far more time on them. */
+  #forget(): void {
+    for (const topic of this.#slots) if (topic !== undefined) topic.match = undefined;
+    this.#remembered = 0;
   }
 
   /** A subscription to this filter has come or gone. */
