@@ -16,6 +16,7 @@ import { dialTcp } from "../src/runtime/dial.ts";
 import { audit as auditLevels, type CaseResult } from "./audit.ts";
 import type { Level } from "./bytes.ts";
 import type { Case } from "./case.ts";
+import { CLIENT_CASES } from "./cases/client.ts";
 import { SERVER_CASES } from "./cases/mod.ts";
 import type { Declared, UnreachableKind } from "./profile.ts";
 import { type AuditReport, reportOf } from "./report/json.ts";
@@ -93,7 +94,7 @@ export const DEFAULT_PATIENCE_MS = 2000;
 export const DEFAULT_AT_ONCE = 16;
 
 /** All cases there are, for Servers and for Clients. */
-export const ALL_CASES: readonly Case[] = SERVER_CASES;
+export const ALL_CASES: readonly Case[] = [...SERVER_CASES, ...CLIENT_CASES];
 
 /**
  * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883`. What cannot be reached or falls silent gives

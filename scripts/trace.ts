@@ -6,8 +6,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Case } from "../conformance/case.ts";
-import * as allCases from "../conformance/cases/mod.ts";
-import type { ClientCase } from "../conformance/case.ts";
+import { CLIENT_CASES } from "../conformance/cases/client.ts";
+import { SERVER_CASES } from "../conformance/cases/mod.ts";
 import { EQUIVALENTS, type Statement311 } from "../spec/equivalents.ts";
 import { SECTIONS } from "../spec/sections.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
@@ -44,9 +44,6 @@ function isKnown(id: string): id is AnyId {
 
 async function collect(faults: string[]): Promise<Citations> {
   const citations: Citations = { code: new Map(), tests: new Map(), cases: new Map(), mutants: new Map() };
-  const { SERVER_CASES, CLIENT_CASES = [] } = allCases as typeof allCases & {
-    readonly CLIENT_CASES?: readonly ClientCase[];
-  };
   for (const { id, statements } of [...SERVER_CASES, ...CLIENT_CASES] as readonly Case[]) {
     for (const statement of statements) {
       citations.cases.set(statement, [...citations.cases.get(statement) ?? [], id]);

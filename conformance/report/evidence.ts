@@ -38,24 +38,21 @@ export function maskSecrets(
   );
 }
 
-/** How to run the case alone, and what it sent. */
-export function reproducerOf(
-  id: string,
-  level: Level,
-  target: string,
-  transcript: readonly TranscriptLine[],
-): Reproducer {
-  return {
-    command: `plumb audit --level ${level} --only ${id} ${shellWord(target)}`,
-    sent: transcript.filter(({ direction }) => direction === "sent").map(({ peer, hex }) => ({
-      peer,
-      hex: hex.replace("…", ""),
-      ...hex.endsWith("…") && { cut: true },
-    })),
-  };
+/** How to run the case alone. */
+export function commandFor(id: string, level: Level, target: string): string {
+  return `plumb audit --level ${level} --only ${id} ${shellWord(target)}`;
+}
+
+/** What the auditor sent, in order. */
+export function sentOf(transcript: readonly TranscriptLine[]): Reproducer["sent"] {
+  return transcript.filter(({ direction }) => direction === "sent").map(({ peer, hex }) => ({
+    peer,
+    hex: hex.replace("…", ""),
+    ...hex.endsWith("…") && { cut: true },
+  }));
 }
 
 /** The text as one word of a POSIX shell. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -11,11 +11,11 @@ import { UNNUMBERED, type UnnumberedId } from "../../spec/unnumbered.ts";
 import { type CaseResult, compareIds, type LevelReport } from "../audit.ts";
 import type { Level } from "../bytes.ts";
 import { CAPABILITIES, type Capability, type Case, type RuleId, statementsAt } from "../case.ts";
-import { coverageAt, VERSION_OF } from "../coverage.ts";
+import { type Coverage, coverageAt, VERSION_OF } from "../coverage.ts";
 import type { TranscriptLine } from "../peer.ts";
 import type { UnreachableKind } from "../profile.ts";
 import type { Ending, Verdict } from "../verdict.ts";
-import { maskSecrets, reproducerOf, shorten } from "./evidence.ts";
+import { commandFor, maskSecrets, sentOf, shorten } from "./evidence.ts";
 import { compareSections, DUTIES, titleOf, topSection } from "./sections.ts";
 
 /** The version of the format that this module writes. */
@@ -41,7 +41,9 @@ export type Totals = Readonly<Record<StatementVerdict, number>>;
 export interface AuditReport {
   readonly format: "plumb-audit";
   readonly formatVersion: number;
-  /** A URL; without its password. */
+  /** What was audited. */
+  readonly role: "server" | "client";
+  /** A URL without its password; of a Client how it was started. */
   readonly target: string;
   /** When, as ISO 8601. */
   readonly date: string;
@@ -164,7 +166,9 @@ export interface Reproducer {
 
 /** What the caller says of an audit. */
 export interface About {
-  /** A URL, with or without user information; its password is left out. */
+  /** Default: `server`. */
+  readonly role?: "server" | "client";
+  /** A URL, with or without user information; its password is left out. Of a Client how it is started. */
   readonly target: string;
   /** ISO 8601. */
   readonly date: string;
@@ -178,14 +182,17 @@ export interface About {
   readonly secrets?: readonly string[];
   /** All cases there are, run or not. */
   readonly allCases: readonly Case[];
+  /** How to run one case again; default `plumb audit --level LEVEL --only ID TARGET`. */
+  readonly command?: (id: string, level: Level) => string;
 }
 
 /** Puts down what was found. */
 export function reportOf(levels: readonly LevelReport[], about: About): AuditReport {
-  const { date, product = "", version, runtime = "", timing, only, patienceMs } = about;
+  const { role = "server", date, product = "", version, runtime = "", timing, only, patienceMs } = about;
   return {
     format: "plumb-audit",
     formatVersion: FORMAT_VERSION,
+    role,
     target: withoutPassword(about.target),
     date,
     product,
@@ -269,27 +276,18 @@ function capabilitiesOf({ profile }: LevelReport): ReportCapabilities | undefine
 }
 
 /** All of the version; of a narrowed audit only those that a case was run for. */
-function numbered(found: LevelReport, { allCases, only, timing }: About): ReportStatement[] {
+function numbered(found: LevelReport, about: About): ReportStatement[] {
+  const { allCases, only, role = "server" } = about;
+  const ran = new Set(found.results.map((result) => result.case.id));
   const verdicts = new Map(found.statements.map(({ id, verdict }) => [id, verdict]));
   const all = coverageAt(found.level, allCases);
   return all.filter(({ id }) => only.length === 0 || verdicts.has(id)).map((coverage) => {
-    const { id, serverCases, clientCases, codec, waiver } = coverage;
+    const { id } = coverage;
     const { section, title, level, binds } = STATEMENTS[id];
     const verdict = verdicts.get(id);
-    const why = verdict !== undefined
-      ? ""
-      : serverCases.length > 0 && !timing
-      ? "Its cases wait on purpose: --timing runs them"
-      : clientCases.length > 0
-      ? "It binds Clients: an audit of a Client shows it"
-      : waiver ?? (codec
-        ? "Only the codec's own tests show it"
-        : binds === "client"
-        ? "It binds Clients"
-        : "There is no case for it yet");
+    const why = verdict === undefined ? whyUntested(coverage, about) : "";
     const text = STATEMENT_TEXTS[id];
-    const ran = new Set(found.results.map((result) => result.case.id));
-    const cases = serverCases.filter((one) => ran.has(one));
+    const cases = coverage[role === "server" ? "serverCases" : "clientCases"].filter((one) => ran.has(one));
     return {
       id,
       kind: "statement",
@@ -304,6 +302,17 @@ function numbered(found: LevelReport, { allCases, only, timing }: About): Report
       cases,
     };
   });
+}
+
+function whyUntested(coverage: Coverage, { role = "server", timing }: About): string {
+  const { id, serverCases, clientCases, codec, waiver } = coverage;
+  const [own, other] = role === "server" ? [serverCases, clientCases] : [clientCases, serverCases];
+  const others = role === "server" ? "client" : "server";
+  if (own.length > 0 && !timing) return "Its cases wait on purpose: --timing runs them";
+  if (other.length > 0) return `An audit of a ${others} shows it`;
+  if (waiver !== undefined) return waiver;
+  if (codec) return "Only the codec's own tests show it";
+  return STATEMENTS[id].binds === others ? `It binds the ${others}` : "There is no case for it yet";
 }
 
 function duties(found: LevelReport): ReportStatement[] {
@@ -338,12 +347,12 @@ function sectionsOf(statements: readonly ReportStatement[], level: Level): Repor
     }));
 }
 
-function caseOf(result: CaseResult, { target, secrets = [] }: About): ReportCase {
+function caseOf(result: CaseResult, { target, secrets = [], command }: About): ReportCase {
   const { case: one, level, verdict, reason, endings, ms } = result;
   const transcript = maskSecrets(shorten(result.transcript), secrets);
   return {
     id: one.id,
-    section: one.id.split("/")[0]!,
+    section: one.id.replace(/^client\//, "").split("/")[0]!,
     statements: statementsAt(one, level).sort(compareIds),
     does: one.does,
     requires: one.requires,
@@ -353,7 +362,10 @@ function caseOf(result: CaseResult, { target, secrets = [] }: About): ReportCase
     endings,
     ms,
     transcript,
-    reproducer: reproducerOf(one.id, level, withoutPassword(target), transcript),
+    reproducer: {
+      command: command?.(one.id, level) ?? commandFor(one.id, level, withoutPassword(target)),
+      sent: sentOf(transcript),
+    },
   };
 }
 
