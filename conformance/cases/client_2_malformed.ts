@@ -187,11 +187,11 @@ export const CASES: readonly ClientCase[] = [
       statements: ["MQTT-3.14.1-1", "MQTT-2.1.3-1"],
       levels: [5],
       does: "Sends DISCONNECT with a reserved flag of the fixed header set.",
-      requires: "The Client closes the connection; it may say 0x81.",
+      requires: "The Client should close the connection, with DISCONNECT 0x81.",
       async run(t) {
         const peer = await t.subscribed();
         peer.send(packet(TYPE.DISCONNECT, 1, 0x8b));
-        await peer.refused([0x81], "for a reserved flag was set");
+        await peer.shouldRefuse([0x81], "for a reserved flag was set");
       },
     },
   }),
