@@ -33,14 +33,15 @@ export function terminalReport(report: AuditReport, { colour }: TerminalStyle): 
   const paint = (text: string, verdict: StatementVerdict) =>
     colour ? `\x1b[${COLOURS[verdict]}m${text}\x1b[0m` : text;
   const { target, product, levels } = report;
-  const head = product === "" ? target : `${product} at ${target}`;
+  const head = printable(product === "" ? target : `${product} at ${target}`);
   return levels.map((level) => `${head}, MQTT ${level.version}\n\n${levelText(level, paint)}\n`).join("\n");
 }
 
 type Paint = (text: string, verdict: StatementVerdict) => string;
 
 function levelText(level: ReportLevel, paint: Paint): string {
-  const trouble = level.unreachable?.reason ?? level.stopped;
+  const said = level.unreachable?.reason ?? level.stopped;
+  const trouble = said && printable(said);
   const lines = [...level.unreachable === undefined ? table(level, paint) : []];
   const found = level.cases.filter(({ verdict }) => verdict === "fail" || verdict === "lenient");
   const unclear = level.stopped === undefined && level.unreachable === undefined
@@ -93,9 +94,15 @@ function caseLines(
   return [
     `${paint(verdict, verdict)} ${id}  ${statements.join(" ")}`,
     `  required: ${requires}`,
-    `  found:    ${reason}${ended}`,
+    `  found:    ${printable(reason)}${ended}`,
     `  again:    ${reproducer.command}`,
   ];
+}
+
+/** What targets say must not move the cursor. */
+function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
 /** One line while the audit runs: a bar, how far it is, and what was found so far; no wider than `columns`. */
