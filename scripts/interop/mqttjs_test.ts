@@ -170,23 +170,23 @@ for (const level of [4, 5] as const) {
       () =>
         onStage(async (stage) => {
           const all = await client(stage, "all");
-          await all.subscribe("work/#", { qos: 1 });
+          await all.subscribe("jobs/#", { qos: 1 });
           const members = await Promise.all([0, 1, 2, 3].map((i) => client(stage, `member-${i}`)));
           for (const member of members) {
-            assertEquals(await member.subscribe("$share/crew/work/#", { qos: 1 }), [1]);
+            assertEquals(await member.subscribe("$share/crew/jobs/#", { qos: 1 }), [1]);
           }
           const other = await client(stage, "other");
-          await other.subscribe("$share/another/work/#", { qos: 1 });
+          await other.subscribe("$share/another/jobs/#", { qos: 1 });
           const publisher = await client(stage, "publisher");
           const texts = Array.from({ length: 200 }, (_, i) => `${i}`);
-          await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
+          await Promise.all(texts.map((text) => publisher.publish("jobs/item", text, { qos: 1 })));
           assertEquals(await all.takeTexts(200), texts);
           assertEquals(await other.takeTexts(200), texts);
           const got = (await Promise.all(members.map((member) => member.takeTexts(50)))).flat();
           assertEquals(got.map(Number).sort((a, b) => a - b), texts.map(Number));
           await members[0]!.end();
           await stage.disconnected("member-0");
-          await Promise.all(texts.map((text) => publisher.publish("work/item", text, { qos: 1 })));
+          await Promise.all(texts.map((text) => publisher.publish("jobs/item", text, { qos: 1 })));
           await Promise.all(members.slice(1).map((member) => member.take(66)));
           assertEquals(await other.takeTexts(200), texts);
         }),
