@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Level } from "./bytes.ts";
+import { auditClient, chooseDriver, type ClientChoice } from "./client_main.ts";
 import { type DeclaredFile, parseDeclared } from "./declared.ts";
 import { countCoverage, coverageText } from "./list.ts";
 import {
@@ -43,6 +44,9 @@ export interface AuditCall {
   readonly product: string | undefined;
   readonly patienceMs: number;
   readonly atOnce: number;
+  /** A Client is audited, the one that `chosen` means. */
+  readonly client: boolean;
+  readonly chosen: ClientChoice;
 }
 
 /** Where the words go. */
@@ -75,6 +79,7 @@ const REPORTS: Readonly<Record<string, (report: AuditReport) => string>> = {
 export async function auditCommand(call: AuditCall, terminal: Terminal): Promise<number> {
   if (call.diff) return await compare(call, terminal);
   if (call.list) return await list(call, terminal);
+  if (call.client) return await clientCommand(call, terminal);
   const [target, ...more] = call.positionals;
   if (target === undefined) throw new AuditCallError("say what to audit, as mqtt://HOST:PORT");
   if (more.length > 0) throw new AuditCallError(`unexpected argument ${JSON.stringify(more[0])}`);
@@ -100,6 +105,33 @@ export async function auditCommand(call: AuditCall, terminal: Terminal): Promise
     throw new AuditCallError(
       `${report.target}: ${said(report)}; the URL or --profile may give a user and a password`,
     );
+  }
+  for (const file of call.reports) writeReport(file, REPORTS[suffixOf(file)]!(report));
+  await terminal.out(call.json ? REPORTS.json!(report) : terminalReport(report, { colour: terminal.colour }));
+  return statusOf(report);
+}
+
+async function clientCommand(call: AuditCall, terminal: Terminal): Promise<number> {
+  const { positionals: [extra], profile } = call;
+  if (extra !== undefined) {
+    throw new AuditCallError(`--client takes no target, ${JSON.stringify(extra)} is one`);
+  }
+  if (profile !== undefined) throw new AuditCallError("--client takes no --profile");
+  for (const file of call.reports) checkReportFile(file);
+  const driver = await chooseDriver(call.chosen, (text) => void terminal.err(text));
+  const report = await auditClient(driver, {
+    levels: call.levels,
+    only: call.only,
+    timing: call.timing,
+    patienceMs: call.patienceMs,
+    atOnce: call.atOnce,
+    ...call.product !== undefined && { product: call.product },
+    runtime: terminal.runtime,
+    ...driver.port === 0 ? progressFor(terminal) : {},
+  });
+  if (terminal.columns !== undefined) await terminal.err("\r\x1b[K");
+  if (report.levels.every(({ unreachable }) => unreachable?.kind === "host")) {
+    throw new AuditCallError(`${report.target}: ${said(report)}`);
   }
   for (const file of call.reports) writeReport(file, REPORTS[suffixOf(file)]!(report));
   await terminal.out(call.json ? REPORTS.json!(report) : terminalReport(report, { colour: terminal.colour }));

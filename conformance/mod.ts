@@ -49,6 +49,21 @@ export type { Ending, RuleId, StatementId, TranscriptLine, Verdict } from "./rep
 export { junitReport } from "./report/junit.ts";
 export { markdownReport } from "./report/markdown.ts";
 export { terminalReport, type TerminalStyle } from "./report/terminal.ts";
+export { auditClient, type ClientAuditOptions } from "./client_main.ts";
+export type {
+  ClientOrder,
+  Driver,
+  Heard,
+  OrderedMessage,
+  OrderedSubscription,
+  OrderedWill,
+  RunningClient,
+  Skill,
+  Where,
+} from "./drivers/driver.ts";
+export { execDriver } from "./drivers/exec.ts";
+export { manualDriver } from "./drivers/manual.ts";
+export { mqttjsDriver } from "./drivers/mqttjs.ts";
 export { AuditCallError };
 export type { Capability } from "./case.ts";
 export type { Declared, UnreachableKind };

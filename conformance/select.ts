@@ -32,7 +32,7 @@ export function selectCases<T extends Case>(
 
 function names(name: string, one: Case, levels: readonly Level[]): boolean {
   if (one.id === name) return true;
-  if (/^\d+(\.\d+)*$/.test(name)) return within(one.id.split("/")[0]!, name);
+  if (/^\d+(\.\d+)*$/.test(name)) return within(one.id.replace(/^client\//, "").split("/")[0]!, name);
   return levels.some((level) =>
     one.levels.includes(level) && statementsAt(one, level).includes(name as RuleId)
   );

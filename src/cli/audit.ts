@@ -42,6 +42,31 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
     ],
   },
   {
+    title: "A Client in place of a Server: the auditor plays the Server to it",
+    rows: [
+      { name: "client", kind: "flag", about: "audit a Client; one of the next three says which" },
+      {
+        name: "exec",
+        kind: "text",
+        value: "COMMAND",
+        about:
+          "a command line: --exec 'mosquitto_sub -p {port} -V {version} -i {client} -t {topic} -q {qos}'; " +
+          "{user?-u {user}} stands only where there is a user; others: {host} {keepalive} {message} {stdin} " +
+          "{retain?-r} {session?-c} {expiry} {password} {unsubscribe} {willtopic} {willmessage} {willqos} " +
+          "{willretain?...} {receivemaximum} {topicaliasmaximum} {maximumpacketsize}",
+      },
+      { name: "driver", kind: "choice", choices: ["mqttjs"], about: "MQTT.js in this process" },
+      {
+        name: "port",
+        kind: "integer",
+        value: "N",
+        least: 1,
+        most: 65_535,
+        about: "wait here for a Client that somebody starts by hand, once for each case, as it is said",
+      },
+    ],
+  },
+  {
     title: "How",
     rows: [
       {
@@ -132,6 +157,12 @@ function callOf(given: ReadonlyMap<string, readonly string[]>, positionals: read
     profile: one("profile"),
     product: one("product"),
     patienceMs: Number(one("patience") ?? DEFAULT_PATIENCE_MS),
+    client: is("client"),
+    chosen: {
+      exec: one("exec"),
+      driver: one("driver"),
+      port: one("port") === undefined ? undefined : Number(one("port")),
+    },
     atOnce: Number(one("at-once") ?? DEFAULT_AT_ONCE),
   };
 }
@@ -166,6 +197,7 @@ async function say(stream: Writable, text: string): Promise<void> {
 export function auditHelp(): string {
   return [
     "plumb audit [flags] mqtt://[USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, statement by statement",
+    "plumb audit --client --exec COMMAND [flags]                the same with a Client",
     ...flagsHelp(AUDIT_OPTIONS),
     "Every flag has an environment variable: --at-once is PLUMB_AUDIT_AT_ONCE. The command line wins.",
     "Exit status: 0 all well, 1 something is against the standard or could not be audited, 2 the call was wrong.",
