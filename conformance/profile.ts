@@ -33,10 +33,15 @@ export interface Profile {
 
 /** What a user's file adds. */
 export interface Declared {
+  /** Of every CONNECT that is to be accepted. */
   readonly username?: string;
+  /** It stands in no report. */
   readonly password?: string;
+  /** §4.12 a method that the target knows. */
   readonly authenticationMethod?: string;
+  /** Authentication Data that is right with it: that of CONNECT, then that of each AUTH of the Client. */
   readonly authenticationData?: readonly string[];
+  /** A topic that the Client may not publish to. */
   readonly forbiddenTopic?: string;
 }
 

@@ -6,6 +6,7 @@
 
 /** The call was wrong: the message is one line for whoever made it. */
 export class AuditCallError extends Error {
+  /** As it stands in logs. */
   override readonly name = "AuditCallError";
 }
 

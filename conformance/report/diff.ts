@@ -8,8 +8,11 @@ import type { AuditReport, ReportLevel, ReportStatement, RuleId, StatementVerdic
 
 /** A statement whose verdict is another now. */
 export interface StatementChange {
+  /** The statement or duty. */
   readonly id: RuleId;
+  /** What the first report says. */
   readonly before: StatementVerdict;
+  /** What the second report says. */
   readonly now: StatementVerdict;
   /** Why each of its cases does not pass now. */
   readonly reasons: readonly { readonly case: string; readonly verdict: string; readonly reason: string }[];
@@ -17,7 +20,9 @@ export interface StatementChange {
 
 /** What has changed at one level. */
 export interface LevelDiff {
+  /** The protocol level. */
   readonly level: Level;
+  /** Of the standard. */
   readonly version: string;
   /** Judged in both, and otherwise. */
   readonly changed: readonly StatementChange[];
@@ -29,8 +34,11 @@ export interface LevelDiff {
 
 /** What has changed between two audits. */
 export interface AuditDiff {
+  /** What the first report is about. */
   readonly before: { readonly target: string; readonly product: string; readonly date: string };
+  /** What the second report is about. */
   readonly now: { readonly target: string; readonly product: string; readonly date: string };
+  /** Those that one of the two has. */
   readonly levels: readonly LevelDiff[];
   /** Statements that fail now and did not fail before. */
   readonly newFails: number;

@@ -39,7 +39,9 @@ export type Totals = Readonly<Record<StatementVerdict, number>>;
 
 /** The audit of one target. */
 export interface AuditReport {
+  /** What this is. */
   readonly format: "plumb-audit";
+  /** The version of the format; 1 so far. */
   readonly formatVersion: number;
   /** What was audited. */
   readonly role: "server" | "client";
@@ -49,54 +51,73 @@ export interface AuditReport {
   readonly date: string;
   /** What the owner says of the target, as `mosquitto 2.0.11`; empty if nothing was said. */
   readonly product: string;
+  /** What has audited it. */
   readonly auditor: {
+    /** Always the same. */
     readonly name: "plumb";
+    /** Of the auditor. */
     readonly version: string;
     /** As `Deno 2.9.6`; empty if it was not told. */
     readonly runtime: string;
   };
+  /** How it was audited. */
   readonly settings: {
     /** Whether the cases that wait on purpose were run. */
     readonly timing: boolean;
     /** What the audit was narrowed to; empty for all. */
     readonly only: readonly string[];
+    /** How long an answer could take. */
     readonly patienceMs: number;
   };
+  /** What was found, level by level. */
   readonly levels: readonly ReportLevel[];
 }
 
 /** The audit at one protocol level. */
 export interface ReportLevel {
+  /** The protocol level in CONNECT. */
   readonly level: Level;
   /** The version of the standard that has this level. */
   readonly version: "3.1.1" | "5.0";
   /** Why nothing could be run; absent if something was. */
-  readonly unreachable?: { readonly kind: UnreachableKind; readonly reason: string };
+  readonly unreachable?: {
+    /** What kind of trouble it is. */
+    readonly kind: UnreachableKind;
+    /** In words. */
+    readonly reason: string;
+  };
   /** Why the audit was not brought to its end; absent if it was. */
   readonly stopped?: string;
   /** What the target offers; absent if it was not reached. */
   readonly capabilities?: ReportCapabilities;
+  /** How many of each verdict there are. */
   readonly totals: {
     /** Numbered statements. */
     readonly statements: Totals;
     /** Duties that the standard states without a number. */
     readonly duties: Totals;
+    /** Cases that were run. */
     readonly cases: Totals;
   };
   /** Statements and duties by section. */
   readonly sections: readonly ReportSection[];
   /** Every numbered statement of this version, in its order, then the duties that a case was run for. */
   readonly statements: readonly ReportStatement[];
+  /** Every case that was run, in the order of the sections. */
   readonly cases: readonly ReportCase[];
 }
 
-/** What the target offers at one level. */
+/** What the target offers at one level; §3.2.2.3. */
 export interface ReportCapabilities {
+  /** What the standard lets it leave out. */
   readonly offered: Readonly<Record<Capability, boolean>>;
+  /** 65535 if CONNACK does not say. */
   readonly receiveMaximum: number;
   /** null if the target has none. */
   readonly maximumPacketSize: number | null;
+  /** 0 if CONNACK does not say. */
   readonly topicAliasMaximum: number;
+  /** 2 if CONNACK does not say. */
   readonly maximumQos: number;
   /** null if the target leaves it to the Client. */
   readonly serverKeepAlive: number | null;
@@ -106,23 +127,31 @@ export interface ReportCapabilities {
 export interface ReportSection {
   /** Two numbers, as `3.3`; `duties` at level 4, since duties are named by the sections of 5.0. */
   readonly section: string;
+  /** In few words. */
   readonly title: string;
+  /** Its statements and duties. */
   readonly totals: Totals;
 }
 
 /** One statement or duty. */
 export interface ReportStatement {
+  /** `MQTT-3.3.1-4` of 5.0, `MQTT311-3.3.1-4` of 3.1.1, `2.2.1/zero` of a duty. */
   readonly id: RuleId;
+  /** A duty is what the standard states without a number. */
   readonly kind: "statement" | "duty";
+  /** Where it stands in the standard; a duty in that of 5.0. */
   readonly section: string;
   /** The `section` among the report's sections that it is counted under. */
   readonly group: string;
+  /** That of its section. */
   readonly title: string;
   /** `MUST`, `SHOULD`, ... */
   readonly level: string;
+  /** `server`, `client`, `both` or `intermediary`. */
   readonly binds: string;
   /** In our words. */
   readonly text: string;
+  /** What the audit says of it. */
   readonly verdict: StatementVerdict;
   /** Why it is untested; empty if it is not. */
   readonly why: string;
@@ -132,21 +161,29 @@ export interface ReportStatement {
 
 /** What one case found. */
 export interface ReportCase {
+  /** Section and a name that never changes: `3.3.1/qos-3`, `client/3.3.1/dup`. */
   readonly id: string;
+  /** That of its id. */
   readonly section: string;
+  /** What it shows at this level. */
   readonly statements: readonly RuleId[];
+  /** What the auditor did. */
   readonly does: string;
+  /** What had to come of it. */
   readonly requires: string;
   /** It waits on purpose. */
   readonly timing: boolean;
+  /** What it found. */
   readonly verdict: Verdict;
   /** Why it is not `pass`; empty if it is. */
   readonly reason: string;
   /** How the target ended the connections that it had to end. */
   readonly endings: readonly Ending[];
+  /** How long it took. */
   readonly ms: number;
   /** All connections, both directions. Long ones are shortened in the middle, as a line says then. */
   readonly transcript: readonly TranscriptLine[];
+  /** How to do it again. */
   readonly reproducer: Reproducer;
 }
 
@@ -156,6 +193,7 @@ export interface Reproducer {
   readonly command: string;
   /** What the auditor sent, in order; names and identifiers are new in each run. */
   readonly sent: readonly {
+    /** On which connection of the case. */
     readonly peer: string;
     /** Lower-case hex. */
     readonly hex: string;

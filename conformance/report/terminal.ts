@@ -16,6 +16,7 @@ import {
 
 /** What the terminal can do. */
 export interface TerminalStyle {
+  /** ANSI colours. */
   readonly colour: boolean;
 }
 

@@ -1,0 +1,11 @@
+/**
+ * Every case there is, for Servers and for Clients.
+ * Knows the two lists; refuses to know what is in them.
+ * @module
+ */
+import type { Case } from "./case.ts";
+import { CLIENT_CASES } from "./cases/client.ts";
+import { SERVER_CASES } from "./cases/mod.ts";
+
+/** Those for Servers first. */
+export const ALL_CASES: readonly Case[] = [...SERVER_CASES, ...CLIENT_CASES];
