@@ -28,6 +28,7 @@ function never(
     does: `Orders a subscription to ${JSON.stringify(filter)}${noLocal === true ? " with No Local" : ""}.`,
     requires: "The Client does not send it so.",
     async run(t) {
+      if (filter.includes("\0")) t.needs("any text");
       await t.forbidden({ subscribe: [subscription] }, (seen) => {
         return seen.type === TYPE.SUBSCRIBE ? faultsOf(seen, t.level)[0] : undefined;
       });

@@ -25,8 +25,13 @@ interface Library {
   connect(options: Record<string, unknown>): Client;
 }
 
+interface Emitter {
+  on(event: "error", listener: (error: unknown) => void): void;
+}
+
 interface Socket {
   emit(event: string, ...args: unknown[]): boolean;
+  pipe(to: Emitter, ...rest: unknown[]): unknown;
   destroy(): void;
 }
 
@@ -85,16 +90,24 @@ function start(library: Library, order: ClientOrder, where: Where): RunningClien
   const build = client.streamBuilder;
   client.streamBuilder = (self) => {
     const socket = build(self);
-    const emit = socket.emit;
+    const { emit, pipe } = socket;
+    const breakDown = (error: unknown) => {
+      broken ??= error instanceof Error ? error.message : String(error);
+      complain(error);
+      socket.destroy();
+    };
     socket.emit = (...args) => {
       try {
         return emit.apply(socket, args);
       } catch (error) {
-        broken = error instanceof Error ? error.message : String(error);
-        complain(error);
-        socket.destroy();
+        breakDown(error);
         return true;
       }
+    };
+    // Some runtimes hand the exception to the stream that was written to, where nobody listens.
+    socket.pipe = (to, ...rest) => {
+      to.on("error", breakDown);
+      return pipe.call(socket, to, ...rest);
     };
     return socket;
   };
