@@ -9,6 +9,15 @@ import { ROOT } from "./tree.ts";
 
 /** Formats the text of a TypeScript module. */
 export function formatTypeScript(text: string): string {
-  const [command = "", ...args] = [...deno(), "fmt", "--quiet", "--ext", "ts", "-"];
+  return format(text, "ts");
+}
+
+/** Formats the text of a Markdown file. */
+export function formatMarkdown(text: string): string {
+  return format(text, "md");
+}
+
+function format(text: string, suffix: string): string {
+  const [command = "", ...args] = [...deno(), "fmt", "--quiet", "--ext", suffix, "-"];
   return execFileSync(command, args, { cwd: ROOT, input: text, encoding: "utf8" });
 }
