@@ -5,12 +5,12 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { ALL_CASES } from "./all_cases.ts";
 import type { Level } from "./bytes.ts";
 import { auditClient, chooseDriver, type ClientChoice } from "./client_main.ts";
 import { type DeclaredFile, parseDeclared } from "./declared.ts";
 import { countCoverage, coverageText } from "./list.ts";
 import {
-  ALL_CASES,
   audit,
   AuditCallError,
   type AuditReport,

@@ -13,15 +13,15 @@
  * @module
  */
 import { dialTcp } from "../src/runtime/dial.ts";
-import { audit as auditLevels, type CaseResult } from "./audit.ts";
+import { audit as auditLevels } from "./audit.ts";
 import type { Level } from "./bytes.ts";
-import type { Case } from "./case.ts";
-import { CLIENT_CASES } from "./cases/client.ts";
+import { ALL_CASES } from "./all_cases.ts";
 import { SERVER_CASES } from "./cases/mod.ts";
 import type { Declared, UnreachableKind } from "./profile.ts";
 import { type AuditReport, reportOf } from "./report/json.ts";
 import { selectCases } from "./select.ts";
 import { AuditCallError, parseTarget } from "./target.ts";
+import type { Verdict } from "./verdict.ts";
 import { AUDITOR_VERSION } from "./version.ts";
 
 export { badge } from "./report/badge.ts";
@@ -65,19 +65,24 @@ export { execDriver } from "./drivers/exec.ts";
 export { manualDriver } from "./drivers/manual.ts";
 export { mqttjsDriver } from "./drivers/mqttjs.ts";
 export { AuditCallError };
-export type { Capability } from "./case.ts";
+export { CAPABILITIES, type Capability } from "./case.ts";
+export { STATEMENTS } from "../spec/statements.ts";
+export { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
 export type { Declared, UnreachableKind };
-export type { UnnumberedId } from "../spec/unnumbered.ts";
 export type { Level };
 
 /** How far an audit is. */
 export interface Progress {
+  /** The level that is audited now. */
   readonly level: Level;
+  /** Cases that were run at it. */
   readonly done: number;
+  /** Cases that are to be run at it. */
   readonly all: number;
   /** The case that has just been run. */
   readonly caseId: string;
-  readonly verdict: CaseResult["verdict"];
+  /** What it found. */
+  readonly verdict: Verdict;
 }
 
 /** What may be said of an audit. */
@@ -100,6 +105,7 @@ export interface AuditOptions {
   readonly date?: string;
   /** What runs the auditor, for the report. */
   readonly runtime?: string;
+  /** Called after each case. */
   readonly progress?: (progress: Progress) => void;
 }
 
@@ -107,9 +113,6 @@ export interface AuditOptions {
 export const DEFAULT_PATIENCE_MS = 2000;
 /** Cases at the same time when nothing is said. */
 export const DEFAULT_AT_ONCE = 16;
-
-/** All cases there are, for Servers and for Clients. */
-export const ALL_CASES: readonly Case[] = [...SERVER_CASES, ...CLIENT_CASES];
 
 /**
  * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883`. What cannot be reached or falls silent gives
