@@ -50,16 +50,17 @@ export { junitReport } from "./report/junit.ts";
 export { markdownReport } from "./report/markdown.ts";
 export { terminalReport, type TerminalStyle } from "./report/terminal.ts";
 export { auditClient, type ClientAuditOptions } from "./client_main.ts";
-export type {
-  ClientOrder,
-  Driver,
-  Heard,
-  OrderedMessage,
-  OrderedSubscription,
-  OrderedWill,
-  RunningClient,
-  Skill,
-  Where,
+export {
+  type ClientOrder,
+  type Driver,
+  type Heard,
+  type OrderedMessage,
+  type OrderedSubscription,
+  type OrderedWill,
+  type RunningClient,
+  type Skill,
+  SKILLS,
+  type Where,
 } from "./drivers/driver.ts";
 export { execDriver } from "./drivers/exec.ts";
 export { manualDriver } from "./drivers/manual.ts";

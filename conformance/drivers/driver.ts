@@ -35,32 +35,48 @@ export type Skill = typeof SKILLS[number];
 
 /** A subscription to be made. */
 export interface OrderedSubscription {
+  /** A Topic Filter. */
   readonly filter: string;
+  /** The Maximum QoS that is asked for. */
   readonly qos: 0 | 1 | 2;
+  /** Level 5. */
   readonly noLocal?: true;
 }
 
 /** A message to be published. */
 export interface OrderedMessage {
+  /** A Topic Name. */
   readonly topic: string;
+  /** As UTF-8. */
   readonly payload: string;
+  /** That it is published with. */
   readonly qos: 0 | 1 | 2;
+  /** Kept by the Server. */
   readonly retain?: true;
   /** Level 5. */
   readonly properties?: {
+    /** §3.3.2.3.4 */
     readonly topicAlias?: number;
+    /** §3.3.2.3.5 */
     readonly responseTopic?: string;
+    /** §3.3.2.3.9 */
     readonly contentType?: string;
+    /** §3.3.2.3.3 seconds. */
     readonly messageExpiry?: number;
+    /** §3.3.2.3.7 */
     readonly userProperty?: readonly [name: string, value: string];
   };
 }
 
 /** A will to be left. */
 export interface OrderedWill {
+  /** A Topic Name. */
   readonly topic: string;
+  /** As UTF-8. */
   readonly payload: string;
+  /** That it is published with. */
   readonly qos: 0 | 1 | 2;
+  /** Kept by the Server. */
   readonly retain: boolean;
 }
 
@@ -70,36 +86,53 @@ export interface OrderedWill {
  * if `reconnect` says so. `RunningClient.leave()` ends it.
  */
 export interface ClientOrder {
+  /** The protocol level in CONNECT. */
   readonly level: Level;
+  /** The Client Identifier. */
   readonly clientId: string;
+  /** Clean Start, or Clean Session at level 4. */
   readonly cleanStart: boolean;
   /** Seconds. */
   readonly keepAlive: number;
+  /** Whether it comes back by itself. */
   readonly reconnect: boolean;
+  /** Left with CONNECT. */
   readonly will?: OrderedWill;
+  /** Sent with CONNECT. */
   readonly username?: string;
+  /** Sent with CONNECT, as UTF-8. */
   readonly password?: string;
   /** §3.1.2.11 seconds; level 5. */
   readonly sessionExpiry?: number;
+  /** §3.1.2.11.3; level 5. */
   readonly receiveMaximum?: number;
+  /** §3.1.2.11.5; level 5. */
   readonly topicAliasMaximum?: number;
+  /** §3.1.2.11.4; level 5. */
   readonly maximumPacketSize?: number;
+  /** §4.12; level 5. */
   readonly authenticationMethod?: string;
   /** What it sends with the method, in CONNECT and in each AUTH. */
   readonly authenticationData?: string;
+  /** What it subscribes to. */
   readonly subscribe?: readonly OrderedSubscription[];
+  /** What it publishes. */
   readonly publish?: readonly OrderedMessage[];
+  /** What it unsubscribes from. */
   readonly unsubscribe?: readonly string[];
 }
 
 /** Where the auditor listens. */
 export interface Where {
+  /** An address. */
   readonly host: string;
+  /** A TCP port. */
   readonly port: number;
 }
 
 /** What was handed to the application. `topic` only where the driver sees it. */
 export interface Heard {
+  /** Undefined where the driver does not see it. */
   readonly topic?: string;
   /** For a command, one line of what it printed. */
   readonly payload: string;
@@ -125,6 +158,7 @@ export interface RunningClient {
 export interface Driver {
   /** As it stands in reports. */
   readonly name: string;
+  /** What its Clients can be brought to do. */
   readonly skills: ReadonlySet<Skill>;
   /** Where the Client expects the Server; 0 for any port. A fixed port means one case at a time. */
   readonly port: number;
@@ -132,6 +166,7 @@ export interface Driver {
   readonly connectMs: number;
   /** Words after `plumb audit` that audit the same again. */
   readonly flags: string;
+  /** Starts one Client; rejects if it cannot be started at all. */
   start(order: ClientOrder, where: Where): Promise<RunningClient>;
 }
 
