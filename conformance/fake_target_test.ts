@@ -192,22 +192,25 @@ describe("audit() of a target that", () => {
 /** Passes everything on to a real broker. */
 async function forward(transport: Transport, port: number): Promise<void> {
   const early: Uint8Array[] = [];
-  let inner: Transport | undefined;
   let over = false;
+  let send = (chunk: Uint8Array): unknown => early.push(chunk.slice());
+  let end = () => {};
   transport.start({
-    received: (chunk) => void (inner === undefined ? early.push(chunk.slice()) : inner.write(chunk)),
+    received: (chunk) => void send(chunk),
     drained() {},
     closed() {
       over = true;
-      inner?.abort();
+      end();
     },
   });
-  inner = await dialTcp({ host: "127.0.0.1", port });
+  const inner = await dialTcp({ host: "127.0.0.1", port });
   inner.start({
     received: (chunk) => void transport.write(chunk),
     drained() {},
     closed: () => transport.close(),
   });
-  for (const chunk of early) inner.write(chunk);
-  if (over) inner.abort();
+  send = (chunk) => inner.write(chunk);
+  end = () => inner.abort();
+  early.forEach(send);
+  if (over) end();
 }

@@ -4,11 +4,10 @@
  * @module
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import config from "../../deno.json" with { type: "json" };
 import { bun, deno } from "../lib/run.ts";
 import { pathOf, ROOT } from "../lib/tree.ts";
 
@@ -32,7 +31,7 @@ const LIMIT_MS = 20_000;
 export const PEERS: readonly Peer[] = [
   {
     name: "Plumb",
-    version: () => config.version,
+    version: () => versionIn("deno.json"),
     start: () =>
       startScript([...deno(), "run", "-A", "--no-check", "scripts/mutants/broker.ts", "as it comes"]),
   },
@@ -44,10 +43,14 @@ export const PEERS: readonly Peer[] = [
   },
   {
     name: "aedes",
-    version: () => JSON.parse(readFileSync(pathOf("node_modules/aedes/package.json"), "utf8")).version,
+    version: () => versionIn("node_modules/aedes/package.json"),
     start: () => startScript([...bun(), "scripts/peers/aedes.ts"]),
   },
 ];
+
+function versionIn(file: string): string | undefined {
+  return existsSync(pathOf(file)) ? JSON.parse(readFileSync(pathOf(file), "utf8")).version : undefined;
+}
 
 /** A script of ours that writes its port. */
 async function startScript([command = "", ...args]: readonly string[]): Promise<RunningPeer> {
