@@ -44,10 +44,9 @@ function levelText(level: ReportLevel, paint: Paint): string {
   const said = level.unreachable?.reason ?? level.stopped;
   const trouble = said && printable(said);
   const lines = [...level.unreachable === undefined ? table(level, paint) : []];
-  const found = level.cases.filter(({ verdict }) => verdict === "fail" || verdict === "lenient");
-  const unclear = level.stopped === undefined && level.unreachable === undefined
-    ? level.cases.filter(({ verdict }) => verdict === "inconclusive")
-    : [];
+  const of = (wanted: StatementVerdict) => level.cases.filter(({ verdict }) => verdict === wanted);
+  const found = [...of("fail"), ...of("lenient")];
+  const unclear = level.stopped === undefined && level.unreachable === undefined ? of("inconclusive") : [];
   for (const one of [...found, ...unclear]) lines.push("", ...caseLines(one, paint));
   if (trouble !== undefined) {
     lines.push(...lines.length === 0 ? [] : [""], paint(trouble, "inconclusive"));
