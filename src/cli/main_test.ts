@@ -244,7 +244,9 @@ describe("plumb serve", () => {
       broker(async (called, url) => {
         const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
         socket.on("error", () => {});
-        await new Promise((resolve) => socket.once("connect", resolve));
+        // CONNACK says that the broker has the connection, and not only the system.
+        socket.write(Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0));
+        await new Promise((resolve) => socket.once("data", resolve));
         signal(called, "SIGTERM");
         await until(() => called.said.err.includes("msg=stopping"), () => "it is stopping");
         await until(() => called.status() !== undefined || !signal(called, "SIGTERM"), () => "it ends");
