@@ -49,7 +49,7 @@ const CLIENTS = PUBLISHERS + SUBSCRIBERS;
 const WARM_UP_MS = 400;
 const LOOK_MS = 100;
 /** The load before the frozen one comes, and after its limit has bitten. */
-const STEADY_MS = 4_000;
+const STEADY_MS = 6_000;
 const FULL_MS_MAX = 45_000;
 
 function pause(ms: number): Promise<void> {
