@@ -159,6 +159,7 @@ export const CASES: readonly ServerCase[] = [
       requires: "Each connection is closed; a CONNACK may say why.",
       async run(t) {
         for (const name of WRONG_NAMES) {
+          if (name === "MQIsdp" && t.level === 4) continue; // a Server may go on by MQTT 3.1 then
           const peer = await t.open();
           peer.send(t.connectBytes({ protocolName: field(name) }));
           await peer.refused([], `for the Protocol Name is ${JSON.stringify(name)}`);
