@@ -45,7 +45,7 @@ export function authPacket(connection: Connection, packet: Auth, now: number): v
 export function authenticated(connection: Connection, verdict: Verdict, now: number): void {
   if (verdict.code === CONTINUE) {
     if (connection.state !== State.OPEN) connection.state = State.EXCHANGING;
-    return auth(connection, CONTINUE, verdict); // [MQTT-4.12.0-2]
+    return auth(connection, CONTINUE, verdict, now); // [MQTT-4.12.0-2]
   }
   if (connection.state !== State.OPEN) {
     if (verdict.code === 0) return accept(connection, verdict, now);
@@ -59,17 +59,22 @@ export function authenticated(connection: Connection, verdict: Verdict, now: num
   if (verdict.username !== undefined) {
     connection.client = { ...connection.client!, username: verdict.username };
   }
-  auth(connection, 0, verdict);
+  auth(connection, 0, verdict, now);
 }
 
-function auth(connection: Connection, reasonCode: number, verdict: Verdict): void {
+/** Sends AUTH; a Client that cannot take it would wait for ever, so its connection ends. */
+function auth(connection: Connection, reasonCode: number, verdict: Verdict, now: number): void {
   const properties = { authenticationMethod: connection.authenticationMethod! }; // [MQTT-4.12.0-5]
   const data = verdict.authenticationData;
-  connection.send({
+  const sent = connection.send({
     type: PacketType.AUTH,
     reasonCode,
     properties: data === undefined ? properties : { ...properties, authenticationData: data },
   });
+  if (sent) return;
+  const refusal = { code: 0x95, rule: "MQTT-3.1.2-24", message: "AUTH does not fit" } as const;
+  if (connection.state === State.OPEN) connection.end(refusal, now);
+  else refuseConnect(connection, refusal, now);
 }
 
 function refusalOf(verdict: Verdict) {
