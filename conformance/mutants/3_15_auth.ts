@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   broker(
     "4.12.1/again",
-    "  auth(connection, 0, verdict);",
+    "  auth(connection, 0, verdict, now);",
     '  connection.send({ type: PacketType.AUTH, reasonCode: 0, properties: { authenticationMethod: "other" } });',
   ),
   broker(
