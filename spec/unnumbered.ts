@@ -122,6 +122,7 @@ export const UNNUMBERED = {
   "limit/queue": { section: "4.13.2", levels: [3, 4, 5], text: "The session has as many messages, or bytes of them, waiting as it may." },
   "limit/retained": { section: "4.13.2", levels: [3, 4, 5], text: "The broker keeps as many retained messages, or bytes of them, as it may." },
   "limit/sessions": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many sessions as it may." },
+  "limit/store": { section: "4.13.2", levels: [3, 4, 5], text: "The store cannot make anything safe at present." },
   "limit/subscriptions": { section: "4.13.2", levels: [3, 4, 5], text: "The session has as many subscriptions as it may." },
   "limit/topic-levels": { section: "4.13.2", levels: [3, 4, 5], text: "A topic or filter has more levels than the broker takes." },
   "limit/unavailable": { section: "4.13.2", levels: [3, 4, 5], text: "The broker is shutting down." },

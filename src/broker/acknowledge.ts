@@ -27,7 +27,7 @@ export function pubrec(connection: Connection, id: number, code: number, now: nu
     if (code >= 0x80) return ended(connection, id, step, code, now); // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
     if (step === Step.RESEND_2) connection.open++;
     const delivery = sender!.item(id);
-    if (delivery !== undefined) released(connection, delivery, id);
+    if (delivery !== undefined) released(connection, delivery);
     sender!.advance(id, Step.PUBCOMP, delivery);
   } else if (step !== Step.PUBCOMP) {
     if (code >= 0x80) return; // for the Client this identifier is free already [MQTT-4.3.3-9]
@@ -42,12 +42,12 @@ export function pubrec(connection: Connection, id: number, code: number, now: nu
   connection.answer(PUBREL, id, 0); // [MQTT-4.3.3-4]
 }
 
-function released(connection: Connection, delivery: Delivery, id: number): void {
+function released(connection: Connection, delivery: Delivery): void {
   const { session, broker } = connection;
-  delivery.released = session!.order++;
-  if (!session!.kept || broker.store === undefined) return;
-  broker.store.advanced(session!.clientId, delivery.order, "released", id);
-  broker.facts++;
+  delivery.released = broker.nextOrder++;
+  if (!session!.durable) return;
+  broker.store!.advanced(session!, delivery);
+  broker.told();
   connection.hold(); // after PUBREL the PUBLISH may never be sent again, not even after a crash [MQTT-4.3.3-6]
 }
 
@@ -79,10 +79,10 @@ function ended(connection: Connection, id: number, step: Step, code: number, now
 export function pubrel(connection: Connection, id: number): void {
   const { session, broker } = connection;
   if (session!.received?.delete(id) === true) {
-    if (session!.kept && broker.store !== undefined) {
-      broker.store.received(session!.clientId, id, false);
-      broker.facts++;
-      connection.hold();
+    if (session!.durable) {
+      broker.store!.received(session!, id, false);
+      broker.told();
+      connection.hold(); // a new message under this identifier must not look like a repeat, not even after a crash
     }
     connection.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11]
   } else if (connection.level === 5) {

@@ -1,123 +1,53 @@
 /** §4.1, §4.3 What a store has not made safe is not acknowledged; what needs no store does not wait. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import type { Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, Told } from "../testing/ended.ts";
-import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
-import { type Commit, LIMITS, MemoryStore, type StoredSession } from "./mod.ts";
+import { assertClosed, assertEnded, assertNotAccepted } from "../testing/ended.ts";
+import type { HandStore } from "../testing/hand_store.ts";
+import { Life, take } from "../testing/life.ts";
+import type { StubClient } from "../testing/pair.ts";
+import { LIMITS, type StoredSession } from "./mod.ts";
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
-
-/** Commits when the test says so. */
-class SlowStore extends MemoryStore {
-  /** As fast as memory until this is false. */
-  fast = true;
-  pending: { resolve(): void; reject(error: unknown): void } | undefined;
-  commits = 0;
-  /** What the commit under way makes safe. */
-  covered: StoredSession[] = [];
-
-  override commit(): Commit {
-    this.commits++;
-    if (this.fast) return undefined;
-    assert(this.pending === undefined, "two commits at a time");
-    this.covered = [...this.sessions()];
-    return new Promise((resolve, reject) => {
-      const done = (settle: () => void) => () => {
-        this.pending = undefined;
-        settle();
-      };
-      this.pending = { resolve: done(resolve), reject: (error) => done(() => reject(error))() };
-    });
-  }
-}
-
-class Setup {
-  readonly store: SlowStore = new SlowStore();
-  readonly told: Told = new Told();
-  readonly pair: Pair = new Pair({ store: this.store, hooks: this.told.hooks });
-
-  /** A Client whose session stays. */
-  kept(init: ConnectInit = {}): StubClient {
-    return this.pair.connect({ cleanStart: false, properties: { sessionExpiryInterval: 600 }, ...init });
-  }
-
-  /** From now on commits take their time. */
-  slow(): void {
-    this.pair.settle();
-    this.store.fast = false;
-  }
-
-  /** The commit under way is done. */
-  async commit(): Promise<void> {
-    assert(this.store.pending !== undefined, "no commit is under way");
-    this.store.pending.resolve();
-    await turn();
-    this.pair.settle();
-  }
-
-  async fail(): Promise<void> {
-    assert(this.store.pending !== undefined, "no commit is under way");
-    this.store.pending.reject(new Error("disk full"));
-    await turn();
-    this.pair.settle();
-  }
-}
-
-/** Lets promises that are settled call back. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** What has come, short. */
-function take(client: StubClient): string[] {
-  client.pair.settle();
-  return client.inbox.splice(0).map((packet) => {
-    const name = Object.entries(PacketType).find(([, type]) => type === packet.type)![0];
-    return "packetId" in packet && packet.packetId !== undefined ? `${name} ${packet.packetId}` : name;
-  });
-}
+const WILL: Will = { topic: "w", payload: new Uint8Array(), qos: 1, retain: false };
+const KEPT = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
 
 /** Fails unless what `act` leads to is only there when its facts are safe. */
-async function assertWaits(
-  setup: Setup,
-  client: StubClient,
-  act: () => void,
-  expected: string[],
-): Promise<void> {
-  setup.slow();
+function assertWaits(life: Life, client: StubClient, act: () => void, expected: string[]): void {
+  life.slow();
   act();
   assertEquals(take(client), []);
-  setup.pair.advance(1_000);
+  life.pair.advance(1_000);
   assertEquals(take(client), []);
-  await setup.commit();
+  life.commit();
   assertEquals(take(client), expected);
 }
 
 describe("what waits for its facts to be safe", () => {
-  test("[MQTT-3.2.2-3] CONNACK of a session that is new, goes on or is replaced", async () => {
+  test("[MQTT-3.2.2-3] CONNACK of a session that is new, goes on or is replaced", () => {
     for (const before of ["nothing", "away", "connected"]) {
       for (const cleanStart of [false, true]) {
-        const setup = new Setup();
-        if (before !== "nothing") setup.kept();
-        if (before === "away") setup.pair.broker.sessions.get("stub")!.connection!.transport.abort();
-        const client = setup.pair.open();
+        const life = new Life();
+        if (before !== "nothing") life.connect();
+        if (before === "away") life.pair.broker.sessions.get("stub")!.connection!.transport.abort();
+        const client = life.pair.open();
         const properties = { sessionExpiryInterval: 600 };
-        await assertWaits(setup, client, () => client.connect({ cleanStart, properties }), ["CONNACK"]);
+        assertWaits(life, client, () => client.connect({ cleanStart, properties }), ["CONNACK"]);
       }
     }
   });
 
-  test("[MQTT-3.1.2-4] CONNACK of a session with interval 0 that ends a stored one", async () => {
-    const setup = new Setup();
-    setup.kept().lose();
-    const client = setup.pair.open();
-    await assertWaits(setup, client, () => client.connect({ cleanStart: true }), ["CONNACK"]);
+  test("[MQTT-3.1.2-4] CONNACK of a session with interval 0 that ends a stored one", () => {
+    const life = new Life();
+    life.connect().lose();
+    const client = life.pair.open();
+    assertWaits(life, client, () => client.connect({ cleanStart: true }), ["CONNACK"]);
   });
 
-  test("SUBACK and UNSUBACK of a session that stays", async () => {
-    const setup = new Setup();
-    const client = setup.kept();
+  test("SUBACK and UNSUBACK of a session that stays", () => {
+    const life = new Life();
+    const client = life.connect();
     const options = {
       filter: "t",
       qos: 1,
@@ -126,133 +56,138 @@ describe("what waits for its facts to be safe", () => {
       retainHandling: 0,
     } as const;
     const subscribe = { type: PacketType.SUBSCRIBE, packetId: 5, subscriptions: [options] } as const;
-    await assertWaits(setup, client, () => client.send({ ...subscribe, subscriptions: [options] }), [
+    assertWaits(life, client, () => client.send({ ...subscribe, subscriptions: [options] }), [
       "SUBACK 5",
     ]);
     const unsubscribe = { type: PacketType.UNSUBSCRIBE, packetId: 6, filters: ["t"] };
-    await assertWaits(setup, client, () => client.send(unsubscribe), ["UNSUBACK 6"]);
+    assertWaits(life, client, () => client.send(unsubscribe), ["UNSUBACK 6"]);
   });
 
   for (const where of ["queue", "connection", "retained"] as const) {
-    test(`[MQTT-4.3.2-4] [MQTT-4.3.3-8] PUBACK and PUBREC of a message that a session keeps: ${where}`, async () => {
+    test(`[MQTT-4.3.2-4] [MQTT-4.3.3-8] PUBACK and PUBREC of a message that a session keeps: ${where}`, () => {
       for (const [qos, answer] of [[1, "PUBACK"], [2, "PUBREC"]] as const) {
-        const setup = new Setup();
-        const receiver = setup.kept({ clientId: "receiver" });
+        const life = new Life();
+        const receiver = life.connect({ clientId: "receiver" });
         if (where !== "retained") receiver.subscribe("t");
         if (where === "queue") receiver.lose();
-        const client = setup.pair.connect();
+        const client = life.pair.connect();
         const init = { topic: "t", qos, payload: "x", packetId: 9, retain: where === "retained" };
-        await assertWaits(setup, client, () => client.publish(init), [`${answer} 9`]);
+        const unmatched = where === "retained" ? " 0x10" : "";
+        assertWaits(life, client, () => client.publish(init), [`${answer} 9${unmatched}`]);
       }
     });
   }
 
-  test("[MQTT-4.3.3-8] [MQTT-4.3.3-11] PUBREC and PUBCOMP of a publisher whose session stays", async () => {
-    const setup = new Setup();
-    const client = setup.kept();
-    await assertWaits(setup, client, () => client.publish({ topic: "t", qos: 2, packetId: 9 }), ["PUBREC 9"]);
-    await assertWaits(setup, client, () => client.acknowledge(PUBREL, 9), ["PUBCOMP 9"]);
+  test("[MQTT-4.3.3-8] [MQTT-4.3.3-11] PUBREC and PUBCOMP of a publisher whose session stays", () => {
+    const life = new Life();
+    const client = life.connect();
+    assertWaits(life, client, () => client.publish({ topic: "t", qos: 2, packetId: 9 }), ["PUBREC 9 0x10"]);
+    assertWaits(life, client, () => client.acknowledge(PUBREL, 9), ["PUBCOMP 9"]);
   });
 
-  test("[MQTT-4.3.3-6] PUBREL, behind which PUBLISH may never come again", async () => {
-    const setup = new Setup();
-    const client = setup.kept();
+  test("[MQTT-4.3.3-6] PUBREL, behind which PUBLISH may never come again", () => {
+    const life = new Life();
+    const client = life.connect();
     client.subscribe("t");
-    setup.pair.broker.publish({ topic: "t", qos: 2, payload: "" }, setup.pair.now);
+    life.publish({ topic: "t", qos: 2 });
     assertEquals(take(client), ["PUBLISH 1"]);
-    await assertWaits(setup, client, () => client.acknowledge(PUBREC, 1), ["PUBREL 1"]);
+    assertWaits(life, client, () => client.acknowledge(PUBREC, 1), ["PUBREL 1"]);
   });
 
-  test("[MQTT-4.3.3-10] PUBLISH of QoS 2, whose identifier must be the same after a crash", async () => {
-    const setup = new Setup();
-    const client = setup.kept();
+  test("[MQTT-4.3.3-10] PUBLISH of QoS 2, whose identifier must be the same after a crash", () => {
+    const life = new Life();
+    const client = life.connect();
     client.subscribe("t");
-    const publish = () => setup.pair.broker.publish({ topic: "t", qos: 2, payload: "" }, setup.pair.now);
-    await assertWaits(setup, client, publish, ["PUBLISH 1"]);
+    const publish = () => life.publish({ topic: "t", qos: 2 });
+    assertWaits(life, client, publish, ["PUBLISH 1"]);
   });
 
-  test("facts of one turn are safe together, and acknowledged together", async () => {
-    const setup = new Setup();
-    setup.kept({ clientId: "receiver" }).subscribe("#");
-    const clients = ["a", "b"].map((clientId) => setup.pair.connect({ clientId }));
-    setup.slow();
-    const { commits } = setup.store;
+  test("facts of one turn are safe together, and acknowledged together", () => {
+    const life = new Life();
+    life.connect({ clientId: "receiver" }).subscribe("#");
+    const clients = ["a", "b"].map((clientId) => life.pair.connect({ clientId }));
+    life.slow();
+    const { commits } = life.store;
     const [first, second] = clients;
     for (const packetId of [1, 2]) {
       first!.transport.write(Uint8Array.of(0x32, 6, 0, 1, 0x74, 0, packetId, 0));
       second!.transport.write(Uint8Array.of(0x32, 6, 0, 1, 0x74, 0, packetId, 0));
     }
-    setup.pair.settle();
+    life.pair.settle();
     assertEquals(clients.map(take), [[], []]);
-    while (setup.store.pending !== undefined) await setup.commit();
+    while (life.store.isCommitting) life.commit();
     assertEquals(clients.map(take), [["PUBACK 1", "PUBACK 2"], ["PUBACK 1", "PUBACK 2"]]);
-    assert(setup.store.commits - commits <= 2, `${setup.store.commits - commits} commits`);
+    assert(life.store.commits - commits <= 2, `${life.store.commits - commits} commits`);
   });
 
-  test("facts told while a commit is under way wait for the next one", async () => {
-    const setup = new Setup();
-    setup.kept({ clientId: "receiver" }).subscribe("#");
-    const client = setup.pair.connect();
-    setup.slow();
+  test("facts told while a commit is under way wait for the next one", () => {
+    const life = new Life();
+    life.connect({ clientId: "receiver" }).subscribe("#");
+    const client = life.pair.connect();
+    life.slow();
     client.publish({ topic: "t", qos: 1, packetId: 1 });
     client.publish({ topic: "t", qos: 1, packetId: 2 });
     client.publish({ topic: "t", qos: 1, packetId: 3 });
     assertEquals(take(client), []);
-    await setup.commit();
+    life.commit();
     assertEquals(take(client), ["PUBACK 1"]);
-    await setup.commit();
+    life.commit();
     assertEquals(take(client), ["PUBACK 2", "PUBACK 3"]);
-    assertEquals(setup.store.pending, undefined);
+    assert(!life.store.isCommitting);
   });
 
-  test("[MQTT-4.6.0-2] what comes behind keeps its order behind what waits", async () => {
-    const setup = new Setup();
-    setup.kept({ clientId: "receiver" }).subscribe("kept");
-    const client = setup.pair.connect();
+  test("[MQTT-4.6.0-2] what comes behind keeps its order behind what waits", () => {
+    const life = new Life();
+    life.connect({ clientId: "receiver" }).subscribe("kept");
+    const client = life.pair.connect();
     client.subscribe({ filter: "own", qos: 0 });
-    setup.slow();
+    life.slow();
     client.publish({ topic: "own", qos: 1, packetId: 1 });
     assertEquals(take(client), ["PUBLISH", "PUBACK 1"]);
     client.publish({ topic: "kept", qos: 1, packetId: 2 });
     client.publish({ topic: "own", qos: 1, packetId: 3 });
     client.send({ type: PacketType.PINGREQ });
     assertEquals(take(client), []);
-    await setup.commit();
+    life.commit();
     assertEquals(take(client), ["PUBACK 2", "PUBLISH", "PUBACK 3", "PINGRESP"]);
   });
 
-  test("the acknowledgement is never ahead of the store: a crash at any moment loses nothing acknowledged", async () => {
-    const setup = new Setup();
-    const receiver = setup.kept({ clientId: "receiver" });
+  test("[MQTT-4.3.2-4] the acknowledgement is never ahead of the store: a crash at any moment loses nothing acknowledged", () => {
+    const life = new Life();
+    const receiver = life.connect({ clientId: "receiver" });
     receiver.subscribe("t");
     receiver.lose();
-    const client = setup.pair.connect();
-    setup.slow();
+    const client = life.pair.connect();
+    life.slow();
     const acknowledged: string[] = [];
-    for (let i = 1; i <= 20 || setup.store.pending !== undefined; i++) {
+    for (let i = 1; i <= 20 || life.store.isCommitting; i++) {
       if (i <= 20) client.publish({ topic: "t", qos: 1, packetId: i, payload: `${i}` });
-      if (i % 3 !== 0) continue;
-      const safe = texts(setup.store.covered);
-      await setup.commit();
-      for (const one of take(client)) {
-        acknowledged.push(one);
-        assert(safe.includes(one.replace("PUBACK ", "")), `${one} is ahead of ${safe}`);
-      }
+      if (i % 3 === 0) life.commit();
+      acknowledged.push(...take(client));
+      const safe = textsOf(life.store.crashed()).map((text) => `PUBACK ${text}`);
+      assertEquals(acknowledged, safe.slice(0, acknowledged.length));
     }
     assertEquals(acknowledged, Array.from({ length: 20 }, (_, i) => `PUBACK ${i + 1}`));
   });
 });
 
-/** The payloads that the store has for the receiver. */
-function texts(sessions: StoredSession[]): string[] {
-  return sessions[0]!.deliveries.map(({ message }) => new TextDecoder().decode(message.frame).slice(8));
+/** The payloads that wait for the one session of a store. */
+function textsOf(store: HandStore): string[] {
+  const [{ session, storeId }] = [...store.sessions()] as [StoredSession];
+  const texts: string[] = [];
+  store.load({ clientId: session.clientId, storeId }, 0, Infinity, Infinity, (found) => {
+    for (const { message: { view } } of found) {
+      texts.push(new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end)));
+    }
+  });
+  return texts;
 }
 
 describe("what waits for nothing", () => {
   test("sessions that end with their connection: no fact, no commit", () => {
-    const setup = new Setup();
-    setup.slow();
-    const client = setup.pair.connect();
+    const life = new Life();
+    life.slow();
+    const client = life.pair.connect();
     client.subscribe("t");
     client.publish({ topic: "t" });
     for (const qos of [1, 2] as const) client.publish({ topic: "t", qos, packetId: 5 });
@@ -264,108 +199,274 @@ describe("what waits for nothing", () => {
     client.unsubscribe("t");
     assertEquals(take(client), ["PUBREL 2", "PUBCOMP 5"]);
     client.disconnect();
-    assertEquals(setup.store.commits, 0);
-    setup.pair.assertEmpty();
+    assertEquals(life.store.commits, 0);
+    life.pair.assertEmpty();
   });
 
-  test("QoS 0 and QoS 1 to sessions that stay, and QoS 0 from them", async () => {
-    const setup = new Setup();
-    const client = setup.kept();
+  test("QoS 0 and QoS 1 to sessions that stay, and QoS 0 from them", () => {
+    const life = new Life();
+    const client = life.connect();
     client.subscribe("t");
-    setup.slow();
+    life.slow();
     client.publish({ topic: "t" });
-    assertEquals(take(client), ["PUBLISH"]);
-    assertEquals(setup.store.pending, undefined);
-    setup.pair.broker.publish({ topic: "t", qos: 1, payload: "" }, setup.pair.now);
-    assertEquals(take(client), ["PUBLISH 1"]); // it may come again after a crash
-    await setup.commit();
+    life.publish({ topic: "t", qos: 1 });
+    assertEquals(take(client), ["PUBLISH", "PUBLISH 1"]); // it may come again after a crash
     client.acknowledge(PUBACK, 1);
     client.assertSilent();
+    assert(!life.store.isCommitting);
   });
 
   test("another Client, while one waits", () => {
-    const setup = new Setup();
-    const waiting = setup.kept();
-    const other = setup.pair.connect({ clientId: "other" });
-    setup.slow();
+    const life = new Life();
+    const waiting = life.connect();
+    const other = life.pair.connect({ clientId: "other" });
+    life.slow();
     waiting.publish({ topic: "t", qos: 2 });
     assertEquals(take(waiting), []);
     other.publish({ topic: "t", qos: 1, packetId: 3 });
-    assertEquals(take(other), ["PUBACK 3"]);
+    assertEquals(take(other), ["PUBACK 3 0x10"]);
     other.assertSilent();
+  });
+});
+
+/** What happens to a Client "stub" that subscribes to "t" and whose session stays; no answer to it is waited for. */
+const UNHURRIED: Readonly<Record<string, (client: StubClient, life: Life) => void>> = {
+  "a PUBACK": (client) => client.acknowledge(PUBACK, 1),
+  "a PUBCOMP": (client) => client.acknowledge(PUBCOMP, 2),
+  "a message of the Server": (_client, life) => life.publish({ topic: "t", qos: 1 }),
+  "a retained message of QoS 0": (client) => client.publish({ topic: "r", payload: "x", retain: true }),
+  "the end of a connection": (client) => client.lose(),
+  "a DISCONNECT": (client) => client.disconnect(),
+  "the will of a session that ends with its connection": (_client, life) =>
+    void life.pair.connect({ clientId: "other", will: WILL }),
+};
+
+describe("facts that nobody waits for are safe within a second", () => {
+  for (const [what, act] of Object.entries(UNHURRIED)) {
+    test(`${what}, and no sooner`, () => {
+      const life = new Life();
+      const client = life.connect();
+      client.subscribe("t");
+      life.publish({ topic: "t", qos: 1 });
+      life.publish({ topic: "t", qos: 2 });
+      client.acknowledge(PUBREC, 2);
+      life.pair.advance(1_000);
+      const { commits } = life.store;
+      act(client, life);
+      life.pair.advance(999);
+      assertEquals(life.store.commits, commits);
+      assert(life.pair.broker.unsafe);
+      life.pair.advance(1);
+      assertEquals(life.store.commits, commits + 1);
+      assert(!life.pair.broker.unsafe);
+      life.pair.advance(10_000);
+      assertEquals(life.store.commits, commits + 1);
+    });
+  }
+
+  test("many of them together", () => {
+    const life = new Life();
+    life.connect().subscribe("t");
+    const { commits } = life.store;
+    for (let i = 0; i < 50; i++) {
+      life.publish({ topic: "t", qos: 1 });
+      life.pair.advance(100);
+    }
+    assertEquals(life.store.commits, commits + 5);
+  });
+
+  test("or with one that somebody waits for", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    const { commits } = life.store;
+    life.publish({ topic: "t", qos: 1 });
+    client.publish({ topic: "x", qos: 2, packetId: 1 });
+    assertEquals(take(client), ["PUBLISH 1", "PUBREC 1 0x10"]);
+    life.pair.advance(10_000);
+    assertEquals(life.store.commits, commits + 1);
+  });
+
+  test("also those told while a commit is under way", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    life.publish({ topic: "t", qos: 1 });
+    life.slow();
+    client.publish({ topic: "x", qos: 2 });
+    client.acknowledge(PUBACK, 1);
+    life.commit();
+    assert(!life.store.isCommitting);
+    life.pair.advance(1_000);
+    life.commit();
+    assert(!life.pair.broker.unsafe);
+  });
+
+  test("a crash before that costs a repeat", () => {
+    for (const [ms, expected] of [[999, ["PUBLISH 1 dup a"]], [1_000, []]] as [number, string[]][]) {
+      const life = new Life();
+      const client = life.connect();
+      client.subscribe("t");
+      life.publish({ topic: "t", qos: 1, payload: "a" });
+      life.pair.advance(1_000);
+      client.acknowledge(PUBACK, 1);
+      life.pair.advance(ms);
+      life.crash();
+      assertEquals(take(life.connect()), expected);
+    }
+  });
+
+  test("at once when the Server shuts down", () => {
+    const life = new Life();
+    life.connect().lose();
+    life.publish({ topic: "r", payload: "x", retain: true });
+    assert(life.pair.broker.unsafe);
+    life.pair.broker.shutdown(life.pair.now);
+    life.pair.settle();
+    assert(!life.pair.broker.unsafe);
   });
 });
 
 describe("a commit that fails", () => {
-  test("ends every connection that waited for it, unacknowledged, and no other", async () => {
-    const setup = new Setup();
-    const waiting = setup.kept();
-    const other = setup.pair.connect({ clientId: "other" });
-    setup.slow();
-    waiting.publish({ topic: "t", qos: 2 });
-    await setup.fail();
-    assertClosed(waiting);
-    assertEquals(setup.told.failures.map(String), ["Error: disk full"]);
-    assertEquals(setup.told.ends.map(({ clientId, clean }) => [clientId, clean]), [["stub", false]]);
-    other.assertSilent();
-    while (setup.store.pending !== undefined) await setup.commit();
-    const again = setup.pair.open();
-    again.connect({ cleanStart: false, properties: { sessionExpiryInterval: 600 } });
-    await setup.commit();
-    assertEquals(again.take(PacketType.CONNACK).sessionPresent, true);
-    again.publish({ topic: "t", qos: 1, packetId: 3 });
-    assertEquals(take(again), ["PUBACK 3"]);
+  test("ends every connection that waited for it, with 0x97 and unacknowledged, and no other", () => {
+    for (const level of [4, 5] as const) {
+      const life = new Life();
+      const waiting = life.connect({ level });
+      const other = life.pair.connect({ clientId: "other" });
+      life.slow();
+      waiting.publish({ topic: "t", qos: 2 });
+      life.fail();
+      if (level === 5) assertEnded(waiting, 0x97, "limit/store");
+      else assertClosed(waiting);
+      life.told.assertEnded("stub", 0x97, "limit/store");
+      other.publish({ topic: "t", qos: 2, packetId: 3 });
+      assertEquals(take(other), ["PUBREC 3 0x10"]);
+    }
   });
 
-  test("at once, by an exception, does the same", () => {
-    const setup = new Setup();
-    const waiting = setup.kept();
-    const other = setup.pair.connect({ clientId: "other" });
-    const commit = setup.store.commit.bind(setup.store);
-    setup.store.commit = () => {
-      setup.store.commit = commit;
-      throw new Error("disk full");
-    };
-    waiting.publish({ topic: "t", qos: 2 });
-    assertClosed(waiting);
-    assertEquals(setup.told.failures.map(String), ["Error: disk full"]);
-    other.assertSilent();
-    assertEquals(setup.kept().connack?.sessionPresent, true);
+  test("[MQTT-3.2.2-3] refuses the CONNECT whose session could not be made safe", () => {
+    for (const level of [4, 5] as const) {
+      const life = new Life();
+      life.connect({ clientId: "watcher" }).subscribe("w");
+      const client = life.pair.open(level);
+      life.slow();
+      client.connect({ ...KEPT, will: WILL });
+      life.fail();
+      assertNotAccepted(client, level === 5 ? 0x97 : 3, "limit/store");
+      assertEquals([...life.pair.broker.sessions.keys()], ["watcher"]); // the Client has none, either
+      assertEquals(life.pair.broker.sessions.get("watcher")?.sender, undefined); // its will is not published
+    }
   });
 
-  test("does not hurt a connection that is gone by then", async () => {
-    for (const end of ["commit", "fail"] as const) {
-      const setup = new Setup();
-      const waiting = setup.kept();
-      setup.slow();
+  test("does not end the session that went on", () => {
+    const life = new Life();
+    life.connect().lose();
+    life.pair.advance(1_000);
+    const client = life.pair.open();
+    life.slow();
+    client.connect(KEPT);
+    life.fail();
+    assertNotAccepted(client, 0x97, "limit/store");
+    life.store.slow = false;
+    life.pair.advance(1_000);
+    assertEquals(life.connect().connack?.sessionPresent, true);
+  });
+
+  test("is told and tried again every second, until it can be done", () => {
+    const life = new Life();
+    const waiting = life.connect();
+    life.store.broken = true;
+    const { commits } = life.store;
+    waiting.publish({ topic: "t", qos: 2 });
+    assertEnded(waiting, 0x97, "limit/store");
+    assertEquals([life.store.commits, life.troubles], [commits + 1, ["Error: disk full"]]);
+    life.pair.advance(999);
+    assertEquals(life.store.commits, commits + 1);
+    life.pair.advance(2_001);
+    assertEquals([life.store.commits, life.troubles], [commits + 4, ["Error: disk full"]]);
+    assertEquals(life.pair.broker.failing, true);
+    life.store.broken = false;
+    life.pair.advance(1_000);
+    assertEquals([life.store.commits, life.troubles], [commits + 5, ["Error: disk full", "recovered"]]);
+    assertEquals([life.pair.broker.failing, life.pair.broker.unsafe], [false, false]);
+    life.pair.advance(10_000);
+    assertEquals([life.store.commits, life.told.failures], [commits + 5, []]);
+  });
+
+  test("what was to be sent before what waited is sent, what waited is not", () => {
+    const life = new Life();
+    const client = life.pair.open(5, { capacityBytes: 40 });
+    client.connect(KEPT);
+    client.subscribe({ filter: "t", qos: 0 });
+    life.pair.advance(1_000);
+    client.inbox.length = 0;
+    client.transport.pause();
+    life.publish({ topic: "t", payload: "x".repeat(100) });
+    life.slow();
+    client.publish({ topic: "u", qos: 2 }); // its PUBREC waits
+    life.publish({ topic: "t", payload: "behind" });
+    life.fail();
+    client.transport.resume();
+    assertEquals(client.takeTexts(), ["x".repeat(100)]);
+    assertEnded(client, 0x97, "limit/store");
+  });
+
+  for (const end of ["commit", "fail"] as const) {
+    test(`does not hurt a connection that is gone by then: ${end}`, () => {
+      const life = new Life();
+      const waiting = life.pair.open(5, { capacityBytes: 40 });
+      waiting.connect(KEPT);
+      waiting.transport.pause();
+      waiting.connection.send({ type: PacketType.PINGRESP }); // stands before what waits
+      life.slow();
       waiting.publish({ topic: "t", qos: 2 });
       waiting.lose();
-      await setup[end]();
-      while (setup.store.pending !== undefined) await setup.commit();
-      assertEquals([setup.pair.broker.connections, setup.pair.broker.sessions.size], [0, 1]);
-    }
+      life[end]();
+      life.store.slow = false;
+      life.pair.advance(1_000);
+      assertEquals([life.pair.broker.connections, life.pair.broker.sessions.size], [0, 1]);
+      assertEquals([waiting.connection.outbox.size, life.told.failures], [0, []]);
+    });
+  }
+
+  test("and again does not touch a connection that ended the first time", () => {
+    const life = new Life();
+    const client = life.pair.open(5, { capacityBytes: 60 });
+    client.connect(KEPT);
+    life.slow();
+    client.transport.pause();
+    client.publish({ topic: "t", qos: 2, packetId: 1 });
+    client.publish({ topic: "t", qos: 2, packetId: 2 }); // waits for the next one
+    life.fail();
+    life.pair.advance(1_000);
+    const { size } = client.connection.outbox;
+    life.fail();
+    assertEquals(client.connection.outbox.size, size);
+    client.inbox.length = 0;
+    client.transport.resume();
+    assertEnded(client, 0x97, "limit/store");
   });
 });
 
-test("DISCONNECT goes out behind what waited, and the close behind DISCONNECT", async () => {
-  const setup = new Setup();
-  const client = setup.kept();
-  setup.slow();
+test("DISCONNECT goes out behind what waited, and the close behind DISCONNECT", () => {
+  const life = new Life();
+  const client = life.connect();
+  life.slow();
   client.publish({ topic: "t", qos: 2, packetId: 5 });
-  setup.pair.broker.shutdown(setup.pair.now);
+  life.pair.broker.shutdown(life.pair.now);
   assertEquals([take(client), client.over], [[], false]);
-  await setup.commit();
-  assertEquals(take(client), ["PUBREC 5", "DISCONNECT"]);
+  life.commit();
+  assertEquals(take(client), ["PUBREC 5 0x10", "DISCONNECT 0x8b"]);
   assertClosed(client);
 });
 
 test("[limit/close-timeout] a commit that never ends does not keep a connection for ever", () => {
-  const setup = new Setup();
-  const client = setup.kept();
-  setup.slow();
+  const life = new Life();
+  const client = life.connect();
+  life.slow();
   client.publish({ topic: "t", qos: 2, packetId: 5 });
-  setup.pair.broker.shutdown(setup.pair.now);
-  setup.pair.advance(LIMITS.closeTimeoutMs.default);
+  life.pair.broker.shutdown(life.pair.now);
+  life.pair.advance(LIMITS.closeTimeoutMs.default);
   assertClosed(client);
-  assertEquals(setup.pair.broker.connections, 0);
+  assertEquals(life.pair.broker.connections, 0);
 });

@@ -11,7 +11,7 @@ import { Step } from "../delivery/sender.ts";
 import { levelCount } from "../topic/name.ts";
 import { type Connection, State } from "./connection.ts";
 import { pump } from "./deliver.ts";
-import type { Broker } from "./engine.ts";
+import { type Broker, UNSAFE } from "./engine.ts";
 import {
   type AuthenticationRequest,
   type ClientInfo,
@@ -154,7 +154,12 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     const message = "CONNACK is above the Client's Maximum Packet Size";
     return refuseConnect(connection, { code: 0x95, rule: "MQTT-3.1.2-24", message }, now);
   }
-  const before = broker.facts;
+  broker.sessions.get(clientId)?.catchUp(now);
+  const known = broker.sessions.get(clientId);
+  const resumes = known?.kept === true && !connect.cleanStart;
+  if (broker.failing && !resumes && (expirySeconds > 0 || known?.durable === true)) {
+    return refuseConnect(connection, UNSAFE, now);
+  }
   const { session, present } = takeSession(broker, clientId, connect, now);
   connection.session = session;
   connection.client = client;
@@ -177,8 +182,9 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   if (keepAlive === 0) broker.timers.cancel(connection);
   else broker.timers.schedule(connection, now + connection.silenceMs);
   broker.saved(session);
-  if (broker.facts !== before) connection.hold();
-  connack.sessionPresent = present; // at level 3 the codec leaves it out
+  if (!broker.failing && (session.durable || known?.durable === true)) connection.hold();
+  connack.sessionPresent = connection.resumed = present; // at level 3 the codec leaves it out
+  connection.connackAt = connection.outbox.position;
   connection.send(connack);
   broker.hooks.connected?.(client, present);
   if (present) sendOpenAgain(connection, session, now);
@@ -193,7 +199,6 @@ function takeSession(
 ): { session: Session; present: boolean } {
   const taken = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Client has connected again" } as const;
   broker.sessions.get(clientId)?.connection?.end(taken, now);
-  broker.sessions.get(clientId)?.catchUp(now);
   const stored = broker.sessions.get(clientId);
   if (stored !== undefined && !connect.cleanStart) { // [MQTT-3.1.2-5]
     broker.timers.cancel(stored);
@@ -259,6 +264,7 @@ function connackOf(
 
 /** §4.4 PUBREL and PUBLISH packets that were open on an earlier connection, in their order [MQTT-4.4.0-1]. */
 function sendOpenAgain(connection: Connection, session: Session, now: number): void {
+  const { broker } = connection;
   const released: { id: number; order: number }[] = [];
   const unfinished: Delivery[] = [];
   session.sender?.each((id, step, delivery) => {
@@ -268,6 +274,9 @@ function sendOpenAgain(connection: Connection, session: Session, now: number): v
   released.sort((a, b) => a.order - b.order); // [MQTT-4.6.0-4]
   unfinished.sort((a, b) => a.order - b.order); // [MQTT-4.6.0-1]
   connection.open = released.length;
+  if (broker.failing && (released.length > 0 || unfinished.some(({ qos }) => qos === 2))) {
+    connection.hold(); // nothing of an earlier connection may be sent that was held there
+  }
   for (const { id } of released) connection.answer(PacketType.PUBREL << 4 | 2, id, 0);
   session.resend = unfinished.length === 0 ? undefined : new Queue();
   for (const delivery of unfinished) {
@@ -286,20 +295,24 @@ export function refuseConnect(
   serverReference?: string,
 ): void {
   const { broker, level } = connection;
-  const reasonCode = level === 5 ? refusal.code : RETURN_CODES[refusal.code];
   const answerable = connection.state !== State.WAITING || refusal.rule !== "MQTT-3.1.0-1";
-  if (reasonCode !== undefined && answerable) {
-    const connack: Connack = { type: PacketType.CONNACK, sessionPresent: false, reasonCode }; // [MQTT-3.2.2-6]
+  if (answerable && (level === 5 || RETURN_CODES[refusal.code] !== undefined)) {
     const reference = serverReference ??
       (refusal.rule === "policy/redirected" ? broker.options.redirect?.serverReference : undefined);
-    if (level === 5) {
-      const text = reasonString(refusal);
-      connack.properties = { reasonString: text, ...(reference && { serverReference: reference }) };
-    }
-    connection.send(connack);
+    connection.send(refusingConnack(level, refusal, reference));
   }
   broker.hooks.refused?.(connection.peer, refusal);
   connection.shut(now);
+}
+
+/** §3.2 a CONNACK that says no; below level 5 there must be a return code for it. */
+export function refusingConnack(level: ProtocolLevel, refusal: Refusal, serverReference?: string): Connack {
+  const reasonCode = level === 5 ? refusal.code : RETURN_CODES[refusal.code]!;
+  const connack: Connack = { type: PacketType.CONNACK, sessionPresent: false, reasonCode }; // [MQTT-3.2.2-6]
+  if (level === 5) {
+    connack.properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
+  }
+  return connack;
 }
 
 /** 3.1.1 §3.2.2.3: the return code for a Reason Code; without one the connection closes in silence [MQTT311-3.2.2-6]. */

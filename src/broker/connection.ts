@@ -24,7 +24,7 @@ import type { Deadline } from "../engine/timers.ts";
 import type { Transport } from "../transport/transport.ts";
 import { puback, pubcomp, pubrec, pubrel } from "./acknowledge.ts";
 import { authenticated, authPacket } from "./auth.ts";
-import { connectPacket, levelAsked, refuseConnect } from "./connect.ts";
+import { connectPacket, levelAsked, refuseConnect, refusingConnack } from "./connect.ts";
 import { firstByte, pump, type WaitingRetained } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import {
@@ -128,6 +128,10 @@ export class Connection implements Deadline, FrameHandler {
   heldNext: number = Infinity;
   /** @internal Set when it is to be ended at the end of the turn. */
   doomed: Refusal | undefined;
+  /** @internal Where CONNACK stands in the outbox. */
+  connackAt: number = Infinity;
+  /** @internal Its session was there before. */
+  resumed = false;
   #resuming = false;
   /** Too much waits behind a CONNECT or AUTH. */
   #paused = false;
@@ -327,11 +331,26 @@ export class Connection implements Deadline, FrameHandler {
   /** @internal Ends an open connection: DISCONNECT where the level has it, then the close. */
   end(refusal: Refusal, now: number, serverReference?: string): void {
     if (this.state !== State.OPEN) return;
-    if (this.level === 5) {
+    const session = this.session!;
+    const accepted = this.outbox.position > this.connackAt;
+    if (!accepted) {
+      this.will = undefined;
+      this.send(refusingConnack(this.level, refusal));
+    } else if (this.level === 5) {
       const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
       this.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(false, refusal, now);
+    if (!accepted && !this.resumed) this.broker.endSession(session, now); // the Client has none: [MQTT-3.2.2-4]
+  }
+
+  /** @internal What it waits for cannot be made safe: that is never sent, and the connection ends. */
+  endHeld(refusal: Refusal, now: number): void {
+    if (this.heldNow === Infinity || this.state === State.CLOSED) return; // it has ended since it began to wait
+    this.outbox.truncate(this.heldNow);
+    this.heldNow = this.heldNext = this.outbox.limit = Infinity;
+    if (this.state === State.OPEN) this.end(refusal, now);
+    else this.flush();
   }
 
   /** @internal Ends it at the end of the turn: for those who find out in the middle of routing. */

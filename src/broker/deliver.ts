@@ -20,8 +20,9 @@ import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
 import type { DropReason, MessageInfo } from "./options.ts";
 import type { RetainedEntry } from "./retained.ts";
-import { type Delivery, NO_IDENTIFIERS, type Session, storedDelivery, type Subscription } from "./session.ts";
+import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
+import { takeNext, wait } from "./waiting.ts";
 
 /** From this payload length on, receivers share the bytes instead of each getting a copy. */
 export const SHARED_PAYLOAD_BYTES: number = 16 * 1024;
@@ -98,16 +99,8 @@ export function deliver(
       outgoing.message !== undefined,
     );
   }
-  const delivery: Delivery = {
-    order: session.order++,
-    message: keep(broker, outgoing),
-    qos,
-    retain,
-    subscriptionIdentifiers: identifiers,
-    group,
-    packetId: 0,
-    released: 0,
-  };
+  const message = keep(broker, outgoing);
+  const delivery = new Delivery(broker.nextOrder++, message, qos, retain, identifiers, group);
   return free ? sendNew(broker, connection, session, delivery, now) : enqueue(broker, session, delivery);
 }
 
@@ -167,28 +160,22 @@ function sendNew(
   const { message, qos, retain, subscriptionIdentifiers, group } = delivery;
   const stamp = connection.stamp(qos, retain, subscriptionIdentifiers, secondsLeft(message.expiresAt, now));
   const kept = session.kept || group !== undefined ? delivery : undefined;
-  const store = session.kept ? broker.store : undefined;
-  if (store !== undefined) {
-    store.queued(session.clientId, storedDelivery(delivery));
-    broker.facts++;
-    if (qos === 2) connection.hold(); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
-  }
-  const sent = sendOpen(connection, message.view, message.topic, stamp, kept, true);
-  if (store !== undefined) {
-    if (sent) store.advanced(session.clientId, delivery.order, "sent", delivery.packetId);
-    else store.finished(session.clientId, delivery.order);
-  }
-  return sent;
+  if (!session.durable) return sendOpen(connection, message.view, message.topic, stamp, kept, true);
+  if (qos === 2) connection.hold(); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
+  if (!sendOpen(connection, message.view, message.topic, stamp, kept, true)) return false;
+  broker.store!.queued(session, delivery);
+  broker.told();
+  return true;
 }
 
 function enqueue(broker: Broker, session: Session, delivery: Delivery): boolean {
   const limit = fullQueue(broker, session, delivery.message);
   if (limit === undefined) {
-    session.enqueue(delivery);
-    if (session.kept && broker.store !== undefined) {
-      broker.store.queued(session.clientId, storedDelivery(delivery));
-      broker.facts++;
+    if (session.durable) {
+      broker.store!.queued(session, delivery);
+      broker.told();
     }
+    wait(broker, session, delivery);
     return true;
   }
   broker.limited(limit, session.clientId, session);
@@ -217,7 +204,8 @@ export function pump(connection: Connection, now: number): void {
     else sendAgain(connection, session, delivery, now);
   }
   while (session.queued > 0 && canSend(connection)) {
-    const delivery = session.dequeue()!;
+    const delivery = takeNext(connection, session);
+    if (delivery === undefined) break; // it is on its way, or lost
     if (delivery.message.expiresAt <= now) { // [MQTT-3.3.2-5]
       drop(broker, delivery.message.topic, delivery.message.view, session.clientId, "expired");
       finished(broker, session, delivery);
@@ -235,13 +223,13 @@ function sendQueued(
 ): void {
   const { message, qos, retain, subscriptionIdentifiers, group } = delivery;
   const stamp = connection.stamp(qos, retain, subscriptionIdentifiers, secondsLeft(message.expiresAt, now));
-  if (session.kept && broker.store !== undefined && qos === 2) connection.hold();
+  if (session.durable && qos === 2) connection.hold();
   const kept = session.kept || group !== undefined ? delivery : undefined;
   if (!sendOpen(connection, message.view, message.topic, stamp, kept, true)) {
     finished(broker, session, delivery);
-  } else if (session.kept && broker.store !== undefined) {
-    broker.store.advanced(session.clientId, delivery.order, "sent", delivery.packetId);
-    broker.facts++;
+  } else if (session.durable) {
+    broker.store!.advanced(session, delivery);
+    broker.told();
   }
 }
 
@@ -265,9 +253,9 @@ function sendAgain(connection: Connection, session: Session, delivery: Delivery,
 
 /** A delivery has come to its end. */
 export function finished(broker: Broker, session: Session, delivery: Delivery): void {
-  if (!session.kept || broker.store === undefined) return;
-  broker.store.finished(session.clientId, delivery.order);
-  broker.facts++;
+  if (!session.durable) return;
+  broker.store!.finished(session, delivery);
+  broker.told();
 }
 
 /** §3.3.1.3 A retained message that waits for room. It is sent as it is then. */

@@ -14,7 +14,7 @@ import { FrameKeeper, type Message } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { type Random, seededRandom } from "../engine/random.ts";
-import { Timers } from "../engine/timers.ts";
+import { type Deadline, Timers } from "../engine/timers.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { isTopicName } from "../topic/name.ts";
 import { FilterTree } from "../topic/tree.ts";
@@ -35,11 +35,12 @@ import type {
 } from "./options.ts";
 import { deliverToOther, retain, route, Run } from "./publish.ts";
 import { Retained } from "./retained.ts";
-import { type Delivery, NEVER_EXPIRES, NO_IDENTIFIERS, Session } from "./session.ts";
-import type { SharedGroup } from "./shared.ts";
-import type { Commit, SessionStore, StoredMessage, StoredSession } from "./store.ts";
+import { type Delivery, NO_IDENTIFIERS, Session } from "./session.ts";
+import { SharedGroup } from "./shared.ts";
+import type { Commit, DeliveryRecord, SessionStore, StoredSession } from "./store.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
-import { frameOf, PendingWill, type ServerWill, viewOf } from "./will.ts";
+import { revived, sleep } from "./waiting.ts";
+import { frameOf, PendingWill, type ServerWill } from "./will.ts";
 
 /** A message that the Server's owner publishes. */
 export interface MessageInit {
@@ -54,6 +55,11 @@ export interface MessageInit {
   /** §3.3.2.3 for Clients of level 5. */
   readonly properties?: MessageProperties;
 }
+
+/** Facts that nobody waits for are made safe within this time: they cost a repeat at most, or some seconds of an interval. */
+const LAZY_COMMIT_MS = 1_000;
+/** After a commit that failed, this long until the next try. */
+const RETRY_COMMIT_MS = 1_000;
 
 /** Counts since the start. */
 export interface Counters {
@@ -125,6 +131,12 @@ export class Broker {
   readonly runs: boolean;
   /** @internal Facts told to the store. */
   facts = 0;
+  /** @internal §4.3 the next number of a delivery or of a PUBREC. */
+  nextOrder = 1;
+  /** The store cannot make facts safe at present: what depends on that is refused. */
+  failing = false;
+  /** Runs what comes from outside of a call, at the present time. A driver puts itself in here. */
+  outside: (action: (now: number) => void) => void = (action) => action(this.now);
   /** @internal */
   touched: Connection[] = [];
   /** @internal */
@@ -135,6 +147,9 @@ export class Broker {
   #open: Set<Connection> = new Set();
   #committing = false;
   #committedFacts = 0;
+  /** Somebody waits for a commit, or nobody but for long enough. */
+  #commitDue = false;
+  readonly #lazy: Deadline = { heapIndex: -1, heapTime: 0, due: () => this.#commitDue = true };
   #random: Random;
 
   /** Throws `UsageError` for a limit that does not exist or is out of range. */
@@ -163,11 +178,25 @@ export class Broker {
 
   /** Whether `flush()` has something to do. */
   get dirty(): boolean {
-    return this.touched.length > 0 || this.doomed.length > 0 || this.#uncommitted;
+    return this.touched.length > 0 || this.doomed.length > 0 || this.#mustCommit;
   }
 
-  get #uncommitted(): boolean {
-    return this.facts !== this.#committedFacts && !this.#committing;
+  get #mustCommit(): boolean {
+    if (this.#committing) return false;
+    const wanted = this.heldNext.length > 0 && !this.failing;
+    return wanted || this.#commitDue ||
+      (this.stopping && !this.failing && this.facts !== this.#committedFacts);
+  }
+
+  /** @internal Whether facts are told that are not safe. */
+  get unsafe(): boolean {
+    return this.facts !== this.#committedFacts || this.#committing;
+  }
+
+  /** @internal The store has been told something; who waits for it holds its connection. */
+  told(): void {
+    this.facts++;
+    if (this.#lazy.heapIndex < 0) this.timers.schedule(this.#lazy, this.now + LAZY_COMMIT_MS);
   }
 
   /**
@@ -179,7 +208,7 @@ export class Broker {
     this.now = now;
     for (let i = 0; i < this.doomed.length; i++) this.doomed[i]!.end(this.doomed[i]!.doomed!, now);
     this.doomed.length = 0;
-    const commit = this.#uncommitted ? this.#commit() : undefined;
+    const commit = this.#mustCommit ? this.#commit() : undefined;
     const touched = this.touched;
     this.touched = [];
     for (const connection of touched) {
@@ -199,18 +228,29 @@ export class Broker {
       connection.touch();
     }
     this.#heldNow = [];
+    if (!this.failing) return;
+    this.failing = false;
+    this.hooks.storeRecovered?.();
+    for (const connection of this.#open) {
+      if (connection.state === State.OPEN && connection.session!.spilled > 0) connection.touch(); // it may be there by now
+    }
   }
 
-  /** The commit failed: nothing that depends on it may be acknowledged, so those connections end. */
+  /**
+   * The commit failed: nothing that depends on it may be acknowledged, so those connections end. It is tried again, and
+   * until that succeeds what needs the store is refused.
+   */
   commitFailed(error: unknown): void {
-    this.failed(error);
     this.#committing = false;
+    this.#committedFacts = -1;
+    this.timers.schedule(this.#lazy, this.now + RETRY_COMMIT_MS);
+    if (!this.failing) {
+      this.failing = true;
+      this.hooks.storeFailed?.(error);
+    }
     const held = this.#heldNow;
     this.#heldNow = [];
-    for (const connection of held) {
-      connection.transport.abort();
-      connection.closed(this.now);
-    }
+    for (const connection of held) connection.endHeld(UNSAFE, this.now);
   }
 
   /** Does what is due at `now`. */
@@ -319,6 +359,7 @@ export class Broker {
     this.timers.schedule(session, now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
     this.saved(session);
     this.#passOnQueued(session, now);
+    sleep(session);
   }
 
   /** @internal The transport is over. */
@@ -376,8 +417,8 @@ export class Broker {
     this.#passOnAll(session, now);
     session.clear();
     if (session.stored) {
-      this.store!.dropped(session.clientId);
-      this.facts++;
+      this.store!.dropped(session);
+      this.told();
     }
     this.hooks.sessionEnded?.(session.clientId);
   }
@@ -391,21 +432,21 @@ export class Broker {
   unretain(topic: string): void {
     if (!this.retained.remove(topic) || this.store === undefined) return;
     this.store.retained(topic, undefined);
-    this.facts++;
+    this.told();
   }
 
   /** @internal Tells the store of a session that is new or changed. */
   saved(session: Session): void {
     if (this.store === undefined) return;
-    if (session.kept) {
-      const expiresAt = session.connection === undefined ? this.#expiresAt(session) : undefined;
-      this.store.saved(session.record(expiresAt));
-      session.stored = true;
-    } else if (session.stored) {
-      this.store.dropped(session.clientId);
-      session.stored = false;
-    } else return;
-    this.facts++;
+    if (session.kept) session.durable = true;
+    const { connection } = session;
+    if (!session.stored && !session.durable && connection?.will === undefined) return;
+    this.store.saved(
+      session,
+      session.record(connection === undefined ? this.#expiresAt(session) : undefined),
+    );
+    session.stored = true;
+    this.told();
   }
 
   #expiresAt(session: Session): number {
@@ -438,7 +479,9 @@ export class Broker {
 
   #commit(): Commit {
     this.#committing = true;
+    this.#commitDue = false;
     this.#committedFacts = this.facts;
+    this.timers.cancel(this.#lazy);
     this.#heldNow = this.heldNext;
     this.heldNext = [];
     for (const connection of this.#heldNow) {
@@ -466,27 +509,33 @@ export class Broker {
 
   /** Brings back what the store kept. Deadlines that have passed meanwhile fall due at the first `ticked()`. */
   #restore(store: SessionStore): void {
-    for (const stored of store.retainedMessages()) this.retained.set(messageOf(stored));
     for (const stored of store.sessions()) this.#restoreSession(stored);
+    for (const message of store.retainedMessages()) this.retained.restore(message);
+    this.nextOrder = store.lastOrder() + 1;
   }
 
-  #restoreSession({ session: record, subscriptions, deliveries, received }: StoredSession): void {
+  #restoreSession(stored: StoredSession): void {
+    const { session: record, subscriptions, deliveries, received } = stored;
     const session = new Session(this, record.clientId, record.level);
+    session.storeId = stored.storeId;
     this.sessions.set(session.clientId, session);
     for (const subscription of subscriptions) {
       subscribe(this, session, parseFilter(subscription.filter) as TopicFilter, subscription);
     }
-    session.expirySeconds = record.expirySeconds; // not before: the store knows the subscriptions already
-    for (const stored of deliveries) this.#restoreDelivery(session, stored);
+    session.expirySeconds = record.expirySeconds;
+    session.stored = true;
+    session.durable = true; // not before: the store knows the subscriptions already
+    for (const delivery of deliveries) this.#restoreDelivery(session, delivery);
+    session.spill(stored.waiting);
     if (received.length > 0) session.received = new Set(received);
     if (record.will !== undefined) {
       const { message, delaySeconds, dueAt } = record.will;
-      session.pendingWill = new PendingWill(this, session, { message: messageOf(message), delaySeconds });
+      session.pendingWill = new PendingWill(this, session, { message, delaySeconds });
       if (dueAt !== undefined) this.timers.schedule(session.pendingWill, dueAt);
     }
-    if (record.expiresAt !== undefined) this.timers.schedule(session, record.expiresAt);
+    if (!session.kept) this.timers.schedule(session, 0); // it ended with its connection
+    else if (record.expiresAt !== undefined) this.timers.schedule(session, record.expiresAt);
     else this.#loseAtFirstTick(session);
-    session.stored = true;
   }
 
   /** Who was connected when the Server ended has lost its connection: for us, at the first time we are told. */
@@ -494,9 +543,7 @@ export class Broker {
     const will = session.pendingWill;
     const due = (now: number): void => {
       if (session.connection !== undefined || session.ended) return;
-      if (session.expirySeconds !== NEVER_EXPIRES && session.heapIndex < 0) {
-        this.timers.schedule(session, now + intervalMs(session.expirySeconds));
-      }
+      if (session.heapIndex < 0) this.timers.schedule(session, now + intervalMs(session.expirySeconds));
       if (will !== undefined && will === session.pendingWill) {
         this.timers.schedule(will, now + Math.min(will.will.delaySeconds, session.expirySeconds) * 1000);
       }
@@ -505,24 +552,14 @@ export class Broker {
     this.timers.schedule({ heapIndex: -1, heapTime: 0, due }, 0);
   }
 
-  #restoreDelivery(session: Session, stored: StoredSession["deliveries"][number]): void {
-    const { order, message, retain, subscriptionIdentifiers, share, step, packetId } = stored;
-    const delivery: Delivery = {
-      order,
-      message: step === "released" ? forgotten() : messageOf(message),
-      qos: stored.qos === 2 ? 2 : 1,
-      retain,
-      subscriptionIdentifiers,
-      group: share === undefined ? undefined : this.groups.get(share),
-      packetId,
-      released: step === "released" ? order : 0,
-    };
-    session.order = Math.max(session.order, order + 1);
-    if (step === "queued") session.enqueue(delivery);
-    else {
-      const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
-      session.exchanges().restore(packetId, step === "released" ? Step.PUBCOMP : open, delivery);
-    }
+  #restoreDelivery(session: Session, record: DeliveryRecord): void {
+    const { packetId, released, share } = record;
+    const filter = share === undefined ? undefined : parseFilter(share) as TopicFilter;
+    const group = filter && (this.groups.get(filter.text) ?? new SharedGroup(filter)); // perhaps nobody is left in it
+    const delivery = revived(record, group);
+    if (packetId === 0) return session.enqueue(delivery);
+    const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
+    session.exchanges().restore(packetId, released > 0 ? Step.PUBCOMP : open, delivery);
   }
 }
 
@@ -531,18 +568,12 @@ function expiry(view: PublishView, now: number): number {
   return view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000;
 }
 
-/** In place of a message that is only to be released: a store need not keep it. */
-function forgotten(): Message {
-  return { topic: "", view: new PublishView(), expiresAt: Infinity, publisher: undefined };
-}
-
-function messageOf({ frame, level5, expiresAt, publisher }: StoredMessage): Message {
-  const view = viewOf(frame, level5);
-  const topic = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
-    frame.subarray(view.topicAt, view.topicEnd),
-  );
-  return { topic, view, expiresAt, publisher };
-}
+/** Why a connection ends, or a packet is refused, while facts cannot be made safe. */
+export const UNSAFE: Refusal = {
+  code: 0x97,
+  rule: "limit/store",
+  message: "The Server cannot store anything at present",
+};
 
 /** The given limits over the defaults. */
 function limitsOf(given: Partial<Limits>): Limits {
@@ -575,6 +606,8 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   denied: true,
   limited: true,
   sessionEnded: true,
+  storeFailed: true,
+  storeRecovered: true,
   failed: true,
 };
 

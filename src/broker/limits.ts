@@ -99,6 +99,20 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "bytes of the messages waiting in one session",
     ),
+    residentMessagesMax: row(
+      1_000,
+      2,
+      COUNT,
+      "messages",
+      "of those that wait in a connected durable session, what memory holds; the rest is in the store alone",
+    ),
+    residentBytesMax: row(
+      1 * MIB,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "the same, in bytes",
+    ),
     outboundBytesMax: row(
       8 * MIB,
       4 * KIB,
@@ -136,6 +150,8 @@ export type LimitName =
   | "topicAliasesOutMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "residentMessagesMax"
+  | "residentBytesMax"
   | "outboundBytesMax"
   | "pendingBytesMax"
   | "subscriptionsPerSessionMax"

@@ -3,109 +3,175 @@
  * Knows the facts; refuses to know files. The model of what every store must bring back.
  * @module
  */
+import type { Message } from "../delivery/message.ts";
 import type {
   Commit,
   DeliveryRecord,
-  DeliveryStep,
+  SessionKey,
   SessionRecord,
   SessionStore,
-  StoredMessage,
   StoredSession,
   SubscriptionRecord,
 } from "./store.ts";
 
-type Stored = DeliveryRecord & { step: DeliveryStep; packetId: number };
-
 interface Kept {
+  readonly id: number;
   session: SessionRecord;
   subscriptions: Map<string, SubscriptionRecord>;
-  deliveries: Map<number, Stored>;
+  /** Those that wait and came by no Shared Subscription are brought back by `load()`. */
+  deliveries: Map<number, DeliveryRecord>;
   received: Set<number>;
 }
 
 /** Keeps everything until it is dropped. */
 export class MemoryStore implements SessionStore {
   #sessions: Map<string, Kept> = new Map();
-  #retained: Map<string, StoredMessage> = new Map();
+  #retained: Map<string, Message> = new Map();
+  #lastId = 0;
 
   /** Every session, as often as it is asked. */
   *sessions(): Iterable<StoredSession> {
-    for (const { session, subscriptions, deliveries, received } of this.#sessions.values()) {
+    for (const { id, session, subscriptions, deliveries, received } of this.#sessions.values()) {
+      const all = [...deliveries.values()].sort((a, b) => a.order - b.order);
+      const waiting = all.filter(waits);
       yield {
         session,
+        storeId: id,
         subscriptions: [...subscriptions.values()],
-        deliveries: [...deliveries.values()].sort((a, b) => a.order - b.order),
+        deliveries: all.filter((delivery) => !waits(delivery)).map(copyOf),
+        waiting: {
+          count: waiting.length,
+          bytes: waiting.reduce((sum, { message: { view } }) => sum + view.end - view.at, 0),
+          from: waiting[0]?.order ?? Infinity,
+        },
         received: [...received],
       };
     }
   }
 
   /** Every retained message, as often as it is asked. */
-  retainedMessages(): Iterable<StoredMessage> {
+  retainedMessages(): Iterable<Message> {
     return [...this.#retained.values()];
   }
 
+  /** Of what is there now. */
+  lastOrder(): number {
+    let last = 0;
+    for (const { deliveries } of this.#sessions.values()) {
+      for (const { order, released } of deliveries.values()) last = Math.max(last, order, released);
+    }
+    return last;
+  }
+
   /** Keeps the session; what is in it stays. */
-  saved(session: SessionRecord): void {
-    const kept = this.#sessions.get(session.clientId);
+  saved(key: SessionKey, session: SessionRecord): void {
+    const kept = this.#of(key);
     if (kept !== undefined) kept.session = session;
-    else {
-      const fresh = { session, subscriptions: new Map(), deliveries: new Map(), received: new Set<number>() };
-      this.#sessions.set(session.clientId, fresh);
+    else if (key.storeId === 0) {
+      const id = key.storeId = ++this.#lastId;
+      const fresh = {
+        id,
+        session,
+        subscriptions: new Map(),
+        deliveries: new Map(),
+        received: new Set<number>(),
+      };
+      this.#sessions.set(key.clientId, fresh);
     }
   }
 
   /** Forgets the session and what is in it. */
-  dropped(clientId: string): void {
-    this.#sessions.delete(clientId);
+  dropped(key: SessionKey): void {
+    if (this.#of(key) !== undefined) this.#sessions.delete(key.clientId);
+  }
+
+  /** Nothing if it is dropped, also if there is a new one of the same identifier. */
+  #of({ clientId, storeId }: SessionKey): Kept | undefined {
+    const kept = this.#sessions.get(clientId);
+    return kept?.id === storeId ? kept : undefined;
   }
 
   /** Keeps the subscription. */
-  subscribed(clientId: string, subscription: SubscriptionRecord): void {
-    this.#sessions.get(clientId)?.subscriptions.set(subscription.filter, subscription);
+  subscribed(key: SessionKey, subscription: SubscriptionRecord): void {
+    this.#of(key)?.subscriptions.set(subscription.filter, subscription);
   }
 
   /** Forgets the subscription. */
-  unsubscribed(clientId: string, filter: string): void {
-    this.#sessions.get(clientId)?.subscriptions.delete(filter);
+  unsubscribed(key: SessionKey, filter: string): void {
+    this.#of(key)?.subscriptions.delete(filter);
   }
 
   /** Keeps the message. */
-  queued(clientId: string, delivery: DeliveryRecord): void {
-    this.#sessions.get(clientId)?.deliveries.set(delivery.order, {
-      ...delivery,
-      step: "queued",
-      packetId: 0,
-    });
+  queued(key: SessionKey, delivery: DeliveryRecord): void {
+    this.#of(key)?.deliveries.set(delivery.order, copyOf(delivery));
   }
 
   /** Notes how far it has got. */
-  advanced(clientId: string, order: number, step: "sent" | "released", packetId: number): void {
-    const deliveries = this.#sessions.get(clientId)?.deliveries;
-    const delivery = deliveries?.get(order);
-    if (delivery !== undefined) deliveries!.set(order, { ...delivery, step, packetId });
+  advanced(key: SessionKey, delivery: DeliveryRecord): void {
+    const deliveries = this.#of(key)?.deliveries;
+    if (deliveries?.has(delivery.order)) deliveries.set(delivery.order, copyOf(delivery));
   }
 
   /** Forgets it. */
-  finished(clientId: string, order: number): void {
-    this.#sessions.get(clientId)?.deliveries.delete(order);
+  finished(key: SessionKey, { order }: DeliveryRecord): void {
+    this.#of(key)?.deliveries.delete(order);
   }
 
   /** Keeps or forgets the identifier. */
-  received(clientId: string, packetId: number, open: boolean): void {
-    const received = this.#sessions.get(clientId)?.received;
+  received(key: SessionKey, packetId: number, open: boolean): void {
+    const received = this.#of(key)?.received;
     if (open) received?.add(packetId);
     else received?.delete(packetId);
   }
 
   /** Keeps or forgets the retained message. */
-  retained(topic: string, message: StoredMessage | undefined): void {
+  retained(topic: string, message: Message | undefined): void {
     if (message === undefined) this.#retained.delete(topic);
     else this.#retained.set(topic, message);
+  }
+
+  /** At once. */
+  load(
+    key: SessionKey,
+    from: number,
+    messages: number,
+    bytes: number,
+    done: (deliveries: readonly DeliveryRecord[]) => void,
+  ): void {
+    const found: DeliveryRecord[] = [];
+    let sum = 0;
+    const all = [...this.#of(key)?.deliveries.values() ?? []];
+    for (const delivery of all.sort((a, b) => a.order - b.order)) {
+      if (delivery.order < from || !waits(delivery)) continue;
+      sum += delivery.message.view.end - delivery.message.view.at;
+      if (found.length >= messages || (found.length > 0 && sum > bytes)) break;
+      found.push(copyOf(delivery));
+    }
+    done(found);
   }
 
   /** Nothing is to be done. */
   commit(): Commit {
     return undefined;
   }
+}
+
+/** Whether it may be in the store alone. */
+function waits({ packetId, share }: DeliveryRecord): boolean {
+  return packetId === 0 && share === undefined;
+}
+
+function copyOf(delivery: DeliveryRecord): DeliveryRecord {
+  const { order, message, qos, retain, subscriptionIdentifiers, share, packetId, released } = delivery;
+  return {
+    order,
+    message,
+    qos,
+    retain,
+    subscriptionIdentifiers,
+    share,
+    packetId,
+    released,
+    storeState: 0,
+  };
 }

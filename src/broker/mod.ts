@@ -12,8 +12,10 @@ export type {
   Will,
 } from "../codec/packet.ts";
 export type { Rule } from "../codec/error.ts";
+export type { PublishView } from "../codec/publish_view.ts";
 export type { ReasonCode } from "../codec/reason_code.ts";
 export { type Random, seededRandom } from "../engine/random.ts";
+export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Counters, type MessageInit } from "./engine.ts";
 export type { Connection } from "./connection.ts";
@@ -35,10 +37,9 @@ export { MemoryStore } from "./memory_store.ts";
 export type {
   Commit,
   DeliveryRecord,
-  DeliveryStep,
+  SessionKey,
   SessionRecord,
   SessionStore,
-  StoredMessage,
   StoredSession,
   StoredWill,
   SubscriptionRecord,

@@ -164,6 +164,10 @@ export interface BrokerHooks {
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */
   sessionEnded?(clientId: string): void;
+  /** The store could not make facts safe: until it can, what depends on it is refused (0x97), and it is tried again. */
+  storeFailed?(error: unknown): void;
+  /** It can again. */
+  storeRecovered?(): void;
   /** An error that is ours or a hook's. */
   failed?(error: unknown): void;
 }

@@ -12,10 +12,9 @@ import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, drop, identifiersOf, messageInfo, type Outgoing, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
-import type { Broker } from "./engine.ts";
+import { type Broker, UNSAFE } from "./engine.ts";
 import type { KnownTopic, Match } from "./known_topics.ts";
 import type { Delivery, Session, Subscription } from "./session.ts";
-import { storedMessage } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** The first byte of a PUBLISH with QoS 0, DUP 0 and RETAIN 0. */
@@ -169,6 +168,11 @@ function publish(connection: Connection, frame: PublishView, now: number): void 
   if (view.qos > 0 && inUse(connection, session, view)) return;
   const refusal = forbidden(connection, view, topic);
   if (refusal !== undefined) return refuse(connection, view, refusal.code, refusal.rule, refusal.message);
+  const match = broker.topics.match(topic);
+  if (broker.failing && view.qos > 0 && needsStore(broker, session, view, match)) {
+    if (connection.level === 5) return refuse(connection, view, UNSAFE.code, UNSAFE.rule, UNSAFE.message);
+    throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // it has no way to say no
+  }
   const before = broker.facts;
   const outgoing: Outgoing = {
     view,
@@ -187,7 +191,6 @@ function publish(connection: Connection, frame: PublishView, now: number): void 
     }
   }
   const { qos, packetId } = view;
-  const match = broker.topics.match(topic);
   const receivers = match.empty ? 0 : route(broker, outgoing, match, session, now);
   broker.hooks.published?.(messageInfo(topic.name, view, view.bytes[view.at]!), connection.client, receivers);
   if (qos === 0) return;
@@ -201,12 +204,20 @@ function publish(connection: Connection, frame: PublishView, now: number): void 
   );
 }
 
+/** Whether taking this QoS 1 or 2 message over means that the store must be told of it. */
+function needsStore(broker: Broker, publisher: Session, view: PublishView, match: Match): boolean {
+  const keeps = ({ session, qos }: Subscription) => session.durable && qos > 0;
+  return (view.qos === 2 && publisher.durable) || (view.retain && broker.store !== undefined) ||
+    match.plain.some(keeps) || match.overlapping.some((all) => all.some(keeps)) ||
+    match.groups.some(({ members }) => members.some(keeps));
+}
+
 /** §4.3.3 remembers the identifier until PUBREL. */
 function open(broker: Broker, session: Session, packetId: number): void {
   (session.received ??= new Set()).add(packetId);
-  if (!session.kept || broker.store === undefined) return;
-  broker.store.received(session.clientId, packetId, true);
-  broker.facts++;
+  if (!session.durable) return;
+  broker.store!.received(session, packetId, true);
+  broker.told();
 }
 
 /** True if the identifier belongs to an open QoS 2 exchange, and the answer is given. */
@@ -214,8 +225,10 @@ function inUse(connection: Connection, session: Session, view: PublishView): boo
   const received = session.received;
   if (received === undefined) return false;
   if (received.has(view.packetId)) {
-    if (view.qos === 2) connection.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
-    else refuse(connection, view, 0x91, "2.2.1/in-use", "A QoS 2 message is open under this identifier");
+    if (view.qos === 2) {
+      if (connection.broker.unsafe) connection.hold(); // the first one may have come on another connection
+      connection.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
+    } else refuse(connection, view, 0x91, "2.2.1/in-use", "A QoS 2 message is open under this identifier");
     return true;
   }
   if (view.qos === 2 && received.size >= connection.receiveLimit) {
@@ -315,8 +328,8 @@ export function retain(
   const limit = broker.retained.set(outgoing.message);
   if (limit !== undefined) return limit as "retainedMessagesMax" | "retainedBytesMax";
   if (broker.store !== undefined) {
-    broker.store.retained(topic, storedMessage(outgoing.message));
-    broker.facts++;
+    broker.store.retained(topic, outgoing.message);
+    broker.told();
   }
   return undefined;
 }

@@ -3,22 +3,12 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { Life } from "../testing/life.ts";
+import { PublishView } from "../codec/publish_view.ts";
+import { Life, take } from "../testing/life.ts";
 import type { StubClient } from "../testing/pair.ts";
 
 const WILL = { topic: "w", payload: new Uint8Array(), qos: 1, retain: false } as const;
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
-
-/** What has come, short. */
-function take(client: StubClient): string[] {
-  client.pair.settle();
-  return client.inbox.splice(0).map((packet) => {
-    const name = Object.entries(PacketType).find(([, type]) => type === packet.type)![0];
-    const id = "packetId" in packet ? packet.packetId : "-";
-    if (packet.type !== PacketType.PUBLISH) return `${name} ${id}`;
-    return `${name} ${id}${packet.dup ? " dup" : ""} ${new TextDecoder().decode(packet.payload)}`;
-  });
-}
 
 describe("sessions", () => {
   for (const level of [3, 4, 5] as ProtocolLevel[]) {
@@ -176,24 +166,33 @@ describe("sessions", () => {
     assertEquals([life.pair.broker.facts, life.pair.broker.dirty], [0, false]);
   });
 
-  test("a session that ends with its connection is never stored", () => {
-    const life = new Life();
+  test("of a session that ends with its connection the store has its will, and nothing without one", () => {
     for (const init of [{ properties: {} }, { level: 4, cleanStart: true, properties: {} }] as const) {
-      const client = life.connect({ ...init, will: WILL });
-      client.subscribe("t", "$share/g/t");
-      client.publish({ topic: "t", qos: 2 });
-      client.acknowledge(PUBREC, 1);
-      client.unsubscribe("t");
-      client.lose();
-      assertEquals([life.pair.broker.facts, life.stored], [0, []]);
+      for (const will of [undefined, WILL]) {
+        const life = new Life();
+        const client = life.connect({ ...init, ...(will && { will }) });
+        const { facts } = life.pair.broker;
+        client.subscribe("t", "$share/g/t");
+        client.publish({ topic: "t", qos: 2 });
+        client.acknowledge(PUBREC, 1);
+        client.unsubscribe("t");
+        assertEquals([facts, life.pair.broker.facts], will ? [1, 1] : [0, 0]);
+        const stored = [...life.store.sessions()];
+        assertEquals(stored.map(({ session }) => session.will?.message.topic), will ? ["w"] : []);
+        for (const { subscriptions, deliveries, received } of stored) {
+          assertEquals([subscriptions, deliveries, received], [[], [], []]);
+        }
+        client.lose();
+        assertEquals(life.stored, []);
+      }
     }
   });
 
-  test("[MQTT-3.1.2-4] one that Clean Start, DISCONNECT or a shorter interval ended is gone from the store", () => {
+  test("[MQTT-3.1.2-4] one that Clean Start, DISCONNECT or its interval ended is gone from the store", () => {
     const ends: ((life: Life, client: StubClient) => void)[] = [
       (life) => life.connect({ cleanStart: true, properties: {} }),
       (_life, client) => client.disconnect(0, { sessionExpiryInterval: 0 }),
-      (life) => life.connect({ properties: {} }),
+      (life) => life.connect({ properties: {} }).lose(),
       (life, client) => (client.lose(), life.pair.advance(600_000)),
     ];
     for (const end of ends) {
@@ -205,6 +204,18 @@ describe("sessions", () => {
       life.pair.settle();
       assertEquals(life.stored, []);
     }
+  });
+
+  test("one that goes on with interval 0 ends with its connection, also by a restart", () => {
+    const life = new Life();
+    life.connect().subscribe("t");
+    const again = life.connect({ properties: {} });
+    assertEquals(again.connack?.sessionPresent, true);
+    life.publish({ topic: "t", qos: 1 });
+    assertEquals(life.stored, ["stub"]);
+    life.restart();
+    assertEquals(life.told.sessionsEnded, ["stub"]);
+    assertEquals([life.stored, life.connect().connack?.sessionPresent], [[], false]);
   });
 
   test("[MQTT-3.2.2-16] assigned identifiers do not meet those of before", () => {
@@ -224,13 +235,10 @@ describe("sessions", () => {
     life.publish({ topic: "t", qos: 2 });
     client.acknowledge(PUBREC, 1);
     const sessions = life.store.sessions.bind(life.store);
+    const nothing = { topic: "", view: new PublishView(), expiresAt: Infinity, publisher: undefined };
     life.store.sessions = function* () {
       for (const one of sessions()) {
-        const deliveries = one.deliveries.map((each) => ({
-          ...each,
-          message: { ...each.message, frame: new Uint8Array() },
-        }));
-        yield { ...one, deliveries };
+        yield { ...one, deliveries: one.deliveries.map((each) => ({ ...each, message: nothing })) };
       }
     };
     life.restart();

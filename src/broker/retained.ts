@@ -50,6 +50,14 @@ export class Retained {
     return this.#bytes;
   }
 
+  /** Makes `message` its topic's retained message, whatever the limits: it was there before they were set. */
+  restore(message: Message): void {
+    const entry = new RetainedEntry(this, message);
+    this.#tree.set(message.topic, entry);
+    this.#bytes += messageBytes(message);
+    this.#timers.schedule(entry, message.expiresAt);
+  }
+
   /** Makes `message` its topic's retained message [MQTT-3.3.1-5], or names the limit that forbids it. */
   set(message: Message): LimitName | undefined {
     const entry = this.#tree.get(message.topic);

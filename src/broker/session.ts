@@ -4,7 +4,7 @@
  * @module
  */
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
-import { type Message, messageBytes } from "../delivery/message.ts";
+import { type Message, MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
 import { Sender } from "../delivery/sender.ts";
 import type { Deadline } from "../engine/timers.ts";
@@ -12,7 +12,13 @@ import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
 import type { LimitName } from "./limits.ts";
 import type { SharedGroup } from "./shared.ts";
-import type { DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from "./store.ts";
+import type {
+  DeliveryRecord,
+  SessionKey,
+  SessionRecord,
+  StoredSession,
+  SubscriptionRecord,
+} from "./store.ts";
 import type { PendingWill } from "./will.ts";
 
 /** §3.1.2.11.2 a Session Expiry Interval that means never. */
@@ -36,7 +42,7 @@ export interface Subscription extends SubscriptionRecord {
 }
 
 /** §4.3 A QoS 1 or 2 message on its way to one session. */
-export interface Delivery {
+export class Delivery implements DeliveryRecord {
   readonly order: number;
   readonly message: Message;
   readonly qos: 1 | 2;
@@ -44,16 +50,36 @@ export interface Delivery {
   readonly subscriptionIdentifiers: readonly number[];
   /** §4.8.2 the Shared Subscription it came by. */
   readonly group: SharedGroup | undefined;
-  /** 0 until it is sent for the first time. */
-  packetId: number;
-  /** §4.3.3 which PUBREC of the session came for it, counted; 0 until then. */
-  released: number;
+  packetId = 0;
+  released = 0;
+  storeState = 0;
+
+  constructor(
+    order: number,
+    message: Message,
+    qos: 1 | 2,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    group: SharedGroup | undefined,
+  ) {
+    this.order = order;
+    this.message = message;
+    this.qos = qos;
+    this.retain = retain;
+    this.subscriptionIdentifiers = subscriptionIdentifiers;
+    this.group = group;
+  }
+
+  get share(): string | undefined {
+    return this.group?.filter.text;
+  }
 }
 
 /** §4.1 One session; `due()` ends it. */
-export class Session implements Deadline {
+export class Session implements Deadline, SessionKey {
   heapIndex = -1;
   heapTime = 0;
+  storeId = 0;
   readonly clientId: string;
   level: ProtocolLevel;
   /** The Network Connection, undefined while there is none. */
@@ -61,12 +87,23 @@ export class Session implements Deadline {
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   expirySeconds = 0;
   ended = false;
-  /** Whether the store knows of it. */
+  /** Whether the store has a record of it: of a durable one, or for its will. */
   stored = false;
+  /** Whether the store is told what is in it: it has, or has had, a Session Expiry Interval above 0. */
+  durable = false;
   readonly subscriptions: Map<string, Subscription> = new Map();
-  /** Messages that wait for room; made when the first has to. */
+  /** Messages that wait for room, in order; made when the first has to. Some may be in the store alone (waiting.ts). */
   queue: Queue<Delivery> | undefined;
-  queuedBytes = 0;
+  /** What they count for in `queuedBytesMax`. */
+  residentBytes = 0;
+  /** How many wait in the store alone. */
+  spilled = 0;
+  /** What these count for. */
+  spilledBytes = 0;
+  /** The `order` that the first of those has, or a lower one that no other message in the store alone has. */
+  spilledFrom: number = Infinity;
+  /** Some of those are on their way back. */
+  loading = false;
   /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */
   resend: Queue<Delivery> | undefined;
   /** §4.3 made at the first QoS 1 or 2 message. */
@@ -75,8 +112,6 @@ export class Session implements Deadline {
   received: Set<number> | undefined;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
-  /** The next `Delivery.order`. */
-  order = 1;
   /** Limits that have been reported for this session since its last CONNECT. */
   limited: Set<LimitName> | undefined;
   readonly #broker: Broker;
@@ -87,14 +122,14 @@ export class Session implements Deadline {
     this.level = level;
   }
 
-  /** Whether it outlives its connection, and so whether its state is told to the store. */
+  /** Whether it outlives its connection. */
   get kept(): boolean {
     return this.expirySeconds > 0;
   }
 
   /** Messages that wait for room. */
   get queued(): number {
-    return this.queue === undefined ? 0 : this.queue.length;
+    return this.spilled + (this.queue === undefined ? 0 : this.queue.length);
   }
 
   /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
@@ -112,6 +147,11 @@ export class Session implements Deadline {
     if (this.heapIndex >= 0 && this.heapTime <= now) this.due(now);
   }
 
+  /** What those count for in `queuedBytesMax`. */
+  get queuedBytes(): number {
+    return this.residentBytes + this.spilledBytes;
+  }
+
   /** The open exchanges towards the Client. */
   exchanges(): Sender<Delivery> {
     return (this.sender ??= new Sender());
@@ -120,27 +160,42 @@ export class Session implements Deadline {
   /** Appends to the queue; the caller has asked `hasRoom()`. */
   enqueue(delivery: Delivery): void {
     (this.queue ??= new Queue()).push(delivery);
-    this.queuedBytes += messageBytes(delivery.message);
+    this.residentBytes += messageBytes(delivery.message);
   }
 
   /** Takes the first of the queue. */
   dequeue(): Delivery | undefined {
     const delivery = this.queue?.shift();
-    if (delivery !== undefined) this.queuedBytes -= messageBytes(delivery.message);
+    if (delivery !== undefined) this.residentBytes -= messageBytes(delivery.message);
     return delivery;
   }
 
   /** Takes out of the queue what `test` accepts. */
   extract(test: (delivery: Delivery) => boolean): Delivery[] {
     const out = this.queue?.extract(test) ?? [];
-    for (const delivery of out) this.queuedBytes -= messageBytes(delivery.message);
+    for (const delivery of out) this.residentBytes -= messageBytes(delivery.message);
     return out;
+  }
+
+  /** What the store alone has of it. */
+  spill({ count, bytes, from }: StoredSession["waiting"]): void {
+    if (count === 0) return;
+    this.spilled += count;
+    this.spilledBytes += bytes + count * MESSAGE_OVERHEAD_BYTES;
+    this.spilledFrom = Math.min(this.spilledFrom, from);
+  }
+
+  /** Nothing waits in the store alone any more. */
+  forgetSpilled(): void {
+    this.spilled = this.spilledBytes = 0;
+    this.spilledFrom = Infinity;
   }
 
   /** Lets go of every message: a topic may still remember an ended session for a while. */
   clear(): void {
     this.queue = undefined;
-    this.queuedBytes = 0;
+    this.residentBytes = 0;
+    this.forgetSpilled();
     this.sender = undefined;
     this.received = undefined;
   }
@@ -154,33 +209,10 @@ export class Session implements Deadline {
       expirySeconds: this.expirySeconds,
       expiresAt,
       will: will && {
-        message: storedMessage(will.message),
+        message: will.message,
         delaySeconds: will.delaySeconds,
         dueAt: this.pendingWill?.heapTime,
       },
     };
   }
-}
-
-/** A message for the store. */
-export function storedMessage(message: Message): StoredMessage {
-  const { bytes, at, end, level5 } = message.view;
-  return {
-    frame: bytes.subarray(at, end),
-    level5,
-    expiresAt: message.expiresAt,
-    publisher: message.publisher,
-  };
-}
-
-/** A delivery for the store. */
-export function storedDelivery(delivery: Delivery): DeliveryRecord {
-  return {
-    order: delivery.order,
-    message: storedMessage(delivery.message),
-    qos: delivery.qos,
-    retain: delivery.retain,
-    subscriptionIdentifiers: delivery.subscriptionIdentifiers,
-    share: delivery.group?.filter.text,
-  };
 }

@@ -3,27 +3,24 @@
  * Knows the shape of the facts; refuses to know files, and who decides what is worth keeping.
  * @module
  */
-import type { ProtocolLevel, QoS, SubscriptionOptions } from "../codec/packet.ts";
+import type { ProtocolLevel, SubscriptionOptions } from "../codec/packet.ts";
+import type { Message } from "../delivery/message.ts";
 
 /** Done at once, or later: until then the acknowledgements that stand on it wait. */
 export type Commit = void | Promise<void>;
 
-/** §3.3 a message as it was published: one PUBLISH frame in the layout of level 4 or 5. */
-export interface StoredMessage {
-  /** The whole PUBLISH, fixed header included; its Packet Identifier means nothing. */
-  readonly frame: Uint8Array;
-  /** Whether it has properties. */
-  readonly level5: boolean;
-  /** ms since the epoch, Infinity if it does not expire. */
-  readonly expiresAt: number;
-  /** Client Identifier of the publisher, for No Local. */
-  readonly publisher: string | undefined;
+/** A session as facts name it. */
+export interface SessionKey {
+  /** §3.1.3.1 */
+  readonly clientId: string;
+  /** For the store alone: 0 until it has given the session a number. */
+  storeId: number;
 }
 
 /** §3.1.2.5 a Will Message that waits for its delay or for the end of the connection. */
 export interface StoredWill {
   /** Its expiry counts from when it is published. */
-  readonly message: StoredMessage;
+  readonly message: Message;
   /** §3.1.3.2.2 seconds. */
   readonly delaySeconds: number;
   /** ms since the epoch; undefined while the Client is connected. */
@@ -36,7 +33,7 @@ export interface SessionRecord {
   readonly clientId: string;
   /** Of the last connection. */
   readonly level: ProtocolLevel;
-  /** Seconds; 0xFFFFFFFF is never. */
+  /** Seconds; 0xFFFFFFFF is never, 0 ends with the connection: only its will outlives a crash. */
   readonly expirySeconds: number;
   /** ms since the epoch; undefined while the Client is connected, Infinity for never. */
   readonly expiresAt: number | undefined;
@@ -52,65 +49,92 @@ export interface SubscriptionRecord extends SubscriptionOptions {
   readonly identifier: number;
 }
 
-/** §4.3 how far a message has got on its way to a Client. */
-export type DeliveryStep = "queued" | "sent" | "released";
-
-/** A QoS 1 or 2 message on its way to a Client. */
+/**
+ * §4.3 A QoS 1 or 2 message on its way to a Client. It waits while `packetId` is 0, then it is sent, and once `released` is
+ * above 0 (QoS 2) its payload is needed no more. The object lives and changes: a store that reads it later finds the
+ * later state, which is the one to keep.
+ */
 export interface DeliveryRecord {
-  /** Unique in its session, ascending in the order of delivery. */
+  /** Unique among all deliveries of the store, ascending in the order of delivery. */
   readonly order: number;
   /** What is on its way. */
-  readonly message: StoredMessage;
-  /** At which it is sent: 1 or 2. */
-  readonly qos: QoS;
+  readonly message: Message;
+  /** At which it is sent. */
+  readonly qos: 1 | 2;
   /** The flag it is sent with. */
   readonly retain: boolean;
   /** §3.3.2.3.8 */
   readonly subscriptionIdentifiers: readonly number[];
   /** The filter of the Shared Subscription that it came by. */
   readonly share: string | undefined;
+  /** §2.2.1 0 until it is sent for the first time. */
+  readonly packetId: number;
+  /** §4.3.3 a number from the same count as `order`, taken when its PUBREC came; 0 until then. */
+  readonly released: number;
+  /** For the store alone: 0 until it has been told of it. */
+  storeState: number;
 }
 
 /** A session as it comes back. */
 export interface StoredSession {
   /** As it was last saved. */
   readonly session: SessionRecord;
+  /** Its number in the store. */
+  readonly storeId: number;
   /** All of them. */
   readonly subscriptions: readonly SubscriptionRecord[];
-  /** In ascending order. `packetId` is 0 while the step is `queued`; `released` ones may lack their message. */
-  readonly deliveries:
-    readonly (DeliveryRecord & { readonly step: DeliveryStep; readonly packetId: number })[];
+  /** In ascending order: those sent, and those that came by a Shared Subscription. Released ones may lack their message. */
+  readonly deliveries: readonly DeliveryRecord[];
+  /** The others, which wait: how many, the bytes of their PUBLISH frames, and the first `order` (Infinity if none). */
+  readonly waiting: { readonly count: number; readonly bytes: number; readonly from: number };
   /** §4.3.3 identifiers of QoS 2 messages received and not yet released. */
   readonly received: readonly number[];
 }
 
 /**
- * Records facts in the order of the calls; `commit()` makes all of them safe together. Memory is the truth: nothing is
- * read back but at the start. Facts are told of sessions whose Session Expiry Interval is above 0, and of no others.
+ * Records facts in the order of the calls; `commit()` makes all of them safe together. Memory is the truth, but for
+ * messages that wait in a session and came by no Shared Subscription: those may be in the store alone, until `load()`.
+ * What is in a session is told if its Session Expiry Interval is or was above 0.
  */
 export interface SessionStore {
   /** Every session that was saved and not dropped. Called once, before anything else. */
   sessions(): Iterable<StoredSession>;
-  /** Every retained message. Called once, before anything else. */
-  retainedMessages(): Iterable<StoredMessage>;
+  /** Every retained message. Called once, after `sessions()`, before anything else. */
+  retainedMessages(): Iterable<Message>;
+  /** The highest `order` or `released` there is, 0 if none. Called once, after `sessions()`. */
+  lastOrder(): number;
   /** A session is new or changed; what is in it stays. */
-  saved(session: SessionRecord): void;
+  saved(key: SessionKey, session: SessionRecord): void;
   /** A session is over, with all that is in it. */
-  dropped(clientId: string): void;
+  dropped(key: SessionKey): void;
   /** A subscription is new or replaced. */
-  subscribed(clientId: string, subscription: SubscriptionRecord): void;
+  subscribed(key: SessionKey, subscription: SubscriptionRecord): void;
   /** A subscription is gone. */
-  unsubscribed(clientId: string, filter: string): void;
-  /** A message waits for the Client. */
-  queued(clientId: string, delivery: DeliveryRecord): void;
-  /** It was sent under this identifier, or (QoS 2) PUBREC came and its payload is needed no more. */
-  advanced(clientId: string, order: number, step: "sent" | "released", packetId: number): void;
+  unsubscribed(key: SessionKey, filter: string): void;
+  /** A message is on its way to the Client, or waits for it. */
+  queued(key: SessionKey, delivery: DeliveryRecord): void;
+  /** It was sent, or released. */
+  advanced(key: SessionKey, delivery: DeliveryRecord): void;
   /** It is acknowledged, or given up. */
-  finished(clientId: string, order: number): void;
+  finished(key: SessionKey, delivery: DeliveryRecord): void;
   /** A QoS 2 message came in under this identifier (true), or PUBREL came for it (false). */
-  received(clientId: string, packetId: number, open: boolean): void;
+  received(key: SessionKey, packetId: number, open: boolean): void;
   /** The topic's retained message is this one, or none. */
-  retained(topic: string, message: StoredMessage | undefined): void;
-  /** Makes all facts told so far safe; undefined if they are already. */
+  retained(topic: string, message: Message | undefined): void;
+  /**
+   * Brings back messages that wait in a session and came by no Shared Subscription, in ascending order, from `from` on: as
+   * many as there are, up to `messages` of them or, but for the first, `bytes` of frames. `done` is called at once or later.
+   */
+  load(
+    key: SessionKey,
+    from: number,
+    messages: number,
+    bytes: number,
+    done: (deliveries: readonly DeliveryRecord[]) => void,
+  ): void;
+  /**
+   * Makes all facts told so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
+   * again, with the facts told since.
+   */
   commit(): Commit;
 }

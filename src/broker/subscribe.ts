@@ -11,7 +11,7 @@ import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
 import type { Connection } from "./connection.ts";
 import { deliverRetained } from "./deliver.ts";
-import type { Broker } from "./engine.ts";
+import { type Broker, UNSAFE } from "./engine.ts";
 import { reasonString, type Refusal } from "./options.ts";
 import { NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
@@ -88,6 +88,7 @@ function forbidden(
   const { broker } = connection;
   const { options, limits } = broker;
   const session = connection.session!;
+  if (broker.failing && session.durable) return UNSAFE;
   if (typeof filter === "string") {
     return refusal(0x8f, filter, `Topic Filter ${JSON.stringify(request.filter)} is not valid`);
   }
@@ -154,8 +155,8 @@ export function subscribe(
   const { qos, noLocal, retainAsPublished, retainHandling, identifier } = record;
   Object.assign(subscription, { qos, noLocal, retainAsPublished, retainHandling, identifier });
   subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];
-  if (session.kept && broker.store !== undefined) {
-    broker.store.subscribed(session.clientId, {
+  if (session.durable) {
+    broker.store!.subscribed(session, {
       filter: filter.text,
       qos,
       noLocal,
@@ -163,7 +164,7 @@ export function subscribe(
       retainHandling,
       identifier,
     });
-    broker.facts++;
+    broker.told();
   }
   return subscription;
 }
@@ -200,9 +201,9 @@ export function unsubscribePacket(connection: Connection, packet: Unsubscribe): 
     const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]
     if (subscription === undefined) return 0x11;
     unsubscribe(broker, session, subscription);
-    if (session.kept && broker.store !== undefined) {
-      broker.store.unsubscribed(session.clientId, filter);
-      broker.facts++;
+    if (session.durable) {
+      broker.store!.unsubscribed(session, filter);
+      broker.told();
     }
     broker.hooks.unsubscribed?.(connection.client!, filter);
     return 0;

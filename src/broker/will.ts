@@ -6,7 +6,7 @@
 import { encodePublish } from "../codec/publish.ts";
 import type { ProtocolLevel, PublishProperties, Will, WillProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { PublishView } from "../codec/publish_view.ts";
+import { type PublishView, viewOf } from "../codec/publish_view.ts";
 import { Writer } from "../codec/writer.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Deadline } from "../engine/timers.ts";
@@ -40,15 +40,6 @@ export function frameOf(
   const packet = { type: PacketType.PUBLISH, dup: false, ...pick(message), properties };
   encodePublish(writer, message.qos === 0 ? packet : { ...packet, packetId: 1 }, level);
   return viewOf(writer.bytes().slice(), level === 5);
-}
-
-/** The view of a whole PUBLISH frame that owns its bytes. */
-export function viewOf(frame: Uint8Array, level5: boolean): PublishView {
-  let body = 1;
-  while (frame[body++]! > 127);
-  const view = new PublishView();
-  view.aim(frame, 0, body, frame.length, level5);
-  return view;
 }
 
 function pick(message: { topic: string; payload: Uint8Array; qos: 0 | 1 | 2; retain: boolean }) {

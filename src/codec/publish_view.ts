@@ -222,6 +222,18 @@ export class PublishView {
   }
 }
 
+/**
+ * The view of one whole PUBLISH frame.
+ * @throws {PeerError} as `aim()`.
+ */
+export function viewOf(frame: Uint8Array, level5: boolean): PublishView {
+  let body = 1;
+  while (frame[body++]! > 127);
+  const view = new PublishView();
+  view.aim(frame, 0, body, frame.length, level5);
+  return view;
+}
+
 /** The bytes of nothing; shared, and nobody can write into it. */
 export const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 

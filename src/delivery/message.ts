@@ -9,7 +9,7 @@ import { EMPTY, type PublishView } from "../codec/publish_view.ts";
  * Bytes that a message costs beside its frame: its objects (0.9 KB on V8, 0.6 KB on JavaScriptCore), and the slab that
  * one small frame may hold back.
  */
-const OVERHEAD_BYTES = 1024;
+export const MESSAGE_OVERHEAD_BYTES: number = 1024;
 /** Small frames share buffers of this size. */
 const SLAB_BYTES = 1024;
 /** Larger ones have their own. */
@@ -28,7 +28,7 @@ export interface Message {
 
 /** What a message, kept or still in its chunk, counts for in the limits on bytes. */
 export function messageBytes({ view }: { readonly view: PublishView }): number {
-  return view.end - view.at + OVERHEAD_BYTES;
+  return view.end - view.at + MESSAGE_OVERHEAD_BYTES;
 }
 
 /** Keeps frames beyond the call that brought them. A buffer for each small one would cost V8 over a microsecond. */

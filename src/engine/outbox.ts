@@ -130,6 +130,21 @@ export class Outbox {
     return true;
   }
 
+  /** Drops the bytes from `position` on, which the sink has not been offered. */
+  truncate(position: number): void {
+    let drop = this.position - position;
+    const tail = Math.min(drop, this.#end - this.#start);
+    this.#end -= tail;
+    for (drop -= tail; drop > 0;) {
+      const piece = this.#pieces!.pop()!;
+      const cut = Math.min(drop, piece.length);
+      if (cut < piece.length) this.#pieces!.push(piece.subarray(0, piece.length - cut));
+      if (this.#pieces!.length === 0) this.#pieces = undefined;
+      this.#sealed -= cut;
+      drop -= cut;
+    }
+  }
+
   /** Drops everything that is not taken. */
   clear(): void {
     this.#pieces = undefined;

@@ -55,6 +55,7 @@ export class Driver {
     this.broker = broker;
     this.#clock = options.clock ?? wallClock;
     this.#endOfTurn = options.endOfTurn ?? setImmediate;
+    broker.outside = (action) => this.run((_, now) => action(now));
     this.#after();
   }
 

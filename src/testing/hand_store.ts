@@ -1,0 +1,107 @@
+/**
+ * A store in the hands of a test: that says when a commit is done or fails and when a page comes, and finds what a crash leaves.
+ * Knows `MemoryStore`; refuses to know what should be in it.
+ * @module
+ */
+import { assert } from "@std/assert";
+import { type Commit, type DeliveryRecord, MemoryStore, type SessionKey } from "../broker/mod.ts";
+
+/** As fast as memory until the test wants otherwise. */
+export class HandStore extends MemoryStore {
+  /** Commits are done when `settle()` says so. */
+  slow = false;
+  /** Commits fail, at once. */
+  broken = false;
+  /** Pages come when `bring()` says so. */
+  late = false;
+  commits = 0;
+  #pending: ((error?: Error) => void) | undefined;
+  #pages: (() => void)[] = [];
+  #safe: MemoryStore = new MemoryStore();
+
+  /** What another process finds after this one has died now. */
+  crashed(): HandStore {
+    const left = new HandStore();
+    copy(this.#safe, left);
+    left.commit();
+    left.commits = 0;
+    return left;
+  }
+
+  /** Makes safe what is told so far, as it is now. */
+  override commit(): Commit {
+    this.commits++;
+    if (this.broken) throw new Error("disk full");
+    const covered = new MemoryStore();
+    copy(this, covered);
+    if (!this.slow) {
+      this.#safe = covered;
+      return undefined;
+    }
+    assert(this.#pending === undefined, "two commits at a time");
+    // Not a promise: what follows from it follows at once.
+    const later = {
+      then: (done: () => void, failed: (error: Error) => void): void => {
+        this.#pending = (error) => {
+          this.#pending = undefined;
+          if (error !== undefined) return failed(error);
+          this.#safe = covered;
+          done();
+        };
+      },
+    };
+    return later as unknown as Promise<void>;
+  }
+
+  /** Whether a commit is under way. */
+  get isCommitting(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Ends the commit under way. */
+  settle(error?: Error): void {
+    assert(this.#pending !== undefined, "no commit is under way");
+    this.#pending(error);
+  }
+
+  /** How many pages are asked for. */
+  get pagesAsked(): number {
+    return this.#pages.length;
+  }
+
+  /** Reads the page at once, and hands it over at once or by `bring()`. */
+  override load(
+    key: SessionKey,
+    from: number,
+    messages: number,
+    bytes: number,
+    done: (deliveries: readonly DeliveryRecord[]) => void,
+  ): void {
+    super.load(key, from, messages, bytes, (found) => {
+      if (this.late) this.#pages.push(() => done(found));
+      else done(found);
+    });
+  }
+
+  /** Hands over the first page that is asked for; false if there is none. */
+  bring(): boolean {
+    const page = this.#pages.shift();
+    page?.();
+    return page !== undefined;
+  }
+}
+
+/** Tells one store what is in the other. */
+function copy(from: MemoryStore, to: MemoryStore): void {
+  for (const { session, storeId, subscriptions, deliveries, received } of from.sessions()) {
+    const key = { clientId: session.clientId, storeId: 0 };
+    to.saved(key, session);
+    for (const one of subscriptions) to.subscribed(key, one);
+    for (const one of deliveries) to.queued(key, one);
+    MemoryStore.prototype.load.call(from, { ...key, storeId }, 0, Infinity, Infinity, (waiting) => {
+      for (const one of waiting) to.queued(key, one);
+    });
+    for (const id of received) to.received(key, id, true);
+  }
+  for (const message of from.retainedMessages()) to.retained(message.topic, message);
+}
