@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import { environment } from "./environment.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
@@ -17,9 +18,11 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
 };
 
-const [first, ...rest] = process.argv.slice(2);
-const named = first !== undefined && !first.startsWith("-");
-process.exit(await run(named ? first : "serve", named ? rest : process.argv.slice(2)));
+if (isMainThread) {
+  const [first, ...rest] = process.argv.slice(2);
+  const named = first !== undefined && !first.startsWith("-");
+  process.exit(await run(named ? first : "serve", named ? rest : process.argv.slice(2)));
+} else await import("../store/worker.ts"); // compiled to one file, it is the script of its threads too
 
 /** Does a command; gives the exit status. */
 async function run(name: string, args: readonly string[]): Promise<number> {

@@ -5,6 +5,7 @@
  */
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
 import { DEFAULT_LISTEN } from "../runtime/address.ts";
+import type { Durability } from "../store/mod.ts";
 import type { Environment } from "./environment.ts";
 import {
   CallError,
@@ -23,6 +24,9 @@ export { CallError, type OptionGroup, type OptionRow, variableOf };
 interface LimitOption extends OptionRow {
   readonly limit?: LimitName;
 }
+
+/** Where sessions and messages are, if nothing else is said. */
+export const DEFAULT_DATA = "./plumb-data";
 
 /** Names of limits that people know from other brokers. */
 const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly also: string }>> = {
@@ -65,7 +69,28 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
   {
     title: "Sessions and retained messages",
     rows: [
-      { name: "memory", kind: "flag", about: "keep them in memory only, as is done so far in any case" },
+      {
+        name: "data",
+        kind: "text",
+        value: "DIR",
+        default: DEFAULT_DATA,
+        about: "the directory where they are kept; made if it is not there",
+      },
+      { name: "memory", kind: "flag", about: "keep them in memory only: with the process they end" },
+      {
+        name: "durability",
+        kind: "text",
+        value: "LEVEL",
+        default: "fsync",
+        about:
+          "what an acknowledgement waits for: fsync (it is on the disk), os (the system has it: only a power cut loses it) " +
+          "or interval=MS (nothing: the last MS milliseconds may be lost)",
+      },
+      {
+        name: "strict-store",
+        kind: "flag",
+        about: "do not start with a damaged store; else it is set aside and what can be saved is saved",
+      },
     ],
   },
   {
@@ -121,6 +146,10 @@ export interface Settings {
   readonly version: boolean;
   readonly listen: readonly string[];
   readonly limits: Partial<Limits>;
+  /** The data directory; undefined for memory only. */
+  readonly data: string | undefined;
+  readonly durability: Durability;
+  readonly strictStore: boolean;
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
 }
@@ -142,9 +171,24 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     version: one("version") === "true",
     listen: listenOf(given.get("listen"), one("listen-addr"), one("port")),
     limits,
+    data: dataOf(one("data"), one("memory") === "true"),
+    durability: durabilityOf(one("durability") ?? "fsync"),
+    strictStore: one("strict-store") === "true",
     logLevel: (one("log-level") ?? "info") as Settings["logLevel"],
     logFormat: (one("log-format") ?? "logfmt") as Settings["logFormat"],
   };
+}
+
+function dataOf(data: string | undefined, memory: boolean): string | undefined {
+  if (memory && data !== undefined) throw new CallError("--data and --memory exclude each other");
+  return memory ? undefined : data ?? DEFAULT_DATA;
+}
+
+function durabilityOf(level: string): Durability {
+  if (level === "fsync" || level === "os") return level;
+  const ms = Number(/^interval=(\d{1,7})$/.exec(level)?.[1] ?? 0);
+  if (ms > 0) return ms;
+  throw new CallError(`--durability takes fsync, os or interval=MS, not ${JSON.stringify(level)}`);
 }
 
 /** The short form is a listener besides those with URLs, and the only one when nothing is said. */
@@ -163,7 +207,10 @@ function kebab(name: string): string {
 export function helpText(): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
-    "plumb audit URL         holds a broker against the standard; plumb audit -h tells more",
+    "plumb audit URL         holds a broker against the standard; plumb audit -h tells more\n" +
+    "plumb backup FILE       copies the data of a broker, which may go on meanwhile\n" +
+    "plumb verify            checks them\n" +
+    "plumb compact           gives room in their file back to the disk",
     ...flagsHelp(OPTIONS),
     "Every flag has an environment variable: --log-level is PLUMB_LOG_LEVEL. The command line wins.",
     "Exit status: 0 all well, 1 the work failed, 2 the call was wrong.",

@@ -20,6 +20,9 @@ describe("settingsOf()", () => {
       version: false,
       listen: ["mqtt://localhost:1883"],
       limits: {},
+      data: "./plumb-data",
+      durability: "fsync",
+      strictStore: false,
       logLevel: "info",
       logFormat: "logfmt",
     }));

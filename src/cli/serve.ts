@@ -6,6 +6,7 @@
 import process from "node:process";
 import { type BrokerHooks, type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
 import { AddressError, ListenError, serve, type Server } from "../runtime/serve.ts";
+import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
 import { CallError, type Settings } from "./options.ts";
@@ -24,16 +25,74 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function serveCommand(settings: Settings, log: Log): Promise<void> {
   const stopped = signal((name) => log.info("stopping", { signal: name }));
-  const server = await start(settings, log);
-  for (const url of server.addresses) log.info("listening", { url });
-  await stopped;
-  await server.close();
+  const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
+  try {
+    const server = await start(settings, store, log);
+    for (const url of server.addresses) log.info("listening", { url });
+    await stopped;
+    await server.close();
+  } finally {
+    await store?.close().catch((error: Error) =>
+      log.error("not everything could be stored", { error: error.message })
+    );
+  }
   log.info("stopped");
 }
 
-async function start({ listen, limits }: Settings, log: Log): Promise<Server> {
+/** What is there of sessions and messages. */
+async function open(data: string, { durability, strictStore }: Settings, log: Log): Promise<SqliteStore> {
+  const { openStore, StoreError } = await import("../store/mod.ts");
   try {
-    return await serve({ listen, limits: fitting(limits, log), hooks: hooksFor(log) });
+    const own = new URL(import.meta.url);
+    const isBundled = !own.pathname.endsWith("/cli/serve.ts");
+    return openStore(data, {
+      durability,
+      strict: strictStore,
+      ...(isBundled && { worker: own }),
+      onEvent: (event) => {
+        const { path } = event;
+        if (event.kind === "made") return log.info("store made", { path });
+        const { why } = event;
+        if (event.kind === "damaged") {
+          return log.error("store damaged; a restart saves what can be saved", { path, why });
+        }
+        log.error("store damaged, set aside", { path, to: event.to, why, ...event.saved });
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new WorkError(`${error.message}${ADVICE[error.trouble] ?? ""}`);
+  }
+}
+
+/** What to do about it. */
+const ADVICE: Partial<Record<StoreTrouble, string>> = {
+  locked: "; choose another directory with --data",
+  unwritable: "; choose another directory with --data, or --memory to go without",
+  newer: "; run the version that wrote it, or choose another directory with --data",
+  foreign: "; choose another directory with --data",
+  corrupt: "; without --strict-store it is set aside and what can be saved is saved",
+};
+
+async function start(
+  { listen, limits }: Settings,
+  store: SqliteStore | undefined,
+  log: Log,
+): Promise<Server> {
+  try {
+    const begun = performance.now();
+    const server = await serve({
+      listen,
+      limits: fitting(limits, log),
+      hooks: hooksFor(log),
+      ...(store && { store }),
+    });
+    const { sessions, retained } = server.broker;
+    if (store !== undefined) {
+      const ms = Math.round(performance.now() - begun);
+      log.info("store read", { sessions: sessions.size, retained: retained.size, ms });
+    }
+    return server;
   } catch (error) {
     if (error instanceof AddressError) throw new CallError(`--listen: ${error.message}`);
     if (!(error instanceof ListenError)) throw error;
@@ -94,6 +153,11 @@ function hooksFor(log: Log): BrokerHooks {
       }),
     refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
+    storeFailed: (error) =>
+      log.error("store failed: QoS 1 and 2 are refused", {
+        error: error instanceof Error ? error.message : String(error),
+      }),
+    storeRecovered: () => log.warn("store recovered"),
     failed: (error) =>
       log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
   };

@@ -1,0 +1,131 @@
+/**
+ * Where batches go: to the file in this thread, or in one of its own.
+ * Knows their order and what is to be tried again; refuses to know what is in them.
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { Database, Sync } from "./database.ts";
+import { type StoreError, type StoreTrouble, troubleWith } from "./error.ts";
+
+/** What a disk tells, at once or later. */
+export interface DiskEvents {
+  /** So many batches have been made safe, counted from the first. */
+  applied(count: number): void;
+  /** The next batch could not be: it waits for `retry()`, and the others behind it. */
+  failed(error: StoreError): void;
+  /** The file is damaged: something in it cannot be read. The rest goes on. */
+  damaged(error: StoreError): void;
+  /** The answer to a `load()`. */
+  loaded(request: number, page: Uint8Array<ArrayBuffer>): void;
+}
+
+/** A page of waiting deliveries that is asked for. */
+export interface LoadRequest {
+  readonly request: number;
+  readonly session: number;
+  readonly from: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Takes batches; what is asked later is answered with what was given before. */
+export interface Disk {
+  /** Makes a batch safe; it is the disk's from now on. */
+  apply(batch: Uint8Array<ArrayBuffer>): void;
+  /** Tries again what failed. */
+  retry(): void;
+  /** Asks for a page. */
+  load(request: LoadRequest): void;
+  /** Closes the file. */
+  close(): Promise<void>;
+}
+
+/** How a worker is told what to do. Buffers, not views of them: Deno looks at every element of those. */
+export type DiskCall =
+  | { readonly apply: ArrayBuffer; readonly length: number }
+  | { readonly load: LoadRequest }
+  | { readonly retry: true }
+  | { readonly close: true };
+
+/** What it answers. */
+export type DiskAnswer =
+  | { readonly applied: number }
+  | { readonly failed: string; readonly trouble: StoreTrouble }
+  | { readonly damaged: string }
+  | { readonly loaded: number; readonly page: ArrayBuffer; readonly length: number }
+  | { readonly closed: true };
+
+/** What a worker needs to begin. */
+export interface DiskStart {
+  readonly plumbStore: { readonly path: string; readonly sync: Sync };
+}
+
+/** A disk in this thread: every call takes as long as the file does. */
+export class LocalDisk implements Disk {
+  readonly #database: Database;
+  readonly #events: DiskEvents;
+  #batches: Uint8Array[] = [];
+  #applied = 0;
+  #stuck = false;
+  #tidying = false;
+
+  constructor(database: Database, events: DiskEvents) {
+    this.#database = database;
+    this.#events = events;
+    this.#tidySoon();
+  }
+
+  apply(batch: Uint8Array<ArrayBuffer>): void {
+    this.#batches.push(batch);
+    if (!this.#stuck) this.#run();
+  }
+
+  retry(): void {
+    this.#run();
+  }
+
+  load({ request, session, from, messages, bytes }: LoadRequest): void {
+    let page = new Uint8Array();
+    try {
+      page = this.#database.page(session, from, messages, bytes, (error) => this.#events.damaged(error));
+    } catch (error) {
+      this.#events.damaged(troubleWith(this.#database.path, error));
+    }
+    this.#events.loaded(request, page);
+  }
+
+  close(): Promise<void> {
+    this.#database.close();
+    return Promise.resolve();
+  }
+
+  #run(): void {
+    try {
+      for (this.#stuck = false; this.#batches.length > 0; this.#batches.shift()) {
+        this.#database.apply(this.#batches[0]!);
+        this.#applied++;
+      }
+    } catch (error) {
+      this.#stuck = true;
+      return this.#events.failed(troubleWith(this.#database.path, error));
+    }
+    this.#events.applied(this.#applied);
+    this.#tidySoon();
+  }
+
+  /** Removes what sessions that are over have left, a little at a time. */
+  #tidySoon(): void {
+    if (this.#tidying || !this.#database.untidy) return;
+    this.#tidying = true;
+    setImmediate(() => {
+      if (!this.#database.isOpen) return;
+      try {
+        this.#database.tidy();
+        this.#tidying = false;
+        this.#tidySoon();
+      } catch { // the next batch fails for the same reason, and says so
+        this.#tidying = false;
+      }
+    });
+  }
+}

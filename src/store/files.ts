@@ -1,0 +1,51 @@
+/**
+ * The files of a store: their names, sizes, and how one is made to stay.
+ * Knows the file system; refuses to know what is in the files.
+ * @module
+ */
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** The file in the data directory. */
+export const STORE_FILE = "plumb.sqlite";
+
+/** What SQLite puts beside a file: its log, the index of that, and the journal of a file that has no log. */
+export const BESIDE = ["-wal", "-shm", "-journal"] as const;
+
+/** Bytes of a file, 0 if there is none. */
+export function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Whether there is a file, perhaps an empty one. */
+export function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Removes a database with what belongs to it, if it is there. */
+export function removeDatabase(path: string): void {
+  for (const ending of ["", ...BESIDE]) rmSync(path + ending, { force: true });
+}
+
+/** Waits until the disk has the content of a file. Not of one that SQLite has open in this process: its locks would end. */
+export function syncFile(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Waits until the disk has the name of a file, where the system can do that. */
+export function syncName(path: string): void {
+  try {
+    const directory = openSync(dirname(path), "r");
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  } catch { // Windows has no such thing, and needs none
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * One broker for one data directory: a lock that ends with its process, however that ends.
+ * Knows SQLite's own file locks; refuses to know what they guard.
+ * @module
+ */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StoreError, troubleWith } from "./error.ts";
+
+/** An open lock; `release()` ends it. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * Takes the lock of a directory.
+ * @throws {StoreError} `locked` if somebody has it.
+ */
+export function lockDirectory(directory: string): Lock {
+  const path = join(directory, "broker.lock");
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.exec("BEGIN EXCLUSIVE"); // of an empty database: nothing is ever written
+  } catch (error) {
+    database?.close();
+    const trouble = troubleWith(path, error);
+    if (trouble.trouble !== "locked") throw trouble;
+    throw new StoreError("locked", `${directory} is in use by another broker`);
+  }
+  return { release: () => database.close() };
+}

@@ -1,0 +1,140 @@
+/**
+ * Opens a damaged file for reading, and never changes it: if its first page or its length is what is wrong, a copy is mended,
+ * for all our files begin alike.
+ * Knows the header of SQLite's files; refuses to know what is read then.
+ * @module
+ */
+import { closeSync, copyFileSync, openSync, readSync, writeSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { Database } from "./database.ts";
+import { bytesOf, isThere, removeDatabase } from "./files.ts";
+import { TABLES } from "./tables.ts";
+
+/** Nobody sets another size, and this is the default of every SQLite since 2016. */
+const PAGE_BYTES = 4096;
+const HEADER_BYTES = 100;
+/** Where in the header the numbers stand that depend on the file. */
+const CHANGES_AT = 24;
+const PAGES_AT = 28;
+const FREE_AT = 32;
+const VALID_FOR_AT = 92;
+
+/** An open file, or nothing that can be opened; `close()` removes what was made for it. */
+export interface Readable {
+  readonly database: DatabaseSync | undefined;
+  close(): void;
+}
+
+/**
+ * Opens the file at `path`, or the best copy that can be made of it, at `scratch`.
+ * @throws what the system says when there is no room for a copy.
+ */
+export function openForReading(path: string, scratch: string): Readable {
+  const own = bytesOf(path) > 0 ? open(path) : undefined; // beside an empty file SQLite removes the log
+  if (own !== undefined && readableTables(own) === TABLES.length) {
+    return {
+      database: own,
+      close: () => own.close(),
+    };
+  }
+  own?.close();
+  removeDatabase(scratch);
+  const pages = firstPages(path, scratch);
+  let best: { page: Uint8Array; tables: number } | undefined;
+  copyFileSync(path, scratch);
+  for (const page of pages) {
+    const tables = tablesWith(page, path, scratch);
+    if (tables > (best?.tables ?? 0)) best = { page, tables };
+    if (tables === TABLES.length) break;
+  }
+  if (best !== undefined) putPage(best.page, path, scratch);
+  const database = best && open(scratch);
+  return {
+    database,
+    close() {
+      database?.close();
+      removeDatabase(scratch);
+    },
+  };
+}
+
+function open(path: string): DatabaseSync | undefined {
+  try {
+    return new DatabaseSync(path, { readOnly: true });
+  } catch {
+    return undefined;
+  }
+}
+
+/** How many of our tables can be read from, or at least begun with. */
+function readableTables(database: DatabaseSync): number {
+  return TABLES.filter(({ name }) => {
+    try {
+      database.prepare(`SELECT 1 FROM ${name} LIMIT 1`).all();
+      return true;
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+function tablesWith(page: Uint8Array, path: string, scratch: string): number {
+  putPage(page, path, scratch);
+  const database = open(scratch);
+  const count = database === undefined ? 0 : readableTables(database);
+  database?.close();
+  return count;
+}
+
+/** Makes it the first page of the copy. The log is copied anew: it may have a first page of its own, which counts. */
+function putPage(page: Uint8Array, path: string, scratch: string): void {
+  const pages = Math.max(1, Math.ceil(bytesOf(path) / PAGE_BYTES));
+  const bytes = Uint8Array.from(page);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(PAGES_AT, pages);
+  view.setUint32(VALID_FOR_AT, view.getUint32(CHANGES_AT)); // this says that the number of pages is right
+  bytes.fill(0, FREE_AT, FREE_AT + 8); // nothing is written, so no free page is looked for
+  const file = openSync(scratch, "r+");
+  try {
+    writeSync(file, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  for (const ending of ["-wal", "-journal"]) {
+    if (isThere(path + ending)) copyFileSync(path + ending, scratch + ending);
+  }
+}
+
+/**
+ * What the first page may have been, the likeliest first: its own, with another number of pages; its own under a new
+ * header; that of a new file; that of a file that was compacted or is a backup.
+ */
+function firstPages(path: string, scratch: string): Uint8Array[] {
+  const template = `${scratch}.template`;
+  removeDatabase(template);
+  try {
+    new Database(template, "os").close();
+    const fresh = firstPage(template);
+    const database = new DatabaseSync(template);
+    database.exec("VACUUM");
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.close();
+    const own = firstPage(path);
+    const mended = Uint8Array.from(own);
+    mended.set(fresh.subarray(0, HEADER_BYTES));
+    return [own, mended, fresh, firstPage(template)];
+  } finally {
+    removeDatabase(template);
+  }
+}
+
+function firstPage(path: string): Uint8Array {
+  const bytes = new Uint8Array(PAGE_BYTES);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, bytes, 0, PAGE_BYTES, 0);
+  } finally {
+    closeSync(file);
+  }
+  return bytes;
+}

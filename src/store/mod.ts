@@ -1,0 +1,21 @@
+/**
+ * §4.1 Durable sessions, queues and retained messages in an SQLite file.
+ *
+ * On Deno it needs `--allow-read=DIR --allow-write=DIR`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@plumb/mqtt/serve";
+ * import { openStore } from "@plumb/mqtt/store";
+ *
+ * const store = openStore("./plumb-data");
+ * const server = await serve({ store });
+ * await server.close();
+ * await store.close();
+ * ```
+ * @module
+ */
+export { type Durability, openStore, type OpenStoreOptions, STORE_FILE, type StoreEvent } from "./open.ts";
+export { StoreError, type StoreTrouble } from "./error.ts";
+export type { Salvaged } from "./salvage.ts";
+export type { SqliteStore } from "./sqlite_store.ts";

@@ -1,0 +1,231 @@
+/**
+ * §4.1 Opens the store of a data directory: lock, version, soundness, thread.
+ * Knows the files and what can be wrong with them; refuses to know what is in them.
+ * @module
+ */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parseFilter } from "../topic/filter.ts";
+import { assertOurs, Database, type Sync } from "./database.ts";
+import { LocalDisk } from "./disk.ts";
+import { DiskThread } from "./disk_thread.ts";
+import { StoreError, troubleWith } from "./error.ts";
+import { BESIDE, bytesOf, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import { lockDirectory } from "./lock.ts";
+import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
+import { type Found, SqliteStore } from "./sqlite_store.ts";
+
+export { STORE_FILE };
+
+/** A file up to this size is read through before it is used: a second or less. Of a larger one, what is needed at first. */
+const CHECK_BYTES_MAX = 256 * 1024 * 1024;
+
+/** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number of ms between commits nobody waits for. */
+export type Durability = Sync | number;
+
+/** How a store is opened. */
+export interface OpenStoreOptions {
+  /** Default `fsync`. */
+  readonly durability?: Durability;
+  /** Refuses a damaged file, where else it is set aside and what can be saved is saved. Default false. */
+  readonly strict?: boolean;
+  /**
+   * The script of the disk's thread, false for none. The default is our own, unless all of this has been bundled into one
+   * file: then it is false.
+   */
+  readonly worker?: URL | false;
+  /** Told what had to be done to open it. */
+  readonly onEvent?: (event: StoreEvent) => void;
+}
+
+/** What an owner wants to know. */
+export type StoreEvent =
+  | { readonly kind: "made"; readonly path: string }
+  | {
+    readonly kind: "set aside";
+    readonly path: string;
+    readonly to: string;
+    readonly why: string;
+    readonly saved: Salvaged;
+  }
+  /** While it is in use. What can be read goes on; when it is opened the next time, it is set aside. */
+  | { readonly kind: "damaged"; readonly path: string; readonly why: string };
+
+/** What stands behind the name of a file while what can be saved of it is written, and once all of that is there. */
+const SAVING = ".saving";
+const SAVED = ".saved";
+/** A file with this behind its name says that the other turned out to be damaged while it was in use. */
+const SUSPECT = ".suspect";
+
+/**
+ * Opens the store of a data directory; both are made if they are not there.
+ * @throws {StoreError} if another broker has it, if it cannot be written, if its version is newer, or (`strict`) if it is damaged.
+ */
+export function openStore(directory: string, options: OpenStoreOptions = {}): SqliteStore {
+  const { durability = "fsync", strict = false, worker = ourWorker(), onEvent } = options;
+  const sync = durability === "os" ? "os" : "fsync";
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw troubleWith(directory, error);
+  }
+  const lock = lockDirectory(directory);
+  try {
+    const path = join(directory, STORE_FILE);
+    const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
+    const { database, found } = openSound(path, sync, strict, onEvent);
+    if (isNew) onEvent?.({ kind: "made", path });
+    return new SqliteStore({
+      found,
+      disk: (events) =>
+        worker === false ? new LocalDisk(database, events) : new DiskThread(worker, path, sync, events),
+      intervalMs: typeof durability === "number" ? durability : 0,
+      damaged: once(({ message }) => {
+        markSuspect(path, message);
+        onEvent?.({ kind: "damaged", path, why: message });
+      }),
+      closed: () => {
+        if (database.isOpen) database.close();
+        lock.release();
+      },
+    });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** The script of the thread, as long as it stands beside this file. */
+function ourWorker(): URL | false {
+  const [, ending] = /\/store\/open(\.[jt]s)$/.exec(import.meta.url) ?? [];
+  return ending === undefined ? false : new URL(`./worker${ending}`, import.meta.url);
+}
+
+/** An open file, and what is in it. */
+interface Opened {
+  readonly database: Database;
+  readonly found: Found;
+}
+
+function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStoreOptions["onEvent"]): Opened {
+  if (isThere(path + SAVED)) { // somebody was interrupted between the two names
+    const to = replace(path);
+    const opened = checked(path, sync);
+    const saved = { ...contentsOf(path), unusable: 0 };
+    onEvent?.({ kind: "set aside", path, to, why: `${path}: it was being set aside`, saved });
+    return opened;
+  }
+  let why: StoreError;
+  try {
+    return checked(path, sync);
+  } catch (error) {
+    why = troubleWith(path, error);
+    if (why.trouble !== "corrupt" || strict) throw why;
+  }
+  const saved = save(path);
+  const to = replace(path);
+  const opened = checked(path, sync);
+  onEvent?.({ kind: "set aside", path, to, why: why.message, saved });
+  return opened;
+}
+
+/** Opens a file in which nothing is known to be wrong, and which has not been changed where something is. */
+function checked(path: string, sync: Sync): Opened {
+  if (bytesOf(path) > 0) checkPages(path);
+  else if (bytesOf(`${path}-wal`) > 0) {
+    throw new StoreError("corrupt", `${path}: it is empty, and its log is not`);
+  }
+  const database = new Database(path, sync);
+  try {
+    const found = foundIn(database);
+    rmSync(path + SUSPECT, { force: true });
+    return { database, found };
+  } catch (error) {
+    database.close();
+    if (error instanceof StoreError) throw error;
+    throw new StoreError("corrupt", `${path}: ${(error as Error).message}`); // a row that cannot be what it should
+  }
+}
+
+function checkPages(path: string): void {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { readOnly: true });
+    assertOurs(database, path);
+    if (bytesOf(path) > CHECK_BYTES_MAX && !isThere(path + SUSPECT)) return;
+    const [row] = database.prepare("PRAGMA quick_check(1)").all();
+    const said = String(Object.values(row!)[0]);
+    if (said !== "ok") throw new StoreError("corrupt", `${path}: ${said.replaceAll(/\s+/g, " ")}`);
+  } catch (error) {
+    throw troubleWith(path, error);
+  } finally {
+    database?.close();
+  }
+}
+
+/** What a broker asks for at first: read here, where something can still be done about damage. */
+function foundIn(database: Database): Found {
+  const sessions = [...database.sessions()];
+  for (const { subscriptions } of sessions) {
+    for (const { filter } of subscriptions) {
+      if (typeof parseFilter(filter) === "string") {
+        throw new Error(`${JSON.stringify(filter)} is no Topic Filter`);
+      }
+    }
+  }
+  return {
+    sessions,
+    retained: [...database.retainedMessages()],
+    lastOrder: database.lastOrder(),
+    lastSession: database.lastSession(),
+  };
+}
+
+/** Writes what can be saved to a file with another name. */
+function save(path: string): Salvaged {
+  try {
+    removeDatabase(path + SAVING);
+    const saved = salvage(path, path + SAVING);
+    for (const ending of BESIDE) rmSync(path + SAVING + ending, { force: true });
+    renameSync(path + SAVING, path + SAVED);
+    syncName(path);
+    return saved;
+  } catch (error) {
+    removeDatabase(path + SAVING);
+    throw troubleWith(path, error);
+  }
+}
+
+/**
+ * Gives the damaged file another name, which is returned, and what was saved its own. Whoever is interrupted here goes on
+ * here the next time.
+ */
+function replace(path: string): string {
+  const to = `${path}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  for (const ending of [...BESIDE, ""]) {
+    if (isThere(path + ending)) renameSync(path + ending, to + ending);
+  }
+  renameSync(path + SAVED, path);
+  rmSync(path + SUSPECT, { force: true });
+  syncName(path);
+  return to;
+}
+
+/** Has the whole file checked when it is opened the next time, however large it is. */
+function markSuspect(path: string, why: string): void {
+  try {
+    writeFileSync(path + SUSPECT, `${why}\n`);
+  } catch { // then it is not
+  }
+}
+
+/** `action` for the first call, nothing for others. */
+function once<T>(action: (value: T) => void): (value: T) => void {
+  let isDone = false;
+  return (value) => {
+    if (isDone) return;
+    isDone = true;
+    action(value);
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * What can still be read of a damaged store.
+ * Knows which rows are of use without which others; refuses to know what was lost.
+ * @module
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { rowsAround } from "./around.ts";
+import { Database } from "./database.ts";
+import { troubleWith } from "./error.ts";
+import { openForReading } from "./mend.ts";
+import { Step } from "./schema.ts";
+import { RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
+
+/** What was saved of a damaged store. What is lost cannot be counted. */
+export interface Salvaged {
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly deliveries: number;
+  readonly retained: number;
+  /** Rows that were found and are of no use: they cannot be what they should, or belong to what is lost. */
+  readonly unusable: number;
+}
+
+const ROWS_PER_TRANSACTION = 1_000;
+
+/**
+ * Copies what can be read of the file at `from`, which stays as it is, into a new one at `to`.
+ * @throws {StoreError} when that cannot be written.
+ */
+export function salvage(from: string, to: string): Salvaged {
+  try {
+    new Database(to, "os").close();
+    const source = openForReading(from, `${to}.copy`);
+    try {
+      const target = new DatabaseSync(to);
+      try {
+        target.exec("PRAGMA synchronous = NORMAL"); // it is synced when it is closed
+        const unusable = source.database === undefined ? 0 : copy(source.database, target);
+        return { ...contents(target), unusable };
+      } finally {
+        target.close();
+      }
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    throw troubleWith(to, error);
+  }
+}
+
+/** What is in a store. */
+export function contentsOf(path: string): Omit<Salvaged, "unusable"> {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return contents(database);
+  } finally {
+    database.close();
+  }
+}
+
+function contents(database: DatabaseSync): Omit<Salvaged, "unusable"> {
+  const count = (table: string) =>
+    database.prepare(`SELECT count(*) AS count FROM ${table}`).get()!["count"] as number;
+  return {
+    sessions: count("session"),
+    subscriptions: count("subscription"),
+    deliveries: count("delivery"),
+    retained: count("retained"),
+  };
+}
+
+/** Gives the number of rows that are of no use. */
+function copy(source: DatabaseSync, target: DatabaseSync): number {
+  let unusable = 0;
+  /** Sessions that were over before: nobody misses what they have left. */
+  const ended = new Set<number>();
+  for (const table of TABLES) {
+    const insert = new Insert(target, table);
+    for (const { row, fault } of rowsAround(source, table)) {
+      if (table.name === "ended") ended.add(row["session"] as number);
+      else if (ended.has(row["session"] as number)) continue;
+      else if (table.name === "delivery" && row["step"] === Step.RELEASED) {
+        // Its identifier must not be used for another message before PUBCOMP, or the Client takes that for this one.
+        const released = { ...row, ...RELEASED_MESSAGE };
+        if (table.fault(released) === undefined) insert.row(released);
+        else unusable++;
+      } else if (fault === undefined) insert.row(row);
+      else unusable++;
+    }
+    insert.done();
+  }
+  return unusable + removeDangling(target);
+}
+
+/** Writes rows of one table, many in a transaction. */
+class Insert {
+  readonly #target: DatabaseSync;
+  readonly #columns: readonly string[];
+  readonly #statement: StatementSync;
+  #open = 0;
+
+  constructor(target: DatabaseSync, { name, columns }: Table) {
+    this.#target = target;
+    this.#columns = Object.keys(columns);
+    const places = this.#columns.map(() => "?");
+    this.#statement = target.prepare(`INSERT OR IGNORE INTO ${name} (${this.#columns}) VALUES (${places})`);
+  }
+
+  row(row: Row): void {
+    if (this.#open === 0) this.#target.exec("BEGIN IMMEDIATE");
+    this.#statement.run(...this.#columns.map((column) => row[column]!));
+    if (++this.#open === ROWS_PER_TRANSACTION) this.done();
+  }
+
+  done(): void {
+    if (this.#open > 0) this.#target.exec("COMMIT");
+    this.#open = 0;
+  }
+}
+
+/** Rows that stand on others which are lost, in an order in which each is removed once. */
+const DANGLING: readonly string[] = [
+  ...["will", "subscription", "received", "delivery"].map((table) =>
+    `DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = ${table}.session)`
+  ),
+  `DELETE FROM delivery WHERE message IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = delivery.message)`,
+  `DELETE FROM delivery WHERE step > 1 AND EXISTS (SELECT 1 FROM delivery AS other WHERE other.session = delivery.session
+     AND other.step > 1 AND other.packet_id = delivery.packet_id AND other.id < delivery.id)`,
+];
+
+/** Gives how many were of no use to anybody. */
+function removeDangling(target: DatabaseSync): number {
+  const run = (sql: string) => Number(target.prepare(sql).run().changes);
+  target.exec("BEGIN IMMEDIATE");
+  const unusable = DANGLING.reduce((sum, sql) => sum + run(sql), 0);
+  run("DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)");
+  run("DELETE FROM ended"); // nothing of theirs has been copied
+  target.exec("COMMIT");
+  return unusable;
+}

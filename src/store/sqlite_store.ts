@@ -1,0 +1,327 @@
+/**
+ * §4.1 A store in an SQLite file: gathers facts, and gives them to the disk a batch at a time.
+ * Knows what has to be written and what cancels out; refuses to know SQL and threads.
+ * @module
+ */
+import { clearTimeout, setTimeout } from "node:timers";
+import type {
+  Commit,
+  DeliveryRecord,
+  Message,
+  SessionKey,
+  SessionRecord,
+  SessionStore,
+  StoredSession,
+  SubscriptionRecord,
+} from "../broker/mod.ts";
+import { BatchWriter } from "./batch.ts";
+import { HAS_ROW, readPage } from "./database.ts";
+import type { Disk } from "./disk.ts";
+import type { StoreError } from "./error.ts";
+import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./facts.ts";
+
+/** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
+const Note = {
+  /** Queued and not written. */
+  NEW: 1,
+  /** As its row says. */
+  WRITTEN: HAS_ROW,
+  /** It has a row, which is to be changed. */
+  CHANGED: 3,
+  /** It has a row, which is to be deleted. */
+  ENDED: 4,
+  /** It has no row, and needs none any more. */
+  OVER: 5,
+} as const;
+
+/** `storeId` of a session that has been dropped. */
+const DROPPED = -1;
+
+/** How the disk is told what it needs. */
+export interface SqliteStoreOptions {
+  /** What was there when the store was opened. */
+  readonly found: Found;
+  /** Makes the disk; told last, since it may answer at once. */
+  readonly disk: (events: SqliteStore) => Disk;
+  /** Above 0, commits are made this often (ms) and nobody waits for them. */
+  readonly intervalMs: number;
+  /** Called when the file turns out to be damaged. */
+  readonly damaged: (error: StoreError) => void;
+  /** Called when all is closed. */
+  readonly closed: () => void;
+}
+
+/** What is in a file when it is opened. */
+export interface Found {
+  /** Empty once they have been taken. */
+  sessions: readonly StoredSession[];
+  retained: readonly Message[];
+  readonly lastOrder: number;
+  /** The highest number that a session has or had. */
+  readonly lastSession: number;
+}
+
+/**
+ * A store in a file. A message that is delivered and acknowledged before its batch is written is never written. Not more
+ * than two batches are on their way at a time: facts that come meanwhile gather.
+ */
+export class SqliteStore implements SessionStore {
+  readonly #options: SqliteStoreOptions;
+  readonly #disk: Disk;
+  #nextSession: number;
+  /** Deliveries to be looked at, and the sessions of those. */
+  #deliveries: DeliveryRecord[] = [];
+  #keys: SessionKey[] = [];
+  /** How many of `#deliveries` have to be written. */
+  #unwritten = 0;
+  #saved: Map<SessionKey, SessionRecord> = new Map();
+  #dropped: number[] = [];
+  #retained: Map<string, Message | undefined> = new Map();
+  /** Subscriptions and received identifiers, already as facts. */
+  readonly #rest: BatchWriter = new BatchWriter();
+  readonly #out: BatchWriter = new BatchWriter();
+  /** Batches given to the disk, and those that are safe. */
+  #posted = 0;
+  #applied = 0;
+  #failure: StoreError | undefined;
+  #waiting: { resolve(): void; reject(error: StoreError): void } | undefined;
+  #loads: Map<number, (deliveries: readonly DeliveryRecord[]) => void> = new Map();
+  #lastLoad = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SqliteStoreOptions) {
+    this.#options = options;
+    this.#nextSession = options.found.lastSession + 1;
+    this.#disk = options.disk(this);
+  }
+
+  sessions(): Iterable<StoredSession> {
+    const { found } = this.#options;
+    const { sessions } = found;
+    found.sessions = [];
+    return sessions;
+  }
+
+  retainedMessages(): Iterable<Message> {
+    const { found } = this.#options;
+    const { retained } = found;
+    found.retained = [];
+    return retained;
+  }
+
+  lastOrder(): number {
+    return this.#options.found.lastOrder;
+  }
+
+  saved(key: SessionKey, session: SessionRecord): void {
+    if (key.storeId === 0) key.storeId = this.#nextSession++;
+    this.#saved.set(key, session);
+  }
+
+  dropped(key: SessionKey): void {
+    if (key.storeId <= 0) return;
+    this.#saved.delete(key);
+    this.#dropped.push(key.storeId);
+    key.storeId = DROPPED;
+  }
+
+  subscribed({ storeId }: SessionKey, subscription: SubscriptionRecord): void {
+    if (storeId > 0) writeSubscribed(this.#rest, storeId, subscription);
+  }
+
+  unsubscribed({ storeId }: SessionKey, filter: string): void {
+    if (storeId <= 0) return;
+    this.#rest.u8(Fact.UNSUBSCRIBED);
+    this.#rest.f64(storeId);
+    this.#rest.text(filter);
+  }
+
+  queued(key: SessionKey, delivery: DeliveryRecord): void {
+    if (key.storeId <= 0) return;
+    delivery.storeState = Note.NEW;
+    this.#list(key, delivery);
+  }
+
+  advanced(key: SessionKey, delivery: DeliveryRecord): void {
+    if (delivery.storeState !== Note.WRITTEN) return; // it is in the list, and read when it is written
+    delivery.storeState = Note.CHANGED;
+    this.#list(key, delivery);
+  }
+
+  finished(key: SessionKey, delivery: DeliveryRecord): void {
+    const note = delivery.storeState;
+    if (note === Note.WRITTEN) {
+      delivery.storeState = Note.ENDED;
+      this.#list(key, delivery);
+    } else if (note === Note.CHANGED) delivery.storeState = Note.ENDED;
+    else if (note === Note.NEW) {
+      delivery.storeState = Note.OVER;
+      this.#unwritten--;
+    }
+  }
+
+  #list(key: SessionKey, delivery: DeliveryRecord): void {
+    this.#deliveries.push(delivery);
+    this.#keys.push(key);
+    this.#unwritten++;
+  }
+
+  received({ storeId }: SessionKey, packetId: number, open: boolean): void {
+    if (storeId <= 0) return;
+    this.#rest.u8(Fact.RECEIVED);
+    this.#rest.f64(storeId);
+    this.#rest.u32(packetId);
+    this.#rest.u8(open ? 1 : 0);
+  }
+
+  retained(topic: string, message: Message | undefined): void {
+    this.#retained.set(topic, message);
+  }
+
+  load(
+    { storeId }: SessionKey,
+    from: number,
+    messages: number,
+    bytes: number,
+    done: (deliveries: readonly DeliveryRecord[]) => void,
+  ): void {
+    if (this.#failure === undefined) this.#post();
+    const request = ++this.#lastLoad;
+    this.#loads.set(request, done);
+    this.#disk.load({ request, session: storeId, from, messages, bytes });
+  }
+
+  commit(): Commit {
+    if (this.#options.intervalMs > 0 && this.#failure === undefined) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#post();
+      }, this.#options.intervalMs);
+      return undefined;
+    }
+    const isRetry = this.#failure !== undefined;
+    this.#failure = undefined;
+    this.#post();
+    if (isRetry) this.#disk.retry();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#applied === this.#posted) return undefined;
+    return new Promise((resolve, reject) => this.#waiting = { resolve, reject });
+  }
+
+  /** Of the disk: so many batches are safe. */
+  applied(count: number): void {
+    this.#applied = count;
+    if (count < this.#posted) return;
+    this.#failure = undefined;
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+
+  /** Of the disk: a batch could not be made safe. */
+  failed(error: StoreError): void {
+    this.#failure = error;
+    if (error.trouble === "corrupt") this.damaged(error);
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+
+  /** Of the disk: something in the file cannot be read. */
+  damaged(error: StoreError): void {
+    this.#options.damaged(error);
+  }
+
+  /** Of the disk: a page. */
+  loaded(request: number, page: Uint8Array): void {
+    const done = this.#loads.get(request);
+    this.#loads.delete(request);
+    done?.(readPage(page));
+  }
+
+  /** Makes the rest safe and closes the file. What was told and could not be made safe is lost, and the error says so. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      const isRetry = this.#failure !== undefined;
+      this.#failure = undefined;
+      this.#post();
+      if (isRetry) this.#disk.retry();
+      if (this.#failure === undefined && this.#applied !== this.#posted) {
+        await new Promise<void>((resolve, reject) => this.#waiting = { resolve, reject });
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+    } finally {
+      await this.#disk.close();
+      this.#options.closed();
+    }
+  }
+
+  /** Gives what has gathered to the disk. */
+  #post(): void {
+    for (const id of this.#dropped) {
+      this.#out.u8(Fact.DROPPED);
+      this.#out.f64(id);
+    }
+    this.#dropped = [];
+    for (const [key, session] of this.#saved) writeSaved(this.#out, key.storeId, session);
+    this.#saved.clear();
+    if (this.#rest.length > 0) this.#out.raw(this.#rest.take());
+    if (this.#deliveries.length > 0) this.#writeDeliveries();
+    for (const [topic, message] of this.#retained) {
+      this.#out.u8(Fact.RETAINED);
+      this.#out.text(topic);
+      this.#out.u8(message === undefined ? 0 : 1);
+      if (message !== undefined) writeMessage(this.#out, message);
+    }
+    this.#retained.clear();
+    if (this.#out.length === 0) return;
+    this.#posted++;
+    this.#disk.apply(this.#out.take());
+  }
+
+  #writeDeliveries(): void {
+    const deliveries = this.#deliveries;
+    const keys = this.#keys;
+    let shared: Message | undefined;
+    let sharedId = 0;
+    for (let i = 0; i < deliveries.length && this.#unwritten > 0; i++) {
+      const delivery = deliveries[i]!;
+      const note = delivery.storeState;
+      if (note === Note.OVER) continue;
+      this.#unwritten--;
+      if (note === Note.NEW) {
+        delivery.storeState = Note.WRITTEN;
+        const { storeId } = keys[i]!;
+        if (storeId === DROPPED) continue;
+        const { message } = delivery;
+        if (message !== shared && this.#isShared(message, i + 1)) {
+          shared = message;
+          sharedId = delivery.order;
+          this.#out.u8(Fact.MESSAGE);
+          this.#out.f64(sharedId);
+          writeMessage(this.#out, message);
+        }
+        writeQueued(this.#out, storeId, delivery, message === shared ? sharedId : 0);
+      } else if (note === Note.CHANGED) {
+        delivery.storeState = Note.WRITTEN;
+        writeAdvanced(this.#out, delivery);
+      } else if (note === Note.ENDED) {
+        delivery.storeState = Note.OVER;
+        this.#out.u8(Fact.FINISHED);
+        this.#out.f64(delivery.order);
+      }
+    }
+    this.#deliveries = [];
+    this.#keys = [];
+    this.#unwritten = 0;
+  }
+
+  /** Whether another new delivery of the same message follows: those of one PUBLISH stand together. */
+  #isShared(message: Message, from: number): boolean {
+    for (let i = from; i < this.#deliveries.length; i++) {
+      const delivery = this.#deliveries[i]!;
+      if (delivery.message !== message) return false;
+      if (delivery.storeState === Note.NEW && this.#keys[i]!.storeId !== DROPPED) return true;
+    }
+    return false;
+  }
+}

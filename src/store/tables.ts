@@ -1,0 +1,234 @@
+/**
+ * §4.1 What a row of each table must be, so that a broker can live with it.
+ * Knows columns and values; refuses to know other rows, and where these come from.
+ * @module
+ */
+import { decodeUtf8 } from "../codec/utf8.ts";
+import { parseFilter } from "../topic/filter.ts";
+import { isTopicName } from "../topic/name.ts";
+import { type MessageColumns, MessageMaker } from "./frame.ts";
+import { Step } from "./schema.ts";
+
+/** What a column holds; with a question mark, or NULL. A time is ms since the epoch. */
+export type Kind = "integer" | "integer?" | "text" | "text?" | "bytes" | "bytes?" | "time?";
+
+export type Value = number | string | Uint8Array | null;
+export type Row = Record<string, Value>;
+
+/** A table. */
+export interface Table {
+  readonly name: string;
+  /** The columns it is kept in order of; the first is a whole number. */
+  readonly keys: readonly string[];
+  readonly columns: Readonly<Record<string, Kind>>;
+  /** What is wrong with a row whose columns are of their kinds; undefined if nothing is. */
+  fault(row: Row): string | undefined;
+}
+
+const TEXT_BYTES_MAX = 65_535;
+const IDENTIFIER_MAX = 268_435_455;
+const U32_MAX = 0xffff_ffff;
+/** PUBLISH, whatever its QoS and RETAIN; DUP is never kept. */
+const PUBLISH = 0x30;
+const QOS_AND_RETAIN = 0x07;
+
+const MESSAGE = {
+  topic: "text",
+  payload: "bytes",
+  properties: "bytes?",
+  header: "integer",
+  publisher: "text?",
+} as const;
+
+const OWN_MESSAGE = {
+  topic: "text?",
+  payload: "bytes?",
+  properties: "bytes?",
+  header: "integer?",
+  expires_at: "time?",
+  publisher: "text?",
+} as const;
+
+/** A message of a delivery that is released: only its Packet Identifier is needed any more. */
+export const RELEASED_MESSAGE: Row = {
+  message: null,
+  topic: "",
+  payload: new Uint8Array(0),
+  properties: null,
+  header: PUBLISH + 4,
+  expires_at: null,
+  publisher: null,
+};
+
+/** All tables, those first that others refer to. */
+export const TABLES: readonly Table[] = [
+  {
+    name: "session",
+    keys: ["id"],
+    columns: {
+      id: "integer",
+      client_id: "text",
+      level: "integer",
+      expiry_seconds: "integer",
+      connected: "integer",
+      expires_at: "time?",
+    },
+    fault: (row) =>
+      textFault(row, "client_id") ?? among(row, "level", 3, 5) ?? among(row, "expiry_seconds", 0, U32_MAX) ??
+        among(row, "connected", 0, 1),
+  },
+  { name: "ended", keys: ["session"], columns: { session: "integer" }, fault: () => undefined },
+  {
+    name: "will",
+    keys: ["session"],
+    columns: { session: "integer", ...MESSAGE, delay_seconds: "integer", due_at: "time?" },
+    fault: (row) => among(row, "delay_seconds", 0, U32_MAX) ?? messageFault({ ...row, expires_at: null }),
+  },
+  {
+    name: "subscription",
+    keys: ["session", "filter"],
+    columns: {
+      session: "integer",
+      filter: "text",
+      qos: "integer",
+      no_local: "integer",
+      retain_as_published: "integer",
+      retain_handling: "integer",
+      identifier: "integer",
+    },
+    fault: (row) =>
+      textFault(row, "filter") ?? filterFault(row["filter"] as string) ?? among(row, "qos", 0, 2) ??
+        among(row, "no_local", 0, 1) ?? among(row, "retain_as_published", 0, 1) ??
+        among(row, "retain_handling", 0, 2) ?? among(row, "identifier", 0, IDENTIFIER_MAX),
+  },
+  {
+    name: "received",
+    keys: ["session", "packet_id"],
+    columns: { session: "integer", packet_id: "integer" },
+    fault: (row) => among(row, "packet_id", 1, 65_535),
+  },
+  {
+    name: "message",
+    keys: ["id"],
+    columns: { id: "integer", ...MESSAGE, expires_at: "time?" },
+    fault: messageFault,
+  },
+  {
+    name: "delivery",
+    keys: ["id"],
+    columns: {
+      id: "integer",
+      session: "integer",
+      step: "integer",
+      qos: "integer",
+      retain: "integer",
+      packet_id: "integer",
+      released: "integer",
+      identifiers: "text?",
+      share: "text?",
+      bytes: "integer",
+      message: "integer?",
+      ...OWN_MESSAGE,
+    },
+    fault: deliveryFault,
+  },
+  {
+    name: "retained",
+    keys: ["rowid"],
+    columns: { ...MESSAGE, expires_at: "time?" },
+    fault: messageFault,
+  },
+];
+
+/** The value of a column as SQLite gives it (numbers as bigint, texts as bytes); undefined if it is not of its kind. */
+export function valueOf(kind: Kind, value: unknown): Value | undefined {
+  if (value === null) return kind.endsWith("?") ? null : undefined;
+  switch (kind) {
+    case "integer":
+    case "integer?":
+      return typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : undefined;
+    case "time?":
+      return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+    case "text":
+    case "text?":
+      return value instanceof Uint8Array ? decodeUtf8(value, 0, value.length) : undefined;
+    case "bytes":
+    case "bytes?":
+      return value instanceof Uint8Array ? value : undefined;
+  }
+}
+
+function among(row: Row, column: string, least: number, most: number): string | undefined {
+  const value = row[column] as number;
+  return value < least || value > most ? `its ${column} is ${value}` : undefined;
+}
+
+function textFault(row: Row, column: string): string | undefined {
+  const text = row[column] as string;
+  const fits = text.length > 0 && !text.includes("\0") && encoder.encode(text).length <= TEXT_BYTES_MAX;
+  return fits ? undefined : `its ${column} is none`;
+}
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+
+function filterFault(filter: string): string | undefined {
+  const parsed = parseFilter(filter);
+  return typeof parsed === "string" ? `its filter ${JSON.stringify(filter)} is none (${parsed})` : undefined;
+}
+
+function messageFault(row: Row): string | undefined {
+  const topic = row["topic"] as string;
+  if (!isTopicName(topic)) return `its topic ${JSON.stringify(topic)} is none`;
+  return textFault(row, "topic") ?? frameFault(row);
+}
+
+function frameFault(row: Row): string | undefined {
+  const header = row["header"] as number;
+  if ((header & ~QOS_AND_RETAIN) !== PUBLISH) return `its header is ${header}`;
+  try {
+    new MessageMaker().make(row as unknown as MessageColumns);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function deliveryFault(row: Row): string | undefined {
+  const { step, packet_id, released, identifiers, share, message } = row;
+  const outOfRange = among(row, "step", 0, 3) ?? among(row, "qos", step === Step.RELEASED ? 2 : 1, 2) ??
+    among(row, "retain", 0, 1);
+  if (outOfRange !== undefined) return outOfRange;
+  const waits = step === Step.WAITING || step === Step.WAITING_SHARED;
+  const wrongIdentifier = among(row, "packet_id", waits ? 0 : 1, waits ? 0 : 65_535);
+  if (wrongIdentifier !== undefined) return `${wrongIdentifier} at step ${step}`;
+  if (((released as number) > 0) !== (step === Step.RELEASED) || (released as number) < 0) {
+    return `its released is ${released} at step ${step}`;
+  }
+  if (identifiers !== null && !areIdentifiers(identifiers as string)) {
+    return `its identifiers are ${identifiers}`;
+  }
+  if (step === Step.WAITING ? share !== null : step === Step.WAITING_SHARED && share === null) {
+    return `its share is ${JSON.stringify(share)} at step ${step}`;
+  }
+  if (share !== null) {
+    const wrong = filterFault(share as string);
+    if (wrong !== undefined) return wrong;
+  }
+  const own = Object.keys(OWN_MESSAGE).filter((column) => row[column] !== null);
+  if (message !== null) {
+    return own.length === 0 ? undefined : `it has two messages: ${own.join(", ")} and ${message}`;
+  }
+  const missing = ["topic", "payload", "header"].filter((column) => row[column] === null);
+  if (missing.length > 0) return `it has no ${missing.join(", ")}`;
+  return step === Step.RELEASED ? frameFault(row) : messageFault(row);
+}
+
+function areIdentifiers(json: string): boolean {
+  try {
+    const list = JSON.parse(json);
+    return Array.isArray(list) && list.length > 0 &&
+      list.every((each) => Number.isInteger(each) && each >= 1 && each <= IDENTIFIER_MAX);
+  } catch {
+    return false;
+  }
+}
