@@ -26,4 +26,4 @@ function subject(options: OpenStoreOptions): Parameters<typeof storeContract>[1]
 // Without fsync: that changes when a power cut hurts, not what comes back, and it is slow.
 storeContract("SQLite, with a thread", subject({ durability: "os" }));
 storeContract("SQLite, without", subject({ durability: "os", worker: false }));
-storeContract("SQLite, at intervals", subject({ durability: 1 }));
+storeContract("SQLite, at intervals", subject({ durability: 1, worker: false }));
