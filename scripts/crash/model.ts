@@ -81,6 +81,9 @@ export interface Counts {
   doubled: number;
 }
 
+/** Missing messages of one receiver that are named. */
+const NAMED_MAX = 5;
+
 /** All Clients of one data directory. */
 export class Model {
   readonly counts: Counts = {
@@ -96,10 +99,22 @@ export class Model {
   readonly #groups: Map<string, Receiver> = new Map();
   readonly #messages: Map<number, Message> = new Map();
   #now = 0;
+  /** When the latest QoS 2 message was sent whose PUBREC has come. */
+  #safe = 0;
 
   /** `problem` is told of everything that should not be. */
   constructor(problem: (text: string) => void) {
     this.#problem = problem;
+  }
+
+  /** A tick of the model's own time. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Facts are made safe in their order: what the Server knew at this tick is safe, whether somebody waited for it or not. */
+  get safe(): number {
+    return this.#safe;
   }
 
   #client(id: string): Client {
@@ -149,6 +164,16 @@ export class Model {
   /** What the Server must think of a subscription. */
   subscription(id: string, filter: string): "there" | "gone" | "maybe" {
     return this.#client(id).subscriptions.get(filter)?.state ?? "gone";
+  }
+
+  /** The filters of each Client that must have a session. */
+  filters(): Map<string, string[]> {
+    const filters = new Map<string, string[]>();
+    for (const { name, session, subscriptions } of this.#clients.values()) {
+      const there = [...subscriptions.values()].filter(({ state }) => state === "there");
+      if (session === "sure") filters.set(name, there.map(({ filter }) => filter));
+    }
+    return filters;
   }
 
   /** SUBSCRIBE was sent. */
@@ -204,6 +229,7 @@ export class Model {
     this.counts.acknowledged++;
     if (code >= 0x80) return this.#problem(`${nameOf(message.sent)} is refused with ${code}`);
     message.to = ++this.#now;
+    if (message.sent.qos === 2 && message.sends === 1) this.#safe = Math.max(this.#safe, message.from);
     const sure = this.#demand(message);
     if (code === 0x10 && sure.length > 0) {
       this.#problem(`${nameOf(message.sent)} finds no subscriber, but ${sure.join(", ")} had subscribed`);
@@ -258,10 +284,11 @@ export class Model {
     const { sent, from, to, forbidden } = message;
     if (sent.topic !== got.topic) return this.#problem(`${what}, which was published to ${sent.topic}`);
     if (forbidden !== undefined) return this.#problem(`${what}: ${forbidden}`);
+    // A message of a group may go on to a member that came later.
     const group = [...this.#groups.values()].find(({ name }) =>
-      client.covers(sent.topic, from, to, name).possible
+      client.covers(sent.topic, from, Infinity, name).possible
     );
-    const coverage = client.covers(sent.topic, from, to, group?.name);
+    const coverage = client.covers(sent.topic, from, group === undefined ? to : Infinity, group?.name);
     if (!coverage.possible) return this.#problem(`${what} without a subscription`);
     const least = Math.min(sent.qos, coverage.least);
     const most = Math.min(sent.qos, coverage.most);
@@ -299,12 +326,13 @@ export class Model {
 
   /** Nothing more can come: complains of what is missing, and expects it no longer. */
   settled(): void {
-    for (const receiver of this.#receivers()) {
-      for (const serial of receiver.owed) {
-        this.counts.lost++;
-        this.#problem(`${receiver.name} has missed ${nameOf(this.#messages.get(serial)!.sent)}`);
-      }
-      receiver.owed.clear();
+    for (const { name, owed } of this.#receivers()) {
+      if (owed.size === 0) continue;
+      this.counts.lost += owed.size;
+      const some = [...owed].slice(0, NAMED_MAX).map((serial) => nameOf(this.#messages.get(serial)!.sent));
+      const more = owed.size > NAMED_MAX ? `, and ${owed.size - NAMED_MAX} more` : "";
+      this.#problem(`${name} has missed ${some.join(", ")}${more}`);
+      owed.clear();
     }
   }
 

@@ -246,6 +246,13 @@ describe("groups", () => {
     scene.model.settled();
     scene.assertProblem(/\$share\/g\/u has missed/);
   });
+  test("a member that came later may get what another one left", () => {
+    const scene = new Scene(2, "$share/g/u");
+    const serial = scene.publish(2, "u");
+    scene.subscribe("p", "$share/g/u", 2);
+    scene.deliver(serial, 2, "u", "p");
+    scene.assertNone();
+  });
   test("QoS 2 must not come to two of them", () => {
     const scene = shared();
     const serial = scene.publish(2, "u");

@@ -10,11 +10,15 @@ import type { Model } from "./model.ts";
 interface Will {
   readonly serial: number;
   readonly delayMs: number;
+  /** The session outlives the connection. If not, nobody waits until it is safe that there is a will, or none any more. */
+  readonly isKept: boolean;
   /**
    * `asked` with CONNECT, `open` since CONNACK, `waiting` for its delay, `left` by a DISCONNECT that nothing answers,
    * `doubtful` if nothing can be said of it.
    */
   state: "asked" | "open" | "waiting" | "left" | "doubtful" | "decided";
+  /** A tick of the model. */
+  openedAt: number;
   endedAt: number;
   life: number;
 }
@@ -35,10 +39,12 @@ export class WillModel {
     return this.#wills.get(id) ?? [];
   }
 
-  /** CONNECT was sent with this will, or without one. */
-  connecting(id: string, serial: number | undefined, delayMs: number): void {
+  /** CONNECT was sent with this will, or without one; `isKept` is whether the session outlives the connection. */
+  connecting(id: string, serial: number | undefined, delayMs: number, isKept: boolean): void {
     const wills = this.#of(id).filter(({ state }) => state !== "decided");
-    if (serial !== undefined) wills.push({ serial, delayMs, state: "asked", endedAt: 0, life: 0 });
+    if (serial !== undefined) {
+      wills.push({ serial, delayMs, isKept, state: "asked", openedAt: 0, endedAt: 0, life: 0 });
+    }
     this.#wills.set(id, wills);
   }
 
@@ -47,11 +53,12 @@ export class WillModel {
     for (const will of this.#of(id)) {
       if (will.state === "asked") {
         will.state = "open";
+        will.openedAt = this.#model.now;
         continue;
       }
       if (will.state === "waiting" && now - will.endedAt < will.delayMs - SLACK_MS) {
         this.#model.forbidden(will.serial, "its Client was back in time");
-      } else if (will.state === "left" && will.life === life) {
+      } else if (will.state === "left" && will.life === life && will.isKept) {
         this.#model.forbidden(will.serial, "its Client had said good-bye");
       }
       will.state = "decided";
@@ -68,6 +75,7 @@ export class WillModel {
       will.endedAt = now;
       will.life = life;
       if (how === "clean") will.state = "left";
+      else if (!will.isKept && this.#model.safe <= will.openedAt) will.state = "doubtful";
       else if (will.delayMs > 0) will.state = "waiting";
       else {
         this.#model.demanded(will.serial);

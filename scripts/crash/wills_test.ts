@@ -10,16 +10,16 @@ class Scene {
   readonly model: Model = new Model((text) => this.problems.push(text));
   readonly wills: WillModel = new WillModel(this.model);
 
-  constructor(delayMs: number) {
+  constructor(delayMs: number, isKept = true) {
     this.model.subscribing("watcher", "w", 2);
     this.model.subscribed("watcher", "w");
-    this.connecting(1, delayMs);
+    this.connecting(1, delayMs, isKept);
     this.wills.connected("c", 0, 1);
   }
 
-  connecting(serial: number, delayMs = 0): void {
+  connecting(serial: number, delayMs = 0, isKept = true): void {
     this.model.published({ serial, topic: "w", qos: 2, publisher: "c" });
-    this.wills.connecting("c", serial, delayMs);
+    this.wills.connecting("c", serial, delayMs, isKept);
   }
 
   /** Whether it is an error that the watcher gets will 1, or that it does not. */
@@ -62,6 +62,15 @@ describe("wills", () => {
     assertEquals([scene.wills.waits("c", 999), scene.wills.waits("c", 1_000)], [false, true]);
     scene.wills.demand("c");
     assertEquals([scene.wills.waits("c", 1_000), scene.verdict], [false, "must"]);
+  });
+  test("of a session that ends with its connection must be published once it is safe", () => {
+    for (const [isSafe, verdict] of [[true, "must"], [false, "may"]] as const) {
+      const scene = new Scene(0, false);
+      scene.model.published({ serial: 9, topic: "t", qos: 2, publisher: "c" });
+      if (isSafe) scene.model.acknowledged(9, 0);
+      scene.wills.ended("c", "lost", 5, 1);
+      assertEquals(scene.verdict, verdict);
+    }
   });
   test("that wait are in doubt when a CONNECT was not answered", () => {
     const scene = new Scene(1_000);
