@@ -416,8 +416,9 @@ describe("a commit that fails", () => {
       const life = new Life();
       const waiting = life.pair.open(5, { capacityBytes: 40 });
       waiting.connect(KEPT);
+      waiting.subscribe({ filter: "t", qos: 0 });
       waiting.transport.pause();
-      waiting.connection.send({ type: PacketType.PINGRESP }); // stands before what waits
+      life.publish({ topic: "t", payload: "x".repeat(100) }); // is not read, and stands before what waits
       life.slow();
       waiting.publish({ topic: "t", qos: 2 });
       waiting.lose();

@@ -280,8 +280,10 @@ export class Connection implements Deadline, FrameHandler {
     const now = this.broker.now;
     if (type === PacketType.PUBACK) puback(this, id, code, now);
     else if (type === PacketType.PUBREC) pubrec(this, id, code, now);
-    else if (type === PacketType.PUBREL) pubrel(this, id);
-    else pubcomp(this, id, now);
+    else if (type === PacketType.PUBREL) {
+      if (this.broker.failing && this.session!.durable) this.hold(); // it may have come before, on another connection
+      pubrel(this, id);
+    } else pubcomp(this, id, now);
   }
 
   /** Before the CONNECT is accepted only it and AUTH are taken. */

@@ -84,6 +84,22 @@ describe("sessions", () => {
     });
   }
 
+  test("[MQTT-4.6.0-4] PUBREL packets come in the order of their PUBRECs, also after another restart", () => {
+    const life = new Life();
+    const client = life.connect();
+    client.subscribe("t");
+    for (let i = 0; i < 6; i++) life.publish({ topic: "t", qos: 2 });
+    for (const id of [5, 2, 6]) client.acknowledge(PUBREC, id);
+    life.crash();
+    const again = life.connect();
+    const rest = ["PUBLISH 1 dup", "PUBLISH 3 dup", "PUBLISH 4 dup"];
+    assertEquals(take(again), ["PUBREL 5", "PUBREL 2", "PUBREL 6", ...rest]);
+    for (const id of [3, 1]) again.acknowledge(PUBREC, id);
+    life.crash();
+    const last = life.connect();
+    assertEquals(take(last), ["PUBREL 5", "PUBREL 2", "PUBREL 6", "PUBREL 3", "PUBREL 1", "PUBLISH 4 dup"]);
+  });
+
   test("subscriptions with all their options", () => {
     const life = new Life();
     const client = life.connect();

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { Will, WillProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Life } from "../testing/life.ts";
-import type { StubClient } from "../testing/pair.ts";
+import type { ConnectInit, StubClient } from "../testing/pair.ts";
 
 function will(properties?: WillProperties): Will {
   const will = { topic: "w", payload: new TextEncoder().encode("bye"), qos: 1, retain: false } as const;
@@ -96,5 +96,76 @@ describe("wills", () => {
     back.life.restart(60_000);
     back.life.pair.advance(3_600_000);
     assertEquals(seen(back.life), []);
+  });
+});
+
+describe("wills of Clients whose session ends with the connection", () => {
+  const clients: readonly ConnectInit[] = [
+    { clientId: "passing", will: will() },
+    { clientId: "passing", will: will({ willDelayInterval: 3_600 }) },
+    { clientId: "passing", will: will(), level: 4 },
+  ];
+
+  function open(init: ConnectInit): { life: Life; client: StubClient } {
+    const life = new Life();
+    watch(life).subscribe("w");
+    return { life, client: life.pair.connect(init) };
+  }
+
+  function watch(life: Life): StubClient {
+    return life.connect({ clientId: "watcher", properties: { sessionExpiryInterval: 0xffff_ffff } });
+  }
+
+  for (const [index, init] of clients.entries()) {
+    for (const tick of [true, false]) {
+      const when = tick ? "the clock ticks" : "the Client is back";
+      test(`[MQTT-3.1.2-8] [MQTT-3.1.2-10] are published after a crash, as soon as ${when}, and once: ${index}`, () => {
+        const { life } = open(init);
+        life.pair.advance(1_000);
+        life.crash(5_000, tick);
+        assertEquals(life.pair.broker.sessions.has("passing"), !tick);
+        if (!tick) assertEquals(life.pair.connect(init).connack?.sessionPresent, false);
+        assertEquals(watch(life).takeTexts(), ["bye"]);
+        assertEquals(life.told.sessionsEnded, ["passing"]);
+        life.restart();
+        assertEquals(watch(life).takePublishes().map(({ dup }) => dup), tick ? [true] : [true, false]);
+      });
+    }
+  }
+
+  test("CONNACK does not wait for the will to be safe, which it is within a second", () => {
+    for (const [ms, expected] of [[999, []], [1_000, ["bye"]]] as [number, string[]][]) {
+      const life = new Life();
+      watch(life).subscribe("w");
+      life.pair.advance(1_000);
+      const { commits } = life.store;
+      life.pair.connect({ clientId: "passing", will: will() });
+      assertEquals(life.store.commits, commits);
+      life.pair.advance(ms);
+      life.crash();
+      assertEquals(watch(life).takeTexts(), expected);
+    }
+  });
+
+  test("[MQTT-3.14.4-3] none after DISCONNECT, and none that was published already", () => {
+    for (const end of ["disconnect", "lose"] as const) {
+      const { life, client } = open({ clientId: "passing", will: will() });
+      life.pair.advance(1_000);
+      client[end]();
+      life.pair.advance(1_000);
+      life.crash();
+      assertEquals(life.pair.broker.sessions.size, 1);
+      assertEquals(watch(life).takeTexts(), end === "lose" ? ["bye"] : []);
+    }
+  });
+
+  test("the publication and the end of the session are safe together", () => {
+    const { life, client } = open({ clientId: "passing", will: will() });
+    life.pair.advance(1_000);
+    client.lose();
+    life.pair.advance(999);
+    life.crash(); // nothing of it was safe: it happens again
+    assertEquals(life.told.sessionsEnded, ["passing"]);
+    assertEquals(watch(life).takeTexts(), ["bye"]);
   });
 });

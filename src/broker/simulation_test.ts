@@ -9,43 +9,31 @@ import { encodePacket } from "../codec/encode.ts";
 import type { Connack, Packet, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { type Random, seededRandom } from "../engine/random.ts";
-import { MemoryStore } from "./memory_store.ts";
-import type { Commit } from "./store.ts";
 import { bytesOf } from "../testing/frame.ts";
+import { HandStore } from "../testing/hand_store.ts";
 import { Model, type Sent } from "../testing/model.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 
 const { CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
-const SEEDS = 24;
+const SEEDS = 40;
 const STEPS = 400;
 const TOPICS = ["a", "a/b", "b", "s/x"];
 /** A topic of the group is matched by nothing else, so that its copies are known. */
 const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "$share/g/s/+"];
 
-/** A store whose commits are done only when somebody says so. */
-class LateStore extends MemoryStore {
-  readonly isLate: boolean;
-  #done: (() => void) | undefined;
-
-  constructor(isLate: boolean) {
-    super();
-    this.isLate = isLate;
+/** Ends the commit that is under way, and those that follow from it. */
+function commit({ store, pair }: World): void {
+  while (store.isCommitting) {
+    store.settle();
+    pair.settle();
   }
+}
 
-  override commit(): Commit {
-    if (!this.isLate) return undefined;
-    const later = { then: (done: () => void) => this.#done = done };
-    return later as unknown as Promise<void>;
-  }
-
-  /** Ends the commit that is under way, and those that follow from it. */
-  release(pair: Pair): void {
-    for (let done = this.#done; done !== undefined; done = this.#done) {
-      this.#done = undefined;
-      done();
-      pair.settle();
-    }
-  }
+/** Brings the page that was asked for first. */
+function bring({ store, pair }: World): boolean {
+  const brought = store.bring();
+  pair.settle();
+  return brought;
 }
 
 function anyOf<T>(all: readonly T[], pick: World["pick"]): T {
@@ -55,7 +43,7 @@ function anyOf<T>(all: readonly T[], pick: World["pick"]): T {
 /** Everything that is the same for all Clients of a run. */
 interface World {
   readonly pair: Pair;
-  readonly store: LateStore;
+  readonly store: HandStore;
   readonly model: Model;
   /** 0 to `below` - 1. */
   readonly pick: (below: number) => number;
@@ -115,7 +103,7 @@ class SimulatedClient {
         },
       }),
     }, this.level));
-    this.world.store.release(pair); // CONNACK waits for the session to be safe
+    commit(this.world); // CONNACK waits for the session to be safe
     const connack = stub.inbox.shift() as Connack;
     assertEquals([connack.type, connack.reasonCode], [CONNACK, 0]);
     assertEquals(
@@ -290,7 +278,8 @@ function step(client: SimulatedClient): void {
     pair.advance(pick(8) === 0 ? 40_000 : pick(3_000));
     model.ticked(pair.now);
   }
-  if (pick(6) === 0) client.world.store.release(pair);
+  if (pick(6) === 0) commit(client.world);
+  if (pick(6) === 0) bring(client.world);
   if (client.stub === undefined) {
     if (pick(3) === 0) client.connect(pick(5) === 0, anyOf([0, 20_000, 600_000], pick));
     return;
@@ -313,7 +302,8 @@ function settle(clients: readonly SimulatedClient[]): void {
   for (let goesOn = true; goesOn;) {
     goesOn = false;
     for (const client of clients) {
-      client.world.store.release(client.world.pair);
+      commit(client.world);
+      if (bring(client.world)) goesOn = true;
       client.read();
       if (client.acknowledge(Infinity)) goesOn = true;
     }
@@ -321,16 +311,17 @@ function settle(clients: readonly SimulatedClient[]): void {
 }
 
 /** Everybody goes for good. */
-function empty({ pair, store }: World, clients: readonly SimulatedClient[]): void {
+function empty(world: World, clients: readonly SimulatedClient[]): void {
   for (const client of clients) {
     client.leave("lose");
     client.connect(true, 0);
     client.leave("disconnect");
   }
-  store.release(pair);
-  pair.advance(10_000);
-  store.release(pair);
-  pair.assertEmpty();
+  commit(world);
+  world.pair.advance(10_000);
+  commit(world);
+  while (bring(world));
+  world.pair.assertEmpty();
 }
 
 /** Runs one seed; returns how much happened. */
@@ -339,11 +330,17 @@ function run(seed: number): { deliveries: number; expected: number } {
   const pick = (below: number) => random() % below;
   const isNarrow = seed % 4 === 3;
   const failures: unknown[] = [];
-  const store = new LateStore(seed % 3 === 0);
+  const store = new HandStore();
+  store.slow = seed % 3 === 0;
+  store.late = seed % 5 < 2;
   const pair = new Pair({
     hooks: { failed: (error) => failures.push(error) },
     ...(seed % 3 < 2 && { store }),
-    ...(isNarrow && { limits: { outboundBytesMax: 4096, inFlightMax: 20 } }),
+    limits: {
+      ...(isNarrow && { outboundBytesMax: 4096, inFlightMax: 20 }),
+      ...(seed % 7 < 5 && { residentMessagesMax: 2 + seed % 7 }),
+      ...(seed % 7 < 2 && { residentBytesMax: 2_000 }),
+    },
   });
   const isLarge = isNarrow || seed % 4 === 1;
   const world: World = {

@@ -37,11 +37,16 @@ function inStore(deliveries: readonly Delivery[]): StoredSession["waiting"] {
 
 /** Takes the message that is to be sent next; undefined if memory does not hold it. It is sent for in time. */
 export function takeNext(connection: Connection, session: Session): Delivery | undefined {
-  if (session.spilled > 0 && !session.loading) {
-    const half = connection.broker.limits.residentMessagesMax >> 1;
-    if (!isHere(session) || session.queue!.length <= half) load(connection.broker, session, half);
+  if (session.spilled > 0 && !session.loading && (!isHere(session) || isLow(connection.broker, session))) {
+    load(connection.broker, session);
   }
   return isHere(session) ? session.dequeue() : undefined;
+}
+
+/** Whether memory holds half of what it may, or less. */
+function isLow({ limits }: Broker, session: Session): boolean {
+  return session.queue!.length <= limits.residentMessagesMax >> 1 &&
+    session.residentBytes <= limits.residentBytesMax / 2;
 }
 
 /** Whether memory holds what is next. */
@@ -50,11 +55,12 @@ function isHere(session: Session): boolean {
   return first !== undefined && first.order <= session.spilledFrom;
 }
 
-function load(broker: Broker, session: Session, messages: number): void {
+function load(broker: Broker, session: Session): void {
+  const { residentMessagesMax, residentBytesMax } = broker.limits;
   const from = session.spilledFrom;
   let returned = false;
   session.loading = true;
-  broker.store!.load(session, from, messages, broker.limits.residentBytesMax, (found) => {
+  broker.store!.load(session, from, residentMessagesMax >> 1, residentBytesMax, (found) => {
     session.loading = false;
     // Meanwhile the Client may have gone: then nothing is kept in memory, and what it finds later is sent for anew.
     if (session.ended || session.connection === undefined) return;

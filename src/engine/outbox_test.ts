@@ -22,6 +22,7 @@ class Sink implements ByteSink {
 type Op =
   | { op: "append" | "room" | "share"; bytes: number }
   | { op: "limit"; ahead: number }
+  | { op: "truncate"; back: number }
   | { op: "flush"; plan: number[] };
 
 /** Sizes on both sides of those at which buffers grow, are given back and become pieces. */
@@ -43,6 +44,10 @@ const ops: fc.Arbitrary<Op[]> = fc.array(
         op: fc.constant("limit" as const),
         ahead: fc.oneof(fc.nat({ max: 9000 }), fc.constant(Infinity)),
       }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ op: fc.constant("truncate" as const), back: fc.oneof(fc.constant(0), size) }),
     },
     {
       weight: 3,
@@ -73,17 +78,24 @@ function put(outbox: Outbox, op: "append" | "room" | "share", bytes: Uint8Array)
   }
 }
 
+interface State {
+  readonly sink: Sink;
+  /** All that was written and not dropped again. */
+  readonly expected: number[];
+  limit: number;
+}
+
 describe("Outbox", () => {
-  test("what is appended, made room for and shared leaves in order, once, and not beyond the limit", () => {
+  test("what is appended, made room for and shared leaves in order, once, not beyond the limit, and not if it is dropped", () => {
     fc.assert(
       fc.property(fc.array(ops, { minLength: 1, maxLength: 3 }), (all) => {
         const pool = new BufferPool(); // shared: what one gives back another takes, dirty
         const outboxes = all.map(() => new Outbox(pool));
         const longest = Math.max(...all.map((ops) => ops.length));
-        const states = all.map(() => ({ sink: new Sink(), written: 0, limit: Infinity }));
+        const states = all.map((): State => ({ sink: new Sink(), expected: [], limit: Infinity }));
         for (let i = 0; i < longest; i++) {
           for (const [j, ops] of all.entries()) {
-            if (i < ops.length) perform(outboxes[j]!, states[j]!, ops[i]!);
+            if (i < ops.length) perform(outboxes[j]!, states[j]!, ops[i]!, i);
           }
         }
         for (const [j, outbox] of outboxes.entries()) {
@@ -91,31 +103,36 @@ describe("Outbox", () => {
           states[j]!.sink.plan.length = 0;
           assertEquals(outbox.flush(states[j]!.sink), true);
           assertEquals([outbox.size, outbox.ready], [0, false]);
-          assertEquals(Uint8Array.from(states[j]!.sink.taken), stream(0, states[j]!.written));
+          assertEquals(Uint8Array.from(states[j]!.sink.taken), Uint8Array.from(states[j]!.expected));
         }
       }),
       { numRuns: 60 },
     );
   });
 
-  function perform(outbox: Outbox, state: { sink: Sink; written: number; limit: number }, op: Op): void {
-    const { sink } = state;
+  function perform(outbox: Outbox, state: State, op: Op, salt: number): void {
+    const { sink, expected } = state;
     if (op.op === "limit") {
       state.limit = op.ahead === Infinity ? Infinity : sink.taken.length + op.ahead;
       outbox.limit = state.limit;
     } else if (op.op === "flush") {
       sink.plan.splice(0, Infinity, ...op.plan);
       const before = sink.taken.length;
-      const leaves = Math.max(0, Math.min(state.written, state.limit) - before);
+      const leaves = Math.max(0, Math.min(expected.length, state.limit) - before);
       const all = outbox.flush(sink);
       assertEquals(all, sink.taken.length - before === leaves);
       assertEquals(sink.taken.length <= Math.max(before, state.limit), true);
+    } else if (op.op === "truncate") {
+      const position = Math.max(sink.taken.length, expected.length - op.back);
+      outbox.truncate(position);
+      expected.length = position;
     } else {
-      put(outbox, op.op, stream(state.written, op.bytes));
-      state.written += op.bytes;
+      const bytes = stream(expected.length + salt, op.bytes);
+      put(outbox, op.op, bytes);
+      for (const byte of bytes) expected.push(byte);
     }
-    assertEquals(outbox.position, state.written);
-    assertEquals(outbox.size, state.written - sink.taken.length);
+    assertEquals(outbox.position, expected.length);
+    assertEquals(outbox.size, expected.length - sink.taken.length);
     assertEquals(outbox.ready, outbox.size > 0 && state.limit > sink.taken.length);
   }
 
@@ -129,6 +146,22 @@ describe("Outbox", () => {
     assertEquals(outbox.flush({ write: (chunk) => chunks.push(chunk) && chunk.length }), true);
     assertEquals(chunks.map((chunk) => chunk.length), [3, 40_000, 2]);
     assertEquals(chunks[1]!.buffer === shared.buffer, true);
+  });
+
+  test("truncate() leaves shared bytes as they are for the others who have them", () => {
+    const pool = new BufferPool();
+    const [one, other] = [new Outbox(pool), new Outbox(pool)];
+    const shared = stream(0, 40_000);
+    for (const outbox of [one, other]) outbox.share(shared);
+    one.append(stream(40_000, 5), 0, 5);
+    one.truncate(10);
+    one.append(stream(7, 3), 0, 3);
+    const sinks = [one, other].map((outbox) => {
+      const sink = new Sink();
+      outbox.flush(sink);
+      return Uint8Array.from(sink.taken);
+    });
+    assertEquals(sinks, [Uint8Array.from([...stream(0, 10), ...stream(7, 3)]), stream(0, 40_000)]);
   });
 
   test("a turn's small packets are one write", () => {

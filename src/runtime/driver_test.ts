@@ -206,6 +206,86 @@ describe("Driver", () => {
     await closing;
   });
 
+  test("a commit that fails ends who waited for it, and is tried again until it succeeds", async () => {
+    const told: string[] = [];
+    let commits = 0;
+    class FailingStore extends MemoryStore {
+      override commit(): Commit {
+        return ++commits < 3 ? Promise.reject(new Error("disk full")) : undefined;
+      }
+    }
+    const { driver, open } = drive({
+      store: new FailingStore(),
+      hooks: {
+        storeFailed: (error) => void told.push(`${error}`),
+        storeRecovered: () => void told.push("recovered"),
+      },
+    });
+    const hand = open();
+    hand.send(connectPacket("one"));
+    await until(() => hand.writes.length === 1, "CONNACK is written");
+    hand.send(publishPacket(1, 7));
+    await until(() => hand.ends.length > 0, "the connection is closed");
+    const last = hand.last!;
+    assert(last.type === PacketType.DISCONNECT && last.reasonCode === 0x97);
+    assertEquals([commits, told], [1, ["Error: disk full"]]);
+    await until(() => !driver.broker.failing, "the store is well again");
+    assertEquals([commits, told], [3, ["Error: disk full", "recovered"]]);
+    await driver.close();
+  });
+
+  test("close() does not wait for a store that fails", async () => {
+    class FailingStore extends MemoryStore {
+      override commit(): Commit {
+        return Promise.reject(new Error("disk full"));
+      }
+    }
+    const { driver } = drive({ store: new FailingStore() });
+    driver.run((broker, now) => broker.publish({ topic: "a", payload: "b", retain: true }, now));
+    await driver.close();
+    assert(driver.broker.failing);
+  });
+
+  test("facts that nobody waits for are committed by themselves", async () => {
+    let commits = 0;
+    class CountingStore extends MemoryStore {
+      override commit(): Commit {
+        commits++;
+      }
+    }
+    const { driver } = drive({ store: new CountingStore() });
+    driver.run((broker, now) => broker.publish({ topic: "a", payload: "b", retain: true }, now));
+    await until(() => commits > 0, "the retained message is made safe");
+    await driver.close();
+    assertEquals(commits, 1);
+  });
+
+  test("a page that the store brings later is sent", async () => {
+    class LateStore extends MemoryStore {
+      override load(...[key, from, messages, bytes, done]: Parameters<MemoryStore["load"]>): void {
+        super.load(key, from, messages, bytes, (found) => setTimeout(() => done(found), 10));
+      }
+    }
+    const { driver, open } = drive({ store: new LateStore() });
+    const kept = { ...connectPacket("one"), cleanStart: false, properties: { sessionExpiryInterval: 60 } };
+    const options = { qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    const first = open();
+    first.send(kept as Packet, {
+      type: PacketType.SUBSCRIBE,
+      packetId: 1,
+      subscriptions: [{ filter: "a", ...options }],
+    });
+    await until(() => first.writes.length === 1, "CONNACK and SUBACK are written");
+    first.abort();
+    await until(() => driver.broker.connections === 0, "the connection is over");
+    driver.run((broker, now) => broker.publish({ topic: "a", payload: "hello", qos: 1 }, now));
+    const second = open();
+    second.send(kept as Packet);
+    await until(() => second.writes.length === 2, "CONNACK, then PUBLISH are written");
+    assertEquals(new TextDecoder().decode((second.last as Publish).payload), "hello");
+    await driver.close();
+  });
+
   test("close() says Server shutting down to everybody and resolves when all are gone", async () => {
     const { driver, open } = drive();
     const [one, silent] = [open(), open()];

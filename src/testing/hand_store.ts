@@ -28,6 +28,12 @@ export class HandStore extends MemoryStore {
     return left;
   }
 
+  /** Who has asked is dead: no answer goes there any more. */
+  abandon(): void {
+    this.#pending = undefined;
+    this.#pages = [];
+  }
+
   /** Makes safe what is told so far, as it is now. */
   override commit(): Commit {
     this.commits++;

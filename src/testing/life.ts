@@ -38,6 +38,7 @@ export class Life {
    */
   restart(ms = 0, tick = true): void {
     const now = this.pair.now + ms;
+    this.store.abandon();
     this.told = new Told();
     this.pair = this.#begin();
     this.pair.now = now;
