@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertEnded } from "../testing/ended.ts";
+import { HandStore } from "../testing/hand_store.ts";
 import { Pair } from "../testing/pair.ts";
 import type { BrokerHooks, BrokerOptions, ClientInfo, MessageInfo, Refusal } from "./mod.ts";
 
@@ -18,6 +19,8 @@ const NAMES = [
   "denied",
   "limited",
   "sessionEnded",
+  "storeFailed",
+  "storeRecovered",
   "failed",
 ] as const satisfies readonly (keyof BrokerHooks)[];
 
@@ -242,6 +245,19 @@ function live(pair: Pair): void {
   pair.assertEmpty();
 }
 
+/** A store fails for a while. */
+function fail(hooks: BrokerHooks): void {
+  const store = new HandStore();
+  const pair = new Pair({ store, hooks });
+  store.broken = true;
+  pair.broker.publish({ topic: "t", payload: "x", retain: true }, pair.now);
+  pair.advance(1_000);
+  pair.connect().assertSilent();
+  store.broken = false;
+  pair.advance(1_000);
+  assertEquals([pair.broker.failing, pair.broker.unsafe], [false, false]);
+}
+
 describe("a hook that throws", () => {
   for (const name of NAMES) {
     test(`hurts nobody: ${name}`, () => {
@@ -262,7 +278,8 @@ describe("a hook that throws", () => {
         const client = new Pair({ hooks, authorize }).connect();
         assertEquals(client.subscribe("t"), [0x87]);
         client.assertSilent();
-      } else live(new Pair({ hooks, limits: { topicLevelsMax: 3 } }));
+      } else if (name.startsWith("store")) fail(hooks);
+      else live(new Pair({ hooks, limits: { topicLevelsMax: 3 } }));
       assertEquals(thrown > 0, true, "it was not called");
       if (name !== "failed") assertEquals(failures.map(String), Array(thrown).fill(`Error: ${name}`));
     });
@@ -272,12 +289,9 @@ describe("a hook that throws", () => {
     const boom = () => {
       throw new Error("boom");
     };
-    live(
-      new Pair({
-        hooks: Object.fromEntries(NAMES.map((name) => [name, boom])),
-        limits: { topicLevelsMax: 3 },
-      }),
-    );
+    const hooks = Object.fromEntries(NAMES.map((name) => [name, boom]));
+    live(new Pair({ hooks, limits: { topicLevelsMax: 3 } }));
+    fail(hooks);
   });
 });
 

@@ -47,7 +47,10 @@ const ops: fc.Arbitrary<Op[]> = fc.array(
     },
     {
       weight: 1,
-      arbitrary: fc.record({ op: fc.constant("truncate" as const), back: fc.oneof(fc.constant(0), size) }),
+      arbitrary: fc.record({
+        op: fc.constant("truncate" as const),
+        back: fc.oneof(fc.constantFrom(0, Infinity), size),
+      }),
     },
     {
       weight: 3,
