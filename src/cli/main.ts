@@ -16,6 +16,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   serve,
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
+  ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
 };
 
 if (isMainThread) {
@@ -37,6 +38,10 @@ async function run(name: string, args: readonly string[]): Promise<number> {
     await new Promise((resolve) => process.stderr.write(`plumb: ${error.message}\n`, resolve));
     return error instanceof CallError ? 2 : 1;
   }
+}
+
+function store(name: string): (args: readonly string[]) => Promise<number> {
+  return async (args) => await (await import("./store.ts")).storeMain(name, args, environment);
 }
 
 async function serve(args: readonly string[]): Promise<number> {

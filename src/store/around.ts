@@ -17,10 +17,13 @@ export interface FoundRow {
 const ROWS_MAX = 256;
 /** Larger ones are read one by one. */
 const SMALL_BYTES_MAX = 16 * 1024;
-/** Failed attempts after which the rest of a table is given up, and those after which a table is that has given nothing. */
-const FAILURES_MAX = 20_000;
+/** Attempts in a row that find nothing, after which the rest of a table is given up; and those for one that has none yet. */
+const FAILURES_MAX = 2_000;
 const FAILURES_MAX_EMPTY = 256;
+/** And all of them. */
+const ATTEMPTS_MAX = 50_000;
 
+type Interval = readonly [low: number, high: number];
 /** Something for SQLite. */
 type Asked = number | bigint | Uint8Array | null;
 /** A place between rows. */
@@ -41,17 +44,22 @@ export function* rowsAround(
   } catch (error) { // the schema cannot be read, or has no such table
     return unreadable(error);
   }
-  let failures = 0;
-  const intervals: [low: number, high: number][] = [[1, Number.MAX_SAFE_INTEGER]];
-  for (let next = intervals.shift(); next !== undefined; next = intervals.shift()) {
+  /** What is far beyond the rows found so far is probably nothing at all: it comes last. */
+  const far: Interval[] = [[1, Number.MAX_SAFE_INTEGER]];
+  const near: Interval[] = [];
+  for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
+    const next = near.shift() ?? far.pop();
+    if (next === undefined) return;
     const low = yield* reader.walk("up", ...next);
     if (low === undefined) continue;
     const high = yield* reader.walk("down", low, next[1]);
     unreadable(reader.error);
     if (high === undefined || low >= high) continue;
-    if (++failures > (reader.found ? FAILURES_MAX : FAILURES_MAX_EMPTY)) return;
+    if (++reader.failures > (reader.highest === 0 ? FAILURES_MAX_EMPTY : FAILURES_MAX)) return;
     const middle = between(low, high);
-    intervals.push([low, middle], [middle + 1, high]);
+    for (const half of [[middle + 1, high], [low, middle]] as const) {
+      (half[0] <= 2 * reader.highest ? near : far).push(half);
+    }
   }
 }
 
@@ -65,8 +73,10 @@ type Direction = "up" | "down";
 
 /** Asks for the rows of one table. */
 class Reader {
-  /** Whether it has found any row. */
-  found = false;
+  /** The highest key found so far. */
+  highest = 0;
+  /** Counted outside, from the last row on. */
+  failures = 0;
   /** The last that stood in the way. */
   error: unknown;
   readonly #table: Table;
@@ -116,8 +126,11 @@ class Reader {
         limit = 1;
         continue;
       }
-      if (rows.length > 0) this.found = true;
       for (const row of rows) yield this.#checked(row);
+      if (rows.length > 0) {
+        this.failures = 0;
+        this.highest = Math.max(this.highest, Number(rows[0]![keys[0]!]), Number(last![keys[0]!]));
+      }
       if (rows.length < limit) return undefined;
       place = this.#place(last!);
       const step = keys.length > 1 ? 0 : isUp ? 1 : -1; // of several keys the first may have more rows

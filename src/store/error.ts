@@ -24,7 +24,7 @@ const WORDS: readonly (readonly [words: RegExp, trouble: StoreTrouble])[] = [
   [/database (table )?is locked|SQLITE_BUSY/, "locked"],
   [/malformed|not a database|corrupt/i, "corrupt"],
   [
-    /readonly database|unable to open database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|NotCapable|Requires .* access/,
+    /readonly database|unable to open database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|ENOENT|EEXIST|NotCapable|Requires .* access/,
     "unwritable",
   ],
 ];

@@ -3,7 +3,7 @@
  * Knows the file system; refuses to know what is in the files.
  * @module
  */
-import { closeSync, fsyncSync, openSync, rmSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** The file in the data directory. */
@@ -26,6 +26,28 @@ export function isThere(path: string): boolean {
 export function removeDatabase(path: string): void {
   for (const ending of ["", ...BESIDE]) rmSync(path + ending, { force: true });
 }
+
+/**
+ * Whether a file stands beside a log that is not its own: it was put there in the place of another, a backup perhaps. Files
+ * that have a log say so in their header, and SQLite would take any log that it finds.
+ */
+export function hasStaleLog(path: string): boolean {
+  if (bytesOf(`${path}-wal`) === 0 || bytesOf(path) < HEADER_BYTES) return false;
+  const header = new Uint8Array(HEADER_BYTES);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header, 0, HEADER_BYTES, 0);
+  } finally {
+    closeSync(file);
+  }
+  return new TextDecoder().decode(header.subarray(0, MAGIC.length)) === MAGIC &&
+    header[VERSION_AT] === WITHOUT_LOG;
+}
+
+const HEADER_BYTES = 100;
+const MAGIC = "SQLite format 3\0";
+const VERSION_AT = 18;
+const WITHOUT_LOG = 1;
 
 /** Waits until the disk has the content of a file. Not of one that SQLite has open in this process: its locks would end. */
 export function syncFile(path: string): void {

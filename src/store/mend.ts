@@ -5,7 +5,7 @@
  * @module
  */
 import { closeSync, copyFileSync, openSync, readSync, writeSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type DatabaseSyncOptions } from "node:sqlite";
 import { Database } from "./database.ts";
 import { bytesOf, isThere, removeDatabase } from "./files.ts";
 import { TABLES } from "./tables.ts";
@@ -58,10 +58,17 @@ export function openForReading(path: string, scratch: string): Readable {
   };
 }
 
+/** Newer than the types: without it nobody may touch the schema, nor read a file that is shorter than it says. */
+const TRUSTING = { defensive: false } as DatabaseSyncOptions;
+
 function open(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
   try {
-    return new DatabaseSync(path, { readOnly: true });
+    database = new DatabaseSync(path, { ...TRUSTING, readOnly: true });
+    database.exec("PRAGMA writable_schema = ON");
+    return database;
   } catch {
+    database?.close();
     return undefined;
   }
 }
@@ -107,24 +114,49 @@ function putPage(page: Uint8Array, path: string, scratch: string): void {
 
 /**
  * What the first page may have been, the likeliest first: its own, with another number of pages; its own under a new
- * header; that of a new file; that of a file that was compacted or is a backup.
+ * header; one that knows the tables of a new file; and those of a file that was compacted or is a backup.
  */
 function firstPages(path: string, scratch: string): Uint8Array[] {
   const template = `${scratch}.template`;
   removeDatabase(template);
   try {
     new Database(template, "os").close();
-    const fresh = firstPage(template);
-    const database = new DatabaseSync(template);
-    database.exec("VACUUM");
-    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    database.close();
     const own = firstPage(path);
     const mended = Uint8Array.from(own);
-    mended.set(fresh.subarray(0, HEADER_BYTES));
-    return [own, mended, fresh, firstPage(template)];
+    mended.set(firstPage(template).subarray(0, HEADER_BYTES));
+    const fresh = schemaPage(template);
+    const database = new DatabaseSync(template);
+    database.exec("VACUUM");
+    database.close();
+    return [own, mended, fresh, schemaPage(template)];
   } finally {
     removeDatabase(template);
+  }
+}
+
+/** A first page with the tables of a file and where they are: in short, so that one page is enough. */
+function schemaPage(template: string): Uint8Array {
+  const from = new DatabaseSync(template);
+  const entries = from.prepare("SELECT name, rootpage, sql FROM sqlite_schema WHERE rootpage > 0").all();
+  from.close();
+  const path = `${template}.schema`;
+  removeDatabase(path);
+  const to = new DatabaseSync(path, TRUSTING);
+  try {
+    for (const { sql } of entries) {
+      const text = String(sql).replaceAll(/--.*/g, "").replaceAll(/\s+/g, " ");
+      if (text.startsWith("CREATE TABLE")) to.exec(text);
+    }
+    to.exec("PRAGMA writable_schema = ON");
+    const place = to.prepare("UPDATE sqlite_schema SET rootpage = ? WHERE name = ?");
+    for (const { name, rootpage } of entries) place.run(rootpage as number, name as string);
+  } finally {
+    to.close();
+  }
+  try {
+    return firstPage(path);
+  } finally {
+    removeDatabase(path);
   }
 }
 

@@ -11,7 +11,7 @@ import { assertOurs, Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
-import { BESIDE, bytesOf, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lockDirectory } from "./lock.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
@@ -115,6 +115,9 @@ function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStore
     const saved = { ...contentsOf(path), unusable: 0 };
     onEvent?.({ kind: "set aside", path, to, why: `${path}: it was being set aside`, saved });
     return opened;
+  }
+  if (hasStaleLog(path)) {
+    for (const ending of BESIDE) rmSync(path + ending, { force: true });
   }
   let why: StoreError;
   try {

@@ -32,7 +32,7 @@ export function salvage(from: string, to: string): Salvaged {
     new Database(to, "os").close();
     const source = openForReading(from, `${to}.copy`);
     try {
-      const target = new DatabaseSync(to);
+      const target = new DatabaseSync(to, { enableForeignKeyConstraints: false });
       try {
         target.exec("PRAGMA synchronous = NORMAL"); // it is synced when it is closed
         const unusable = source.database === undefined ? 0 : copy(source.database, target);
@@ -126,7 +126,7 @@ const DANGLING: readonly string[] = [
   `DELETE FROM delivery WHERE message IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = delivery.message)`,
   `DELETE FROM delivery WHERE step > 1 AND EXISTS (SELECT 1 FROM delivery AS other WHERE other.session = delivery.session
-     AND other.step > 1 AND other.packet_id = delivery.packet_id AND other.id < delivery.id)`,
+     AND other.step > 0 AND other.step > 1 AND other.packet_id = delivery.packet_id AND other.id < delivery.id)`,
 ];
 
 /** Gives how many were of no use to anybody. */

@@ -194,7 +194,7 @@ function frameFault(row: Row): string | undefined {
 }
 
 function deliveryFault(row: Row): string | undefined {
-  const { step, packet_id, released, identifiers, share, message } = row;
+  const { step, released, identifiers, share, message } = row;
   const outOfRange = among(row, "step", 0, 3) ?? among(row, "qos", step === Step.RELEASED ? 2 : 1, 2) ??
     among(row, "retain", 0, 1);
   if (outOfRange !== undefined) return outOfRange;

@@ -1,0 +1,172 @@
+/**
+ * `plumb backup`, `plumb verify` and `plumb compact`: how they are called, and what they print.
+ * Knows flags and lines; refuses to know how a store is kept.
+ * @module
+ */
+import { join } from "node:path";
+import process from "node:process";
+import { StoreError } from "../store/error.ts";
+import { isThere, STORE_FILE } from "../store/files.ts";
+import type { Environment } from "./environment.ts";
+import { CallError, type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { DEFAULT_DATA } from "./options.ts";
+import { WorkError } from "./serve.ts";
+
+const DATA: OptionRow = {
+  name: "data",
+  kind: "text",
+  value: "DIR",
+  default: DEFAULT_DATA,
+  about: "the data directory of the broker",
+};
+const JSON_ROW: OptionRow = { name: "json", kind: "flag", about: "results as JSON" };
+const HELP: OptionRow = { name: "help", short: "h", kind: "flag", about: "say this" };
+const FORCE: OptionRow = { name: "force", kind: "flag", about: "replace FILE if it is there" };
+
+/** How a command is called, and what it does with a store that is there; gives the exit status. */
+interface StoreCommand {
+  readonly call: string;
+  readonly about: readonly string[];
+  readonly rows: readonly OptionRow[];
+  readonly positionals: number;
+  run(call: StoreCall): Promise<number>;
+}
+
+interface StoreCall {
+  readonly directory: string;
+  readonly path: string;
+  readonly positionals: readonly string[];
+  is(flag: string): boolean;
+}
+
+/** The commands by name. */
+export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
+  backup: {
+    call: "plumb backup [flags] FILE",
+    about: [
+      "Copies what a broker keeps to FILE, all of one moment; the broker may go on meanwhile.",
+      `To go back to it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
+    ],
+    rows: [DATA, FORCE, JSON_ROW, HELP],
+    positionals: 1,
+    async run({ path, positionals: [file], is }) {
+      if (file === undefined) throw new CallError("say where to: plumb backup FILE");
+      if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
+      const { backUp } = await import("../store/backup.ts");
+      const { sessions, subscriptions, deliveries, retained, bytes } = backUp(path, file);
+      await say(
+        is("json") ? { file, sessions, subscriptions, deliveries, retained, bytes } : `${file}: ${
+          [
+            many(sessions, "session"),
+            many(subscriptions, "subscription"),
+            many(deliveries, "message") + " on their way",
+            many(retained, "retained message"),
+            many(bytes, "byte"),
+          ].join(", ")
+        }`,
+      );
+      return 0;
+    },
+  },
+  verify: {
+    call: "plumb verify [flags]",
+    about: [
+      "Looks at every page and every row of what a broker keeps, and changes nothing; the broker may go on meanwhile.",
+      "A line for each fault. The broker sets a damaged store aside when it starts, and saves what can be saved.",
+    ],
+    rows: [DATA, JSON_ROW, HELP],
+    positionals: 0,
+    async run({ path, is }) {
+      const { verifyStore } = await import("../store/verify.ts");
+      const lines: string[] = [];
+      const { faults, ...counts } = verifyStore(path, (line) => lines.push(line));
+      const { sessions, subscriptions, deliveries, waiting, retained, bytes } = counts;
+      const text = [
+        ...lines,
+        `${path}: ${
+          [
+            many(sessions, "session"),
+            many(subscriptions, "subscription"),
+            `${many(deliveries, "message")} on their way (${waiting} of them wait)`,
+            many(retained, "retained message"),
+            many(bytes, "byte"),
+            faults === 0 ? "sound" : many(faults, "fault"),
+          ].join(", ")
+        }`,
+      ].join("\n");
+      await say(is("json") ? { ...counts, faults, lines } : text);
+      return faults === 0 ? 0 : 1;
+    },
+  },
+  compact: {
+    call: "plumb compact [flags]",
+    about: [
+      "Gives room in the file back to the disk: what was kept for Clients and is no more. No broker may run on it.",
+      "It needs as much room as the file has, beside it and in the directory for temporary files.",
+    ],
+    rows: [DATA, JSON_ROW, HELP],
+    positionals: 0,
+    async run({ directory, path, is }) {
+      const { compact } = await import("../store/backup.ts");
+      const { before, after } = compact(directory);
+      await say(
+        is("json")
+          ? { before, after }
+          : `${path}: ${many(before, "byte")} before, ${many(after, "byte")} after`,
+      );
+      return 0;
+    },
+  },
+};
+
+/**
+ * Does one of them; gives the exit status.
+ * @throws {CallError} when the call is wrong, {WorkError} when the work fails.
+ */
+export async function storeMain(
+  name: string,
+  args: readonly string[],
+  environment: Environment,
+): Promise<number> {
+  const command = STORE_COMMANDS[name]!;
+  const flags: Flags = { rows: command.rows, positionals: command.positionals, help: `plumb ${name} -h` };
+  const { given, positionals } = readFlags(args, environment, flags);
+  const is = (flag: string) => given.get(flag)?.at(-1) === "true";
+  if (is("help")) {
+    await say(storeHelp(name).trimEnd());
+    return 0;
+  }
+  const directory = given.get("data")?.at(-1) ?? DEFAULT_DATA;
+  const path = join(directory, STORE_FILE);
+  if (!isThere(path)) throw new CallError(`there is no store in ${directory}; --data says where`);
+  try {
+    return await command.run({ directory, path, positionals, is });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const advice = error.trouble === "corrupt" ? "; plumb verify says more" : "";
+    throw new WorkError(error.message + advice);
+  }
+}
+
+/** The help of one of them. */
+export function storeHelp(name: string): string {
+  const { call, about, rows } = STORE_COMMANDS[name]!;
+  const groups: OptionGroup[] = [{ title: "Flags", rows }];
+  return [
+    `${call}\n\n${about.join("\n")}`,
+    ...flagsHelp(groups),
+    "Every flag has an environment variable: --data is PLUMB_DATA. The command line wins.",
+    name === "verify"
+      ? "Exit status: 0 all well, 1 there are faults, 2 the call was wrong, or there is no store."
+      : "Exit status: 0 all well, 1 the work failed, 2 the call was wrong, or there is no store.",
+  ].join("\n\n") + "\n";
+}
+
+function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+async function say(what: string | object): Promise<void> {
+  const text = typeof what === "string" ? what : JSON.stringify(what);
+  await new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+}
