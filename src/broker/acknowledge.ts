@@ -85,7 +85,8 @@ export function pubrel(connection: Connection, id: number): void {
       connection.hold(); // a new message under this identifier must not look like a repeat, not even after a crash
     }
     connection.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11]
-  } else if (connection.level === 5) {
-    connection.answer(PUBCOMP, id, 0x92);
-  } else connection.answer(PUBCOMP, id, 0);
+  } else {
+    if (broker.failing && session!.durable) connection.hold(); // it may have come before, on another connection
+    connection.answer(PUBCOMP, id, connection.level === 5 ? 0x92 : 0);
+  }
 }

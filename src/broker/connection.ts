@@ -280,10 +280,8 @@ export class Connection implements Deadline, FrameHandler {
     const now = this.broker.now;
     if (type === PacketType.PUBACK) puback(this, id, code, now);
     else if (type === PacketType.PUBREC) pubrec(this, id, code, now);
-    else if (type === PacketType.PUBREL) {
-      if (this.broker.failing && this.session!.durable) this.hold(); // it may have come before, on another connection
-      pubrel(this, id);
-    } else pubcomp(this, id, now);
+    else if (type === PacketType.PUBREL) pubrel(this, id);
+    else pubcomp(this, id, now);
   }
 
   /** Before the CONNECT is accepted only it and AUTH are taken. */
@@ -326,8 +324,10 @@ export class Connection implements Deadline, FrameHandler {
       }
       this.broker.setExpiry(session, Math.min(expiry, this.broker.limits.sessionExpirySecondsMax));
     }
-    if (reasonCode === 0) this.will = undefined; // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    const discards = reasonCode === 0 && this.will !== undefined;
+    if (discards) this.will = undefined; // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.#leave(true, undefined, now);
+    if (discards) this.broker.commitSoon(); // or a crash would bring it back
   }
 
   /** @internal Ends an open connection: DISCONNECT where the level has it, then the close. */

@@ -193,6 +193,11 @@ export class Broker {
     return this.facts !== this.#committedFacts || this.#committing;
   }
 
+  /** @internal What the store has been told is made safe at the end of this turn, although nobody waits for it. */
+  commitSoon(): void {
+    this.#commitDue = this.facts !== this.#committedFacts && !this.failing;
+  }
+
   /** @internal The store has been told something; who waits for it holds its connection. */
   told(): void {
     this.facts++;
@@ -220,7 +225,8 @@ export class Broker {
   }
 
   /** The commit that `flush()` returned is done; call `flush()` soon. */
-  committed(): void {
+  committed(now: number): void {
+    this.now = now;
     this.#committing = false;
     for (const connection of this.#heldNow) {
       connection.heldNow = Infinity;
@@ -240,17 +246,18 @@ export class Broker {
    * The commit failed: nothing that depends on it may be acknowledged, so those connections end. It is tried again, and
    * until that succeeds what needs the store is refused.
    */
-  commitFailed(error: unknown): void {
+  commitFailed(error: unknown, now: number): void {
+    this.now = now;
     this.#committing = false;
     this.#committedFacts = -1;
-    this.timers.schedule(this.#lazy, this.now + RETRY_COMMIT_MS);
+    this.timers.schedule(this.#lazy, now + RETRY_COMMIT_MS);
     if (!this.failing) {
       this.failing = true;
       this.hooks.storeFailed?.(error);
     }
     const held = this.#heldNow;
     this.#heldNow = [];
-    for (const connection of held) connection.endHeld(UNSAFE, this.now);
+    for (const connection of held) connection.endHeld(UNSAFE, now);
   }
 
   /** Does what is due at `now`. */
@@ -492,9 +499,9 @@ export class Broker {
     try {
       commit = this.store!.commit();
     } catch (error) {
-      return this.commitFailed(error);
+      return this.commitFailed(error, this.now);
     }
-    if (commit === undefined) this.committed();
+    if (commit === undefined) this.committed(this.now);
     return commit;
   }
 

@@ -124,6 +124,7 @@ export interface SessionStore {
   /**
    * Brings back messages that wait in a session and came by no Shared Subscription, in ascending order, from `from` on: as
    * many as there are, up to `messages` of them or, but for the first, `bytes` of frames. `done` is called at once or later.
+   * Never throws; without a fault nothing is missing.
    */
   load(
     key: SessionKey,

@@ -132,7 +132,7 @@ export class Outbox {
 
   /** Drops the bytes from `position` on, which the sink has not been offered. */
   truncate(position: number): void {
-    let drop = this.position - position;
+    let drop = Math.max(0, this.position - position);
     const tail = Math.min(drop, this.#end - this.#start);
     this.#end -= tail;
     for (drop -= tail; drop > 0;) {

@@ -139,7 +139,11 @@ export class Driver {
 
   #await(commit: Promise<void>): void {
     this.#committing = true;
-    commit.then(() => this.broker.committed(), (error) => this.broker.commitFailed(error)).then(() => {
+    const { broker } = this;
+    commit.then(
+      () => broker.committed(this.#clock()),
+      (error) => broker.commitFailed(error, this.#clock()),
+    ).then(() => {
       this.#committing = false;
       this.#endTurnSoon();
     });

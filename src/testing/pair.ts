@@ -104,10 +104,10 @@ export class Pair {
     this.#pendingCommit = true;
     commit.then(() => {
       this.#pendingCommit = false;
-      this.broker.committed();
+      this.broker.committed(this.now);
     }, (error) => {
       this.#pendingCommit = false;
-      this.broker.commitFailed(error);
+      this.broker.commitFailed(error, this.now);
     });
   }
 
