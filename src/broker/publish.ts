@@ -10,6 +10,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { withoutAlias } from "../codec/publish_template.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
+import { type Sender, Step } from "../delivery/sender.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, drop, identifiersOf, messageInfo, type Outgoing, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
@@ -20,20 +21,28 @@ import type { SharedGroup } from "./shared.ts";
 /** The first byte of a PUBLISH with QoS 0, DUP 0 and RETAIN 0. */
 const PLAIN = PacketType.PUBLISH << 4;
 
+/** Messages in one run. */
+const RUN_MAX = 1024;
+
 /**
- * Frames of one chunk that stand one behind the other, have the same topic, and go on to most subscribers as they are:
- * they are copied together. A run lives inside one `received()`.
+ * Frames of one chunk that stand one behind the other, have the same topic and QoS, and go on to most subscribers as they
+ * are: they are copied together. A run lives inside one `received()`.
  */
 export class Run {
   /** Undefined while there is no run. */
   topic: KnownTopic | undefined;
   connection: Connection | undefined;
+  qos: QoS = 0;
   bytes: Uint8Array = EMPTY;
   from = 0;
   to = 0;
   count = 0;
   /** Bytes of its largest frame. */
   largest = 0;
+  /** `Broker.facts` when it began. */
+  facts = 0;
+  /** Where the Packet Identifier of each frame stands, from `from` on; at QoS 0 not kept. */
+  readonly idAt: Uint32Array = new Uint32Array(RUN_MAX);
 }
 
 /** One PUBLISH frame of an open connection. */
@@ -50,7 +59,7 @@ export function publishFrame(
   if (view.subscriptionIdentifier) {
     throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
   }
-  if (bytes[at] === PLAIN && view.topicAlias === 0 && view.expiryAt < 0 && broker.runs) {
+  if ((bytes[at]! & 0xf9) === PLAIN && view.topicAlias === 0 && view.expiryAt < 0 && broker.runs) {
     if (extendRun(broker.run, view)) return;
     endRun(broker);
     if (view.topicEnd > view.topicAt && beginRun(broker.run, connection, view)) return;
@@ -60,11 +69,17 @@ export function publishFrame(
 
 function extendRun(run: Run, view: PublishView): boolean {
   const topic = run.topic;
-  if (topic === undefined || run.to !== view.at || run.bytes !== view.bytes) return false;
+  if (topic === undefined || run.to !== view.at || run.bytes !== view.bytes || run.qos !== view.qos) {
+    return false;
+  }
+  if (run.count === RUN_MAX) return false;
+  if (view.qos === 2 && !isNew(run.connection!, view.packetId)) return false;
   const length = topic.bytes.length;
   if (
     view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic.bytes, 0, length)
   ) return false;
+  if (view.qos > 0) run.idAt[run.count] = view.packetIdAt - run.from;
+  if (view.qos === 2) open(run.connection!.broker, run.connection!.session!, view.packetId);
   run.to = view.end;
   run.count++;
   if (view.end - view.at > run.largest) run.largest = view.end - view.at;
@@ -79,8 +94,13 @@ function beginRun(run: Run, connection: Connection, view: PublishView): boolean 
   ) return false;
   const match = broker.topics.match(topic);
   if (match.groups.length > 0 || match.overlapping.length > 0) return false;
+  if (view.qos > 0 && !canRun(broker, connection, view)) return false;
   run.topic = topic;
   run.connection = connection;
+  run.qos = view.qos;
+  run.facts = broker.facts;
+  run.idAt[0] = view.packetIdAt - view.at;
+  if (view.qos === 2) open(broker, connection.session!, view.packetId);
   run.bytes = view.bytes;
   run.from = view.at;
   run.to = view.end;
@@ -89,43 +109,103 @@ function beginRun(run: Run, connection: Connection, view: PublishView): boolean 
   return true;
 }
 
-/** Brings the run, if there is one, to its subscribers. */
+/** Whether a QoS 1 or 2 message may begin a run: everything is all right with it. */
+function canRun(
+  { failing, maximumQos }: Broker,
+  connection: Connection,
+  { qos, packetId }: PublishView,
+): boolean {
+  if (failing || qos > maximumQos) return false;
+  return qos === 2 ? isNew(connection, packetId) : (connection.session!.received?.size ?? 0) === 0;
+}
+
+/** §4.3.3 whether a QoS 2 message under this identifier is neither a repeat nor one too many. */
+function isNew({ session, receiveLimit }: Connection, packetId: number): boolean {
+  const { received } = session!;
+  return received === undefined || (!received.has(packetId) && received.size < receiveLimit);
+}
+
+/** Brings the run, if there is one, to its subscribers, and acknowledges it. */
 export function endRun(broker: Broker): void {
   const run = broker.run;
   if (run.topic === undefined) return;
-  const { topic, connection, bytes, from, to, count, largest } = run;
+  const { topic, bytes, qos, from, to, count, largest } = run;
+  const connection = run.connection!;
   run.topic = undefined;
-  run.bytes = EMPTY;
   broker.counters.received += count;
-  const level5 = connection!.level === 5;
-  for (const subscription of broker.topics.match(topic).plain) {
-    const receiver = subscription.session.connection;
-    if (receiver === undefined) continue;
+  const level5 = connection.level === 5;
+  const match = broker.topics.match(topic);
+  for (const subscription of match.plain) {
+    const { session } = subscription;
+    const receiver = session.connection;
+    if (receiver === undefined && (qos === 0 || !session.kept)) continue;
     if (subscription.noLocal && receiver === connection) continue; // [MQTT-3.8.3-3]
-    if (receiver.outbox.size > broker.limits.outboundBytesMax && broker.hooks.dropped === undefined) {
-      broker.limited("outboundBytesMax", subscription.session.clientId, subscription.session);
-      broker.counters.dropped += count;
+    const isSame = receiver !== undefined && (receiver.level === 5) === level5 && subscription.qos >= qos &&
+      subscription.identifier === 0 && receiver.aliasesOut === undefined &&
+      largest <= receiver.maximumPacketSize;
+    if (isSame && qos > 0 && canOpen(broker, receiver, session, count)) {
+      const at = receiver.outbox.append(bytes, from, to);
+      openAll(receiver, session.exchanges(), at, run);
+      receiver.touch();
     } else if (
-      (receiver.level === 5) === level5 && subscription.identifier === 0 &&
-      receiver.aliasesOut === undefined &&
-      largest <= receiver.maximumPacketSize && receiver.outbox.size <= broker.limits.outboundBytesMax
+      qos === 0 && receiver!.outbox.size > broker.limits.outboundBytesMax &&
+      broker.hooks.dropped === undefined
     ) {
+      broker.limited("outboundBytesMax", session.clientId, session);
+      broker.counters.dropped += count;
+    } else if (isSame && qos === 0 && receiver.outbox.size <= broker.limits.outboundBytesMax) {
       receiver.outbox.append(bytes, from, to);
       receiver.touch();
-    } else replay(broker, topic, subscription, bytes, from, to, level5);
+    } else replay(broker, run, topic, subscription);
+  }
+  if (qos > 0) {
+    if (broker.facts !== run.facts) connection.hold();
+    acknowledgeAll(connection, run, match.empty ? 0x10 : 0); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+  }
+  run.bytes = EMPTY;
+}
+
+/** Whether so many QoS 1 or 2 messages may go out now, and need not be kept. */
+function canOpen(broker: Broker, receiver: Connection, session: Session, count: number): boolean {
+  return !session.kept && !session.durable && session.queued === 0 && session.resend === undefined &&
+    receiver.open + count <= receiver.sendLimit && receiver.outbox.size <= broker.limits.outboundBytesMax;
+}
+
+/** Opens an exchange for each frame of a run that stands in the outbox from `at` on. */
+function openAll(
+  receiver: Connection,
+  sender: Sender<Delivery>,
+  at: number,
+  { qos, idAt, count }: Run,
+): void {
+  const { buffer } = receiver.outbox;
+  const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
+  for (let i = 0; i < count; i++) {
+    const id = sender.begin(step, undefined);
+    const place = at + idAt[i]!;
+    buffer[place] = id >> 8;
+    buffer[place + 1] = id & 255;
+  }
+  receiver.open += count;
+}
+
+/** Acknowledges each frame of a run. */
+function acknowledgeAll(connection: Connection, run: Run, code: number): void {
+  const { bytes, qos, from, idAt, count } = run;
+  const first = (qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
+  for (let i = 0; i < count; i++) {
+    const at = from + idAt[i]!;
+    connection.answer(first, bytes[at]! << 8 | bytes[at + 1]!, code);
   }
 }
 
 /** The frames of a run one by one, to a subscriber that cannot have them as they are. */
-function replay(
-  broker: Broker,
-  topic: KnownTopic,
-  { session, identifiers }: Subscription,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  level5: boolean,
-): void {
+function replay(broker: Broker, run: Run, topic: KnownTopic, subscription: Subscription): void {
+  const { bytes, from, to, qos } = run;
+  const { session, identifiers } = subscription;
+  const level5 = run.connection!.level === 5;
+  const least = Math.min(qos, subscription.qos) as QoS; // [MQTT-3.8.4-8]
+  const publisher = run.connection!.session!.clientId;
   const view = new PublishView();
   for (let at = from; at < to; at = view.end) {
     let body = at + 1;
@@ -139,11 +219,11 @@ function replay(
     const outgoing = {
       view,
       topic: topic.name,
-      publisher: undefined,
+      publisher,
       expiresAt: Infinity,
       message: undefined,
     };
-    deliver(broker, outgoing, session, 0, false, identifiers, undefined, broker.now);
+    deliver(broker, outgoing, session, least, false, identifiers, undefined, broker.now);
   }
 }
 
