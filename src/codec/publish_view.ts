@@ -17,17 +17,23 @@ const ABSENT = -1;
  * Offsets are into `bytes`; a range is [at, end).
  */
 export class PublishView {
+  /** Where the frame stands, perhaps among others. */
   bytes: Uint8Array = EMPTY;
   /** The first byte of the fixed header. */
   at = 0;
+  /** Behind its last byte. */
   end = 0;
+  /** §3.3.1.2 */
   qos: QoS = 0;
+  /** §3.3.1.1 */
   dup = false;
+  /** §3.3.1.3 */
   retain = false;
   /** Level 5 layout: there is a Property Length. */
   level5 = false;
   /** Topic Name without its length; the two bytes of length stand before it. */
   topicAt = 0;
+  /** Behind it. */
   topicEnd = 0;
   /** Where the Packet Identifier stands, or -1. */
   packetIdAt: number = ABSENT;
@@ -35,7 +41,9 @@ export class PublishView {
   packetId = 0;
   /** The properties without their length; empty below level 5. */
   propertiesAt = 0;
+  /** Behind them. */
   propertiesEnd = 0;
+  /** §3.3.3 The payload reaches to `end`. */
   payloadAt = 0;
   /** Where the four bytes of the Message Expiry Interval stand, or -1. */
   expiryAt: number = ABSENT;

@@ -17,6 +17,7 @@ const SMALL_BYTES_MAX = SLAB_BYTES / 2;
 
 /** One message, shared by all queues that hold it. Never changed once made. */
 export interface Message {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
   /** The frame as published, without Topic Alias; its bytes may stand among those of others. */
   readonly view: PublishView;

@@ -89,6 +89,7 @@ export class SqliteStore implements SessionStore {
   #lastLoad = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** @internal `openStore()` makes it. */
   constructor(options: SqliteStoreOptions) {
     this.#options = options;
     this.#nextSession = options.found.lastSession + 1;
