@@ -47,16 +47,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/no-new-messages",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
-    replace: "if (session.kept",
+    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
+    replace: "if (session.durable",
   },
   {
     kills: "3.10/begun-qos-2-is-completed",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
+    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
     replace:
       "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
-      "    if (session.kept",
+      "    if (session.durable",
     levels: [5],
   },
   {
@@ -66,10 +66,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/begun-qos-1-is-completed",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.kept",
+    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
     replace:
       "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
-      "    if (session.kept",
+      "    if (session.durable",
   },
   {
     kills: "3.10/answered",

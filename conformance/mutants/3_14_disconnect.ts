@@ -64,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.14/will-is-discarded",
     file: "src/broker/connection.ts",
-    find: "if (reasonCode === 0) this.will = undefined;",
+    find: "if (discards) this.will = undefined;",
     replace: "",
   },
   {

@@ -7,7 +7,7 @@ import type { Mutant, SourceMutant } from "./mutant.ts";
 const ENGINE = "src/broker/engine.ts";
 const LOST = "if (will !== undefined) this.#loseWill(session, will, now);";
 const AT_ONCE = "if (will.delaySeconds === 0 || !session.kept) return this.publishWill(will, now);";
-const REMOVED = "if (reasonCode === 0) this.will = undefined;";
+const REMOVED = "if (discards) this.will = undefined;";
 const RETAINED = "if (message.view.retain) {";
 
 /** A way to be lost after which no will is published. */

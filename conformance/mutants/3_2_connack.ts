@@ -42,8 +42,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.2.2.3/explanations-are-left-out",
     file: "src/broker/connect.ts",
-    find: "connection.send(connack);\n  }\n  broker.hooks.refused",
-    replace:
-      "connection.maximumPacketSize = Infinity;\n    connection.send(connack);\n  }\n  broker.hooks.refused",
+    find: "connection.send(refusingConnack(level, refusal, reference));",
+    replace: "connection.maximumPacketSize = Infinity;\n" +
+      "    connection.send(refusingConnack(level, refusal, reference));",
   },
 ];

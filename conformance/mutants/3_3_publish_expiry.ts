@@ -22,8 +22,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.2/time-away-is-counted",
     file: DELIVER,
-    find: "secondsLeft(message.expiresAt, now));\n  if (session.kept",
-    replace: "message.view.expirySeconds);\n  if (session.kept",
+    find: "secondsLeft(message.expiresAt, now));\n  if (session.durable",
+    replace: "message.view.expirySeconds);\n  if (session.durable",
   },
   { // it is kept for a minute at least
     kills: "3.3.2/retained-expires",

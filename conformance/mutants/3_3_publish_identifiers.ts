@@ -49,7 +49,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.4/identifier-of-queued",
     file: "src/broker/deliver.ts",
-    find: "    subscriptionIdentifiers: identifiers,",
-    replace: "    subscriptionIdentifiers: connection === undefined ? NO_IDENTIFIERS : identifiers,",
+    find: "new Delivery(broker.nextOrder++, message, qos, retain, identifiers, group);",
+    replace: "new Delivery(broker.nextOrder++, message, qos, retain, " +
+      "connection === undefined ? NO_IDENTIFIERS : identifiers, group);",
   },
 ];

@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.8/lower-qos",
     file: "src/broker/publish.ts",
-    find: "const least = Math.min(qos, subscription.qos) as QoS;",
-    replace: "const least = qos;",
+    find: "subscription.qos >= qos &&",
+    replace: "",
   },
 ];

@@ -33,9 +33,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.3/pubcomp-for-unknown",
     file: ACKNOWLEDGE,
-    find:
-      "} else if (connection.level === 5) {\n    connection.answer(PUBCOMP, id, 0x92);\n  } else connection.answer(PUBCOMP, id, 0);",
-    replace: "}",
+    find: "connection.answer(PUBCOMP, id, connection.level === 5 ? 0x92 : 0);",
+    replace: "",
   },
   {
     kills: "4.3.3/repeat-before-pubrel",

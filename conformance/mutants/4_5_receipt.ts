@@ -9,8 +9,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.5/every-subscriber",
     file: "src/broker/publish.ts",
-    find: "for (const subscription of match.plain) {",
-    replace: "for (const subscription of match.plain.slice(0, 5)) {",
+    find:
+      "for (const subscription of match.plain) {\n    const { session } = subscription;\n    const receiver",
+    replace:
+      "for (const subscription of match.plain.slice(0, 5)) {\n    const { session } = subscription;\n    const receiver",
   },
   {
     kills: "4.5/while-disconnected",

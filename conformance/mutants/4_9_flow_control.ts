@@ -17,9 +17,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.9/qos-2-within-receive-maximum",
     file: ACKNOWLEDGE,
-    find: "if (delivery !== undefined) released(connection, delivery, id);",
+    find: "if (delivery !== undefined) released(connection, delivery);",
     replace: "connection.open--;\n    pump(connection, now);\n" +
-      "    if (delivery !== undefined) released(connection, delivery, id);",
+      "    if (delivery !== undefined) released(connection, delivery);",
   },
   {
     kills: "4.9/both-qos-within-receive-maximum",
