@@ -5,10 +5,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync } from "mqtt";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
@@ -19,6 +21,11 @@ const LIMIT_MS = 15_000;
 const patient = { timeout: 2 * LIMIT_MS };
 const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 const door = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+
+/** Where data are if nothing is said: for each process somewhere else. */
+const folder = mkdtempSync(join(tmpdir(), "plumb-main-"));
+let calls = 0;
+after(() => rmSync(folder, { recursive: true }));
 
 /** A process, and what it has said so far. */
 interface Called {
@@ -43,7 +50,8 @@ function call(
   const command = [process.execPath, ...before, ...args];
   const shell = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`];
   const [program, ...rest] = [...shell, ...command] as [string, ...string[]];
-  const child = spawn(program, rest, { env: { ...process.env, ...env } });
+  const PLUMB_DATA = join(folder, `${++calls}`);
+  const child = spawn(program, rest, { env: { ...process.env, PLUMB_DATA, ...env } });
   const said = { out: "", err: "" };
   let status: number | null | undefined;
   child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
@@ -135,7 +143,7 @@ describe("plumb", () => {
 
   test("names the port that is in use, and the flag", patient, async () => {
     const { port, close } = await listenTcp({ host: "127.0.0.1", port: 0 }, () => {});
-    const { status, out, err } = await run("-p", `${port}`);
+    const { status, out, err } = await run("-p", `${port}`, "--log-level", "error");
     await close();
     assertEquals([status, out, err], [
       1,

@@ -5,7 +5,8 @@
  */
 import process from "node:process";
 import { type BrokerHooks, type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
-import { AddressError, ListenError, serve, type Server } from "../runtime/serve.ts";
+import { AddressError, parseAddress } from "../runtime/address.ts";
+import { ListenError, serve, type Server } from "../runtime/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
@@ -24,6 +25,7 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
  * @throws {CallError} or {WorkError} when it cannot begin.
  */
 export async function serveCommand(settings: Settings, log: Log): Promise<void> {
+  for (const url of settings.listen) checkAddress(url);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   try {
@@ -37,6 +39,15 @@ export async function serveCommand(settings: Settings, log: Log): Promise<void> 
     );
   }
   log.info("stopped");
+}
+
+/** Before anything is done: a wrong call leaves nothing behind. */
+function checkAddress(url: string): void {
+  try {
+    parseAddress(url);
+  } catch (error) {
+    throw error instanceof AddressError ? new CallError(`--listen: ${error.message}`) : error;
+  }
 }
 
 /** What is there of sessions and messages. */
@@ -94,7 +105,6 @@ async function start(
     }
     return server;
   } catch (error) {
-    if (error instanceof AddressError) throw new CallError(`--listen: ${error.message}`);
     if (!(error instanceof ListenError)) throw error;
     const advice = error.code === "EADDRINUSE" ? "; choose another with --port or --listen" : "";
     throw new WorkError(`${error.message}${advice}`);

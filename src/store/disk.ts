@@ -86,11 +86,13 @@ export class LocalDisk implements Disk {
 
   load({ request, session, from, messages, bytes }: LoadRequest): void {
     let page = new Uint8Array();
+    let damage: StoreError | undefined;
     try {
-      page = this.#database.page(session, from, messages, bytes, (error) => this.#events.damaged(error));
+      page = this.#database.page(session, from, messages, bytes, (error) => damage ??= error);
     } catch (error) {
-      this.#events.damaged(troubleWith(this.#database.path, error));
+      damage = troubleWith(this.#database.path, error);
     }
+    if (damage !== undefined) this.#events.damaged(damage);
     this.#events.loaded(request, page);
   }
 
