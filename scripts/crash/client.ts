@@ -22,6 +22,7 @@ import { payloadOf, publishOf, serialOf, wrongProperties } from "./message.ts";
 import type { Model } from "./model.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { RetainedModel } from "./retained.ts";
+import type { Trace } from "./trace.ts";
 import type { WillModel } from "./wills.ts";
 
 /** What all Clients of a data directory share. */
@@ -30,6 +31,7 @@ export interface World {
   readonly wills: WillModel;
   readonly retained: RetainedModel;
   readonly dice: Dice;
+  readonly trace: Trace;
   /** The level that each message was published at. */
   readonly levels: Map<number, ProtocolLevel>;
   /** How often the broker has been started. */
@@ -157,7 +159,7 @@ export class Client {
     model.connecting(this.id, false, !this.traits.isPassing);
     const serial = connect.will && serialOf(connect.will.payload);
     wills.connecting(this.id, serial, this.#delayMs(connect), !this.traits.isPassing);
-    raw.send(connect);
+    this.#send(connect);
   }
 
   #connectPacket(): Connect {
@@ -204,7 +206,8 @@ export class Client {
 
   /** The connection is over, for us. */
   #over(how: "clean" | "lost"): void {
-    const { wills, life } = this.#world;
+    const { wills, life, trace } = this.#world;
+    trace.note(`${this.id} is over: ${how}`);
     wills.ended(this.id, this.state === "open" ? how : "unanswered", performance.now(), life);
     this.state = "away";
     this.#raw = undefined;
@@ -225,7 +228,7 @@ export class Client {
     const raw = this.#raw;
     if (raw === undefined || this.state !== "open") return;
     const hasCode = withWill && this.traits.level === 5;
-    raw.send({ type: PacketType.DISCONNECT, reasonCode: hasCode ? 0x04 : 0 });
+    this.#send({ type: PacketType.DISCONNECT, reasonCode: hasCode ? 0x04 : 0 });
     this.#over(hasCode ? "lost" : "clean");
     raw.end();
     this.#leaving = raw;
@@ -235,9 +238,13 @@ export class Client {
     this.#world.problem(`${this.id} ${text}`);
   }
 
-  readonly #send = (packet: Packet): void => this.#raw?.send(packet);
+  readonly #send = (packet: Packet): void => {
+    this.#world.trace.packet(this.id, ">", packet);
+    this.#raw?.send(packet);
+  };
 
   #received(packet: Packet): void {
+    this.#world.trace.packet(this.id, "<", packet);
     if (packet.type === PacketType.CONNACK) this.#connack(packet.reasonCode, packet.sessionPresent);
     else if (packet.type === PacketType.DISCONNECT) {
       this.#words = `DISCONNECT ${packet.reasonCode} ${packet.properties?.reasonString ?? ""}`;

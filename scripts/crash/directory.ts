@@ -12,6 +12,7 @@ import type { Host } from "./host.ts";
 import { Model } from "./model.ts";
 import { readRetained } from "./reader.ts";
 import { RetainedModel } from "./retained.ts";
+import { Trace } from "./trace.ts";
 import { WillModel } from "./wills.ts";
 
 /** Between two turns, and acts in each. */
@@ -28,6 +29,7 @@ export class Directory implements World {
   readonly wills: WillModel;
   readonly retained: RetainedModel;
   readonly dice: Dice;
+  readonly trace: Trace = new Trace();
   readonly levels: Map<number, ProtocolLevel> = new Map();
   life = 0;
   draining = false;
@@ -43,10 +45,13 @@ export class Directory implements World {
 
   constructor(seed: number, problem: (text: string) => void, roles: readonly Role[] = ROLES) {
     this.dice = new Dice(seed);
-    this.problem = problem;
-    this.model = new Model(problem);
+    this.problem = (text) => {
+      this.trace.note(`WRONG ${text}`);
+      problem(text);
+    };
+    this.model = new Model(this.problem);
     this.wills = new WillModel(this.model);
-    this.retained = new RetainedModel(problem);
+    this.retained = new RetainedModel(this.problem);
     this.#players = roles.map((role) => new Player(this, role));
   }
 
@@ -80,6 +85,7 @@ export class Directory implements World {
     const port = await host.port();
     if (port === undefined) return false;
     this.#port = port;
+    this.trace.note(`Life ${this.life} begins`);
     return true;
   }
 
@@ -115,6 +121,7 @@ export class Directory implements World {
   /** The broker is over: waits until everybody has noticed. */
   async mourn(): Promise<void> {
     await this.#host!.over;
+    this.trace.note(`Life ${this.life} is over`);
     this.#host = undefined;
     for (const { client } of this.#players) this.doubtful += client.outgoing.unanswered;
     const deadline = performance.now() + LIMIT_MS;

@@ -3,7 +3,7 @@
  * Knows the order of things and what must have happened to mean anything; refuses to know what Clients do.
  * @module
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Runtime } from "../lib/broker_process.ts";
@@ -85,7 +85,6 @@ export async function runMatrix(options: MatrixOptions): Promise<Tally> {
 
 class Matrix {
   readonly #options: MatrixOptions;
-  readonly #planner: Planner;
   readonly #tally: Tally = {
     rounds: 0,
     kills: 0,
@@ -106,7 +105,6 @@ class Matrix {
 
   constructor(options: MatrixOptions) {
     this.#options = options;
-    this.#planner = new Planner(options.kinds);
   }
 
   async run(): Promise<Tally> {
@@ -117,7 +115,7 @@ class Matrix {
     const late = () => performance.now() - began > limitMs;
     for (let i = 0; tally.rounds < rounds && !late() && failures < failuresMax; i++) {
       const before = tally.problems;
-      await this.#directory((seed * 1_000 + i) >>> 0, Math.min(LIVES, rounds - tally.rounds), late);
+      await this.#directory(seed + i, Math.min(LIVES, rounds - tally.rounds), late);
       if (tally.problems > before) failures++;
     }
     this.#spare?.kill();
@@ -141,11 +139,12 @@ class Matrix {
     };
     const directory = new Directory(seed, problem, ROLES.filter(({ id }) => !without.includes(id)));
     const dice = new Dice(~seed);
+    const planner = new Planner(seed, this.#options.kinds);
     const durability = dice.pick(["os", "fsync"] as const);
     tally.directories++;
     let host: Host | undefined;
     for (let life = 0; life < lives && problems === 0 && !late(); life++) {
-      const plan = this.#planner.next(dice, life === 0);
+      const plan = planner.next(dice, life);
       const isDrained = dice.chance(DRAINED);
       tally.rounds++;
       where = `round ${tally.rounds}, directory seed ${seed}, life ${life + 1}, ${durability}, ${
@@ -181,7 +180,10 @@ class Matrix {
     }
     tally.doubtful += directory.doubtful;
     if (problems === 0) rmSync(path, { recursive: true });
-    else wrong(`${where}: the data directory is ${path}`);
+    else {
+      writeFileSync(join(path, "trace.log"), directory.trace.text());
+      wrong(`${where}: the data directory is ${path}, what was sent and what came is in its trace.log`);
+    }
   }
 
   #start(

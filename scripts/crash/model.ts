@@ -241,6 +241,11 @@ export class Model {
     this.#demand(this.#messages.get(serial)!);
   }
 
+  /** It need not come. */
+  excused(serial: number): void {
+    for (const { owed } of this.#receivers()) owed.delete(serial);
+  }
+
   /** A will must not be published, for this reason; nor may it have been. */
   forbidden(serial: number, reason: string): void {
     const message = this.#messages.get(serial)!;

@@ -32,38 +32,46 @@ const WEIGHTS: Readonly<Record<PlanKind, number>> = { time: 38, operation: 44, s
 const LOAD_MS = 150;
 const START_MS = 40;
 /** Operations at the start of each thread that are swept, and the mean of those hit later. */
+const SWEPT_AT_ONCE = 5;
+/** Lives of a new directory. */
+const YOUNG = 3;
 const SWEPT = { main: 30, disk: 60 } as const;
 const LATER = 400;
 
 /** Chooses one after the other. */
 export class Planner {
   readonly #kinds: readonly PlanKind[];
-  /** Sweeps, one for each thread, and for new directories and old ones. */
-  readonly #sweeps: Map<string, number> = new Map();
+  /** Where the sweep over each thread stands: one directory goes on where that of the seed before it ends, or so. */
+  readonly #sweeps: Record<"main" | "disk", number>;
 
-  constructor(kinds: readonly PlanKind[] = Object.keys(WEIGHTS) as PlanKind[]) {
+  /** For one directory, by its seed. */
+  constructor(seed: number, kinds: readonly PlanKind[] = Object.keys(WEIGHTS) as PlanKind[]) {
     this.#kinds = kinds;
+    this.#sweeps = { main: seed * SWEPT_AT_ONCE, disk: seed * SWEPT_AT_ONCE };
   }
 
-  /** The next one. `isFresh` is the first life of a directory, whose start makes the file. */
-  next(dice: Dice, isFresh: boolean): Plan {
+  /** The next one; `life` counts from 0, and the first ones die more often while the file is made. */
+  next(dice: Dice, life: number): Plan {
+    const isYoung = life < YOUNG && this.#kinds.includes("operation");
+    if (isYoung && dice.chance(60)) return this.#sweep("main");
     const all = this.#kinds.reduce((sum, kind) => sum + WEIGHTS[kind], 0);
     let roll = dice.below(all);
     const kind = this.#kinds.find((kind) => (roll -= WEIGHTS[kind]) < 0)!;
-    if (kind === "operation") return this.#operation(dice, isFresh);
+    if (kind === "operation") return this.#operation(dice);
     return { kind, afterMs: exponential(dice, kind === "start" ? START_MS : LOAD_MS) };
   }
 
   /** Two thirds of them sweep, the others hit the disk's thread anywhere. */
-  #operation(dice: Dice, isFresh: boolean): Plan {
+  #operation(dice: Dice): Plan {
     if (dice.chance(33)) {
       const at = 1 + Math.floor(exponential(dice, LATER));
       return { kind: "operation", thread: "disk", at, when: dice.pick(["before", "after"]) };
     }
-    const thread = dice.pick(["main", "disk"] as const);
-    const key = `${thread} ${isFresh}`;
-    const count = this.#sweeps.get(key) ?? 0;
-    this.#sweeps.set(key, (count + 1) % (SWEPT[thread] * 2));
+    return this.#sweep(dice.pick(["main", "disk"] as const));
+  }
+
+  #sweep(thread: "main" | "disk"): Plan {
+    const count = this.#sweeps[thread]++ % (SWEPT[thread] * 2);
     return { kind: "operation", thread, at: 1 + (count >> 1), when: count % 2 === 0 ? "before" : "after" };
   }
 }

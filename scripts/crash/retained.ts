@@ -91,8 +91,10 @@ export class RetainedModel {
       const value = candidates.findLast((candidate) => candidate.serial === serial);
       if (value !== undefined) this.#settle(topic, value, life);
       else {
-        const expected = [...new Set(candidates.map((candidate) => candidate.serial ?? "none"))].join(" or ");
-        this.#problem(`${name} has ${serial ?? "none"} as its retained message, expected ${expected}`);
+        const expected = candidates.map(describe).join(", ");
+        const known = topic.values.findLast((one) => one.serial === serial);
+        const found = known === undefined ? `${serial}` : describe(known);
+        this.#problem(`${name} has ${found} as its retained message, expected one of: ${expected}`);
       }
     }
   }
@@ -115,6 +117,10 @@ export class RetainedModel {
     if (topic === undefined) this.#topics.set(name, topic = new Topic());
     return topic;
   }
+}
+
+function describe({ serial, state, life }: Value): string {
+  return `${serial ?? "none"} (${state}, life ${life})`;
 }
 
 /** A read that has begun. */

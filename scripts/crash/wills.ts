@@ -13,10 +13,10 @@ interface Will {
   /** The session outlives the connection. If not, nobody waits until it is safe that there is a will, or none any more. */
   readonly isKept: boolean;
   /**
-   * `asked` with CONNECT, `open` since CONNACK, `waiting` for its delay, `left` by a DISCONNECT that nothing answers,
-   * `doubtful` if nothing can be said of it.
+   * `asked` with CONNECT, `open` since CONNACK, `waiting` for its delay, `due` if its Client stays away until it comes,
+   * `left` by a DISCONNECT that nothing answers, `doubtful` if nothing can be said of it.
    */
-  state: "asked" | "open" | "waiting" | "left" | "doubtful" | "decided";
+  state: "asked" | "open" | "waiting" | "due" | "left" | "doubtful" | "decided";
   /** A tick of the model. */
   openedAt: number;
   endedAt: number;
@@ -42,6 +42,11 @@ export class WillModel {
   /** CONNECT was sent with this will, or without one; `isKept` is whether the session outlives the connection. */
   connecting(id: string, serial: number | undefined, delayMs: number, isKept: boolean): void {
     const wills = this.#of(id).filter(({ state }) => state !== "decided");
+    for (const will of wills) {
+      if (will.state !== "due") continue;
+      this.#model.excused(will.serial);
+      will.state = "waiting";
+    }
     if (serial !== undefined) {
       wills.push({ serial, delayMs, isKept, state: "asked", openedAt: 0, endedAt: 0, life: 0 });
     }
@@ -89,12 +94,12 @@ export class WillModel {
     return this.#of(id).some(({ state, delayMs }) => state === "waiting" && delayMs <= mostMs);
   }
 
-  /** The Client will stay away until they have come. */
+  /** The Client stays away until they have come; if it connects before, nothing is said. */
   demand(id: string): void {
     for (const will of this.#of(id)) {
       if (will.state !== "waiting") continue;
       this.#model.demanded(will.serial);
-      will.state = "decided";
+      will.state = "due";
     }
   }
 }

@@ -63,6 +63,15 @@ describe("wills", () => {
     scene.wills.demand("c");
     assertEquals([scene.wills.waits("c", 1_000), scene.verdict], [false, "must"]);
   });
+  test("with a delay need not be published if the Client comes back all the same", () => {
+    const scene = new Scene(1_000);
+    scene.wills.ended("c", "lost", 5, 1);
+    scene.wills.demand("c");
+    scene.connecting(2);
+    assertEquals(scene.model.owed, 0);
+    scene.wills.connected("c", 905, 2);
+    assertEquals(scene.verdict, "must not");
+  });
   test("of a session that ends with its connection must be published once it is safe", () => {
     for (const [isSafe, verdict] of [[true, "must"], [false, "may"]] as const) {
       const scene = new Scene(0, false);
