@@ -21,14 +21,14 @@ export const MUTANTS: readonly Mutant[] = [
   { // the high byte of the identifier is lost
     kills: "3.3.4/qos-1-puback",
     file: PUBLISH,
-    find: "    packetId,\n    match.empty ?",
-    replace: "    qos === 1 ? packetId & 255 : packetId,\n    match.empty ?",
+    find: "connection.answer(first, bytes[at]! << 8 |",
+    replace: "connection.answer(first, (qos === 1 ? 0 : bytes[at]! << 8) |",
   },
   {
     kills: "3.3.4/qos-2-pubrec",
     file: PUBLISH,
-    find: "    packetId,\n    match.empty ?",
-    replace: "    qos === 2 ? packetId & 255 : packetId,\n    match.empty ?",
+    find: "connection.answer(first, bytes[at]! << 8 |",
+    replace: "connection.answer(first, (qos === 2 ? 0 : bytes[at]! << 8) |",
   },
   {
     kills: "3.3.4/receive-maximum-qos-1",

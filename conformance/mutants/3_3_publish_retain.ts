@@ -7,6 +7,15 @@ import type { Mutant } from "./mutant.ts";
 const PUBLISH = "src/broker/publish.ts";
 const SUBSCRIBE = "src/broker/subscribe.ts";
 
+const AIM = "view.aim(bytes, at, body, end, connection.level === 5);";
+
+/** A message is taken for one with RETAIN 1, depending on what is retained already. */
+function retainedIf(condition: string): string {
+  return `const name = bytes.subarray(body + 2, body + 2 + (bytes[body]! << 8 | bytes[body + 1]!));
+  if (broker.retained.match(new TextDecoder().decode(name)).${condition}) bytes[at]! |= 1;
+  ${AIM}`;
+}
+
 /** For the cases of `cases/3_3_publish_retain.ts`. */
 export const MUTANTS: readonly Mutant[] = [
   { // the first one stays
@@ -49,14 +58,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.1/retain-0-is-not-kept",
     file: PUBLISH,
-    find: "if (view.retain) {",
-    replace: "if (view.retain || broker.retained.match(topic.name).length === 0) {",
+    find: AIM,
+    replace: retainedIf("length === 0"),
   },
   {
     kills: "3.3.1/retain-0-replaces-nothing",
     file: PUBLISH,
-    find: "if (view.retain) {",
-    replace: "if (view.retain || broker.retained.match(topic.name).length > 0) {",
+    find: AIM,
+    replace: retainedIf("length > 0"),
   },
   {
     kills: "3.3.1/retain-handling-0",

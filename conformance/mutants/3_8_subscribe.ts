@@ -56,12 +56,6 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.8/no-local",
     file: "src/broker/publish.ts",
-    find: "if (subscription.noLocal && session === publisher) continue;",
-    replace: "",
-  },
-  {
-    kills: "3.8/no-local",
-    file: "src/broker/publish.ts",
     find: "if (subscription.noLocal && receiver === connection) continue;",
     replace: "",
   },
@@ -95,8 +89,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.8/same-filter-replaces-options",
     file: BROKER,
-    find: "subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];",
-    replace: "if (identifier !== 0) subscription.identifiers = [identifier];",
+    find: "retainHandling, identifier });\n" +
+      "  subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];",
+    replace: "retainHandling });\n" +
+      "  if (identifier !== 0) Object.assign(subscription, { identifier, identifiers: [identifier] });",
   },
   {
     kills: "3.8/same-filter-brings-retained-again",

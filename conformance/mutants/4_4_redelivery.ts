@@ -46,14 +46,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.4/no-repeat-while-connected",
-    file: "src/broker/deliver.ts",
-    find: "if (delivery !== undefined) delivery.packetId = id;",
-    replace: `if (delivery !== undefined) delivery.packetId = id;
-    const copy = view.copy();
-    const again = { ...stamp, first: stamp.first | 8 };
-    setTimeout(() => {
-      if (sender.step(id) === Step.PUBACK) writePublish(connection, copy, topic, again, true);
-      connection.flush();
-    }, 1500);`,
+    file: "src/broker/publish.ts",
+    find: "openAll(receiver, session.exchanges(), at, run);",
+    replace: `openAll(receiver, session.exchanges(), at, run);
+      const copy = receiver.outbox.buffer.slice(at, at + to - from);
+      copy[0]! |= 8;
+      setTimeout(() => {
+        if (session.sender!.open > 0) receiver.outbox.append(copy, 0, copy.length);
+        receiver.flush();
+      }, 1500);`,
   },
 ];
