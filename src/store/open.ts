@@ -3,7 +3,7 @@
  * Knows the files and what can be wrong with them; refuses to know what is in them.
  * @module
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
@@ -96,10 +96,17 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   }
 }
 
-/** The script of the thread, as long as it stands beside this file. */
+/** The script of the thread, as long as it stands beside this file; false too where Deno does not let us read it. */
 function ourWorker(): URL | false {
   const [, ending] = /\/store\/open(\.[jt]s)$/.exec(import.meta.url) ?? [];
-  return ending === undefined ? false : new URL(`./worker${ending}`, import.meta.url);
+  if (ending === undefined) return false;
+  const script = new URL(`./worker${ending}`, import.meta.url);
+  try {
+    if (script.protocol === "file:") accessSync(script);
+    return script;
+  } catch {
+    return false;
+  }
 }
 
 /** An open file, and what is in it. */
