@@ -40,11 +40,19 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.13": { title: "PINGRESP", files: ["src/codec/ping.ts"] },
   "3.14": { title: "DISCONNECT", files: ["src/codec/disconnect.ts", "src/broker/connection.ts"] },
   "3.15": { title: "AUTH", files: ["src/codec/auth.ts", "src/broker/connect.ts"] },
-  "4.1": { title: "Session State", files: ["src/broker/session.ts", "src/broker/store.ts"] },
+  "4.1": {
+    title: "Session State",
+    files: ["src/broker/session.ts", "src/broker/store.ts", "src/store/schema.ts"],
+  },
   "4.2": { title: "Network Connections", files: ["src/transport/transport.ts"] },
   "4.3": {
     title: "Quality of Service",
-    files: ["src/delivery/sender.ts", "src/broker/acknowledge.ts", "src/broker/publish.ts"],
+    files: [
+      "src/delivery/sender.ts",
+      "src/delivery/receiver.ts",
+      "src/broker/acknowledge.ts",
+      "src/broker/publish.ts",
+    ],
   },
   "4.4": { title: "Message delivery retry", files: ["src/delivery/sender.ts"] },
   "4.5": { title: "Message receipt", files: ["src/broker/publish.ts", "src/broker/deliver.ts"] },

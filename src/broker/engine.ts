@@ -11,6 +11,7 @@ import { Reader } from "../codec/reader.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { Writer } from "../codec/writer.ts";
 import { FrameKeeper, type Message } from "../delivery/message.ts";
+import { Receiver } from "../delivery/receiver.ts";
 import { Step } from "../delivery/sender.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { type Random, seededRandom } from "../engine/random.ts";
@@ -534,7 +535,7 @@ export class Broker {
     session.durable = true; // not before: the store knows the subscriptions already
     for (const delivery of deliveries) this.#restoreDelivery(session, delivery);
     session.spill(stored.waiting);
-    if (received.length > 0) session.received = new Set(received);
+    for (const id of received) (session.received ??= new Receiver()).add(id);
     if (record.will !== undefined) {
       const { message, delaySeconds, dueAt } = record.will;
       session.pendingWill = new PendingWill(this, session, { message, delaySeconds });

@@ -10,6 +10,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { withoutAlias } from "../codec/publish_template.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
+import { Receiver } from "../delivery/receiver.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, drop, identifiersOf, messageInfo, type Outgoing, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
@@ -294,7 +295,7 @@ function needsStore(broker: Broker, publisher: Session, view: PublishView, match
 
 /** §4.3.3 remembers the identifier until PUBREL. */
 function open(broker: Broker, session: Session, packetId: number): void {
-  (session.received ??= new Set()).add(packetId);
+  (session.received ??= new Receiver()).add(packetId);
   if (!session.durable) return;
   broker.store!.received(session, packetId, true);
   broker.told();

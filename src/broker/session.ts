@@ -6,6 +6,7 @@
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { type Message, MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
+import type { Receiver } from "../delivery/receiver.ts";
 import { Sender } from "../delivery/sender.ts";
 import type { Deadline } from "../engine/timers.ts";
 import type { Connection } from "./connection.ts";
@@ -109,7 +110,7 @@ export class Session implements Deadline, SessionKey {
   /** §4.3 made at the first QoS 1 or 2 message. */
   sender: Sender<Delivery> | undefined;
   /** §4.3.3 QoS 2 identifiers received and not yet released; made at the first. */
-  received: Set<number> | undefined;
+  received: Receiver | undefined;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
   /** Limits that have been reported for this session since its last CONNECT. */
