@@ -79,6 +79,13 @@ export const ROLES: readonly Role[] = [
     restless: 10,
   },
   {
+    id: "mayfly",
+    traits: { level: 5, isMayfly: true, receiveMaximum: 5 },
+    filters: { "t/2": 2 },
+    silent: true,
+    restless: 15,
+  },
+  {
     id: "passing",
     traits: { level: 5, isPassing: true, will: { topic: "w/passing", delays: [0] } },
     filters: {},
@@ -116,7 +123,7 @@ export class Player {
     let isSettled = true;
     for (const [filter, qos] of Object.entries(this.filters)) {
       const is = state(filter);
-      if (is === "gone") this.client.request(filter, qos);
+      if (is !== "there") this.client.request(filter, qos);
       if (is !== "there") isSettled = false;
     }
     return isSettled;

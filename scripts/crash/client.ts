@@ -53,6 +53,8 @@ export interface Traits {
   readonly late?: boolean;
   /** Its session ends with its connection (level 5). */
   readonly isPassing?: boolean;
+  /** It begins and ends its session as it likes (level 5). */
+  readonly isMayfly?: boolean;
   /** It uses Topic Aliases, in both directions. */
   readonly aliases?: boolean;
   /** Its subscriptions have identifiers. */
@@ -81,6 +83,13 @@ interface Request {
   packetId: number;
 }
 
+/** What a CONNECT asks of its session. */
+interface Start {
+  readonly isClean: boolean;
+  /** It outlives the connection. */
+  readonly isKept: boolean;
+}
+
 /** Seconds: longer than any run. */
 const SESSION_EXPIRY = 86_400;
 const TOPIC_ALIASES = 3;
@@ -106,6 +115,8 @@ export class Client {
   #aliasesOut: string[] = [];
   #pongs: ((isThere: boolean) => void)[] = [];
   #words = "";
+  /** Of the current connection, or the last one. */
+  #start: Start = { isClean: false, isKept: false };
 
   constructor(world: World, id: string, traits: Traits) {
     this.#world = world;
@@ -155,22 +166,32 @@ export class Client {
     this.#aliasesIn.clear();
     this.#aliasesOut = [];
     this.#words = "";
-    const connect = this.#connectPacket();
-    model.connecting(this.id, false, !this.traits.isPassing);
+    this.#start = this.#nextStart();
+    const connect = this.#connectPacket(this.#start);
+    const { isClean, isKept } = this.#start;
+    model.connecting(this.id, isClean, isKept);
+    if (isClean) this.incoming.forget();
     const serial = connect.will && serialOf(connect.will.payload);
-    wills.connecting(this.id, serial, this.#delayMs(connect), !this.traits.isPassing);
+    wills.connecting(this.id, serial, this.#delayMs(connect), isKept);
     this.#send(connect);
   }
 
-  #connectPacket(): Connect {
-    const { level, receiveMaximum, aliases, isPassing } = this.traits;
+  #nextStart(): Start {
+    const { isPassing = false, isMayfly } = this.traits;
+    const { dice, draining } = this.#world;
+    if (!isMayfly || draining) return { isClean: false, isKept: !isPassing };
+    return { isClean: dice.chance(40), isKept: dice.chance(60) };
+  }
+
+  #connectPacket({ isClean, isKept }: Start): Connect {
+    const { level, receiveMaximum, aliases } = this.traits;
     const will = this.#will();
     return connectOf(level, this.id, {
-      cleanStart: false,
+      cleanStart: isClean,
       ...(will && { will }),
       ...(level === 5 && {
         properties: {
-          sessionExpiryInterval: isPassing ? 0 : SESSION_EXPIRY,
+          sessionExpiryInterval: isKept ? SESSION_EXPIRY : 0,
           ...(receiveMaximum !== undefined && { receiveMaximum }),
           ...(aliases && { topicAliasMaximum: TOPIC_ALIASES }),
         },
@@ -185,7 +206,7 @@ export class Client {
     const serial = this.#nextSerial();
     const qos = dice.pick([1, 2] as const);
     levels.set(serial, level);
-    model.published({ serial, topic: will.topic, qos, publisher: this.id });
+    model.published({ serial, topic: will.topic, qos, publisher: this.id, isWill: true });
     const { properties } = publishOf(level, { serial, topic: will.topic, qos }, 1);
     return {
       topic: will.topic,
@@ -206,8 +227,12 @@ export class Client {
 
   /** The connection is over, for us. */
   #over(how: "clean" | "lost"): void {
-    const { wills, life, trace } = this.#world;
+    const { model, wills, life, trace } = this.#world;
     trace.note(`${this.id} is over: ${how}`);
+    if (this.state === "open" && !this.#start.isKept) {
+      model.ended(this.id);
+      this.incoming.forget();
+    }
     wills.ended(this.id, this.state === "open" ? how : "unanswered", performance.now(), life);
     this.state = "away";
     this.#raw = undefined;
@@ -227,8 +252,18 @@ export class Client {
   leave(withWill = false): void {
     const raw = this.#raw;
     if (raw === undefined || this.state !== "open") return;
-    const hasCode = withWill && this.traits.level === 5;
-    this.#send({ type: PacketType.DISCONNECT, reasonCode: hasCode ? 0x04 : 0 });
+    const { level, isMayfly } = this.traits;
+    const hasCode = withWill && level === 5;
+    const ends = isMayfly === true && !this.#world.draining;
+    this.#send({
+      type: PacketType.DISCONNECT,
+      reasonCode: hasCode ? 0x04 : 0,
+      ...(ends && { properties: { sessionExpiryInterval: 0 } }),
+    });
+    if (ends) {
+      this.#world.model.leaving(this.id);
+      this.incoming.forget();
+    }
     this.#over(hasCode ? "lost" : "clean");
     raw.end();
     this.#leaving = raw;
@@ -283,10 +318,9 @@ export class Client {
     const { model, wills, life } = this.#world;
     if (code !== 0) return this.#problem(`is refused with ${code}`);
     this.state = "open";
-    model.connected(this.id, false, present);
+    model.connected(this.id, this.#start.isClean, present);
     wills.connected(this.id, performance.now(), life);
-    this.incoming.connected();
-    if (!present) this.incoming.forgotten();
+    this.incoming.connected(present);
     this.outgoing.again(this.#send, (serial, publish) => this.#handedOver(serial, publish));
     for (const request of this.#requests.values()) this.#request(request);
   }

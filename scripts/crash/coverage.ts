@@ -61,7 +61,7 @@ export class Subscription {
   /** SUBSCRIBE was sent; sent again before its SUBACK it is the same one. */
   subscribing(qos: QoS, now: number): void {
     const last = this.#last;
-    if (last !== undefined && last.ackedAt === Infinity) return;
+    if (last !== undefined && last.ackedAt === Infinity && last.endSentAt === Infinity) return;
     if (last !== undefined && last.endSentAt === Infinity) last.endSentAt = now;
     this.#versions.push({
       qos,

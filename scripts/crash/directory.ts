@@ -188,6 +188,7 @@ export class Directory implements World {
 
   /** Everybody says good-bye, so that nothing is left to do. */
   async leave(): Promise<void> {
+    this.draining = true; // who leaves keeps its session
     for (const { client } of this.#players) client.leave();
     const deadline = performance.now() + LIMIT_MS;
     await this.#until(

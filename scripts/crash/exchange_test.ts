@@ -39,12 +39,12 @@ describe("incoming", () => {
   test("QoS 2 is delivered once, however often it comes", () => {
     const scene = new Scene();
     scene.publish(1, 2, 7);
-    scene.incoming.connected();
+    scene.incoming.connected(true);
     scene.publish(1, 2, 7, true);
     assertEquals(scene.acknowledge(), [`${PUBREC} 7`]);
     scene.incoming.pubrel(7);
     assertEquals(scene.acknowledge(), [`${PUBCOMP} 7`]);
-    scene.incoming.connected();
+    scene.incoming.connected(true);
     scene.incoming.pubrel(7); // the PUBCOMP was lost
     assertEquals([scene.delivered, scene.problems, scene.incoming.idle], [[1], [], false]);
   });
@@ -52,7 +52,7 @@ describe("incoming", () => {
     for (const again of [false, true]) {
       const scene = new Scene();
       scene.publish(1, 2, 7);
-      if (again) scene.incoming.connected();
+      if (again) scene.incoming.connected(true);
       scene.publish(2, 2, 7, again);
       assertMatch(scene.problems.join(), again ? /under which message 1 is open/ : /which is open/);
     }
@@ -60,7 +60,7 @@ describe("incoming", () => {
   test("a repeat must have DUP 1", () => {
     const scene = new Scene();
     scene.publish(1, 2, 7);
-    scene.incoming.connected();
+    scene.incoming.connected(true);
     scene.publish(1, 2, 7);
     scene.assertProblem(/again without DUP/);
   });

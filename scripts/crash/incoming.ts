@@ -25,6 +25,8 @@ export class Incoming {
   readonly #open: Set<number> = new Set();
   /** Identifiers whose PUBCOMP is owed. */
   readonly #releasing: Set<number> = new Set();
+  /** The session may go on at the Server, though we have forgotten it. */
+  #mayGoOn = false;
   #owed: Packet[] = [];
 
   constructor(options: IncomingOptions) {
@@ -36,17 +38,23 @@ export class Incoming {
     return this.#owed.length === 0 && this.#received.size === 0;
   }
 
-  /** A new connection: what was owed on the old one is not sent any more. */
-  connected(): void {
+  /** A new connection, with the session or with a new one: what was owed on the old one is not sent any more. */
+  connected(present: boolean): void {
+    if (!present) {
+      this.forget();
+      this.#mayGoOn = false;
+    }
     this.#owed = [];
     this.#open.clear();
     this.#releasing.clear();
   }
 
-  /** The session has begun anew. */
-  forgotten(): void {
+  /** We have ended the session, whether the Server knows it yet or not. */
+  forget(): void {
+    this.#owed = [];
     this.#received.clear();
     this.#known.clear();
+    this.#mayGoOn = true;
   }
 
   /** A PUBLISH came that holds this message. */
@@ -73,7 +81,7 @@ export class Incoming {
 
   /** PUBREL came. */
   pubrel(id: number): void {
-    if (!this.#known.has(id)) {
+    if (!this.#known.has(id) && !this.#mayGoOn) {
       this.#options.problem(`gets PUBREL for identifier ${id}, under which nothing came`);
     }
     this.#received.delete(id);

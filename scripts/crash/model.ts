@@ -13,6 +13,8 @@ export interface Sent {
   readonly topic: string;
   readonly qos: QoS;
   readonly publisher: string;
+  /** Wills of several connections have no order among them. */
+  readonly isWill?: boolean;
 }
 
 /** A message as a Client's application gets it, repeats of QoS 2 left out. */
@@ -130,11 +132,15 @@ export class Model {
     client.before = client.session;
     if (client.session === "sure" && !kept) client.session = "maybe";
     if (client.session === "none" && kept) client.session = "maybe";
-    if (cleanStart) this.#ending(client);
+    if (cleanStart || !kept) this.#ending(client);
   }
 
+  /** Its session may be over, or will be. */
   #ending(client: Client): void {
     this.#now++;
+    client.owed.clear();
+    client.copies.clear(); // "exactly once" is what one session promises
+    client.latest.clear();
     for (const subscription of client.subscriptions.values()) subscription.unsubscribing(this.#now);
   }
 
@@ -157,8 +163,13 @@ export class Model {
   /** DISCONNECT was sent that ends the session; nothing answers it. */
   leaving(id: string): void {
     const client = this.#client(id);
-    client.session = "maybe";
+    if (client.session === "sure") client.session = "maybe";
     this.#ending(client);
+  }
+
+  /** A connection is over whose session ends with it. */
+  ended(id: string): void {
+    this.#ending(this.#client(id));
   }
 
   /** What the Server must think of a subscription. */
@@ -318,7 +329,9 @@ export class Model {
     if (!first || (got.qos === 0 && sends > 1)) return;
     const key = `${sent.publisher} ${sent.topic} ${sent.qos} ${got.qos}`;
     const latest = receiver.latest.get(key) ?? 0;
-    if (latest > sent.serial && steady) this.#problem(`${what} of ${sent.publisher} behind ${latest}`);
+    if (latest > sent.serial && steady && !sent.isWill) {
+      this.#problem(`${what} of ${sent.publisher} behind ${latest}`);
+    }
     receiver.latest.set(key, Math.max(latest, sent.serial));
   }
 

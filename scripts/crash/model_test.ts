@@ -71,6 +71,22 @@ describe("sessions", () => {
     scene.connect("x", true);
     scene.assertProblem(/x: Session Present is 1/);
   });
+  test("a new session has no subscriptions, is owed nothing, and knows of no earlier delivery", () => {
+    const scene = new Scene();
+    const serial = scene.send(2);
+    scene.deliver(serial, 2);
+    scene.publish(2);
+    scene.model.connecting("s", true, true);
+    scene.model.connected("s", true, false);
+    scene.assertNone();
+    scene.subscribe("s", "t/#", 2);
+    scene.deliver(serial, 2);
+    scene.assertNone();
+    scene.connect("s", true);
+    scene.model.ended("s");
+    scene.publish(2);
+    scene.assertNone();
+  });
   test("one whose CONNECT was not answered may be there or not", () => {
     for (const present of [true, false]) {
       const scene = new Scene();

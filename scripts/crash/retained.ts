@@ -72,25 +72,27 @@ export class RetainedModel {
 
   /** Begins to read all topics: to be called when SUBSCRIBE is sent. */
   reading(): Reading {
-    const first = new Map([...this.#topics].map(([name, topic]) => [name, topic.first()]));
-    return { life: this.#life, first };
+    const topics = [...this.#topics].map(([name, topic]) =>
+      [name, { first: topic.first(), isOpen: topic.values.some(({ state }) => state === "open") }] as const
+    );
+    return { life: this.#life, topics: new Map(topics) };
   }
 
   /** All retained messages that there were, by topic: complains of those that cannot be. */
-  read({ life, first }: Reading, found: ReadonlyMap<string, number>): void {
+  read({ life, topics }: Reading, found: ReadonlyMap<string, number>): void {
     for (const name of found.keys()) {
       if (!this.#topics.has(name)) {
         this.#problem(`${name} has a retained message, though none was ever published`);
       }
     }
     for (const [name, topic] of this.#topics) {
-      const candidates = topic.values.slice(first.get(name) ?? 0).filter(({ state }, i) =>
-        i === 0 || state !== "gone"
-      );
+      const { first, isOpen } = topics.get(name) ?? { first: 0, isOpen: true };
+      const candidates = topic.values.slice(first).filter(({ state }, i) => i === 0 || state !== "gone");
       const serial = found.get(name);
       const value = candidates.findLast((candidate) => candidate.serial === serial);
-      if (value !== undefined) this.#settle(topic, value, life);
-      else {
+      if (value !== undefined) {
+        if (!isOpen) this.#settle(topic, value, life); // else it may have been replaced since, by one that came again
+      } else {
         const expected = candidates.map(describe).join(", ");
         const known = topic.values.findLast((one) => one.serial === serial);
         const found = known === undefined ? `${serial}` : describe(known);
@@ -126,6 +128,6 @@ function describe({ serial, state, life }: Value): string {
 /** A read that has begun. */
 export interface Reading {
   readonly life: number;
-  /** By topic, the index of the first value that may be found. */
-  readonly first: ReadonlyMap<string, number>;
+  /** The index of the first value that may be found, and whether any is open. */
+  readonly topics: ReadonlyMap<string, { readonly first: number; readonly isOpen: boolean }>;
 }

@@ -86,6 +86,17 @@ describe("retained messages", () => {
     scene.assertRight(2);
     scene.assertWrong(1);
   });
+  test("a read settles nothing while something may be sent again", () => {
+    const scene = new Scene();
+    scene.send(1);
+    scene.send(2, 0);
+    scene.model.restarted();
+    const reading = scene.model.reading();
+    scene.send(1);
+    scene.model.acknowledged(1);
+    scene.model.read(reading, new Map([["r", 2]])); // it was sent before the repeat took effect
+    scene.assertRight(1);
+  });
   test("a topic that nobody published to has none", () => {
     const scene = new Scene();
     scene.model.read(scene.model.reading(), new Map([["x", 1]]));

@@ -42,7 +42,9 @@ export function describePacket(packet: Packet): string {
     if (dup) words.push("DUP");
     if (retain) words.push("RETAIN");
   } else if (packet.type === PacketType.CONNECT) {
-    const { will } = packet;
+    const { will, cleanStart, properties } = packet;
+    if (cleanStart) words.push("clean");
+    if (properties?.sessionExpiryInterval === 0) words.push("expiry 0");
     if (will !== undefined) {
       words.push(
         `will ${serialOf(will.payload)} QoS ${will.qos} delay ${will.properties?.willDelayInterval ?? 0}`,
@@ -52,6 +54,9 @@ export function describePacket(packet: Packet): string {
   else if (packet.type === PacketType.SUBSCRIBE) {
     words.push(...packet.subscriptions.map(({ filter, qos }) => `${filter} QoS ${qos}`));
   } else if (packet.type === PacketType.UNSUBSCRIBE) words.push(...packet.filters);
+  if (packet.type === PacketType.DISCONNECT && packet.properties?.sessionExpiryInterval === 0) {
+    words.push("expiry 0");
+  }
   if ("reasonCode" in packet && packet.reasonCode !== 0) words.push(`code ${packet.reasonCode}`);
   if ("reasonCodes" in packet) words.push(`codes ${packet.reasonCodes.join(" ")}`);
   return words.join(" ");
