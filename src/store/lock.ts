@@ -12,6 +12,9 @@ export interface Lock {
   release(): void;
 }
 
+/** All that are open: what is garbage is closed, and a lock must not be that while nobody has released it. */
+const held: Set<DatabaseSync> = /* @__PURE__ */ new Set();
+
 /**
  * Takes the lock of a directory.
  * @throws {StoreError} `locked` if somebody has it.
@@ -28,5 +31,11 @@ export function lockDirectory(directory: string): Lock {
     if (trouble.trouble !== "locked") throw trouble;
     throw new StoreError("locked", `${directory} is in use by another broker`);
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release: () => {
+      held.delete(database);
+      database.close();
+    },
+  };
 }

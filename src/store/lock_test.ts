@@ -58,10 +58,13 @@ describe("lockDirectory()", () => {
         const args = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
         const holder = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
         const over = new Promise((resolve) => holder.on("close", resolve));
-        await new Promise((resolve) => holder.stdout.once("data", resolve));
-        assertEquals(isLocked(directory), true);
-        holder.kill("SIGKILL");
-        await over;
+        try {
+          await new Promise((resolve) => holder.stdout.once("data", resolve));
+          assertEquals(isLocked(directory), true);
+        } finally {
+          holder.kill("SIGKILL");
+          await over;
+        }
         assertEquals(isLocked(directory), false);
       }),
   );

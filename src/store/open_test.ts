@@ -17,6 +17,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
+import type { StoredSession } from "../broker/mod.ts";
 import { Pair } from "../testing/pair.ts";
 import {
   change,
@@ -340,11 +341,7 @@ describe("a store that turns out to be damaged while it is in use", () => {
         const store = openStore(directory, { ...QUICK, onEvent: (event) => events.push(event) });
         const hooks = { failed: (error: unknown) => void failures.push((error as Error).message) };
         const pair = new Pair({ store, hooks, limits: { residentMessagesMax: 20 } });
-        // Behind the back of the broker. What SQLite has in memory goes with every change that another makes.
-        const root = rootOf(path, "retained");
-        tamper(path, "UPDATE retained SET rowid = rowid");
-        const pages = leavesOf(path).filter((page) => page > root).slice(4, 6);
-        overwrite(path, pages);
+        spoil(path, leavesOf(path).slice(4, 6));
         const properties = { sessionExpiryInterval: 600, receiveMaximum: 65_535 };
         const client = pair.connect({ clientId: "client-0", cleanStart: false, properties });
         const found = client.takePublishes();
@@ -368,10 +365,55 @@ describe("a store that turns out to be damaged while it is in use", () => {
       }),
   );
 
-  /** Pages of tables that hold rows. */
+  for (
+    const [where, options] of Object.entries(
+      { "this thread": { worker: false }, "one of its own": {} } as const,
+    )
+  ) {
+    test(
+      `passes over what cannot be read, and tells that once, by ${where}`,
+      patient,
+      () =>
+        inDirectory(async (directory) => {
+          const path = await fill(directory, { sessions: 1, waiting: 200, retained: 0 });
+          const events: StoreEvent[] = [];
+          const store = openStore(directory, { ...options, onEvent: (event) => events.push(event) });
+          const [{ storeId }] = [...store.sessions()] as [StoredSession];
+          spoil(path, leavesOf(path).slice(4, 6));
+          const page = (from: number, messages: number) =>
+            new Promise<number[]>((resolve) =>
+              store.load({ clientId: "client-0", storeId }, from, messages, 1e9, (found) =>
+                resolve(found.map(({ order }) =>
+                  order
+                )))
+            );
+          const orders: number[] = [];
+          for (let found = await page(0, 10); found.length > 0; found = await page(orders.at(-1)! + 1, 10)) {
+            orders.push(...found);
+          }
+          assertEquals(
+            orders,
+            [...new Set(orders)].sort((a, b) =>
+              a - b
+            ),
+          );
+          assert(orders.length > 150 && orders.length < 201, `${orders.length} messages`);
+          assertEquals(events.map(({ kind }) => kind), ["damaged"]);
+          await store.close();
+        }),
+    );
+  }
+
+  /** Overwrites pages behind the back of a store: what SQLite has in memory goes with a change that another makes. */
+  function spoil(path: string, pages: readonly number[]): void {
+    tamper(path, "UPDATE session SET level = 9 - level");
+    overwrite(path, pages);
+  }
+
+  /** Pages of tables that hold rows, behind those that every file has. */
   function leavesOf(path: string): number[] {
     const bytes = readFileSync(path);
     return Array.from({ length: bytes.length / PAGE_BYTES }, (_, i) => i + 1)
-      .filter((page) => page > 1 && bytes[(page - 1) * PAGE_BYTES] === 13);
+      .filter((page) => page > 20 && bytes[(page - 1) * PAGE_BYTES] === 13);
   }
 });

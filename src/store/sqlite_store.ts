@@ -16,7 +16,7 @@ import type {
 } from "../broker/mod.ts";
 import { BatchWriter } from "./batch.ts";
 import { HAS_ROW, readPage } from "./database.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
 import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./facts.ts";
 
@@ -85,7 +85,10 @@ export class SqliteStore implements SessionStore {
   #applied = 0;
   #failure: StoreError | undefined;
   #waiting: { resolve(): void; reject(error: StoreError): void } | undefined;
-  #loads: Map<number, (deliveries: readonly DeliveryRecord[]) => void> = new Map();
+  #loads: Map<number, { request: LoadRequest; done(deliveries: readonly DeliveryRecord[]): void }> =
+    new Map();
+  /** Of these, those that found nothing while something could not be written. */
+  readonly #again: LoadRequest[] = [];
   #lastLoad = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -187,9 +190,9 @@ export class SqliteStore implements SessionStore {
     done: (deliveries: readonly DeliveryRecord[]) => void,
   ): void {
     if (this.#failure === undefined) this.#post();
-    const request = ++this.#lastLoad;
-    this.#loads.set(request, done);
-    this.#disk.load({ request, session: storeId, from, messages, bytes });
+    const request: LoadRequest = { request: ++this.#lastLoad, session: storeId, from, messages, bytes };
+    this.#loads.set(request.request, { request, done });
+    this.#disk.load(request);
   }
 
   commit(): Commit {
@@ -214,6 +217,7 @@ export class SqliteStore implements SessionStore {
     this.#applied = count;
     if (count < this.#posted) return;
     this.#failure = undefined;
+    for (const request of this.#again.splice(0)) this.#disk.load(request);
     this.#waiting?.resolve();
     this.#waiting = undefined;
   }
@@ -233,9 +237,13 @@ export class SqliteStore implements SessionStore {
 
   /** Of the disk: a page. */
   loaded(request: number, page: Uint8Array): void {
-    const done = this.#loads.get(request);
+    const load = this.#loads.get(request)!;
+    if (page.length === 0 && this.#failure !== undefined) {
+      this.#again.push(load.request); // it may be in what could not be written yet
+      return;
+    }
     this.#loads.delete(request);
-    done?.(readPage(page));
+    load.done(readPage(page));
   }
 
   /** Makes the rest safe and closes the file. What was told and could not be made safe is lost, and the error says so. */

@@ -119,7 +119,8 @@ function checkPages(database: DatabaseSync, tell: (line: string) => void): void 
   let rows = 0;
   try {
     // One by one: it may end in an error behind what it has found, on Deno in silence.
-    for (const row of database.prepare("PRAGMA integrity_check(1000)").iterate()) {
+    const check = database.prepare("PRAGMA integrity_check(1000)");
+    for (const row of check.iterate()) {
       rows++;
       const said = String(Object.values(row)[0]);
       if (said === "ok") continue;
