@@ -26,6 +26,14 @@ function commandOf(runtime: Runtime): readonly string[] {
   return command;
 }
 
+/** Those that are not over. */
+const RUNNING = new Set<Host>();
+
+/** Kills all there are: for a harness that must end. */
+export function killAll(): void {
+  for (const host of RUNNING) host.kill();
+}
+
 /** One process. */
 export class Host {
   /** What it wrote. */
@@ -47,6 +55,7 @@ export class Host {
     const [file = "", ...args] = command;
     const child = spawn(file, args, { cwd: ROOT, stdio: "pipe" });
     this.#child = child;
+    RUNNING.add(this);
     child.stdin.on("error", () => {}); // it has been killed
     let found: (port: number | undefined) => void;
     this.#port = new Promise((resolve) => found = resolve);
@@ -61,6 +70,7 @@ export class Host {
       child.on("error", (error) => this.failures.push(String(error)));
       child.on("close", (code, signal) => {
         this.ended = { code, signal };
+        RUNNING.delete(this);
         found(undefined);
         resolve();
       });

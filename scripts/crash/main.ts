@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
 import { OWN_RUNTIME } from "../lib/broker_process.ts";
+import { killAll } from "./host.ts";
 import { runMatrix, type Tally } from "./matrix.ts";
 import type { PlanKind } from "./plan.ts";
 
@@ -44,7 +45,14 @@ if (!(rounds >= 1) || !(minutes > 0) || !Number.isInteger(seed) || runtimes.leng
   console.error(USAGE);
   process.exit(2);
 }
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    killAll();
+    process.exit(1);
+  });
+}
 process.on("unhandledRejection", (error) => {
+  killAll();
   console.error("In the harness itself:", error);
   process.exit(1);
 });
@@ -76,6 +84,7 @@ for (const runtime of runtimes) {
     ...(args.forget && { forget: args.forget }),
     ...(args.without && { without: args.without.split(",") }),
     wrong: (text) => console.log(`WRONG ${text}`),
+    progress: (text) => console.log(text),
     ...(args.verbose && { log: console.log }),
   });
   const wrong = tooLittle(tally);

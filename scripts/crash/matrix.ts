@@ -37,7 +37,9 @@ export interface MatrixOptions {
   readonly failuresMax?: number;
   /** Told of everything that should not be. */
   readonly wrong: (text: string) => void;
-  /** Told what happens. */
+  /** Told now and then how far it is. */
+  readonly progress?: (text: string) => void;
+  /** Told of every round. */
   readonly log?: (text: string) => void;
 }
 
@@ -60,8 +62,12 @@ const LIVES = 20;
 const DRAINED = 15;
 /** A life ends after this long, whatever its plan was. */
 const LIFE_MS_MAX = 1_200;
+/** Progress is told this often. */
+const PROGRESS_MS = 30_000;
 /** Lives that `plumb` itself lives, of 100. */
 const PLUMB = 10;
+/** How much longer it takes to start, since it has to be loaded. */
+const PLUMB_SLOWER = 6;
 /** Lives in which the disk has no thread, of 100. */
 const LOCAL = 15;
 
@@ -109,14 +115,19 @@ class Matrix {
 
   async run(): Promise<Tally> {
     const began = performance.now();
-    const { rounds, seed, limitMs = Infinity, failuresMax = 5 } = this.#options;
+    const { rounds, seed, limitMs = Infinity, failuresMax = 5, progress } = this.#options;
     const tally = this.#tally;
     let failures = 0;
+    let toldAt = began;
     const late = () => performance.now() - began > limitMs;
     for (let i = 0; tally.rounds < rounds && !late() && failures < failuresMax; i++) {
       const before = tally.problems;
       await this.#directory(seed + i, Math.min(LIVES, rounds - tally.rounds), late);
       if (tally.problems > before) failures++;
+      const now = performance.now();
+      if (now - toldAt < PROGRESS_MS) continue;
+      toldAt = now;
+      progress?.(`${tally.rounds} of ${rounds} rounds, ${tally.kills} kills, ${tally.problems} problems`);
     }
     this.#spare?.kill();
     await this.#spare?.over;
@@ -194,7 +205,9 @@ class Matrix {
     const { runtime } = this.#options;
     if (isPlumb) {
       const store = data === undefined ? ["--memory"] : ["--data", data, "--durability", durability];
-      return Host.plumb(runtime, store);
+      const host = Host.plumb(runtime, store);
+      if (plan?.kind === "start") setTimeout(() => host.kill(), plan.afterMs * PLUMB_SLOWER);
+      return host;
     }
     const { forget } = this.#options;
     const limits = isTight ? TIGHT : undefined;
@@ -230,7 +243,10 @@ class Matrix {
     const timers: ReturnType<typeof setTimeout>[] = [];
     const after = (ms: number, action: () => void) => timers.push(setTimeout(action, ms));
     if (plan.kind === "time") after(plan.afterMs, () => host.kill());
-    if (plan.kind === "term") after(plan.afterMs, () => host.terminate());
+    if (plan.kind === "term") {
+      after(plan.afterMs, () => host.terminate());
+      if (plan.killedMs !== undefined) after(plan.afterMs + plan.killedMs, () => host.kill());
+    }
     if (plan.kind === "start" || plan.kind === "operation") after(LIFE_MS_MAX, () => host.kill());
     if (isServing && isDrained && plan.kind === "time") await directory.drain();
     if (isServing) await directory.load(plan.kind === "cut" ? plan.afterMs : LIFE_MS_MAX * 4);
@@ -250,7 +266,9 @@ class Matrix {
     const { points } = this.#tally;
     for (const failure of host.failures) problem(`The broker says ${failure}`);
     const { code, signal } = host.ended!;
-    const isRight = plan.kind === "term" ? code === 0 : signal === "SIGKILL";
+    const wasTerminated = plan.kind === "term" && code === 0;
+    const wasKilled = (plan.kind !== "term" || plan.killedMs !== undefined) && signal === "SIGKILL";
+    const isRight = wasTerminated || wasKilled;
     if (!isRight) problem(`The broker ended with ${code ?? signal}: ${host.lines.slice(-20).join("\n")}`);
     if (host.point !== undefined) points.set(host.point, (points.get(host.point) ?? 0) + 1);
   }

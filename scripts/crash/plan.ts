@@ -17,9 +17,11 @@ export type Plan =
     readonly thread: "main" | "disk";
     readonly at: number;
     readonly when: "before" | "after";
+    /** Only those that begin so count. */
+    readonly only?: string;
   }
-  /** Asked to end by SIGTERM. */
-  | { readonly kind: "term"; readonly afterMs: number }
+  /** Asked to end by SIGTERM, and perhaps killed so long after that. */
+  | { readonly kind: "term"; readonly afterMs: number; readonly killedMs?: number }
   /** It lives on, and all connections are cut. */
   | { readonly kind: "cut"; readonly afterMs: number };
 
@@ -27,16 +29,18 @@ export type Plan =
 export type PlanKind = Plan["kind"];
 
 /** How often each is chosen, of 100. */
-const WEIGHTS: Readonly<Record<PlanKind, number>> = { time: 38, operation: 44, start: 8, term: 4, cut: 6 };
+const WEIGHTS: Readonly<Record<PlanKind, number>> = { time: 38, operation: 41, start: 8, term: 7, cut: 6 };
 /** Means of exponential distributions. */
 const LOAD_MS = 150;
 const START_MS = 40;
+const END_MS = 15;
 /** Operations at the start of each thread that are swept, and the mean of those hit later. */
 const SWEPT_AT_ONCE = 5;
 /** Lives of a new directory. */
 const YOUNG = 3;
 const SWEPT = { main: 30, disk: 60 } as const;
 const LATER = 400;
+const COMMITS = 20;
 
 /** Chooses one after the other. */
 export class Planner {
@@ -58,14 +62,20 @@ export class Planner {
     let roll = dice.below(all);
     const kind = this.#kinds.find((kind) => (roll -= WEIGHTS[kind]) < 0)!;
     if (kind === "operation") return this.#operation(dice);
-    return { kind, afterMs: exponential(dice, kind === "start" ? START_MS : LOAD_MS) };
+    const afterMs = exponential(dice, kind === "start" ? START_MS : LOAD_MS);
+    if (kind === "term" && dice.chance(60)) return { kind, afterMs, killedMs: exponential(dice, END_MS) };
+    return { kind, afterMs };
   }
 
-  /** Two thirds of them sweep, the others hit the disk's thread anywhere. */
+  /** Half of them sweep, the others hit the disk's thread anywhere, or at a commit. */
   #operation(dice: Dice): Plan {
-    if (dice.chance(33)) {
-      const at = 1 + Math.floor(exponential(dice, LATER));
-      return { kind: "operation", thread: "disk", at, when: dice.pick(["before", "after"]) };
+    const when = dice.pick(["before", "after"] as const);
+    if (dice.chance(25)) {
+      return { kind: "operation", thread: "disk", at: 1 + Math.floor(exponential(dice, LATER)), when };
+    }
+    if (dice.chance(25)) {
+      const at = 1 + Math.floor(exponential(dice, COMMITS));
+      return { kind: "operation", thread: "disk", at, when, only: "COMMIT" };
     }
     return this.#sweep(dice.pick(["main", "disk"] as const));
   }
@@ -83,7 +93,11 @@ function exponential(dice: Dice, mean: number): number {
 
 /** For people. */
 export function describePlan(plan: Plan): string {
-  return plan.kind === "operation"
-    ? `${plan.when} operation ${plan.at} of the ${plan.thread} thread`
-    : `${plan.kind} after ${plan.afterMs.toFixed(1)} ms`;
+  if (plan.kind === "operation") {
+    return `${plan.when} ${plan.only ?? "operation"} ${plan.at} of the ${plan.thread} thread`;
+  }
+  const killed = plan.kind === "term" && plan.killedMs !== undefined
+    ? `, killed ${plan.killedMs.toFixed(1)} ms later`
+    : "";
+  return `${plan.kind} after ${plan.afterMs.toFixed(1)} ms${killed}`;
 }

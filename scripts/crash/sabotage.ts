@@ -12,6 +12,8 @@ export interface Sabotage {
   /** It dies at this operation, counted from 1, before or after it is done. */
   readonly at?: number;
   readonly when?: "before" | "after";
+  /** Only those that begin so are counted. */
+  readonly only?: string;
   /** Statements that begin so are said to be run, and are not. */
   readonly forget?: string;
 }
@@ -23,7 +25,7 @@ const STATEMENT_METHODS = ["run", "get", "all", "iterate"] as const;
 const SQL_CHARACTERS = 70;
 
 /** From now on operations are counted. `thread` is how it is called. */
-export function sabotage({ at, when, forget }: Sabotage, thread: string): void {
+export function sabotage({ at, when, only = "", forget }: Sabotage, thread: string): void {
   let count = 0;
   const die = (sql: string): void => {
     const text = sql.replaceAll(/\s+/g, " ").trim().slice(0, SQL_CHARACTERS);
@@ -32,10 +34,11 @@ export function sabotage({ at, when, forget }: Sabotage, thread: string): void {
   };
   const wrap = (method: Method, sqlOf: (self: object, args: unknown[]) => string): Method =>
     function (...args) {
-      const isIt = ++count === at;
-      if (isIt && when === "before") die(sqlOf(this, args));
+      const sql = sqlOf(this, args);
+      const isIt = sql.startsWith(only) && ++count === at;
+      if (isIt && when === "before") die(sql);
       const result = method.apply(this, args);
-      if (isIt && when === "after") die(sqlOf(this, args));
+      if (isIt && when === "after") die(sql);
       return result;
     };
 
