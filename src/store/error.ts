@@ -9,9 +9,12 @@ export type StoreTrouble = "full" | "locked" | "newer" | "foreign" | "corrupt" |
 
 /** The store cannot be opened, read or written. The message is one line. */
 export class StoreError extends Error {
+  /** Always `StoreError`. */
   override readonly name = "StoreError";
+  /** What can be done about it depends on this. */
   readonly trouble: StoreTrouble;
 
+  /** @internal */
   constructor(trouble: StoreTrouble, message: string) {
     super(message);
     this.trouble = trouble;

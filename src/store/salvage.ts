@@ -13,9 +13,13 @@ import { RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
 
 /** What was saved of a damaged store. What is lost cannot be counted. */
 export interface Salvaged {
+  /** §4.1 */
   readonly sessions: number;
+  /** §3.8 */
   readonly subscriptions: number;
+  /** §4.3 messages on their way to Clients. */
   readonly deliveries: number;
+  /** §3.3.1.3 */
   readonly retained: number;
   /** Rows that were found and are of no use: they cannot be what they should, or belong to what is lost. */
   readonly unusable: number;
