@@ -1,0 +1,25 @@
+/**
+ * The broker that the guard watches. Run: `broker_child.ts [SLOW_US]`; with SLOW_US it stands still for that long whenever
+ * bytes come and whenever a turn ends, which shows that the guard can turn red.
+ * Knows how it is started; refuses to know the load.
+ * @module
+ */
+import process from "node:process";
+import { wallClock } from "../../../src/runtime/clock.ts";
+import { serve } from "../../../src/runtime/serve.ts";
+import { tellOn } from "./child.ts";
+
+/** A clock that takes its time: the driver asks it for each chunk and each turn. */
+function slowClock(slowUs: number): () => number {
+  return () => {
+    for (const end = performance.now() + slowUs / 1000; performance.now() < end;);
+    return wallClock();
+  };
+}
+
+const slowUs = Number(process.argv[2] ?? 0);
+const server = await serve({
+  listen: ["mqtt://127.0.0.1:0"],
+  ...(slowUs > 0 && { driver: { clock: slowClock(slowUs) } }),
+});
+tellOn(Number(new URL(server.addresses[0]!).port));

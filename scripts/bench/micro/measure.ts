@@ -1,0 +1,145 @@
+/**
+ * Nanoseconds and bytes of one operation, from many short repetitions.
+ * Knows clocks, warming up and the heap's counters; refuses to know what is done.
+ * @module
+ */
+import process from "node:process";
+import { least, median } from "../statistics.ts";
+import type { Bench } from "./bench.ts";
+
+/** How long to look. */
+export interface Effort {
+  /** Before anything counts: the compilers' turn. */
+  readonly warmUpMs: number;
+  /** For all that counts. */
+  readonly measureMs: number;
+  /** For one repetition: short, so that many of them are not interrupted. */
+  readonly repetitionMs: number;
+}
+
+/** What is usual. */
+export const EFFORT: Effort = { warmUpMs: 100, measureMs: 150, repetitionMs: 1.5 };
+
+/** What one operation costs. */
+export interface Figures {
+  /** The fastest repetition. */
+  readonly nsMin: number;
+  /** The one in the middle. */
+  readonly nsMedian: number;
+  /** Bytes it takes from the heap, and for buffers outside of it; undefined where the runtime does not tell. */
+  readonly heapBytes: number | undefined;
+  readonly bufferBytes: number | undefined;
+  /** Repetitions that counted. */
+  readonly repetitions: number;
+  /** What the runs returned: proof that they ran. */
+  readonly checksum: number;
+}
+
+/** Nothing that does something is faster: below it the work has been left out. */
+const NS_LEAST = 0.25;
+const REPETITIONS_LEAST = 15;
+const REPETITIONS_MOST = 400;
+
+/** Measures; throws for a result that cannot be right. */
+export function measure(bench: Bench, effort: Effort = EFFORT): Figures {
+  const most = bench.most ?? 1e7;
+  let checksum = 0;
+  const once = (times: number): number => {
+    bench.reset?.();
+    const began = performance.now();
+    const result = bench.run(times);
+    const ms = performance.now() - began;
+    if (!Number.isFinite(result)) throw new Error("A run returns no number");
+    checksum = (checksum + result) % 1_000_003;
+    return ms;
+  };
+
+  let times = 1;
+  for (const end = performance.now() + effort.warmUpMs; performance.now() < end;) {
+    const ms = once(times);
+    if (ms < effort.repetitionMs / 2) times = Math.min(times * 2, most);
+    else if (ms > effort.repetitionMs * 2) times = Math.max(1, times >> 1);
+  }
+  const each: number[] = [];
+  const end = performance.now() + effort.measureMs;
+  while (each.length < REPETITIONS_MOST && (each.length < REPETITIONS_LEAST || performance.now() < end)) {
+    each.push(once(times) * 1e6 / times);
+  }
+  const nsMin = least(each);
+  if (!(nsMin >= NS_LEAST)) throw new Error(`${nsMin} ns is no time: the work has been left out`);
+  const bytes = allocated(bench, most);
+  bench.reset?.();
+  return {
+    nsMin,
+    nsMedian: median(each),
+    heapBytes: bytes?.heap,
+    bufferBytes: bytes?.buffers,
+    repetitions: each.length,
+    checksum,
+  };
+}
+
+interface Bytes {
+  readonly heap: number;
+  readonly buffers: number;
+}
+
+/** Bytes that one operation allocates; undefined where that cannot be known. */
+export function allocated(bench: Bench, most = 1e7): Bytes | undefined {
+  if (!heapIsCounted()) return undefined;
+  const heap: number[] = [];
+  const buffers: number[] = [];
+  // Few enough that nothing is collected meanwhile, which would show as less than nothing.
+  for (let times = Math.min(most, 1_000); heap.length < 3;) {
+    const bytes = grownBy(bench, times);
+    if (bytes.heap < -NOISE_BYTES || bytes.buffers < 0 || bytes.heap > YOUNG_BYTES) {
+      if (times === 1) return undefined;
+      times = Math.max(1, times >> 2);
+      continue;
+    }
+    heap.push(Math.max(0, bytes.heap) / times);
+    buffers.push(bytes.buffers / times);
+  }
+  return { heap: Math.round(median(heap)), buffers: Math.round(median(buffers)) };
+}
+
+/** A run that takes more may have been interrupted by a collection. */
+const YOUNG_BYTES = 8 * 1024 * 1024;
+/** What asking costs is not always the same. */
+const NOISE_BYTES = 1_024;
+
+function grownBy(bench: Bench, times: number): Bytes {
+  bench.reset?.();
+  collectGarbage();
+  collectGarbage(); // the first one frees buffers while we go on, the second waits for that
+  const before = process.memoryUsage();
+  const between = process.memoryUsage();
+  bench.run(times);
+  const after = process.memoryUsage();
+  const own = between.heapUsed - before.heapUsed; // asking costs too
+  return { heap: after.heapUsed - between.heapUsed - own, buffers: after.external - between.external };
+}
+
+/** Whether there is a way to collect garbage now. */
+export function collectGarbage(): boolean {
+  const { gc, Bun } = globalThis as unknown as { gc?: () => void; Bun?: { gc(force: boolean): void } };
+  if (Bun !== undefined) Bun.gc(true);
+  else if (gc !== undefined) gc();
+  else return false;
+  return true;
+}
+
+let counted: boolean | undefined;
+
+/** Whether the runtime's counter goes up with each object, as V8's does; JavaScriptCore's waits for a collection. */
+export function heapIsCounted(): boolean {
+  counted ??= (() => {
+    if (!collectGarbage()) return false;
+    let held: unknown;
+    const objects = 1_000;
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < objects; i++) held = { a: i, b: held === undefined };
+    return held !== undefined && process.memoryUsage().heapUsed - before >= objects * 16;
+  })();
+  return counted;
+}
