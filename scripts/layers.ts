@@ -61,6 +61,12 @@ const LAYERS: readonly Layer[] = [
     types: ["spec"],
     packages: ["*"],
   },
+  {
+    at: "src/bench",
+    values: ["src/codec", "src/engine", "src/runtime"],
+    types: ["src/transport"],
+    packages: ["*"],
+  },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
   {
