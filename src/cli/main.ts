@@ -16,6 +16,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   serve,
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
+  bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
 };
 
@@ -23,7 +24,10 @@ if (isMainThread) {
   const [first, ...rest] = process.argv.slice(2);
   const named = first !== undefined && !first.startsWith("-");
   process.exit(await run(named ? first : "serve", named ? rest : process.argv.slice(2)));
-} else await import("../store/worker.ts"); // compiled to one file, it is the script of its threads too
+} else { // compiled to one file, it is the script of its threads too; each begins only if it is the one that is meant
+  await import("../store/worker.ts");
+  await import("../bench/worker.ts");
+}
 
 /** Does a command; gives the exit status. */
 async function run(name: string, args: readonly string[]): Promise<number> {

@@ -208,6 +208,7 @@ export function helpText(): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb audit URL         holds a broker against the standard; plumb audit -h tells more\n" +
+    "plumb bench URL         measures one, or two against each other; plumb bench -h tells more\n" +
     "plumb backup FILE       copies the data of a broker, which may go on meanwhile\n" +
     "plumb verify            checks them\n" +
     "plumb compact           gives room in their file back to the disk",

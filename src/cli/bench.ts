@@ -1,0 +1,316 @@
+/**
+ * `plumb bench`: how it is called, and where what it finds goes.
+ * Knows its flags, the terminal and files; refuses to know how a load is made.
+ * @module
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
+import process from "node:process";
+import { clearInterval, setInterval } from "node:timers";
+import { bench, type Progress } from "../bench/bench.ts";
+import { ClientError } from "../bench/client.ts";
+import type { Side } from "../bench/crew.ts";
+import { connectionsOf, type Plan, plansOf, type Wishes } from "../bench/plan.ts";
+import { probe } from "../bench/probe.ts";
+import { type BenchReport, isWell } from "../bench/report.ts";
+import { SCENARIOS } from "../bench/scenario.ts";
+import { svgReport } from "../bench/svg.ts";
+import { plotText, progressLine, SIDES, tableText } from "../bench/table.ts";
+import { BenchCallError, DEFAULT_TARGET, parseTarget } from "../bench/target.ts";
+import { usageOf } from "../bench/usage.ts";
+import type { Environment } from "./environment.ts";
+import { CallError, type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { connectionsRoom } from "./open_files.ts";
+import { WorkError } from "./serve.ts";
+import { VERSION } from "./version.ts";
+
+const PREFIX = "PLUMB_BENCH_";
+const ROUNDS_AGAINST = 5;
+const SECONDS_MAX = 3600;
+
+function count(name: string, about: string, most: number, least = 1): OptionRow {
+  return { name, kind: "integer", value: "N", least, most, about };
+}
+
+/** All flags of `plumb bench`. */
+export const BENCH_OPTIONS: readonly OptionGroup[] = [
+  {
+    title: "What to measure",
+    rows: [
+      {
+        name: "scenario",
+        kind: "list",
+        value: "NAME",
+        about: "one of those below; may be given more than once; default pairs, fanout and fanin at QoS 0, " +
+          "pairs at QoS 1 and 2",
+      },
+      {
+        name: "vs",
+        kind: "text",
+        value: "URL",
+        about: "another broker, to compare with: both are measured in alternation, round by round",
+      },
+      count("rounds", `how often; default 1, with --vs ${ROUNDS_AGAINST}`, 1000),
+      count("pid", "the broker's process on this machine: its CPU time and memory are told", 2 ** 31),
+      count("vs-pid", "that of the other broker", 2 ** 31),
+    ],
+  },
+  {
+    title: "How much; defaults are those of the scenario",
+    rows: [
+      count("publishers", "Clients that publish", 100_000),
+      count("subscribers", "Clients that subscribe; in pairs as many as publish", 100_000),
+      count("connections", "Clients of a burst, in connect", 100_000),
+      count("messages", "messages in all, in place of seconds; those retained, in retained", 1_000_000_000),
+      { name: "qos", kind: "choice", choices: ["0", "1", "2"], about: "of publishers and subscriptions" },
+      count("size", "bytes of the payload; the first 16 say what message it is", 16_777_216, 16),
+      count(
+        "window",
+        "messages of a publisher that are not yet delivered, at most; connections that are being made",
+        60_000,
+      ),
+      count(
+        "rate",
+        "messages published per second, by all; 0 is as fast as they are delivered. Latency counts from when a " +
+          "message was due",
+        100_000_000,
+        0,
+      ),
+      { name: "level", kind: "choice", choices: ["5", "4"], default: "5", about: "the protocol level" },
+    ],
+  },
+  {
+    title: "How long",
+    rows: [
+      { name: "seconds", kind: "text", value: "N", about: "seconds that count, 0.1 or more; default 3" },
+      { name: "warmup", kind: "text", value: "N", default: "1", about: "seconds before them" },
+    ],
+  },
+  {
+    title: "How it is done and told",
+    rows: [
+      count("threads", "threads of the load; default one less than there are cores, and 1 at least", 256),
+      { name: "plot", kind: "flag", about: "show latencies as bars, also where stdout is no terminal" },
+      { name: "json", kind: "flag", about: "results as JSON on stdout" },
+      {
+        name: "report",
+        kind: "list",
+        value: "FILE",
+        about: "write FILE.json, or FILE.svg with the latencies; may be given more than once",
+      },
+    ],
+  },
+  { title: "Else", rows: [{ name: "help", short: "h", kind: "flag", about: "say this" }] },
+];
+
+const FLAGS: Flags = {
+  rows: BENCH_OPTIONS.flatMap(({ rows }) => rows),
+  positionals: 1,
+  prefix: PREFIX,
+  help: "plumb bench -h",
+};
+
+const REPORTS: Readonly<Record<string, (report: BenchReport) => string>> = {
+  json: (report) => `${JSON.stringify(report, undefined, 1)}\n`,
+  svg: svgReport,
+};
+
+/** What is asked for. */
+interface BenchCall {
+  readonly plans: readonly Plan[];
+  readonly sides: readonly Side[];
+  readonly rounds: number;
+  readonly threads: number;
+}
+
+/**
+ * Does it; gives the exit status: 0 all well, 1 something was lost, out of order or failed.
+ * @throws {CallError} when the call is wrong, {WorkError} when a broker cannot be reached.
+ */
+export async function benchMain(args: readonly string[], environment: Environment): Promise<number> {
+  const { given, positionals } = readFlags(args, environment, FLAGS);
+  const is = (name: string) => given.get(name)?.at(-1) === "true";
+  if (is("help")) {
+    await say(process.stdout, benchHelp());
+    return 0;
+  }
+  const call = callOf(given, positionals);
+  const files = given.get("report") ?? [];
+  for (const file of files) checkReportFile(file);
+  await reach(call);
+  const watch = new Watch(process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined);
+  const report = await bench({
+    ...call,
+    version: VERSION,
+    runtime: runtime(),
+    progress: (progress) => watch.tell(progress),
+  }).finally(() => watch.end());
+  for (const file of files) writeReport(file, REPORTS[suffixOf(file)]!(report));
+  const plot = is("plot") || process.stdout.isTTY === true ? `\n${plotText(report)}` : "";
+  await say(process.stdout, is("json") ? REPORTS.json!(report) : tableText(report) + plot);
+  return isWell(report) ? 0 : 1;
+}
+
+function callOf(given: ReadonlyMap<string, readonly string[]>, [url]: readonly string[]): BenchCall {
+  const one = (name: string) => given.get(name)?.at(-1);
+  const number = (name: string) => one(name) === undefined ? undefined : Number(one(name));
+  const vs = one("vs");
+  if (vs === undefined && one("vs-pid") !== undefined) throw new CallError("--vs-pid goes with --vs");
+  try {
+    const plans = plansOf(given.get("scenario") ?? [], wishesOf(given));
+    const sides = [sideOf(url ?? DEFAULT_TARGET, "pid", number("pid"))];
+    if (vs !== undefined) sides.push(sideOf(vs, "vs-pid", number("vs-pid")));
+    checkRoom(plans);
+    return {
+      plans,
+      sides,
+      rounds: number("rounds") ?? (vs === undefined ? 1 : ROUNDS_AGAINST),
+      threads: number("threads") ?? Math.max(1, availableParallelism() - 1),
+    };
+  } catch (error) {
+    throw error instanceof BenchCallError ? new CallError(error.message) : error;
+  }
+}
+
+function wishesOf(given: ReadonlyMap<string, readonly string[]>): Wishes {
+  const names = [
+    ...["publishers", "subscribers", "connections", "messages", "qos", "size", "window", "rate", "level"],
+    ...["seconds", "warmup"],
+  ];
+  const said = names.filter((name) => given.has(name)).map((name) => {
+    const text = given.get(name)!.at(-1)!;
+    const least = name === "seconds" ? 0.1 : 0;
+    const value = Number(text);
+    if (!/^\d*\.?\d+$/.test(text) || value < least) {
+      throw new CallError(`--${name} takes a number from ${least} on, not ${JSON.stringify(text)}`);
+    }
+    if (name === "seconds" && value > SECONDS_MAX) {
+      throw new CallError(`--seconds takes at most ${SECONDS_MAX}`);
+    }
+    return [name, value];
+  });
+  return Object.fromEntries(said);
+}
+
+function sideOf(url: string, flag: string, pid: number | undefined): Side {
+  const target = parseTarget(url);
+  if (pid === undefined) return { target };
+  if (usageOf(pid) === undefined) {
+    throw new CallError(`--${flag} ${pid}: there is no such process, or no /proc to look into`);
+  }
+  return { target, pid };
+}
+
+/** Each connection is an open file. */
+function checkRoom(plans: readonly Plan[]): void {
+  const room = connectionsRoom() ?? Infinity;
+  for (const plan of plans) {
+    const needed = connectionsOf(plan);
+    if (needed <= room) continue;
+    throw new CallError(
+      `${plan.scenario} needs ${needed} connections, and this process may have ${room}; ulimit -n raises that`,
+    );
+  }
+}
+
+/** Before anything is measured: nobody waits minutes to learn that the second broker is not there. */
+async function reach({ sides, plans }: BenchCall): Promise<void> {
+  try {
+    for (const { target } of sides) await probe(target, plans[0]!.level);
+  } catch (error) {
+    throw error instanceof ClientError ? new WorkError(error.message) : error;
+  }
+}
+
+const REFRESH_MS = 250;
+
+/** The line on stderr while it runs. */
+class Watch {
+  readonly #columns: number | undefined;
+  #progress: Progress | undefined;
+  #sinceMs = 0;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+
+  /** `columns`: undefined shows nothing. */
+  constructor(columns: number | undefined) {
+    this.#columns = columns;
+    if (columns !== undefined) this.#timer = setInterval(() => this.#show(), REFRESH_MS);
+  }
+
+  tell(progress: Progress): void {
+    this.#progress = progress;
+    this.#sinceMs = performance.now();
+    this.#show();
+  }
+
+  end(): void {
+    if (this.#columns === undefined) return;
+    clearInterval(this.#timer);
+    process.stderr.write("\r\x1b[K");
+  }
+
+  #show(): void {
+    if (this.#columns === undefined || this.#progress === undefined) return;
+    const { done, all, plan, side, phase } = this.#progress;
+    const wantedMs = (plan.warmup + plan.seconds) * 1000;
+    const part = phase === "running" ? Math.min(1, (performance.now() - this.#sinceMs) / wantedMs) : 0;
+    const what = `${plan.scenario} QoS ${plan.qos}  ${SIDES[side]}  ${phase}`;
+    const line = progressLine({ share: (done + part) / all, done, all, what, columns: this.#columns });
+    process.stderr.write(`\r${line}\x1b[K`);
+  }
+}
+
+function suffixOf(file: string): string {
+  return /\.([a-z]+)$/i.exec(file)?.[1]?.toLowerCase() ?? "";
+}
+
+/** Before the measurement, so that nobody waits for a report that then cannot be written. */
+function checkReportFile(file: string): void {
+  if (!Object.hasOwn(REPORTS, suffixOf(file))) {
+    const endings = Object.keys(REPORTS).map((suffix) => `.${suffix}`).join(" or ");
+    throw new CallError(`--report ${JSON.stringify(file)}: its name must end in ${endings}`);
+  }
+  if (!existsSync(dirname(file))) {
+    throw new CallError(`--report ${file}: there is no folder ${dirname(file)}`);
+  }
+}
+
+function writeReport(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new WorkError(`--report ${file} cannot be written: ${(error as Error).message.split("\n")[0]}`);
+  }
+}
+
+/** `Deno 2.9.6`. */
+function runtime(): string {
+  const versions: Record<string, string | undefined> = process.versions;
+  const name = ["deno", "bun"].find((one) => versions[one] !== undefined);
+  return name === undefined ? "" : `${name[0]!.toUpperCase()}${name.slice(1)} ${versions[name]}`;
+}
+
+interface Writable {
+  write(text: string, done: () => void): unknown;
+}
+
+async function say(stream: Writable, text: string): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
+}
+
+/** The help of `plumb bench`. */
+export function benchHelp(): string {
+  const scenarios = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}  ${about}`);
+  return [
+    "plumb bench [flags] [mqtt://[USER[:PASSWORD]@]HOST[:PORT]]   measures a broker; default " +
+    DEFAULT_TARGET,
+    ...flagsHelp(BENCH_OPTIONS),
+    ["Scenarios:", ...scenarios].join("\n"),
+    "A figure is throughput without loss: a publisher has at most --window messages that are not yet delivered.\n" +
+    "Columns: CPU µs is the broker's CPU time for each message or connection, load how busy the busiest thread of\n" +
+    "the load was. Every message carries its number: one that is lost, late or comes twice is told.",
+    "Every flag has an environment variable: --vs-pid is PLUMB_BENCH_VS_PID. The command line wins.",
+    "Exit status: 0 all well, 1 something was lost, out of order or failed, 2 the call was wrong.",
+  ].join("\n\n") + "\n";
+}
