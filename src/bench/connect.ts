@@ -7,7 +7,7 @@ import { nowUs } from "./clock.ts";
 import type { LoadClient } from "./client.ts";
 import { type Counts, type Load, type Order, Stage, type Times } from "./load.ts";
 import { shareOf } from "./plan.ts";
-import { threadCpuUs } from "./usage.ts";
+import { type ThreadTime, watchThread } from "./usage.ts";
 
 /** The part of one thread. */
 export class Connect implements Load {
@@ -17,8 +17,7 @@ export class Connect implements Load {
   #open: LoadClient[] = [];
   #done = 0;
   #connectingUs = 0;
-  #cpuUs = 0;
-  #wallUs = 0;
+  #time: ThreadTime = { cpuUs: 0, waitUs: 0, wallUs: 0 };
 
   constructor(order: Order, failed: (error: Error) => void) {
     this.#stage = new Stage(order, { delivered: () => {}, ready: () => {} }, failed);
@@ -32,7 +31,7 @@ export class Connect implements Load {
   async run({ endUs }: Times): Promise<void> {
     if (this.#own.length === 0) return;
     const { window } = this.#stage.plan;
-    const [cpuUs, wallUs] = [threadCpuUs(), nowUs()];
+    const time = watchThread();
     for (;;) {
       const begun = nowUs();
       this.#open = await Stage.each(this.#own, async (index) => {
@@ -46,8 +45,7 @@ export class Connect implements Load {
       if (nowUs() >= endUs) break;
       await this.close();
     }
-    this.#cpuUs = threadCpuUs() - cpuUs;
-    this.#wallUs = nowUs() - wallUs;
+    this.#time = time();
   }
 
   drain(): Promise<Counts> {
@@ -62,8 +60,7 @@ export class Connect implements Load {
       refused: 0,
       unacknowledged: 0,
       latency: this.#stage.latency.buffer,
-      cpuUs: this.#cpuUs,
-      wallUs: this.#wallUs,
+      time: this.#time,
     });
   }
 

@@ -39,6 +39,8 @@ export interface Result {
   readonly latency: Histogram;
   /** CPU time that each thread worked, by the time that passed: 0 to 1. */
   readonly busy: readonly number[];
+  /** The same of the time when it had to work and others had the cores. */
+  readonly starved: readonly number[];
   /** Of the Server, where its process is known. */
   readonly server?: {
     /** CPU µs for each message delivered or connection made. */
@@ -239,7 +241,8 @@ function resultOf(
     refused: sum((each) => each.refused),
     unacknowledged: sum((each) => each.unacknowledged),
     latency,
-    busy: counts.map(({ cpuUs, wallUs }) => wallUs === 0 ? 0 : cpuUs / wallUs),
+    busy: counts.map(({ time: { cpuUs, wallUs } }) => wallUs === 0 ? 0 : cpuUs / wallUs),
+    starved: counts.map(({ time: { waitUs, wallUs } }) => wallUs === 0 ? 0 : waitUs / wallUs),
     ...before && after && {
       server: {
         cpuUsPerDone: done === 0 ? 0 : (after.cpuUs - before.cpuUs) / done,

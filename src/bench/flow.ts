@@ -10,7 +10,7 @@ import { type Counts, type Load, type Order, Stage, type Times } from "./load.ts
 import { Pace } from "./pace.ts";
 import { copiesOf, filterOf, type Plan, shareOf, topicOf } from "./plan.ts";
 import { elapsedUs, numberAt, publisherAt, runAt, STAMP_BYTES, timeAt } from "./stamp.ts";
-import { threadCpuUs } from "./usage.ts";
+import { type ThreadTime, watchThread } from "./usage.ts";
 
 /** §3.1.2.11.2 seconds that a durable session is kept; it is ended after the run. */
 const SESSION_EXPIRY = 600;
@@ -59,10 +59,8 @@ export class Flow implements Load {
   #awakeUs = 0;
   #awakeChunks = 0;
   #idleUs = 0;
-  #cpuUs = 0;
-  #cpuFromUs = 0;
-  #wallUs = 0;
-  #wallFromUs = 0;
+  #watch: () => ThreadTime = watchThread();
+  #time: ThreadTime | undefined;
   #sent = 0;
   #done = 0;
   #bytes = 0;
@@ -129,8 +127,7 @@ export class Flow implements Load {
       });
     }
     at(times.measureUs, () => {
-      this.#cpuFromUs = threadCpuUs();
-      this.#wallFromUs = nowUs();
+      this.#watch = watchThread();
       this.#idleUs = 0;
     });
     return new Promise((resolve) => {
@@ -157,9 +154,15 @@ export class Flow implements Load {
     setTimeout(() => this.#endWhenStalled(arrived), STALL_MS);
   }
 
+  /** Being awake for nothing is not work. */
   #countTime(): void {
-    this.#cpuUs = threadCpuUs() - this.#cpuFromUs;
-    this.#wallUs = nowUs() - this.#wallFromUs;
+    const { cpuUs, waitUs, wallUs } = this.#watch();
+    const spareUs = Math.min(cpuUs, this.#idleUs);
+    this.#time = {
+      cpuUs: cpuUs - spareUs,
+      waitUs: Math.max(0, waitUs - (this.#idleUs - spareUs)),
+      wallUs,
+    };
   }
 
   #start(): void {
@@ -305,8 +308,7 @@ export class Flow implements Load {
       refused: this.#own.reduce((sum, { client }) => sum + client.refused, 0),
       unacknowledged: this.#own.reduce((sum, { client }) => sum + client.inFlight, 0),
       latency: this.#stage.latency.buffer,
-      cpuUs: Math.max(0, this.#cpuUs - this.#idleUs),
-      wallUs: this.#wallUs,
+      time: this.#time!,
     };
   }
 

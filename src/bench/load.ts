@@ -10,6 +10,7 @@ import { Histogram } from "./histogram.ts";
 import type { Plan } from "./plan.ts";
 import type { Target } from "./target.ts";
 import { Turn } from "./turn.ts";
+import type { ThreadTime } from "./usage.ts";
 
 /** What a thread is to do. */
 export interface Order {
@@ -54,9 +55,8 @@ export interface Counts {
   readonly unacknowledged: number;
   /** That of a `Histogram`, µs. */
   readonly latency: ArrayBuffer;
-  /** µs of CPU time that the thread worked, and µs that it took. */
-  readonly cpuUs: number;
-  readonly wallUs: number;
+  /** What the thread did meanwhile. */
+  readonly time: ThreadTime;
 }
 
 /** One run in one thread; each phase is called when all threads have ended the one before. */

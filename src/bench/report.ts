@@ -12,7 +12,7 @@ import type { Plan } from "./plan.ts";
 /** The version of the format that this module writes. */
 export const FORMAT_VERSION = 1;
 
-/** Above this share of its time, a thread of the load is what limits the figures. */
+/** A thread of the load that has to work for more than this share of its time is what limits the figures. */
 export const BUSY_MAX = 0.9;
 
 /** A measurement of one Server, or of two in alternation. */
@@ -65,8 +65,10 @@ export interface SideReport {
   readonly gap: number;
   readonly refused: number;
   readonly unacknowledged: number;
-  /** Of the busiest thread of the load, in the busiest round: CPU time by time. */
+  /** Of the busiest thread of the load, the median of all rounds: the CPU time that it worked, by the time that passed. */
   readonly busy: number;
+  /** Of the same thread and the same rounds: the time when it had to work and others had the cores. */
+  readonly starved: number;
   /** CPU µs of the Server for each message or connection; absent if its process is not known. */
   readonly cpuUsPerDone?: Spread;
   /** MiB, the most. */
@@ -127,12 +129,23 @@ function sideReport(rounds: readonly Round[]): SideReport {
     gap: sum((result) => result.gap),
     refused: sum((result) => result.refused),
     unacknowledged: sum((result) => result.unacknowledged),
-    busy: Math.max(0, ...results.flatMap(({ busy }) => busy)),
+    ...busiest(results),
     ...cpuUsPerDone && { cpuUsPerDone },
     ...cpuUsPerDone && { rssMib: Math.max(...rss) / 2 ** 20 },
     ...perConnection && { rssKibPerConnection: perConnection },
     failures: rounds.filter((round) => round instanceof Error).map(({ message }) => message),
   };
+}
+
+/** Of the thread of each round that had least time to spare. */
+function busiest(results: readonly Result[]): Pick<SideReport, "busy" | "starved"> {
+  const threads = results.map(({ busy, starved }) => {
+    const wanted = busy.map((share, i) => share + starved[i]!);
+    const thread = wanted.indexOf(Math.max(...wanted));
+    return { busy: busy[thread] ?? 0, starved: starved[thread] ?? 0 };
+  });
+  const median = (of: "busy" | "starved") => spreadOf(threads.map((thread) => thread[of]))?.median ?? 0;
+  return { busy: median("busy"), starved: median("starved") };
 }
 
 function latencyReport(latency: Histogram): LatencyReport {

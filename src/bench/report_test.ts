@@ -28,6 +28,7 @@ function result(perSecond: number, change: Partial<Result> = {}): Result {
     unacknowledged: 0,
     latency,
     busy: [0.5, 0.25],
+    starved: [0.1, 0],
     ...change,
   };
 }
@@ -101,8 +102,13 @@ describe("tableText()", () => {
   });
 
   test("warns when the load was the limit, and says what was lost", () => {
-    const text = tableText(reportOf([result(1, { busy: [0.95], gap: 2, disorder: 1 })]));
-    assertMatch(text, /the load itself was busy 95% of its time/);
+    const text = tableText(
+      reportOf([result(1, { busy: [0.2, 0.7], starved: [0.1, 0.25], gap: 2, disorder: 1 })]),
+    );
+    assertMatch(
+      text,
+      /the load was the limit: it worked 70% of its time and waited 25% for a core; more --threads/,
+    );
     assertMatch(text, /2 messages lost; 1 message out of order or twice/);
     assert(!text.includes("Nothing lost"));
   });

@@ -9,7 +9,7 @@ import { type LoadClient, publishFrame } from "./client.ts";
 import { type Counts, type Load, type Order, Stage, type Times } from "./load.ts";
 import { filterOf, shareOf } from "./plan.ts";
 import { numberAt, runAt, STAMP_BYTES } from "./stamp.ts";
-import { threadCpuUs } from "./usage.ts";
+import { type ThreadTime, watchThread } from "./usage.ts";
 
 /** One subscriber that is being served. */
 interface Visit {
@@ -37,8 +37,7 @@ export class Retained implements Load {
   #lastUs = 0;
   #disorder = 0;
   #gap = 0;
-  #cpuUs = 0;
-  #wallUs = 0;
+  #time: ThreadTime = { cpuUs: 0, waitUs: 0, wallUs: 0 };
 
   constructor(order: Order, failed: (error: Error) => void) {
     this.#order = order;
@@ -78,14 +77,13 @@ export class Retained implements Load {
 
   async run({ endUs }: Times): Promise<void> {
     const { plan: { subscribers }, thread, threads } = this.#order;
-    const [cpuUs, wallUs] = [threadCpuUs(), nowUs()];
+    const time = watchThread();
     await Promise.all(
       shareOf(subscribers, thread, threads).map(async (index) => {
         do await this.#visit(index); while (nowUs() < endUs && this.#gap === 0);
       }),
     );
-    this.#cpuUs = threadCpuUs() - cpuUs;
-    this.#wallUs = nowUs() - wallUs;
+    this.#time = time();
   }
 
   async #visit(index: number): Promise<void> {
@@ -144,8 +142,7 @@ export class Retained implements Load {
       refused: this.#refused,
       unacknowledged: 0,
       latency: this.#stage.latency.buffer,
-      cpuUs: this.#cpuUs,
-      wallUs: this.#wallUs,
+      time: this.#time,
     });
   }
 

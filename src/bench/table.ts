@@ -108,12 +108,7 @@ function remarks(report: BenchReport): string[] {
       const where = `${plan.scenario} QoS ${plan.qos}${sides.length > 1 ? ` ${SIDES[i]}` : ""}`;
       const troubles = troublesOf(side);
       if (troubles.length > 0) lines.push(`${where}: ${troubles.map(printable).join("; ")}`);
-      if (side.busy > BUSY_MAX) {
-        const share = Math.round(side.busy * 100);
-        lines.push(
-          `${where}: the load itself was busy ${share}% of its time, so this is its limit; try more --threads`,
-        );
-      }
+      if (side.busy + side.starved > BUSY_MAX) lines.push(`${where}: ${limitText(side)}`);
       if ((side.rssKibPerConnection?.median ?? 0) > 0) {
         lines.push(`${where}: ${spreadText(side.rssKibPerConnection!)} KiB more memory for each connection`);
       }
@@ -121,6 +116,15 @@ function remarks(report: BenchReport): string[] {
   }
   if (isWell(report)) lines.push("Nothing lost, nothing out of order.");
   return lines;
+}
+
+/** Why the figures are those of the load and not the Server's. */
+function limitText({ busy, starved }: SideReport): string {
+  const percent = (share: number) => `${Math.round(share * 100)}%`;
+  return `the load was the limit: it worked ${percent(busy)} of its time and waited ${
+    percent(starved)
+  } for a core; ` +
+    (starved > busy ? "the machine has too much else to do" : "more --threads may help");
 }
 
 /** What Servers say must not move the cursor. */

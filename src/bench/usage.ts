@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { nowUs } from "./clock.ts";
 
 /** Of a process, all threads, since it began. */
 export interface Usage {
@@ -27,12 +28,35 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
-/** µs of CPU time that this thread has used; where that is not to be known, those of the process. */
-export function threadCpuUs(): number {
+/** What a thread did with its time, µs. */
+export interface ThreadTime {
+  /** It worked. */
+  readonly cpuUs: number;
+  /** It had to work and others had the cores; 0 where that is not to be known. */
+  readonly waitUs: number;
+  readonly wallUs: number;
+}
+
+/** What this thread has done with its time from now on, when it is asked. */
+export function watchThread(): () => ThreadTime {
+  const before = threadTime();
+  return () => {
+    const now = threadTime();
+    return {
+      cpuUs: now.cpuUs - before.cpuUs,
+      waitUs: now.waitUs - before.waitUs,
+      wallUs: now.wallUs - before.wallUs,
+    };
+  };
+}
+
+function threadTime(): ThreadTime {
+  const wallUs = nowUs();
   try {
-    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]) / 1000;
-  } catch {
+    const [cpuNs, waitNs] = readFileSync("/proc/thread-self/schedstat", "utf8").split(" ");
+    return { cpuUs: Number(cpuNs) / 1000, waitUs: Number(waitNs) / 1000, wallUs };
+  } catch { // that of the process is too much if it has other threads, and it is all there is
     const { user, system } = process.cpuUsage();
-    return user + system;
+    return { cpuUs: user + system, waitUs: 0, wallUs };
   }
 }

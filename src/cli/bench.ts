@@ -308,8 +308,8 @@ export function benchHelp(): string {
     ...flagsHelp(BENCH_OPTIONS),
     ["Scenarios:", ...scenarios].join("\n"),
     "A figure is throughput without loss: a publisher has at most --window messages that are not yet delivered.\n" +
-    "Columns: CPU µs is the broker's CPU time for each message or connection, load how busy the busiest thread of\n" +
-    "the load was. Every message carries its number: one that is lost, late or comes twice is told.",
+    "Columns: CPU µs is the broker's CPU time for each message or connection (its end included), load the share of\n" +
+    "its time that the busiest thread of the load worked. Every message carries its number: one that is lost, late or comes twice is told.",
     "Every flag has an environment variable: --vs-pid is PLUMB_BENCH_VS_PID. The command line wins.",
     "Exit status: 0 all well, 1 something was lost, out of order or failed, 2 the call was wrong.",
   ].join("\n\n") + "\n";
