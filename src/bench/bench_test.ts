@@ -91,7 +91,14 @@ describe("a run against a broker that does what it should", () => {
 
   test("a rate is kept: all that was due counts, however late it came", patient, async () => {
     const { latency } = await crews[1].run(tiny("pairs", { ...TIMED, rate: 200 }), side());
-    assert(latency.count >= 95 && latency.count <= 105, `${latency.count} were due in half a second`);
+    assert(latency.count >= 99 && latency.count <= 101, `${latency.count} were due in half a second`);
+  });
+
+  test("a rate that is too high is told", patient, async () => {
+    const wishes = { ...TIMED, seconds: 0.2, publishers: 1, window: 1, qos: 2, rate: 10_000_000 } as const;
+    const { overdue, gap } = await crews[1].run(tiny("pairs", wishes), side());
+    assert(overdue > 0);
+    assertEquals(gap, 0);
   });
 
   test("is watched by its process", patient, async () => {

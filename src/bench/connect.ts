@@ -57,6 +57,7 @@ export class Connect implements Load {
       lastUs: nowUs(),
       disorder: 0,
       gap: 0,
+      overdue: 0,
       refused: 0,
       unacknowledged: 0,
       latency: this.#stage.latency.buffer,

@@ -33,6 +33,8 @@ export interface Result {
   readonly seconds: number;
   readonly disorder: number;
   readonly gap: number;
+  /** At a rate that was too high: messages that were never published. */
+  readonly overdue: number;
   readonly refused: number;
   readonly unacknowledged: number;
   /** µs. */
@@ -238,6 +240,7 @@ function resultOf(
     seconds,
     disorder: sum((each) => each.disorder),
     gap: sum((each) => each.gap) + missing,
+    overdue: sum((each) => each.overdue),
     refused: sum((each) => each.refused),
     unacknowledged: sum((each) => each.unacknowledged),
     latency,

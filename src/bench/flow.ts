@@ -14,6 +14,8 @@ import { type ThreadTime, watchThread } from "./usage.ts";
 
 /** §3.1.2.11.2 seconds that a durable session is kept; it is ended after the run. */
 const SESSION_EXPIRY = 600;
+/** Seconds in which what was due before the end may still be published: without it the slowest would not count. */
+const OVERTIME_MOST = 60;
 /** How long nothing may arrive anywhere before a run ends early. */
 const STALL_MS = 5000;
 /** A timer comes too late by a ms or so: when the next message is due within this time, the thread stays awake. */
@@ -136,11 +138,13 @@ export class Flow implements Load {
         if (over) return;
         over = true;
         this.#phase = "draining";
-        this.#countTime();
+        if (this.#time === undefined) this.#countTime();
         for (const { client, sent } of this.#own) board.sent[client.index] = sent;
         resolve();
       };
-      at(times.endUs, this.#ended);
+      const { rate, seconds } = this.#plan;
+      at(times.endUs, () => this.#countTime());
+      at(times.endUs + (rate > 0 ? Math.min(seconds, OVERTIME_MOST) * 1e6 : 0), this.#ended);
       this.#endWhenStalled(-1);
       at(times.startUs, () => this.#start());
     });
@@ -180,7 +184,8 @@ export class Flow implements Load {
     if (this.#phase !== "running") return;
     const { turn } = this.#stage;
     const now = nowUs();
-    const count = this.#pace!.due(now, (index) => {
+    const { endUs } = this.#times;
+    const count = this.#pace!.due(Math.min(now, endUs - 1), (index) => {
       const publisher = this.#publishers[index]!;
       publisher.due++;
       this.#look(publisher);
@@ -188,11 +193,17 @@ export class Flow implements Load {
     if (count > 0) turn.end();
     else if (turn.chunks === this.#awakeChunks && this.#awakeUs > 0) this.#idleUs += now - this.#awakeUs;
     this.#awakeChunks = turn.chunks;
-    const waitUs = Math.min(this.#pace!.nextUs, this.#times.endUs) - now;
+    if (now >= endUs && this.#overdue === 0) return this.#ended();
+    const waitUs = Math.min(this.#pace!.nextUs, endUs) - now;
     this.#awakeUs = waitUs > AWAKE_US ? 0 : now;
     if (waitUs > AWAKE_US) setTimeout(this.#keepPace, (waitUs - AWAKE_US) / 1000 + 1);
     else setImmediate(this.#keepPace);
   };
+
+  /** Messages that are due and could not be published yet, since the window is full. */
+  get #overdue(): number {
+    return this.#own.reduce((sum, { due }) => sum + due, 0);
+  }
 
   /** Whether more can be published is looked at when the turn ends. */
   #look(publisher: Publisher): void {
@@ -269,7 +280,7 @@ export class Flow implements Load {
       const us = this.#pace === undefined ? now : this.#pace.dueUs(index, number);
       client.publish(frame, run, us, number, index);
     }
-    publisher.due -= count;
+    if (this.#pace !== undefined) publisher.due -= count;
     if (now >= this.#times.measureUs && now < this.#times.endUs) this.#sent += count;
   }
 
@@ -305,6 +316,7 @@ export class Flow implements Load {
       lastUs: this.#lastUs,
       disorder: this.#disorder,
       gap: this.#gap,
+      overdue: this.#plan.messages > 0 ? 0 : this.#overdue,
       refused: this.#own.reduce((sum, { client }) => sum + client.refused, 0),
       unacknowledged: this.#own.reduce((sum, { client }) => sum + client.inFlight, 0),
       latency: this.#stage.latency.buffer,

@@ -49,6 +49,8 @@ export interface Counts {
   readonly disorder: number;
   /** Messages that never came, as later ones show. */
   readonly gap: number;
+  /** At a rate: messages that were due and were never published, since too many were on their way. */
+  readonly overdue: number;
   /** Acknowledgements that said no. */
   readonly refused: number;
   /** Messages that were not acknowledged in the end. */

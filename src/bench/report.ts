@@ -63,6 +63,8 @@ export interface SideReport {
   readonly latency: LatencyReport;
   readonly disorder: number;
   readonly gap: number;
+  /** Messages that were due at the rate and never published, since too many were on their way. */
+  readonly overdue: number;
   readonly refused: number;
   readonly unacknowledged: number;
   /** Of the busiest thread of the load, the median of all rounds: the CPU time that it worked, by the time that passed. */
@@ -127,6 +129,7 @@ function sideReport(rounds: readonly Round[]): SideReport {
     latency: latencyReport(latency),
     disorder: sum((result) => result.disorder),
     gap: sum((result) => result.gap),
+    overdue: sum((result) => result.overdue),
     refused: sum((result) => result.refused),
     unacknowledged: sum((result) => result.unacknowledged),
     ...busiest(results),

@@ -24,6 +24,7 @@ function result(perSecond: number, change: Partial<Result> = {}): Result {
     seconds: 1,
     disorder: 0,
     gap: 0,
+    overdue: 0,
     refused: 0,
     unacknowledged: 0,
     latency,

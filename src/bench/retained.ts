@@ -139,6 +139,7 @@ export class Retained implements Load {
       lastUs: this.#lastUs,
       disorder: this.#disorder,
       gap: this.#gap,
+      overdue: 0,
       refused: this.#refused,
       unacknowledged: 0,
       latency: this.#stage.latency.buffer,

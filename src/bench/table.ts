@@ -108,6 +108,11 @@ function remarks(report: BenchReport): string[] {
       const where = `${plan.scenario} QoS ${plan.qos}${sides.length > 1 ? ` ${SIDES[i]}` : ""}`;
       const troubles = troublesOf(side);
       if (troubles.length > 0) lines.push(`${where}: ${troubles.map(printable).join("; ")}`);
+      if (side.overdue > 0) {
+        lines.push(
+          `${where}: the rate could not be kept, ${whole(side.overdue)} messages were never published`,
+        );
+      }
       if (side.busy + side.starved > BUSY_MAX) lines.push(`${where}: ${limitText(side)}`);
       if ((side.rssKibPerConnection?.median ?? 0) > 0) {
         lines.push(`${where}: ${spreadText(side.rssKibPerConnection!)} KiB more memory for each connection`);
