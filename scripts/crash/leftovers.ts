@@ -23,6 +23,11 @@ export function leftovers(directory: string, filters: ReadonlyMap<string, readon
       const [count] = texts(`SELECT count(*) FROM ${table} WHERE session IN (SELECT id FROM session)`);
       if (count !== "0") wrong.push(`${count} rows are left in the table ${table}`);
     }
+    const known = "SELECT id FROM session UNION SELECT session FROM ended";
+    for (const table of [...BUSY, "subscription"]) {
+      const [count] = texts(`SELECT count(*) FROM ${table} WHERE session NOT IN (${known})`);
+      if (count !== "0") wrong.push(`${count} rows of nobody are left in the table ${table}`);
+    }
     const [orphans] = texts("SELECT count(*) FROM message WHERE id NOT IN (SELECT message FROM delivery)");
     if (orphans !== "0") wrong.push(`${orphans} messages are left that nobody waits for`);
     const found = texts(
