@@ -23,7 +23,6 @@ async function crash(
       folder,
       failuresMax: 1,
       wrong: (text) => wrong.push(text),
-      without: ["mortal", "old-mortal"],
       ...options,
     });
     return { tally, wrong };

@@ -157,7 +157,8 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   broker.sessions.get(clientId)?.catchUp(now);
   const known = broker.sessions.get(clientId);
   const resumes = known?.kept === true && !connect.cleanStart;
-  if (broker.failing && !resumes && (expirySeconds > 0 || known?.durable === true)) {
+  const stands = expirySeconds > 0 || known?.durable === true || broker.endsUnsafe(clientId); // on facts, that is
+  if (broker.failing && !resumes && stands) {
     return refuseConnect(connection, UNSAFE, now);
   }
   const { session, present } = takeSession(broker, clientId, connect, now);
@@ -182,7 +183,7 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   if (keepAlive === 0) broker.timers.cancel(connection);
   else broker.timers.schedule(connection, now + connection.silenceMs);
   broker.saved(session);
-  if (!broker.failing && (session.durable || known?.durable === true)) connection.hold();
+  if (!broker.failing && stands && broker.store !== undefined) connection.hold();
   connack.sessionPresent = connection.resumed = present; // at level 3 the codec leaves it out
   connection.connackAt = connection.outbox.position;
   connection.send(connack);

@@ -145,6 +145,9 @@ export class Broker {
   /** @internal */
   heldNext: Connection[] = [];
   #heldNow: Connection[] = [];
+  /** Durable sessions that are over, until that is safe: of the commit under way, and of the one after it. */
+  #endedNow: Set<string> = new Set();
+  #endedNext: Set<string> = new Set();
   #open: Set<Connection> = new Set();
   #committing = false;
   #committedFacts = 0;
@@ -194,6 +197,11 @@ export class Broker {
     return this.facts !== this.#committedFacts || this.#committing;
   }
 
+  /** @internal Whether a session of this Client has ended, and a crash could bring it back [MQTT-3.2.2-3]. */
+  endsUnsafe(clientId: string): boolean {
+    return this.#endedNow.has(clientId) || this.#endedNext.has(clientId);
+  }
+
   /** @internal What the store has been told is made safe at the end of this turn, although nobody waits for it. */
   commitSoon(): void {
     this.#commitDue = this.facts !== this.#committedFacts && !this.failing;
@@ -235,6 +243,7 @@ export class Broker {
       connection.touch();
     }
     this.#heldNow = [];
+    this.#endedNow.clear();
     if (!this.failing) return;
     this.failing = false;
     this.hooks.storeRecovered?.();
@@ -256,6 +265,8 @@ export class Broker {
       this.failing = true;
       this.hooks.storeFailed?.(error);
     }
+    for (const clientId of this.#endedNow) this.#endedNext.add(clientId);
+    this.#endedNow.clear();
     const held = this.#heldNow;
     this.#heldNow = [];
     for (const connection of held) connection.endHeld(UNSAFE, now);
@@ -426,6 +437,7 @@ export class Broker {
     session.clear();
     if (session.stored) {
       this.store!.dropped(session);
+      if (session.durable) this.#endedNext.add(session.clientId);
       this.told();
     }
     this.hooks.sessionEnded?.(session.clientId);
@@ -490,6 +502,7 @@ export class Broker {
     this.#commitDue = false;
     this.#committedFacts = this.facts;
     this.timers.cancel(this.#lazy);
+    [this.#endedNow, this.#endedNext] = [this.#endedNext, this.#endedNow];
     this.#heldNow = this.heldNext;
     this.heldNext = [];
     for (const connection of this.#heldNow) {

@@ -100,6 +100,17 @@ describe("sessions", () => {
     assertEquals(take(last), ["PUBREL 5", "PUBREL 2", "PUBREL 6", "PUBREL 3", "PUBREL 1", "PUBLISH 4 dup"]);
   });
 
+  test("[MQTT-3.2.2-3] one that was said to be over does not come back after a crash", () => {
+    const life = new Life();
+    const first = life.connect();
+    life.pair.advance(2_000);
+    first.disconnect(0, { sessionExpiryInterval: 0 });
+    const between = life.pair.connect({ cleanStart: false });
+    assertEquals(between.connack?.sessionPresent, false);
+    life.crash();
+    assertEquals(life.connect().connack?.sessionPresent, false);
+  });
+
   test("subscriptions with all their options", () => {
     const life = new Life();
     const client = life.connect();

@@ -67,6 +67,14 @@ describe("wills", () => {
     });
   }
 
+  test("[MQTT-3.1.2-8] without a delay it is published though its Client is back before the clock", () => {
+    const { life } = open(0);
+    life.restart(1_000, false);
+    life.connect().disconnect();
+    life.pair.advance(60_000);
+    assertEquals(seen(life), ["bye"]);
+  });
+
   test("[MQTT-3.1.2-8] one that waits already keeps its time", () => {
     for (const [down, more] of [[4_000, 6_000], [9_999, 1], [10_000, 0], [500_000, 0]] as const) {
       const { life, client } = open(10);

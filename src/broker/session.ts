@@ -141,9 +141,15 @@ export class Session implements Deadline, SessionKey {
   /** Does what is due at `now` although no timer has run since: a Client that comes back must find it done. */
   catchUp(now: number): void {
     const will = this.pendingWill;
-    if (will !== undefined && will.heapIndex >= 0 && will.heapTime <= now) {
-      this.#broker.timers.cancel(will);
-      will.due(now);
+    // One without a deadline comes from before a crash: the Client was connected, and no timer has run since.
+    const dueAt = will === undefined
+      ? Infinity
+      : will.heapIndex >= 0
+      ? will.heapTime
+      : now + will.will.delaySeconds * 1000;
+    if (dueAt <= now) {
+      this.#broker.timers.cancel(will!);
+      will!.due(now);
     }
     if (this.heapIndex >= 0 && this.heapTime <= now) this.due(now);
   }
