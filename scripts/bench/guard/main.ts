@@ -18,12 +18,12 @@ const USAGE = `Usage: bench:guard [--runtime deno|bun|both] [--pairs N] [--messa
   --runtime NAME  on which (default both)
   --pairs N       of runs, broker and baseline (default 60)
   --messages N    delivered in each run (default 40000)
-  --write         write ratios.json, from three attempts each
+  --write         write ratios.json, from the median of five attempts
   --slow-us N     slow the broker by so much at each chunk: the guard must turn red`;
 
 const RATIOS = pathOf("scripts/bench/guard/ratios.json");
 const RUNTIMES: readonly Runtime[] = ["deno", "bun"];
-const WRITE_ATTEMPTS = 3;
+const WRITE_ATTEMPTS = 5;
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   string: ["runtime", "pairs", "messages", "slow-us"],
@@ -102,7 +102,9 @@ async function write(): Promise<void> {
     const attempts: Measured[][] = [];
     for (let i = 0; i < WRITE_ATTEMPTS; i++) attempts.push(await compare(runtime, SCENARIOS, effort));
     ratios[runtime] = Object.fromEntries(SCENARIOS.map((scenario, i) => {
-      return [scenario, Number(median(attempts.map((all) => all[i]!.ratio)).toFixed(2))];
+      const each = attempts.map((all) => all[i]!.ratio);
+      console.log(`${runtime} ${scenario}: ${each.map((ratio) => ratio.toFixed(2)).join(" ")}`);
+      return [scenario, Number(median(each).toFixed(2))];
     }));
   }
   writeFileSync(RATIOS, JSON.stringify(ratios, undefined, 2) + "\n");

@@ -87,24 +87,24 @@ interface Bytes {
 /** Bytes that one operation allocates; undefined where that cannot be known. */
 export function allocated(bench: Bench, most = 1e7): Bytes | undefined {
   if (!heapIsCounted()) return undefined;
-  const heap: number[] = [];
-  const buffers: number[] = [];
-  // Few enough that nothing is collected meanwhile, which would show as less than nothing.
-  for (let times = Math.min(most, 1_000); heap.length < 3;) {
+  const first = grownBy(bench, 1);
+  const guess = Math.max(1, first.heap, first.buffers);
+  const times = Math.max(1, Math.min(most, 1_000, Math.floor(YOUNG_BYTES / guess)));
+  const all: Bytes[] = [];
+  for (let i = 0; i < ALLOCATIONS; i++) {
     const bytes = grownBy(bench, times);
-    if (bytes.heap < -NOISE_BYTES || bytes.buffers < 0 || bytes.heap > YOUNG_BYTES) {
-      if (times === 1) return undefined;
-      times = Math.max(1, times >> 2);
-      continue;
-    }
-    heap.push(Math.max(0, bytes.heap) / times);
-    buffers.push(bytes.buffers / times);
+    if (bytes.heap >= -NOISE_BYTES && bytes.buffers >= 0) all.push(bytes);
   }
-  return { heap: Math.round(median(heap)), buffers: Math.round(median(buffers)) };
+  if (all.length <= ALLOCATIONS / 2) return undefined;
+  return {
+    heap: Math.round(Math.max(0, median(all.map(({ heap }) => heap))) / times),
+    buffers: Math.round(median(all.map(({ buffers }) => buffers)) / times),
+  };
 }
 
-/** A run that takes more may have been interrupted by a collection. */
-const YOUNG_BYTES = 8 * 1024 * 1024;
+/** So little is seldom interrupted by a collection, which shows as less than nothing or is the odd one out. */
+const YOUNG_BYTES = 128 * 1024;
+const ALLOCATIONS = 5;
 /** What asking costs is not always the same. */
 const NOISE_BYTES = 1_024;
 
