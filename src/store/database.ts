@@ -523,6 +523,7 @@ export function assertOurs(database: DatabaseSync, path: string): number {
   if (!isEmpty && owner !== APPLICATION_ID) {
     throw new StoreError("foreign", `${path}: a database, but not one of Plumb's`);
   }
+  if (version < 0) throw new StoreError("corrupt", `${path}: its version is ${version}`);
   if (version > SCHEMA_VERSION) {
     const versions = `its version is ${version}, and this one knows ${SCHEMA_VERSION}`;
     throw new StoreError("newer", `${path}: written by a newer Plumb (${versions})`);

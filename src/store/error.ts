@@ -25,7 +25,7 @@ export class StoreError extends Error {
 const WORDS: readonly (readonly [words: RegExp, trouble: StoreTrouble])[] = [
   [/database or disk is full|ENOSPC|EDQUOT/, "full"],
   [/database (table )?is locked|SQLITE_BUSY/, "locked"],
-  [/malformed|not a database|corrupt/i, "corrupt"],
+  [/malformed|not a database|unsupported file format|corrupt/i, "corrupt"],
   [
     /readonly database|unable to open database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|ENOENT|EEXIST|NotCapable|Requires .* access/,
     "unwritable",

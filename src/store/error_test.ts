@@ -11,6 +11,7 @@ describe("troubleWith()", () => {
     "database table is locked: delivery": "locked",
     "database disk image is malformed": "corrupt",
     "file is not a database": "corrupt",
+    "unsupported file format": "corrupt",
     "attempt to write a readonly database": "unwritable",
     "unable to open database file: /data/plumb.sqlite": "unwritable",
     "EACCES: permission denied, mkdir '/data'": "unwritable",

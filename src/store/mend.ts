@@ -75,8 +75,9 @@ function open(path: string): DatabaseSync | undefined {
 
 /** How many of our tables can be read from, or at least begun with. */
 function readableTables(database: DatabaseSync): number {
-  return TABLES.filter(({ name }) => {
+  return TABLES.filter(({ name, keys, columns }) => {
     try {
+      database.prepare(`SELECT ${[...keys, ...Object.keys(columns)]} FROM ${name} LIMIT 0`).all();
       database.prepare(`SELECT 1 FROM ${name} LIMIT 1`).all();
       return true;
     } catch {

@@ -3,7 +3,7 @@
  * Knows the files and what can be wrong with them; refuses to know what is in them.
  * @module
  */
-import { accessSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
@@ -14,6 +14,7 @@ import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lockDirectory } from "./lock.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
+import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
 
 export { STORE_FILE };
@@ -55,7 +56,7 @@ export type StoreEvent =
 /** What stands behind the name of a file while what can be saved of it is written, and once all of that is there. */
 const SAVING = ".saving";
 const SAVED = ".saved";
-/** A file with this behind its name says that the other turned out to be damaged while it was in use. */
+/** A file with this behind its name says how the other turned out to be damaged while it was in use. */
 const SUSPECT = ".suspect";
 
 /**
@@ -162,8 +163,13 @@ function checkPages(path: string): void {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { readOnly: true });
-    assertOurs(database, path);
-    if (bytesOf(path) > CHECK_BYTES_MAX && !isThere(path + SUSPECT)) return;
+    const version = assertOurs(database, path);
+    if (isThere(path + SUSPECT)) throw new StoreError("corrupt", readFileSync(path + SUSPECT, "utf8").trim());
+    const changed = changedIn(database, version);
+    if (changed !== undefined) {
+      throw new StoreError("corrupt", `${path}: its ${changed} is not as it was made`);
+    }
+    if (bytesOf(path) > CHECK_BYTES_MAX) return;
     const [row] = database.prepare("PRAGMA quick_check(1)").all();
     const said = String(Object.values(row!)[0]);
     if (said !== "ok") throw new StoreError("corrupt", `${path}: ${said.replaceAll(/\s+/g, " ")}`);
@@ -171,6 +177,20 @@ function checkPages(path: string): void {
     throw troubleWith(path, error);
   } finally {
     database?.close();
+  }
+}
+
+/** The first table, index, trigger or view that is not as our migrations make it. Others may have their own besides. */
+function changedIn(database: DatabaseSync, version: number): string | undefined {
+  const entries = (of: DatabaseSync) => of.prepare("SELECT type, name, sql FROM sqlite_schema").all();
+  const template = new DatabaseSync(":memory:");
+  try {
+    for (const sql of MIGRATIONS.slice(0, version)) template.exec(sql);
+    const there = new Map(entries(database).map(({ name, sql }) => [name, sql]));
+    const changed = entries(template).find(({ name, sql }) => there.get(name!) !== sql);
+    return changed && `${changed["type"]} ${changed["name"]}`;
+  } finally {
+    template.close();
   }
 }
 
@@ -222,7 +242,7 @@ function replace(path: string): string {
   return to;
 }
 
-/** Has the whole file checked when it is opened the next time, however large it is. */
+/** Has the file set aside when it is opened the next time: what has been found here a check may not find there. */
 function markSuspect(path: string, why: string): void {
   try {
     writeFileSync(path + SUSPECT, `${why}\n`);

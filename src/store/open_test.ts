@@ -1,5 +1,6 @@
 /** §4.1 What becomes of a data directory when a store is opened in it, and what a broker finds there. @module */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -18,6 +19,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
 import type { StoredSession } from "../broker/mod.ts";
+import { assertEnded } from "../testing/ended.ts";
 import { Pair } from "../testing/pair.ts";
 import {
   change,
@@ -195,6 +197,16 @@ const DAMAGES: Readonly<Record<string, (path: string) => void>> = {
     writeFileSync(path, "");
     writeFileSync(`${path}-wal`, "noise");
   },
+  "its schema is not as it was made": (path) =>
+    change(path, (bytes) => {
+      const at = Buffer.from(bytes).lastIndexOf("identifier INTEGER"); // others are what a page that was split left
+      assert(at > 0);
+      bytes[at + 9] = 0x73; // identifies
+      return bytes;
+    }),
+  "its version is none": (path) => tamper(path, "PRAGMA user_version = -1"),
+  "it was found damaged while it was in use": (path) =>
+    writeFileSync(`${path}.suspect`, `${path}: a page is malformed\n`),
   "a row cannot be a message": (path) => tamper(path, "UPDATE retained SET header = 54 WHERE topic = 'r/1'"),
   "a delivery that is sent cannot be a message": (path) =>
     tamper(path, "UPDATE delivery SET properties = x'ff' WHERE step = 2 AND session = 1"),
@@ -362,6 +374,36 @@ describe("a store that turns out to be damaged while it is in use", () => {
         assert(next?.kind === "set aside", JSON.stringify(next));
         assertEquals(next.saved.sessions, 2);
         assert(!existsSync(`${path}.suspect`));
+      }),
+  );
+
+  test(
+    "refuses what needs it when it cannot be written, and is mended at the next start",
+    patient,
+    () =>
+      inDirectory(async (directory) => {
+        const path = await fill(directory, { sessions: 1, waiting: 200, retained: 0 });
+        const events: StoreEvent[] = [];
+        const failures: string[] = [];
+        const store = openStore(directory, { ...QUICK, onEvent: (event) => events.push(event) });
+        const hooks = { storeFailed: (error: unknown) => void failures.push((error as Error).message) };
+        const pair = new Pair({ store, hooks });
+        spoil(path, leavesOf(path).slice(-1)); // where the next one would stand
+        const client = pair.connect({ clientId: "publisher" });
+        client.publish({ topic: "t/0/new", payload: "new", qos: 1 });
+        assertEnded(client, 0x97, "limit/store");
+        pair.advance(5_000);
+        assertEquals(failures, [`${path}: database disk image is malformed`]);
+        assertEquals(events.map(({ kind }) => kind), ["damaged"]);
+        const error = await store.close().then(() => undefined, (error: StoreError) => error);
+        assertEquals(error?.trouble, "corrupt");
+
+        const [next, ...more] = await openAndClose(directory);
+        assert(next?.kind === "set aside" && more.length === 0, JSON.stringify(next));
+        assertEquals(next.why, `${path}: database disk image is malformed`);
+        assertEquals(next.saved.sessions, 1);
+        assert(next.saved.deliveries > 190, `${next.saved.deliveries}`);
+        assertEquals(await openAndClose(directory), []);
       }),
   );
 
