@@ -25,14 +25,15 @@ export class BufferPool {
   give(buffer: Uint8Array): void {
     if (buffer.length > LARGEST_BYTES) return;
     const free = (this.#free[bucketOf(buffer.length)] ??= []);
-    if (free.length < KEPT_PER_BUCKET) free.push(buffer);
+    if (free.length * buffer.length < KEPT_BYTES_PER_BUCKET) free.push(buffer);
   }
 }
 
 const SMALLEST_BYTES = 1024;
 /** Larger buffers are left to the garbage collector. */
 const LARGEST_BYTES = 256 * 1024;
-const KEPT_PER_BUCKET = 64;
+/** Enough that a fan-out to thousands finds its small buffers again, and few enough of the large ones. */
+const KEPT_BYTES_PER_BUCKET = 4 * 1024 * 1024;
 
 function bucketOf(bytes: number): number {
   return bytes <= SMALLEST_BYTES ? 0 : 22 - Math.clz32(bytes - 1);

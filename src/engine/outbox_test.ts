@@ -212,11 +212,13 @@ describe("BufferPool", () => {
     }));
   });
 
-  test("it keeps no more than so many of a size", () => {
-    const pool = new BufferPool();
-    const all = new Set(Array.from({ length: 100 }, () => pool.take(1)));
-    for (const buffer of all) pool.give(buffer);
-    const again = Array.from({ length: 100 }, () => pool.take(1));
-    assertEquals(again.filter((buffer) => all.has(buffer)).length, 64);
+  test("it keeps no more than 4 MiB of a size, and that much", () => {
+    for (const [bytes, kept] of [[1, 4096], [200_000, 16]] as const) {
+      const pool = new BufferPool();
+      const all = new Set(Array.from({ length: kept + 10 }, () => pool.take(bytes)));
+      for (const buffer of all) pool.give(buffer);
+      const again = Array.from(all, () => pool.take(bytes));
+      assertEquals(again.filter((buffer) => all.has(buffer)).length, kept);
+    }
   });
 });
