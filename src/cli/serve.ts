@@ -27,9 +27,10 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 export async function serveCommand(settings: Settings, log: Log): Promise<void> {
   for (const url of settings.listen) checkAddress(url);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
+  const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   try {
-    const server = await start(settings, store, log);
+    const server = await start(settings, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     await stopped;
     await server.close();
@@ -88,10 +89,10 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 async function start(
   { listen, limits }: Settings,
   store: SqliteStore | undefined,
+  begun: number,
   log: Log,
 ): Promise<Server> {
   try {
-    const begun = performance.now();
     const server = await serve({
       listen,
       limits: fitting(limits, log),
