@@ -59,7 +59,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.6": { title: "Message ordering", files: ["src/delivery/sender.ts"] },
   "4.7": {
     title: "Topic Names and Topic Filters",
-    files: ["src/topic/name.ts", "src/topic/filter.ts", "src/topic/tree.ts"],
+    files: ["src/topic/name.ts", "src/topic/filter.ts", "src/topic/tree.ts", "src/topic/name_tree.ts"],
   },
   "4.8": {
     title: "Subscriptions",

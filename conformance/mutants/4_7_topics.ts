@@ -9,6 +9,7 @@ import type { Mutant } from "./mutant.ts";
 const FILTER = "src/topic/filter.ts";
 const KNOWN = "src/broker/known_topics.ts";
 const TREE = "src/topic/tree.ts";
+const NAME_TREE = "src/topic/name_tree.ts";
 
 /** For the cases of `cases/4_7_topics.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -49,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.7/wildcards-match-retained",
-    file: TREE,
+    file: NAME_TREE,
     find: "findAll(at, depth === 0 && noDollar, out);",
     replace: "for (const next of at.children?.values() ?? []) findAll(next, false, out);",
   },

@@ -5,7 +5,7 @@
  */
 import { type Message, messageBytes } from "../delivery/message.ts";
 import type { Deadline, Timers } from "../engine/timers.ts";
-import { NameTree } from "../topic/tree.ts";
+import { NameTree } from "../topic/name_tree.ts";
 import type { LimitName, Limits } from "./limits.ts";
 
 /** The place of one topic; `message` is undefined once it is removed. `due()` has it removed when it expires. */

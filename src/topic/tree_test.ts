@@ -1,9 +1,9 @@
-/** §4.7 The two trees against the plain definition of a match. @module */
+/** §4.7 Filters found by a name, against the plain definition of a match. @module */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
 import { matches } from "./filter.ts";
-import { FilterTree, NameTree } from "./tree.ts";
+import { FilterTree } from "./tree.ts";
 
 /** Few levels, so that names and filters meet: empty ones, `$`, letters of one and of several bytes. */
 const part = fc.constantFrom("", "a", "b", "$", "$x", "é", "e\u0301", "😀", "\uFEFF");
@@ -80,43 +80,5 @@ describe("FilterTree", () => {
       assertEquals(tree.size, 0);
       assertEquals(tree.countNodes(), 1);
     }));
-  });
-});
-
-describe("NameTree", () => {
-  test("[MQTT-4.7.2-1] it finds the names that the plain definition matches, whatever came and went", () => {
-    fc.assert(
-      fc.property(steps(name), fc.array(filter, { minLength: 1, maxLength: 8 }), (steps, filters) => {
-        const tree = new NameTree<string>();
-        const model = new Map<string, string>();
-        for (const { add, at, value } of steps) {
-          if (add) {
-            tree.set(at, `${at} ${value}`);
-            model.set(at, `${at} ${value}`);
-          } else {
-            assertEquals(tree.delete(at), model.get(at));
-            model.delete(at);
-          }
-          assertEquals(tree.get(at), model.get(at));
-          assertEquals(tree.size, model.size);
-        }
-        for (const filter of filters) {
-          const out: string[] = [];
-          tree.match(filter, out);
-          const wanted = [...model].filter(([at]) => matches(filter, at)).map(([, value]) => value);
-          assertEquals(sorted(out), sorted(wanted), filter);
-        }
-        for (const at of [...model.keys()]) tree.delete(at);
-        assertEquals(tree.countNodes(), 1);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  test("a name is not its parent's, nor its child's", () => {
-    const tree = new NameTree<number>();
-    tree.set("a/b", 1);
-    assertEquals([tree.get("a"), tree.get("a/b"), tree.get("a/b/")], [undefined, 1, undefined]);
-    assertEquals([tree.delete("a"), tree.delete("a/b/c"), tree.size], [undefined, undefined, 1]);
   });
 });
