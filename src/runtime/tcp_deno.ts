@@ -51,21 +51,32 @@ const READS = new BufferPool(64 * 1024, 64);
  * `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. Twice as large ones
  * cost a fan-out a quarter more: each write under way has its own, and together they outgrow the processor's cache.
  */
+const TINY_WRITES = new BufferPool(256, 4096);
 const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
 const LARGE_WRITES = new BufferPool(32 * 1024, 128);
 
-/** One connection: a loop that reads, and at most one write under way. */
+function poolFor(bytes: number): BufferPool {
+  return bytes <= TINY_WRITES.bytes ? TINY_WRITES : bytes <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
+}
+
+/** One connection: at most one read and one write under way. */
 class DenoTransport implements Transport {
   readonly #conn: DenoConn;
   readonly #peer: PeerInfo;
   #handler!: TransportHandler;
   /** What the write under way is sending. */
   #sending: Uint8Array | undefined;
+  /** Its bytes that are sent, and those that are to be. */
+  #sent = 0;
+  #sendable = 0;
   /** A `write()` was short: `drained()` is owed. */
   #short = false;
   #paused = false;
-  /** Ends the wait of a paused reader. */
-  #wake: (() => void) | undefined;
+  #small!: Uint8Array;
+  /** What the read under way fills. */
+  #reading!: Uint8Array;
+  /** What the next read fills, while it is not begun because of `pause()`. */
+  #waiting: Uint8Array | undefined;
   #closing = false;
   /** Nothing can be sent or received any more. */
   #dead = false;
@@ -82,7 +93,7 @@ class DenoTransport implements Transport {
 
   start(handler: TransportHandler): void {
     this.#handler = handler;
-    this.#run();
+    this.#read(this.#small = new Uint8Array(IDLE_READ_BYTES));
   }
 
   write(chunk: Uint8Array): number {
@@ -91,13 +102,14 @@ class DenoTransport implements Transport {
       this.#short = true;
       return 0;
     }
-    const pool = chunk.length <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
-    const copy = pool.take();
+    const copy = poolFor(chunk.length).take();
     const taken = Math.min(chunk.length, copy.length);
     copy.set(taken < chunk.length ? chunk.subarray(0, taken) : chunk);
     if (taken < chunk.length) this.#short = true;
     this.#sending = copy;
-    this.#send(copy, 0, taken);
+    this.#sent = 0;
+    this.#sendable = taken;
+    this.#send();
     return taken;
   }
 
@@ -107,14 +119,14 @@ class DenoTransport implements Transport {
 
   resume(): void {
     this.#paused = false;
-    this.#wake?.();
+    this.#readOn();
   }
 
   close(): void {
     if (this.#closing || this.#dead) return;
     this.#closing = true;
     this.#short = false;
-    this.#wake?.();
+    this.#readOn();
     if (this.#sending === undefined) this.#endOurHalf();
   }
 
@@ -122,61 +134,71 @@ class DenoTransport implements Transport {
     this.#kill();
   }
 
-  /** From start to end of the connection; never rejects, unless `closed()` throws. */
-  async #run(): Promise<void> {
-    try {
-      await this.#read();
+  /** Not an async function: one that waits for its whole life would cost each idle connection half a KiB. */
+  #read(buffer: Uint8Array): void {
+    this.#reading = buffer;
+    this.#conn.read(buffer).then(this.#onRead, this.#onFailure);
+  }
+
+  #readOn(): void {
+    const buffer = this.#waiting;
+    this.#waiting = undefined;
+    if (buffer !== undefined) this.#read(buffer);
+  }
+
+  readonly #onRead = (length: number | null): void => {
+    const buffer = this.#reading;
+    const full = length === buffer.length;
+    if (length === null || this.#dead) {
+      if (buffer !== this.#small) READS.give(buffer);
       // The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too.
-      if (!this.#closing) await new Promise((resolve) => setImmediate(resolve));
-    } catch (error) {
-      // After our own abort() the read fails too, which is no news.
-      if (!this.#dead) this.#failure ??= asError(error);
+      if (this.#closing || this.#dead) this.#over();
+      else setImmediate(() => this.#over());
+      return;
     }
+    if (!this.#closing) {
+      try {
+        this.#handler.received(full ? buffer : buffer.subarray(0, length));
+      } catch (error) {
+        this.#failure ??= asError(error);
+        return this.#over();
+      }
+    }
+    let next = buffer;
+    if (!full && buffer !== this.#small) {
+      READS.give(buffer);
+      next = this.#small;
+    } else if (full && buffer === this.#small) next = READS.take();
+    // After our close() what arrives is read, paused or not, and thrown away.
+    if (this.#paused && !this.#closing && !this.#dead) this.#waiting = next;
+    else this.#read(next);
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    // After our own abort() the read fails too, which is no news.
+    if (!this.#dead) this.#failure ??= asError(error);
+    if (this.#reading !== this.#small) READS.give(this.#reading);
+    this.#over();
+  };
+
+  /** Nothing more is read: the last call of the handler. */
+  #over(): void {
     this.#kill();
     if (this.#failure === undefined) this.#handler.closed();
     else this.#handler.closed(this.#failure);
   }
 
-  /** Until the peer ends its half; throws when the connection breaks and when the handler throws. */
-  async #read(): Promise<void> {
-    const small = new Uint8Array(IDLE_READ_BYTES);
-    let buffer = small;
-    try {
-      for (;;) {
-        // After our close() what arrives is read, paused or not, and thrown away.
-        while (this.#paused && !this.#closing && !this.#dead) {
-          await new Promise<void>((resolve) => this.#wake = resolve);
-          this.#wake = undefined;
-        }
-        const length = await this.#conn.read(buffer);
-        if (length === null || this.#dead) return;
-        if (!this.#closing) this.#handler.received(buffer.subarray(0, length));
-        if (length < buffer.length) {
-          if (buffer !== small) READS.give(buffer);
-          buffer = small;
-        } else if (buffer === small) {
-          buffer = READS.take();
-        }
-      }
-    } finally {
-      if (buffer !== small) READS.give(buffer);
-    }
-  }
-
-  #send(copy: Uint8Array, from: number, to: number): void {
-    this.#conn.write(copy.subarray(from, to)).then(
-      (length) => from + length < to ? this.#send(copy, from + length, to) : this.#sent(copy),
-      (error) => {
-        if (!this.#dead) this.#failure ??= asError(error);
-        this.#release(copy);
-        // The reader may be paused and would never learn of it.
-        this.#kill();
-      },
+  #send(): void {
+    this.#conn.write(this.#sending!.subarray(this.#sent, this.#sendable)).then(
+      this.#onWritten,
+      this.#onUnwritten,
     );
   }
 
-  #sent(copy: Uint8Array): void {
-    this.#release(copy);
+  readonly #onWritten = (length: number): void => {
+    this.#sent += length;
+    if (this.#sent < this.#sendable) return this.#send();
+    this.#release();
     if (this.#dead) return;
     if (this.#closing) return this.#endOurHalf();
     if (!this.#short) return;
@@ -187,11 +209,19 @@ class DenoTransport implements Transport {
       this.#failure ??= asError(error);
       this.#kill();
     }
-  }
+  };
 
-  #release(copy: Uint8Array): void {
+  readonly #onUnwritten = (error: unknown): void => {
+    if (!this.#dead) this.#failure ??= asError(error);
+    this.#release();
+    // The reader may be paused and would never learn of it.
+    this.#kill();
+  };
+
+  #release(): void {
+    const copy = this.#sending!;
     this.#sending = undefined;
-    (copy.length === SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES).give(copy);
+    poolFor(copy.length).give(copy);
   }
 
   #endOurHalf(): void {
@@ -204,7 +234,7 @@ class DenoTransport implements Transport {
     if (this.#dead) return;
     this.#dead = true;
     close(this.#conn);
-    this.#wake?.();
+    this.#readOn();
   }
 }
 
