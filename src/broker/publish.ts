@@ -10,13 +10,14 @@ import { PacketType } from "../codec/packet_type.ts";
 import { withoutAlias } from "../codec/publish_template.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
+import type { Message } from "../delivery/message.ts";
 import { Receiver } from "../delivery/receiver.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, drop, identifiersOf, messageInfo, type Outgoing, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
 import type { KnownTopic, Match } from "./known_topics.ts";
-import type { Delivery, Session, Subscription } from "./session.ts";
+import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** The first byte of a PUBLISH with QoS 0, DUP 0 and RETAIN 0. */
@@ -44,6 +45,10 @@ export class Run {
   facts = 0;
   /** Where the Packet Identifier of each frame stands, from `from` on; at QoS 0 not kept. */
   readonly idAt: Uint32Array = new Uint32Array(RUN_MAX);
+  /** Its messages, once somebody must keep them. */
+  readonly messages: Message[] = [];
+  /** For looking at its frames again: `Broker.view` is at the frame behind them by then. */
+  readonly view: PublishView = new PublishView();
 }
 
 /** One PUBLISH frame of an open connection. */
@@ -145,8 +150,10 @@ export function endRun(broker: Broker): void {
       subscription.identifier === 0 && receiver.aliasesOut === undefined &&
       largest <= receiver.maximumPacketSize;
     if (isSame && qos > 0 && canOpen(broker, receiver, session, count)) {
+      if (session.durable && session.kept && qos === 2) receiver.hold(); // as for one alone, see sendNew()
       const at = receiver.outbox.append(bytes, from, to);
-      openAll(receiver, session.exchanges(), at, run);
+      if (session.kept) openKept(broker, receiver, session, at, run, topic);
+      else openAll(receiver, session.exchanges(), at, run);
       receiver.touch();
     } else if (
       qos === 0 && receiver!.outbox.size > broker.limits.outboundBytesMax &&
@@ -164,11 +171,12 @@ export function endRun(broker: Broker): void {
     acknowledgeAll(connection, run, match.empty ? 0x10 : 0); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
   }
   run.bytes = EMPTY;
+  if (run.messages.length > 0) run.messages.length = 0;
 }
 
-/** Whether so many QoS 1 or 2 messages may go out now, and need not be kept. */
+/** Whether so many QoS 1 or 2 messages may go out now. */
 function canOpen(broker: Broker, receiver: Connection, session: Session, count: number): boolean {
-  return !session.kept && !session.durable && session.queued === 0 && session.resend === undefined &&
+  return session.queued === 0 && session.resend === undefined &&
     receiver.open + count <= receiver.sendLimit && receiver.outbox.size <= broker.limits.outboundBytesMax;
 }
 
@@ -190,6 +198,64 @@ function openAll(
   receiver.open += count;
 }
 
+/** As `openAll()`, for a session that outlives its connection: what is not acknowledged may have to be sent again. */
+function openKept(
+  broker: Broker,
+  receiver: Connection,
+  session: Session,
+  at: number,
+  run: Run,
+  topic: KnownTopic,
+): void {
+  const { qos, idAt, count } = run;
+  const { buffer } = receiver.outbox;
+  const sender = session.exchanges();
+  const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
+  const messages = run.messages.length === 0 ? keepAll(broker, run, topic) : run.messages;
+  for (let i = 0; i < count; i++) {
+    const message = messages[i]!;
+    const delivery = new Delivery(
+      broker.nextOrder++,
+      message,
+      qos as 1 | 2,
+      false,
+      NO_IDENTIFIERS,
+      undefined,
+    );
+    const id = delivery.packetId = sender.begin(step, delivery);
+    const place = at + idAt[i]!;
+    buffer[place] = id >> 8;
+    buffer[place + 1] = id & 255;
+    if (session.durable) broker.store!.queued(session, delivery);
+  }
+  receiver.open += count;
+  if (session.durable) broker.told();
+}
+
+/** Makes messages of the frames of a run, for all who must keep them. */
+function keepAll(broker: Broker, run: Run, topic: KnownTopic): Message[] {
+  const { bytes, from, to, messages, view } = run;
+  const { session, level } = run.connection!;
+  const publisher = session!.clientId;
+  for (let at = from; at < to; at = view.end) {
+    aimAt(view, bytes, at, level === 5);
+    messages.push({ topic: topic.name, view: broker.frames.keep(view), expiresAt: Infinity, publisher });
+  }
+  return messages;
+}
+
+/** Aims at the frame that begins at `at`; it has been looked at before. */
+function aimAt(view: PublishView, bytes: Uint8Array, at: number, level5: boolean): void {
+  let body = at + 1;
+  let length = 0;
+  for (let shift = 0;; shift += 7) {
+    const byte = bytes[body++]!;
+    length |= (byte & 127) << shift;
+    if (byte < 128) break;
+  }
+  view.aim(bytes, at, body, body + length, level5);
+}
+
 /** Acknowledges each frame of a run. */
 function acknowledgeAll(connection: Connection, run: Run, code: number): void {
   const { bytes, qos, from, idAt, count } = run;
@@ -209,14 +275,7 @@ function replay(broker: Broker, run: Run, topic: KnownTopic, subscription: Subsc
   const publisher = run.connection!.session!.clientId;
   const view = new PublishView();
   for (let at = from; at < to; at = view.end) {
-    let body = at + 1;
-    let length = 0;
-    for (let shift = 0;; shift += 7) {
-      const byte = bytes[body++]!;
-      length |= (byte & 127) << shift;
-      if (byte < 128) break;
-    }
-    view.aim(bytes, at, body, body + length, level5);
+    aimAt(view, bytes, at, level5);
     const outgoing = {
       view,
       topic: topic.name,
