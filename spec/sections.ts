@@ -27,7 +27,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "2.4": { title: "Reason Code", files: ["src/codec/reason_code.ts"] },
   "3.1": { title: "CONNECT", files: ["src/codec/connect.ts", "src/broker/connect.ts"] },
   "3.2": { title: "CONNACK", files: ["src/codec/connack.ts", "src/broker/connect.ts"] },
-  "3.3": { title: "PUBLISH", files: ["src/codec/publish.ts", "src/broker/publish.ts"] },
+  "3.3": { title: "PUBLISH", files: ["src/codec/publish.ts", "src/broker/publish.ts", "src/broker/run.ts"] },
   "3.4": { title: "PUBACK", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },
   "3.5": { title: "PUBREC", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },
   "3.6": { title: "PUBREL", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },
@@ -55,7 +55,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     ],
   },
   "4.4": { title: "Message delivery retry", files: ["src/delivery/sender.ts"] },
-  "4.5": { title: "Message receipt", files: ["src/broker/publish.ts", "src/broker/deliver.ts"] },
+  "4.5": {
+    title: "Message receipt",
+    files: ["src/broker/publish.ts", "src/broker/run.ts", "src/broker/deliver.ts"],
+  },
   "4.6": { title: "Message ordering", files: ["src/delivery/sender.ts"] },
   "4.7": {
     title: "Topic Names and Topic Filters",

@@ -20,13 +20,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { // the high byte of the identifier is lost
     kills: "3.3.4/qos-1-puback",
-    file: PUBLISH,
+    file: "src/broker/run.ts",
     find: "connection.answer(first, bytes[at]! << 8 |",
     replace: "connection.answer(first, (qos === 1 ? 0 : bytes[at]! << 8) |",
   },
   {
     kills: "3.3.4/qos-2-pubrec",
-    file: PUBLISH,
+    file: "src/broker/run.ts",
     find: "connection.answer(first, bytes[at]! << 8 |",
     replace: "connection.answer(first, (qos === 2 ? 0 : bytes[at]! << 8) |",
   },

@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.8/no-local",
-    file: "src/broker/publish.ts",
+    file: "src/broker/run.ts",
     find: "if (subscription.noLocal && receiver === connection) continue;",
     replace: "",
   },
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.8/lower-qos",
-    file: "src/broker/publish.ts",
+    file: "src/broker/run.ts",
     find: "subscription.qos >= qos &&",
     replace: "",
   },

@@ -64,8 +64,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.3/exchange-outlives-expiry",
     file: PUBLISH,
-    find: "if (qos === 2) open(broker, session, packetId);",
-    replace: `if (qos === 2) open(broker, session, packetId);
+    find: "if (qos === 2) remember(broker, session, packetId);",
+    replace: `if (qos === 2) remember(broker, session, packetId);
   if (outgoing.expiresAt !== Infinity) {
     setTimeout(() => session.received?.delete(packetId), outgoing.expiresAt - now);
   }`,

@@ -46,10 +46,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.4/no-repeat-while-connected",
-    file: "src/broker/publish.ts",
-    find: "openAll(receiver, session.exchanges(), at, run);",
-    replace: `openAll(receiver, session.exchanges(), at, run);
-      const copy = receiver.outbox.buffer.slice(at, at + to - from);
+    file: "src/broker/run.ts",
+    find: "else openAll(receiver, session.exchanges(), at, run, frames);",
+    replace: `else openAll(receiver, session.exchanges(), at, run, frames);
+      const copy = receiver.outbox.buffer.slice(at, at + frames.to - frames.from);
       copy[0]! |= 8;
       setTimeout(() => {
         if (session.sender!.open > 0) receiver.outbox.append(copy, 0, copy.length);

@@ -8,7 +8,7 @@ import type { Mutant } from "./mutant.ts";
 export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.5/every-subscriber",
-    file: "src/broker/publish.ts",
+    file: "src/broker/run.ts",
     find:
       "for (const subscription of match.plain) {\n    const { session } = subscription;\n    const receiver",
     replace:

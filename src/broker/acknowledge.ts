@@ -4,10 +4,12 @@
  * @module
  */
 import { PacketType } from "../codec/packet_type.ts";
+import { Receiver } from "../delivery/receiver.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Connection } from "./connection.ts";
 import { drop, finished, pump } from "./deliver.ts";
-import type { Delivery } from "./session.ts";
+import type { Broker } from "./engine.ts";
+import type { Delivery, Session } from "./session.ts";
 
 const PUBREL = PacketType.PUBREL << 4 | 2;
 const PUBCOMP = PacketType.PUBCOMP << 4;
@@ -73,6 +75,14 @@ function ended(connection: Connection, id: number, step: Step, code: number, now
   if (session.queued > 0 || session.resend !== undefined || connection.retained !== undefined) {
     pump(connection, now);
   }
+}
+
+/** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */
+export function remember(broker: Broker, session: Session, packetId: number): void {
+  (session.received ??= new Receiver()).add(packetId);
+  if (!session.durable) return;
+  broker.store!.received(session, packetId, true);
+  broker.told();
 }
 
 /** §3.6 the Client releases a QoS 2 message it sent. */

@@ -35,7 +35,8 @@ import {
   type Refusal,
   type Verdict,
 } from "./options.ts";
-import { endRun, publishFrame } from "./publish.ts";
+import { publishFrame } from "./publish.ts";
+import { endRun } from "./run.ts";
 import { NEVER_EXPIRES, type Session } from "./session.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import type { ServerWill } from "./will.ts";

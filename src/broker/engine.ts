@@ -5,7 +5,7 @@
  */
 import { invariant, UsageError } from "../codec/error.ts";
 import type { MessageProperties, QoS } from "../codec/packet.ts";
-import type { PublishStamp } from "../codec/publish_template.ts";
+import { noStamp, type PublishStamp } from "../codec/publish_template.ts";
 import { PublishView } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
@@ -34,9 +34,10 @@ import type {
   Refusal,
   Verdict,
 } from "./options.ts";
-import { deliverToOther, retain, route, Run } from "./publish.ts";
+import { deliverToOther, retain, route } from "./publish.ts";
 import { Retained } from "./retained.ts";
-import { type Delivery, NO_IDENTIFIERS, Session } from "./session.ts";
+import { Run } from "./run.ts";
+import { type Delivery, Session } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
 import type { Commit, DeliveryRecord, SessionStore, StoredSession } from "./store.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
@@ -117,15 +118,7 @@ export class Broker {
   /** @internal */
   readonly run: Run = new Run();
   /** @internal */
-  readonly stamp: PublishStamp = {
-    first: 0,
-    packetId: 0,
-    level5: true,
-    expirySeconds: 0,
-    subscriptionIdentifiers: NO_IDENTIFIERS,
-    topicAlias: 0,
-    topicKnown: false,
-  };
+  readonly stamp: PublishStamp = noStamp();
   /** @internal The time of the call that is going on. */
   now = 0;
   /** @internal Whether PUBLISH frames may be passed on in runs: nobody wants to look at each. */

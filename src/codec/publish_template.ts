@@ -24,10 +24,17 @@ export interface PublishStamp {
   topicKnown: boolean;
 }
 
-/** Bytes of the two parts of the copy: all before the payload, and the payload's. */
-export interface PublishSize {
-  head: number;
-  payload: number;
+/** A stamp to be filled in: level 5, nothing added. */
+export function noStamp(): PublishStamp {
+  return {
+    first: 0,
+    packetId: 0,
+    level5: true,
+    expirySeconds: 0,
+    subscriptionIdentifiers: [],
+    topicAlias: 0,
+    topicKnown: false,
+  };
 }
 
 /** Whether the frame's own bytes, stamped, are the copy. */
