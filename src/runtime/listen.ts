@@ -103,8 +103,15 @@ export interface TcpAdapter {
   dialTcp(options: { readonly host: string; readonly port: number }): Promise<Transport>;
 }
 
-/** The adapter of this runtime. The specifiers are literals so that bundlers see them. */
-export async function tcpAdapter(): Promise<TcpAdapter> {
+let adapter: Promise<TcpAdapter> | undefined;
+
+/** The adapter of this runtime, imported once: thousands of connections are dialled in a second. */
+export function tcpAdapter(): Promise<TcpAdapter> {
+  return adapter ??= importAdapter();
+}
+
+/** The specifiers are literals so that bundlers see them. */
+async function importAdapter(): Promise<TcpAdapter> {
   if ("Bun" in globalThis) return await import("./tcp_bun.ts");
   if ("Deno" in globalThis) return await import("./tcp_deno.ts");
   throw new Error("There is no TCP adapter for this runtime: use Deno or Bun");

@@ -218,14 +218,16 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   };
 }
 
+/** Those we dial. */
+const DIALLED = /* @__PURE__ */ handlers((opened) => {
+  opened.data = new BunTransport(opened, peerOf(opened));
+});
+
 /** Connects; rejects with the system's error. */
 export async function dialTcp(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Transport> {
-  const socket = handlers((opened) => {
-    opened.data = new BunTransport(opened, peerOf(opened));
-  });
-  const { data } = await bun.connect({ hostname: host, port, allowHalfOpen: true, socket });
+  const { data } = await bun.connect({ hostname: host, port, allowHalfOpen: true, socket: DIALLED });
   if (data === undefined) {
     throw Object.assign(new Error("The connection was reset at once"), { code: "ECONNRESET" });
   }
