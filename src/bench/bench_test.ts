@@ -101,6 +101,15 @@ describe("a run against a broker that does what it should", () => {
     assertEquals(gap, 0);
   });
 
+  test("a burst's memory is told for each connection once it has settled", patient, async () => {
+    const { done, server } = await crews[1].run(
+      planOf(SCENARIOS.find(({ name }) => name === "connect")!, { connections: 20, seconds: 0.1 }),
+      { ...side(), pid: process.pid },
+    );
+    assert(done >= 20);
+    if (server !== undefined) assert(Number.isFinite(server.rssBytesPerConnection));
+  });
+
   test("is watched by its process", patient, async () => {
     const result = await crews[1].run(tiny("pairs"), { ...side(), pid: process.pid });
     if (result.server !== undefined) assert(result.server.rssBytes > 2 ** 20);

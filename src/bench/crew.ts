@@ -48,7 +48,7 @@ export interface Result {
     /** CPU µs for each message delivered or connection made. */
     readonly cpuUsPerDone: number;
     readonly rssBytes: number;
-    /** How much larger it has become for each connection that was opened. */
+    /** How much larger it has become for each connection that was opened, when that had settled. */
     readonly rssBytesPerConnection?: number;
   };
 }
@@ -65,6 +65,11 @@ export type Phase = "opening" | "running" | "draining";
 const PATIENCE_MS = 120_000;
 /** Threads begin this long after they are told, so that all of them begin together. */
 const LEAD_US = 30_000;
+/** Memory has settled when it has changed by no more than this for so long; nobody waits longer than the most. */
+const SETTLED_SHARE = 0.005;
+const SETTLED_US = 500_000;
+const SETTLE_MOST_US = 3_000_000;
+const SETTLE_LOOK_MS = 50;
 
 /** Threads that are started once and run many times, never two runs at once. */
 export class Crew {
@@ -106,6 +111,9 @@ export class Crew {
       }
       await this.#all(() => ({ run: times }), (times.endUs - nowUs()) / 1000);
       if (!isTimed) after = usage();
+      if (plan.kind === "connect" && pid !== undefined && after !== undefined) {
+        after = { ...after, rssBytes: await settledRss(pid) };
+      }
       entered("draining");
       const counts = (await this.#all(() => ({ drain: true }))).map((answer) =>
         (answer as LoadAnswer & { counts: Counts }).counts
@@ -209,6 +217,20 @@ function timesOf({ warmup, seconds }: Plan): Times {
   const startUs = nowUs() + LEAD_US;
   const measureUs = startUs + warmup * 1e6;
   return { startUs, measureUs, endUs: measureUs + seconds * 1e6 };
+}
+
+/** What a process holds once it no longer grows or shrinks: collectors give back what a burst needed only for a moment. */
+async function settledRss(pid: number): Promise<number> {
+  let rss = usageOf(pid)?.rssBytes ?? 0;
+  let since = nowUs();
+  for (const end = since + SETTLE_MOST_US; nowUs() < Math.min(end, since + SETTLED_US);) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_LOOK_MS));
+    const now = usageOf(pid)?.rssBytes ?? 0;
+    if (Math.abs(now - rss) <= rss * SETTLED_SHARE) continue;
+    rss = now;
+    since = nowUs();
+  }
+  return rss;
 }
 
 function at(us: number, action: () => void): void {
