@@ -44,7 +44,7 @@ for (const peer of PEERS) {
     }
     console.log(`  ${((performance.now() - began) / 1000).toFixed(1)} s, ${file}.html`);
   } finally {
-    stop();
+    await stop();
   }
 }
 if (wanted.length === 0) {

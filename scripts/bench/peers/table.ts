@@ -1,0 +1,149 @@
+/**
+ * What the brokers do, as Markdown: a table, how it was measured, and what went wrong.
+ * Knows the words; refuses to know how it was found.
+ * @module
+ */
+import type { Spread } from "../../../src/bench/report.ts";
+import { timeText, whole } from "../../../src/bench/table.ts";
+import type { Row } from "./compare.ts";
+import type { Summary } from "./figures.ts";
+
+const BEGIN = "<!-- peers: written by `deno task bench:peers --write` -->";
+const END = "<!-- /peers -->";
+const NONE = "–";
+
+/** What the table says beside its figures. */
+export interface About {
+  /** As ISO 8601. */
+  readonly date: string;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** As `Xeon, 4 cores, Linux`. */
+  readonly machine: string;
+  /** As `Bun 1.4.5`. */
+  readonly load: string;
+  /** Whether the broker had a core that the load did not use. */
+  readonly areApart: boolean;
+  /** Those that were measured, with their versions; the others are compared with the first. */
+  readonly brokers: readonly { readonly name: string; readonly version: string; readonly level: 4 | 5 }[];
+  /** Those that are not there. */
+  readonly missing: readonly string[];
+}
+
+/** The text with the part between the marks replaced. */
+export function withPart(text: string, part: string): string {
+  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (from < 0 || to < from) throw new Error("README.md has no marks for the table of bench:peers");
+  return `${text.slice(0, from + BEGIN.length)}\n\n${part}\n\n${text.slice(to)}`;
+}
+
+/** Everything that stands between the marks; `chart`: the picture's path from there, if there is one. */
+export function partOf(rows: readonly Row[], about: About, chart?: string): string {
+  const picture = chart === undefined ? [] : [`![The same as a picture](${chart})`, ""];
+  return [...table(rows, about), "", ...picture, howText(about), ...troubles(rows)].join("\n");
+}
+
+/** What went wrong, a line each. */
+export function failuresOf(rows: readonly Row[]): string[] {
+  return rows.flatMap(({ scenario, summaries }) =>
+    summaries.flatMap(({ broker, failures }) =>
+      failures.map((failure) => `${broker}, ${scenario.title}: ${failure}`)
+    )
+  );
+}
+
+function table(rows: readonly Row[], { brokers }: About): string[] {
+  const head = brokers.map(({ name, version }) => `${name} (${version})`);
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    line(["", ...head]),
+    line(["---", ...head.map(() => "---")]),
+    ...rows.map(({ scenario, summaries }) =>
+      line([scenario.title, ...summaries.map((summary, i) => CELLS[scenario.kind](summary, i === 0))])
+    ),
+  ];
+}
+
+const CELLS: Readonly<Record<Row["scenario"]["kind"], (summary: Summary, isFirst: boolean) => string>> = {
+  messages: (summary, isFirst) => perSecondCell(summary, isFirst, ""),
+  connections: (summary, isFirst) =>
+    perSecondCell(summary, isFirst, summary.perSecond ? ` (best ${rounded(summary.perSecond.most)})` : ""),
+  latency({ p50Us, p99Us, cpuUs, overdue, perSecond }) {
+    if (p50Us === undefined || p99Us === undefined || perSecond === undefined) return NONE;
+    if (overdue > 0) return `not kept: ${rounded(perSecond.median)}/s`;
+    return listed([
+      ...[p50Us, p99Us].map(({ median }) => timeText(Math.round(median))),
+      cpuText(cpuUs),
+    ]);
+  },
+  memory: ({ kib }) => kib === undefined ? NONE : `${kib.median.toFixed(1)} KiB`,
+};
+
+function perSecondCell(
+  { perSecond, ratio, cpuUs, brokerBusy, isAtLeast }: Summary,
+  isFirst: boolean,
+  more: string,
+): string {
+  if (perSecond === undefined) return NONE;
+  const share = isAtLeast && brokerBusy ? ` (${Math.round(brokerBusy.median * 100)} % of its core)` : "";
+  return listed([
+    `**${isAtLeast ? "≥ " : ""}${rounded(perSecond.median)}/s**${more}`,
+    isFirst || ratio === undefined ? "" : ratioText(ratio),
+    cpuText(cpuUs) + share,
+  ]);
+}
+
+function listed(parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+function cpuText(cpuUs: Spread | undefined): string {
+  return cpuUs === undefined ? "" : `CPU ${twoDigits(cpuUs.median)} µs`;
+}
+
+/** `4.8× (4.2–5.1)`. */
+export function ratioText({ median, least, most }: Spread): string {
+  return `${twoDigits(median)}× (${twoDigits(least)}–${twoDigits(most)})`;
+}
+
+function twoDigits(value: number): string {
+  return value >= 9.95 ? value.toFixed(0) : value.toPrecision(2);
+}
+
+/** Three digits that count: `1,240,000`. */
+export function rounded(value: number): string {
+  return whole(Number(value.toPrecision(3)));
+}
+
+function howText({ date, rounds, seconds, machine, load, areApart, brokers, missing }: About): string {
+  const [first] = brokers;
+  const others = brokers.filter(({ level }) => level < 5).map(({ name }) => name);
+  const sentences = [
+    `${
+      rounds === 1 ? "One round" : `Medians of ${rounds} rounds`
+    } in which the brokers take turns, ${seconds} s each, ` +
+    `on ${date.slice(0, 10)}; ${machine}; default options, everything in memory, payloads of 64 bytes`,
+    areApart
+      ? `Each broker has one core, the load (\`plumb bench\` on ${load}) the others`
+      : `Brokers and load (\`plumb bench\` on ${load}) share all cores`,
+    ...brokers.length > 1 && first
+      ? [`× is the ratio to ${first.name} in the same round: the median, and in brackets all rounds`]
+      : [],
+    "CPU is the broker's CPU time for each message delivered or connection made",
+    "≥: the load was the limit and not the broker, whose core had time to spare; its CPU time is the truer figure then",
+    ...others.map((name) => `${name} has no MQTT 5.0: it is measured with 3.1.1`),
+    ...missing.map((name) => `${name} is not installed here`),
+  ];
+  return sentences.map((sentence) => `${sentence}.`).join(" ");
+}
+
+function troubles(rows: readonly Row[]): string[] {
+  const failures = failuresOf(rows);
+  if (failures.length === 0) return [];
+  return ["", "Not all was well:", "", ...failures.map((failure) => `- ${plain(failure)}`)];
+}
+
+/** Text in which nothing is markup. */
+function plain(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]<>#|~]/g, (found) => `\\${found}`);
+}
