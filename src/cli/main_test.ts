@@ -5,7 +5,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync } from "mqtt";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { listenTcp } from "../runtime/listen.ts";
+import { CA, CERT, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 
 const LIMIT_MS = 15_000;
 /** Bun gives a test 5 s if nothing is said. */
@@ -26,6 +27,13 @@ const door = fileURLToPath(new URL("../../mod.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "plumb-main-"));
 let calls = 0;
 after(() => rmSync(folder, { recursive: true }));
+
+/** A file with this text. */
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
 
 /** A process, and what it has said so far. */
 interface Called {
@@ -137,8 +145,45 @@ describe("plumb", () => {
     const { status, err } = await run("--listen", "coap://127.0.0.1");
     assertEquals([status, err], [
       2,
-      'plumb: --listen: "coap://127.0.0.1": coap: is not supported: write mqtt://HOST:PORT\n',
+      'plumb: --listen: "coap://127.0.0.1": coap: is not supported: write mqtt://HOST:PORT or mqtts://HOST:PORT\n',
     ]);
+  });
+
+  describe("refuses in one line a call for TLS", () => {
+    const [cert, key, other] = [file("cert.pem", CERT), file("key.pem", KEY), file("other.pem", OTHER_KEY)];
+    const url = "mqtts://127.0.0.1:0";
+    const cases: readonly (readonly [why: string, args: readonly string[], said: string])[] = [
+      [
+        "without files",
+        ["--listen", url],
+        `--listen ${url} needs --tls-cert FILE and --tls-key FILE, in PEM`,
+      ],
+      [
+        "without a key",
+        ["--listen", url, "--tls-cert", cert],
+        `--listen ${url} needs --tls-key FILE, in PEM`,
+      ],
+      [
+        "without a listener",
+        ["--tls-cert", cert, "--tls-key", key],
+        "--tls-cert goes with a listener with TLS: --listen mqtts://HOST:PORT",
+      ],
+      [
+        "with a file that is not there",
+        ["--listen", url, "--tls-cert", `${cert}.not`, "--tls-key", key],
+        `--tls-cert ${cert}.not: there is no such file`,
+      ],
+      [
+        "with a key of another certificate",
+        ["--listen", url, "--tls-cert", cert, "--tls-key", other],
+        `--tls-key ${other} does not belong to the certificate (CN=localhost)`,
+      ],
+    ];
+    for (const [why, args, said] of cases) {
+      test(why, patient, async () => {
+        assertEquals(await run(...args), { status: 2, out: "", err: `plumb: ${said}\n` });
+      });
+    }
   });
 
   test("names the port that is in use, and the flag", patient, async () => {
@@ -171,6 +216,39 @@ describe("plumb serve", () => {
       assertMatch(said.err, /level=info msg=disconnected client=one user=me how=clean/);
       assertEquals([said.out, said.err.includes("secret")], ["", false]);
     }));
+
+  test(
+    "serves Clients with TLS, and logs handshakes that fail and a certificate that has expired",
+    patient,
+    () =>
+      broker(
+        async ({ said }) => {
+          await until(
+            () => /url=mqtts:\S+\n/.test(said.err),
+            () => `it listens; it said ${JSON.stringify(said)}`,
+          );
+          const url = /url=(mqtts:\S+)\n/.exec(said.err)![1]!;
+          const client = await connectAsync(url, { reconnectPeriod: 0, rejectUnauthorized: false });
+          await client.endAsync();
+          const port = Number(new URL(url).port);
+          const wrong = connect(port, "127.0.0.1", () => wrong.write("garbage garbage"));
+          wrong.on("error", () => {}).resume();
+          await until(
+            () => said.err.includes("msg=disconnected") && said.err.includes("handshake"),
+            () => "both are logged",
+          );
+          assertMatch(said.err, /level=warn msg="certificate expired" file=\S+expired\.pem on=2021-01-01\n/);
+          assertMatch(said.err, /level=info msg=connected client=\S+ mqtt=3\.1\.1 peer=tls:127\.0\.0\.1:\d+/);
+          assertMatch(said.err, /level=warn msg="TLS handshake failed" peer=tls:127\.0\.0\.1:\d+ why=.+\n/);
+          assertEquals(said.err.split("handshake").length, 2);
+          assertEquals(said.err.includes("PRIVATE KEY"), false);
+        },
+        [
+          ...["--listen", "mqtts://127.0.0.1:0", "--tls-key", file("key.pem", KEY)],
+          ...["--tls-cert", file("expired.pem", EXPIRED_CERT + CA)],
+        ],
+      ),
+  );
 
   test("the public door, run directly, is the same", patient, () =>
     broker(

@@ -44,7 +44,9 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "list",
         value: "URL",
         default: DEFAULT_LISTEN,
-        about: "a listener, as mqtt://HOST:PORT; may be given more than once; localhost is 127.0.0.1 and ::1",
+        about:
+          "a listener, as mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT (port 8883 if none is said); may be given more than " +
+          "once; localhost is 127.0.0.1 and ::1",
       },
       {
         name: "listen-addr",
@@ -63,6 +65,18 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         most: 65_535,
         default: "1883",
         about: "its port; 0 takes any free one",
+      },
+      {
+        name: "tls-cert",
+        kind: "text",
+        value: "FILE",
+        about: "the certificate that listeners with TLS show, in PEM, and behind it those that issued it",
+      },
+      {
+        name: "tls-key",
+        kind: "text",
+        value: "FILE",
+        about: "its private key, in PEM, without a passphrase",
       },
     ],
   },
@@ -145,6 +159,9 @@ export interface Settings {
   readonly help: boolean;
   readonly version: boolean;
   readonly listen: readonly string[];
+  /** Files for the listeners with TLS. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
   readonly limits: Partial<Limits>;
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
@@ -170,6 +187,8 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     help: one("help") === "true",
     version: one("version") === "true",
     listen: listenOf(given.get("listen"), one("listen-addr"), one("port")),
+    tlsCert: one("tls-cert"),
+    tlsKey: one("tls-key"),
     limits,
     data: dataOf(one("data"), one("memory") === "true"),
     durability: durabilityOf(one("durability") ?? "fsync"),

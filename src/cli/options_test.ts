@@ -19,6 +19,8 @@ describe("settingsOf()", () => {
       help: false,
       version: false,
       listen: ["mqtt://localhost:1883"],
+      tlsCert: undefined,
+      tlsKey: undefined,
       limits: {},
       data: "./plumb-data",
       durability: "fsync",

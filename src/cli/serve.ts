@@ -4,13 +4,15 @@
  * @module
  */
 import process from "node:process";
-import { type BrokerHooks, type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
+import { type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
 import { AddressError, parseAddress } from "../runtime/address.ts";
-import { ListenError, serve, type Server } from "../runtime/serve.ts";
+import { systemCode } from "../runtime/listen.ts";
+import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../runtime/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
 import { CallError, type Settings } from "./options.ts";
+import { tlsOf } from "./tls.ts";
 
 /** The work failed; exit status 1. The message is one line. */
 export class WorkError extends Error {
@@ -26,11 +28,12 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function serveCommand(settings: Settings, log: Log): Promise<void> {
   for (const url of settings.listen) checkAddress(url);
+  const tls = await tlsOf(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   try {
-    const server = await start(settings, store, begun, log);
+    const server = await start(settings, tls, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     await stopped;
     await server.close();
@@ -88,6 +91,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 
 async function start(
   { listen, limits }: Settings,
+  tls: TlsServerOptions | undefined,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
@@ -97,6 +101,7 @@ async function start(
       listen,
       limits: fitting(limits, log),
       hooks: hooksFor(log),
+      ...(tls && { tls }),
       ...(store && { store }),
     });
     const { sessions, retained } = server.broker;
@@ -146,8 +151,8 @@ function signal(came: (name: string) => void): Promise<void> {
 const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 
 /** One line for each event that an owner asks about later. Never a payload, never a password. */
-function hooksFor(log: Log): BrokerHooks {
-  const hooks: BrokerHooks = {
+function hooksFor(log: Log): ServeHooks {
+  const hooks: ServeHooks = {
     connected: (client, present) =>
       log.info("connected", {
         ...who(client),
@@ -163,6 +168,11 @@ function hooksFor(log: Log): BrokerHooks {
         ...why(refusal),
       }),
     refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
+    handshakeFailed: (peer, error) => {
+      // Who looks whether the port is open, or comes without TLS and leaves, is no news.
+      const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
+      log[level]("TLS handshake failed", { peer: where(peer), why: error.message.split("\n")[0] });
+    },
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
     storeFailed: (error) =>
       log.error("store failed: QoS 1 and 2 are refused", {
@@ -176,7 +186,7 @@ function hooksFor(log: Log): BrokerHooks {
 }
 
 /** What can come with every message, and so costs the broker time: asked for only if it is shown. */
-function chattyHooks(log: Log): BrokerHooks {
+function chattyHooks(log: Log): ServeHooks {
   return {
     denied: (client, refusal) => log.debug("denied", { ...who(client), ...why(refusal) }),
     subscribed: (client, filter, { qos }) => log.debug("subscribed", { ...who(client), filter, qos }),

@@ -4,9 +4,13 @@
  * @module
  */
 
+/** How bytes are carried. */
+export type Scheme = "mqtt" | "mqtts";
+
 /** One listener that is asked for. */
 export interface Address {
-  readonly scheme: "mqtt";
+  /** `mqtts` is with TLS. */
+  readonly scheme: Scheme;
   /** Without brackets. `localhost` is both loopback addresses. */
   readonly host: string;
   /** 0 takes any free port. */
@@ -17,7 +21,7 @@ export interface Address {
 export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
 /** The port of a scheme when the URL names none. */
-const PORTS: Readonly<Record<string, number>> = { mqtt: 1883 };
+const PORTS: Readonly<Record<Scheme, number>> = { mqtt: 1883, mqtts: 8883 };
 
 /** Something that cannot be listened on. Its message is for the owner. */
 export class AddressError extends Error {
@@ -32,7 +36,7 @@ export class AddressError extends Error {
 export function parseAddress(text: string): Address {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
   const quoted = JSON.stringify(text);
-  if (!(scheme in PORTS)) {
+  if (!isSupported(scheme)) {
     const what = scheme === "" ? `${quoted} is not a URL` : `${quoted}: ${scheme}: is not supported`;
     throw new AddressError(`${what}: write ${supported()}`);
   }
@@ -49,12 +53,16 @@ export function parseAddress(text: string): Address {
     throw new AddressError(`${quoted} has more than a host and a port: write ${supported()}`);
   }
   // The URL parser drops the borrowed scheme's own port.
-  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : PORTS[scheme]!;
-  return { scheme: "mqtt", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : PORTS[scheme];
+  return { scheme, host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+function isSupported(scheme: string): scheme is Scheme {
+  return Object.hasOwn(PORTS, scheme);
 }
 
 function supported(): string {
-  return Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(", ");
+  return Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(" or ");
 }
 
 /** The URL of an address. */

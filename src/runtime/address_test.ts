@@ -8,6 +8,8 @@ import { AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./addres
 
 describe("parseAddress()", () => {
   const cases: readonly (readonly [text: string, host: string, port: number, url: string])[] = [
+    ["mqtts://127.0.0.1", "127.0.0.1", 8883, "mqtts://127.0.0.1:8883"],
+    ["mqtts://[::1]:80", "::1", 80, "mqtts://[::1]:80"],
     ["mqtt://127.0.0.1:1884", "127.0.0.1", 1884, "mqtt://127.0.0.1:1884"],
     ["mqtt://127.0.0.1", "127.0.0.1", 1883, "mqtt://127.0.0.1:1883"],
     ["MQTT://Example.org:80/", "example.org", 80, "mqtt://example.org:80"],
@@ -18,16 +20,23 @@ describe("parseAddress()", () => {
   ];
   for (const [text, host, port, url] of cases) {
     test(`reads ${text}`, () => {
-      assertEquals(parseAddress(text), { scheme: "mqtt", host, port });
+      const scheme = url.startsWith("mqtts:") ? "mqtts" : "mqtt";
+      assertEquals(parseAddress(text), { scheme, host, port });
       assertEquals(addressUrl(parseAddress(text)), url);
     });
   }
 
   const refusals: readonly (readonly [text: string, message: string])[] = [
-    ["ws://127.0.0.1:8080", '"ws://127.0.0.1:8080": ws: is not supported: write mqtt://HOST:PORT'],
-    ["1883", '"1883" is not a URL: write mqtt://HOST:PORT'],
-    ["mqtt://", '"mqtt://" is not a URL: write mqtt://HOST:PORT'],
-    ["mqtt://127.0.0.1:70000", '"mqtt://127.0.0.1:70000" is not a URL: write mqtt://HOST:PORT'],
+    [
+      "ws://127.0.0.1:8080",
+      '"ws://127.0.0.1:8080": ws: is not supported: write mqtt://HOST:PORT or mqtts://HOST:PORT',
+    ],
+    ["1883", '"1883" is not a URL: write mqtt://HOST:PORT or mqtts://HOST:PORT'],
+    ["mqtt://", '"mqtt://" is not a URL: write mqtt://HOST:PORT or mqtts://HOST:PORT'],
+    [
+      "mqtt://127.0.0.1:70000",
+      '"mqtt://127.0.0.1:70000" is not a URL: write mqtt://HOST:PORT or mqtts://HOST:PORT',
+    ],
     ["mqtt://me:secret@127.0.0.1", ""],
     ["mqtt://127.0.0.1/path", ""],
     ["mqtt://127.0.0.1?a=b", ""],

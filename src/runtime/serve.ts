@@ -17,33 +17,52 @@
 import {
   type AuthenticationRequest,
   Broker,
+  type BrokerHooks,
   type BrokerOptions,
   type Connection,
   type MessageInit,
+  type PeerInfo,
   type Redirection,
   type Refusal,
   type Verdict,
 } from "../broker/mod.ts";
 import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
-import { type Accept, type Listener, ListenError, listenTcp } from "./listen.ts";
+import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "./listen.ts";
 import { systemRandom } from "./random.ts";
+import { CertificateError, type TlsServerOptions } from "./tls_options.ts";
 
-export { AddressError, ListenError };
+export { AddressError, CertificateError, ListenError };
 export type {
   AuthenticationRequest,
+  BrokerHooks,
   BrokerOptions,
   DriverOptions,
   MessageInit,
+  PeerInfo,
   Redirection,
   Refusal,
+  TlsServerOptions,
   Verdict,
 };
 
+/** What the owner of a broker that listens is told, besides what the engine tells. */
+export interface ServeHooks extends BrokerHooks {
+  /** A connection to a TLS listener ended before its handshake was done; `code` of the error is `ECONNRESET` if the peer just left. */
+  handshakeFailed?(peer: PeerInfo, error: Error): void;
+}
+
 /** All that may be said of a broker, and where it listens. */
-export interface ServeOptions extends Omit<BrokerOptions, "authenticate"> {
-  /** URLs as `mqtt://HOST:PORT`; the default is `mqtt://localhost:1883`, which is 127.0.0.1 and, where there is one, ::1. */
+export interface ServeOptions extends Omit<BrokerOptions, "authenticate" | "hooks"> {
+  /**
+   * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
+   * where there is one, ::1.
+   */
   readonly listen?: readonly string[];
+  /** The certificate and its key that listeners with TLS show. */
+  readonly tls?: TlsServerOptions;
+  /** What happens, as it happens. */
+  readonly hooks?: ServeHooks;
   /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
   readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
   /** For tests and measurements. */
@@ -66,12 +85,17 @@ export interface Server extends AsyncDisposable {
 
 /**
  * Starts a broker.
- * @throws {AddressError} for a URL that cannot be listened on.
+ * @throws {AddressError} for a URL that cannot be listened on, and for one with TLS where there is no certificate.
+ * @throws {CertificateError} for what is no certificate with its key.
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], authenticate, driver: driverOptions, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, authenticate, driver: driverOptions, ...rest } = options;
   const wanted = listen.map(parseAddress);
+  for (const address of wanted) {
+    if (address.scheme !== "mqtts" || tls !== undefined) continue;
+    throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
+  }
   const broker = new Broker({
     random: systemRandom(),
     ...rest,
@@ -97,11 +121,31 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     return { code: 0x88, reasonString: "The authenticator failed" };
   }
 
+  /** Opens one listener of this scheme. */
+  async function listenOn({ scheme, host, port }: Address): Promise<Listener> {
+    const accept: Accept = driver.accept.bind(driver);
+    const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
+    if (scheme === "mqtt") return await listenTcp(where, accept);
+    const { listenTls } = await import("./tls.ts");
+    return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
+  }
+
+  function handshakeFailed(peer: PeerInfo, error: Error): void {
+    try {
+      options.hooks?.handshakeFailed?.(peer, error);
+    } catch (thrown) {
+      broker.failed(thrown);
+    }
+  }
+
   const listeners: Listener[] = [];
+  const addresses: string[] = [];
   const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
   try {
     for (const address of wanted) {
-      listeners.push(...await open(address, driver.accept.bind(driver), broker.failed.bind(broker)));
+      const opened = await open(address, listenOn);
+      listeners.push(...opened);
+      addresses.push(...opened.map(({ host, port }) => addressUrl({ ...address, host, port })));
     }
   } catch (error) {
     await closeListeners();
@@ -115,7 +159,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   }
   return {
     broker,
-    addresses: listeners.map(({ host, port }) => addressUrl({ scheme: "mqtt", host, port })),
+    addresses,
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
     close,
@@ -124,12 +168,15 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
 }
 
 /** The listeners of one address: two for `localhost`. */
-async function open(address: Address, accept: Accept, troubled: (error: Error) => void): Promise<Listener[]> {
+async function open(
+  address: Address,
+  listenOn: (address: Address) => Promise<Listener>,
+): Promise<Listener[]> {
   const { host, port } = address;
-  if (host !== "localhost") return [await listenTcp({ host, port, troubled }, accept)];
-  const first = await listenTcp({ host: "127.0.0.1", port, troubled }, accept);
+  if (host !== "localhost") return [await listenOn(address)];
+  const first = await listenOn({ ...address, host: "127.0.0.1" });
   try {
-    return [first, await listenTcp({ host: "::1", port: first.port, troubled }, accept)];
+    return [first, await listenOn({ ...address, host: "::1", port: first.port })];
   } catch (error) {
     // A machine without IPv6; and where any port will do, one that only 127.0.0.1 has free.
     const busy = error instanceof ListenError && error.code === "EADDRINUSE";

@@ -7,7 +7,10 @@ import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
 import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
+import { CA, CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 import { AddressError } from "./address.ts";
+import type { PeerInfo } from "./listen.ts";
+import { CertificateError } from "./tls_options.ts";
 
 const ANYWHERE = ["mqtt://127.0.0.1:0"];
 
@@ -157,5 +160,112 @@ describe("serve()", () => {
     await over;
     assertEquals(server.broker.connections, 0);
     one.end(true);
+  });
+});
+
+describe("serve() with TLS", () => {
+  const tls = { cert: CERT, key: KEY };
+  const listen = ["mqtts://localhost:0", "mqtt://127.0.0.1:0"];
+
+  for (const protocolVersion of [5, 4] as const) {
+    test(`carries messages between Clients with TLS and without at protocol level ${protocolVersion}`, () =>
+      served({ listen, tls }, async ({ addresses }) => {
+        assertEquals(addresses.map((url) => url.split(":")[0]).sort().slice(0, 2), ["mqtt", "mqtts"]);
+        const [secure, plain] = [addresses[0]!, addresses.at(-1)!];
+        const receiver = await client(secure, { protocolVersion, ca: CA });
+        const sender = await client(plain, { protocolVersion });
+        await receiver.subscribeAsync("a/#", { qos: 2 });
+        const arrived = messages(receiver, 4);
+        await sender.publishAsync("a/0", "zero", { qos: 0 });
+        await sender.publishAsync("a/1", "one", { qos: 1 });
+        await receiver.publishAsync("a/2", "two", { qos: 2 });
+        await sender.publishAsync("a/3", "x".repeat(200_000), { qos: 1 });
+        assertEquals(await arrived, ["a/0 zero 0", "a/1 one 1", "a/2 two 2", `a/3 ${"x".repeat(200_000)} 1`]);
+        await sender.endAsync();
+        await receiver.endAsync();
+      }));
+  }
+
+  test("tells authenticators and hooks what carries the bytes", async () => {
+    const transports: string[] = [];
+    await served({
+      listen,
+      tls,
+      authenticate: ({ peer }) => {
+        transports.push(peer.transport);
+        return { code: 0x00 };
+      },
+      hooks: { connected: ({ peer }) => void transports.push(peer.transport) },
+    }, async ({ addresses }) => {
+      await (await client(addresses[0]!, { ca: CA })).endAsync();
+      assertEquals(transports, ["tls", "tls"]);
+    });
+  });
+
+  test("ends a Client with a reason, and all of them when it closes", () =>
+    served({ listen, tls }, async (server) => {
+      const reasons: (number | undefined)[] = [];
+      const clients = await Promise.all(
+        ["one", "two"].map((clientId) => client(server.addresses[0]!, { ca: CA, clientId })),
+      );
+      for (const each of clients) each.on("disconnect", ({ reasonCode }) => reasons.push(reasonCode));
+      const closed = clients.map((each) => new Promise<void>((resolve) => each.on("close", () => resolve())));
+      server.disconnect("one", { code: 0x98, rule: "policy/administrative", message: "Out" });
+      await closed[0];
+      await server.close();
+      await closed[1];
+      assertEquals(reasons, [0x98, 0x8b]);
+    }));
+
+  test("gives a handshake as long as a CONNECT", async () => {
+    const refusals: string[] = [];
+    const failures: PeerInfo[] = [];
+    await served({
+      listen: ["mqtts://127.0.0.1:0"],
+      tls,
+      limits: { connectTimeoutMs: 1000 },
+      hooks: {
+        refused: (peer, { rule }) => refusals.push(`${peer.transport} ${rule}`),
+        handshakeFailed: (peer) => failures.push(peer),
+      },
+    }, async ({ broker }, url) => {
+      const silent = connectTcp(Number(new URL(url).port), "127.0.0.1");
+      silent.on("error", () => {});
+      await new Promise<void>((resolve) => silent.on("close", () => resolve()));
+      assertEquals([refusals, failures], [["tls limit/connect-timeout"], []]);
+      assertEquals(broker.connections, 0);
+    });
+  });
+
+  test("tells of handshakes that fail, and survives a hook that throws", async () => {
+    const failures: string[] = [];
+    const errors: unknown[] = [];
+    await served({
+      listen: ["mqtts://127.0.0.1:0"],
+      tls,
+      hooks: {
+        handshakeFailed(peer) {
+          failures.push(peer.transport);
+          throw new Error("the owner's fault");
+        },
+        failed: (error) => void errors.push((error as Error).message),
+      },
+    }, async (_server, url) => {
+      const wrong = connectTcp(Number(new URL(url).port), "127.0.0.1");
+      wrong.on("error", () => {});
+      wrong.resume().write("garbage garbage");
+      await new Promise<void>((resolve) => wrong.on("close", () => resolve()));
+      await (await client(url, { ca: CA })).endAsync();
+      assertEquals([failures, errors], [["tls"], ["the owner's fault"]]);
+    });
+  });
+
+  test("refuses a listener without a certificate, and a certificate without its key", async () => {
+    const error = await assertRejects(() => serve({ listen: ["mqtts://127.0.0.1:0"] }), AddressError);
+    assertEquals(
+      error.message,
+      "mqtts://127.0.0.1:0 needs a certificate and its key: give tls: { cert, key }",
+    );
+    await assertRejects(() => serve({ listen, tls: { cert: CERT, key: OTHER_KEY } }), CertificateError);
   });
 });

@@ -17,7 +17,7 @@ import {
 } from "./listen.ts";
 
 /** The part of Bun's socket that is used here. TCP_NODELAY is on from the start. */
-interface BunSocket {
+export interface BunSocket {
   /** Ours; undefined where the peer was gone before it was accepted. */
   data: BunTransport | undefined;
   /** Undefined where the peer is gone. */
@@ -35,7 +35,7 @@ interface BunSocket {
   terminate(): void;
 }
 
-interface BunHandlers {
+export interface BunHandlers {
   readonly binaryType: "uint8array";
   open(socket: BunSocket): void;
   data(socket: BunSocket, chunk: Uint8Array): void;
@@ -62,8 +62,8 @@ interface BunSlice {
 
 const { Bun: bun, process } = globalThis as unknown as { Bun: BunSlice; process: ProcessSlice };
 
-/** One connection. Holds no buffer: the kernel takes the bytes that are written or leaves them with the caller. */
-class BunTransport implements Transport {
+/** One connection, with TLS or without. Holds no buffer: the kernel takes the bytes that are written or leaves them with the caller. */
+export class BunTransport implements Transport {
   readonly #socket: BunSocket;
   readonly #peer: PeerInfo;
   #handler: TransportHandler | undefined;
@@ -82,7 +82,7 @@ class BunTransport implements Transport {
   }
 
   get label(): string {
-    return `tcp ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+    return `${this.#peer.transport} ${hostAndPort(this.#peer.address, this.#peer.port)}`;
   }
 
   get started(): boolean {
@@ -170,7 +170,7 @@ class BunTransport implements Transport {
 }
 
 /** One object for all sockets of a listener, and one for those we dial. */
-function handlers(opened: (socket: BunSocket) => void): BunHandlers {
+export function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   return {
     binaryType: "uint8array",
     open(socket: BunSocket): void {
@@ -191,15 +191,16 @@ function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   };
 }
 
-function peerOf({ remoteAddress, remotePort }: BunSocket): PeerInfo {
-  return { address: plainAddress(remoteAddress ?? ""), port: remotePort, transport: "tcp" };
+/** Who is at the other end. */
+export function peerOf({ remoteAddress, remotePort }: BunSocket, transport: "tcp" | "tls"): PeerInfo {
+  return { address: plainAddress(remoteAddress ?? ""), port: remotePort, transport };
 }
 
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
   const socket = handlers((opened) => {
-    const peer = peerOf(opened);
+    const peer = peerOf(opened, "tcp");
     accept(opened.data = new BunTransport(opened, peer), peer);
   });
   const { host: hostname, port } = options;
@@ -220,7 +221,7 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
 
 /** Those we dial. */
 const DIALLED = /* @__PURE__ */ handlers((opened) => {
-  opened.data = new BunTransport(opened, peerOf(opened));
+  opened.data = new BunTransport(opened, peerOf(opened, "tcp"));
 });
 
 /** Connects; rejects with the system's error. */
@@ -238,7 +239,7 @@ export async function dialTcp(
  * Bun 1.4 listens with a queue of 512 and ignores `backlog`, in `Bun.listen` and in `node:net`. A second listen(2) on the
  * same descriptor changes the length. Where that cannot be done the 512 remain.
  */
-function lengthenQueue(descriptor: number, backlog: number): void {
+export function lengthenQueue(descriptor: number, backlog: number): void {
   const library = LIBRARIES[process.platform];
   if (library === undefined || descriptor < 0) return;
   try {

@@ -1,12 +1,15 @@
 /**
  * A process at the far end of TCP tests: opens many connections, or listens with few descriptors.
  * Knows node:net and, to listen, our adapter; refuses to know MQTT. Run: `tcp_child.ts burst|greeted|reset|idle PORT COUNT UNDERWAY`
- * (greeted: a connection is under way until a byte comes) or `tcp_child.ts listen`; the last two end when stdin does.
+ * (greeted: a connection is under way until a byte comes) or `tcp_child.ts listen|listen-tls`; idle and these end when stdin does.
  * @module
  */
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { listenTcp } from "../runtime/listen.ts";
+import { listenTls } from "../runtime/tls.ts";
+import type { Transport } from "../transport/mod.ts";
+import { CERT, KEY } from "./tls.ts";
 
 const [command, port, count, underway] = [process.argv[2], ...process.argv.slice(3).map(Number)] as const;
 
@@ -39,19 +42,23 @@ function openAll(opened: (slowestMs: number, sockets: readonly Socket[]) => void
   for (let i = 0; i < underway!; i++) open();
 }
 
-if (command === "listen") {
+const listens = command === "listen" || command === "listen-tls";
+if (listens) {
   // An echo, and each trouble as a line.
-  const listener = await listenTcp({
+  const options = {
     host: "127.0.0.1",
     port: 0,
-    troubled: (error) => console.log(JSON.stringify({ troubled: error.message })),
-  }, (transport) => {
+    troubled: (error: Error) => console.log(JSON.stringify({ troubled: error.message })),
+  };
+  const accept = (transport: Transport) =>
     transport.start({
       received: (chunk) => void transport.write(chunk),
       drained() {},
       closed() {},
     });
-  });
+  const listener = command === "listen"
+    ? await listenTcp(options, accept)
+    : await listenTls({ ...options, tls: { cert: CERT, key: KEY } }, accept);
   console.log(JSON.stringify({ port: listener.port }));
 } else {
   openAll((slowestMs, sockets) => {
@@ -60,4 +67,4 @@ if (command === "listen") {
     if (command !== "idle") process.exit(0);
   });
 }
-if (command === "listen" || command === "idle") process.stdin.on("end", () => process.exit(0)).resume();
+if (listens || command === "idle") process.stdin.on("end", () => process.exit(0)).resume();

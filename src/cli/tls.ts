@@ -1,0 +1,69 @@
+/**
+ * Certificate and key of a broker, from the files that the command line names.
+ * Knows files and what to say of them; refuses to know X.509 and sockets.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import type { TlsServerOptions } from "../runtime/tls_options.ts";
+import { CertificateError } from "../runtime/tls_options.ts";
+import { CallError, type Settings } from "./options.ts";
+import type { Log } from "./log.ts";
+
+/** The flag of each text. */
+const FLAGS = { cert: "--tls-cert", key: "--tls-key" } as const;
+
+/**
+ * Reads both files and holds them against each other; undefined where no listener has TLS.
+ * @throws {CallError} for a file that cannot be read or used, for a listener without, and for files without a listener.
+ */
+export async function tlsOf(
+  { listen, tlsCert, tlsKey }: Settings,
+  log: Log,
+): Promise<TlsServerOptions | undefined> {
+  const url = listen.find((one) => /^mqtts:/i.test(one));
+  if (url === undefined) {
+    const flag = tlsCert !== undefined ? FLAGS.cert : tlsKey !== undefined ? FLAGS.key : undefined;
+    if (flag === undefined) return undefined;
+    throw new CallError(`${flag} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
+  }
+  if (tlsCert === undefined || tlsKey === undefined) {
+    const missing = [
+      ...tlsCert === undefined ? [`${FLAGS.cert} FILE`] : [],
+      ...tlsKey === undefined ? [`${FLAGS.key} FILE`] : [],
+    ];
+    throw new CallError(`--listen ${url} needs ${missing.join(" and ")}, in PEM`);
+  }
+  const files = { cert: tlsCert, key: tlsKey };
+  const tls = { cert: read("cert", tlsCert), key: read("key", tlsKey) };
+  const { checkCertificate } = await import("../runtime/certificate.ts");
+  try {
+    const { from, until } = checkCertificate(tls);
+    const now = Date.now();
+    if (now > until) log.warn("certificate expired", { file: tlsCert, on: day(until) });
+    else if (now < from) log.warn("certificate not valid yet", { file: tlsCert, from: day(from) });
+    return tls;
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    throw new CallError(`${FLAGS[error.of]} ${files[error.of]} ${error.what}`);
+  }
+}
+
+function read(of: keyof TlsServerOptions, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as { readonly code?: string; readonly message: string };
+    const why = REASONS[code ?? ""] ?? message.split("\n")[0];
+    throw new CallError(`${FLAGS[of]} ${file}: ${why}`);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "no permission to read it",
+  EISDIR: "that is a directory",
+};
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}

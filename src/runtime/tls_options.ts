@@ -1,0 +1,38 @@
+/**
+ * What a TLS listener shows and whom a call by TLS trusts, as its owner says it.
+ * Knows names; refuses to know X.509 and sockets, so that whoever goes without TLS loads nothing of it.
+ * @module
+ */
+
+/** What a TLS listener shows. PEM texts, not names of files. */
+export interface TlsServerOptions {
+  /** The Server's certificate, and behind it those that lead to the one Clients trust. */
+  readonly cert: string;
+  /** The private key of the first of them, without a passphrase. It stands in no message and no log. */
+  readonly key: string;
+}
+
+/** Whom a call by TLS trusts. */
+export interface TlsClientOptions {
+  /** PEM text: certificates to trust in place of the system's. */
+  readonly ca?: string;
+  /** Trusts whoever answers: for tests and measurements. */
+  readonly insecure?: boolean;
+}
+
+/** Something that no TLS listener can use. Its message is one line, for the owner. */
+export class CertificateError extends Error {
+  /** As it stands in logs. */
+  override readonly name = "CertificateError";
+  /** Which of the two texts it is about. */
+  readonly of: keyof TlsServerOptions;
+  /** The message without the name of the text, for those who know it by another one. */
+  readonly what: string;
+
+  /** `what` begins with a verb: "holds no certificate". */
+  constructor(of: keyof TlsServerOptions, what: string) {
+    super(`tls.${of} ${what}`);
+    this.of = of;
+    this.what = what;
+  }
+}
