@@ -27,7 +27,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "2.4": { title: "Reason Code", files: ["src/codec/reason_code.ts"] },
   "3.1": { title: "CONNECT", files: ["src/codec/connect.ts", "src/broker/connect.ts"] },
   "3.2": { title: "CONNACK", files: ["src/codec/connack.ts", "src/broker/connect.ts"] },
-  "3.3": { title: "PUBLISH", files: ["src/codec/publish.ts", "src/broker/publish.ts", "src/broker/run.ts"] },
+  "3.3": {
+    title: "PUBLISH",
+    files: ["src/codec/publish.ts", "src/broker/publish.ts", "src/broker/run.ts", "src/broker/alias.ts"],
+  },
   "3.4": { title: "PUBACK", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },
   "3.5": { title: "PUBREC", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },
   "3.6": { title: "PUBREL", files: ["src/codec/acknowledgement.ts", "src/broker/acknowledge.ts"] },

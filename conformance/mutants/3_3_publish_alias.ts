@@ -4,7 +4,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 
-const PUBLISH = "src/broker/publish.ts";
+const ALIAS = "src/broker/alias.ts";
 
 /** Code for a table that outlives its connection; `key` says whose it is. */
 function kept(name: string, key: string, empty: string): string {
@@ -20,31 +20,31 @@ function kept(name: string, key: string, empty: string): string {
 export const MUTANTS: readonly Mutant[] = [
   { // one byte of it counts
     kills: "3.3.2/alias-stands-for-topic",
-    file: PUBLISH,
+    file: ALIAS,
     find: "aliases[topicAlias] = frame",
     replace: "aliases[topicAlias & 255] = frame",
   },
   { // the first topic stays
     kills: "3.3.2/alias-changes-its-topic",
-    file: PUBLISH,
+    file: ALIAS,
     find: "aliases[topicAlias] = frame",
     replace: "aliases[topicAlias] ??= frame",
   },
   {
     kills: "3.3.2/alias-ends-with-connection",
-    file: PUBLISH,
+    file: ALIAS,
     find: "const aliases = (connection.aliasesIn ??= []);",
     replace: `const aliases = ${kept("aliasesOfClients", "connection.session!.clientId", "[]")};`,
   },
   { // one table for Clients with like names
     kills: "3.3.2/alias-of-another-connection",
-    file: PUBLISH,
+    file: ALIAS,
     find: "const aliases = (connection.aliasesIn ??= []);",
     replace: `const aliases = ${kept("aliasesOfAll", "connection.session!.clientId.slice(0, -1)", "[]")};`,
   },
   { // any alias will do
     kills: "3.3.2/alias-unknown",
-    file: PUBLISH,
+    file: ALIAS,
     find: "const topic = aliases[topicAlias];",
     replace: "const topic = aliases[topicAlias] ?? aliases.find((one) => one !== undefined);",
   },
@@ -56,8 +56,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.3.2/alias-above-maximum",
-    file: PUBLISH,
-    find: "if (topicAlias > connection.broker.limits.topicAliasMaximum) {",
+    file: ALIAS,
+    find: "if (topicAlias > broker.limits.topicAliasMaximum) {",
     replace: "if (topicAlias > connection.broker.limits.topicAliasMaximum + 1) {",
   },
   {

@@ -20,6 +20,7 @@ import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { isTopicName } from "../topic/name.ts";
 import { FilterTree } from "../topic/tree.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Unaliased } from "./alias.ts";
 import { Connection, intervalMs, State } from "./connection.ts";
 import { finished, keepWaitingRetained, messageInfo, outgoingOf, pump } from "./deliver.ts";
 import { KnownTopics, type Subscriber } from "./known_topics.ts";
@@ -117,6 +118,8 @@ export class Broker {
   readonly view: PublishView = new PublishView();
   /** @internal */
   readonly run: Run = new Run();
+  /** @internal */
+  readonly unaliased: Unaliased = new Unaliased();
   /** @internal */
   readonly stamp: PublishStamp = noStamp();
   /** @internal The time of the call that is going on. */

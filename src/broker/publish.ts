@@ -6,10 +6,10 @@
 import { PeerError, protocolError, type Rule } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { withoutAlias } from "../codec/publish_template.ts";
-import { PublishView } from "../codec/publish_view.ts";
+import type { PublishView } from "../codec/publish_view.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { remember } from "./acknowledge.ts";
+import { unaliased } from "./alias.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, drop, identifiersOf, messageInfo, type Outgoing } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
@@ -35,20 +35,22 @@ export function publishFrame(
   if (view.subscriptionIdentifier) {
     throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
   }
-  if ((bytes[at]! & 0xf9) === PLAIN && view.topicAlias === 0 && view.expiryAt < 0 && broker.runs) {
-    if (extendRun(broker.run, view)) return;
+  const runs = (bytes[at]! & 0xf9) === PLAIN && view.expiryAt < 0 && broker.runs;
+  if (!runs) endRun(broker);
+  const whole = view.topicAlias === 0 ? view : unaliased(connection, view);
+  if (runs) {
+    if (extendRun(broker.run, whole)) return;
     endRun(broker);
-    if (view.topicEnd > view.topicAt && beginRun(broker.run, connection, view)) return;
-  } else endRun(broker);
-  publish(connection, view, broker.now);
+    if (whole.topicEnd > whole.topicAt && beginRun(broker.run, connection, whole)) return;
+  }
+  publish(connection, whole, broker.now);
 }
 
 /** One PUBLISH by the long way. */
-function publish(connection: Connection, frame: PublishView, now: number): void {
+function publish(connection: Connection, view: PublishView, now: number): void {
   const broker = connection.broker;
   const session = connection.session!;
   broker.counters.received++;
-  const view = frame.topicAlias === 0 ? frame : unaliased(connection, frame);
   if (view.qos > broker.maximumQos) {
     throw new PeerError("protocol", 0x9b, "MQTT-3.2.2-11", `QoS ${view.qos} is above Maximum QoS`);
   }
@@ -128,32 +130,6 @@ function inUse(connection: Connection, session: Session, view: PublishView): boo
     );
   }
   return false;
-}
-
-/** §3.3.2.3.4 the frame with its topic instead of an alias; a topic beside the alias sets it. */
-function unaliased(connection: Connection, frame: PublishView): PublishView {
-  const { topicAlias, topicAt, topicEnd } = frame;
-  if (topicAlias > connection.broker.limits.topicAliasMaximum) { // [MQTT-3.3.2-9] [MQTT-3.2.2-17]
-    throw protocolError(
-      "3.3.4/alias-above-maximum",
-      `Topic Alias ${topicAlias} is above Topic Alias Maximum`,
-      0x94,
-    );
-  }
-  const aliases = (connection.aliasesIn ??= []);
-  if (topicEnd > topicAt) { // [MQTT-3.3.2-12]
-    connection.broker.topics.find(frame.bytes, topicAt, topicEnd); // a name that is none sets nothing
-    while (aliases.length < topicAlias) aliases.push(undefined);
-    aliases[topicAlias] = frame.bytes.slice(topicAt, topicEnd);
-  }
-  const topic = aliases[topicAlias];
-  if (topic === undefined) throw protocolError("3.3.4/alias-unknown", `Topic Alias ${topicAlias} is not set`); // [MQTT-3.3.2-7]
-  const bytes = withoutAlias(frame, topic);
-  const view = new PublishView();
-  let body = 1;
-  while (bytes[body++]! > 127);
-  view.aim(bytes, 0, body, bytes.length, true);
-  return view;
 }
 
 function forbidden(

@@ -75,22 +75,24 @@ export function stampFrame(view: PublishView, stamp: PublishStamp, out: Uint8Arr
   if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.at, stamp.expirySeconds);
 }
 
-/** §3.3.2.3.4 the frame with `topic` written out and without its Topic Alias; `view` must have one. */
-export function withoutAlias(view: PublishView, topic: Uint8Array): Uint8Array {
+/**
+ * §3.3.2.3.4 writes the frame with `topic` and without its Topic Alias to `out` from `at` on, and returns its end; `view` must
+ * have an alias. It is never longer than the frame and `topic` together.
+ */
+export function withoutAlias(view: PublishView, topic: Uint8Array, out: Uint8Array, at: number): number {
   const properties = view.propertiesEnd - view.propertiesAt - ALIAS_BYTES;
   const id = view.packetIdAt < 0 ? 0 : 2;
   const body = 2 + topic.length + id + varintSize(properties) + properties + view.payloadLength;
-  const out = new Uint8Array(1 + varintSize(body) + body);
-  out[0] = view.bytes[view.at]!;
-  let at = putU16(out, putVarint(out, 1, body), topic.length);
-  out.set(topic, at);
+  out[at++] = view.bytes[view.at]!;
+  at = putU16(out, putVarint(out, at, body), topic.length);
+  copyBytes(out, at, topic, 0, topic.length);
   at += topic.length;
   if (id !== 0) at = putU16(out, at, view.packetId);
   at = putVarint(out, at, properties);
   copyBytes(out, at, view.bytes, view.propertiesAt, view.aliasAt);
   at += view.aliasAt - view.propertiesAt;
   copyBytes(out, at, view.bytes, view.aliasAt + ALIAS_BYTES, view.end);
-  return out;
+  return at + view.end - view.aliasAt - ALIAS_BYTES;
 }
 
 /** Identifier and value of a Topic Alias. */

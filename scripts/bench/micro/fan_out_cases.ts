@@ -109,12 +109,10 @@ function casesOf(form: Form): MicroCase[] {
 /** All of them. */
 export const FAN_OUT_CASES: readonly MicroCase[] = [
   ...FORMS.flatMap(casesOf),
-  ...([0, 1, 2] as const).map((qos) => ({
-    name: `fan-out/64 in a chunk, QoS ${qos}, to 1`,
-    make: () => fanOut(FORMS[0]!, qos, 1, 64),
-  })),
-  ...([0, 1, 2] as const).map((qos) => ({
-    name: `fan-out/64 in a chunk, other level, QoS ${qos}, to 1`,
-    make: () => fanOut(FORMS[1]!, qos, 1, 64),
-  })),
+  ...FORMS.flatMap((form) =>
+    ([0, 1, 2] as const).map((qos) => ({
+      name: `fan-out/64 in a chunk, ${form.name}, QoS ${qos}, to 1`,
+      make: () => fanOut(form, qos, 1, 64),
+    }))
+  ),
 ];
