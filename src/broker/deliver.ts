@@ -41,6 +41,11 @@ export interface Outgoing {
   message: Message | undefined;
 }
 
+/** §3.3.2.3.3 when a message that arrives at `now` expires: ms since the epoch, Infinity if it does not. */
+export function expiryOf({ expiryAt, expirySeconds }: PublishView, now: number): number {
+  return expiryAt < 0 ? Infinity : now + expirySeconds * 1000;
+}
+
 function keep(broker: Broker, outgoing: Outgoing): Message {
   if (outgoing.message === undefined) {
     const view = broker.frames.keep(outgoing.view);

@@ -11,7 +11,7 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { remember } from "./acknowledge.ts";
 import { unaliased } from "./alias.ts";
 import type { Connection } from "./connection.ts";
-import { deliver, drop, identifiersOf, messageInfo, type Outgoing } from "./deliver.ts";
+import { deliver, drop, expiryOf, identifiersOf, messageInfo, type Outgoing } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
 import type { KnownTopic, Match } from "./known_topics.ts";
 import { beginRun, endRun, extendRun } from "./run.ts";
@@ -35,7 +35,7 @@ export function publishFrame(
   if (view.subscriptionIdentifier) {
     throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
   }
-  const runs = (bytes[at]! & 0xf9) === PLAIN && view.expiryAt < 0 && broker.runs;
+  const runs = (bytes[at]! & 0xf9) === PLAIN && broker.runs;
   if (!runs) endRun(broker);
   const whole = view.topicAlias === 0 ? view : unaliased(connection, view);
   if (runs) {
@@ -76,7 +76,7 @@ function publish(connection: Connection, view: PublishView, now: number): void {
     view,
     topic: topic.name,
     publisher: session.clientId,
-    expiresAt: view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000,
+    expiresAt: expiryOf(view, now),
     message: undefined,
   };
   if (view.retain) {

@@ -12,7 +12,7 @@ import type { Message } from "../delivery/message.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import { remember } from "./acknowledge.ts";
 import type { Connection } from "./connection.ts";
-import { deliver, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
+import { deliver, expiryOf, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
@@ -249,7 +249,8 @@ function keepAll(broker: Broker, run: Run, topic: KnownTopic): Message[] {
   const publisher = session!.clientId;
   for (let at = from; at < to; at = view.end) {
     aimAt(view, bytes, at, level === 5);
-    messages.push({ topic: topic.name, view: broker.frames.keep(view), expiresAt: Infinity, publisher });
+    const expiresAt = expiryOf(view, broker.now);
+    messages.push({ topic: topic.name, view: broker.frames.keep(view), expiresAt, publisher });
   }
   return messages;
 }
@@ -290,7 +291,7 @@ function replay(broker: Broker, run: Run, topic: KnownTopic, subscription: Subsc
       view,
       topic: topic.name,
       publisher,
-      expiresAt: Infinity,
+      expiresAt: expiryOf(view, broker.now),
       message: undefined,
     };
     deliver(broker, outgoing, session, least, false, identifiers, undefined, broker.now);
