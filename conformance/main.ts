@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ALL_CASES } from "./all_cases.ts";
+import type { TlsClientOptions } from "../src/runtime/dial.ts";
 import type { Level } from "./bytes.ts";
 import { auditClient, chooseDriver, type ClientChoice } from "./client_main.ts";
 import { type DeclaredFile, parseDeclared } from "./declared.ts";
@@ -42,6 +43,8 @@ export interface AuditCall {
   /** A TOML file about the target. */
   readonly profile: string | undefined;
   readonly product: string | undefined;
+  /** Whom to trust at `mqtts:`. */
+  readonly tls: TlsClientOptions;
   readonly patienceMs: number;
   readonly atOnce: number;
   /** A Client is audited, the one that `chosen` means. */
@@ -91,6 +94,7 @@ export async function auditCommand(call: AuditCall, terminal: Terminal): Promise
     only: call.only,
     timing: call.timing,
     declared,
+    tls: call.tls,
     patienceMs: call.patienceMs,
     atOnce: call.atOnce,
     ...name !== undefined && { product: name },

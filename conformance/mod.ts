@@ -12,7 +12,7 @@
  * ```
  * @module
  */
-import { dialTcp } from "../src/runtime/dial.ts";
+import { dial, type TlsClientOptions } from "../src/runtime/dial.ts";
 import { audit as auditLevels } from "./audit.ts";
 import type { Level } from "./bytes.ts";
 import { ALL_CASES } from "./all_cases.ts";
@@ -71,6 +71,7 @@ export { STATEMENTS } from "../spec/statements.ts";
 export { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
 export type { Declared, UnreachableKind };
 export type { Level };
+export type { TlsClientOptions };
 
 /** How far an audit is. */
 export interface Progress {
@@ -100,6 +101,8 @@ export interface AuditOptions {
   readonly patienceMs?: number;
   /** Cases that run at the same time; default 16. */
   readonly atOnce?: number;
+  /** Whom to trust at `mqtts:`; default whom the system trusts. */
+  readonly tls?: TlsClientOptions;
   /** What the target is, as `mosquitto 2.0.11`; stands in the report. */
   readonly product?: string;
   /** ISO 8601, for the report; default now. */
@@ -116,14 +119,15 @@ export const DEFAULT_PATIENCE_MS = 2000;
 export const DEFAULT_AT_ONCE = 16;
 
 /**
- * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883`. What cannot be reached or falls silent gives
+ * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883` or `mqtts:`. What cannot be reached or falls silent gives
  * a report that says so, not an exception.
  * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement.
  */
 export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
   const { levels = [4, 5], only = [], timing = false, product, runtime, progress } = options;
   const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE } = options;
-  const { host, port, ...inUrl } = parseTarget(target);
+  const { host, port, isSecure, ...inUrl } = parseTarget(target);
+  const tls = isSecure ? options.tls ?? {} : undefined;
   const declared: Declared = { ...inUrl, ...options.declared };
   const cases = selectCases(SERVER_CASES, only, levels);
   // What is asked for by its name is not to be left out for it waits.
@@ -133,7 +137,7 @@ export async function audit(target: string, options: AuditOptions = {}): Promise
   for (level of levels) {
     found.push(
       ...await auditLevels({
-        dial: () => dialTcp({ host, port }),
+        dial: () => dial({ host, port }, tls),
         levels: [level],
         cases,
         timing: waits,

@@ -11,7 +11,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { reasonName } from "../codec/reason_code.ts";
 import { viewOf } from "../codec/publish_view.ts";
 import { type BufferPool, Outbox } from "../engine/outbox.ts";
-import { dialTcp } from "../runtime/dial.ts";
+import { dial } from "../runtime/dial.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { putStamp } from "./stamp.ts";
 import type { Target } from "./target.ts";
@@ -120,7 +120,7 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
 
   /** Connects; resolves with CONNACK, rejects if there is none or it says no. */
   static async open(context: ClientContext, options: ClientOptions): Promise<LoadClient> {
-    const client = new LoadClient(context, await dial(context.target), options);
+    const client = new LoadClient(context, await reach(context.target), options);
     client.#transport.start(client);
     try {
       await client.#connect(connectBytes(context, options));
@@ -331,9 +331,9 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
   }
 }
 
-async function dial({ host, port, url }: Target): Promise<Transport> {
+async function reach({ host, port, tls, url }: Target): Promise<Transport> {
   try {
-    return await dialTcp({ host, port });
+    return await dial({ host, port }, tls);
   } catch (error) {
     throw new ClientError(`${url} cannot be reached: ${(error as Error).message.split("\n")[0]}`);
   }

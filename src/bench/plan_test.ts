@@ -79,8 +79,15 @@ describe("parseTarget()", () => {
     assertEquals(parseTarget("mqtt://localhost:443").port, 443);
   });
 
+  test("reads what is to be called by TLS, and whom to trust there", () => {
+    const url = "mqtts://localhost:8883";
+    assertEquals(parseTarget("mqtts://localhost"), { host: "localhost", port: 8883, tls: {}, url });
+    assertEquals(parseTarget(url, { insecure: true }).tls, { insecure: true });
+    assertEquals(parseTarget("mqtt://localhost", { insecure: true }).tls, undefined);
+  });
+
   test("refuses what is no target", () => {
-    for (const text of ["localhost", "mqtts://h", "mqtt://", "mqtt://h/x", "mqtt://h:x", "mqtt://%zz@h"]) {
+    for (const text of ["localhost", "ws://h", "mqtt://", "mqtt://h/x", "mqtt://h:x", "mqtt://%zz@h"]) {
       assertThrows(() => parseTarget(text), BenchCallError);
     }
   });

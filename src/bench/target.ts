@@ -4,12 +4,16 @@
  * @module
  */
 
+import type { TlsClientOptions } from "../runtime/dial.ts";
+
 /** A Server, and as whom to come. */
 export interface Target {
   readonly host: string;
   readonly port: number;
   readonly username?: string;
   readonly password?: string;
+  /** Whom to trust; TLS if it is there. */
+  readonly tls?: TlsClientOptions;
   /** Without the password, for reports. */
   readonly url: string;
 }
@@ -23,13 +27,14 @@ export class BenchCallError extends Error {
 }
 
 /**
- * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`.
+ * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, where `tls` says whom to trust; default the system's.
  * @throws {BenchCallError}
  */
-export function parseTarget(text: string): Target {
+export function parseTarget(text: string, tls: TlsClientOptions = {}): Target {
   const wrong = (): BenchCallError =>
-    new BenchCallError(`${JSON.stringify(text)} is no target: write mqtt://[USER[:PASSWORD]@]HOST[:PORT]`);
-  if (!/^mqtt:\/\//i.test(text)) throw wrong();
+    new BenchCallError(`${JSON.stringify(text)} is no target: write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]`);
+  if (!/^mqtts?:\/\//i.test(text)) throw wrong();
+  const isSecure = /^mqtts:/i.test(text);
   let url: URL;
   let username: string;
   let password: string;
@@ -42,13 +47,14 @@ export function parseTarget(text: string): Target {
     throw wrong();
   }
   if (url.hostname === "" || url.search !== "" || url.hash !== "" || url.pathname !== "/") throw wrong();
-  const port = url.port !== "" ? Number(url.port) : /:443\/?$/.test(text) ? 443 : 1883;
+  const port = url.port !== "" ? Number(url.port) : /:443\/?$/.test(text) ? 443 : isSecure ? 8883 : 1883;
   const user = url.username === "" ? "" : `${url.username}@`;
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port,
     ...username !== "" && { username },
     ...password !== "" && { password },
-    url: `mqtt://${user}${url.hostname}:${port}`,
+    ...isSecure && { tls },
+    url: `${isSecure ? "mqtts" : "mqtt"}://${user}${url.hostname}:${port}`,
   };
 }

@@ -6,8 +6,10 @@
 import process from "node:process";
 import { type AuditCall, auditCommand, type Terminal } from "../../conformance/main.ts";
 import { AuditCallError, DEFAULT_AT_ONCE, DEFAULT_PATIENCE_MS } from "../../conformance/mod.ts";
+import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, type Flags, flagsHelp, type OptionGroup, readFlags } from "./flags.ts";
+import { CallError, type Flags, flagsHelp, type OptionGroup, readFlags, type Said } from "./flags.ts";
+import { TRUST_OPTIONS, trustOf } from "./trust.ts";
 
 const PREFIX = "PLUMB_AUDIT_";
 
@@ -66,6 +68,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
       },
     ],
   },
+  TRUST_OPTIONS,
   {
     title: "How",
     rows: [
@@ -128,20 +131,20 @@ const FLAGS: Flags = {
  * @throws {CallError} when the call is wrong.
  */
 export async function auditMain(args: readonly string[], environment: Environment): Promise<number> {
-  const { given, positionals } = readFlags(args, environment, FLAGS);
+  const said = readFlags(args, environment, FLAGS);
   const terminal = terminalOf(environment);
-  if (given.get("help")?.[0] === "true") {
+  if (said.given.get("help")?.[0] === "true") {
     await terminal.out(auditHelp());
     return 0;
   }
   try {
-    return await auditCommand(callOf(given, positionals), terminal);
+    return await auditCommand(callOf(said, await trustOf(said, said.positionals)), terminal);
   } catch (error) {
     throw error instanceof AuditCallError ? new CallError(error.message) : error;
   }
 }
 
-function callOf(given: ReadonlyMap<string, readonly string[]>, positionals: readonly string[]): AuditCall {
+function callOf({ given, positionals }: Said, tls: TlsClientOptions): AuditCall {
   const one = (name: string) => given.get(name)?.at(-1);
   const is = (name: string) => one(name) === "true";
   const level = one("level");
@@ -156,6 +159,7 @@ function callOf(given: ReadonlyMap<string, readonly string[]>, positionals: read
     diff: is("diff"),
     profile: one("profile"),
     product: one("product"),
+    tls,
     patienceMs: Number(one("patience") ?? DEFAULT_PATIENCE_MS),
     client: is("client"),
     chosen: {
@@ -196,8 +200,8 @@ async function say(stream: Writable, text: string): Promise<void> {
 /** The help of `plumb audit`. */
 export function auditHelp(): string {
   return [
-    "plumb audit [flags] mqtt://[USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, statement by statement",
-    "plumb audit --client --exec COMMAND [flags]                the same with a Client",
+    "plumb audit [flags] mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, by statement",
+    "plumb audit --client --exec COMMAND [flags]                   the same with a Client",
     ...flagsHelp(AUDIT_OPTIONS),
     "Every flag has an environment variable: --at-once is PLUMB_AUDIT_AT_ONCE. The command line wins.",
     "Exit status: 0 all well, 1 something is against the standard or could not be audited, 2 the call was wrong.",

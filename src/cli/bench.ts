@@ -19,10 +19,12 @@ import { svgReport } from "../bench/svg.ts";
 import { plotText, progressLine, SIDES, tableText } from "../bench/table.ts";
 import { BenchCallError, DEFAULT_TARGET, parseTarget } from "../bench/target.ts";
 import { usageOf } from "../bench/usage.ts";
+import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
 import { connectionsRoom } from "./open_files.ts";
 import { WorkError } from "./serve.ts";
+import { TRUST_OPTIONS, trustOf } from "./trust.ts";
 import { VERSION } from "./version.ts";
 
 const PREFIX = "PLUMB_BENCH_";
@@ -87,6 +89,7 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
       { name: "warmup", kind: "text", value: "N", default: "1", about: "seconds before them" },
     ],
   },
+  TRUST_OPTIONS,
   {
     title: "How it is done and told",
     rows: [
@@ -129,13 +132,15 @@ interface BenchCall {
  * @throws {CallError} when the call is wrong, {WorkError} when a broker cannot be reached.
  */
 export async function benchMain(args: readonly string[], environment: Environment): Promise<number> {
-  const { given, positionals } = readFlags(args, environment, FLAGS);
+  const said = readFlags(args, environment, FLAGS);
+  const { given, positionals } = said;
   const is = (name: string) => given.get(name)?.at(-1) === "true";
   if (is("help")) {
     await say(process.stdout, benchHelp());
     return 0;
   }
-  const call = callOf(given, positionals);
+  const urls = [positionals[0] ?? DEFAULT_TARGET, ...given.get("vs")?.slice(-1) ?? []];
+  const call = callOf(given, urls, await trustOf(said, urls));
   const files = given.get("report") ?? [];
   for (const file of files) checkReportFile(file);
   await reach(call);
@@ -152,15 +157,18 @@ export async function benchMain(args: readonly string[], environment: Environmen
   return isWell(report) ? 0 : 1;
 }
 
-function callOf(given: ReadonlyMap<string, readonly string[]>, [url]: readonly string[]): BenchCall {
+function callOf(
+  given: ReadonlyMap<string, readonly string[]>,
+  [url, vs]: readonly string[],
+  tls: TlsClientOptions,
+): BenchCall {
   const one = (name: string) => given.get(name)?.at(-1);
   const number = (name: string) => one(name) === undefined ? undefined : Number(one(name));
-  const vs = one("vs");
   if (vs === undefined && one("vs-pid") !== undefined) throw new CallError("--vs-pid goes with --vs");
   try {
     const plans = plansOf(given.get("scenario") ?? [], wishesOf(given));
-    const sides = [sideOf(url ?? DEFAULT_TARGET, "pid", number("pid"))];
-    if (vs !== undefined) sides.push(sideOf(vs, "vs-pid", number("vs-pid")));
+    const sides = [sideOf(url!, tls, "pid", number("pid"))];
+    if (vs !== undefined) sides.push(sideOf(vs, tls, "vs-pid", number("vs-pid")));
     checkRoom(plans);
     return {
       plans,
@@ -193,8 +201,8 @@ function wishesOf(given: ReadonlyMap<string, readonly string[]>): Wishes {
   return Object.fromEntries(said);
 }
 
-function sideOf(url: string, flag: string, pid: number | undefined): Side {
-  const target = parseTarget(url);
+function sideOf(url: string, tls: TlsClientOptions, flag: string, pid: number | undefined): Side {
+  const target = parseTarget(url, tls);
   if (pid === undefined) return { target };
   if (usageOf(pid) === undefined) {
     throw new CallError(`--${flag} ${pid}: there is no such process, or no /proc to look into`);
@@ -303,7 +311,7 @@ async function say(stream: Writable, text: string): Promise<void> {
 export function benchHelp(): string {
   const scenarios = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}  ${about}`);
   return [
-    "plumb bench [flags] [mqtt://[USER[:PASSWORD]@]HOST[:PORT]]   measures a broker; default " +
+    "plumb bench [flags] [mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]]   measures a broker; default " +
     DEFAULT_TARGET,
     ...flagsHelp(BENCH_OPTIONS),
     ["Scenarios:", ...scenarios].join("\n"),

@@ -3,11 +3,10 @@
  * Knows files and what to say of them; refuses to know X.509 and sockets.
  * @module
  */
-import { readFileSync } from "node:fs";
-import type { TlsServerOptions } from "../runtime/tls_options.ts";
-import { CertificateError } from "../runtime/tls_options.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls_options.ts";
 import { CallError, type Settings } from "./options.ts";
 import type { Log } from "./log.ts";
+import { readText } from "./trust.ts";
 
 /** The flag of each text. */
 const FLAGS = { cert: "--tls-cert", key: "--tls-key" } as const;
@@ -34,7 +33,7 @@ export async function tlsOf(
     throw new CallError(`--listen ${url} needs ${missing.join(" and ")}, in PEM`);
   }
   const files = { cert: tlsCert, key: tlsKey };
-  const tls = { cert: read("cert", tlsCert), key: read("key", tlsKey) };
+  const tls = { cert: readText(FLAGS.cert, tlsCert), key: readText(FLAGS.key, tlsKey) };
   const { checkCertificate } = await import("../runtime/certificate.ts");
   try {
     const { from, until } = checkCertificate(tls);
@@ -44,25 +43,10 @@ export async function tlsOf(
     return tls;
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
-    throw new CallError(`${FLAGS[error.of]} ${files[error.of]} ${error.what}`);
+    const of = error.of === "key" ? "key" : "cert";
+    throw new CallError(`${FLAGS[of]} ${files[of]} ${error.what}`);
   }
 }
-
-function read(of: keyof TlsServerOptions, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const { code, message } = error as { readonly code?: string; readonly message: string };
-    const why = REASONS[code ?? ""] ?? message.split("\n")[0];
-    throw new CallError(`${FLAGS[of]} ${file}: ${why}`);
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "no permission to read it",
-  EISDIR: "that is a directory",
-};
 
 function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);

@@ -20,7 +20,7 @@ export interface Validity {
  * @throws {CertificateError}
  */
 export function checkCertificate({ cert, key }: TlsServerOptions): Validity {
-  const [own, ...others] = certificatesOf(cert);
+  const [own, ...others] = certificatesOf("cert", cert);
   const secret = keyOf(key);
   if (!own!.checkPrivateKey(secret)) {
     if (others.some((other) => other.checkPrivateKey(secret))) {
@@ -36,19 +36,27 @@ export function checkCertificate({ cert, key }: TlsServerOptions): Validity {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
+/**
+ * Whether this is a text of certificates to trust.
+ * @throws {CertificateError}
+ */
+export function checkAuthorities(ca: string): void {
+  certificatesOf("ca", ca);
+}
+
 /** One or more. */
-function certificatesOf(text: string): X509Certificate[] {
+function certificatesOf(of: "cert" | "ca", text: string): X509Certificate[] {
   const blocks = text.match(CERTIFICATE);
   if (blocks === null) {
     const what = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) ? "holds a private key and " : "holds ";
-    throw new CertificateError("cert", `${what}no certificate: PEM text begins -----BEGIN CERTIFICATE-----`);
+    throw new CertificateError(of, `${what}no certificate: PEM text begins -----BEGIN CERTIFICATE-----`);
   }
   return blocks.map((block, i) => {
     try {
       return new crypto.X509Certificate(block);
     } catch {
       throw new CertificateError(
-        "cert",
+        of,
         `holds a certificate that cannot be read, number ${i + 1} of ${blocks.length}`,
       );
     }

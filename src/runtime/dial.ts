@@ -1,10 +1,13 @@
 /**
- * Opens TCP connections with the adapter of the runtime it runs on.
+ * Opens connections over TCP and TLS with the adapter of the runtime it runs on.
  * Knows how to reach a host; refuses to know what the bytes mean.
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
 import { tcpAdapter } from "./listen.ts";
+import type { TlsClientOptions } from "./tls_options.ts";
+
+export type { TlsClientOptions };
 
 /** Whom to call. */
 export interface DialOptions {
@@ -16,4 +19,11 @@ export interface DialOptions {
 export async function dialTcp(options: DialOptions): Promise<Transport> {
   const adapter = await tcpAdapter();
   return await adapter.dialTcp(options);
+}
+
+/** Connects by TLS where `tls` says whom to trust, else by TCP; rejects with the system's error, or with why the peer is not trusted. */
+export async function dial({ host, port }: DialOptions, tls?: TlsClientOptions): Promise<Transport> {
+  if (tls === undefined) return await dialTcp({ host, port });
+  const { dialTls } = await import("./tls.ts");
+  return await dialTls({ host, port }, tls);
 }

@@ -20,17 +20,17 @@ export interface TlsClientOptions {
   readonly insecure?: boolean;
 }
 
-/** Something that no TLS listener can use. Its message is one line, for the owner. */
+/** Something that TLS cannot use. Its message is one line, for the owner. */
 export class CertificateError extends Error {
   /** As it stands in logs. */
   override readonly name = "CertificateError";
-  /** Which of the two texts it is about. */
-  readonly of: keyof TlsServerOptions;
+  /** Which of the texts it is about. */
+  readonly of: keyof TlsServerOptions | "ca";
   /** The message without the name of the text, for those who know it by another one. */
   readonly what: string;
 
   /** `what` begins with a verb: "holds no certificate". */
-  constructor(of: keyof TlsServerOptions, what: string) {
+  constructor(of: keyof TlsServerOptions | "ca", what: string) {
     super(`tls.${of} ${what}`);
     this.of = of;
     this.what = what;

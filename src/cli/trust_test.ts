@@ -1,0 +1,109 @@
+/**
+ * Whom a command trusts, and the commands that call a Server by TLS.
+ * @module
+ */
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { serve } from "../runtime/serve.ts";
+import { CA, CERT, KEY } from "../testing/tls.ts";
+import { CallError, readFlags } from "./flags.ts";
+import { TRUST_OPTIONS, trustOf } from "./trust.ts";
+
+const patient = { timeout: 60_000 };
+const folder = mkdtempSync(join(tmpdir(), "plumb-trust-"));
+after(() => rmSync(folder, { recursive: true }));
+const ca = join(folder, "ca.pem");
+writeFileSync(ca, CA);
+const key = join(folder, "key.pem");
+writeFileSync(key, KEY);
+
+function said(...args: string[]) {
+  return readFlags(args, () => undefined, { rows: TRUST_OPTIONS.rows, help: "-h" });
+}
+
+describe("trustOf()", () => {
+  const urls = ["mqtt://a", "mqtts://b"];
+
+  test("takes the system's certificates, those of a file, or none", async () => {
+    assertEquals(await trustOf(said(), ["mqtt://a"]), {});
+    assertEquals(await trustOf(said("--ca", ca), urls), { ca: CA });
+    assertEquals(await trustOf(said("--cafile", ca), urls), { ca: CA });
+    assertEquals(await trustOf(said("--insecure"), urls), { insecure: true });
+  });
+
+  const refusals: readonly (readonly [args: string[], urls: string[], message: string])[] = [
+    [["--ca", ca], ["mqtt://a"], "--ca goes with mqtts://HOST:PORT"],
+    [["--insecure"], [], "--insecure goes with mqtts://HOST:PORT"],
+    [["--ca", ca, "--insecure"], urls, "--ca and --insecure exclude each other"],
+    [["--ca", `${ca}.not`], urls, `--ca ${ca}.not: there is no such file`],
+    [["--ca", folder], urls, `--ca ${folder}: that is a directory`],
+    [
+      ["--ca", key],
+      urls,
+      `--ca ${key} holds a private key and no certificate: PEM text begins -----BEGIN CERTIFICATE-----`,
+    ],
+  ];
+  for (const [args, urls, message] of refusals) {
+    test(`refuses in one line: ${message.replaceAll(folder, "")}`, async () => {
+      assertEquals((await assertRejects(() => trustOf(said(...args), urls), CallError)).message, message);
+    });
+  }
+});
+
+const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+
+function plumb(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+  const before = "Deno" in globalThis ? ["run", "-A", "--no-check", main] : [main];
+  const child = spawn(process.execPath, [...before, ...args]);
+  const words = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => words.out += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => words.err += text);
+  return new Promise((resolve) => child.on("close", (status) => resolve({ status, ...words })));
+}
+
+async function onStage(body: (url: string) => Promise<void>): Promise<void> {
+  const server = await serve({ listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY } });
+  try {
+    await body(server.addresses[0]!);
+  } finally {
+    await server.close();
+  }
+}
+
+describe("by TLS", () => {
+  test("plumb audit finds a Server as good as without", patient, () =>
+    onStage(async (url) => {
+      const { status, out, err } = await plumb("audit", url, "--ca", ca, "--only", "3.12", "--only", "4.13");
+      assertEquals([status, err], [0, ""]);
+      assertMatch(out, /^Cases +\d+/m);
+    }));
+
+  test("plumb bench measures a Server, and loses nothing", patient, () =>
+    onStage(async (url) => {
+      const tiny = ["--scenario", "pairs", "--publishers", "2", "--messages", "2000", "--threads", "2"];
+      for (const trust of [["--ca", ca], ["--insecure"]]) {
+        const { status, out, err } = await plumb("bench", url, ...trust, ...tiny);
+        assertEquals([status, err], [0, ""]);
+        assertMatch(out, /Nothing lost, nothing out of order\.\n$/);
+      }
+    }));
+
+  test(
+    "neither goes to a Server that is not trusted, and both say why",
+    patient,
+    () =>
+      onStage(async (url) => {
+        for (const [command, expected] of [["audit", 2], ["bench", 1]] as const) {
+          const { status, out, err } = await plumb(command, url);
+          assertEquals([status, out], [expected, ""]);
+          assertMatch(err, /^plumb: mqtts:\/\/127\.0\.0\.1:\d+:? .*(certificate|issuer|verify).*\n$/i);
+        }
+      }),
+  );
+});
