@@ -3,33 +3,17 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { serve } from "../runtime/serve.ts";
+import { type Outcome, plumb } from "../testing/plumb_process.ts";
 import { AUDIT_OPTIONS, auditHelp } from "./audit.ts";
 
 const patient = { timeout: 60_000 };
-const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 
-interface Outcome {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function plumb(...args: string[]): Promise<Outcome> {
-  const before = "Deno" in globalThis ? ["run", "-A", "--no-check", main] : [main];
-  const child = spawn(process.execPath, [...before, "audit", ...args]);
-  const said = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
-  child.stderr.setEncoding("utf8").on("data", (text: string) => said.err += text);
-  return new Promise((resolve) => child.on("close", (status) => resolve({ status, ...said })));
-}
+const audit = (...args: string[]) => plumb(["audit", ...args]);
 
 /** A broker of ours and a folder, for one test. */
 async function onStage(body: (url: string, folder: string) => Promise<void>): Promise<void> {
@@ -52,7 +36,7 @@ async function onStage(body: (url: string, folder: string) => Promise<void>): Pr
 describe("plumb audit", () => {
   test("prints a table and ends with 0 when all is well", patient, () =>
     onStage(async (url) => {
-      const { status, out, err } = await plumb(url, "--only", "3.12", "--only", "MQTT-3.3.1-4");
+      const { status, out, err } = await audit(url, "--only", "3.12", "--only", "MQTT-3.3.1-4");
       assertEquals([status, err], [0, ""]);
       assertMatch(out, /MQTT 5\.0/);
       assertMatch(out, /MQTT 3\.1\.1/);
@@ -64,7 +48,7 @@ describe("plumb audit", () => {
     onStage(async (url, folder) => {
       const files = ["a.html", "a.json", "a.md", "a.xml", "a.svg"].map((name) => join(folder, name));
       const reports = files.flatMap((file) => ["--report", file]);
-      const { status } = await plumb(url, "--level", "5", "--only", "3.12", "--product", "ours", ...reports);
+      const { status } = await audit(url, "--level", "5", "--only", "3.12", "--product", "ours", ...reports);
       assertEquals(status, 0);
       const [html, json, markdown, junit, svg] = files.map((file) => readFileSync(file, "utf8"));
       assertMatch(html!, /^<!doctype html>/);
@@ -73,14 +57,14 @@ describe("plumb audit", () => {
       assertMatch(markdown!, /^# MQTT audit of ours/);
       assertMatch(junit!, /^<\?xml/);
       assertMatch(svg!, /^<svg/);
-      const same = await plumb("--diff", files[1]!, files[1]!);
+      const same = await audit("--diff", files[1]!, files[1]!);
       assertEquals(same.status, 0);
       assertMatch(same.out, /0 changed, 0 new, 0 gone/);
     }));
 
   test("writes JSON on stdout", patient, () =>
     onStage(async (url) => {
-      const { status, out } = await plumb(url, "--json", "--level=4", "--only=3.12/answered");
+      const { status, out } = await audit(url, "--json", "--level=4", "--only=3.12/answered");
       assertEquals(status, 0);
       const report = JSON.parse(out);
       assertEquals(report.levels[0].cases.map((one: { id: string }) => one.id), ["3.12/answered"]);
@@ -90,25 +74,25 @@ describe("plumb audit", () => {
     onStage(async (url, folder) => {
       const only = ["--only", "3.1.4/bad-credentials", "--level", "5", "--json"];
       const verdict = ({ out }: Outcome) => JSON.parse(out).levels[0].cases[0].verdict;
-      assertEquals(verdict(await plumb(url, ...only)), "unsupported");
+      assertEquals(verdict(await audit(url, ...only)), "unsupported");
       const named = url.replace("//", "//u:p%40ss@");
-      assertEquals(verdict(await plumb(named, ...only)), "pass");
+      assertEquals(verdict(await audit(named, ...only)), "pass");
       const file = join(folder, "target.toml");
       writeFileSync(file, `username = "u"\npassword = "p@ss"\n`);
-      const { status, out } = await plumb(url, "--profile", file, ...only);
+      const { status, out } = await audit(url, "--profile", file, ...only);
       assertEquals([status, verdict({ status, out, err: "" })], [0, "pass"]);
       assert(!out.includes("p@ss") && !out.includes("7040737373"));
-      const wrong = await plumb(url.replace("//", "//u:x@"), ...only);
+      const wrong = await audit(url.replace("//", "//u:x@"), ...only);
       assertEquals(wrong.status, 2);
       assertMatch(wrong.err, /^plumb: mqtt:\/\/u@127.*refuses a CONNECT of level 5 with 0x86.*\n$/);
     }));
 
   test("counts what it covers", patient, async () => {
-    const { status, out } = await plumb("--list");
+    const { status, out } = await audit("--list");
     assertEquals(status, 0);
     assertMatch(out, /MQTT 5\.0\n +251 {2}statements/);
     assertMatch(out, /MQTT 3\.1\.1\n +141 {2}statements/);
-    const [five] = JSON.parse((await plumb("--list", "--json", "--level", "5")).out);
+    const [five] = JSON.parse((await audit("--list", "--json", "--level", "5")).out);
     assert(five.covered > 200);
   });
 });
@@ -143,7 +127,7 @@ describe("plumb audit refuses with one line and status 2", () => {
   ];
   for (const [what, args, line] of wrong) {
     test(what, patient, async () => {
-      const { status, out, err } = await plumb(...args);
+      const { status, out, err } = await audit(...args);
       assertEquals([status, out], [2, ""]);
       assertMatch(err, /^plumb: [^\n]+\n$/);
       assertMatch(err, line);
@@ -154,13 +138,13 @@ describe("plumb audit refuses with one line and status 2", () => {
     onStage(async (url, folder) => {
       const file = join(folder, "a.toml");
       writeFileSync(file, "user = 1\n");
-      const { status, err } = await plumb(url, "--profile", file);
+      const { status, err } = await audit(url, "--profile", file);
       assertEquals(status, 2);
       assertMatch(err, /a\.toml: unknown key "user"; the keys are product, username/);
       writeFileSync(file, "username = 1\n");
-      assertMatch((await plumb(url, "--profile", file)).err, /username takes a text/);
+      assertMatch((await audit(url, "--profile", file)).err, /username takes a text/);
       writeFileSync(file, "username =\n");
-      assertMatch((await plumb(url, "--profile", file)).err, /it is not TOML/);
+      assertMatch((await audit(url, "--profile", file)).err, /it is not TOML/);
     }));
 });
 

@@ -3,37 +3,21 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { SCENARIOS } from "../bench/scenario.ts";
 import { serve } from "../runtime/serve.ts";
+import { plumb } from "../testing/plumb_process.ts";
 import { BENCH_OPTIONS, benchHelp, benchMain } from "./bench.ts";
 import { CallError } from "./flags.ts";
 import { WorkError } from "./serve.ts";
 
 const patient = { timeout: 60_000 };
-const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 const nothing = () => undefined;
 
-interface Outcome {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function plumb(...args: string[]): Promise<Outcome> {
-  const before = "Deno" in globalThis ? ["run", "-A", "--no-check", main] : [main];
-  const child = spawn(process.execPath, [...before, "bench", ...args]);
-  const said = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
-  child.stderr.setEncoding("utf8").on("data", (text: string) => said.err += text);
-  return new Promise((resolve) => child.on("close", (status) => resolve({ status, ...said })));
-}
+const bench = (...args: string[]) => plumb(["bench", ...args]);
 
 /** A broker of ours and a folder, for one test. */
 async function onStage(body: (url: string, folder: string) => Promise<void>): Promise<void> {
@@ -55,7 +39,7 @@ const TINY = ["--publishers", "2", "--messages", "50"];
 describe("plumb bench", () => {
   test("prints a table and ends with 0 when all is well", patient, () =>
     onStage(async (url) => {
-      const { status, out, err } = await plumb(url, "--scenario", "pairs", "--scenario", "fanin", ...TINY);
+      const { status, out, err } = await bench(url, "--scenario", "pairs", "--scenario", "fanin", ...TINY);
       assertEquals([status, err], [0, ""]);
       assertMatch(out, /^pairs +0 +2 > 2 +[\d,]+ .*\nfanin +0 +2 > 1 /m);
       assertMatch(out, /Nothing lost, nothing out of order\.\n$/);
@@ -67,7 +51,7 @@ describe("plumb bench", () => {
       const files = ["a.json", "a.svg"].map((name) => join(folder, name));
       const reports = files.flatMap((file) => ["--report", file]);
       const against = ["--vs", url, "--rounds", "2", "--threads", "2", "--plot"];
-      const { status, out } = await plumb(url, "--scenario", "pairs", ...TINY, ...against, ...reports);
+      const { status, out } = await bench(url, "--scenario", "pairs", ...TINY, ...against, ...reports);
       assertEquals(status, 0);
       assertMatch(out, /^ +A\/B +\d/m);
       assertMatch(out, /^latency of pairs QoS 0$/m);
@@ -79,7 +63,7 @@ describe("plumb bench", () => {
 
   test("prints JSON, and ends with 1 when a run failed", patient, () =>
     onStage(async (url) => {
-      const { status, out } = await plumb(
+      const { status, out } = await bench(
         url,
         "--scenario",
         "suite-shared",

@@ -4,7 +4,6 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
-import { type ChildProcess, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -17,31 +16,11 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { plumb, startPlumb } from "../testing/plumb_process.ts";
 import { contentsOf, fill, inDirectory, overwrite, PAGE_BYTES, tamper } from "../testing/store_files.ts";
 import { STORE_COMMANDS, storeHelp } from "./store.ts";
 
 const patient = { timeout: 30_000 };
-const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const before = "Deno" in globalThis ? ["run", "-A", "--no-check", main] : [main];
-  return spawn(process.execPath, [...before, ...args], { env: { ...process.env, ...env }, stdio: "pipe" });
-}
-
-function plumb(args: readonly string[], env?: Record<string, string>): Promise<Outcome> {
-  const child = start(args, env);
-  const said = { out: "", err: "" };
-  child.stdout!.setEncoding("utf8").on("data", (text: string) => said.out += text);
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => said.err += text);
-  return new Promise((resolve) => child.on("close", (status) => resolve({ status, ...said })));
-}
 
 /** A broker on a data directory; its log at the end. */
 async function broker(
@@ -49,7 +28,7 @@ async function broker(
   body: (url: string) => Promise<void>,
   args: readonly string[] = [],
 ): Promise<string> {
-  const child = start(["--data", directory, "--listen", "mqtt://127.0.0.1:0", ...args]);
+  const child = startPlumb(["--data", directory, "--listen", "mqtt://127.0.0.1:0", ...args]);
   let log = "";
   const over = new Promise((resolve) => child.on("close", resolve));
   const url = await new Promise<string>((resolve, reject) => {
