@@ -69,16 +69,13 @@ export async function startOnPort(commandOf: (port: number) => readonly string[]
 export async function startMosquitto(before: readonly string[] = []): Promise<RunningPeer> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-mosquitto-"));
   const file = join(folder, "mosquitto.conf");
-  const forget = () => rmSync(folder, { recursive: true });
   try {
-    const peer = await startOnPort((port) => {
+    return await startOnPort((port) => {
       writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n`);
       return [...before, "mosquitto", "-c", file];
     });
-    return { ...peer, stop: () => peer.stop().finally(forget) };
-  } catch (error) {
-    forget();
-    throw error;
+  } finally { // it has been read
+    rmSync(folder, { recursive: true });
   }
 }
 

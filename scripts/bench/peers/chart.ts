@@ -11,7 +11,9 @@ const WIDTH = 860;
 const NAMES = 230;
 const GAP = 40;
 const PLOT = (WIDTH - NAMES - 2 * GAP) / 2;
-const LINE = 40;
+const LINE = 48;
+/** Above and below the marks of a row. */
+const MARGIN = 5;
 const TOP = 84;
 /** Of a mark, from its middle. */
 const MARK = 5;
@@ -51,7 +53,7 @@ export function chartOf(rows: readonly Row[], date: string): string {
   const shown = rows.filter(({ scenario: { kind }, summaries }) =>
     (kind === "messages" || kind === "connections") && summaries.some(({ perSecond }) => perSecond)
   );
-  const height = TOP + shown.length * LINE + 48;
+  const height = TOP + shown.length * LINE + 28;
   const title = `What brokers deliver on one core, ${date.slice(0, 10)}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}">
 <title>${title}</title>
@@ -93,7 +95,7 @@ function plotted(panel: Panel, rows: readonly Row[]): string[] {
       summaries.flatMap((summary, i) => {
         const spread = panel.of(summary);
         if (spread === undefined) return [];
-        const y = TOP + row * LINE + LINE * (i + 0.5) / summaries.length;
+        const y = TOP + row * LINE + MARGIN + (LINE - 2 * MARGIN) * (i + 0.5) / summaries.length;
         const range = `<path class="range b${i}" d="M${x(spread.least)} ${y}H${x(spread.most)}"/>`;
         const isHollow = panel === PANELS[0] && summary.isAtLeast;
         return [range, `<g transform="translate(${x(spread.median)},${y})">${mark(i, isHollow)}</g>`];

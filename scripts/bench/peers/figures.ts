@@ -49,7 +49,9 @@ export interface Summary {
   readonly overdue: number;
   /** Of its core, what it had; absent where the system does not tell. */
   readonly brokerBusy?: Spread;
-  /** The broker had time to spare, since it waited for the load: it can do more than `perSecond`. */
+  /** What the load wanted of its core. */
+  readonly loadBusy?: Spread;
+  /** The broker had time to spare, since it waited for the load or for its core: it can do more than `perSecond`. */
   readonly isAtLeast: boolean;
   readonly failures: readonly string[];
   readonly runs: readonly (Run | Failed)[];
@@ -94,8 +96,10 @@ export function summaryOf(
     run === undefined || !isRun(run) ? NaN : FIGURES[kind](run) ?? NaN;
   const ratio = spreadOf(runs.map((run, i) => figure(run) / figure(first?.[i])).filter(Number.isFinite));
   const brokerBusy = spread((run) => run.brokerBusy);
+  const loadBusy = spread((run) => run.loadBusy);
   const all = {
     brokerBusy,
+    loadBusy,
     perSecond: spread((run) => run.perSecond),
     ratio,
     cpuUs: spread((run) => run.cpuUs),
@@ -107,9 +111,7 @@ export function summaryOf(
     broker,
     ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
     overdue: done.reduce((sum, run) => sum + run.overdue, 0),
-    isAtLeast: brokerBusy === undefined
-      ? (spread((run) => run.loadBusy)?.median ?? 0) > BUSY_MAX
-      : brokerBusy.median <= BUSY_MAX,
+    isAtLeast: brokerBusy === undefined ? (loadBusy?.median ?? 0) > BUSY_MAX : brokerBusy.median <= BUSY_MAX,
     failures: [...new Set(runs.filter((run) => !isRun(run)).map((run) => (run as Failed).failed))],
     runs,
   };

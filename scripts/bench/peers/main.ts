@@ -164,9 +164,9 @@ async function main(): Promise<number> {
     runtime,
     progress: watch(),
   };
-  if (loadavg()[0]! > QUIET_LOAD) {
-    console.log(`The machine is busy (load average ${loadavg()[0]!.toFixed(1)}): figures will be too low.`);
-  }
+  const busy = loadavg()[0]!;
+  const isBusy = busy > QUIET_LOAD;
+  if (isBusy) console.log(`The machine is busy (load average ${busy.toFixed(1)}): figures will be too low.`);
   const runs = scenarios.length * rounds * comparison.brokers.length;
   const minutes = runs * (seconds + WARMUP + AROUND_SECONDS) / 60;
   console.log(`${runs} runs, about ${Math.max(1, Math.round(minutes))} minutes`);
@@ -177,6 +177,7 @@ async function main(): Promise<number> {
     machine: machineText(),
     load: plumbOn(runtime).version()!.replace(/^.*, /, ""),
     areApart: cores.areApart,
+    ...isBusy && { busy },
     brokers: versions.filter(({ version }) => version !== undefined).map(({ broker, version }) => ({
       name: broker.name,
       version: version!,

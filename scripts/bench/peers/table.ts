@@ -26,6 +26,8 @@ export interface About {
   readonly areApart: boolean;
   /** Those that were measured, with their versions; the others are compared with the first. */
   readonly brokers: readonly { readonly name: string; readonly version: string; readonly level: 4 | 5 }[];
+  /** The load average before it began, if that was too high. */
+  readonly busy?: number;
   /** Those that are not there. */
   readonly missing: readonly string[];
 }
@@ -80,12 +82,14 @@ const CELLS: Readonly<Record<Row["scenario"]["kind"], (summary: Summary, isFirst
 };
 
 function perSecondCell(
-  { perSecond, ratio, cpuUs, brokerBusy, isAtLeast }: Summary,
+  { perSecond, ratio, cpuUs, brokerBusy, loadBusy, isAtLeast }: Summary,
   isFirst: boolean,
   more: string,
 ): string {
   if (perSecond === undefined) return NONE;
-  const share = isAtLeast && brokerBusy ? ` (${Math.round(brokerBusy.median * 100)} % of its core)` : "";
+  const share = isAtLeast && brokerBusy && loadBusy
+    ? ` (core ${percent(brokerBusy)}, load's ${percent(loadBusy)})`
+    : "";
   return listed([
     `**${isAtLeast ? "≥ " : ""}${rounded(perSecond.median)}/s**${more}`,
     isFirst || ratio === undefined ? "" : ratioText(ratio),
@@ -99,6 +103,10 @@ function listed(parts: readonly string[]): string {
 
 function cpuText(cpuUs: Spread | undefined): string {
   return cpuUs === undefined ? "" : `CPU ${twoDigits(cpuUs.median)} µs`;
+}
+
+function percent({ median }: Spread): string {
+  return `${Math.round(Math.min(1, median) * 100)} %`;
 }
 
 /** `4.8× (4.2–5.1)`. */
@@ -115,7 +123,7 @@ export function rounded(value: number): string {
   return whole(Number(value.toPrecision(3)));
 }
 
-function howText({ date, rounds, seconds, machine, load, areApart, brokers, missing }: About): string {
+function howText({ date, rounds, seconds, machine, load, areApart, busy, brokers, missing }: About): string {
   const [first] = brokers;
   const others = brokers.filter(({ level }) => level < 5).map(({ name }) => name);
   const sentences = [
@@ -130,8 +138,12 @@ function howText({ date, rounds, seconds, machine, load, areApart, brokers, miss
       ? [`× is the ratio to ${first.name} in the same round: the median, and in brackets all rounds`]
       : [],
     "CPU is the broker's CPU time for each message delivered or connection made",
-    "≥: the load was the limit and not the broker, whose core had time to spare; its CPU time is the truer figure then",
+    "≥: the broker's core had time to spare (in brackets what was used of it and of the load's core), so the broker can " +
+    "do more and its CPU time is the truer figure",
     ...others.map((name) => `${name} has no MQTT 5.0: it is measured with 3.1.1`),
+    ...busy === undefined
+      ? []
+      : [`The machine had other things to do (load average ${busy.toFixed(1)}), so all figures are too low`],
     ...missing.map((name) => `${name} is not installed here`),
   ];
   return sentences.map((sentence) => `${sentence}.`).join(" ");

@@ -53,7 +53,7 @@ describe("a cell", () => {
   });
   test("says when the broker could do more", () => {
     assertStringIncludes(cell("messages", { brokerBusy: 0.45 }), "**≥ 1,000/s**");
-    assertStringIncludes(cell("messages", { brokerBusy: 0.45 }), "CPU 950 µs (45 % of its core)");
+    assertStringIncludes(cell("messages", { brokerBusy: 0.45 }), "CPU 950 µs (core 45 %, load's 50 %)");
   });
   test("tells the best of all bursts", () => {
     assertStringIncludes(cell("connections", {}), "**1,000/s** (best 1,000)");
@@ -81,10 +81,12 @@ test("what went wrong is told below the table, without markup of its own", () =>
   assert(!partOf([row("messages", [RUN])], ABOUT).includes("Not all was well"));
 });
 
-test("levels and brokers that are not there are named", () => {
+test("levels, brokers that are not there and a busy machine are named", () => {
   const part = partOf([row("messages", [RUN])], ABOUT);
   assertStringIncludes(part, "second has no MQTT 5.0");
   assertStringIncludes(part, "third is not installed here");
+  assert(!part.includes("load average"));
+  assertStringIncludes(partOf([], { ...ABOUT, busy: 7.25 }), "load average 7.3");
 });
 
 describe("withPart()", () => {
