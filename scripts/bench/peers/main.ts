@@ -44,7 +44,7 @@ const OPTIONS: readonly OptionGroup[] = [
         name: "seconds",
         kind: "text",
         value: "N",
-        default: "2",
+        default: "1.5",
         about: "that count, of each run; 0.1 to 600",
       },
       {
@@ -85,7 +85,7 @@ function callOf(args: readonly string[]): Call | undefined {
     const names = all.map(({ name }) => name).join(", ");
     throw new CallError(`there is no scenario ${JSON.stringify(unknown)}; there are ${names}`);
   }
-  const text = one("seconds") ?? "2";
+  const text = one("seconds") ?? "1.5";
   const seconds = Number(text);
   if (!/^\d*\.?\d+$/.test(text) || seconds < 0.1 || seconds > 600) {
     throw new CallError(`--seconds takes a number from 0.1 to 600, not ${JSON.stringify(text)}`);
