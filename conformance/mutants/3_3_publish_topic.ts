@@ -33,8 +33,8 @@ export const MUTANTS: readonly Mutant[] = [
   { // a filter matches what is below it
     kills: "3.3.2/topic-matches",
     file: "src/topic/tree.ts",
-    find: "append(at.hash, out); // `#` matches its parent level too",
-    replace: "append(at.hash, out);\n  if (depth < levels.length) append(at.here, out);",
+    find: "if (at > end) return from > topic.length;",
+    replace: "if (at > end) return true;",
   },
   {
     kills: "3.3.2/no-topic-and-no-alias",

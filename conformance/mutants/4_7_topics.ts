@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "4.7/wildcards-match",
     file: TREE,
     find: "append(at.hash, out); // `#` matches its parent level too",
-    replace: "if (depth < levels.length) append(at.hash, out);",
+    replace: "if (from <= topic.length) append(at.hash, out);",
   },
   {
     kills: "4.7/wildcards-match-retained",

@@ -46,7 +46,7 @@ describe("FilterTree", () => {
           );
         }
         for (const { at, value } of model) tree.remove(at, value);
-        assertEquals(tree.countNodes(), 1);
+        assertEquals(tree.nodes, 1);
       }),
       { numRuns: 500 },
     );
@@ -78,7 +78,7 @@ describe("FilterTree", () => {
       for (const index of order.keys()) tree.add(filters[index % 12]!, index);
       for (const index of order) assertEquals(tree.remove(filters[index % 12]!, index), true);
       assertEquals(tree.size, 0);
-      assertEquals(tree.countNodes(), 1);
+      assertEquals(tree.nodes, 1);
     }));
   });
 });
