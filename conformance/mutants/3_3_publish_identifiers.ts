@@ -36,8 +36,9 @@ export const MUTANTS: readonly Mutant[] = [
   { // those of all subscriptions made so far
     kills: "3.3.4/identifiers-of-those-that-match",
     file: "src/broker/subscribe.ts",
-    find: "subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];",
-    replace: "subscription.identifiers = [...session.subscriptions.values()].map((one) => one.identifier)" +
+    find: "subscription.set(record);",
+    replace:
+      "subscription.set(record);\n  subscription.identifiers = [...session.subscriptions.values()].map((one) => one.identifier)" +
       ".filter((one) => one !== 0);",
   },
   {

@@ -83,16 +83,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.8/same-filter-replaces",
     file: BROKER,
-    find: "Object.assign(subscription, { qos, noLocal,",
-    replace: "Object.assign(subscription, { qos: Math.max(qos, subscription.qos), noLocal,",
+    find: "subscription.set(record);",
+    replace: "subscription.set({ ...record, qos: Math.max(record.qos, subscription.qos) as QoS });",
   },
   {
     kills: "3.8/same-filter-replaces-options",
     file: BROKER,
-    find: "retainHandling, identifier });\n" +
-      "  subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];",
-    replace: "retainHandling });\n" +
-      "  if (identifier !== 0) Object.assign(subscription, { identifier, identifiers: [identifier] });",
+    find: "subscription.set(record);",
+    replace: "subscription.set({ ...record, identifier: record.identifier || subscription.identifier });",
   },
   {
     kills: "3.8/same-filter-brings-retained-again",

@@ -28,18 +28,57 @@ export const NEVER_EXPIRES = 0xffff_ffff;
 /** No Subscription Identifiers. Shared: never write to it. */
 export const NO_IDENTIFIERS: readonly number[] = [];
 
-/** §3.8 One subscription. Its options change in place when the Client subscribes to the same filter again. */
-export interface Subscription extends SubscriptionRecord {
+/** Bits of a subscription's options, as on the wire (§3.8.3.1). */
+const QOS = 0x03;
+const NO_LOCAL = 0x04;
+const RETAIN_AS_PUBLISHED = 0x08;
+const RETAIN_HANDLING_SHIFT = 4;
+
+/**
+ * §3.8 One subscription. Its options change in place when the Client subscribes to the same filter again. There may be
+ * millions, so they share what they can.
+ */
+export class Subscription implements SubscriptionRecord {
   readonly session: Session;
-  qos: QoS;
-  noLocal: boolean;
-  retainAsPublished: boolean;
-  retainHandling: 0 | 1 | 2;
-  identifier: number;
-  /** `[identifier]`, made once. */
-  identifiers: readonly number[];
+  readonly filter: string;
   /** §4.8.2 */
   readonly group: SharedGroup | undefined;
+  /** §3.8.2.1.2 none, or one. */
+  identifiers: readonly number[] = NO_IDENTIFIERS;
+  #options = 0;
+
+  constructor(session: Session, filter: string, group: SharedGroup | undefined) {
+    this.session = session;
+    this.filter = filter;
+    this.group = group;
+  }
+
+  get qos(): QoS {
+    return (this.#options & QOS) as QoS;
+  }
+
+  get noLocal(): boolean {
+    return (this.#options & NO_LOCAL) !== 0;
+  }
+
+  get retainAsPublished(): boolean {
+    return (this.#options & RETAIN_AS_PUBLISHED) !== 0;
+  }
+
+  get retainHandling(): 0 | 1 | 2 {
+    return (this.#options >> RETAIN_HANDLING_SHIFT) as 0 | 1 | 2;
+  }
+
+  get identifier(): number {
+    return this.identifiers.length === 0 ? 0 : this.identifiers[0]!;
+  }
+
+  /** Takes the options of a SUBSCRIBE [MQTT-3.8.4-3]. */
+  set({ qos, noLocal, retainAsPublished, retainHandling, identifier }: SubscriptionRecord): void {
+    this.#options = qos | (noLocal ? NO_LOCAL : 0) | (retainAsPublished ? RETAIN_AS_PUBLISHED : 0) |
+      retainHandling << RETAIN_HANDLING_SHIFT;
+    this.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];
+  }
 }
 
 /** §4.3 A QoS 1 or 2 message on its way to one session. */

@@ -13,7 +13,7 @@ import type { Connection } from "./connection.ts";
 import { deliverRetained } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
 import { reasonString, type Refusal } from "./options.ts";
-import { NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
+import { type Session, Subscription } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
 
@@ -39,14 +39,10 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
       continue;
     }
     const known = session.subscriptions.has(request.filter);
-    const subscription = subscribe(
-      broker,
-      session,
-      filter as TopicFilter,
-      record(connection, request, identifier),
-    );
+    const granted = record(connection, request, identifier);
+    const subscription = subscribe(broker, session, filter as TopicFilter, granted);
     reasonCodes.push(subscription.qos); // [MQTT-3.8.4-7]
-    broker.hooks.subscribed?.(connection.client!, request.filter, subscription);
+    broker.hooks.subscribed?.(connection.client!, request.filter, granted);
     const wanted = request.retainHandling === 0 || (request.retainHandling === 1 && !known); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     if (wanted && subscription.group === undefined) {
       fresh.push({ subscription, filter: (filter as TopicFilter).match });
@@ -145,25 +141,16 @@ export function subscribe(
   let subscription = session.subscriptions.get(filter.text);
   if (subscription === undefined) {
     const group = filter.share === undefined ? undefined : groupOf(broker, filter);
-    subscription = { ...record, filter: filter.text, session, group, identifiers: NO_IDENTIFIERS };
+    subscription = new Subscription(session, filter.text, group);
     session.subscriptions.set(filter.text, subscription);
     if (group === undefined) {
       broker.tree.add(filter.match, subscription);
       broker.topics.changed(filter.match, filter.wildcard);
     } else group.members.push(subscription);
   }
-  const { qos, noLocal, retainAsPublished, retainHandling, identifier } = record;
-  Object.assign(subscription, { qos, noLocal, retainAsPublished, retainHandling, identifier });
-  subscription.identifiers = identifier === 0 ? NO_IDENTIFIERS : [identifier];
+  subscription.set(record);
   if (session.durable) {
-    broker.store!.subscribed(session, {
-      filter: filter.text,
-      qos,
-      noLocal,
-      retainAsPublished,
-      retainHandling,
-      identifier,
-    });
+    broker.store!.subscribed(session, record);
     broker.told();
   }
   return subscription;
