@@ -7,8 +7,10 @@ import { copyBytes, sameBytes } from "../codec/copy.ts";
 import { malformed, protocolError } from "../codec/error.ts";
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { hasWildcard, levelCount } from "../topic/name.ts";
+import { mixed } from "../topic/edges.ts";
 import type { FilterTree } from "../topic/tree.ts";
-import type { Session, Subscription } from "./session.ts";
+import { Changes } from "./changes.ts";
+import { type Session, Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** What the tree holds: ordinary subscriptions, and one group for all members of a Shared Subscription. */
@@ -31,30 +33,45 @@ export interface KnownTopic {
   /** Whether it begins with `$` (§4.7.2). */
   readonly dollar: boolean;
   match: Match | undefined;
-  /** The generation in which `match` was found. */
-  generation: number;
+  /** `Changes.touching()` when `match` was found. */
+  touching: number;
+  /** `Changes.count` when `match` was last known to be right. */
+  checked: number;
+  /** Whether it was found again since somebody else wanted its place. */
+  used: boolean;
 }
 
 /** A longer name is read anew each time: names have up to 64 KiB, and somebody may send as many as there are places. */
 const NAME_BYTES_MAX = 256;
 /** Subscribers that all matches together may hold, for each place: a thousand may have subscribed to everything. */
 const SUBSCRIBERS_PER_PLACE = 16;
+/** Places in a row. */
+const ROW = 4;
 
-/** A bounded cache, two places for each hash; what does not fit is found by the tree again. */
+/**
+ * A bounded cache. A name has its place in one of two rows, so that nearly as many are remembered as there are places. Where
+ * both are full, a newcomer gets the place of one that was not used since the last newcomer looked at it, or none: what
+ * passes once does not drive out what is used again and again.
+ */
 export class KnownTopics {
-  #slots: (KnownTopic | undefined)[];
-  #mask: number;
+  /** 0 where there is nothing. */
+  #hashes: Int32Array;
+  #topics: (KnownTopic | undefined)[];
+  #rows: number;
   #tree: FilterTree<Subscriber>;
-  /** Goes up with each change that can touch any topic. */
-  #generation = 0;
+  #changes: Changes;
+  /** Of the eight places of a newcomer, the one to look at next. */
+  #hand = 0;
   /** Subscribers in the matches that were made since all were forgotten. */
   #remembered = 0;
 
   constructor(tree: FilterTree<Subscriber>, most: number) {
     this.#tree = tree;
-    const slots = 1 << (31 - Math.clz32(most));
-    this.#mask = slots - 1;
-    this.#slots = new Array<KnownTopic | undefined>(slots).fill(undefined);
+    const places = 1 << (31 - Math.clz32(most));
+    this.#rows = places / ROW;
+    this.#hashes = new Int32Array(places);
+    this.#topics = new Array<KnownTopic | undefined>(places).fill(undefined);
+    this.#changes = new Changes(places);
   }
 
   /**
@@ -62,64 +79,115 @@ export class KnownTopics {
    * @throws {PeerError} if that is no Topic Name.
    */
   find(bytes: Uint8Array, at: number, end: number): KnownTopic {
-    const slot = hash(bytes, at, end) & this.#mask;
-    const length = end - at;
-    const first = this.#slots[slot];
-    if (
-      first !== undefined && first.bytes.length === length && sameBytes(first.bytes, 0, bytes, at, length)
-    ) {
-      return first;
-    }
-    const second = this.#slots[slot ^ 1];
-    if (
-      second !== undefined && second.bytes.length === length && sameBytes(second.bytes, 0, bytes, at, length)
-    ) {
-      return second;
+    const hash = hashOf(bytes, at, end);
+    const known = this.#known(hash, bytes, at, end);
+    if (known !== undefined) {
+      known.used = true;
+      return known;
     }
     const topic = readTopic(bytes, at, end);
-    if (length > NAME_BYTES_MAX) return topic;
-    if (first !== undefined) this.#slots[slot ^ 1] = first;
-    this.#slots[slot] = topic;
+    if (end - at <= NAME_BYTES_MAX) this.#keep(hash, topic);
     return topic;
   }
 
   /** Who gets a message on `topic` now. */
   match(topic: KnownTopic): Match {
-    if (topic.match !== undefined && topic.generation === this.#generation) return topic.match;
+    const { match } = topic;
+    const { count } = this.#changes;
+    if (match !== undefined && topic.checked === count) return match;
+    const touching = this.#changes.touching(topic.bytes);
+    topic.checked = count;
+    if (match !== undefined && topic.touching === touching) return match;
     const found: Subscriber[] = [];
     this.#tree.match(topic.name, found);
     this.#remembered += found.length;
-    if (this.#remembered > this.#slots.length * SUBSCRIBERS_PER_PLACE) this.#forget();
+    if (this.#remembered > this.#topics.length * SUBSCRIBERS_PER_PLACE) this.#forget();
     topic.match = sort(found);
-    topic.generation = this.#generation;
+    topic.touching = touching;
     return topic.match;
-  }
-
-  /** Forgets every match; who made so many has spent far more time on them. */
-  #forget(): void {
-    for (const topic of this.#slots) if (topic !== undefined) topic.match = undefined;
-    this.#remembered = 0;
   }
 
   /** A subscription to this filter has come or gone. */
   changed(filter: string, wildcard: boolean): void {
     if (wildcard) {
-      this.#generation++;
+      this.#changes.add(filter);
       return;
     }
     const bytes = encodeUtf8(filter)!;
-    const slot = hash(bytes, 0, bytes.length) & this.#mask;
-    for (const topic of [this.#slots[slot], this.#slots[slot ^ 1]]) {
-      if (topic?.name === filter) topic.match = undefined;
+    const topic = this.#known(hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+    if (topic !== undefined) topic.match = undefined;
+  }
+
+  #known(hash: number, bytes: Uint8Array, at: number, end: number): KnownTopic | undefined {
+    const hashes = this.#hashes;
+    const first = firstPlace(hash, this.#rows);
+    for (let i = first; i < first + ROW; i++) {
+      if (hashes[i] === hash && isNamed(this.#topics[i]!, bytes, at, end)) return this.#topics[i];
     }
+    const second = secondPlace(hash, this.#rows);
+    for (let i = second; i < second + ROW; i++) {
+      if (hashes[i] === hash && isNamed(this.#topics[i]!, bytes, at, end)) return this.#topics[i];
+    }
+    return undefined;
+  }
+
+  /** Remembers it in the emptier of its rows, or in the place of another one, or not at all. */
+  #keep(hash: number, topic: KnownTopic): void {
+    const first = firstPlace(hash, this.#rows);
+    const second = secondPlace(hash, this.#rows);
+    const inFirst = this.#count(first);
+    const inSecond = this.#count(second);
+    let place = inFirst <= inSecond ? first + inFirst : second + inSecond;
+    if (inFirst === ROW && inSecond === ROW) {
+      this.#hand = (this.#hand + 1) % (2 * ROW);
+      place = this.#hand < ROW ? first + this.#hand : second + this.#hand - ROW;
+      const other = this.#topics[place]!;
+      if (other.used) {
+        other.used = false;
+        return;
+      }
+    }
+    this.#hashes[place] = hash;
+    this.#topics[place] = topic;
+  }
+
+  /** Topics in the row that begins at `first`; they are never taken out, so they stand together. */
+  #count(first: number): number {
+    let count = 0;
+    while (count < ROW && this.#hashes[first + count] !== 0) count++;
+    return count;
+  }
+
+  /** Forgets every match; who made so many has spent far more time on them. */
+  #forget(): void {
+    for (const topic of this.#topics) if (topic !== undefined) topic.match = undefined;
+    this.#remembered = 0;
   }
 }
 
-/** FNV-1a. */
-function hash(bytes: Uint8Array, at: number, end: number): number {
-  let hash = 0x811c_9dc5;
-  for (let i = at; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x0100_0193);
-  return hash ^ (hash >>> 15);
+function firstPlace(hash: number, rows: number): number {
+  return (hash & (rows - 1)) * ROW;
+}
+
+function secondPlace(hash: number, rows: number): number {
+  return ((Math.imul(hash, 0x9e37_79b1) >>> 10) & (rows - 1)) * ROW;
+}
+
+function isNamed({ bytes: own }: KnownTopic, bytes: Uint8Array, at: number, end: number): boolean {
+  return own.length === end - at && sameBytes(own, 0, bytes, at, own.length);
+}
+
+/** Never 0. Four bytes at a time: most of what it takes to find a topic is this. */
+function hashOf(bytes: Uint8Array, at: number, end: number): number {
+  let hash = end - at;
+  let i = at;
+  for (const fours = end - 3; i < fours; i += 4) {
+    const four = bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
+    hash = Math.imul(hash ^ four, 0x21f0_aaad);
+    hash ^= hash >>> 15;
+  }
+  for (; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x0100_0193);
+  return mixed(hash) || 1;
 }
 
 function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
@@ -136,15 +204,25 @@ function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
     levels: levelCount(name),
     dollar: own[0] === 0x24,
     match: undefined,
-    generation: 0,
+    touching: 0,
+    checked: 0,
+    used: false,
   };
 }
 
+/** Nobody. */
+const NONE: readonly never[] = [];
+const NOBODY: Match = { plain: NONE, overlapping: NONE, groups: NONE, empty: true };
+
 function sort(found: readonly Subscriber[]): Match {
+  if (found.length === 0) return NOBODY;
+  if (found.length === 1 && found[0] instanceof Subscription) {
+    return { plain: [found[0]], overlapping: NONE, groups: NONE, empty: false };
+  }
   const groups: SharedGroup[] = [];
   const bySession = new Map<Session, Subscription[]>();
   for (const subscriber of found) {
-    if ("members" in subscriber) groups.push(subscriber);
+    if (!(subscriber instanceof Subscription)) groups.push(subscriber);
     else {
       const others = bySession.get(subscriber.session);
       if (others === undefined) bySession.set(subscriber.session, [subscriber]);
@@ -157,5 +235,5 @@ function sort(found: readonly Subscriber[]): Match {
     if (subscriptions.length === 1) plain.push(subscriptions[0]!);
     else overlapping.push(subscriptions);
   }
-  return { plain, overlapping, groups, empty: found.length === 0 };
+  return { plain, overlapping, groups, empty: false };
 }

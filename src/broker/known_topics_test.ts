@@ -1,9 +1,15 @@
 /** §4.7 Topic Names that are remembered: the same answer as without, and bounded memory. @module */
 import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { describe, test } from "node:test";
 import { encodeUtf8 } from "../codec/utf8.ts";
+import { seededRandom } from "../engine/random.ts";
 import { Pair } from "../testing/pair.ts";
-import type { KnownTopic } from "./known_topics.ts";
+import { matches } from "../topic/filter.ts";
+import { hasWildcard } from "../topic/name.ts";
+import { FilterTree } from "../topic/tree.ts";
+import { type KnownTopic, KnownTopics, type Subscriber } from "./known_topics.ts";
+import { type Session, Subscription } from "./session.ts";
 
 function find({ broker }: Pair, name: string): KnownTopic {
   const bytes = encodeUtf8(name)!;
@@ -48,5 +54,122 @@ describe("KnownTopics", () => {
       assert(remembered <= 16 * 16 + 60, `${remembered} subscribers are remembered`);
       assertEquals(find(pair, name).match?.plain.length, 60);
     }
+  });
+});
+
+/** Few levels, so that names and filters meet: empty ones, `$`, letters of one and of several bytes. */
+const part = fc.constantFrom("", "a", "b", "$", "é");
+const name = fc.array(part, { minLength: 1, maxLength: 4 }).map((levels) => levels.join("/") || "n");
+const filter = fc.tuple(
+  fc.array(fc.oneof({ weight: 2, arbitrary: part }, { weight: 1, arbitrary: fc.constant("+") }), {
+    maxLength: 4,
+  }),
+  fc.boolean(),
+).map(([levels, hash]) => (hash ? [...levels, "#"] : levels).join("/") || "f");
+
+describe("KnownTopics.match()", () => {
+  test("[MQTT-4.7.0-1] what is remembered is what the plain definition says, whatever came and went", () => {
+    const step = fc.oneof(
+      fc.record({ change: fc.constant(true), at: filter }),
+      fc.record({ change: fc.constant(false), at: name }),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom(16, 4_096), // places, and cells for changes: where all collide, and where few do
+        fc.array(step, { minLength: 20, maxLength: 120 }),
+        (places, steps) => {
+          const tree = new FilterTree<Subscriber>();
+          const topics = new KnownTopics(tree, places);
+          const model = new Map<string, Subscription>();
+          for (const { change, at } of steps) {
+            if (change) {
+              const known = model.get(at);
+              const subscription = known ?? new Subscription({} as Session, at, undefined);
+              if (known === undefined) model.set(at, subscription);
+              else model.delete(at);
+              if (known === undefined) tree.add(at, subscription);
+              else tree.remove(at, subscription);
+              topics.changed(at, hasWildcard(at));
+              continue;
+            }
+            const bytes = encodeUtf8(at)!;
+            const { plain } = topics.match(topics.find(bytes, 0, bytes.length));
+            const wanted = [...model.keys()].filter((filter) => matches(filter, at));
+            assertEquals(plain.map((one) => one.filter).sort(), wanted.sort(), at);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a wildcard subscription that cannot match a name leaves its match as it is", () => {
+    const tree = new FilterTree<Subscriber>();
+    const topics = new KnownTopics(tree, 65_536);
+    const bytes = encodeUtf8("device/7/state")!;
+    const topic = topics.find(bytes, 0, bytes.length);
+    tree.add("device/7/#", new Subscription({} as Session, "device/7/#", undefined));
+    const before = topics.match(topic);
+    for (const filter of ["device/8/#", "device/8/+/x", "site/#", "device/7/state/x/#", "+x/+/y"]) {
+      topics.changed(filter, true);
+      assert(topics.match(topic) === before || filter === "+x/+/y", filter);
+    }
+    for (const filter of ["#", "+/7/#", "device/#", "device/+/state", "device/7/+", "device/7/state/#"]) {
+      const known = topics.match(topic);
+      topics.changed(filter, true);
+      assert(topics.match(topic) !== known, filter);
+    }
+  });
+});
+
+describe("KnownTopics.find()", () => {
+  /** How many of `names`, asked for in that order, are found where they were before, the second half counted. */
+  function found(names: readonly Uint8Array[]): number {
+    const topics = new KnownTopics(new FilterTree(), 4_096);
+    const seen = new Map<Uint8Array, KnownTopic>();
+    let count = 0;
+    for (const [i, bytes] of names.entries()) {
+      const topic = topics.find(bytes, 0, bytes.length);
+      if (i >= names.length / 2 && seen.get(bytes) === topic) count++;
+      seen.set(bytes, topic);
+    }
+    return count / (names.length / 2);
+  }
+
+  const rows: [topics: number, inTurn: number, atRandom: number][] = [
+    [640, 1, 1],
+    [3_125, 0.99, 0.99],
+    [4_096, 0.9, 0.9],
+    [12_500, 0.05, 0.25],
+  ];
+  for (const [count, inTurn, atRandom] of rows) {
+    test(`of ${count} names most are remembered, as far as there are 4,096 places`, () => {
+      const names = Array.from(
+        { length: count },
+        (_, i) => encodeUtf8(`site/${i % 1000}/device-${i}/state`)!,
+      );
+      const turns = found([...names, ...names, ...names, ...names]);
+      const next = seededRandom(count);
+      const random = found([...names, ...Array.from({ length: 3 * count }, () => names[next() % count]!)]);
+      assert(turns >= inTurn, `${turns} in turn`);
+      assert(random >= atRandom, `${random} at random`);
+    });
+  }
+
+  test("what is used again and again stays, whatever else passes", () => {
+    const topics = new KnownTopics(new FilterTree(), 64);
+    const own = Array.from({ length: 16 }, (_, i) => encodeUtf8(`own/${i}`)!);
+    const known = own.map((bytes) => topics.find(bytes, 0, bytes.length));
+    let lost = 0;
+    for (let i = 0; i < 10_000; i++) {
+      const bytes = encodeUtf8(`passing/${i}`)!;
+      topics.find(bytes, 0, bytes.length);
+      for (const [j, bytes] of own.entries()) {
+        const topic = topics.find(bytes, 0, bytes.length);
+        if (topic !== known[j]) lost++;
+        known[j] = topic;
+      }
+    }
+    assert(lost <= 16, `${lost} lost`);
   });
 });

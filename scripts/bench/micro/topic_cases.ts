@@ -4,8 +4,10 @@
  * @module
  */
 import { KnownTopics, type Subscriber } from "../../../src/broker/known_topics.ts";
+import { type Session, Subscription } from "../../../src/broker/session.ts";
 import { encodeUtf8 } from "../../../src/codec/mod.ts";
 import { FilterTree } from "../../../src/topic/tree.ts";
+import { seededRandom } from "../../../src/engine/random.ts";
 import { type Bench, type MicroCase, must, sink } from "./bench.ts";
 
 const SIZES = [1, 1_000, 100_000, 1_000_000];
@@ -117,15 +119,20 @@ function known(topics: number): { topics: KnownTopics; names: Uint8Array[] } {
   const names: Uint8Array[] = [];
   for (let i = 0; i < topics; i++) {
     const name = `site/${i % SITES}/device-${i}/state`;
-    tree.add(name, { session: { id: i } } as unknown as Subscriber);
+    tree.add(name, new Subscription({} as Session, name, undefined));
     names.push(encodeUtf8(name)!);
   }
   return { topics: new KnownTopics(tree, KNOWN_MAX), names };
 }
 
-function lookingUp(count: number): Bench {
+function lookingUp(count: number, random = false): Bench {
   const { topics, names } = known(count);
   let at = 0;
+  if (random) {
+    const next = seededRandom(1);
+    for (let i = 0; i < count; i++) names.push(names[next() % count]!);
+    names.splice(0, count);
+  }
   for (const name of names) topics.match(topics.find(name, 0, name.length));
   return {
     run(times) {
@@ -163,8 +170,8 @@ function neverSeen(): Bench {
   };
 }
 
-/** A wildcard subscription comes or goes between two messages. */
-function changing(): Bench {
+/** A wildcard subscription to `filter` comes or goes between two messages. */
+function changing(filter: string): Bench {
   const { topics, names } = known(64);
   let at = 0;
   return {
@@ -172,7 +179,7 @@ function changing(): Bench {
       let sum = 0;
       for (let i = 0; i < times; i++) {
         const name = names[at++ & 63]!;
-        topics.changed("site/+/x", true);
+        topics.changed(filter, true);
         const match = topics.match(topics.find(name, 0, name.length));
         sink.value = match;
         sum += match.plain.length;
@@ -187,7 +194,11 @@ function changing(): Bench {
 export const TOPIC_CASES: readonly MicroCase[] = [
   { name: "known/64 topics in turn", make: () => lookingUp(64) },
   { name: "known/50,000 topics in turn", make: () => lookingUp(50_000) },
+  { name: "known/50,000 topics at random", make: () => lookingUp(50_000, true) },
+  { name: "known/200,000 topics in turn", make: () => lookingUp(200_000) },
+  { name: "known/200,000 topics at random", make: () => lookingUp(200_000, true) },
   { name: "known/never seen", make: neverSeen },
-  { name: "known/a wildcard subscription changed", make: changing },
+  { name: "known/a wildcard subscription changed", make: () => changing("site/+/x") },
+  { name: "known/a wildcard subscription of another device changed", make: () => changing("site/999/x/#") },
   ...SIZES.flatMap(treeCases),
 ];

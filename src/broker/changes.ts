@@ -1,0 +1,65 @@
+/**
+ * §4.7 Which Topic Names a subscription with wildcards can touch when it comes or goes: those below what stands before its
+ * first wildcard.
+ * Knows how often something changed below each name; refuses to know what.
+ * @module
+ */
+import { encodeUtf8 } from "../codec/utf8.ts";
+import { mixed } from "../topic/edges.ts";
+
+const SLASH = 0x2f;
+const PLUS = 0x2b;
+const HASH = 0x23;
+const BASIS = 0x811c_9dc5 | 0;
+const PRIME = 0x0100_0193;
+
+/**
+ * Counts changes in a bounded number of cells, each for the levels before a first wildcard whose hash falls into it. A Topic
+ * Name looks at one cell for each number of its own first levels, from none to all. So no change escapes it that can touch
+ * it, and now and then there is one that does not.
+ */
+export class Changes {
+  /** Never goes down, and so no sum of several stays the same when one of them changes. */
+  #cells: Float64Array;
+  #count = 0;
+
+  /** With so many cells, a power of two. */
+  constructor(cells: number) {
+    this.#cells = new Float64Array(cells);
+  }
+
+  /** All of them. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** A subscription to this filter, which has a wildcard, has come or gone. */
+  add(filter: string): void {
+    const bytes = encodeUtf8(filter)!;
+    let hash = BASIS; // of what begins with a wildcard: every name looks there
+    let before = BASIS;
+    for (let i = 0; i < bytes.length && bytes[i] !== PLUS && bytes[i] !== HASH; i++) {
+      if (bytes[i] === SLASH) before = hash;
+      hash = Math.imul(hash ^ bytes[i]!, PRIME);
+    }
+    this.#cells[this.#cellOf(before)]!++;
+    this.#count++;
+  }
+
+  /** Another number than before if there was a change that can touch the Topic Name `bytes`. */
+  touching(bytes: Uint8Array): number {
+    const cells = this.#cells;
+    let hash = BASIS;
+    let sum = cells[this.#cellOf(hash)]!;
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i]!;
+      if (byte === SLASH) sum += cells[this.#cellOf(hash)]!;
+      hash = Math.imul(hash ^ byte, PRIME);
+    }
+    return sum + cells[this.#cellOf(hash)]!;
+  }
+
+  #cellOf(hash: number): number {
+    return mixed(hash) & (this.#cells.length - 1);
+  }
+}
