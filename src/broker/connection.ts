@@ -60,6 +60,12 @@ export type State = typeof State[keyof typeof State];
 /** Bytes in an outbox from which on it is written at once, not at the end of the turn. */
 const WRITE_NOW_BYTES = 64 * 1024;
 
+/**
+ * After so many chunks what they caused is written, though the turn goes on: of thousands of Clients that connect at once the
+ * first shall not wait for the last.
+ */
+const CHUNKS_MAX = 128;
+
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
@@ -157,6 +163,7 @@ export class Connection implements Deadline, FrameHandler {
     try {
       this.deframer.receive(chunk, this);
       endRun(broker);
+      if (++broker.chunks >= CHUNKS_MAX) broker.write(now);
       if (
         this.state === State.DECIDING && !this.#paused && this.deframer.held > broker.limits.pendingBytesMax
       ) {

@@ -122,6 +122,8 @@ export class Broker {
   readonly unaliased: Unaliased = new Unaliased();
   /** @internal */
   readonly stamp: PublishStamp = noStamp();
+  /** @internal Chunks received since bytes were written last. */
+  chunks = 0;
   /** @internal The time of the call that is going on. */
   now = 0;
   /** @internal Whether PUBLISH frames may be passed on in runs: nobody wants to look at each. */
@@ -219,6 +221,13 @@ export class Broker {
     for (let i = 0; i < this.doomed.length; i++) this.doomed[i]!.end(this.doomed[i]!.doomed!, now);
     this.doomed.length = 0;
     const commit = this.#mustCommit ? this.#commit() : undefined;
+    this.write(now);
+    return commit;
+  }
+
+  /** @internal Writes every connection's bytes but those that wait for a commit. */
+  write(now: number): void {
+    this.chunks = 0;
     const touched = this.touched;
     this.touched = [];
     for (const connection of touched) {
@@ -226,7 +235,6 @@ export class Broker {
       connection.flush();
       if (connection.waiting) pump(connection, now); // there may be room now that the outbox is written
     }
-    return commit;
   }
 
   /** The commit that `flush()` returned is done; call `flush()` soon. */
