@@ -51,7 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: ENGINE,
     find: "session.clear();",
     replace:
-      'for (const { message } of this.retained.match("#")) if (message?.publisher === session.clientId) this.retained.remove(message.topic);\n    session.clear();',
+      'for (const message of this.retained.match("#")) if (message.publisher === session.clientId) this.retained.remove(message.topic);\n    session.clear();',
   },
   {
     kills: "3.1.3/client-id-is-the-key",

@@ -28,9 +28,9 @@ export const MUTANTS: readonly Mutant[] = [
   { // it is kept for a minute at least
     kills: "3.3.2/retained-expires",
     file: "src/broker/publish.ts",
-    find: "outgoing.message = { topic, view: outgoing.view, expiresAt, publisher };",
-    replace: "outgoing.message = { topic, view: outgoing.view, " +
-      "expiresAt: Math.max(expiresAt, broker.now + 60_000), publisher };",
+    find: "const limit = broker.retained.set(outgoing);",
+    replace: "const limit = broker.retained.set({ ...outgoing, " +
+      "expiresAt: Math.max(outgoing.expiresAt, broker.now + 60_000) });",
   },
   {
     kills: "3.3.2/time-retained-is-counted",

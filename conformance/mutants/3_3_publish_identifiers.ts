@@ -43,9 +43,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.3.4/identifier-of-retained",
-    file: "src/broker/deliver.ts",
-    find: "    true,\n    subscription.identifiers,",
-    replace: "    true,\n    NO_IDENTIFIERS,",
+    file: "src/broker/replay.ts",
+    find: "deliver(broker, copy, session, qos, true, subscription.identifiers,",
+    replace: "deliver(broker, copy, session, qos, true, [],",
   },
   {
     kills: "3.3.4/identifier-of-queued",

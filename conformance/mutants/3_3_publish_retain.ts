@@ -21,15 +21,15 @@ export const MUTANTS: readonly Mutant[] = [
   { // the first one stays
     kills: "3.3.1/retained-is-kept",
     file: PUBLISH,
-    find: "const limit = broker.retained.set(outgoing.message);",
+    find: "const limit = broker.retained.set(outgoing);",
     replace: "const limit = broker.retained.match(topic).length > 0 ? undefined : " +
-      "broker.retained.set(outgoing.message);",
+      "broker.retained.set(outgoing);",
   },
   { // RETAIN 0 on what a subscription brings
     kills: "3.3.1/retained-is-kept",
-    file: "src/broker/deliver.ts",
-    find: "    true,\n    subscription.identifiers,",
-    replace: "    false,\n    subscription.identifiers,",
+    file: "src/broker/replay.ts",
+    find: "deliver(broker, copy, session, qos, true, subscription",
+    replace: "deliver(broker, copy, session, qos, false, subscription",
   },
   {
     kills: "3.3.1/qos-0-retained-replaces",

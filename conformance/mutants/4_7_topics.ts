@@ -9,7 +9,7 @@ import type { Mutant } from "./mutant.ts";
 const FILTER = "src/topic/filter.ts";
 const KNOWN = "src/broker/known_topics.ts";
 const TREE = "src/topic/tree.ts";
-const NAME_TREE = "src/topic/name_tree.ts";
+const CURSOR = "src/topic/name_cursor.ts";
 
 /** For the cases of `cases/4_7_topics.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -50,9 +50,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.7/wildcards-match-retained",
-    file: NAME_TREE,
-    find: "findAll(at, depth === 0 && noDollar, out);",
-    replace: "for (const next of at.children?.values() ?? []) findAll(next, false, out);",
+    file: CURSOR,
+    find: "if (depth < this.#levels.length || this.#tree.value(node) === NONE) return false;",
+    replace: "if (depth < this.#levels.length || this.#tree.value(node) === NONE) return false;\n" +
+      "    if (this.#hash && depth === this.#levels.length) return false;",
   },
   {
     kills: "4.7/no-normalisation",

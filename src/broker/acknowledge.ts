@@ -72,7 +72,7 @@ function ended(connection: Connection, id: number, step: Step, code: number, now
       drop(connection.broker, message.topic, message.view, session.clientId, "refused by the client");
     }
   }
-  if (session.queued > 0 || session.resend !== undefined || connection.retained !== undefined) {
+  if (session.queued > 0 || session.resend !== undefined || session.replays !== undefined) {
     pump(connection, now);
   }
 }

@@ -18,14 +18,13 @@ import type { PublishStamp } from "../codec/publish_template.ts";
 import { isReasonAllowedFrom, type ReasonCode } from "../codec/reason_code.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
-import type { Queue } from "../delivery/queue.ts";
 import { Outbox } from "../engine/outbox.ts";
 import type { Deadline } from "../engine/timers.ts";
 import type { Transport } from "../transport/transport.ts";
 import { puback, pubcomp, pubrec, pubrel } from "./acknowledge.ts";
 import { authenticated, authPacket } from "./auth.ts";
 import { connectPacket, levelAsked, refuseConnect, refusingConnack } from "./connect.ts";
-import { firstByte, pump, type WaitingRetained } from "./deliver.ts";
+import { firstByte, pump } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import {
   type AuthenticationRequest,
@@ -123,8 +122,6 @@ export class Connection implements Deadline, FrameHandler {
   aliasesOut: Map<string, number> | undefined;
   /** @internal */
   aliasesOutMax = 0;
-  /** @internal Retained messages that wait for room. */
-  retained: Queue<WaitingRetained> | undefined;
   /** @internal Whether it is in the list of those to be written at the end of the turn. */
   dirty = false;
   /** @internal The transport took less than it was given. */
@@ -481,7 +478,7 @@ export class Connection implements Deadline, FrameHandler {
   get waiting(): boolean {
     const session = this.session;
     return session !== undefined && !this.blocked &&
-      (session.queued > 0 || session.resend !== undefined || this.retained !== undefined);
+      (session.queued > 0 || session.resend !== undefined || session.replays !== undefined);
   }
 
   /** @internal Writes what the transport takes. */

@@ -14,18 +14,18 @@ import {
 } from "../codec/publish_template.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { type Message, messageBytes, secondsLeft } from "../delivery/message.ts";
-import { Queue } from "../delivery/queue.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
 import type { DropReason, MessageInfo } from "./options.ts";
-import type { RetainedEntry } from "./retained.ts";
+import { lineUp } from "./replay.ts";
+import { LARGE_PAYLOAD_BYTES } from "./retained.ts";
 import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 import { takeNext, wait } from "./waiting.ts";
 
 /** From this payload length on, receivers share the bytes instead of each getting a copy. */
-export const SHARED_PAYLOAD_BYTES: number = 16 * 1024;
+export const SHARED_PAYLOAD_BYTES: number = LARGE_PAYLOAD_BYTES;
 
 /** The first byte of a PUBLISH. */
 export function firstByte(qos: QoS, retain: boolean, dup: boolean): number {
@@ -35,9 +35,9 @@ export function firstByte(qos: QoS, retain: boolean, dup: boolean): number {
 /** One message on its way to everybody; a `Message` is made only if somebody must keep it. */
 export interface Outgoing {
   view: PublishView;
-  topic: string;
-  publisher: string | undefined;
-  expiresAt: number;
+  readonly topic: string;
+  readonly publisher: string | undefined;
+  readonly expiresAt: number;
   message: Message | undefined;
 }
 
@@ -46,7 +46,8 @@ export function expiryOf({ expiryAt, expirySeconds }: PublishView, now: number):
   return expiryAt < 0 ? Infinity : now + expirySeconds * 1000;
 }
 
-function keep(broker: Broker, outgoing: Outgoing): Message {
+/** The message, made if nobody has kept it yet. */
+export function keep(broker: Broker, outgoing: Outgoing): Message {
   if (outgoing.message === undefined) {
     const view = broker.frames.keep(outgoing.view);
     outgoing.view = view;
@@ -199,7 +200,7 @@ function fullQueue(
   return undefined;
 }
 
-/** Sends what waits, as far as there is room: first again, then the queue, then retained messages. */
+/** Sends what waits, as far as there is room: first again, then the queue; retained messages have their turn after that. */
 export function pump(connection: Connection, now: number): void {
   const session = connection.session!;
   const broker = connection.broker;
@@ -216,7 +217,7 @@ export function pump(connection: Connection, now: number): void {
       finished(broker, session, delivery);
     } else sendQueued(broker, connection, session, delivery, now);
   }
-  pumpRetained(connection, session, now);
+  if (session.replays !== undefined) lineUp(broker, session);
 }
 
 function sendQueued(
@@ -261,86 +262,6 @@ export function finished(broker: Broker, session: Session, delivery: Delivery): 
   if (!session.durable) return;
   broker.store!.finished(session, delivery);
   broker.told();
-}
-
-/** §3.3.1.3 A retained message that waits for room. It is sent as it is then. */
-export interface WaitingRetained {
-  readonly entry: RetainedEntry;
-  readonly subscription: Subscription;
-}
-
-/** Sends the retained messages that a new subscription matches, at once or as there is room. */
-export function deliverRetained(
-  connection: Connection,
-  subscription: Subscription,
-  entries: RetainedEntry[],
-  now: number,
-): void {
-  for (const entry of entries) {
-    if (connection.retained === undefined && sendRetained(connection, subscription, entry, now)) continue;
-    (connection.retained ??= new Queue()).push({ entry, subscription });
-  }
-}
-
-function pumpRetained(connection: Connection, session: Session, now: number): void {
-  while (connection.retained !== undefined) {
-    const first = connection.retained.peek();
-    if (first === undefined) connection.retained = undefined;
-    else {
-      const current = session.subscriptions.get(first.subscription.filter) === first.subscription;
-      if (current && !sendRetained(connection, first.subscription, first.entry, now)) return;
-      connection.retained.shift();
-    }
-  }
-}
-
-/** False if there is no room for it yet. */
-function sendRetained(
-  connection: Connection,
-  subscription: Subscription,
-  entry: RetainedEntry,
-  now: number,
-): boolean {
-  const message = entry.message;
-  const session = connection.session!;
-  if (message === undefined || message.expiresAt <= now) return true;
-  if (subscription.noLocal && message.publisher === session.clientId) return true; // [MQTT-3.8.3-3]
-  const qos = Math.min(message.view.qos, subscription.qos) as QoS;
-  if (
-    qos === 0
-      ? connection.outbox.size > connection.broker.limits.outboundBytesMax
-      : session.queued > 0 || !canSend(connection)
-  ) {
-    return false;
-  }
-  deliver(
-    connection.broker,
-    outgoingOf(message),
-    session,
-    qos,
-    true,
-    subscription.identifiers,
-    undefined,
-    now,
-  );
-  return true;
-}
-
-/** What waits of QoS 1 and 2 retained messages when the connection ends belongs to the session (§4.1). */
-export function keepWaitingRetained(
-  broker: Broker,
-  connection: Connection,
-  session: Session,
-  now: number,
-): void {
-  for (const { entry, subscription } of connection.retained?.clear() ?? []) {
-    const message = entry.message;
-    const current = session.subscriptions.get(subscription.filter) === subscription; // [MQTT-3.10.4-2]
-    const own = subscription.noLocal && message?.publisher === session.clientId; // [MQTT-3.8.3-3]
-    const qos = Math.min(message?.view.qos ?? 0, subscription.qos) as QoS;
-    if (message === undefined || !current || own || qos === 0 || message.expiresAt <= now) continue;
-    deliver(broker, outgoingOf(message), session, qos, true, subscription.identifiers, undefined, now);
-  }
 }
 
 /** A kept message on its way. */

@@ -11,6 +11,7 @@ import { Reader } from "../codec/reader.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { Writer } from "../codec/writer.ts";
 import { FrameKeeper, type Message } from "../delivery/message.ts";
+import { Queue } from "../delivery/queue.ts";
 import { Receiver } from "../delivery/receiver.ts";
 import { Step } from "../delivery/sender.ts";
 import { BufferPool } from "../engine/outbox.ts";
@@ -22,7 +23,7 @@ import { FilterTree } from "../topic/tree.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Unaliased } from "./alias.ts";
 import { Connection, intervalMs, State } from "./connection.ts";
-import { finished, keepWaitingRetained, messageInfo, outgoingOf, pump } from "./deliver.ts";
+import { finished, messageInfo, outgoingOf, pump } from "./deliver.ts";
 import { KnownTopics, type Subscriber } from "./known_topics.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 import type {
@@ -36,6 +37,7 @@ import type {
   Verdict,
 } from "./options.ts";
 import { deliverToOther, retain, route } from "./publish.ts";
+import { endReplays, loseReplays, RetainedCopy, runReplays, TURN_STEPS } from "./replay.ts";
 import { Retained } from "./retained.ts";
 import { Run } from "./run.ts";
 import { type Delivery, Session } from "./session.ts";
@@ -140,6 +142,14 @@ export class Broker {
   touched: Connection[] = [];
   /** @internal */
   doomed: Connection[] = [];
+  /** @internal Sessions whose replays of retained messages can go on. */
+  readonly replaying: Queue<Session> = new Queue();
+  /** @internal What they may still do in this turn. */
+  stepsLeft: number = TURN_STEPS;
+  /** @internal The retained message that is being sent. */
+  readonly copy: RetainedCopy = new RetainedCopy();
+  /** @internal */
+  readonly copyView: PublishView = new PublishView();
   /** @internal */
   heldNext: Connection[] = [];
   #heldNow: Connection[] = [];
@@ -162,10 +172,10 @@ export class Broker {
     this.store = options.store;
     this.maximumQos = options.maximumQos ?? 2;
     this.topics = new KnownTopics(this.tree, this.limits.knownTopicsMax);
-    this.retained = new Retained(this.timers, this.limits, (topic) => this.unretain(topic));
     this.runs = options.authorize === undefined && this.hooks.published === undefined &&
       this.hooks.delivered === undefined;
     this.#random = options.random ?? seededRandom(0);
+    this.retained = new Retained(this.timers, this.limits, this.#random(), (topic) => this.unretain(topic));
     if (this.store !== undefined) this.#restore(this.store);
   }
 
@@ -180,7 +190,7 @@ export class Broker {
 
   /** Whether `flush()` has something to do. */
   get dirty(): boolean {
-    return this.touched.length > 0 || this.doomed.length > 0 || this.#mustCommit;
+    return this.touched.length > 0 || this.doomed.length > 0 || this.replaying.length > 0 || this.#mustCommit;
   }
 
   get #mustCommit(): boolean {
@@ -220,6 +230,8 @@ export class Broker {
     this.now = now;
     for (let i = 0; i < this.doomed.length; i++) this.doomed[i]!.end(this.doomed[i]!.doomed!, now);
     this.doomed.length = 0;
+    if (this.replaying.length > 0) runReplays(this, now);
+    this.stepsLeft = TURN_STEPS;
     const commit = this.#mustCommit ? this.#commit() : undefined;
     this.write(now);
     return commit;
@@ -374,8 +386,7 @@ export class Broker {
     session.connection = undefined;
     session.resend = undefined;
     this.connected--;
-    keepWaitingRetained(this, connection, session, now);
-    connection.retained = undefined;
+    loseReplays(this, session);
     if (will !== undefined) this.#loseWill(session, will, now);
     this.hooks.disconnected?.(client, clean, refusal);
     if (!session.kept) return this.endSession(session, now);
@@ -438,6 +449,7 @@ export class Broker {
     this.sessions.delete(session.clientId);
     for (const subscription of [...session.subscriptions.values()]) unsubscribe(this, session, subscription);
     this.#passOnAll(session, now);
+    endReplays(session);
     session.clear();
     if (session.stored) {
       this.store!.dropped(session);

@@ -22,11 +22,15 @@ function publish(pair: Pair, qos: 0 | 1 | 2, payload: string | Uint8Array, topic
   pair.broker.publish({ topic, qos, payload }, pair.now);
 }
 
-/** What a message to a topic of one letter counts for. */
-function bytesOfOne(payload: string): number {
+/** What a message to a topic of one letter counts for: if it is retained, and if it waits in a session. */
+function bytesOfOne(payload: string): { retained: number; queued: number } {
   const { pair } = setup({});
-  pair.connect().publish({ topic: "t", payload, qos: 1, retain: true });
-  return pair.broker.retained.bytes;
+  const client = pair.connect({ cleanStart: false, properties: { sessionExpiryInterval: 600 } });
+  client.subscribe("t");
+  client.lose();
+  pair.connect({ clientId: "from" }).publish({ topic: "t", payload, qos: 1, retain: true });
+  const { retained, sessions } = pair.broker;
+  return { retained: retained.bytes, queued: sessions.get("stub")!.queuedBytes };
 }
 
 /** Bytes that the broker holds for this Client. */
@@ -135,7 +139,7 @@ describe("what a Client may send", () => {
   });
 
   test("[limit/retained] retainedMessagesMax and retainedBytesMax: PUBACK 0x97, and what there is stays", () => {
-    const two = bytesOfOne("old") * 2;
+    const two = bytesOfOne("old").retained * 2;
     for (const [limit, value] of [["retainedMessagesMax", 2], ["retainedBytesMax", two]] as const) {
       const { pair, told } = setup({ [limit]: value });
       const client = pair.connect();
@@ -181,7 +185,10 @@ describe("what waits for a Client", () => {
   });
 
   for (const limit of ["queuedMessagesMax", "queuedBytesMax"] as const) {
-    const limits = { inFlightMax: 1, [limit]: limit === "queuedMessagesMax" ? 3 : bytesOfOne("0") * 3 };
+    const limits = {
+      inFlightMax: 1,
+      [limit]: limit === "queuedMessagesMax" ? 3 : bytesOfOne("0").queued * 3,
+    };
     test(`[limit/queue] ${limit}: a connected Client that does not acknowledge is ended with 0x97`, () => {
       for (const level of LEVELS) {
         const { pair, told } = setup(limits);

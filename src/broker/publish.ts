@@ -11,9 +11,19 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { remember } from "./acknowledge.ts";
 import { unaliased } from "./alias.ts";
 import type { Connection } from "./connection.ts";
-import { deliver, drop, expiryOf, identifiersOf, messageInfo, type Outgoing } from "./deliver.ts";
+import {
+  deliver,
+  drop,
+  expiryOf,
+  identifiersOf,
+  keep,
+  messageInfo,
+  type Outgoing,
+  SHARED_PAYLOAD_BYTES,
+} from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
 import type { KnownTopic, Match } from "./known_topics.ts";
+import { overtake } from "./replay.ts";
 import { beginRun, endRun, extendRun } from "./run.ts";
 import type { Delivery, Session, Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
@@ -182,17 +192,18 @@ export function retain(
   broker: Broker,
   outgoing: Outgoing,
 ): "retainedMessagesMax" | "retainedBytesMax" | undefined {
-  const { topic, view, publisher, expiresAt } = outgoing;
+  const { topic, view } = outgoing;
   if (view.payloadLength === 0) { // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
     broker.unretain(topic);
     return undefined;
   }
-  outgoing.view = view.copy();
-  outgoing.message = { topic, view: outgoing.view, expiresAt, publisher };
-  const limit = broker.retained.set(outgoing.message);
+  const message = broker.store !== undefined || view.payloadLength >= SHARED_PAYLOAD_BYTES
+    ? keep(broker, outgoing)
+    : undefined;
+  const limit = broker.retained.set(outgoing);
   if (limit !== undefined) return limit as "retainedMessagesMax" | "retainedBytesMax";
   if (broker.store !== undefined) {
-    broker.store.retained(topic, outgoing.message);
+    broker.store.retained(topic, message);
     broker.told();
   }
   return undefined;
@@ -213,6 +224,9 @@ export function route(
     if (subscription.noLocal && session === publisher) continue; // [MQTT-3.8.3-3]
     const least = Math.min(qos, subscription.qos) as QoS; // [MQTT-3.8.4-8]
     const kept = retain && subscription.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    if (session.replays !== undefined) {
+      overtake(broker, subscription, outgoing.view, outgoing.view, least, now);
+    }
     if (deliver(broker, outgoing, session, least, kept, subscription.identifiers, undefined, now)) {
       receivers++;
     }
@@ -237,6 +251,9 @@ function deliverOnce(
   const granted = Math.max(...matching.map((subscription) => subscription.qos)); // [MQTT-3.3.4-2]
   const kept = outgoing.view.retain && matching.some((subscription) => subscription.retainAsPublished);
   const least = Math.min(outgoing.view.qos, granted) as QoS;
+  if (matching[0]!.session.replays !== undefined) {
+    for (const each of matching) overtake(broker, each, outgoing.view, outgoing.view, least, now);
+  }
   return deliver(
     broker,
     outgoing,

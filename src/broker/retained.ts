@@ -1,40 +1,84 @@
 /**
  * §3.3.1.3 Retained messages: the last one of each topic, found by filter.
- * Knows topics and messages; refuses to know who subscribes.
+ * Knows topics and frames; refuses to know who subscribes.
+ *
+ * There may be millions, so none of them is an object: a small one is a run of bytes in a slab, whose place is the number
+ * that the tree has for its topic. A message is made of it when somebody asks. Large ones are kept as they are, since
+ * outboxes share their bytes.
  * @module
  */
-import { type Message, messageBytes } from "../delivery/message.ts";
+import { copyBytes, sameBytes } from "../codec/copy.ts";
+import { PublishView } from "../codec/publish_view.ts";
+import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
+import type { Message } from "../delivery/message.ts";
 import type { Deadline, Timers } from "../engine/timers.ts";
-import { NameTree } from "../topic/name_tree.ts";
+import { NameCursor } from "../topic/name_cursor.ts";
+import { NameTree, NONE } from "../topic/name_tree.ts";
+import { Slabs } from "../topic/slabs.ts";
 import type { LimitName, Limits } from "./limits.ts";
 
-/** The place of one topic; `message` is undefined once it is removed. `due()` has it removed when it expires. */
-export class RetainedEntry implements Deadline {
+/**
+ * Bytes that a retained message costs beside its frame and its topic's levels: 130 of the tree for a topic with two levels of
+ * its own, 20 around the frame, and as much again for holes.
+ */
+export const RETAINED_OVERHEAD_BYTES: number = 256;
+
+/** A message with a payload from this length on stays as it is, in a buffer of its own. */
+export const LARGE_PAYLOAD_BYTES: number = 16 * 1024;
+
+/** What the tree has for a large message, in place of a place. */
+const LARGE = -2;
+
+/** In front of a frame: whether it is of level 5, and the publisher, after its length. */
+const PREFIX_BYTES = 3;
+const LEVEL_5 = 1;
+const PUBLISHER = 2;
+
+/** What can be retained: a message, or one that nobody has kept yet. */
+export interface Retainable {
+  readonly view: PublishView;
+  /** ms since the epoch, Infinity for never. */
+  readonly expiresAt: number;
+  /** Client Identifier, for No Local. */
+  readonly publisher: string | undefined;
+  /** Needed if the payload is large: it is kept. */
+  readonly message: Message | undefined;
+}
+
+/** Has a message removed when it expires. */
+class Expiry implements Deadline {
   heapIndex = -1;
   heapTime = 0;
-  message: Message | undefined;
   readonly #retained: Retained;
+  readonly #node: number;
 
-  constructor(retained: Retained, message: Message) {
+  constructor(retained: Retained, node: number) {
     this.#retained = retained;
-    this.message = message;
+    this.#node = node;
   }
 
   due(): void {
-    if (this.message !== undefined) this.#retained.expired(this.message.topic);
+    this.#retained.expired(this.#retained.read(this.#node).topic);
   }
 }
 
 /** All retained messages. */
 export class Retained {
-  #tree: NameTree<RetainedEntry> = new NameTree();
+  readonly #tree: NameTree;
+  readonly #frames: Slabs;
+  readonly #large: Map<number, Message> = new Map();
+  /** Of those that expire. */
+  readonly #expiries: Map<number, Expiry> = new Map();
   #bytes = 0;
-  #timers: Timers;
-  #limits: Limits;
+  readonly #timers: Timers;
+  readonly #limits: Limits;
   /** Calls `remove()`, and tells who else has to know. */
   readonly expired: (topic: string) => void;
 
-  constructor(timers: Timers, limits: Limits, expired: (topic: string) => void) {
+  /** `seed` is a number nobody can guess. */
+  constructor(timers: Timers, limits: Limits, seed: number, expired: (topic: string) => void) {
+    this.#tree = new NameTree({ seed });
+    this.#frames = new Slabs((node, place) => this.#tree.put(node, place));
     this.#timers = timers;
     this.#limits = limits;
     this.expired = expired;
@@ -50,45 +94,192 @@ export class Retained {
     return this.#bytes;
   }
 
+  /** Topics on which somebody's walk stands. */
+  get walks(): number {
+    return this.#tree.pinned;
+  }
+
   /** Makes `message` its topic's retained message, whatever the limits: it was there before they were set. */
   restore(message: Message): void {
-    const entry = new RetainedEntry(this, message);
-    this.#tree.set(message.topic, entry);
-    this.#bytes += messageBytes(message);
-    this.#timers.schedule(entry, message.expiresAt);
+    const { view, expiresAt, publisher } = message;
+    const isLarge = view.payloadLength >= LARGE_PAYLOAD_BYTES;
+    this.#put({
+      view,
+      expiresAt,
+      publisher,
+      message: isLarge ? { ...message, view: view.copy() } : undefined,
+    });
   }
 
   /** Makes `message` its topic's retained message [MQTT-3.3.1-5], or names the limit that forbids it. */
-  set(message: Message): LimitName | undefined {
-    const entry = this.#tree.get(message.topic);
-    const before = entry?.message === undefined ? 0 : messageBytes(entry.message);
-    const bytes = this.#bytes - before + messageBytes(message);
-    if (bytes > this.#limits.retainedBytesMax) return "retainedBytesMax";
-    if (entry === undefined && this.#tree.size >= this.#limits.retainedMessagesMax) {
-      return "retainedMessagesMax";
-    }
-    this.#bytes = bytes;
-    const place = entry ?? new RetainedEntry(this, message);
-    place.message = message;
-    if (entry === undefined) this.#tree.set(message.topic, place);
-    this.#timers.schedule(place, message.expiresAt);
+  set(message: Retainable): LimitName | undefined {
+    const { bytes, topicAt, topicEnd } = message.view;
+    const node = this.#tree.find(bytes, topicAt, topicEnd);
+    const before = node === NONE ? 0 : this.#bytesOf(node);
+    const more = RETAINED_OVERHEAD_BYTES + runBytes(message.view, message.publisher);
+    if (this.#bytes - before + more > this.#limits.retainedBytesMax) return "retainedBytesMax";
+    if (node === NONE && this.size >= this.#limits.retainedMessagesMax) return "retainedMessagesMax";
+    this.#put(message);
     return undefined;
+  }
+
+  #put({ view, expiresAt, publisher, message }: Retainable): void {
+    const tree = this.#tree;
+    const node = tree.add(view.bytes, view.topicAt, view.topicEnd);
+    const value = tree.value(node);
+    if (value !== NONE) this.#bytes -= this.#bytesOf(node);
+    if (view.payloadLength >= LARGE_PAYLOAD_BYTES) {
+      if (value !== NONE && value !== LARGE) this.#frames.remove(value);
+      this.#large.set(node, message!);
+      tree.put(node, LARGE);
+    } else {
+      if (value === LARGE) this.#large.delete(node);
+      tree.put(node, this.#write(node, value, view, publisher));
+    }
+    this.#bytes += this.#bytesOf(node);
+    this.#expireAt(node, expiresAt);
+  }
+
+  /** Writes a frame, where the one before stands if it can; returns its place. */
+  #write(node: number, before: number, view: PublishView, publisher: string | undefined): number {
+    const frames = this.#frames;
+    const name = publisher === undefined ? undefined : encodeUtf8(publisher);
+    const nameBytes = name?.length ?? 0;
+    const length = PREFIX_BYTES + nameBytes + view.end - view.at;
+    let place = before;
+    if (before === NONE || before === LARGE) place = frames.add(node, length);
+    else if (!frames.resize(before, length)) {
+      frames.remove(before);
+      place = frames.add(node, length);
+    }
+    const bytes = frames.bytes(place);
+    const at = frames.start(place);
+    bytes[at] = (view.level5 ? LEVEL_5 : 0) | (name === undefined ? 0 : PUBLISHER);
+    bytes[at + 1] = nameBytes >> 8;
+    bytes[at + 2] = nameBytes & 255;
+    if (name !== undefined) copyBytes(bytes, at + PREFIX_BYTES, name, 0, nameBytes);
+    copyBytes(bytes, at + PREFIX_BYTES + nameBytes, view.bytes, view.at, view.end);
+    return place;
+  }
+
+  #bytesOf(node: number): number {
+    const place = this.#tree.value(node);
+    if (place !== LARGE) return this.#frames.length(place) + RETAINED_OVERHEAD_BYTES;
+    const { view, publisher } = this.#large.get(node)!;
+    return runBytes(view, publisher) + RETAINED_OVERHEAD_BYTES;
+  }
+
+  #expireAt(node: number, expiresAt: number): void {
+    const expiry = this.#expiries.get(node);
+    if (expiresAt < Infinity) {
+      const place = expiry ?? new Expiry(this, node);
+      if (expiry === undefined) this.#expiries.set(node, place);
+      this.#timers.schedule(place, expiresAt);
+    } else if (expiry !== undefined) {
+      this.#expiries.delete(node);
+      this.#timers.cancel(expiry);
+    }
   }
 
   /** Removes the retained message of `topic` [MQTT-3.3.1-6]; false if there is none. */
   remove(topic: string): boolean {
-    const entry = this.#tree.delete(topic);
-    if (entry === undefined) return false;
-    this.#bytes -= messageBytes(entry.message!);
-    entry.message = undefined;
-    this.#timers.cancel(entry);
+    const node = this.#tree.findText(topic);
+    if (node === NONE) return false;
+    this.#bytes -= this.#bytesOf(node);
+    const place = this.#tree.value(node);
+    this.#expireAt(node, Infinity);
+    this.#tree.remove(node);
+    if (place === LARGE) this.#large.delete(node);
+    else this.#frames.remove(place);
     return true;
   }
 
-  /** The entries of every topic that `filter` matches. */
-  match(filter: string): RetainedEntry[] {
-    const found: RetainedEntry[] = [];
-    this.#tree.match(filter, found);
+  /** The node of the topic `bytes[at, end)`, `NONE` if it has no retained message. */
+  find(bytes: Uint8Array, at: number, end: number): number {
+    return this.#tree.find(bytes, at, end);
+  }
+
+  /** The same for a text. */
+  findText(topic: string): number {
+    return this.#tree.findText(topic);
+  }
+
+  /** A walk over the nodes of all topics that `filter` matches. */
+  walk(filter: string): NameCursor {
+    return new NameCursor(this.#tree, filter);
+  }
+
+  /** Whether there still is a message at a node that a walk stands on. */
+  has(node: number): boolean {
+    return this.#tree.value(node) !== NONE;
+  }
+
+  /** When the message at a node expires: ms since the epoch, Infinity for never. */
+  expiresAt(node: number): number {
+    return this.#expiries.get(node)?.heapTime ?? Infinity;
+  }
+
+  /** The message at a node, if it is a large one: that may be kept. */
+  large(node: number): Message | undefined {
+    return this.#tree.value(node) === LARGE ? this.#large.get(node) : undefined;
+  }
+
+  /** Aims `view` at the message at a node, good until anything here is changed; returns its publisher if somebody `asks`. */
+  aim(view: PublishView, node: number, asks: boolean): string | undefined {
+    const place = this.#tree.value(node);
+    if (place === LARGE) {
+      const message = this.#large.get(node)!;
+      Object.assign(view, message.view);
+      return message.publisher;
+    }
+    const bytes = this.#frames.bytes(place);
+    const from = this.#frames.start(place);
+    const nameEnd = from + PREFIX_BYTES + (bytes[from + 1]! << 8 | bytes[from + 2]!);
+    let body = nameEnd + 1;
+    while (bytes[body++]! > 127);
+    const flags = bytes[from]!;
+    view.aim(bytes, nameEnd, body, from + this.#frames.length(place), (flags & LEVEL_5) !== 0);
+    if (!asks || (flags & PUBLISHER) === 0) return undefined;
+    return decodeUtf8(bytes, from + PREFIX_BYTES, nameEnd);
+  }
+
+  /** The message at a node, to be kept. */
+  read(node: number): Message {
+    const large = this.large(node);
+    if (large !== undefined) return large;
+    const at = new PublishView();
+    const publisher = this.aim(at, node, true);
+    const view = at.copy();
+    const topic = decodeUtf8(view.bytes, view.topicAt, view.topicEnd)!;
+    return { topic, view, expiresAt: this.expiresAt(node), publisher };
+  }
+
+  /** Whether the message at a node is this very frame. */
+  isSame(node: number, frame: PublishView): boolean {
+    const view = new PublishView();
+    this.aim(view, node, false);
+    const length = frame.end - frame.at;
+    return view.end - view.at === length && sameBytes(view.bytes, view.at, frame.bytes, frame.at, length);
+  }
+
+  /** The message of every topic that `filter` matches, all at once. */
+  match(filter: string): Message[] {
+    const found: Message[] = [];
+    const walk = this.walk(filter);
+    for (let node; (node = walk.advance(Infinity)) !== NONE;) found.push(this.read(node));
     return found;
   }
+}
+
+/** Bytes of a run: a frame and what stands before it. */
+function runBytes(view: PublishView, publisher: string | undefined): number {
+  return PREFIX_BYTES + utf8Length(publisher) + view.end - view.at;
+}
+
+function utf8Length(text: string | undefined): number {
+  if (text === undefined) return 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) > 0x7f) return encodeUtf8(text)?.length ?? 0;
+  }
+  return text.length;
 }

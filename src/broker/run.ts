@@ -15,6 +15,7 @@ import type { Connection } from "./connection.ts";
 import { deliver, expiryOf, SHARED_PAYLOAD_BYTES } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import type { KnownTopic } from "./known_topics.ts";
+import { overtake } from "./replay.ts";
 import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
 
 /** Messages in one run. */
@@ -133,6 +134,7 @@ export function endRun(broker: Broker): void {
     const receiver = session.connection;
     if (receiver === undefined && (qos === 0 || !session.kept)) continue;
     if (subscription.noLocal && receiver === connection) continue; // [MQTT-3.8.3-3]
+    if (session.replays !== undefined) overtakeRun(broker, run, topic, subscription);
     const isSame = receiver !== undefined && subscription.qos >= qos && subscription.identifier === 0 &&
       receiver.aliasesOut === undefined && largest + OTHER_BYTES_MORE_MAX <= receiver.maximumPacketSize;
     const frames = !isSame || (receiver.level === 5) === level5 ? run : otherOf(run, level5);
@@ -161,6 +163,12 @@ export function endRun(broker: Broker): void {
   run.other.to = 0;
   if (run.other.bytes.length > OTHER_BYTES_KEPT_MAX) run.other.bytes = EMPTY;
   if (run.messages.length > 0) run.messages.length = 0;
+}
+
+/** §4.6 before the first frame: what comes behind that is newer still. */
+function overtakeRun(broker: Broker, { qos }: Run, { bytes }: KnownTopic, subscription: Subscription): void {
+  const least = Math.min(qos, subscription.qos) as QoS;
+  overtake(broker, subscription, { bytes, topicAt: 0, topicEnd: bytes.length }, undefined, least, broker.now);
 }
 
 /** The frames of a run in the layout of the other levels. */

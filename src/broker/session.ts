@@ -12,6 +12,7 @@ import type { Deadline } from "../engine/timers.ts";
 import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
 import type { LimitName } from "./limits.ts";
+import type { Replay } from "./replay.ts";
 import type { SharedGroup } from "./shared.ts";
 import type {
   DeliveryRecord,
@@ -150,6 +151,10 @@ export class Session implements Deadline, SessionKey {
   sender: Sender<Delivery> | undefined;
   /** §4.3.3 QoS 2 identifiers received and not yet released; made at the first. */
   received: Receiver | undefined;
+  /** Retained messages that its subscriptions are still to get; undefined while there are none. */
+  replays: Map<Subscription, Replay> | undefined;
+  /** It is in `Broker.replaying`. */
+  inLine = false;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
   /** Limits that have been reported for this session since its last CONNECT. */

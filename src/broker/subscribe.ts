@@ -10,9 +10,9 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
 import type { Connection } from "./connection.ts";
-import { deliverRetained } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
 import { reasonString, type Refusal } from "./options.ts";
+import { beginReplay, endReplay, replayNow } from "./replay.ts";
 import { type Session, Subscription } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
@@ -28,7 +28,7 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
   const before = broker.facts;
   const reasonCodes: number[] = [];
   const refusals: Refusal[] = [];
-  const fresh: { subscription: Subscription; filter: string }[] = [];
+  const fresh: { subscription: Subscription; filter: TopicFilter }[] = [];
   for (const request of packet.subscriptions) { // [MQTT-3.8.4-5]
     const filter = parseFilter(request.filter);
     const refusal = forbidden(connection, request, filter, identifier);
@@ -45,7 +45,7 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
     broker.hooks.subscribed?.(connection.client!, request.filter, granted);
     const wanted = request.retainHandling === 0 || (request.retainHandling === 1 && !known); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     if (wanted && subscription.group === undefined) {
-      fresh.push({ subscription, filter: (filter as TopicFilter).match });
+      fresh.push({ subscription, filter: filter as TopicFilter });
     }
   }
   if (broker.facts !== before) connection.hold();
@@ -60,9 +60,9 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
       : suback,
   );
   for (const { subscription, filter } of fresh) {
-    const entries = broker.retained.match(filter);
-    if (entries.length > 0) deliverRetained(connection, subscription, entries, now);
+    beginReplay(broker, subscription, filter.match, filter.wildcard);
   }
+  replayNow(broker, session, now);
 }
 
 function record(
@@ -170,6 +170,7 @@ function groupOf(broker: Broker, filter: TopicFilter): SharedGroup {
 /** Takes a subscription out of the tree; its session forgets it too. */
 export function unsubscribe(broker: Broker, session: Session, subscription: Subscription): void {
   session.subscriptions.delete(subscription.filter);
+  endReplay(session, subscription); // [MQTT-3.10.4-2]
   const { group } = subscription;
   group?.leave(subscription);
   if (group !== undefined && group.members.length > 0) return;
