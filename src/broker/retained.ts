@@ -9,7 +9,7 @@
  */
 import { copyBytes, sameBytes } from "../codec/copy.ts";
 import { PublishView } from "../codec/publish_view.ts";
-import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
+import { decodeUtf8, encodeUtf8, putUtf8 } from "../codec/utf8.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameCursor } from "../topic/name_cursor.ts";
@@ -143,8 +143,7 @@ export class Retained {
   /** Writes a frame, where the one before stands if it can; returns its place. */
   #write(node: number, before: number, view: PublishView, publisher: string | undefined): number {
     const frames = this.#frames;
-    const name = publisher === undefined ? undefined : encodeUtf8(publisher);
-    const nameBytes = name?.length ?? 0;
+    const nameBytes = utf8Length(publisher);
     const length = PREFIX_BYTES + nameBytes + view.end - view.at;
     let place = before;
     if (before === NONE || before === LARGE) place = frames.add(node, length);
@@ -154,10 +153,10 @@ export class Retained {
     }
     const bytes = frames.bytes(place);
     const at = frames.start(place);
-    bytes[at] = (view.level5 ? LEVEL_5 : 0) | (name === undefined ? 0 : PUBLISHER);
+    bytes[at] = (view.level5 ? LEVEL_5 : 0) | (publisher === undefined ? 0 : PUBLISHER);
     bytes[at + 1] = nameBytes >> 8;
     bytes[at + 2] = nameBytes & 255;
-    if (name !== undefined) copyBytes(bytes, at + PREFIX_BYTES, name, 0, nameBytes);
+    if (publisher !== undefined) putUtf8(bytes, at + PREFIX_BYTES, publisher);
     copyBytes(bytes, at + PREFIX_BYTES + nameBytes, view.bytes, view.at, view.end);
     return place;
   }

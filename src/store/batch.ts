@@ -3,8 +3,9 @@
  * Knows one compact layout that never leaves the process; refuses to know what the facts mean.
  * @module
  */
+import { PublishView } from "../codec/publish_view.ts";
+import { decodeUtf8, putUtf8 } from "../codec/utf8.ts";
 
-const text = /* @__PURE__ */ new TextEncoder();
 const NONE = 0xffff_ffff;
 
 /** Writes values one behind the other. */
@@ -43,13 +44,14 @@ export class BatchWriter {
     this.#at += 8;
   }
 
-  /** A text, or none. */
+  /** A text that has a UTF-8 form, or none. */
   text(value: string | undefined): void {
     if (value === undefined) return this.u32(NONE);
     this.#room(4 + value.length * 3);
-    const { written } = text.encodeInto(value, this.#bytes.subarray(this.#at + 4));
-    this.#view.setUint32(this.#at, written);
-    this.#at += 4 + written;
+    const from = this.#at + 4;
+    const end = putUtf8(this.#bytes, from, value);
+    this.#view.setUint32(this.#at, end - from);
+    this.#at = end;
   }
 
   /** `bytes[from, until)`. */
@@ -89,7 +91,6 @@ export class BatchWriter {
 export class BatchReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #text = new TextDecoder("utf-8", { ignoreBOM: true });
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -120,13 +121,19 @@ export class BatchReader {
     const length = this.u32();
     if (length === NONE) return undefined;
     this.#at += length;
-    return this.#text.decode(this.#bytes.subarray(this.#at - length, this.#at));
+    return decodeUtf8(this.#bytes, this.#at - length, this.#at);
   }
 
-  /** A view, not a copy. */
-  blob(): Uint8Array {
+  /** A PUBLISH frame, aimed at where it stands. */
+  frame(level5: boolean): PublishView {
     const length = this.u32();
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    const at = this.#at;
+    const end = at + length;
+    let body = at + 1;
+    while (this.#bytes[body++]! > 127);
+    const view = new PublishView();
+    view.aim(this.#bytes, at, body, end, level5);
+    this.#at = end;
+    return view;
   }
 }

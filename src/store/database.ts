@@ -5,6 +5,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { DeliveryRecord, Message, StoredSession, SubscriptionRecord } from "../broker/mod.ts";
+import { EMPTY } from "../codec/publish_view.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { Fact, readColumns, readMessage, writeMessage } from "./facts.ts";
@@ -375,7 +376,10 @@ export class Database {
         topic,
         header,
         payload: payloads.subarray(payloadAt, payloadAt += payload),
-        properties: own === null ? null : properties.subarray(propertiesAt, propertiesAt += own),
+        properties: own === null ? null : own === 0 ? EMPTY : properties.subarray(
+          propertiesAt,
+          propertiesAt += own,
+        ),
         expires_at,
         publisher,
       });

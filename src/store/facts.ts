@@ -4,7 +4,8 @@
  * @module
  */
 import type { DeliveryRecord, Message, SessionRecord, SubscriptionRecord } from "../broker/mod.ts";
-import { viewOf } from "../codec/publish_view.ts";
+import type { PublishView } from "../codec/publish_view.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
 import type { BatchReader, BatchWriter } from "./batch.ts";
 import type { MessageColumns } from "./frame.ts";
 import { Step } from "./schema.ts";
@@ -45,13 +46,12 @@ export function readColumns(from: BatchReader): MessageColumns {
   const level5 = from.u8() === 1;
   const expiresAt = from.f64();
   const publisher = from.text();
-  const frame = from.blob();
-  const view = viewOf(frame, level5);
+  const view = from.frame(level5);
   return {
-    topic: topicOf(view.bytes.subarray(view.topicAt, view.topicEnd)),
-    payload: frame.subarray(view.payloadAt, view.end),
-    properties: level5 ? frame.subarray(view.propertiesAt, view.propertiesEnd) : null,
-    header: frame[0]! & 0xf7,
+    topic: topicOf(view),
+    payload: view.bytes.subarray(view.payloadAt, view.end),
+    properties: level5 ? view.bytes.subarray(view.propertiesAt, view.propertiesEnd) : null,
+    header: view.bytes[view.at]! & 0xf7,
     expires_at: expiresAt === NEVER ? null : expiresAt,
     publisher: publisher ?? null,
   };
@@ -62,14 +62,12 @@ export function readMessage(from: BatchReader): Message {
   const level5 = from.u8() === 1;
   const expiresAt = from.f64();
   const publisher = from.text();
-  const view = viewOf(from.blob(), level5);
-  return { topic: topicOf(view.bytes.subarray(view.topicAt, view.topicEnd)), view, expiresAt, publisher };
+  const view = from.frame(level5);
+  return { topic: topicOf(view), view, expiresAt, publisher };
 }
 
-const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
-
-function topicOf(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
+function topicOf({ bytes, topicAt, topicEnd }: PublishView): string {
+  return decodeUtf8(bytes, topicAt, topicEnd)!; // it was a text when it was written
 }
 
 export function writeSaved(out: BatchWriter, id: number, session: SessionRecord): void {

@@ -13,6 +13,7 @@ import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lockDirectory } from "./lock.ts";
+import { packed } from "./packed.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
@@ -206,7 +207,7 @@ function foundIn(database: Database): Found {
   }
   return {
     sessions,
-    retained: [...database.retainedMessages()],
+    retained: [...packed(database.retainedMessages())],
     lastOrder: database.lastOrder(),
     lastSession: database.lastSession(),
   };

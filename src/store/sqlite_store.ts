@@ -18,6 +18,7 @@ import { BatchWriter } from "./batch.ts";
 import { HAS_ROW, readPage } from "./database.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
+import { type Packed, unpacked } from "./packed.ts";
 import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./facts.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
@@ -55,7 +56,7 @@ export interface SqliteStoreOptions {
 export interface Found {
   /** Empty once they have been taken. */
   sessions: readonly StoredSession[];
-  retained: readonly Message[];
+  retained: Packed[];
   readonly lastOrder: number;
   /** The highest number that a session has or had. */
   readonly lastSession: number;
@@ -110,7 +111,7 @@ export class SqliteStore implements SessionStore {
     const { found } = this.#options;
     const { retained } = found;
     found.retained = [];
-    return retained;
+    return unpacked(retained);
   }
 
   lastOrder(): number {
