@@ -75,9 +75,8 @@ function legend(rows: readonly Row[]): string[] {
 }
 
 function plotted(panel: Panel, rows: readonly Row[]): string[] {
-  const spreads = rows.flatMap(({ summaries }) => summaries.map(panel.of)).filter((each) =>
-    each !== undefined
-  );
+  const all = rows.flatMap(({ summaries }) => summaries.map((one) => shownOf(panel.of(one))));
+  const spreads = all.filter((each) => each !== undefined);
   if (spreads.length === 0) return [];
   const least = Math.floor(Math.log10(Math.min(...spreads.map((each) => each.least))));
   const most = Math.ceil(Math.log10(Math.max(...spreads.map((each) => each.most))));
@@ -93,7 +92,7 @@ function plotted(panel: Panel, rows: readonly Row[]): string[] {
     ]),
     ...rows.flatMap(({ summaries }, row) =>
       summaries.flatMap((summary, i) => {
-        const spread = panel.of(summary);
+        const spread = shownOf(panel.of(summary));
         if (spread === undefined) return [];
         const y = TOP + row * LINE + MARGIN + (LINE - 2 * MARGIN) * (i + 0.5) / summaries.length;
         const range = `<path class="range b${i}" d="M${x(spread.least)} ${y}H${x(spread.most)}"/>`;
@@ -102,6 +101,12 @@ function plotted(panel: Panel, rows: readonly Row[]): string[] {
       })
     ),
   ];
+}
+
+/** A logarithmic axis has no 0, which CPU time is where a run took less of it than the system's clock can tell. */
+function shownOf(spread: Spread | undefined): Spread | undefined {
+  if (spread === undefined || spread.median <= 0) return undefined;
+  return spread.least > 0 ? spread : { ...spread, least: spread.median };
 }
 
 function names(rows: readonly Row[]): string[] {

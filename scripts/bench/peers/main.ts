@@ -166,7 +166,11 @@ async function main(): Promise<number> {
   };
   const busy = loadavg()[0]!;
   const isBusy = busy > QUIET_LOAD;
-  if (isBusy) console.log(`The machine is busy (load average ${busy.toFixed(1)}): figures will be too low.`);
+  if (isBusy) {
+    console.log(
+      `The machine is busy (load average ${busy.toFixed(1)}): figures will be too low and ratios uncertain.`,
+    );
+  }
   const runs = scenarios.length * rounds * comparison.brokers.length;
   const minutes = runs * (seconds + WARMUP + AROUND_SECONDS) / 60;
   console.log(`${runs} runs, about ${Math.max(1, Math.round(minutes))} minutes`);

@@ -141,9 +141,11 @@ function howText({ date, rounds, seconds, machine, load, areApart, busy, brokers
     "≥: the broker's core had time to spare (in brackets what was used of it and of the load's core), so the broker can " +
     "do more and its CPU time is the truer figure",
     ...others.map((name) => `${name} has no MQTT 5.0: it is measured with 3.1.1`),
-    ...busy === undefined
-      ? []
-      : [`The machine had other things to do (load average ${busy.toFixed(1)}), so all figures are too low`],
+    ...busy === undefined ? [] : [
+      `The machine had other things to do (load average ${
+        busy.toFixed(1)
+      }), so figures are too low and ratios uncertain`,
+    ],
     ...missing.map((name) => `${name} is not installed here`),
   ];
   return sentences.map((sentence) => `${sentence}.`).join(" ");

@@ -123,6 +123,14 @@ describe("the picture", () => {
     assert(!chartOf(rows, ABOUT.date).includes('hollow"'));
     assertStringIncludes(chartOf([row("messages", [{ ...RUN, brokerBusy: 0.1 }])], ABOUT.date), 'hollow"');
   });
+  test("stands where a run took no CPU time that could be told, which no logarithm has", () => {
+    const count = (cpuUs: readonly number[]) => {
+      const svg = chartOf([row("messages", cpuUs.map((each) => ({ ...RUN, cpuUs: each })))], ABOUT.date);
+      assert(!/NaN|undefined|Infinity/.test(svg), svg);
+      return svg.match(/class="mark/g)?.length;
+    };
+    assertEquals([count([0, 5, 7]), count([0])], [6, 5]); // without the one that is 0 in all runs
+  });
   test("stands without CPU times, and without anything", () => {
     const { cpuUs: _, brokerBusy: __, ...bare } = RUN;
     const { summaries: [, second], scenario } = row("messages", [bare]);
