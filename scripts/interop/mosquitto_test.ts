@@ -3,9 +3,13 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { pub, Run, SLOW_MS, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
+import { CA, CERT, KEY } from "../../src/testing/tls.ts";
 import { joined } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, UNICODE_TOPICS } from "./stage.ts";
 
@@ -307,4 +311,41 @@ describe("mosquitto beside MQTT.js", () => {
         await run.kill();
       }),
   );
+});
+
+test("mosquitto_pub and mosquitto_sub over TLS, beside MQTT.js", options, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "plumb-interop-"));
+  const ca = join(folder, "ca.pem");
+  writeFileSync(ca, CA);
+  try {
+    await onStage(async (stage) => {
+      const trust = ["--cafile", ca];
+      for (const version of VERSIONS) {
+        const id = `sub${version}`;
+        const run = await subscribed(
+          stage,
+          version,
+          id,
+          ...trust,
+          "-q",
+          "2",
+          "-C",
+          "4",
+          "-t",
+          `tls/${version}`,
+        );
+        for (const qos of QOS) {
+          await pub(stage, version, [...trust, "-q", qos, "-t", `tls/${version}`, "-m", `at ${qos}`]);
+        }
+        const other = await joined(stage, { clientId: `mqttjs${version}`, protocol: "mqtts", ca: CA });
+        await other.publish(`tls/${version}`, "from MQTT.js", { qos: 1 });
+        assertEquals(await run.lines(), ["at 0", "at 1", "at 2", "from MQTT.js"]);
+      }
+      const run = await subscribed(stage, "5", "large", ...trust, "-C", "1", "-N", "-q", "1", "-t", "large");
+      await pub(stage, "5", [...trust, "-q", "1", "-t", "large", "-s"], LARGE);
+      assertSameBytes(await run.bytes(), LARGE);
+    }, { cert: CERT, key: KEY });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -3,7 +3,7 @@
  * Knows how a test begins and ends; refuses to know who connects.
  * @module
  */
-import { serve, type Server } from "../../src/runtime/serve.ts";
+import { serve, type Server, type TlsServerOptions } from "../../src/runtime/serve.ts";
 import { Inbox, within } from "../lib/within.ts";
 
 /** Something a broker told by its hooks. */
@@ -60,12 +60,13 @@ export class Stage {
   }
 }
 
-/** Runs `body` against a fresh broker; fails on internal errors of that too. */
-export async function onStage(body: (stage: Stage) => Promise<void>): Promise<void> {
+/** Runs `body` against a fresh broker, with TLS or without; fails on internal errors of that too. */
+export async function onStage(body: (stage: Stage) => Promise<void>, tls?: TlsServerOptions): Promise<void> {
   const happenings = new Inbox<Happening>();
   const failures: unknown[] = [];
   const server = await serve({
-    listen: ["mqtt://127.0.0.1:0"],
+    listen: [`${tls === undefined ? "mqtt" : "mqtts"}://127.0.0.1:0`],
+    ...tls && { tls },
     hooks: {
       connected: ({ clientId }) => happenings.put({ what: "connected", clientId }),
       disconnected: ({ clientId }) => happenings.put({ what: "disconnected", clientId }),

@@ -12,7 +12,7 @@ import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
 import { CallError, type Settings } from "./options.ts";
-import { tlsOf } from "./tls.ts";
+import { handshakeTrouble, tlsOf } from "./tls.ts";
 
 /** The work failed; exit status 1. The message is one line. */
 export class WorkError extends Error {
@@ -171,7 +171,7 @@ function hooksFor(log: Log): ServeHooks {
     handshakeFailed: (peer, error) => {
       // Who looks whether the port is open, or comes without TLS and leaves, is no news.
       const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
-      log[level]("TLS handshake failed", { peer: where(peer), why: error.message.split("\n")[0] });
+      log[level]("TLS handshake failed", { peer: where(peer), why: handshakeTrouble(error) });
     },
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
     storeFailed: (error) =>

@@ -1,5 +1,5 @@
 /**
- * Certificate and key of a broker, from the files that the command line names.
+ * Certificate and key of a broker, from the files that the command line names, and why a handshake failed.
  * Knows files and what to say of them; refuses to know X.509 and sockets.
  * @module
  */
@@ -50,4 +50,24 @@ export async function tlsOf(
 
 function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
+}
+
+/** What libraries of TLS call it, and what it is. */
+const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
+  [/wrong.version.number|http.request|InvalidContentType/i, "the peer does not speak TLS"],
+  [
+    /unknown.?ca\b|bad.?certificate|certificate.?(unknown|expired)/i,
+    "the peer does not trust the certificate",
+  ],
+  [
+    /unsupported.protocol|protocol.?version|SignatureAlgorithmsExtensionRequired/i,
+    "the peer is older than TLS 1.2",
+  ],
+];
+
+/** Why a handshake failed: for people, if that is known, and always as the library of TLS says it. */
+export function handshakeTrouble({ message }: Error): string {
+  const [said = ""] = message.split("\n");
+  const known = TROUBLES.find(([pattern]) => pattern.test(said));
+  return known === undefined ? said : `${known[1]}: ${said}`;
 }

@@ -133,7 +133,7 @@ class DenoTlsTransport implements Transport {
   #received(chunk: Uint8Array): void {
     if (this.#closing || this.#dead) return;
     try {
-      this.#handler!.received(chunk);
+      this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     } catch (error) {
       this.#broke(error);
     }

@@ -1,12 +1,13 @@
 /**
- * The broker that the guard watches. Run: `broker_child.ts [SLOW_US]`; with SLOW_US it stands still for that long whenever
- * bytes come and whenever a turn ends, which shows that the guard can turn red.
+ * The broker that the guard watches. Run: `broker_child.ts [SLOW_US [tls]]`; with SLOW_US it stands still for that long
+ * whenever bytes come and whenever a turn ends, which shows that the guard can turn red.
  * Knows how it is started; refuses to know the load.
  * @module
  */
 import process from "node:process";
 import { wallClock } from "../../../src/runtime/clock.ts";
 import { serve } from "../../../src/runtime/serve.ts";
+import { CERT, KEY } from "../../../src/testing/tls.ts";
 import { tellOn } from "./child.ts";
 
 /** A clock that takes its time: the driver asks it for each chunk and each turn. */
@@ -19,7 +20,9 @@ function slowClock(slowUs: number): () => number {
 
 const slowUs = Number(process.argv[2] ?? 0);
 const server = await serve({
-  listen: ["mqtt://127.0.0.1:0"],
+  ...(process.argv[3] === "tls"
+    ? { listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY } }
+    : { listen: ["mqtt://127.0.0.1:0"] }),
   ...(slowUs > 0 && { driver: { clock: slowClock(slowUs) } }),
 });
 tellOn(Number(new URL(server.addresses[0]!).port));

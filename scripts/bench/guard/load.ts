@@ -7,7 +7,9 @@
  */
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { encodePacket, PacketType } from "../../../src/codec/mod.ts";
+import { CA } from "../../../src/testing/tls.ts";
 import { connectOf } from "../../lib/raw_client.ts";
 import { within } from "../../lib/within.ts";
 import type { Scenario } from "./figures.ts";
@@ -54,14 +56,15 @@ class Wire {
     });
   }
 
-  static async dial(port: number): Promise<Wire> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  static async dial(port: number, isSecure = false): Promise<Wire> {
+    const where = { port, host: "127.0.0.1", noDelay: true };
+    const socket = isSecure ? connectTls({ ...where, ca: CA }) : connect(where);
     await within(
       new Promise<void>((resolve, reject) => {
-        socket.once("connect", resolve);
+        socket.once(isSecure ? "secureConnect" : "connect", resolve);
         socket.once("error", reject);
       }),
-      "a TCP connection",
+      "a connection",
     );
     return new Wire(socket);
   }
@@ -130,8 +133,14 @@ function answersTo(bytes: Uint8Array, at: number, stride: number, first: number)
   return answers;
 }
 
-async function mqttClient(port: number, id: string, filter?: string, qos: 0 | 1 | 2 = 0): Promise<Wire> {
-  const wire = await Wire.dial(port);
+async function mqttClient(
+  port: number,
+  isSecure: boolean,
+  id: string,
+  filter?: string,
+  qos: 0 | 1 | 2 = 0,
+): Promise<Wire> {
+  const wire = await Wire.dial(port, isSecure);
   wire.send(encodePacket(connectOf(4, id), 4));
   await within(wire.take(CONNACK_BYTES), "a CONNACK");
   if (filter === undefined) return wire;
@@ -157,10 +166,10 @@ export class Load {
     this.#deliveries = deliveries;
   }
 
-  /** For the broker. */
-  static onBroker(scenario: Scenario, port: number): Promise<Load> {
-    if (scenario === "fan-out QoS 0") return Load.#brokerFanOut(port);
-    return Load.#brokerPairs(port, Number(scenario.at(-1)) as 0 | 1 | 2);
+  /** For the broker; `isSecure` is with TLS. */
+  static onBroker(scenario: Scenario, port: number, isSecure = false): Promise<Load> {
+    if (scenario === "fan-out QoS 0") return Load.#brokerFanOut(port, isSecure);
+    return Load.#brokerPairs(port, isSecure, Number(scenario.at(-1)) as 0 | 1 | 2);
   }
 
   /** For the baseline. */
@@ -168,13 +177,13 @@ export class Load {
     return scenario === "fan-out QoS 0" ? Load.#baselineFanOut(port) : Load.#baselinePairs(port);
   }
 
-  static async #brokerPairs(port: number, qos: 0 | 1 | 2): Promise<Load> {
+  static async #brokerPairs(port: number, isSecure: boolean, qos: 0 | 1 | 2): Promise<Load> {
     const wires: Wire[] = [];
     const lanes: (() => Promise<unknown>)[] = [];
     for (let i = 0; i < PAIRS; i++) {
       const topic = `pair/${i}0`;
-      const subscriber = await mqttClient(port, `subscriber-${i}`, topic, qos);
-      const publisher = await mqttClient(port, `publisher-${i}`);
+      const subscriber = await mqttClient(port, isSecure, `subscriber-${i}`, topic, qos);
+      const publisher = await mqttClient(port, isSecure, `publisher-${i}`);
       wires.push(subscriber, publisher);
       const frame = publishOf(topic, qos);
       const batch = batchOf([frame], qos);
@@ -196,10 +205,35 @@ export class Load {
     return new Load(wires, lanes, BATCH * PAIRS);
   }
 
-  static async #brokerFanOut(port: number): Promise<Load> {
+  /**
+   * For a relay, as in `../tls/relay_child.ts`: pairs of connections as for the broker, each of which begins with two bytes, the first of
+   * which is `S` for who sends and `R` for who receives, which is answered by a byte, and the second the number of the pair.
+   */
+  static async onRelay(port: number, isSecure: boolean): Promise<Load> {
+    const wires: Wire[] = [];
+    const batch = batchOf([publishOf("pair/00", 0)], 0);
+    const lanes: (() => Promise<unknown>)[] = [];
+    for (let i = 0; i < PAIRS; i++) {
+      const receiver = await Wire.dial(port, isSecure);
+      receiver.send(Uint8Array.of(0x52, i));
+      await receiver.take(1);
+      const sender = await Wire.dial(port, isSecure);
+      sender.send(Uint8Array.of(0x53, i));
+      wires.push(receiver, sender);
+      lanes.push(async () => {
+        sender.send(batch);
+        await receiver.take(batch.length);
+      });
+    }
+    return new Load(wires, lanes, BATCH * PAIRS);
+  }
+
+  static async #brokerFanOut(port: number, isSecure: boolean): Promise<Load> {
     const receivers: Wire[] = [];
-    for (let i = 0; i < RECEIVERS; i++) receivers.push(await mqttClient(port, `receiver-${i}`, "fan/#"));
-    const sender = await mqttClient(port, "sender");
+    for (let i = 0; i < RECEIVERS; i++) {
+      receivers.push(await mqttClient(port, isSecure, `receiver-${i}`, "fan/#"));
+    }
+    const sender = await mqttClient(port, isSecure, "sender");
     const frames = Array.from({ length: TOPICS }, (_, i) => publishOf(`fan/${100 + i}`, 0));
     return Load.#fanOut(receivers, sender, batchOf(frames, 0));
   }

@@ -1,0 +1,29 @@
+/**
+ * Handshakes that failed, in words.
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { handshakeTrouble } from "./tls.ts";
+
+describe("handshakeTrouble()", () => {
+  const cases: readonly (readonly [said: string, is: string])[] = [
+    ["error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER", "the peer does not speak TLS"],
+    ["error:1000009c:SSL routines:OPENSSL_internal:HTTP_REQUEST", "the peer does not speak TLS"],
+    ["received corrupt message of type InvalidContentType (SSL routines:x)", "the peer does not speak TLS"],
+    ["received fatal alert: UnknownCA", "the peer does not trust the certificate"],
+    [
+      "error:10000418:SSL routines:OPENSSL_internal:TLSV1_ALERT_UNKNOWN_CA",
+      "the peer does not trust the certificate",
+    ],
+    ["error:100000f0:SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL", "the peer is older than TLS 1.2"],
+    ["peer is incompatible: SignatureAlgorithmsExtensionRequired", "the peer is older than TLS 1.2"],
+  ];
+  for (const [said, is] of cases) {
+    test(`says of ${said}: ${is}`, () => assertEquals(handshakeTrouble(new Error(said)), `${is}: ${said}`));
+  }
+
+  test("says what it does not know as the library does, in one line", () => {
+    assertEquals(handshakeTrouble(new Error("something else\nand more")), "something else");
+  });
+});
