@@ -91,7 +91,7 @@ export class Broker {
   /** @internal */
   readonly groups: Map<string, SharedGroup> = new Map();
   /** @internal */
-  readonly tree: FilterTree<Subscriber> = new FilterTree();
+  readonly tree: FilterTree<Subscriber>;
   /** @internal */
   readonly topics: KnownTopics;
   /** @internal */
@@ -171,10 +171,11 @@ export class Broker {
     this.hooks = guarded(options.hooks ?? {});
     this.store = options.store;
     this.maximumQos = options.maximumQos ?? 2;
+    this.#random = options.random ?? seededRandom(0);
+    this.tree = new FilterTree(this.#random());
     this.topics = new KnownTopics(this.tree, this.limits.knownTopicsMax);
     this.runs = options.authorize === undefined && this.hooks.published === undefined &&
       this.hooks.delivered === undefined;
-    this.#random = options.random ?? seededRandom(0);
     this.retained = new Retained(this.timers, this.limits, this.#random(), (topic) => this.unretain(topic));
     if (this.store !== undefined) this.#restore(this.store);
   }
