@@ -237,6 +237,18 @@ describe("serve() with TLS", () => {
     });
   });
 
+  test("close() does not wait for a handshake that stalls", async () => {
+    const server = await serve({ listen: ["mqtts://127.0.0.1:0"], tls });
+    const silent = connectTcp(Number(new URL(server.addresses[0]!).port), "127.0.0.1");
+    silent.on("error", () => {});
+    const over = new Promise<void>((resolve) => silent.on("close", () => resolve()));
+    await (await client(server.addresses[0]!, { ca: CA })).endAsync(); // accepted behind the silent one
+    assertEquals(server.broker.connections > 0, true);
+    await server.close();
+    assertEquals(server.broker.connections, 0);
+    await over;
+  });
+
   test("tells of handshakes that fail, and survives a hook that throws", async () => {
     const failures: string[] = [];
     const errors: unknown[] = [];

@@ -193,6 +193,33 @@ export function transportContract(name: string, open: () => Promise<Joined>): vo
         assert(equal(right.bytes, expected));
       }));
 
+    test("what write() did not take is forgotten: other bytes may follow, and fewer", () =>
+      joined(async (left, right, { until }) => {
+        right.call((transport) => transport.pause());
+        const first = new Uint8Array(1024 * 1024).fill(1);
+        let taken = 0;
+        let short = 0;
+        left.onDrained = () => short = 0;
+        await until(() => {
+          while (short === 0 && taken <= TAKEN_BYTES_MAX) {
+            const count = left.call((transport) => transport.write(first));
+            taken += count;
+            if (count < first.length) short = 1;
+          }
+          return short++ > 200;
+        }, "write() stays short");
+        let drained = false;
+        left.onDrained = () => drained = true;
+        right.call((transport) => transport.resume());
+        await until(() => drained, "drained() is called");
+        const other = new Uint8Array(100).fill(2);
+        pump(left, other, () => other.length);
+        await until(() => right.length >= taken + other.length, "all bytes arrive");
+        const { bytes } = right;
+        assertEquals(bytes.length, taken + other.length);
+        assert(bytes.every((byte, i) => byte === (i < taken ? 1 : 2)), "nothing comes that was not taken");
+      }));
+
     test("close() ends both halves: closed() once on each side, without error, and write() takes nothing more", () =>
       joined(async (left, right, { until }) => {
         left.call((transport) => transport.write(utf8("last words")));
