@@ -137,6 +137,14 @@ describe("a CONNECT that is malformed", () => {
       (version) => frame(CONNECT | 1, connectFrame("MQTT", version).subarray(2)),
     ],
   ];
+  test("[MQTT-2.1.3-1] where TLS is spoken to a listener without, the owner is told so", () => {
+    const refusals: string[] = [];
+    const pair = new Pair({ hooks: { refused: (_, { message }) => void refusals.push(message) } });
+    pair.open(5).write(Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3));
+    assertEquals(refusals, ["Fixed header flags 0110: TLS begins so, and this listener is without TLS"]);
+    pair.assertEmpty();
+  });
+
   for (const [what, rule, bytes] of cases) {
     test(`[MQTT-3.1.4-1] [${rule}] [MQTT-3.1.4-6] ${what}: CONNACK 0x81 at level 5, and nothing behind it counts`, () => {
       const told = new Told();

@@ -10,7 +10,7 @@ import { decode } from "../codec/decode.ts";
 import { Deframer, type FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
 import { encode } from "../codec/encode.ts";
-import { PeerError, protocolError, refused, type Rule } from "../codec/error.ts";
+import { malformed, PeerError, protocolError, refused, type Rule } from "../codec/error.ts";
 import type { Connect, Disconnect, Packet, ProtocolLevel, QoS, ReasonProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
@@ -67,6 +67,10 @@ const CHUNKS_MAX = 128;
 
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
+
+/** The first two bytes of a Client that speaks TLS: by our reading a CONNECT with wrong flags, of three bytes. */
+const TLS_HANDSHAKE = 0x16;
+const TLS_VERSION_MAJOR = 3;
 
 /** One connection. Its owner calls `received`, `drained`, `closed`, `decided`; all else is the engine's. */
 export class Connection implements Deadline, FrameHandler {
@@ -298,6 +302,12 @@ export class Connection implements Deadline, FrameHandler {
         throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");
       }
       this.level = levelAsked(bytes, body, end);
+      if (first === TLS_HANDSHAKE && end - body === TLS_VERSION_MAJOR) {
+        throw malformed(
+          "MQTT-2.1.3-1",
+          "Fixed header flags 0110: TLS begins so, and this listener is without TLS",
+        );
+      }
       return connectPacket(this, decodeConnect(reader, first & 15), now);
     }
     if (first >> 4 === PacketType.AUTH) {
