@@ -191,7 +191,12 @@ export class Broker {
 
   /** Whether `flush()` has something to do. */
   get dirty(): boolean {
-    return this.touched.length > 0 || this.doomed.length > 0 || this.replaying.length > 0 || this.#mustCommit;
+    return this.urgent || this.replaying.length > 0;
+  }
+
+  /** Whether it has something to do that somebody waits for; the rest, which may take many turns, comes after all input. */
+  get urgent(): boolean {
+    return this.touched.length > 0 || this.doomed.length > 0 || this.#mustCommit;
   }
 
   get #mustCommit(): boolean {

@@ -107,6 +107,49 @@ describe("Driver", () => {
     assertEquals([one.writes.length, other.writes.length], [2, 1]);
   });
 
+  test("what takes many turns comes after all input: an answer to somebody else does not wait for it, and does not hurry it", () => {
+    const turns: (() => void)[] = [];
+    const later: (() => void)[] = [];
+    const { driver, open } = drive({}, {
+      endOfTurn: (run) => void turns.push(run),
+      goOn: (run) => void later.push(run),
+    });
+    const [reader, other] = [open(), open()];
+    reader.send(connectPacket("reader"));
+    other.send(connectPacket("other"));
+    for (let i = 0; i < 5_000; i++) {
+      driver.run((broker, now) => broker.publish({ topic: `r/${i}`, payload: "x", retain: true }, now));
+    }
+    const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    reader.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "#", ...options }] });
+    turns.pop()!();
+    assertEquals([turns.length, later.length], [0, 1]);
+    other.send({ type: PacketType.PINGREQ });
+    reader.handler.drained();
+    assertEquals([turns.length, later.length], [1, 1]);
+    turns.pop()!();
+    assertEquals(other.last, { type: PacketType.PINGRESP });
+    for (let i = 0; later.length > 0; i++) {
+      later.pop()!();
+      assert(turns.length === 0 && i < 20);
+    }
+    const bytes = reader.writes.reduce((sum, chunk) => sum + chunk.length, 0);
+    assert(bytes > 5_000 * 8, `${bytes}`);
+  });
+
+  test("a walk without an end of turn of its own goes on by itself", async () => {
+    const { driver, open } = drive();
+    const hand = open();
+    hand.send(connectPacket("one"));
+    for (let i = 0; i < 5_000; i++) {
+      driver.run((broker, now) => broker.publish({ topic: `r/${i}`, payload: "x", retain: true }, now));
+    }
+    const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    hand.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "#", ...options }] });
+    await until(() => driver.broker.retained.walks === 0, "all is sent");
+    await driver.close();
+  });
+
   test("the default end of a turn comes by itself", async () => {
     const { open } = drive();
     const hand = open();
