@@ -75,7 +75,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.8.2/no-retained-messages",
     file: "src/broker/subscribe.ts",
-    find: "if (wanted && subscription.group === undefined) {",
+    find: "if (wanted && !subscription.isShared) {",
     replace: "if (wanted) {",
   },
 ];

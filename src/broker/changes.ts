@@ -4,7 +4,6 @@
  * Knows how often something changed below each name; refuses to know what.
  * @module
  */
-import { encodeUtf8 } from "../codec/utf8.ts";
 import { mixed } from "../topic/edges.ts";
 
 const SLASH = 0x2f;
@@ -35,26 +34,27 @@ export class Changes {
 
   /** A subscription to this filter, which has a wildcard, has come or gone. */
   add(filter: string): void {
-    const bytes = encodeUtf8(filter)!;
     let hash = BASIS; // of what begins with a wildcard: every name looks there
     let before = BASIS;
-    for (let i = 0; i < bytes.length && bytes[i] !== PLUS && bytes[i] !== HASH; i++) {
-      if (bytes[i] === SLASH) before = hash;
-      hash = Math.imul(hash ^ bytes[i]!, PRIME);
+    for (let i = 0; i < filter.length; i++) {
+      const code = filter.charCodeAt(i);
+      if (code === PLUS || code === HASH) break;
+      if (code === SLASH) before = hash;
+      hash = Math.imul(hash ^ code, PRIME);
     }
     this.#cells[this.#cellOf(before)]!++;
     this.#count++;
   }
 
-  /** Another number than before if there was a change that can touch the Topic Name `bytes`. */
-  touching(bytes: Uint8Array): number {
+  /** Another number than before if there was a change that can touch this Topic Name. */
+  touching(name: string): number {
     const cells = this.#cells;
     let hash = BASIS;
     let sum = cells[this.#cellOf(hash)]!;
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i]!;
-      if (byte === SLASH) sum += cells[this.#cellOf(hash)]!;
-      hash = Math.imul(hash ^ byte, PRIME);
+    for (let i = 0; i < name.length; i++) {
+      const code = name.charCodeAt(i);
+      if (code === SLASH) sum += cells[this.#cellOf(hash)]!;
+      hash = Math.imul(hash ^ code, PRIME);
     }
     return sum + cells[this.#cellOf(hash)]!;
   }

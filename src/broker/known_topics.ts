@@ -5,7 +5,7 @@
  */
 import { copyBytes, sameBytes } from "../codec/copy.ts";
 import { malformed, protocolError } from "../codec/error.ts";
-import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
+import { decodeUtf8, putUtf8 } from "../codec/utf8.ts";
 import { hasWildcard, levelCount } from "../topic/name.ts";
 import { mixed } from "../topic/edges.ts";
 import type { FilterTree } from "../topic/tree.ts";
@@ -60,6 +60,8 @@ export class KnownTopics {
   #rows: number;
   #tree: FilterTree<Subscriber>;
   #changes: Changes;
+  /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` wants. */
+  #scratch: Uint8Array = new Uint8Array(3 * NAME_BYTES_MAX);
   /** Of the eight places of a newcomer, the one to look at next. */
   #hand = 0;
   /** Subscribers in the matches that were made since all were forgotten. */
@@ -95,7 +97,7 @@ export class KnownTopics {
     const { match } = topic;
     const { count } = this.#changes;
     if (match !== undefined && topic.checked === count) return match;
-    const touching = this.#changes.touching(topic.bytes);
+    const touching = this.#changes.touching(topic.name);
     topic.checked = count;
     if (match !== undefined && topic.touching === touching) return match;
     const found: Subscriber[] = [];
@@ -113,8 +115,10 @@ export class KnownTopics {
       this.#changes.add(filter);
       return;
     }
-    const bytes = encodeUtf8(filter)!;
-    const topic = this.#known(hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+    if (filter.length > NAME_BYTES_MAX) return;
+    const bytes = this.#scratch;
+    const end = putUtf8(bytes, 0, filter);
+    const topic = this.#known(hashOf(bytes, 0, end), bytes, 0, end);
     if (topic !== undefined) topic.match = undefined;
   }
 

@@ -84,7 +84,7 @@ describe("KnownTopics.match()", () => {
           for (const { change, at } of steps) {
             if (change) {
               const known = model.get(at);
-              const subscription = known ?? new Subscription({} as Session, at, undefined);
+              const subscription = known ?? new Subscription({} as Session, at);
               if (known === undefined) model.set(at, subscription);
               else model.delete(at);
               if (known === undefined) tree.add(at, subscription);
@@ -108,7 +108,7 @@ describe("KnownTopics.match()", () => {
     const topics = new KnownTopics(tree, 65_536);
     const bytes = encodeUtf8("device/7/state")!;
     const topic = topics.find(bytes, 0, bytes.length);
-    tree.add("device/7/#", new Subscription({} as Session, "device/7/#", undefined));
+    tree.add("device/7/#", new Subscription({} as Session, "device/7/#"));
     const before = topics.match(topic);
     for (const filter of ["device/8/#", "device/8/+/x", "site/#", "device/7/state/x/#", "+x/+/y"]) {
       topics.changed(filter, true);

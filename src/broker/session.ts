@@ -9,6 +9,7 @@ import { Queue } from "../delivery/queue.ts";
 import type { Receiver } from "../delivery/receiver.ts";
 import { Sender } from "../delivery/sender.ts";
 import type { Deadline } from "../engine/timers.ts";
+import { SHARE_PREFIX } from "../topic/filter.ts";
 import type { Connection } from "./connection.ts";
 import type { Broker } from "./engine.ts";
 import type { LimitName } from "./limits.ts";
@@ -42,16 +43,18 @@ const RETAIN_HANDLING_SHIFT = 4;
 export class Subscription implements SubscriptionRecord {
   readonly session: Session;
   readonly filter: string;
-  /** §4.8.2 */
-  readonly group: SharedGroup | undefined;
   /** §3.8.2.1.2 none, or one. */
   identifiers: readonly number[] = NO_IDENTIFIERS;
   #options = 0;
 
-  constructor(session: Session, filter: string, group: SharedGroup | undefined) {
+  constructor(session: Session, filter: string) {
     this.session = session;
     this.filter = filter;
-    this.group = group;
+  }
+
+  /** §4.8.2 */
+  get isShared(): boolean {
+    return this.filter.startsWith(SHARE_PREFIX);
   }
 
   get qos(): QoS {

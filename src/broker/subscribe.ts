@@ -8,9 +8,10 @@ import type { QoS, Subscribe, SubscriptionRequest, Unsubscribe } from "../codec/
 import { PacketType } from "../codec/packet_type.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
-import { levelCount } from "../topic/name.ts";
+import { hasWildcard, levelCount } from "../topic/name.ts";
 import type { Connection } from "./connection.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
+import type { Subscriber } from "./known_topics.ts";
 import { reasonString, type Refusal } from "./options.ts";
 import { beginReplay, endReplay, replayNow } from "./replay.ts";
 import { type Session, Subscription } from "./session.ts";
@@ -44,7 +45,7 @@ export function subscribePacket(connection: Connection, packet: Subscribe, now: 
     reasonCodes.push(subscription.qos); // [MQTT-3.8.4-7]
     broker.hooks.subscribed?.(connection.client!, request.filter, granted);
     const wanted = request.retainHandling === 0 || (request.retainHandling === 1 && !known); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
-    if (wanted && subscription.group === undefined) {
+    if (wanted && !subscription.isShared) {
       fresh.push({ subscription, filter: filter as TopicFilter });
     }
   }
@@ -140,13 +141,13 @@ export function subscribe(
 ): Subscription {
   let subscription = session.subscriptions.get(filter.text);
   if (subscription === undefined) {
-    const group = filter.share === undefined ? undefined : groupOf(broker, filter);
-    subscription = new Subscription(session, filter.text, group);
+    subscription = new Subscription(session, filter.text);
     session.subscriptions.set(filter.text, subscription);
-    if (group === undefined) {
+    if (filter.share !== undefined) groupOf(broker, filter).members.push(subscription);
+    else {
       broker.tree.add(filter.match, subscription);
       broker.topics.changed(filter.match, filter.wildcard);
-    } else group.members.push(subscription);
+    }
   }
   subscription.set(record);
   if (session.durable) {
@@ -171,13 +172,18 @@ function groupOf(broker: Broker, filter: TopicFilter): SharedGroup {
 export function unsubscribe(broker: Broker, session: Session, subscription: Subscription): void {
   session.subscriptions.delete(subscription.filter);
   endReplay(session, subscription); // [MQTT-3.10.4-2]
-  const { group } = subscription;
-  group?.leave(subscription);
-  if (group !== undefined && group.members.length > 0) return;
-  const filter = group?.filter ?? parseFilter(subscription.filter) as TopicFilter;
-  if (group !== undefined) broker.groups.delete(filter.text);
-  broker.tree.remove(filter.match, group ?? subscription);
-  broker.topics.changed(filter.match, filter.wildcard);
+  const { filter } = subscription;
+  if (!subscription.isShared) return takeOut(broker, filter, subscription);
+  const group = broker.groups.get(filter)!;
+  group.leave(subscription);
+  if (group.members.length > 0) return;
+  broker.groups.delete(filter);
+  takeOut(broker, group.filter.match, group);
+}
+
+function takeOut(broker: Broker, filter: string, subscriber: Subscriber): void {
+  broker.tree.remove(filter, subscriber);
+  broker.topics.changed(filter, hasWildcard(filter));
 }
 
 /** §3.10 */

@@ -119,7 +119,7 @@ function known(topics: number): { topics: KnownTopics; names: Uint8Array[] } {
   const names: Uint8Array[] = [];
   for (let i = 0; i < topics; i++) {
     const name = `site/${i % SITES}/device-${i}/state`;
-    tree.add(name, new Subscription({} as Session, name, undefined));
+    tree.add(name, new Subscription({} as Session, name));
     names.push(encodeUtf8(name)!);
   }
   return { topics: new KnownTopics(tree, KNOWN_MAX), names };
