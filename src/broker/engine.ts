@@ -37,7 +37,7 @@ import type {
   Verdict,
 } from "./options.ts";
 import { deliverToOther, retain, route } from "./publish.ts";
-import { endReplays, loseReplays, RetainedCopy, runReplays, TURN_STEPS } from "./replay.ts";
+import { loseReplays, RetainedCopy, runReplays, TURN_STEPS } from "./replay.ts";
 import { Retained } from "./retained.ts";
 import { Run } from "./run.ts";
 import { type Delivery, Session } from "./session.ts";
@@ -455,7 +455,6 @@ export class Broker {
     this.sessions.delete(session.clientId);
     for (const subscription of [...session.subscriptions.values()]) unsubscribe(this, session, subscription);
     this.#passOnAll(session, now);
-    endReplays(session);
     session.clear();
     if (session.stored) {
       this.store!.dropped(session);

@@ -191,19 +191,13 @@ export function overtake(
   deliver(broker, { ...message, message }, session, qos, true, subscription.identifiers, undefined, now);
 }
 
-/** The subscription is over, or all of them have been sent. */
+/** The subscription is over, as each is when its session is, or all of them have been sent. */
 export function endReplay(session: Session, subscription: Subscription): void {
   const replay = session.replays?.get(subscription);
   if (replay === undefined) return;
   replay.walk.close();
   session.replays!.delete(subscription);
   if (session.replays!.size === 0) session.replays = undefined;
-}
-
-/** The session is over. */
-export function endReplays(session: Session): void {
-  for (const { walk } of session.replays?.values() ?? []) walk.close();
-  session.replays = undefined;
 }
 
 /** The connection has ended: what waits of QoS 1 and 2 retained messages belongs to the session (§4.1). */

@@ -224,6 +224,17 @@ describe("a replay under way", () => {
     assertEquals(pair.broker.retained.walks, 0);
   });
 
+  test("QoS 0 is for the connection it began on, even if the next one comes before the next turn", () => {
+    const { pair, to } = stopped(0, KEPT);
+    const again = pair.open();
+    to.connection.closed(pair.now);
+    const hello = { type: PacketType.CONNECT, level: 5, keepAlive: 0, clientId: "to", ...KEPT } as const;
+    again.connection.received(encodePacket(hello, 5), pair.now);
+    pair.settle();
+    assertEquals(again.inbox.map(({ type }) => type), [PacketType.CONNACK]);
+    assertEquals(pair.broker.retained.walks, 0);
+  });
+
   test("[limit/queue] of a hundred thousand for who has gone, the queue takes what it may", () => {
     const pair = new Pair({ limits: { queuedMessagesMax: 500, inFlightMax: 10 } });
     retainMany(pair, 20_000, (i) => `r/${i}`, 1);

@@ -94,6 +94,22 @@ describe("Slabs", () => {
     scene.assertWhole(left);
   });
 
+  test("nor does one of a buffer that had more holes than that before it was full", () => {
+    const scene = new Scene();
+    const left = new Map<number, number>();
+    for (let i = 0; i < 100_000; i++) {
+      scene.add(i, 80);
+      if (i % 10 === 0) left.set(i, 80);
+      else scene.remove(i);
+    }
+    assertEquals(
+      scene.slabs.capacity <= 2 * left.size * 88 + 3 * SLAB_BYTES,
+      true,
+      `${scene.slabs.capacity}`,
+    );
+    scene.assertWhole(left);
+  });
+
   test("all that is removed is given back, but for two buffers", () => {
     const scene = new Scene();
     for (let i = 0; i < 3_000; i++) scene.add(i, i % 20 === 0 ? 20_000 : 60);
