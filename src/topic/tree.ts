@@ -8,9 +8,7 @@
  */
 import { copyOf, Edges, hashLevel, mixed, type Target } from "./edges.ts";
 import { SEPARATOR } from "./name.ts";
-
-/** One value, or several: most filters have one, and an array for each would cost a million filters dearly. */
-type Values<V> = V | V[] | undefined;
+import { append, has, minus, plus, type Values } from "./values.ts";
 
 const PLUS = 0x2b;
 const HASH = 0x23;
@@ -76,7 +74,7 @@ class Branch<V> implements Target {
 
 type Node<V> = Leaf<V> | Branch<V>;
 
-/** §4.7.1 Values by Topic Filter, found by Topic Name. A value is not an array. */
+/** §4.7.1 Values by Topic Filter, found by Topic Name. A value is neither an array nor a Set. */
 export class FilterTree<V> {
   #root: Branch<V>;
   #edges: Edges<Node<V>> = new Edges();
@@ -302,28 +300,4 @@ function matchesRest(filter: string, at: number, topic: string, from: number): b
     at++;
     from++;
   }
-}
-
-function plus<V>(values: Values<V>, value: V): Values<V> {
-  if (values === undefined) return value;
-  if (!Array.isArray(values)) return [values, value];
-  values.push(value);
-  return values;
-}
-
-function minus<V>(values: Values<V>, value: V): Values<V> {
-  if (!Array.isArray(values)) return values === value ? undefined : values;
-  const at = values.indexOf(value);
-  if (at >= 0) values.splice(at, 1);
-  return values.length === 1 ? values[0] : values;
-}
-
-function has<V>(values: Values<V>, value: V): boolean {
-  return Array.isArray(values) ? values.includes(value) : values !== undefined && values === value;
-}
-
-function append<V>(values: Values<V>, out: V[]): void {
-  if (values === undefined) return;
-  if (!Array.isArray(values)) out.push(values);
-  else for (const value of values) out.push(value);
 }
