@@ -63,7 +63,8 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "3.8/no-local-is-of-the-client",
     file: "src/broker/connect.ts",
     find: "return { session: stored, present: true };",
-    replace: "for (const one of stored.subscriptions.values()) one.noLocal = false;\n" +
+    replace:
+      "for (const one of stored.subscriptions.values()) one.set({ ...one, qos: one.qos, noLocal: false } as any);\n" +
       "    return { session: stored, present: true };",
   },
   {

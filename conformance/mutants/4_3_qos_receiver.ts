@@ -58,16 +58,17 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "4.3.3/new-after-refusal",
     file: PUBLISH,
     find: "if (refusal !== undefined) return refuse(",
-    replace: "if (refusal !== undefined && view.qos === 2) open(broker, session, view.packetId);\n" +
+    replace: "if (refusal !== undefined && view.qos === 2) remember(broker, session, view.packetId);\n" +
       "  if (refusal !== undefined) return refuse(",
   },
   {
     kills: "4.3.3/exchange-outlives-expiry",
-    file: PUBLISH,
-    find: "if (qos === 2) remember(broker, session, packetId);",
-    replace: `if (qos === 2) remember(broker, session, packetId);
-  if (outgoing.expiresAt !== Infinity) {
-    setTimeout(() => session.received?.delete(packetId), outgoing.expiresAt - now);
+    file: "src/broker/run.ts",
+    find: "if (view.qos === 2) remember(broker, connection.session!, view.packetId);",
+    replace: `if (view.qos === 2) remember(broker, connection.session!, view.packetId);
+  if (view.expiryAt >= 0) {
+    const { packetId } = view;
+    setTimeout(() => connection.session!.received?.delete(packetId), view.expirySeconds * 1000);
   }`,
   },
 ];
