@@ -23,7 +23,7 @@ import { FilterTree } from "../topic/tree.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Unaliased } from "./alias.ts";
 import { Connection, intervalMs, State } from "./connection.ts";
-import { finished, messageInfo, outgoingOf, pump } from "./deliver.ts";
+import { expiryOf, finished, messageInfo, outgoingOf, pump } from "./deliver.ts";
 import { KnownTopics, type Subscriber } from "./known_topics.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 import type {
@@ -317,7 +317,7 @@ export class Broker {
       ? new TextEncoder().encode(message.payload)
       : message.payload;
     const view = frameOf({ topic, payload, qos, retain }, properties, 5);
-    this.#publish({ topic, view, expiresAt: expiry(view, now), publisher: undefined }, now);
+    this.#publish({ topic, view, expiresAt: expiryOf(view, now), publisher: undefined }, now);
   }
 
   /** Ends the connection of a Client, if it has one; false if not. */
@@ -424,7 +424,7 @@ export class Broker {
 
   /** @internal Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill, now: number): void {
-    this.#publish({ ...message, expiresAt: expiry(message.view, now) }, now);
+    this.#publish({ ...message, expiresAt: expiryOf(message.view, now) }, now);
   }
 
   #publish(message: Message, now: number): void {
@@ -603,11 +603,6 @@ export class Broker {
     const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
     session.exchanges().restore(packetId, released > 0 ? Step.PUBCOMP : open, delivery);
   }
-}
-
-/** When a message that is published at `now` expires. */
-function expiry(view: PublishView, now: number): number {
-  return view.expiryAt < 0 ? Infinity : now + view.expirySeconds * 1000;
 }
 
 /** Why a connection ends, or a packet is refused, while facts cannot be made safe. */

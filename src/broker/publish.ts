@@ -19,6 +19,7 @@ import {
   keep,
   messageInfo,
   type Outgoing,
+  outgoingOf,
   SHARED_PAYLOAD_BYTES,
 } from "./deliver.ts";
 import { type Broker, UNSAFE } from "./engine.ts";
@@ -282,13 +283,6 @@ function deliverToGroup(broker: Broker, outgoing: Outgoing, group: SharedGroup, 
 /** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */
 export function deliverToOther(broker: Broker, delivery: Delivery, now: number): void {
   const { message, group } = delivery;
-  const outgoing = {
-    view: message.view,
-    topic: message.topic,
-    publisher: message.publisher,
-    expiresAt: message.expiresAt,
-    message,
-  };
-  if (message.expiresAt > now) deliverToGroup(broker, outgoing, group!, now);
+  if (message.expiresAt > now) deliverToGroup(broker, outgoingOf(message), group!, now);
   else drop(broker, message.topic, message.view, group!.filter.text, "expired");
 }

@@ -15,7 +15,7 @@ import { decodeUtf8 } from "../codec/utf8.ts";
 import type { Message } from "../delivery/message.ts";
 import { MORE, type NameCursor } from "../topic/name_cursor.ts";
 import { NONE } from "../topic/name_tree.ts";
-import { deliver, type Outgoing } from "./deliver.ts";
+import { deliver, type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Broker } from "./engine.ts";
 import type { Session, Subscription } from "./session.ts";
 
@@ -188,7 +188,7 @@ export function overtake(
     if (replay.overtaken.size >= queuedMessagesMax) return;
     replay.overtaken.add(node);
   }
-  deliver(broker, { ...message, message }, session, qos, true, subscription.identifiers, undefined, now);
+  deliver(broker, outgoingOf(message), session, qos, true, subscription.identifiers, undefined, now);
 }
 
 /** The subscription is over, as each is when its session is, or all of them have been sent. */

@@ -153,7 +153,7 @@ export function endRun(broker: Broker): void {
     } else if (isSame && qos === 0 && receiver.outbox.size <= broker.limits.outboundBytesMax) {
       receiver.outbox.append(frames.bytes, frames.from, frames.to);
       receiver.touch();
-    } else replay(broker, run, topic, subscription);
+    } else oneByOne(broker, run, topic, subscription);
   }
   if (qos > 0) {
     if (broker.facts !== run.facts) connection.hold();
@@ -286,7 +286,7 @@ function acknowledgeAll(connection: Connection, run: Run, code: number): void {
 }
 
 /** The frames of a run one by one, to a subscriber that cannot have them as they are. */
-function replay(broker: Broker, run: Run, topic: KnownTopic, subscription: Subscription): void {
+function oneByOne(broker: Broker, run: Run, topic: KnownTopic, subscription: Subscription): void {
   const { bytes, from, to, qos } = run;
   const { session, identifiers } = subscription;
   const level5 = run.connection!.level === 5;
