@@ -9,6 +9,7 @@ import { PublishView } from "../codec/publish_view.ts";
 import type { Connection } from "./connection.ts";
 import { endRun } from "./run.ts";
 
+/** A frame that is longer has a buffer of its own. */
 const KEPT_BYTES = 64 * 1024;
 
 /** Where such frames are written, one behind the other as long as they run (run.ts). */

@@ -260,14 +260,6 @@ export class Retained {
     const length = frame.end - frame.at;
     return view.end - view.at === length && sameBytes(view.bytes, view.at, frame.bytes, frame.at, length);
   }
-
-  /** The message of every topic that `filter` matches, all at once. */
-  match(filter: string): Message[] {
-    const found: Message[] = [];
-    const walk = this.walk(filter);
-    for (let node; (node = walk.advance(Infinity)) !== NONE;) found.push(this.read(node));
-    return found;
-  }
 }
 
 /** Bytes of a run: a frame and what stands before it. */

@@ -51,12 +51,11 @@ const READS = new BufferPool(64 * 1024, 64);
  * `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. Twice as large ones
  * cost a fan-out a quarter more: each write under way has its own, and together they outgrow the processor's cache.
  */
-const TINY_WRITES = new BufferPool(256, 4096);
 const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
 const LARGE_WRITES = new BufferPool(32 * 1024, 128);
 
 function poolFor(bytes: number): BufferPool {
-  return bytes <= TINY_WRITES.bytes ? TINY_WRITES : bytes <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
+  return bytes <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
 }
 
 /** One connection: at most one read and one write under way. */
