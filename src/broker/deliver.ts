@@ -4,353 +4,334 @@
  * @module
  */
 import type { QoS } from "../codec/packet.ts";
-import { PacketType } from "../codec/packet_type.ts";
-import {
-  headLength,
-  isSameLayout,
-  type PublishStamp,
-  stampFrame,
-  writeHead,
-} from "../codec/publish_template.ts";
+import { noStamp, publishFirst, type PublishStamp } from "../codec/publish_template.ts";
 import type { PublishView } from "../codec/publish_view.ts";
-import { type Message, messageBytes, secondsLeft } from "../delivery/message.ts";
+import {
+  FrameKeeper,
+  type Message,
+  messageBytes,
+  secondsLeft,
+  SHARED_PAYLOAD_BYTES,
+} from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
-import type { Connection } from "./connection.ts";
-import type { Broker } from "./engine.ts";
-import type { DropReason, MessageInfo } from "./options.ts";
-import { lineUp } from "./replay.ts";
-import { LARGE_PAYLOAD_BYTES } from "./retained.ts";
-import { Delivery, NO_IDENTIFIERS, type Session, type Subscription } from "./session.ts";
-import type { SharedGroup } from "./shared.ts";
-import { takeNext, wait } from "./waiting.ts";
+import { Delivery } from "./delivery.ts";
+import type { Journal } from "./journal.ts";
+import type { LimitName } from "./limits.ts";
+import { messageInfo, type Observer } from "./observer.ts";
+import { isLater } from "./question.ts";
+import type { Serving, Session } from "./session.ts";
+import type { DeliveryRecord } from "./store.ts";
+import type { Turn } from "./turn.ts";
 
-/** From this payload length on, receivers share the bytes instead of each getting a copy. */
-export const SHARED_PAYLOAD_BYTES: number = LARGE_PAYLOAD_BYTES;
-
-/** The first byte of a PUBLISH. */
-export function firstByte(qos: QoS, retain: boolean, dup: boolean): number {
-  return PacketType.PUBLISH << 4 | (dup ? 8 : 0) | qos << 1 | (retain ? 1 : 0);
-}
-
-/** One message on its way to everybody; a `Message` is made only if somebody must keep it. */
+/** One message on its way to all subscribers; a `Message` is made only if one of them must keep it. */
 export interface Outgoing {
   view: PublishView;
   readonly topic: string;
+  /** Client Identifier, for No Local. */
   readonly publisher: string | undefined;
   readonly expiresAt: number;
   message: Message | undefined;
 }
 
-/** §3.3.2.3.3 when a message that arrives at `now` expires: ms since the epoch, Infinity if it does not. */
-export function expiryOf({ expiryAt, expirySeconds }: PublishView, now: number): number {
-  return expiryAt < 0 ? Infinity : now + expirySeconds * 1000;
+/** A message that is kept, on its way. */
+export function outgoingOf(message: Message): Outgoing {
+  const { view, topic, publisher, expiresAt } = message;
+  return { view, topic, publisher, expiresAt, message };
 }
 
-/** The message, made if nobody has kept it yet. */
-export function keep(broker: Broker, outgoing: Outgoing): Message {
-  if (outgoing.message === undefined) {
-    const view = broker.frames.keep(outgoing.view);
-    outgoing.view = view;
-    outgoing.message = {
-      topic: outgoing.topic,
-      view,
-      expiresAt: outgoing.expiresAt,
-      publisher: outgoing.publisher,
-    };
+/** Brings messages to sessions. */
+export class Deliverer {
+  readonly #turn: Turn;
+  readonly #journal: Journal;
+  readonly #observer: Observer;
+  readonly #frames: FrameKeeper = new FrameKeeper();
+  readonly #stamp: PublishStamp = noStamp();
+  #nextOrder = 1;
+
+  constructor(turn: Turn, journal: Journal, observer: Observer) {
+    this.#turn = turn;
+    this.#journal = journal;
+    this.#observer = observer;
   }
-  return outgoing.message;
-}
 
-/** Whether a QoS 1 or 2 PUBLISH may go to this connection now [MQTT-4.9.0-2] [MQTT-3.3.4-9]. */
-export function canSend(connection: Connection): boolean {
-  return connection.open < connection.sendLimit &&
-    connection.outbox.size <= connection.broker.limits.outboundBytesMax;
-}
-
-/** Whether this session could take a QoS 1 or 2 message into its queue. */
-export function canTake(session: Session, outgoing: Outgoing, broker: Broker): boolean {
-  if (session.ended || (session.connection === undefined && !session.kept)) return false;
-  return fullQueue(broker, session, outgoing) === undefined;
-}
-
-/** Brings one message to one session; false if it will not get it. */
-export function deliver(
-  broker: Broker,
-  outgoing: Outgoing,
-  session: Session,
-  qos: QoS,
-  retain: boolean,
-  identifiers: readonly number[],
-  group: SharedGroup | undefined,
-  now: number,
-): boolean {
-  const connection = session.connection;
-  if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) keep(broker, outgoing);
-  if (qos === 0) {
-    // QoS 0 is for who is connected (§4.3.1); nobody waits for it.
-    return connection !== undefined && sendQos0(broker, connection, outgoing, retain, identifiers, now);
+  /** §4.6 the number of the next delivery or PUBREC. */
+  takeOrder(): number {
+    return this.#nextOrder++;
   }
-  if (session.ended || (connection === undefined && !session.kept)) return false;
-  const free = connection !== undefined && session.queued === 0 && session.resend === undefined &&
-    canSend(connection);
-  if (free && !session.kept && group === undefined) {
-    // The session ends with its connection, so nothing is ever sent again and nothing needs to be kept.
-    const stamp = connection.stamp(qos, retain, identifiers, secondsLeft(outgoing.expiresAt, now));
-    return sendOpen(
-      connection,
-      outgoing.view,
-      outgoing.topic,
-      stamp,
-      undefined,
-      outgoing.message !== undefined,
-    );
-  }
-  const message = keep(broker, outgoing);
-  const delivery = new Delivery(broker.nextOrder++, message, qos, retain, identifiers, group);
-  return free ? sendNew(broker, connection, session, delivery, now) : enqueue(broker, session, delivery);
-}
 
-function sendQos0(
-  broker: Broker,
-  connection: Connection,
-  outgoing: Outgoing,
-  retain: boolean,
-  identifiers: readonly number[],
-  now: number,
-): boolean {
-  if (connection.outbox.size > broker.limits.outboundBytesMax) {
-    const session = connection.session!;
-    broker.limited("outboundBytesMax", session.clientId, session);
-    drop(broker, outgoing.topic, outgoing.view, session.clientId, "outboundBytesMax");
+  /** Numbers up to this one are taken. */
+  ordersTaken(last: number): void {
+    this.#nextOrder = last + 1;
+  }
+
+  /** The message, made if it is not kept yet. */
+  keep(outgoing: Outgoing): Message {
+    if (outgoing.message === undefined) {
+      const { topic, expiresAt, publisher } = outgoing;
+      const view = this.keepFrame(outgoing.view);
+      outgoing.view = view;
+      outgoing.message = { topic, view, expiresAt, publisher };
+    }
+    return outgoing.message;
+  }
+
+  /** A view of the same message that stays as it is. */
+  keepFrame(view: PublishView): PublishView {
+    return this.#frames.keep(view);
+  }
+
+  /** Whether this session could take a QoS 1 or 2 message into its backlog. */
+  canTake(session: Session, outgoing: Outgoing): boolean {
+    if (session.ended || (session.connection === undefined && !session.persists)) return false;
+    return fullBacklog(session, outgoing) === undefined;
+  }
+
+  /** Brings one message to one session; false if it will not get it. `share` is the filter of a Shared Subscription. */
+  deliver(
+    outgoing: Outgoing,
+    session: Session,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[],
+    share: string | undefined,
+  ): boolean {
+    const { connection } = session;
+    if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) this.keep(outgoing);
+    if (qos === 0) {
+      // QoS 0 is for a Client that is connected (§4.3.1).
+      return connection !== undefined && this.#sendQos0(connection, outgoing, retain, identifiers);
+    }
+    if (session.ended || (connection === undefined && !session.persists)) return false;
+    if (connection === undefined || !session.canSend(1)) {
+      const message = this.keep(outgoing);
+      return this.#enqueue(
+        session,
+        new Delivery(this.takeOrder(), message, qos, retain, identifiers, share),
+      );
+    }
+    if (!session.persists && share === undefined) {
+      // The session ends with its connection, so nothing is ever sent again and nothing needs to be kept.
+      const stamp = this.#stampFor(connection, qos, retain, identifiers, outgoing.expiresAt);
+      return this.#sendOpen(session, connection, outgoing, stamp, undefined);
+    }
+    const message = this.keep(outgoing);
+    const delivery = new Delivery(this.takeOrder(), message, qos, retain, identifiers, share);
+    // A repeat after a crash must carry the same identifier [MQTT-4.3.3-10].
+    if (qos === 2 && session.durable) this.#journal.hold(connection.link);
+    if (!this.#sendKept(session, connection, delivery)) return false;
+    this.#journal.queued(session, delivery);
+    return true;
+  }
+
+  #sendQos0(
+    connection: Serving,
+    outgoing: Outgoing,
+    retain: boolean,
+    identifiers: readonly number[],
+  ): boolean {
+    const { topic, view } = outgoing;
+    const { clientId } = connection.client;
+    if (connection.isFull) {
+      this.overflows(connection);
+      this.#observer.drop(topic, view, clientId, "outboundBytesMax");
+      return false;
+    }
+    const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt);
+    if (this.#write(connection, view, topic, stamp, outgoing.message !== undefined)) return true;
+    this.#observer.drop(topic, view, clientId, "packet too large");
     return false;
   }
-  const stamp = connection.stamp(0, retain, identifiers, secondsLeft(outgoing.expiresAt, now));
-  if (writePublish(connection, outgoing.view, outgoing.topic, stamp, outgoing.message !== undefined)) {
-    return true;
+
+  /** Reports that QoS 0 messages for this connection are dropped. */
+  overflows({ client, session }: Serving): void {
+    this.#observer.limited("outboundBytesMax", client.clientId, session);
   }
-  drop(broker, outgoing.topic, outgoing.view, connection.session!.clientId, "packet too large");
-  return false;
-}
 
-/** Opens an exchange and sends its PUBLISH; false if that is too large for the Client [MQTT-3.1.2-25]. */
-function sendOpen(
-  connection: Connection,
-  view: PublishView,
-  topic: string,
-  stamp: PublishStamp,
-  delivery: Delivery | undefined,
-  owned: boolean,
-): boolean {
-  const sender = connection.session!.exchanges();
-  const qos = (stamp.first >> 1) & 3;
-  const id = sender.begin(qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
-  stamp.packetId = id;
-  if (writePublish(connection, view, topic, stamp, owned)) {
-    connection.open++;
-    if (delivery !== undefined) delivery.packetId = id;
-    return true;
-  }
-  sender.end(id);
-  drop(connection.broker, topic, view, connection.session!.clientId, "packet too large");
-  return false;
-}
-
-/** Sends a delivery for the first time. */
-function sendNew(
-  broker: Broker,
-  connection: Connection,
-  session: Session,
-  delivery: Delivery,
-  now: number,
-): boolean {
-  const { message, qos, retain, subscriptionIdentifiers, group } = delivery;
-  const stamp = connection.stamp(qos, retain, subscriptionIdentifiers, secondsLeft(message.expiresAt, now));
-  const kept = session.kept || group !== undefined ? delivery : undefined;
-  if (!session.durable) return sendOpen(connection, message.view, message.topic, stamp, kept, true);
-  if (qos === 2) connection.hold(); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
-  if (!sendOpen(connection, message.view, message.topic, stamp, kept, true)) return false;
-  broker.store!.queued(session, delivery);
-  broker.told();
-  return true;
-}
-
-function enqueue(broker: Broker, session: Session, delivery: Delivery): boolean {
-  const limit = fullQueue(broker, session, delivery.message);
-  if (limit === undefined) {
-    if (session.durable) {
-      broker.store!.queued(session, delivery);
-      broker.told();
+  /** Opens an exchange and sends its PUBLISH; false if that is too large for the Client [MQTT-3.1.2-25]. */
+  #sendOpen(
+    session: Session,
+    connection: Serving,
+    outgoing: { readonly view: PublishView; readonly topic: string; readonly message?: Message | undefined },
+    stamp: PublishStamp,
+    delivery: Delivery | undefined,
+  ): boolean {
+    const { view, topic } = outgoing;
+    const sender = session.needSender();
+    const qos = (stamp.first >> 1) & 3;
+    const id = sender.begin(qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
+    stamp.packetId = id;
+    const isOwned = delivery !== undefined || outgoing.message !== undefined;
+    if (this.#write(connection, view, topic, stamp, isOwned)) {
+      if (delivery !== undefined) delivery.packetId = id;
+      return true;
     }
-    wait(broker, session, delivery);
+    sender.end(id);
+    this.#observer.drop(topic, view, session.clientId, "packet too large");
+    return false;
+  }
+
+  /** Sends a delivery for the first time; its exchange remembers it if it may have to be sent again. */
+  #sendKept(session: Session, connection: Serving, delivery: Delivery): boolean {
+    const { message, qos, retain, subscriptionIdentifiers, share } = delivery;
+    const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
+    const item = session.persists || share !== undefined ? delivery : undefined;
+    const { topic, view } = message;
+    return this.#sendOpen(session, connection, { topic, view, message }, stamp, item);
+  }
+
+  #enqueue(session: Session, delivery: Delivery): boolean {
+    const { topic, view } = delivery.message;
+    const limit = fullBacklog(session, delivery.message);
+    if (limit === undefined) {
+      this.#journal.queued(session, delivery);
+      this.#wait(session, delivery);
+      return true;
+    }
+    this.#observer.limited(limit, session.clientId, session);
+    this.#observer.drop(topic, view, session.clientId, limit);
+    session.connection?.fail({
+      code: 0x97,
+      rule: "limit/queue",
+      message: `Too slow: ${limit} is reached`,
+    });
+    return false;
+  }
+
+  /** Puts a message behind all others that wait in its session; the journal knows of it. */
+  #wait(session: Session, delivery: Delivery): void {
+    const backlog = session.needBacklog();
+    const isResident = !session.durable || delivery.share !== undefined ||
+      (session.connection !== undefined && backlog.canHold(session.limits));
+    if (isResident) backlog.push(delivery);
+    else backlog.pageOutOne(delivery);
+  }
+
+  /** Sends what waits, as far as there is room: first again, then the backlog; retained deliveries come at the end of the turn. */
+  pump(session: Session): void {
+    const { connection } = session;
+    if (connection === undefined) return;
+    while (session.resend !== undefined && session.quota > 0 && !connection.isFull) {
+      const delivery = session.resend.shift();
+      if (delivery === undefined) session.resend = undefined;
+      else this.#sendAgain(session, connection, delivery);
+    }
+    while (session.queued > 0 && session.quota > 0 && !connection.isFull) {
+      const delivery = this.#next(session);
+      if (delivery === undefined) break; // it is on its way, or lost
+      const { message } = delivery;
+      if (message.expiresAt <= this.#turn.now) { // [MQTT-3.3.2-5]
+        this.#observer.drop(message.topic, message.view, session.clientId, "expired");
+        this.#journal.finished(session, delivery);
+        continue;
+      }
+      if (session.durable && delivery.qos === 2) this.#journal.hold(connection.link);
+      if (this.#sendKept(session, connection, delivery)) this.#journal.advanced(session, delivery);
+      else this.#journal.finished(session, delivery);
+    }
+    if (session.retainedDeliveries !== undefined) this.#turn.schedule(session);
+  }
+
+  /** §4.4 the same PUBLISH under its old identifier, with DUP 1 [MQTT-3.3.1-1]. */
+  #sendAgain(session: Session, connection: Serving, delivery: Delivery): void {
+    const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
+    const sender = session.needSender();
+    if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
+    const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
+    stamp.first = publishFirst(qos, retain, true);
+    stamp.packetId = packetId;
+    if (this.#write(connection, message.view, message.topic, stamp, true)) {
+      sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
+    } else {
+      sender.end(packetId);
+      this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
+      this.#journal.finished(session, delivery);
+    }
+  }
+
+  /** Takes the message that is to be sent next; undefined if memory does not hold it. The next page is asked for in time. */
+  #next(session: Session): Delivery | undefined {
+    const backlog = session.needBacklog();
+    const from = backlog.nextPage(session.limits);
+    if (from !== undefined) this.#askForPage(session, from);
+    return backlog.shift();
+  }
+
+  #askForPage(session: Session, from: number): void {
+    const { residentMessagesMax, residentBytesMax } = session.limits;
+    session.backlog?.pageAsked();
+    const later = this.#journal.pageIn(session, from, residentMessagesMax >> 1, residentBytesMax);
+    if (!isLater(later)) {
+      this.#pageCame(session, from, later);
+      return;
+    }
+    this.#turn.ask({
+      kind: "page in",
+      later,
+      answered: (found: readonly DeliveryRecord[]) => {
+        if (this.#pageCame(session, from, found)) this.pump(session);
+      },
+      rejected: (error) => {
+        session.backlog?.pageCame();
+        this.#observer.failed(error);
+      },
+    });
+  }
+
+  /**
+   * Takes a page in; true if sending can go on. If the Client has gone meanwhile, memory keeps nothing of it: the page is asked
+   * for anew when there is a connection.
+   */
+  #pageCame(session: Session, from: number, found: readonly DeliveryRecord[]): boolean {
+    const { backlog } = session;
+    backlog?.pageCame();
+    if (backlog === undefined || session.ended || session.connection === undefined) return false;
+    if (backlog.pageIn(from, found) || found.length > 0 || backlog.pagedFrom !== from) return true;
+    if (this.#journal.failing) return false; // it is among the facts that could not be made safe yet
+    this.#observer.failed(new Error(`${backlog.paged} messages of ${session.clientId} are not in the store`));
+    backlog.forgetPaged();
     return true;
   }
-  broker.limited(limit, session.clientId, session);
-  drop(broker, delivery.message.topic, delivery.message.view, session.clientId, limit);
-  session.connection?.doom(0x97, "limit/queue", `Too slow: ${limit} is reached`);
-  return false;
-}
 
-function fullQueue(
-  broker: Broker,
-  session: Session,
-  message: Message | Outgoing,
-): "queuedMessagesMax" | "queuedBytesMax" | undefined {
-  if (session.queued >= broker.limits.queuedMessagesMax) return "queuedMessagesMax";
-  if (session.queuedBytes + messageBytes(message) > broker.limits.queuedBytesMax) return "queuedBytesMax";
-  return undefined;
-}
-
-/** Sends what waits, as far as there is room: first again, then the queue; retained messages have their turn after that. */
-export function pump(connection: Connection, now: number): void {
-  const session = connection.session!;
-  const broker = connection.broker;
-  while (session.resend !== undefined && canSend(connection)) {
-    const delivery = session.resend.shift();
-    if (delivery === undefined) session.resend = undefined;
-    else sendAgain(connection, session, delivery, now);
-  }
-  while (session.queued > 0 && canSend(connection)) {
-    const delivery = takeNext(connection, session);
-    if (delivery === undefined) break; // it is on its way, or lost
-    if (delivery.message.expiresAt <= now) { // [MQTT-3.3.2-5]
-      drop(broker, delivery.message.topic, delivery.message.view, session.clientId, "expired");
-      finished(broker, session, delivery);
-    } else sendQueued(broker, connection, session, delivery, now);
-  }
-  if (session.replays !== undefined) lineUp(broker, session);
-}
-
-function sendQueued(
-  broker: Broker,
-  connection: Connection,
-  session: Session,
-  delivery: Delivery,
-  now: number,
-): void {
-  const { message, qos, retain, subscriptionIdentifiers, group } = delivery;
-  const stamp = connection.stamp(qos, retain, subscriptionIdentifiers, secondsLeft(message.expiresAt, now));
-  if (session.durable && qos === 2) connection.hold();
-  const kept = session.kept || group !== undefined ? delivery : undefined;
-  if (!sendOpen(connection, message.view, message.topic, stamp, kept, true)) {
-    finished(broker, session, delivery);
-  } else if (session.durable) {
-    broker.store!.advanced(session, delivery);
-    broker.told();
-  }
-}
-
-/** §4.4 the same PUBLISH under its old identifier, with DUP 1 [MQTT-3.3.1-1]. */
-function sendAgain(connection: Connection, session: Session, delivery: Delivery, now: number): void {
-  const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
-  const sender = session.exchanges();
-  if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
-  const stamp = connection.stamp(qos, retain, subscriptionIdentifiers, secondsLeft(message.expiresAt, now));
-  stamp.first = firstByte(qos, retain, true);
-  stamp.packetId = packetId;
-  if (writePublish(connection, message.view, message.topic, stamp, true)) {
-    sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
-    connection.open++;
-  } else {
-    sender.end(packetId);
-    drop(connection.broker, message.topic, message.view, session.clientId, "packet too large");
-    finished(connection.broker, session, delivery);
-  }
-}
-
-/** A delivery has come to its end. */
-export function finished(broker: Broker, session: Session, delivery: Delivery): void {
-  if (!session.durable) return;
-  broker.store!.finished(session, delivery);
-  broker.told();
-}
-
-/** A kept message on its way. */
-export function outgoingOf(message: Message): Outgoing {
-  return {
-    view: message.view,
-    topic: message.topic,
-    publisher: message.publisher,
-    expiresAt: message.expiresAt,
-    message,
-  };
-}
-
-/** Writes one PUBLISH; false if it is larger than the Client's Maximum Packet Size [MQTT-3.1.2-24]. */
-export function writePublish(
-  connection: Connection,
-  view: PublishView,
-  topic: string,
-  stamp: PublishStamp,
-  owned: boolean,
-): boolean {
-  const aliases = connection.aliasesOut;
-  if (aliases !== undefined) chooseAlias(connection, aliases, topic, stamp);
-  const outbox = connection.outbox;
-  const payload = view.payloadLength;
-  let head = headLength(view, stamp);
-  if (stamp.topicAlias !== 0 && head + payload > connection.maximumPacketSize) { // without the alias it may fit
+  /** What one receiver's copy of a message differs in; good until the next call. */
+  #stampFor(
+    { link }: Serving,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[],
+    expiresAt: number,
+  ): PublishStamp {
+    const stamp = this.#stamp;
+    stamp.first = publishFirst(qos, retain, false);
+    stamp.packetId = 0;
+    stamp.level5 = link.level === 5;
+    stamp.subscriptionIdentifiers = identifiers;
+    stamp.expirySeconds = secondsLeft(expiresAt, this.#turn.now);
     stamp.topicAlias = 0;
     stamp.topicKnown = false;
-    head = headLength(view, stamp);
+    return stamp;
   }
-  if (head + payload > connection.maximumPacketSize) return false;
-  if (aliases !== undefined && stamp.topicAlias > aliases.size) aliases.set(topic, stamp.topicAlias);
-  if (owned && payload >= SHARED_PAYLOAD_BYTES) {
-    const at = outbox.room(head);
-    writeHead(view, stamp, outbox.buffer, at);
-    outbox.share(view.bytes.subarray(view.payloadAt, view.end));
-  } else if (isSameLayout(view, stamp)) {
-    const at = outbox.append(view.bytes, view.at, view.end);
-    stampFrame(view, stamp, outbox.buffer, at);
-  } else {
-    const at = outbox.room(head + payload);
-    const next = writeHead(view, stamp, outbox.buffer, at);
-    outbox.buffer.set(view.bytes.subarray(view.payloadAt, view.end), next);
+
+  #write(
+    connection: Serving,
+    view: PublishView,
+    topic: string,
+    stamp: PublishStamp,
+    isOwned: boolean,
+  ): boolean {
+    if (!connection.write(view, topic, stamp, isOwned)) return false;
+    const { delivered } = this.#observer.hooks;
+    if (delivered !== undefined) delivered(messageInfo(topic, view, stamp.first), connection.client);
+    return true;
   }
-  connection.touch();
-  const delivered = connection.broker.hooks.delivered;
-  if (delivered !== undefined) delivered(messageInfo(topic, view, stamp.first), connection.client!);
-  return true;
 }
 
-/** §3.3.2.3.4 the topics that come first get the aliases there are [MQTT-3.3.2-11]. */
-function chooseAlias(
-  connection: Connection,
-  aliases: Map<string, number>,
-  topic: string,
-  stamp: PublishStamp,
-): void {
-  const alias = aliases.get(topic);
-  stamp.topicKnown = alias !== undefined;
-  stamp.topicAlias = alias ?? (aliases.size < connection.aliasesOutMax ? aliases.size + 1 : 0);
-}
-
-/** A message as hooks see it; `first` is the first byte of the PUBLISH. */
-export function messageInfo(topic: string, view: PublishView, first: number): MessageInfo {
-  return {
-    topic,
-    payload: view.bytes.subarray(view.payloadAt, view.end),
-    qos: ((first >> 1) & 3) as QoS,
-    retain: (first & 1) !== 0,
-  };
-}
-
-/** Tells that a session will not get a message. */
-export function drop(
-  broker: Broker,
-  topic: string,
-  view: PublishView,
-  clientId: string,
-  reason: DropReason,
-): void {
-  broker.counters.dropped++;
-  const dropped = broker.hooks.dropped;
-  if (dropped !== undefined) dropped(messageInfo(topic, view, view.bytes[view.at]!), clientId, reason);
-}
-
-/** The identifiers of the subscriptions that have one [MQTT-3.3.4-4]. */
-export function identifiersOf(subscriptions: readonly Subscription[]): readonly number[] {
-  const identifiers: number[] = [];
-  for (const { identifier } of subscriptions) if (identifier !== 0) identifiers.push(identifier);
-  return identifiers.length === 0 ? NO_IDENTIFIERS : identifiers;
+/** The limit that keeps a message out of a session's backlog. */
+function fullBacklog(
+  session: Session,
+  message: Message | Outgoing,
+): Extract<LimitName, "queuedMessagesMax" | "queuedBytesMax"> | undefined {
+  const { limits, backlog } = session;
+  if (session.queued >= limits.queuedMessagesMax) return "queuedMessagesMax";
+  const bytes = backlog === undefined ? 0 : backlog.bytes;
+  return bytes + messageBytes(message) > limits.queuedBytesMax ? "queuedBytesMax" : undefined;
 }

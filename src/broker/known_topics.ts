@@ -1,29 +1,16 @@
 /**
  * §4.7 Topic Names seen lately, by their bytes, each with its subscribers: no decoding and no tree walk for those.
- * Knows names and what matched them; refuses to know how a message is delivered.
+ * Knows names and their matches; refuses to know how a message is delivered.
  * @module
  */
 import { copyBytes, sameBytes } from "../codec/copy.ts";
 import { malformed, protocolError } from "../codec/error.ts";
 import { decodeUtf8, putUtf8 } from "../codec/utf8.ts";
 import { hasWildcard, levelCount } from "../topic/name.ts";
+import { Changes } from "../topic/changes.ts";
 import { mixed } from "../topic/edges.ts";
 import type { FilterTree } from "../topic/tree.ts";
-import { Changes } from "./changes.ts";
-import { type Session, Subscription } from "./session.ts";
-import type { SharedGroup } from "./shared.ts";
-
-/** What the tree holds: ordinary subscriptions, and one group for all members of a Shared Subscription. */
-export type Subscriber = Subscription | SharedGroup;
-
-/** Who gets a message: sessions with one matching subscription, those with several, and groups. */
-export interface Match {
-  readonly plain: readonly Subscription[];
-  readonly overlapping: readonly (readonly Subscription[])[];
-  readonly groups: readonly SharedGroup[];
-  /** No session and no group. */
-  readonly empty: boolean;
-}
+import { type Match, matchOf, type Subscriber } from "./match.ts";
 
 /** One Topic Name. */
 export interface KnownTopic {
@@ -37,7 +24,7 @@ export interface KnownTopic {
   touching: number;
   /** `Changes.count` when `match` was last known to be right. */
   checked: number;
-  /** Whether it was found again since somebody else wanted its place. */
+  /** CLOCK reference bit: the topic was found again since another one wanted its place. */
   used: boolean;
 }
 
@@ -104,7 +91,7 @@ export class KnownTopics {
     this.#tree.match(topic.name, found);
     this.#remembered += found.length;
     if (this.#remembered > this.#topics.length * SUBSCRIBERS_PER_PLACE) this.#forget();
-    topic.match = sort(found);
+    topic.match = matchOf(found);
     topic.touching = touching;
     return topic.match;
   }
@@ -212,32 +199,4 @@ function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
     checked: 0,
     used: false,
   };
-}
-
-/** Nobody. */
-const NONE: readonly never[] = [];
-const NOBODY: Match = { plain: NONE, overlapping: NONE, groups: NONE, empty: true };
-
-function sort(found: readonly Subscriber[]): Match {
-  if (found.length === 0) return NOBODY;
-  if (found.length === 1 && found[0] instanceof Subscription) {
-    return { plain: [found[0]], overlapping: NONE, groups: NONE, empty: false };
-  }
-  const groups: SharedGroup[] = [];
-  const bySession = new Map<Session, Subscription[]>();
-  for (const subscriber of found) {
-    if (!(subscriber instanceof Subscription)) groups.push(subscriber);
-    else {
-      const others = bySession.get(subscriber.session);
-      if (others === undefined) bySession.set(subscriber.session, [subscriber]);
-      else others.push(subscriber);
-    }
-  }
-  const plain: Subscription[] = [];
-  const overlapping: Subscription[][] = [];
-  for (const subscriptions of bySession.values()) {
-    if (subscriptions.length === 1) plain.push(subscriptions[0]!);
-    else overlapping.push(subscriptions);
-  }
-  return { plain, overlapping, groups, empty: false };
 }

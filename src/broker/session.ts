@@ -3,29 +3,30 @@
  * Knows what belongs to one Client Identifier; refuses to know sockets and routing.
  * @module
  */
+import { invariant } from "../codec/error.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
-import { type Message, MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
-import { Queue } from "../delivery/queue.ts";
-import type { Receiver } from "../delivery/receiver.ts";
-import { Sender } from "../delivery/sender.ts";
+import type { Queue } from "../delivery/queue.ts";
+import { Receiver } from "../delivery/receiver.ts";
+import { Sender, Step } from "../delivery/sender.ts";
+import type { Outflow } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { SHARE_PREFIX } from "../topic/filter.ts";
-import type { Connection } from "./connection.ts";
-import type { Broker } from "./engine.ts";
-import type { LimitName } from "./limits.ts";
-import type { Replay } from "./replay.ts";
-import type { SharedGroup } from "./shared.ts";
-import type {
-  DeliveryRecord,
-  SessionKey,
-  SessionRecord,
-  StoredSession,
-  SubscriptionRecord,
-} from "./store.ts";
-import type { PendingWill } from "./will.ts";
+import { Backlog } from "./backlog.ts";
+import type { Delivery } from "./delivery.ts";
+import type { LimitName, Limits } from "./limits.ts";
+import type { ClientInfo } from "./options.ts";
+import type { Refusal } from "./refusal.ts";
+import type { RetainedDelivery } from "./retained_delivery.ts";
+import type { SessionKey, SessionRecord, SubscriptionRecord } from "./store.ts";
+import type { PendingWill, ServerWill } from "./will.ts";
 
 /** §3.1.2.11.2 a Session Expiry Interval that means never. */
 export const NEVER_EXPIRES = 0xffff_ffff;
+
+/** ms from an interval in seconds; Infinity for one that never ends. */
+export function intervalMs(seconds: number): number {
+  return seconds === NEVER_EXPIRES ? Infinity : seconds * 1000;
+}
 
 /** No Subscription Identifiers. Shared: never write to it. */
 export const NO_IDENTIFIERS: readonly number[] = [];
@@ -77,6 +78,16 @@ export class Subscription implements SubscriptionRecord {
     return this.identifiers.length === 0 ? 0 : this.identifiers[0]!;
   }
 
+  /** What is left of it for the session's own messages if it has No Local (match.ts). */
+  get others(): undefined {
+    return undefined;
+  }
+
+  /** As one of several subscriptions that match (match.ts). */
+  each(visit: (subscription: Subscription) => void): void {
+    visit(this);
+  }
+
   /** Takes the options of a SUBSCRIBE [MQTT-3.8.4-3]. */
   set({ qos, noLocal, retainAsPublished, retainHandling, identifier }: SubscriptionRecord): void {
     this.#options = qos | (noLocal ? NO_LOCAL : 0) | (retainAsPublished ? RETAIN_AS_PUBLISHED : 0) |
@@ -85,38 +96,23 @@ export class Subscription implements SubscriptionRecord {
   }
 }
 
-/** §4.3 A QoS 1 or 2 message on its way to one session. */
-export class Delivery implements DeliveryRecord {
-  readonly order: number;
-  readonly message: Message;
-  readonly qos: 1 | 2;
-  readonly retain: boolean;
-  readonly subscriptionIdentifiers: readonly number[];
-  /** §4.8.2 the Shared Subscription it came by. */
-  readonly group: SharedGroup | undefined;
-  packetId = 0;
-  released = 0;
-  storeState = 0;
+/** The open connection that serves a session, as far as the files of sessions and routing know it: `Open` of open.ts. */
+export interface Serving extends Outflow {
+  readonly session: Session;
+  /** §3.1 */
+  readonly client: ClientInfo;
+  /** §3.1.2.5 published if the connection is lost. */
+  readonly will: ServerWill | undefined;
+  /** Ends the connection: DISCONNECT where the level has it, then the close. */
+  end(refusal: Refusal, serverReference?: string): void;
+  /** The same at the end of the turn: for a fault that is found in the middle of routing. */
+  fail(refusal: Refusal): void;
+}
 
-  constructor(
-    order: number,
-    message: Message,
-    qos: 1 | 2,
-    retain: boolean,
-    subscriptionIdentifiers: readonly number[],
-    group: SharedGroup | undefined,
-  ) {
-    this.order = order;
-    this.message = message;
-    this.qos = qos;
-    this.retain = retain;
-    this.subscriptionIdentifiers = subscriptionIdentifiers;
-    this.group = group;
-  }
-
-  get share(): string | undefined {
-    return this.group?.filter.text;
-  }
+/** Ends sessions when it is time. */
+export interface SessionOwner {
+  /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
+  expired(session: Session): void;
 }
 
 /** §4.1 One session; `due()` ends it. */
@@ -126,135 +122,125 @@ export class Session implements Deadline, SessionKey {
   storeId = 0;
   readonly clientId: string;
   level: ProtocolLevel;
+  /** The limits of the listener that the Client came by last. */
+  limits: Limits;
   /** The Network Connection, undefined while there is none. */
-  connection: Connection | undefined;
+  connection: Serving | undefined;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   expirySeconds = 0;
   ended = false;
-  /** Whether the store has a record of it: of a durable one, or for its will. */
-  stored = false;
-  /** Whether the store is told what is in it: it has, or has had, a Session Expiry Interval above 0. */
+  /** For the journal: the store has a record of the session. */
+  recorded = false;
+  /** For the journal: the store is told what is in the session. It has, or has had, a Session Expiry Interval above 0. */
   durable = false;
   readonly subscriptions: Map<string, Subscription> = new Map();
-  /** Messages that wait for room, in order; made when the first has to. Some may be in the store alone (waiting.ts). */
-  queue: Queue<Delivery> | undefined;
-  /** What they count for in `queuedBytesMax`. */
-  residentBytes = 0;
-  /** How many wait in the store alone. */
-  spilled = 0;
-  /** What these count for. */
-  spilledBytes = 0;
-  /** The `order` that the first of those has, or a lower one that no other message in the store alone has. */
-  spilledFrom: number = Infinity;
-  /** Some of those are on their way back. */
-  loading = false;
   /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */
   resend: Queue<Delivery> | undefined;
-  /** §4.3 made at the first QoS 1 or 2 message. */
-  sender: Sender<Delivery> | undefined;
-  /** §4.3.3 QoS 2 identifiers received and not yet released; made at the first. */
-  received: Receiver | undefined;
   /** Retained messages that its subscriptions are still to get; undefined while there are none. */
-  replays: Map<Subscription, Replay> | undefined;
-  /** It is in `Broker.replaying`. */
-  inLine = false;
+  retainedDeliveries: Map<Subscription, RetainedDelivery> | undefined;
+  /** For the turn: it is among the sessions whose retained deliveries can go on. */
+  scheduled = false;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
+  #backlog: Backlog | undefined;
+  #sender: Sender<Delivery> | undefined;
+  #received: Receiver | undefined;
   /** Limits that have been reported for this session since its last CONNECT. */
-  limited: Set<LimitName> | undefined;
-  readonly #broker: Broker;
+  #limited: Set<LimitName> | undefined;
+  readonly #owner: SessionOwner;
 
-  constructor(broker: Broker, clientId: string, level: ProtocolLevel) {
-    this.#broker = broker;
+  constructor(owner: SessionOwner, clientId: string, level: ProtocolLevel, limits: Limits) {
+    this.#owner = owner;
     this.clientId = clientId;
     this.level = level;
+    this.limits = limits;
   }
 
   /** Whether it outlives its connection. */
-  get kept(): boolean {
+  get persists(): boolean {
     return this.expirySeconds > 0;
   }
 
   /** Messages that wait for room. */
   get queued(): number {
-    return this.spilled + (this.queue === undefined ? 0 : this.queue.length);
+    return this.#backlog === undefined ? 0 : this.#backlog.length;
   }
 
-  /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
-  due(now: number): void {
-    this.#broker.endSession(this, now);
+  /** The messages that wait for room; undefined if none has had to. */
+  get backlog(): Backlog | undefined {
+    return this.#backlog;
   }
 
-  /** Does what is due at `now` although no timer has run since: a Client that comes back must find it done. */
-  catchUp(now: number): void {
-    const will = this.pendingWill;
-    // One without a deadline comes from before a crash: the Client was connected, and no timer has run since.
-    const dueAt = will === undefined
-      ? Infinity
-      : will.heapIndex >= 0
-      ? will.heapTime
-      : now + will.will.delaySeconds * 1000;
-    if (dueAt <= now) {
-      this.#broker.timers.cancel(will!);
-      will!.due(now);
-    }
-    if (this.heapIndex >= 0 && this.heapTime <= now) this.due(now);
+  /** The same, made if need be. */
+  needBacklog(): Backlog {
+    return (this.#backlog ??= new Backlog());
   }
 
-  /** What those count for in `queuedBytesMax`. */
-  get queuedBytes(): number {
-    return this.residentBytes + this.spilledBytes;
+  /** §4.3 the open exchanges towards the Client; undefined if none was ever begun. */
+  get sender(): Sender<Delivery> | undefined {
+    return this.#sender;
   }
 
-  /** The open exchanges towards the Client. */
-  exchanges(): Sender<Delivery> {
-    return (this.sender ??= new Sender());
+  /** The same, made if need be. */
+  needSender(): Sender<Delivery> {
+    return (this.#sender ??= new Sender());
   }
 
-  /** Appends to the queue; the caller has asked `hasRoom()`. */
-  enqueue(delivery: Delivery): void {
-    (this.queue ??= new Queue()).push(delivery);
-    this.residentBytes += messageBytes(delivery.message);
+  /** §4.3.3 QoS 2 identifiers received and not yet released; undefined if none ever came. */
+  get received(): Receiver | undefined {
+    return this.#received;
   }
 
-  /** Takes the first of the queue. */
-  dequeue(): Delivery | undefined {
-    const delivery = this.queue?.shift();
-    if (delivery !== undefined) this.residentBytes -= messageBytes(delivery.message);
-    return delivery;
+  /** The same, made if need be. */
+  needReceived(): Receiver {
+    return (this.#received ??= new Receiver());
   }
 
-  /** Takes out of the queue what `test` accepts. */
-  extract(test: (delivery: Delivery) => boolean): Delivery[] {
-    const out = this.queue?.extract(test) ?? [];
-    for (const delivery of out) this.residentBytes -= messageBytes(delivery.message);
-    return out;
+  /** Whether messages wait that its connection could take. */
+  get hasMore(): boolean {
+    return this.queued > 0 || this.resend !== undefined || this.retainedDeliveries !== undefined;
   }
 
-  /** What the store alone has of it. */
-  spill({ count, bytes, from }: StoredSession["waiting"]): void {
-    if (count === 0) return;
-    this.spilled += count;
-    this.spilledBytes += bytes + count * MESSAGE_OVERHEAD_BYTES;
-    this.spilledFrom = Math.min(this.spilledFrom, from);
+  /** Whether so many QoS 1 or 2 messages may be sent now, in front of nothing that waits [MQTT-4.9.0-2] [MQTT-3.3.4-9]. */
+  canSend(count: number): boolean {
+    const { connection } = this;
+    if (connection === undefined || this.queued > 0 || this.resend !== undefined) return false;
+    return this.quota >= count && !connection.isFull;
   }
 
-  /** Nothing waits in the store alone any more. */
-  forgetSpilled(): void {
-    this.spilled = this.spilledBytes = 0;
-    this.spilledFrom = Infinity;
+  /** §4.9 QoS 1 and 2 messages that may still be sent on the connection there is. */
+  get quota(): number {
+    const inFlight = this.#sender === undefined ? 0 : this.#sender.inFlight;
+    return this.connection === undefined ? 0 : this.connection.sendLimit - inFlight;
+  }
+
+  /** The Session Expiry Interval has run out. */
+  due(): void {
+    this.#owner.expired(this);
+  }
+
+  /** Whether this limit is to be reported: it has not been since the last CONNECT. */
+  reports(limit: LimitName): boolean {
+    if (this.#limited?.has(limit)) return false;
+    (this.#limited ??= new Set()).add(limit);
+    return true;
+  }
+
+  /** A connection serves it from now on. */
+  serve(connection: Serving, limits: Limits): void {
+    this.connection = connection;
+    this.limits = limits;
+    this.#limited = undefined;
   }
 
   /** Lets go of every message: a topic may still remember an ended session for a while. */
   clear(): void {
-    this.queue = undefined;
-    this.residentBytes = 0;
-    this.forgetSpilled();
-    this.sender = undefined;
-    this.received = undefined;
+    this.#backlog = undefined;
+    this.#sender = undefined;
+    this.#received = undefined;
   }
 
-  /** The session for the store. */
+  /** The session for the store; `expiresAt` is undefined while it has a connection. */
   record(expiresAt: number | undefined): SessionRecord {
     const will = this.connection?.will ?? this.pendingWill?.will;
     return {
@@ -268,5 +254,19 @@ export class Session implements Deadline, SessionKey {
         dueAt: this.pendingWill?.heapTime,
       },
     };
+  }
+
+  /** Counters against what they count, and what must not be there without a connection. */
+  assertInvariants(): void {
+    const { connection } = this;
+    this.#backlog?.assertInvariants();
+    let inFlight = 0;
+    this.#sender?.each((_id, step) => {
+      if (step < Step.RESEND_1) inFlight++;
+    });
+    invariant(inFlight === (this.#sender?.inFlight ?? 0), "messages in flight");
+    if (connection !== undefined) invariant(inFlight <= connection.sendLimit, "Receive Maximum of the Client");
+    else invariant(this.resend === undefined, "nothing is sent again without a connection");
+    invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
   }
 }

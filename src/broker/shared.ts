@@ -4,63 +4,77 @@
  * @module
  */
 import type { TopicFilter } from "../topic/filter.ts";
-import { canSend, canTake, type Outgoing } from "./deliver.ts";
-import type { Broker } from "./engine.ts";
+import type { Deliverer, Outgoing } from "./deliver.ts";
 import type { Subscription } from "./session.ts";
 
-type Test = (member: Subscription, outgoing: Outgoing, broker: Broker) => boolean;
+type Test = (member: Subscription, outgoing: Outgoing, deliverer: Deliverer) => boolean;
 
 /** All members of one `$share/NAME/FILTER`. */
 export class SharedGroup {
   readonly filter: TopicFilter;
-  readonly members: Subscription[] = [];
+  readonly #members: Subscription[] = [];
   #turn = 0;
 
   constructor(filter: TopicFilter) {
     this.filter = filter;
   }
 
-  /**
-   * The member that gets a message. Members take turns: first those that can be sent it at once, then connected
-   * ones that can queue it, then disconnected ones that can. Undefined if nobody can take it.
-   */
-  choose(outgoing: Outgoing, broker: Broker): Subscription | undefined {
-    return this.#next(sendsNow, outgoing, broker) ?? this.#next(queuesConnected, outgoing, broker) ??
-      this.#next(queues, outgoing, broker);
+  /** The members, in no order that means anything. */
+  get members(): readonly Subscription[] {
+    return this.#members;
+  }
+
+  /** A member comes. */
+  join(member: Subscription): void {
+    this.#members.push(member);
   }
 
   /** A member leaves; the turn of the others is not changed by it. */
   leave(member: Subscription): void {
-    const at = this.members.indexOf(member);
+    const at = this.#members.indexOf(member);
     if (at < 0) return;
-    this.members.splice(at, 1);
+    this.#members.splice(at, 1);
     if (at < this.#turn) this.#turn--;
   }
 
-  #next(test: Test, outgoing: Outgoing, broker: Broker): Subscription | undefined {
-    const count = this.members.length;
+  /** Whether a member is connected. */
+  get isConnected(): boolean {
+    return this.#members.some(({ session }) => session.connection !== undefined);
+  }
+
+  /**
+   * The member that gets a message. Members take turns: first a member that can be sent it at once, then a connected
+   * one that can queue it, then a disconnected one that can. Undefined if no member can take it.
+   */
+  choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+    return this.#next(sendsNow, outgoing, deliverer) ?? this.#next(queuesConnected, outgoing, deliverer) ??
+      this.#next(queues, outgoing, deliverer);
+  }
+
+  #next(test: Test, outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+    const count = this.#members.length;
     for (let i = 0; i < count; i++) {
       const at = (this.#turn + i) % count;
-      if (test(this.members[at]!, outgoing, broker)) {
+      const member = this.#members[at]!;
+      if (test(member, outgoing, deliverer)) {
         this.#turn = (at + 1) % count;
-        return this.members[at];
+        return member;
       }
     }
     return undefined;
   }
 }
 
-function sendsNow({ session, qos }: Subscription, { view }: Outgoing, broker: Broker): boolean {
-  const connection = session.connection;
+function sendsNow({ session, qos }: Subscription, { view }: Outgoing): boolean {
+  const { connection } = session;
   if (connection === undefined) return false;
-  if (Math.min(view.qos, qos) === 0) return connection.outbox.size <= broker.limits.outboundBytesMax;
-  return session.queued === 0 && session.resend === undefined && canSend(connection);
+  return Math.min(view.qos, qos) === 0 ? !connection.isFull : session.canSend(1);
 }
 
-function queuesConnected(member: Subscription, outgoing: Outgoing, broker: Broker): boolean {
-  return member.session.connection !== undefined && queues(member, outgoing, broker);
+function queuesConnected(member: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
+  return member.session.connection !== undefined && queues(member, outgoing, deliverer);
 }
 
-function queues({ session, qos }: Subscription, outgoing: Outgoing, broker: Broker): boolean {
-  return Math.min(outgoing.view.qos, qos) > 0 && canTake(session, outgoing, broker);
+function queues({ session, qos }: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
+  return Math.min(outgoing.view.qos, qos) > 0 && deliverer.canTake(session, outgoing);
 }

@@ -1,6 +1,6 @@
 /**
  * §3.8–3.11 SUBSCRIBE and UNSUBSCRIBE: subscriptions come, change and go, and retained messages follow.
- * Knows the subscriptions of a session; refuses to know how messages are matched to them.
+ * Knows what may be subscribed to and what is answered; refuses to know how messages are matched.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
@@ -8,205 +8,121 @@ import type { QoS, Subscribe, SubscriptionRequest, Unsubscribe } from "../codec/
 import { PacketType } from "../codec/packet_type.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
-import { hasWildcard, levelCount } from "../topic/name.ts";
-import type { Connection } from "./connection.ts";
-import { type Broker, UNSAFE } from "./engine.ts";
-import type { Subscriber } from "./known_topics.ts";
-import { reasonString, type Refusal } from "./options.ts";
-import { beginReplay, endReplay, replayNow } from "./replay.ts";
-import { type Session, Subscription } from "./session.ts";
-import { SharedGroup } from "./shared.ts";
-import type { SubscriptionRecord } from "./store.ts";
+import { levelCount } from "../topic/name.ts";
+import type { Open } from "./open.ts";
+import type { Owners } from "./owners.ts";
+import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import type { Subscription } from "./session.ts";
 
 /** Refusals of one SUBSCRIBE that the Reason String explains. */
 const EXPLAINED_MAX = 3;
 
-/** §3.8 */
-export function subscribePacket(connection: Connection, packet: Subscribe, now: number): void {
-  const { broker } = connection;
-  const session = connection.session!;
+/** What is answered to one filter: it is subscribed to, or not. */
+type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
+
+/** §3.8 False if it must be offered again, since the authorizer takes time. */
+export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): boolean {
+  const { journal, observer, router } = owners;
+  const { session, client, link, permissions } = open;
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
-  const before = broker.facts;
+  const decisions = packet.subscriptions.map((request) => decide(owners, open, request, identifier));
+  if (permissions.isWaiting) return false;
+  permissions.forget();
+  const { mark } = journal;
   const reasonCodes: number[] = [];
   const refusals: Refusal[] = [];
   const fresh: { subscription: Subscription; filter: TopicFilter }[] = [];
-  for (const request of packet.subscriptions) { // [MQTT-3.8.4-5]
-    const filter = parseFilter(request.filter);
-    const refusal = forbidden(connection, request, filter, identifier);
-    if (refusal !== undefined) {
-      reasonCodes.push(connection.level === 5 ? refusal.code : 0x80); // [MQTT311-3.9.3-2]
-      refusals.push(refusal);
-      broker.hooks.denied?.(connection.client!, refusal);
-      continue;
+  packet.subscriptions.forEach((request, i) => { // [MQTT-3.8.4-5]
+    const decision = roomFor(owners, open, decisions[i]!);
+    if ("refusal" in decision) {
+      reasonCodes.push(link.level === 5 ? decision.refusal.code : 0x80); // [MQTT311-3.9.3-2]
+      refusals.push(decision.refusal);
+      observer.hooks.denied?.(client, decision.refusal);
+      return;
     }
-    const known = session.subscriptions.has(request.filter);
-    const granted = record(connection, request, identifier);
-    const subscription = subscribe(broker, session, filter as TopicFilter, granted);
-    reasonCodes.push(subscription.qos); // [MQTT-3.8.4-7]
-    broker.hooks.subscribed?.(connection.client!, request.filter, granted);
-    const wanted = request.retainHandling === 0 || (request.retainHandling === 1 && !known); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
-    if (wanted && !subscription.isShared) {
-      fresh.push({ subscription, filter: filter as TopicFilter });
-    }
-  }
-  if (broker.facts !== before) connection.hold();
+    const { filter } = decision;
+    const isKnown = session.subscriptions.has(request.filter);
+    const qos = Math.min(request.qos, open.policy.maximumQos) as QoS; // [MQTT-3.2.2-10]
+    const granted = { ...request, qos, identifier };
+    const subscription = router.subscribe(session, filter, granted);
+    reasonCodes.push(qos); // [MQTT-3.8.4-7]
+    observer.hooks.subscribed?.(client, request.filter, granted);
+    const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && !isKnown); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
+  });
+  journal.holdSince(mark, link);
   const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
-  const explained = refusals.length > 0 && connection.level === 5 && connection.requestProblemInformation;
-  connection.send(
-    explained
-      ? {
-        ...suback,
-        properties: { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") },
-      }
-      : suback,
-  );
+  if (refusals.length > 0 && link.level === 5 && link.explains) {
+    const properties = { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") };
+    link.send({ ...suback, properties });
+  } else link.send(suback);
   for (const { subscription, filter } of fresh) {
-    beginReplay(broker, subscription, filter.match, filter.wildcard);
+    router.retainedDeliveries.begin(subscription, filter.match, filter.wildcard);
   }
-  replayNow(broker, session, now);
+  router.retainedDeliveries.startNow(session);
+  return true;
 }
 
-function record(
-  connection: Connection,
+/** Whether this filter may be subscribed to, as far as the filters before it make no difference; the connection stays. */
+function decide(
+  { journal, observer }: Owners,
+  open: Open,
   request: SubscriptionRequest,
   identifier: number,
-): SubscriptionRecord {
-  const qos = Math.min(request.qos, connection.broker.maximumQos) as QoS; // [MQTT-3.2.2-10]
-  return { ...request, qos, identifier };
-}
-
-/** Why this filter is not subscribed to; the connection stays. */
-function forbidden(
-  connection: Connection,
-  request: SubscriptionRequest,
-  filter: ReturnType<typeof parseFilter>,
-  identifier: number,
-): Refusal | undefined {
-  const { broker } = connection;
-  const { options, limits } = broker;
-  const session = connection.session!;
-  if (broker.failing && session.durable) return UNSAFE;
+): Decision {
+  const { session, policy, client } = open;
+  if (journal.failing && session.durable) return { refusal: UNSAFE };
+  const filter = parseFilter(request.filter);
   if (typeof filter === "string") {
-    return refusal(0x8f, filter, `Topic Filter ${JSON.stringify(request.filter)} is not valid`);
+    return refuse(0x8f, filter, `Topic Filter ${JSON.stringify(request.filter)} is not valid`);
   }
   if (filter.share !== undefined && request.noLocal) {
     throw protocolError("MQTT-3.8.3-4", "No Local on a Shared Subscription");
   }
-  if (filter.share !== undefined && options.sharedSubscriptionAvailable === false) {
-    return refusal(0x9e, "3.2.2.3.13/not-supported", "Shared Subscriptions are not supported");
+  if (filter.share !== undefined && !policy.sharedSubscriptionAvailable) {
+    return refuse(0x9e, "3.2.2.3.13/not-supported", "Shared Subscriptions are not supported");
   }
-  if (filter.wildcard && options.wildcardSubscriptionAvailable === false) {
-    return refusal(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported");
+  if (filter.wildcard && !policy.wildcardSubscriptionAvailable) {
+    return refuse(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported");
   }
-  if (identifier !== 0 && options.subscriptionIdentifiersAvailable === false) {
-    return refusal(0xa1, "3.2.2.3.12/not-supported", "Subscription Identifiers are not supported");
+  if (identifier !== 0 && !policy.subscriptionIdentifiersAvailable) {
+    return refuse(0xa1, "3.2.2.3.12/not-supported", "Subscription Identifiers are not supported");
   }
-  if (levelCount(filter.match) > limits.topicLevelsMax) {
-    broker.limited("topicLevelsMax", session.clientId, session);
-    return refusal(0x8f, "limit/topic-levels", "Topic Filter of too many levels (topicLevelsMax)");
+  if (levelCount(filter.match) > policy.limits.topicLevelsMax) {
+    observer.limited("topicLevelsMax", session.clientId, session);
+    return refuse(0x8f, "limit/topic-levels", "Topic Filter of too many levels (topicLevelsMax)");
   }
-  if (
-    !session.subscriptions.has(filter.text) && session.subscriptions.size >= limits.subscriptionsPerSessionMax
-  ) {
-    broker.limited("subscriptionsPerSessionMax", session.clientId, session);
-    return refusal(
-      0x97,
-      "limit/subscriptions",
-      "As many subscriptions as may be (subscriptionsPerSessionMax)",
-    );
-  }
-  const { qos } = request;
-  const code = broker.allows({
-    action: "subscribe",
-    client: connection.client!,
-    topic: filter.text,
-    qos,
-    retain: false,
-  });
-  return code === 0
-    ? undefined
-    : refusal(code, "policy/not-authorized", "This filter may not be subscribed to");
+  const code = open.permissions.ask("subscribe", client, filter.text, request.qos, false);
+  if (code === undefined || code === 0) return { filter };
+  return refuse(code, "policy/not-authorized", "This filter may not be subscribed to");
 }
 
-function refusal(code: ReasonCode, rule: Refusal["rule"], message: string): Refusal {
-  return { code, rule, message };
+/** The decision, unless there are as many subscriptions as may be. */
+function roomFor({ observer }: Owners, { session, policy }: Open, decision: Decision): Decision {
+  if ("refusal" in decision || session.subscriptions.has(decision.filter.text)) return decision;
+  if (session.subscriptions.size < policy.limits.subscriptionsPerSessionMax) return decision;
+  observer.limited("subscriptionsPerSessionMax", session.clientId, session);
+  const message = "As many subscriptions as may be (subscriptionsPerSessionMax)";
+  return refuse(0x97, "limit/subscriptions", message);
 }
 
-/** Makes or replaces a subscription [MQTT-3.8.4-3]. */
-export function subscribe(
-  broker: Broker,
-  session: Session,
-  filter: TopicFilter,
-  record: SubscriptionRecord,
-): Subscription {
-  let subscription = session.subscriptions.get(filter.text);
-  if (subscription === undefined) {
-    subscription = new Subscription(session, filter.text);
-    session.subscriptions.set(filter.text, subscription);
-    if (filter.share !== undefined) groupOf(broker, filter).members.push(subscription);
-    else {
-      broker.tree.add(filter.match, subscription);
-      broker.topics.changed(filter.match, filter.wildcard);
-    }
-  }
-  subscription.set(record);
-  if (session.durable) {
-    broker.store!.subscribed(session, record);
-    broker.told();
-  }
-  return subscription;
-}
-
-function groupOf(broker: Broker, filter: TopicFilter): SharedGroup {
-  let group = broker.groups.get(filter.text);
-  if (group === undefined) {
-    group = new SharedGroup(filter);
-    broker.groups.set(filter.text, group);
-    broker.tree.add(filter.match, group);
-    broker.topics.changed(filter.match, filter.wildcard);
-  }
-  return group;
-}
-
-/** Takes a subscription out of the tree; its session forgets it too. */
-export function unsubscribe(broker: Broker, session: Session, subscription: Subscription): void {
-  session.subscriptions.delete(subscription.filter);
-  endReplay(session, subscription); // [MQTT-3.10.4-2]
-  const { filter } = subscription;
-  if (!subscription.isShared) return takeOut(broker, filter, subscription);
-  const group = broker.groups.get(filter)!;
-  group.leave(subscription);
-  if (group.members.length > 0) return;
-  broker.groups.delete(filter);
-  takeOut(broker, group.filter.match, group);
-}
-
-function takeOut(broker: Broker, filter: string, subscriber: Subscriber): void {
-  broker.tree.remove(filter, subscriber);
-  broker.topics.changed(filter, hasWildcard(filter));
+function refuse(code: ReasonCode, rule: Refusal["rule"], message: string): { refusal: Refusal } {
+  return { refusal: { code, rule, message } };
 }
 
 /** §3.10 */
-export function unsubscribePacket(connection: Connection, packet: Unsubscribe): void {
-  const { broker } = connection;
-  const session = connection.session!;
-  const before = broker.facts;
-  const reasonCodes = packet.filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
+export function unsubscribePacket(owners: Owners, open: Open, { packetId, filters }: Unsubscribe): void {
+  const { journal, observer, router } = owners;
+  const { session, client, link } = open;
+  const { mark } = journal;
+  const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
     const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]
     if (subscription === undefined) return 0x11;
-    unsubscribe(broker, session, subscription);
-    if (session.durable) {
-      broker.store!.unsubscribed(session, filter);
-      broker.told();
-    }
-    broker.hooks.unsubscribed?.(connection.client!, filter);
+    router.unsubscribe(session, subscription);
+    journal.unsubscribed(session, filter);
+    observer.hooks.unsubscribed?.(client, filter);
     return 0;
   });
-  if (broker.facts !== before) connection.hold();
-  const { packetId } = packet;
-  connection.send({
-    type: PacketType.UNSUBACK,
-    packetId,
-    reasonCodes: connection.level === 5 ? reasonCodes : [],
-  }); // [MQTT-3.10.4-4]
+  journal.holdSince(mark, link);
+  link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: link.level === 5 ? reasonCodes : [] }); // [MQTT-3.10.4-4]
 }

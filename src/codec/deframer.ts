@@ -9,7 +9,7 @@ import { malformed, PeerError } from "./error.ts";
 export interface FrameHandler {
   /**
    * One whole frame: first byte at `at`, variable header from `body`, the end before `end`. `bytes` is the callee's only
-   * during the call. False stops: what follows is kept until `resume()`.
+   * during the call. False: it cannot be taken yet; it is kept with all that follows, and `resume()` offers it again.
    */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean;
 }
@@ -24,13 +24,14 @@ export class Deframer {
   #held: Uint8Array | undefined;
   #heldLength = 0;
   #stopped = false;
+  #discarded = false;
 
   /** `maximumPacketSize`: bytes, fixed header included; Infinity takes every packet. */
   constructor(maximumPacketSize: number) {
     this.maximumPacketSize = maximumPacketSize;
   }
 
-  /** Bytes kept: those of an incomplete frame, and after a stop those not yet handed on. */
+  /** Bytes kept: an incomplete frame, and after a stop the frames not yet handed on. */
   get held(): number {
     return this.#heldLength;
   }
@@ -40,6 +41,7 @@ export class Deframer {
    * @throws {PeerError} for a Remaining Length that is malformed (§1.5.5) or above the Maximum Packet Size (0x95).
    */
   receive(chunk: Uint8Array, handler: FrameHandler): void {
+    if (this.#discarded) return;
     if (this.#stopped) {
       this.#hold(chunk, 0, chunk.length);
       return;
@@ -48,19 +50,25 @@ export class Deframer {
     if (from < chunk.length) this.#scan(chunk, from, chunk.length, handler);
   }
 
-  /** Goes on after `frame()` returned false. */
+  /** Hands no frame on after the present one: what arrives is kept until `resume()`. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Goes on after `stop()`, or after `frame()` returned false. */
   resume(handler: FrameHandler): void {
     this.#stopped = false;
     const held = this.#held;
     const length = this.#heldLength;
-    if (held === undefined || length === 0) return;
+    if (held === undefined || length === 0 || this.#discarded) return;
     this.#release();
     this.#scan(held, 0, length, handler);
   }
 
-  /** Forgets everything; frames no more until `resume()`. */
+  /** Forgets everything, for good: what arrives from now on is thrown away. */
   discard(): void {
     this.#release();
+    this.#discarded = true;
     this.#stopped = true;
   }
 
@@ -80,10 +88,10 @@ export class Deframer {
       if (end > until) break;
       if (!handler.frame(bytes, at, body, end)) {
         this.#stopped = true;
-        at = end;
         break;
       }
       at = end;
+      if (this.#stopped) break;
     }
     if (at < until) this.#hold(bytes, at, until);
   }
@@ -110,15 +118,16 @@ export class Deframer {
     this.#release();
     if (!handler.frame(frame, 0, size, total)) {
       this.#stopped = true;
-      this.#hold(chunk, used, chunk.length);
-      return chunk.length;
+      this.#hold(frame, 0, total);
     }
-    return used;
+    if (!this.#stopped) return used;
+    this.#hold(chunk, used, chunk.length);
+    return chunk.length;
   }
 
   #hold(bytes: Uint8Array, from: number, until: number): void {
     const needed = this.#heldLength + until - from;
-    if (needed === this.#heldLength) return;
+    if (needed === this.#heldLength || this.#discarded) return;
     if (this.#held === undefined || this.#held.length < needed) {
       const grown = new Uint8Array(Math.max(needed, FIRST_BYTES, (this.#held?.length ?? 0) * 2));
       if (this.#held !== undefined) grown.set(this.#held.subarray(0, this.#heldLength));

@@ -4,8 +4,15 @@
  * @module
  */
 import { copyBytes } from "./copy.ts";
+import type { QoS } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
 import type { PublishView } from "./publish_view.ts";
 import { putVarint, varintSize } from "./varint.ts";
+
+/** §3.3.1 the first byte of a PUBLISH. */
+export function publishFirst(qos: QoS, retain: boolean, dup: boolean): number {
+  return PacketType.PUBLISH << 4 | (dup ? 8 : 0) | qos << 1 | (retain ? 1 : 0);
+}
 
 /** What one receiver's copy of a message differs in. Reused between calls. */
 export interface PublishStamp {

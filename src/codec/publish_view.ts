@@ -112,6 +112,21 @@ export class PublishView {
     this.payloadAt = next;
   }
 
+  /**
+   * Reads the frame that begins at `at` and stands whole in `bytes`.
+   * @throws {PeerError} as `aim()`.
+   */
+  aimFrame(bytes: Uint8Array, at: number, level5: boolean): void {
+    let body = at + 1;
+    let length = 0;
+    for (let shift = 0;; shift += 7) {
+      const byte = bytes[body++]!;
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    this.aim(bytes, at, body, body + length, level5);
+  }
+
   /** A view of the same message over bytes of its own. */
   copy(): PublishView {
     return this.#over(this.bytes.slice(this.at, this.end), 0);

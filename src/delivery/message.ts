@@ -3,13 +3,19 @@
  * Knows its frame and when it expires; refuses to know who gets it.
  * @module
  */
-import { EMPTY, type PublishView } from "../codec/publish_view.ts";
+import type { ProtocolLevel, PublishProperties, QoS } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { encodePublish } from "../codec/publish.ts";
+import { EMPTY, type PublishView, viewOf } from "../codec/publish_view.ts";
+import { Writer } from "../codec/writer.ts";
 
 /**
  * Bytes that a message costs beside its frame: its objects (0.9 KB on V8, 0.6 KB on JavaScriptCore), and the slab that
  * one small frame may hold back.
  */
 export const MESSAGE_OVERHEAD_BYTES: number = 1024;
+/** From this payload length on, receivers share the bytes of a message instead of each getting a copy. */
+export const SHARED_PAYLOAD_BYTES: number = 16 * 1024;
 /** Small frames share buffers of this size. */
 const SLAB_BYTES = 1024;
 /** Larger ones have their own. */
@@ -55,4 +61,29 @@ export class FrameKeeper {
 export function secondsLeft(expiresAt: number, now: number): number {
   if (expiresAt === Infinity) return 0;
   return Math.max(0, Math.ceil((expiresAt - now) / 1000));
+}
+
+/** §3.3.2.3.3 when a message that arrives at `now` expires: ms since the epoch, Infinity if it does not. */
+export function expiryOf({ expiryAt, expirySeconds }: PublishView, now: number): number {
+  return expiryAt < 0 ? Infinity : now + expirySeconds * 1000;
+}
+
+/** What `frameOf()` makes a frame of. */
+export interface FrameInit {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+/**
+ * §3.3 A message as one PUBLISH frame, with any Packet Identifier.
+ * @throws {UsageError} for what cannot be sent.
+ */
+export function frameOf(message: FrameInit, properties: PublishProperties, level: ProtocolLevel): PublishView {
+  const { topic, payload, qos, retain } = message;
+  const writer = new Writer(payload.length + 256);
+  const packet = { type: PacketType.PUBLISH, dup: false, topic, payload, qos, retain, properties };
+  encodePublish(writer, qos === 0 ? packet : { ...packet, packetId: 1 }, level);
+  return viewOf(writer.bytes().slice(), level === 5);
 }

@@ -55,6 +55,11 @@ export class Queue<T> {
     return out;
   }
 
+  /** Calls `visit` for each item, in order. */
+  each(visit: (item: T) => void): void {
+    for (let i = this.#head; i < this.#items.length; i++) visit(this.#items[i]!);
+  }
+
   /** Takes everything. */
   clear(): T[] {
     return this.extract(() => true);

@@ -34,10 +34,16 @@ export class Sender<D> {
   #mask = FIRST_CAPACITY - 1;
   #next = 1;
   #open = 0;
+  #inFlight = 0;
 
   /** Exchanges that are not finished. */
   get open(): number {
     return this.#open;
+  }
+
+  /** §4.9 the open ones whose PUBLISH or PUBREL was sent on this connection: they count against the peer's Receive Maximum. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /** Opens an exchange under an identifier that no open one uses [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]. */
@@ -70,6 +76,7 @@ export class Sender<D> {
   /** Moves an open exchange on, with another item. */
   advance(id: number, step: Step, item: D | undefined): void {
     const slot = id & this.#mask;
+    this.#inFlight += flies(step) - flies(this.#steps[slot] as Step);
     this.#steps[slot] = step;
     if (item !== undefined || slot < this.#items.length) this.#items[slot] = item;
   }
@@ -92,6 +99,7 @@ export class Sender<D> {
     const slot = id & this.#mask;
     this.#ids[slot] = id;
     this.#steps[slot] = step;
+    this.#inFlight += flies(step);
     if (item !== undefined || slot < this.#items.length) {
       while (this.#items.length < slot) this.#items.push(undefined); // never an array with holes
       this.#items[slot] = item;
@@ -108,9 +116,14 @@ export class Sender<D> {
     this.#ids = new Uint16Array(capacity);
     this.#steps = new Uint8Array(capacity);
     this.#items = [];
-    this.#open = 0;
+    this.#open = this.#inFlight = 0;
     for (let slot = 0; slot < steps.length; slot++) {
       if (steps[slot] !== Step.FREE) this.#put(ids[slot]!, steps[slot] as Step, items[slot]);
     }
   }
+}
+
+/** 1 for a step at which an exchange is in flight, else 0. */
+function flies(step: Step): number {
+  return step === Step.FREE || step >= Step.RESEND_1 ? 0 : 1;
 }

@@ -4,7 +4,7 @@
  * Knows how often something changed below each name; refuses to know what.
  * @module
  */
-import { mixed } from "../topic/edges.ts";
+import { mixed } from "./edges.ts";
 
 const SLASH = 0x2f;
 const PLUS = 0x2b;

@@ -1,0 +1,488 @@
+/**
+ * §3.3 The batch: PUBLISH frames of one chunk that go on together. Why: spec/decisions/0007-batches.md
+ * Knows which frames go together, and in which layout each subscriber gets them; refuses to know how one alone is delivered.
+ *
+ * All frames of a batch are of one Client, topic, QoS and RETAIN, and stand one behind the other. Whatever is not the next such
+ * frame ends the batch: another PUBLISH, another packet, the end of the chunk. It is ended in two places: here and by
+ * `Connection`, in `frame()` and behind each chunk.
+ * @module
+ */
+import { sameBytes } from "../codec/copy.ts";
+import { protocolError } from "../codec/error.ts";
+import type { QoS } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { noStamp, type PublishStamp, withoutAlias } from "../codec/publish_template.ts";
+import { EMPTY, PublishView } from "../codec/publish_view.ts";
+import { expiryOf, type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
+import { Step } from "../delivery/sender.ts";
+import { topicOfAlias } from "./alias.ts";
+import { Delivery } from "./delivery.ts";
+import type { Outgoing } from "./deliver.ts";
+import { Frames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
+import type { KnownTopic } from "./known_topics.ts";
+import type { Match, Target } from "./match.ts";
+import { messageInfo } from "./observer.ts";
+import type { Open } from "./open.ts";
+import type { Owners } from "./owners.ts";
+import { checkPublish, isInUse, publishForbidden, refusePublish, remember, takeOne } from "./publish.ts";
+import { NO_IDENTIFIERS, type Serving, type Session } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
+
+/** A frame without its Topic Alias that is longer has a buffer of its own. */
+const UNALIASED_BYTES = 64 * 1024;
+/** The bit of DUP in the first byte. */
+const DUP = 8;
+
+/** The one batch of a broker: it lives inside one input. */
+export class Batch {
+  readonly #owners: Owners;
+  /** The frame that comes. */
+  readonly #view: PublishView = new PublishView();
+  /** Frames of the batch that are looked at again. */
+  readonly #again: PublishView = new PublishView();
+  /** For Topic Aliases towards receivers. */
+  readonly #stamp: PublishStamp = noStamp();
+  /** Where frames that came with a Topic Alias are written, one behind the other. */
+  readonly #unaliased: Uint8Array = new Uint8Array(UNALIASED_BYTES);
+  readonly #unaliasedView: PublishView = new PublishView();
+  /** Undefined while there is no batch. */
+  #topic: KnownTopic | undefined;
+  #publisher: Open | undefined;
+  /** The first byte of each frame. */
+  #first = 0;
+  #qos: QoS = 0;
+  readonly #frames: Frames = new Frames();
+  /** Bytes of the largest frame. */
+  #largest = 0;
+  /** §2.2.1 the last Packet Identifier; QoS 2 ones ascend, so that none comes twice. */
+  #lastId = 0;
+  /** The same frames in other layouts, once there are subscribers that need them. */
+  readonly #layouts: LaidOut[] = [];
+  #layoutCount = 0;
+  /** The messages, once one of them must be kept. */
+  readonly #messages: Message[] = [];
+  /** Sessions that took each message, if the owner wants to know. */
+  #receivers: Uint32Array | undefined;
+
+  constructor(owners: Owners) {
+    this.#owners = owners;
+  }
+
+  /**
+   * Takes one PUBLISH frame; false if it must be offered again, since the authorizer takes time.
+   * @throws {PeerError} for a packet that ends the connection.
+   */
+  add(open: Open, bytes: Uint8Array, at: number, body: number, end: number): boolean {
+    const came = this.#view;
+    came.aim(bytes, at, body, end, open.link.level === 5);
+    if (came.subscriptionIdentifier) {
+      throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
+    }
+    const view = came.topicAlias === 0 ? came : this.#withoutAlias(open, came);
+    if (this.#topic !== undefined) {
+      if (this.#extend(view)) return true;
+      this.end();
+    }
+    const owners = this.#owners;
+    const topic = checkPublish(owners, open, view);
+    if (isInUse(owners, open, view)) {
+      owners.observer.received++;
+      return true;
+    }
+    const refusal = publishForbidden(owners, open, view, topic);
+    if (refusal === "later") return false;
+    open.permissions.forget();
+    if (refusal === undefined && this.#begin(open, topic, view)) return true;
+    owners.observer.received++;
+    if (refusal === undefined) takeOne(owners, open, view, topic);
+    else refusePublish(owners, open, view, refusal);
+    return true;
+  }
+
+  /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
+  #withoutAlias(open: Open, frame: PublishView): PublishView {
+    const topic = topicOfAlias(open.aliases, frame, this.#owners.router);
+    const bytes = this.#unaliased;
+    const most = frame.end - frame.at + topic.length;
+    let at = this.#topic !== undefined && this.#frames.bytes === bytes ? this.#frames.to : 0;
+    if (at + most > bytes.length) {
+      this.end();
+      at = 0;
+    }
+    const out = most > bytes.length ? new Uint8Array(most) : bytes;
+    withoutAlias(frame, topic, out, at);
+    this.#unaliasedView.aimFrame(out, at, true);
+    return this.#unaliasedView;
+  }
+
+  /** Adds a frame; false if it is not the next one of this batch. */
+  #extend(view: PublishView): boolean {
+    const frames = this.#frames;
+    if (frames.to !== view.at || frames.bytes !== view.bytes || this.#first !== view.bytes[view.at]) return false;
+    const size = view.end - view.at;
+    const { count } = frames;
+    if (count === FRAMES_MAX || size >= SHARED_PAYLOAD_BYTES) return false;
+    const topic = this.#topic!.bytes;
+    const { length } = topic;
+    if (view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic, 0, length)) {
+      return false;
+    }
+    if (this.#qos > 0) {
+      if (!this.#isNew(this.#publisher!, view.packetId)) return false;
+      frames.idAt[count] = view.packetIdAt - frames.from;
+    }
+    frames.at[count] = view.at - frames.from;
+    frames.to = view.end;
+    frames.count = count + 1;
+    if (size > this.#largest) this.#largest = size;
+    return true;
+  }
+
+  /** Begins with this frame; false if it must go alone. */
+  #begin(publisher: Open, topic: KnownTopic, view: PublishView): boolean {
+    const { journal, observer } = this.#owners;
+    const first = view.bytes[view.at]!;
+    const size = view.end - view.at;
+    if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) return false;
+    this.#topic = topic;
+    this.#publisher = publisher;
+    this.#first = first;
+    this.#qos = view.qos;
+    this.#largest = size;
+    this.#lastId = view.packetId;
+    const frames = this.#frames;
+    frames.bytes = view.bytes;
+    frames.from = view.at;
+    frames.to = view.end;
+    frames.count = 1;
+    frames.at[0] = 0;
+    frames.idAt[0] = view.packetIdAt - view.at;
+    if (observer.hooks.published !== undefined) this.#receivers ??= new Uint32Array(FRAMES_MAX);
+    return true;
+  }
+
+  /** §4.3.3 whether no QoS 2 message is open under this identifier, and a QoS 2 message is not one too many. */
+  #isNew({ session: { received }, receiveLimit }: Open, packetId: number): boolean {
+    if (received !== undefined && received.has(packetId)) return false;
+    if (this.#qos === 1) return true;
+    if (packetId <= this.#lastId) return false;
+    if ((received === undefined ? 0 : received.size) + this.#frames.count >= receiveLimit) return false;
+    this.#lastId = packetId;
+    return true;
+  }
+
+  /** Brings the batch, if there is one, to its subscribers, and acknowledges it. */
+  end(): void {
+    const topic = this.#topic;
+    if (topic === undefined) return;
+    this.#topic = undefined;
+    try {
+      this.#deliver(topic, this.#publisher!);
+    } finally {
+      this.#release();
+    }
+  }
+
+  #deliver(topic: KnownTopic, publisher: Open): void {
+    const { router, observer, journal } = this.#owners;
+    const frames = this.#frames;
+    const match = router.match(topic);
+    observer.received += frames.count;
+    this.#receivers?.fill(0, 0, frames.count);
+    const { mark } = journal;
+    if ((this.#first & 1) !== 0 && !this.#retainLast(topic, publisher, match)) {
+      for (let i = 0; i < frames.count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
+      return;
+    }
+    for (const target of match.targets) {
+      if (target.noLocal && target.session === publisher.session) { // [MQTT-3.8.3-3]
+        if (target.others !== undefined) this.#toTarget(topic, publisher, target.others);
+      } else this.#toTarget(topic, publisher, target);
+    }
+    for (const group of match.groups) this.#toGroup(topic, publisher, group);
+    if (match.taps.length > 0) this.#toTaps(topic, publisher, match);
+    if (observer.hooks.published !== undefined) this.#tellPublished(topic, publisher);
+    if (this.#qos === 0) return;
+    if (this.#qos === 2) for (let i = 0; i < frames.count; i++) remember(this.#owners, publisher, this.#idOf(i));
+    journal.holdSince(mark, publisher.link);
+    const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
+    const code = match.isEmpty ? 0x10 : 0;
+    for (let i = 0; i < frames.count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+  }
+
+  /**
+   * §3.3.1.3 Of several retained messages on one topic the last one stays. False if each must go alone: for a limit, or since
+   * an older retained message is still on its way to a subscriber.
+   */
+  #retainLast(topic: KnownTopic, publisher: Open, { targets }: Match): boolean {
+    if (targets.some(({ session }) => session.retainedDeliveries !== undefined)) return false;
+    const last = this.#frameAt(this.#frames.count - 1);
+    return this.#owners.router.retain(this.#outgoing(topic, publisher, last)) === undefined;
+  }
+
+  /** §3.3.4 to one session, once for all of its subscriptions that match. */
+  #toTarget(topic: KnownTopic, publisher: Open, target: Target): void {
+    const { session, identifiers } = target;
+    const qos = Math.min(this.#qos, target.qos) as QoS; // [MQTT-3.8.4-8] [MQTT-3.3.4-2]
+    const retain = (this.#first & 1) !== 0 && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    const { connection } = session;
+    if (connection === undefined && (qos === 0 || !session.persists)) return;
+    if (session.retainedDeliveries !== undefined) {
+      this.#owners.router.overtake(target, topic, undefined, qos); // §4.6 before the first frame: all of them are newer
+    }
+    const { count } = this.#frames;
+    if (connection !== undefined && qos === 0 && connection.isFull) {
+      if (this.#dropAll(connection)) return;
+    } else if (
+      connection !== undefined && (qos === 0 || session.canSend(count)) &&
+      this.#send(topic, publisher, connection, qos, retain, identifiers, undefined, 0, count)
+    ) return;
+    const { deliverer } = this.#owners;
+    for (let i = 0; i < count; i++) {
+      const outgoing = this.#outgoing(topic, publisher, this.#frameAt(i));
+      if (deliverer.deliver(outgoing, session, qos, retain, identifiers, undefined)) this.#took(i, i + 1);
+    }
+  }
+
+  /** Counts what a Client that does not read will not get; false if the owner wants to know of each message. */
+  #dropAll(connection: Serving): boolean {
+    const { observer, deliverer } = this.#owners;
+    if (observer.hooks.dropped !== undefined) return false;
+    deliverer.overflows(connection);
+    observer.dropped += this.#frames.count;
+    return true;
+  }
+
+  /** §4.8.2 to the members of a group: each gets as many in a row as it can be sent now, and no more than its share. */
+  #toGroup(topic: KnownTopic, publisher: Open, group: SharedGroup): void {
+    const { observer, deliverer } = this.#owners;
+    const { count } = this.#frames;
+    for (let i = 0; i < count;) {
+      const outgoing = this.#outgoing(topic, publisher, this.#frameAt(i));
+      const member = group.choose(outgoing, deliverer);
+      if (member === undefined) {
+        observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+        i++;
+        continue;
+      }
+      const { session, identifiers } = member;
+      const qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
+      const retain = (this.#first & 1) !== 0 && member.retainAsPublished;
+      const share = Math.ceil((count - i) / group.members.length);
+      const { connection } = session;
+      const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(1));
+      const until = i + (!isReady ? 0 : qos === 0 ? share : Math.min(share, session.quota));
+      const { text } = group.filter;
+      if (isReady && this.#send(topic, publisher, connection, qos, retain, identifiers, text, i, until)) {
+        i = until;
+        continue;
+      }
+      if (deliverer.deliver(outgoing, session, qos, retain, identifiers, text)) this.#took(i, i + 1);
+      i++;
+    }
+  }
+
+  /**
+   * Sends the frames from `from` to `until` in one piece: the caller has seen that there is room for them. False if one of them may be too
+   * large for the Client.
+   */
+  #send(
+    topic: KnownTopic,
+    publisher: Open,
+    receiver: Serving,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[],
+    share: string | undefined,
+    from: number,
+    until: number,
+  ): boolean {
+    const frames = this.#framesFor(topic, publisher, receiver, qos, retain, identifiers, from);
+    if (frames === undefined) return false;
+    const { session, link, outbox } = receiver;
+    const { journal, observer } = this.#owners;
+    // A repeat after a crash must carry the same identifier [MQTT-4.3.3-10].
+    const isKept = session.persists || share !== undefined;
+    if (qos === 2 && isKept && session.durable) journal.hold(link);
+    const begin = frames.place(from);
+    const at = outbox.append(frames.bytes, begin, frames.place(until));
+    if (qos > 0) {
+      const place = at - (begin - frames.from);
+      if (isKept) this.#openKept(topic, publisher, session, qos, retain, identifiers, share, frames, place, from, until);
+      else this.#openAll(session, qos, frames, outbox.buffer, place, from, until);
+    }
+    link.touch();
+    this.#took(from, until);
+    if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, qos, retain, from, until);
+    return true;
+  }
+
+  /** The frames as this receiver gets them; undefined if one of them may be too large for it [MQTT-3.1.2-24]. */
+  #framesFor(
+    topic: KnownTopic,
+    publisher: Open,
+    receiver: Serving,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[],
+    from: number,
+  ): Frames | undefined {
+    const { link } = receiver;
+    const isLevel5 = link.level === 5;
+    const isSame = isLevel5 === (publisher.link.level === 5) && qos === this.#qos &&
+      retain === ((this.#first & 1) !== 0) && (identifiers.length === 0 || !isLevel5) && !receiver.usesAliases;
+    if (isSame) return this.#largest <= link.maximumPacketSize ? this.#frames : undefined;
+    const stamp = this.#stamp;
+    stamp.topicAlias = 0;
+    stamp.topicKnown = false;
+    if (receiver.usesAliases) receiver.chooseAlias(topic.name, stamp);
+    const isNewAlias = stamp.topicAlias !== 0 && !stamp.topicKnown;
+    if (isNewAlias && from > 0) return undefined; // the first frame of all names the topic
+    const layout: Layout = {
+      level5: isLevel5,
+      qos,
+      retain,
+      identifiers: isLevel5 ? identifiers : NO_IDENTIFIERS,
+      alias: stamp.topicAlias,
+      isAliasKnown: stamp.topicKnown,
+    };
+    if (this.#largest + growthOf(layout) > link.maximumPacketSize) return undefined;
+    if (isNewAlias) receiver.setAlias(topic.name, stamp.topicAlias);
+    return this.#laidOut(layout, publisher.link.level === 5);
+  }
+
+  #laidOut(layout: Layout, isLevel5: boolean): Frames {
+    for (let i = 0; i < this.#layoutCount; i++) {
+      if (this.#layouts[i]!.is(layout)) return this.#layouts[i]!;
+    }
+    const made = this.#layouts[this.#layoutCount] ?? new LaidOut();
+    this.#layouts[this.#layoutCount++] = made;
+    made.write(this.#frames, isLevel5, layout, this.#again);
+    return made;
+  }
+
+  /** Opens an exchange for each frame that stands in the outbox; `place` is where the first one of all would stand. */
+  #openAll(
+    session: Session,
+    qos: QoS,
+    { idAt }: Frames,
+    buffer: Uint8Array,
+    place: number,
+    from: number,
+    until: number,
+  ): void {
+    const sender = session.needSender();
+    const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
+    for (let i = from; i < until; i++) {
+      const id = sender.begin(step, undefined);
+      const at = place + idAt[i]!;
+      buffer[at] = id >> 8;
+      buffer[at + 1] = id & 255;
+    }
+  }
+
+  /** The same where a message that is not acknowledged may have to be sent again. */
+  #openKept(
+    topic: KnownTopic,
+    publisher: Open,
+    session: Session,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[],
+    share: string | undefined,
+    { idAt }: Frames,
+    place: number,
+    from: number,
+    until: number,
+  ): void {
+    const { deliverer, journal } = this.#owners;
+    const { buffer } = session.connection!.outbox;
+    const sender = session.needSender();
+    const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
+    const messages = this.#keepAll(topic, publisher);
+    for (let i = from; i < until; i++) {
+      const order = deliverer.takeOrder();
+      const delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
+      const id = delivery.packetId = sender.begin(step, delivery);
+      const at = place + idAt[i]!;
+      buffer[at] = id >> 8;
+      buffer[at + 1] = id & 255;
+      journal.queued(session, delivery);
+    }
+  }
+
+  /** Messages of all frames, for all sessions that must keep them. */
+  #keepAll(topic: KnownTopic, publisher: Open): readonly Message[] {
+    const messages = this.#messages;
+    const { deliverer } = this.#owners;
+    for (let i = messages.length; i < this.#frames.count; i++) {
+      messages.push(deliverer.keep(this.#outgoing(topic, publisher, this.#frameAt(i))));
+    }
+    return messages;
+  }
+
+  #toTaps(topic: KnownTopic, publisher: Open, match: Match): void {
+    for (let i = 0; i < this.#frames.count; i++) {
+      const view = this.#frameAt(i);
+      this.#owners.router.toTaps({ topic: topic.name, view, publisher: publisher.session.clientId }, match);
+    }
+  }
+
+  #tellDelivered(
+    topic: KnownTopic,
+    { client }: Serving,
+    qos: QoS,
+    retain: boolean,
+    from: number,
+    until: number,
+  ): void {
+    const { delivered } = this.#owners.observer.hooks;
+    const first = qos << 1 | (retain ? 1 : 0);
+    for (let i = from; i < until; i++) delivered!(messageInfo(topic.name, this.#frameAt(i), first), client);
+  }
+
+  #tellPublished(topic: KnownTopic, { client }: Open): void {
+    const { published } = this.#owners.observer.hooks;
+    for (let i = 0; i < this.#frames.count; i++) {
+      published!(messageInfo(topic.name, this.#frameAt(i), this.#first), client, this.#receivers![i]!);
+    }
+  }
+
+  /** A session took the frames from `from` to `until`. */
+  #took(from: number, until: number): void {
+    const receivers = this.#receivers;
+    if (receivers === undefined) return;
+    for (let i = from; i < until; i++) receivers[i]!++;
+  }
+
+  /** One frame of the batch; good until the next call. */
+  #frameAt(index: number): PublishView {
+    this.#again.aimFrame(this.#frames.bytes, this.#frames.place(index), this.#publisher!.link.level === 5);
+    return this.#again;
+  }
+
+  #idOf(index: number): number {
+    const { bytes, from, idAt } = this.#frames;
+    const at = from + idAt[index]!;
+    return bytes[at]! << 8 | bytes[at + 1]!;
+  }
+
+  #outgoing(topic: KnownTopic, publisher: Open, view: PublishView): Outgoing {
+    return {
+      view,
+      topic: topic.name,
+      publisher: publisher.session.clientId,
+      expiresAt: expiryOf(view, this.#owners.turn.now),
+      message: undefined,
+    };
+  }
+
+  /** Lets go of the chunk and of what was made of it. */
+  #release(): void {
+    this.#frames.bytes = EMPTY;
+    this.#publisher = undefined;
+    for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
+    this.#layoutCount = 0;
+    if (this.#messages.length > 0) this.#messages.length = 0;
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * §4.1 What the store is told, and what may not leave before the store has it safe.
+ * Knows which facts are recorded, the commits, and the links that wait for one; refuses to know what a fact is for.
+ *
+ * A fact is recorded if its session is `durable`. The bytes that depend on facts are held: `mark` before, `holdSince()` behind the facts,
+ * or `hold()` where the facts may be older. A commit begins at the end of a turn in which a link is held, or when facts
+ * for which none is held have waited for `LAZY_COMMIT_MS`.
+ * @module
+ */
+import { invariant } from "../codec/error.ts";
+import type { Message } from "../delivery/message.ts";
+import type { Link } from "../engine/link.ts";
+import type { Deadline } from "../engine/timers.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Observer } from "./observer.ts";
+import type { Session } from "./session.ts";
+import type { DeliveryRecord, Later, SessionStore, SubscriptionRecord } from "./store.ts";
+import type { Turn } from "./turn.ts";
+
+/** Facts for which no link is held are made safe within this time: they cost a repeat at most, or some seconds of an interval. */
+const LAZY_COMMIT_MS = 1_000;
+/** After a commit that failed, this long until the next try. */
+const RETRY_COMMIT_MS = 1_000;
+/** `#committedFacts` after a failure: whatever was recorded is not safe. */
+const NOTHING_SAFE = -1;
+
+/** The facts of one broker. Without a store it records none, and holds nothing. */
+export class Journal {
+  readonly #store: SessionStore | undefined;
+  readonly #turn: Turn;
+  readonly #observer: Observer;
+  /** Called when commits succeed again. */
+  readonly #recovered: () => void;
+  /** Facts recorded since the start. */
+  #facts = 0;
+  /** Of these, how many the last commit that began took with it. */
+  #committedFacts = 0;
+  #committing = false;
+  #failing = false;
+  /** A commit is due though no link is held. */
+  #due = false;
+  /** Facts are to be made safe as soon as they are there. */
+  #closing = false;
+  readonly #lazy: Deadline = { heapIndex: -1, heapTime: 0, due: () => this.#due = true };
+  /** Links that wait for the commit under way. */
+  #heldNow: Link[] = [];
+  /** Links that wait for the one after it. */
+  #heldNext: Link[] = [];
+  /** Durable sessions that have ended, until that is safe: recorded for the commit under way. */
+  #endedNow: Set<string> = new Set();
+  /** The same for the one after it. */
+  #endedNext: Set<string> = new Set();
+
+  constructor(store: SessionStore | undefined, turn: Turn, observer: Observer, recovered: () => void) {
+    this.#store = store;
+    this.#turn = turn;
+    this.#observer = observer;
+    this.#recovered = recovered;
+  }
+
+  /** Whether there is a store at all. */
+  get isKept(): boolean {
+    return this.#store !== undefined;
+  }
+
+  /** Facts cannot be made safe at present: what depends on new ones is refused. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** Whether facts are recorded that are not safe. */
+  get isUnsafe(): boolean {
+    return this.#facts !== this.#committedFacts || this.#committing;
+  }
+
+  /** Whether a session of this Client has ended, and a crash could bring it back [MQTT-3.2.2-3]. */
+  endsUnsafe(clientId: string): boolean {
+    return this.#endedNow.has(clientId) || this.#endedNext.has(clientId);
+  }
+
+  // Facts.
+
+  /** The session is new or changed; `expiresAt` is undefined while it has a connection. */
+  saved(session: Session): void {
+    if (this.#store === undefined) return;
+    if (session.persists) session.durable = true;
+    const { connection } = session;
+    if (!session.recorded && !session.durable && connection?.will === undefined) return;
+    const expiresAt = session.heapIndex < 0 ? Infinity : session.heapTime;
+    this.#store.saved(session, session.record(connection === undefined ? expiresAt : undefined));
+    session.recorded = true;
+    this.#told();
+  }
+
+  /** The session is over, with all that is in it. */
+  dropped(session: Session): void {
+    if (!session.recorded) return;
+    this.#store!.dropped(session);
+    if (session.durable) this.#endedNext.add(session.clientId);
+    this.#told();
+  }
+
+  /** §3.8 A subscription is new or replaced. */
+  subscribed(session: Session, record: SubscriptionRecord): void {
+    if (!session.durable) return;
+    this.#store!.subscribed(session, record);
+    this.#told();
+  }
+
+  /** §3.10 A subscription is gone. */
+  unsubscribed(session: Session, filter: string): void {
+    if (!session.durable) return;
+    this.#store!.unsubscribed(session, filter);
+    this.#told();
+  }
+
+  /** §4.3 A message is on its way to the Client, or waits for it. */
+  queued(session: Session, delivery: Delivery): void {
+    if (!session.durable) return;
+    this.#store!.queued(session, delivery);
+    this.#told();
+  }
+
+  /** It was sent, or released. */
+  advanced(session: Session, delivery: Delivery): void {
+    if (!session.durable) return;
+    this.#store!.advanced(session, delivery);
+    this.#told();
+  }
+
+  /** It has come to its end. */
+  finished(session: Session, delivery: Delivery): void {
+    if (!session.durable) return;
+    this.#store!.finished(session, delivery);
+    this.#told();
+  }
+
+  /** §4.3.3 A QoS 2 message came in under this identifier (true), or PUBREL for it (false). */
+  received(session: Session, packetId: number, open: boolean): void {
+    if (!session.durable) return;
+    this.#store!.received(session, packetId, open);
+    this.#told();
+  }
+
+  /** §3.3.1.3 The topic's retained message is this one, or none. */
+  retained(topic: string, message: Message | undefined): void {
+    if (this.#store === undefined) return;
+    this.#store.retained(topic, message);
+    this.#told();
+  }
+
+  #told(): void {
+    this.#facts++;
+    if (this.#lazy.heapIndex < 0) this.#turn.timers.schedule(this.#lazy, this.#turn.now + LAZY_COMMIT_MS);
+  }
+
+  /** A page of the messages that wait in a session, from `from` on. */
+  pageIn(session: Session, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]> {
+    return this.#store!.load(session, from, messages, bytes);
+  }
+
+  // What waits for facts.
+
+  /** For `holdSince()`: the facts so far. */
+  get mark(): number {
+    return this.#facts;
+  }
+
+  /** If facts were recorded since `mark`, what is written to the link from now on waits until they are safe. */
+  holdSince(mark: number, link: Link): void {
+    if (this.#facts !== mark) this.hold(link);
+  }
+
+  /** What is written to the link from now on waits until the facts so far are safe. */
+  hold(link: Link): void {
+    if (link.hold()) this.#heldNext.push(link);
+  }
+
+  /** The facts so far are made safe at the end of this turn, although no link waits for them. */
+  commitSoon(): void {
+    this.#due = this.#facts !== this.#committedFacts && !this.#failing;
+  }
+
+  /** From now on facts are made safe at the end of each turn. */
+  close(): void {
+    this.#closing = true;
+  }
+
+  // Commits.
+
+  /** Whether `commit()` is to be called at the end of this turn. */
+  get isDue(): boolean {
+    if (this.#committing) return false;
+    if (this.#due || (this.#heldNext.length > 0 && !this.#failing)) return true;
+    return this.#closing && !this.#failing && this.#facts !== this.#committedFacts;
+  }
+
+  /** Begins a commit; if that takes time, the turn gets a question. */
+  commit(): void {
+    this.#committing = true;
+    this.#due = false;
+    this.#committedFacts = this.#facts;
+    this.#turn.timers.cancel(this.#lazy);
+    [this.#endedNow, this.#endedNext] = [this.#endedNext, this.#endedNow];
+    this.#heldNow = this.#heldNext;
+    this.#heldNext = [];
+    for (const link of this.#heldNow) link.commitBegins();
+    try {
+      const later = this.#store?.commit();
+      if (later === undefined) return this.#committed();
+      this.#turn.ask({
+        kind: "commit",
+        later,
+        answered: () => this.#committed(),
+        rejected: (error) => this.#commitFailed(error),
+      });
+    } catch (error) {
+      this.#commitFailed(error);
+    }
+  }
+
+  #committed(): void {
+    this.#committing = false;
+    const held = this.#heldNow;
+    this.#heldNow = [];
+    for (const link of held) link.committed();
+    this.#endedNow.clear();
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#observer.hooks.storeRecovered?.();
+    this.#recovered();
+  }
+
+  /** What depends on the facts may not be acknowledged. The next commit tries again, with the facts told since. */
+  #commitFailed(error: unknown): void {
+    this.#committing = false;
+    this.#committedFacts = NOTHING_SAFE;
+    this.#turn.timers.schedule(this.#lazy, this.#turn.now + RETRY_COMMIT_MS);
+    if (!this.#failing) {
+      this.#failing = true;
+      this.#observer.hooks.storeFailed?.(error);
+    }
+    for (const clientId of this.#endedNow) this.#endedNext.add(clientId);
+    this.#endedNow.clear();
+    const held = this.#heldNow;
+    this.#heldNow = [];
+    for (const link of held) link.commitFailed();
+  }
+
+  /** Counters against what they count. */
+  assertInvariants(): void {
+    invariant(this.#committedFacts <= this.#facts, "no fact is safe that was not recorded");
+    invariant(this.#committing || this.#heldNow.length === 0, "a link waits for a commit that is under way");
+    invariant(this.#committing || this.#endedNow.size === 0, "an end waits for a commit that is under way");
+  }
+}
+

@@ -1,0 +1,125 @@
+/**
+ * §3.3.4 The subscribers of one Topic Name: sessions (each once, however many of its filters match), groups, taps.
+ * Knows how subscriptions of one session become one target; refuses to know how a message is delivered.
+ * @module
+ */
+import type { QoS } from "../codec/packet.ts";
+import type { PublishView } from "../codec/publish_view.ts";
+import { NO_IDENTIFIERS, type Session, Subscription } from "./session.ts";
+import { SharedGroup } from "./shared.ts";
+
+/** A message as a tap gets it; `view` is the callee's only during the call. */
+export interface TappedMessage {
+  /** §3.3.2.1 Topic Name. */
+  readonly topic: string;
+  /** The PUBLISH frame, without Topic Alias. */
+  readonly view: PublishView;
+  /** §3.1.3.1 of the Client that published it; undefined for the Server's own. */
+  readonly publisher: string | undefined;
+}
+
+/** A receiver inside the process, in the tree of filters like a subscription: for a bridge, a page, another node. */
+export class Tap {
+  /** §4.7 */
+  readonly filter: string;
+  /** Is told of each message that matches, once, behind the sessions. What it throws is reported. */
+  readonly received: (message: TappedMessage) => void;
+
+  constructor(filter: string, received: (message: TappedMessage) => void) {
+    this.filter = filter;
+    this.received = received;
+  }
+}
+
+/** What the tree holds: ordinary subscriptions, one group for all members of a Shared Subscription, taps. */
+export type Subscriber = Subscription | SharedGroup | Tap;
+
+/** One session that gets a message, and how. */
+export interface Target {
+  readonly session: Session;
+  /** The highest that was granted [MQTT-3.3.4-2]. */
+  readonly qos: QoS;
+  /** A filter with No Local is among them: `others` is the target of the session's own messages. */
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** §3.3.4 of all of them that have one. */
+  readonly identifiers: readonly number[];
+  /** The subscriptions without No Local. */
+  readonly others: Target | undefined;
+  /** Calls `visit` for each subscription that matches. */
+  each(visit: (subscription: Subscription) => void): void;
+}
+
+/** Several subscriptions of one session that match the same name: one copy for all. */
+class Overlap implements Target {
+  readonly session: Session;
+  readonly qos: QoS;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly identifiers: readonly number[];
+  readonly others: Target | undefined;
+  readonly #all: readonly Subscription[];
+
+  constructor(all: readonly Subscription[]) {
+    this.session = all[0]!.session;
+    this.#all = all;
+    let qos: QoS = 0;
+    let retainAsPublished = false;
+    const identifiers: number[] = [];
+    const others: Subscription[] = [];
+    for (const subscription of all) {
+      if (subscription.qos > qos) qos = subscription.qos;
+      if (subscription.retainAsPublished) retainAsPublished = true;
+      if (!subscription.noLocal) others.push(subscription);
+      if (subscription.identifier !== 0) identifiers.push(subscription.identifier);
+    }
+    this.qos = qos;
+    this.retainAsPublished = retainAsPublished;
+    this.identifiers = identifiers.length === 0 ? NO_IDENTIFIERS : identifiers;
+    this.noLocal = others.length < all.length;
+    this.others = !this.noLocal || others.length === 0 ? undefined : targetOf(others);
+  }
+
+  each(visit: (subscription: Subscription) => void): void {
+    for (const subscription of this.#all) visit(subscription);
+  }
+}
+
+/** The subscribers of one Topic Name. */
+export interface Match {
+  readonly targets: readonly Target[];
+  readonly groups: readonly SharedGroup[];
+  readonly taps: readonly Tap[];
+  /** No session and no group: a publisher is told so (0x10). */
+  readonly isEmpty: boolean;
+}
+
+const NONE: readonly never[] = [];
+const NOTHING: Match = { targets: NONE, groups: NONE, taps: NONE, isEmpty: true };
+
+/** The match made of what the tree found. */
+export function matchOf(found: readonly Subscriber[]): Match {
+  if (found.length === 0) return NOTHING;
+  if (found.length === 1 && found[0] instanceof Subscription) {
+    return { targets: [found[0]], groups: NONE, taps: NONE, isEmpty: false };
+  }
+  const groups: SharedGroup[] = [];
+  const taps: Tap[] = [];
+  const bySession = new Map<Session, Subscription[]>();
+  for (const subscriber of found) {
+    if (subscriber instanceof SharedGroup) groups.push(subscriber);
+    else if (subscriber instanceof Tap) taps.push(subscriber);
+    else {
+      const others = bySession.get(subscriber.session);
+      if (others === undefined) bySession.set(subscriber.session, [subscriber]);
+      else others.push(subscriber);
+    }
+  }
+  const targets: Target[] = [];
+  for (const subscriptions of bySession.values()) targets.push(targetOf(subscriptions));
+  return { targets, groups, taps, isEmpty: targets.length === 0 && groups.length === 0 };
+}
+
+function targetOf(subscriptions: readonly Subscription[]): Target {
+  return subscriptions.length === 1 ? subscriptions[0]! : new Overlap(subscriptions);
+}

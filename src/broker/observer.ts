@@ -1,0 +1,90 @@
+/**
+ * What an owner is told: counts always, rare events by hooks, single messages by hooks only if one is set.
+ * Knows what happened; refuses to know what the owner makes of it.
+ * @module
+ */
+import type { QoS } from "../codec/packet.ts";
+import type { PublishView } from "../codec/publish_view.ts";
+import type { LimitName } from "./limits.ts";
+import type { BrokerHooks, DropReason, MessageInfo } from "./options.ts";
+
+/** Whether a limit is to be reported now: a session, or nothing for what belongs to no session. */
+interface Reporter {
+  reports(limit: LimitName): boolean;
+}
+
+/** Counts and hooks of one broker. */
+export class Observer {
+  /** The owner's hooks; what they throw stays with them. */
+  readonly hooks: BrokerHooks;
+  /** PUBLISH packets from Clients. */
+  received = 0;
+  /** Copies that did not reach a session. */
+  dropped = 0;
+
+  constructor(hooks: BrokerHooks) {
+    this.hooks = guarded(hooks);
+  }
+
+  /** A session will not get a message, or a group (then `whom` is its filter). */
+  drop(topic: string, view: PublishView, whom: string, reason: DropReason): void {
+    this.dropped++;
+    const { dropped } = this.hooks;
+    if (dropped !== undefined) dropped(messageInfo(topic, view, view.bytes[view.at]!), whom, reason);
+  }
+
+  /** A limit bites; told once for each session and limit until the next connection. */
+  limited(limit: LimitName, whom: string, session?: Reporter): void {
+    if (session === undefined || session.reports(limit)) this.hooks.limited?.(limit, whom);
+  }
+
+  /** An error that is ours or the owner's. */
+  failed(error: unknown): void {
+    this.hooks.failed?.(error);
+  }
+}
+
+/** A message as hooks see it; `first` is the first byte of its PUBLISH. */
+export function messageInfo(topic: string, view: PublishView, first: number): MessageInfo {
+  return {
+    topic,
+    payload: view.bytes.subarray(view.payloadAt, view.end),
+    qos: ((first >> 1) & 3) as QoS,
+    retain: (first & 1) !== 0,
+  };
+}
+
+/** Listed by name: hooks may be prototype methods. */
+const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
+  connected: true,
+  disconnected: true,
+  refused: true,
+  subscribed: true,
+  unsubscribed: true,
+  published: true,
+  delivered: true,
+  dropped: true,
+  denied: true,
+  limited: true,
+  sessionEnded: true,
+  storeFailed: true,
+  storeRecovered: true,
+  failed: true,
+};
+
+/** Hooks whose exceptions go to `failed`. */
+function guarded(hooks: BrokerHooks): BrokerHooks {
+  const safe: Record<string, (...args: unknown[]) => void> = {};
+  for (const name of Object.keys(HOOKS) as (keyof BrokerHooks)[]) {
+    const hook = hooks[name] as ((...args: unknown[]) => void) | undefined;
+    if (hook === undefined) continue;
+    safe[name] = (...args) => {
+      try {
+        hook.apply(hooks, args);
+      } catch (error) {
+        if (name !== "failed") safe["failed"]?.(error);
+      }
+    };
+  }
+  return safe as BrokerHooks;
+}

@@ -1,0 +1,126 @@
+/**
+ * §3.2 to §3.15 A connection whose CONNECT was accepted: what holds until it ends.
+ * Knows its Client, session, quotas and aliases; refuses to know what a packet causes.
+ * @module
+ */
+import type { Connect } from "../codec/packet.ts";
+import type { Link } from "../engine/link.ts";
+import { Outflow } from "../engine/outflow.ts";
+import { TopicAliases } from "../engine/topic_aliases.ts";
+import type { ClientInfo } from "./options.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Policy } from "./policy.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Serving, Session } from "./session.ts";
+import type { Turn } from "./turn.ts";
+import type { ServerWill } from "./will.ts";
+
+/** Ends the connection below. */
+export interface Ending {
+  end(refusal: Refusal, serverReference?: string): void;
+}
+
+/** What is known when a CONNECT is accepted. */
+export interface OpenOptions {
+  readonly link: Link;
+  readonly connect: Connect;
+  readonly client: ClientInfo;
+  readonly session: Session;
+  /** The session was there before. */
+  readonly isResumed: boolean;
+  readonly will: ServerWill | undefined;
+  readonly policy: Policy;
+  readonly permissions: Permissions;
+  readonly turn: Turn;
+  readonly ending: Ending;
+}
+
+/** The phase of a connection in which it does everything but begin and end. One class, since each message meets it. */
+export class Open extends Outflow implements Serving {
+  readonly kind = "open";
+  readonly session: Session;
+  readonly policy: Policy;
+  readonly permissions: Permissions;
+  /** The session was there before. */
+  readonly isResumed: boolean;
+  /** §3.3.4 QoS 2 identifiers that may be open from the Client. */
+  readonly receiveLimit: number;
+  /** §3.3.2.3.4 the Client's. */
+  readonly aliases: TopicAliases;
+  /** §3.1.2.10 one and a half times the Keep Alive in ms, 0 is off. */
+  readonly silenceMs: number;
+  /** §4.12 of the CONNECT. */
+  readonly authenticationMethod: string | undefined;
+  /** §4.12.1 the Client is being authenticated anew. */
+  isReauthenticating = false;
+  #client: ClientInfo;
+  #will: ServerWill | undefined;
+  /** `fail()` was called. */
+  #isFailing = false;
+  readonly #connackAt: number;
+  readonly #turn: Turn;
+  readonly #ending: Ending;
+
+  constructor(options: OpenOptions) {
+    const { link, connect, client, session, policy, will, turn } = options;
+    const { limits } = policy;
+    const { properties = {} } = connect;
+    super(link, {
+      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax),
+      aliasesMax: Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasesOutMax),
+      bytesMax: limits.outboundBytesMax,
+    });
+    this.session = session;
+    this.policy = policy;
+    this.permissions = options.permissions;
+    this.isResumed = options.isResumed;
+    this.receiveLimit = limits.receiveMaximum + (session.received?.size ?? 0);
+    this.aliases = new TopicAliases(limits.topicAliasMaximum);
+    this.silenceMs = client.keepAlive * 1500;
+    this.authenticationMethod = properties.authenticationMethod;
+    this.#client = client;
+    this.#will = will;
+    this.#connackAt = link.outbox.position;
+    this.#turn = turn;
+    this.#ending = options.ending;
+  }
+
+  /** Who it is. */
+  get client(): ClientInfo {
+    return this.#client;
+  }
+
+  /** §4.12.1 the Client is known by another name from now on. */
+  rename(username: string): void {
+    this.#client = { ...this.#client, username };
+  }
+
+  /** §3.1.2.5 published unless the Client says good-bye. */
+  get will(): ServerWill | undefined {
+    return this.#will;
+  }
+
+  /** The will is not published any more; true if there was one. */
+  forgetWill(): boolean {
+    const had = this.#will !== undefined;
+    this.#will = undefined;
+    return had;
+  }
+
+  /** Whether CONNACK is written, or about to be: it may have been thrown away with what waited for a commit. */
+  get isAccepted(): boolean {
+    return this.outbox.position > this.#connackAt;
+  }
+
+  /** Ends the connection: DISCONNECT where the level has it, then the close. */
+  end(refusal: Refusal, serverReference?: string): void {
+    this.#ending.end(refusal, serverReference);
+  }
+
+  /** The same at the end of the turn: for a fault that is found in the middle of routing. */
+  fail(refusal: Refusal): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    this.#turn.fail(this, refusal);
+  }
+}

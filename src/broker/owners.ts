@@ -1,0 +1,24 @@
+/**
+ * The owners of a broker's state, as the files of packets reach them.
+ * Knows their names; refuses to know what they do.
+ * @module
+ */
+import type { Deliverer } from "./deliver.ts";
+import type { Journal } from "./journal.ts";
+import type { Observer } from "./observer.ts";
+import type { Router } from "./router.ts";
+import type { Turn } from "./turn.ts";
+
+/** One of each, made once for each broker. */
+export interface Owners {
+  /** The present time, and what happens at the end of the turn. */
+  readonly turn: Turn;
+  /** What the store is told, and what waits for it. */
+  readonly journal: Journal;
+  /** Counts and hooks. */
+  readonly observer: Observer;
+  /** Messages to one session. */
+  readonly deliverer: Deliverer;
+  /** Subscriptions and retained messages. */
+  readonly router: Router;
+}

@@ -1,0 +1,91 @@
+/**
+ * §5.4.2 What one Client may do, as the authorizer says.
+ * Knows the questions that are open; refuses to know what is done with a permission.
+ *
+ * An authorizer may take time. Then the link is paused, and the packet that asked is offered again when every answer is there: it asks the
+ * same again, and finds the answers.
+ * @module
+ */
+import type { QoS } from "../codec/packet.ts";
+import type { ReasonCode } from "../codec/reason_code.ts";
+import type { Observer } from "./observer.ts";
+import type { AuthorizationRequest, ClientInfo, PolicyOptions } from "./options.ts";
+import { isLater } from "./question.ts";
+import type { Turn } from "./turn.ts";
+
+/** The authorizer failed. */
+const NOT_AUTHORIZED = 0x87;
+
+/** The authorizer, as one connection asks it. */
+export class Permissions {
+  readonly #authorize: PolicyOptions["authorize"];
+  readonly #turn: Turn;
+  readonly #observer: Observer;
+  /** Called when every answer that was waited for has come. */
+  readonly #complete: () => void;
+  /** Answers for the packet that waits. */
+  readonly #answers: Map<string, ReasonCode> = new Map();
+  #waiting = 0;
+
+  constructor(
+    authorize: PolicyOptions["authorize"],
+    turn: Turn,
+    observer: Observer,
+    complete: () => void,
+  ) {
+    this.#authorize = authorize;
+    this.#turn = turn;
+    this.#observer = observer;
+    this.#complete = complete;
+  }
+
+  /** Whether an answer is waited for. */
+  get isWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** 0x00 or the code of the refusal; undefined if the answer comes later. An error is a no. */
+  ask(
+    action: AuthorizationRequest["action"],
+    client: ClientInfo,
+    topic: string,
+    qos: QoS,
+    retain: boolean,
+  ): ReasonCode | undefined {
+    if (this.#authorize === undefined) return 0;
+    const key = this.#answers.size > 0 || this.#waiting > 0 ? keyOf(action, topic, qos, retain) : undefined;
+    const known = key === undefined ? undefined : this.#answers.get(key);
+    if (known !== undefined) return known;
+    try {
+      const answer = this.#authorize({ action, client, topic, qos, retain });
+      if (!isLater(answer)) return answer;
+      this.#wait(keyOf(action, topic, qos, retain), answer);
+      return undefined;
+    } catch (error) {
+      this.#observer.failed(error);
+      return NOT_AUTHORIZED;
+    }
+  }
+
+  #wait(key: string, later: PromiseLike<ReasonCode>): void {
+    this.#waiting++;
+    const answered = (code: ReasonCode): void => {
+      this.#answers.set(key, code);
+      if (--this.#waiting === 0) this.#complete();
+    };
+    const rejected = (error: unknown): void => {
+      this.#observer.failed(error);
+      answered(NOT_AUTHORIZED);
+    };
+    this.#turn.ask({ kind: "authorize", later, answered, rejected });
+  }
+
+  /** The packet that waited is dealt with. */
+  forget(): void {
+    if (this.#answers.size > 0) this.#answers.clear();
+  }
+}
+
+function keyOf(action: string, topic: string, qos: QoS, retain: boolean): string {
+  return `${action} ${qos} ${retain} ${topic}`;
+}

@@ -1,0 +1,65 @@
+/**
+ * What holds for the connections of one listener: limits, features, who may come in, what they may do.
+ * Knows the answers that stand from the start; refuses to know the owner's.
+ * @module
+ */
+import { UsageError } from "../codec/error.ts";
+import type { QoS } from "../codec/packet.ts";
+import { type LimitName, LIMITS, type Limits } from "./limits.ts";
+import type { PolicyOptions } from "./options.ts";
+
+/** A policy with every value in it. */
+export interface Policy extends Omit<PolicyOptions, "limits"> {
+  readonly limits: Limits;
+  readonly authenticationMethods: readonly string[];
+  readonly maximumQos: QoS;
+  readonly retainAvailable: boolean;
+  readonly wildcardSubscriptionAvailable: boolean;
+  readonly subscriptionIdentifiersAvailable: boolean;
+  readonly sharedSubscriptionAvailable: boolean;
+}
+
+/**
+ * The given values over those of `base`, and these over the defaults.
+ * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker alone.
+ */
+export function policyOf(given: PolicyOptions, base?: Policy): Policy {
+  const { limits, ...rest } = given;
+  return {
+    authenticationMethods: [],
+    maximumQos: 2,
+    retainAvailable: true,
+    wildcardSubscriptionAvailable: true,
+    subscriptionIdentifiersAvailable: true,
+    sharedSubscriptionAvailable: true,
+    ...base,
+    ...defined(rest),
+    limits: limitsOf(limits ?? {}, base?.limits),
+  };
+}
+
+/** The values that are given: an option that is undefined is none. */
+function defined(options: Omit<PolicyOptions, "limits">): Omit<PolicyOptions, "limits"> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** The given limits over those of the broker, or over the defaults. */
+function limitsOf(given: Partial<Limits>, base: Limits | undefined): Limits {
+  const limits = {} as Record<LimitName, number>;
+  for (const [name, row] of Object.entries(LIMITS) as [LimitName, typeof LIMITS[LimitName]][]) {
+    const value = given[name] ?? base?.[name] ?? row.default;
+    if (!Number.isInteger(value) || value < row.least || value > row.most) {
+      throw new UsageError(
+        `Limit ${name} is ${value}: it takes a whole number from ${row.least} to ${row.most} (${row.unit})`,
+      );
+    }
+    if (base !== undefined && row.scope === "broker" && value !== base[name]) {
+      throw new UsageError(`Limit ${name} holds for the whole broker, not for one listener`);
+    }
+    limits[name] = value;
+  }
+  for (const name of Object.keys(given)) {
+    if (!(name in LIMITS)) throw new UsageError(`There is no limit ${JSON.stringify(name)}`);
+  }
+  return limits;
+}

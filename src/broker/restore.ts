@@ -1,0 +1,52 @@
+/**
+ * §4.1 What the store kept, brought back when the Server starts. Deadlines that have passed meanwhile fall due at the first
+ * `ticked()`.
+ * Knows the records; refuses to know files.
+ * @module
+ */
+import { Step } from "../delivery/sender.ts";
+import { parseFilter, type TopicFilter } from "../topic/filter.ts";
+import { revived } from "./delivery.ts";
+import type { Limits } from "./limits.ts";
+import type { Owners } from "./owners.ts";
+import type { Session } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+import type { DeliveryRecord, SessionStore, StoredSession } from "./store.ts";
+
+/** Brings back sessions and retained messages. */
+export function restore(store: SessionStore, owners: Owners, sessions: Sessions, limits: Limits): void {
+  for (const stored of store.sessions()) restoreSession(stored, owners, sessions, limits);
+  for (const message of store.retainedMessages()) owners.router.restoreRetained(message);
+  owners.deliverer.ordersTaken(store.lastOrder());
+}
+
+function restoreSession(stored: StoredSession, owners: Owners, sessions: Sessions, limits: Limits): void {
+  const { session: record, subscriptions, deliveries, received } = stored;
+  const { timers } = owners.turn;
+  const session = sessions.make(record.clientId, record.level, limits);
+  session.storeId = stored.storeId;
+  for (const subscription of subscriptions) {
+    owners.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
+  }
+  session.expirySeconds = record.expirySeconds;
+  session.recorded = true;
+  session.durable = true; // not before: the store knows the subscriptions already
+  for (const delivery of deliveries) restoreDelivery(session, delivery);
+  if (stored.waiting.count > 0) session.needBacklog().pageOut(stored.waiting);
+  for (const id of received) session.needReceived().add(id);
+  if (record.will !== undefined) {
+    const { message, delaySeconds, dueAt } = record.will;
+    const will = sessions.delayWill(session, { message, delaySeconds });
+    if (dueAt !== undefined) timers.schedule(will, dueAt);
+  }
+  if (!session.persists) timers.schedule(session, 0); // it ended with its connection
+  else if (record.expiresAt !== undefined) timers.schedule(session, record.expiresAt);
+  else timers.schedule({ heapIndex: -1, heapTime: 0, due: () => sessions.lostWithServer(session) }, 0);
+}
+
+function restoreDelivery(session: Session, record: DeliveryRecord): void {
+  const delivery = revived(record);
+  if (record.packetId === 0) return session.needBacklog().push(delivery);
+  const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
+  session.needSender().restore(record.packetId, record.released > 0 ? Step.PUBCOMP : open, delivery);
+}

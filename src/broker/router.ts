@@ -1,0 +1,287 @@
+/**
+ * §3.3.4, §4.7 Which sessions, groups and taps get a message, and what is retained.
+ * Knows subscriptions and retained messages; refuses to know connections and packets.
+ * @module
+ */
+import { invariant } from "../codec/error.ts";
+import type { QoS } from "../codec/packet.ts";
+import type { PublishView } from "../codec/publish_view.ts";
+import { type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
+import { parseFilter, type TopicFilter } from "../topic/filter.ts";
+import { hasWildcard } from "../topic/name.ts";
+import { FilterTree } from "../topic/tree.ts";
+import { type Deliverer, type Outgoing, outgoingOf } from "./deliver.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Journal } from "./journal.ts";
+import { type KnownTopic, KnownTopics } from "./known_topics.ts";
+import type { LimitName, Limits } from "./limits.ts";
+import { type Match, type Subscriber, Tap, type TappedMessage, type Target } from "./match.ts";
+import type { Observer } from "./observer.ts";
+import { Retained } from "./retained.ts";
+import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
+import { type Session, Subscription } from "./session.ts";
+import { SharedGroup } from "./shared.ts";
+import type { SubscriptionRecord } from "./store.ts";
+import type { Turn } from "./turn.ts";
+
+/** What a router works with. */
+export interface RouterOptions {
+  readonly turn: Turn;
+  readonly journal: Journal;
+  readonly observer: Observer;
+  readonly deliverer: Deliverer;
+  readonly limits: Limits;
+  /** For hashes that no peer can foresee. */
+  readonly random: () => number;
+}
+
+/** All subscriptions and retained messages of a broker. */
+export class Router {
+  readonly #journal: Journal;
+  readonly #observer: Observer;
+  readonly #deliverer: Deliverer;
+  readonly #tree: FilterTree<Subscriber>;
+  readonly #topics: KnownTopics;
+  readonly #groups: Map<string, SharedGroup> = new Map();
+  readonly #retained: Retained;
+  readonly #retainedDeliveries: RetainedDeliveries;
+  #subscriptions = 0;
+
+  constructor({ turn, journal, observer, deliverer, limits, random }: RouterOptions) {
+    this.#journal = journal;
+    this.#observer = observer;
+    this.#deliverer = deliverer;
+    this.#tree = new FilterTree(random());
+    this.#topics = new KnownTopics(this.#tree, limits.knownTopicsMax);
+    this.#retained = new Retained(turn.timers, limits, random(), (topic) => this.unretain(topic));
+    this.#retainedDeliveries = new RetainedDeliveries(turn, this.#retained, deliverer);
+  }
+
+  // Topics.
+
+  /**
+   * §4.7 The topic whose name is `bytes[at, end)`.
+   * @throws {PeerError} if that is no Topic Name.
+   */
+  find(bytes: Uint8Array, at: number, end: number): KnownTopic {
+    return this.#topics.find(bytes, at, end);
+  }
+
+  /** The present subscribers of a topic. */
+  match(topic: KnownTopic): Match {
+    return this.#topics.match(topic);
+  }
+
+  // Subscriptions.
+
+  /** Subscriptions there are. */
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  /** §4.8.2 Groups there are. */
+  get groups(): number {
+    return this.#groups.size;
+  }
+
+  /** Subscribers in the tree: subscriptions, groups and taps. */
+  get subscribers(): number {
+    return this.#tree.size;
+  }
+
+  /** §4.8.2 The group of a Shared Subscription, if it has members. */
+  group(share: string): SharedGroup | undefined {
+    return this.#groups.get(share);
+  }
+
+  /** Makes or replaces a subscription [MQTT-3.8.4-3]. */
+  subscribe(session: Session, filter: TopicFilter, record: SubscriptionRecord): Subscription {
+    let subscription = session.subscriptions.get(filter.text);
+    if (subscription === undefined) {
+      subscription = new Subscription(session, filter.text);
+      subscription.set(record);
+      session.subscriptions.set(filter.text, subscription);
+      this.#subscriptions++;
+      if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
+      else this.#groupOf(filter).join(subscription);
+    } else {
+      subscription.set(record);
+      this.#topics.changed(filter.match, filter.wildcard); // what several filters grant together may be another now
+    }
+    this.#journal.subscribed(session, record);
+    return subscription;
+  }
+
+  #groupOf(filter: TopicFilter): SharedGroup {
+    let group = this.#groups.get(filter.text);
+    if (group === undefined) {
+      group = new SharedGroup(filter);
+      this.#groups.set(filter.text, group);
+      this.#add(filter.match, filter.wildcard, group);
+    }
+    return group;
+  }
+
+  #add(filter: string, wildcard: boolean, subscriber: Subscriber): void {
+    this.#tree.add(filter, subscriber);
+    this.#topics.changed(filter, wildcard);
+  }
+
+  /** Takes a subscription away; its session forgets it too. */
+  unsubscribe(session: Session, subscription: Subscription): void {
+    session.subscriptions.delete(subscription.filter);
+    this.#subscriptions--;
+    endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]
+    const { filter } = subscription;
+    if (!subscription.isShared) return this.#remove(filter, subscription);
+    const group = this.#groups.get(filter)!;
+    group.leave(subscription);
+    if (group.members.length > 0) return;
+    this.#groups.delete(filter);
+    this.#remove(group.filter.match, group);
+  }
+
+  #remove(filter: string, subscriber: Subscriber): void {
+    this.#tree.remove(filter, subscriber);
+    this.#topics.changed(filter, hasWildcard(filter));
+  }
+
+  /** Adds a receiver inside the process. */
+  tap(tap: Tap): void {
+    this.#add(tap.filter, hasWildcard(tap.filter), tap);
+  }
+
+  /** Takes it away. */
+  untap(tap: Tap): void {
+    this.#remove(tap.filter, tap);
+  }
+
+  // Retained messages.
+
+  /** Retained messages there are. */
+  get retainedMessages(): number {
+    return this.#retained.size;
+  }
+
+  /** What they count for in `retainedBytesMax`. */
+  get retainedBytes(): number {
+    return this.#retained.bytes;
+  }
+
+  /** §3.3.1.3 on their way to new subscriptions. */
+  get retainedDeliveries(): RetainedDeliveries {
+    return this.#retainedDeliveries;
+  }
+
+  /** A retained message of the store. */
+  restoreRetained(message: Message): void {
+    this.#retained.restore(message);
+  }
+
+  /** §3.3.1.3 keeps or removes the retained message of a topic; names the limit that forbids to keep it. */
+  retain(outgoing: Outgoing): LimitName | undefined {
+    const { topic, view } = outgoing;
+    if (view.payloadLength === 0) { // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+      this.unretain(topic);
+      return undefined;
+    }
+    const isKept = this.#journal.isKept || view.payloadLength >= SHARED_PAYLOAD_BYTES;
+    const message = isKept ? this.#deliverer.keep(outgoing) : undefined;
+    const limit = this.#retained.set(outgoing);
+    if (limit === undefined) this.#journal.retained(topic, message);
+    return limit;
+  }
+
+  /** Removes the retained message of a topic, if there is one. */
+  unretain(topic: string): void {
+    if (this.#retained.remove(topic)) this.#journal.retained(topic, undefined);
+  }
+
+  // Routing.
+
+  /** Brings a message to every subscriber [MQTT-4.5.0-1]; returns how many sessions took it. `origin` does not get it. */
+  route(outgoing: Outgoing, match: Match, publisher: Session | undefined, origin?: Tap): number {
+    let receivers = 0;
+    for (const target of match.targets) {
+      if (target.noLocal && target.session === publisher) { // [MQTT-3.8.3-3]
+        if (target.others !== undefined && this.#toTarget(outgoing, target.others)) receivers++;
+      } else if (this.#toTarget(outgoing, target)) receivers++;
+    }
+    for (const group of match.groups) if (this.toGroup(outgoing, group)) receivers++;
+    if (match.taps.length > 0) this.toTaps(outgoing, match, origin);
+    return receivers;
+  }
+
+  /** §3.3.4 one copy for all of a session's subscriptions that match. */
+  #toTarget(outgoing: Outgoing, target: Target): boolean {
+    const { view } = outgoing;
+    const { session } = target;
+    const qos = Math.min(view.qos, target.qos) as QoS; // [MQTT-3.8.4-8] [MQTT-3.3.4-2]
+    const retain = view.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    if (session.retainedDeliveries !== undefined) {
+      target.each((each) => this.#retainedDeliveries.overtake(each, view, view, qos));
+    }
+    return this.#deliverer.deliver(outgoing, session, qos, retain, target.identifiers, undefined);
+  }
+
+  /** §4.8.2 to one member of the group. */
+  toGroup(outgoing: Outgoing, group: SharedGroup): boolean {
+    const { view, topic } = outgoing;
+    const member = group.choose(outgoing, this.#deliverer);
+    if (member === undefined) {
+      this.#observer.drop(topic, view, group.filter.text, "no member");
+      return false;
+    }
+    const qos = Math.min(view.qos, member.qos) as QoS; // [MQTT-4.8.2-3]
+    const retain = view.retain && member.retainAsPublished;
+    const { session, identifiers } = member;
+    return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text);
+  }
+
+  /** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */
+  toOtherMember(delivery: Delivery, now: number): void {
+    const { message, share = "" } = delivery;
+    if (message.expiresAt <= now) {
+      this.#observer.drop(message.topic, message.view, share, "expired");
+      return;
+    }
+    const group = this.#groups.get(share) ?? new SharedGroup(parseFilter(share) as TopicFilter); // perhaps none is left in it
+    this.toGroup(outgoingOf(message), group);
+  }
+
+  /** To every tap that matches but its origin. */
+  toTaps({ topic, view, publisher }: TappedMessage, { taps }: Match, origin?: Tap): void {
+    for (const tap of taps) {
+      if (tap === origin) continue;
+      try {
+        tap.received({ topic, view, publisher });
+      } catch (error) {
+        this.#observer.failed(error);
+      }
+    }
+  }
+
+  /** §4.6 before a live message on a topic: the retained one that is still to come to these subscriptions. */
+  overtake(target: Target, { bytes }: KnownTopic, live: PublishView | undefined, qos: QoS): void {
+    const topic = { bytes, topicAt: 0, topicEnd: bytes.length };
+    target.each((each) => this.#retainedDeliveries.overtake(each, topic, live, qos));
+  }
+
+  /** Counters against what they count; `sessions` are all there are. */
+  assertInvariants(sessions: Iterable<Session>): void {
+    let all = 0;
+    let shared = 0;
+    for (const { subscriptions } of sessions) {
+      all += subscriptions.size;
+      for (const subscription of subscriptions.values()) if (subscription.isShared) shared++;
+    }
+    let members = 0;
+    for (const group of this.#groups.values()) {
+      invariant(group.members.length > 0, "a group has members");
+      members += group.members.length;
+    }
+    invariant(all === this.#subscriptions, "subscriptions");
+    invariant(members === shared, "members of groups");
+    this.#retained.assertInvariants();
+  }
+}

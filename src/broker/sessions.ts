@@ -1,0 +1,234 @@
+/**
+ * §4.1 All sessions of a Server: found or made at CONNECT, left when the connection ends, ended when it is time.
+ * Knows whose session is whose, and wills and shared messages that an end sets free; refuses to know packets.
+ * @module
+ */
+import { invariant } from "../codec/error.ts";
+import type { ProtocolLevel } from "../codec/packet.ts";
+import { expiryOf } from "../delivery/message.ts";
+import { Step } from "../delivery/sender.ts";
+import type { Random } from "../engine/random.ts";
+import { type Outgoing, outgoingOf } from "./deliver.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Limits } from "./limits.ts";
+import type { Tap } from "./match.ts";
+import { messageInfo } from "./observer.ts";
+import type { Open } from "./open.ts";
+import type { Owners } from "./owners.ts";
+import type { Refusal } from "./refusal.ts";
+import { intervalMs, Session, type SessionOwner } from "./session.ts";
+import { PendingWill, type ServerWill } from "./will.ts";
+
+/** §3.1.4 the Client has connected again. */
+const TAKEN_OVER: Refusal = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Client has connected again" };
+
+/** The sessions of one broker. */
+export class Sessions implements SessionOwner {
+  readonly #owners: Owners;
+  readonly #random: Random;
+  readonly #byClientId: Map<string, Session> = new Map();
+
+  constructor(owners: Owners, random: Random) {
+    this.#owners = owners;
+    this.#random = random;
+  }
+
+  /** How many there are, connected or not. */
+  get size(): number {
+    return this.#byClientId.size;
+  }
+
+  /** Every session. */
+  all(): Iterable<Session> {
+    return this.#byClientId.values();
+  }
+
+  /** The session of a Client. */
+  get(clientId: string): Session | undefined {
+    return this.#byClientId.get(clientId);
+  }
+
+  /** The session of a Client that connects. What is due at this time is done first, although no timer has run since. */
+  getUpToDate(clientId: string): Session | undefined {
+    const session = this.#byClientId.get(clientId);
+    if (session !== undefined) this.#catchUp(session);
+    return this.#byClientId.get(clientId);
+  }
+
+  #catchUp(session: Session): void {
+    const { now, timers } = this.#owners.turn;
+    const will = session.pendingWill;
+    // A will without a deadline comes from before a crash: the Client was connected, and no timer has run since.
+    const dueAt = will === undefined
+      ? Infinity
+      : will.heapIndex >= 0
+      ? will.heapTime
+      : now + will.will.delaySeconds * 1000;
+    if (will !== undefined && dueAt <= now) {
+      timers.cancel(will);
+      will.due();
+    }
+    if (session.heapIndex >= 0 && session.heapTime <= now) this.end(session);
+  }
+
+  /** §3.1.2.4 the session that goes on, or a new one; another connection of the Client ends. */
+  take(
+    clientId: string,
+    cleanStart: boolean,
+    level: ProtocolLevel,
+    limits: Limits,
+  ): { session: Session; isPresent: boolean } {
+    const { timers } = this.#owners.turn;
+    this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
+    const known = this.#byClientId.get(clientId);
+    if (known !== undefined && !cleanStart) { // [MQTT-3.1.2-5]
+      timers.cancel(known);
+      if (known.pendingWill !== undefined) timers.cancel(known.pendingWill); // [MQTT-3.1.3-9]
+      known.pendingWill = undefined;
+      known.level = level;
+      return { session: known, isPresent: true };
+    }
+    if (known !== undefined) this.end(known); // [MQTT-3.1.2-4]
+    return { session: this.make(clientId, level, limits), isPresent: false };
+  }
+
+  /** A new session, which no connection serves yet. */
+  make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
+    const session = new Session(this, clientId, level, limits);
+    this.#byClientId.set(clientId, session);
+    return session;
+  }
+
+  /** A Client Identifier that no session has [MQTT-3.2.2-16]. */
+  newClientId(): string {
+    for (;;) {
+      let id = "auto-";
+      for (let i = 0; i < 4; i++) id += this.#random().toString(36).padStart(7, "0");
+      if (!this.#byClientId.has(id)) return id;
+    }
+  }
+
+  /** The connection of a session has ended, cleanly (by the Client's DISCONNECT), by us (`refusal`), or it is lost. */
+  left(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
+    const { turn, router, observer, journal } = this.#owners;
+    const { session, client, will } = open;
+    session.connection = undefined;
+    session.resend = undefined;
+    router.retainedDeliveries.connectionLost(session);
+    if (will !== undefined) this.#loseWill(session, will);
+    observer.hooks.disconnected?.(client, isClean, refusal);
+    if (!session.persists) return this.end(session);
+    turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
+    journal.saved(session);
+    this.#passOnQueued(session);
+    if (session.durable) session.backlog?.pageOutAll();
+  }
+
+  /** §3.1.2.5 the will of a connection that ended without its Client's good-bye. */
+  #loseWill(session: Session, will: ServerWill): void {
+    if (will.delaySeconds === 0 || !session.persists) return this.publishWill(will); // [MQTT-3.1.2-8]
+    this.#owners.turn.timers.schedule(this.delayWill(session, will), this.#willDueAt(session, will));
+  }
+
+  /** A will waits; it is not scheduled yet. */
+  delayWill(session: Session, will: ServerWill): PendingWill {
+    return session.pendingWill = new PendingWill(will, () => {
+      session.pendingWill = undefined; // [MQTT-3.1.2-10]
+      this.publishWill(will);
+      this.#owners.journal.saved(session);
+    });
+  }
+
+  #willDueAt({ expirySeconds }: Session, { delaySeconds }: ServerWill): number {
+    return this.#owners.turn.now + Math.min(delaySeconds, expirySeconds) * 1000;
+  }
+
+  /** A connection that was there when the Server ended is lost: for us, at the first time that is told. */
+  lostWithServer(session: Session): void {
+    const { timers, now } = this.#owners.turn;
+    if (session.connection !== undefined || session.ended) return;
+    if (session.heapIndex < 0) timers.schedule(session, now + intervalMs(session.expirySeconds));
+    const { pendingWill } = session;
+    if (pendingWill !== undefined && pendingWill.heapIndex < 0) {
+      timers.schedule(pendingWill, this.#willDueAt(session, pendingWill.will));
+    }
+    this.#owners.journal.saved(session);
+  }
+
+  /** Publishes a will; its expiry counts from now. */
+  publishWill({ message }: ServerWill): void {
+    this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#owners.turn.now) }));
+  }
+
+  /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
+  publish(outgoing: Outgoing, origin?: Tap): void {
+    const { router, observer } = this.#owners;
+    if (outgoing.view.retain) {
+      const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
+      if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
+    }
+    const { bytes, at, topicAt, topicEnd } = outgoing.view;
+    const topic = router.find(bytes, topicAt, topicEnd);
+    const publisher = outgoing.publisher === undefined ? undefined : this.get(outgoing.publisher);
+    const receivers = router.route(outgoing, router.match(topic), publisher, origin);
+    observer.hooks.published?.(messageInfo(topic.name, outgoing.view, bytes[at]!), undefined, receivers);
+  }
+
+  /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
+  expired(session: Session): void {
+    this.end(session);
+  }
+
+  /** §4.1 a session is over. */
+  end(session: Session): void {
+    if (session.ended) return;
+    invariant(session.connection === undefined, "a session ends after its connection");
+    const { turn, router, journal, observer } = this.#owners;
+    session.ended = true;
+    turn.timers.cancel(session);
+    const will = session.pendingWill;
+    if (will !== undefined) {
+      turn.timers.cancel(will);
+      session.pendingWill = undefined;
+      this.publishWill(will.will); // [MQTT-3.1.2-8]
+    }
+    this.#byClientId.delete(session.clientId);
+    for (const subscription of [...session.subscriptions.values()]) router.unsubscribe(session, subscription);
+    this.#passOnAll(session);
+    session.clear();
+    journal.dropped(session);
+    observer.hooks.sessionEnded?.(session.clientId);
+  }
+
+  /** §4.8.2 what waits at a disconnected member goes to a connected one, if there is one. */
+  #passOnQueued(session: Session): void {
+    const { router, journal, turn } = this.#owners;
+    const others = session.backlog?.extract(({ share }) =>
+      share !== undefined && router.group(share)?.isConnected === true
+    );
+    for (const delivery of others ?? []) {
+      journal.finished(session, delivery);
+      router.toOtherMember(delivery, turn.now);
+    }
+  }
+
+  /** §4.8.2 what a member leaves behind for good goes to the others, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
+  #passOnAll(session: Session): void {
+    const { router, turn } = this.#owners;
+    const left: Delivery[] = [];
+    session.sender?.each((_id, step, delivery) => {
+      if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) left.push(delivery);
+    });
+    left.sort((a, b) => a.order - b.order);
+    left.push(...(session.backlog?.extract(({ share }) => share !== undefined) ?? []));
+    for (const delivery of left) router.toOtherMember(delivery, turn.now);
+  }
+
+  /** Counters against what they count. */
+  assertInvariants(): void {
+    for (const [clientId, session] of this.#byClientId) {
+      invariant(session.clientId === clientId && !session.ended, "a session that is there has not ended");
+      session.assertInvariants();
+    }
+  }
+}

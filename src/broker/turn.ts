@@ -1,0 +1,136 @@
+/**
+ * A turn of the engine: from one flush to the next. The one place where the present time stands.
+ * Knows what is to be done at the end of the turn; refuses to know why.
+ *
+ * What happens at the end, in this order: connections that failed in the middle of routing end, retained deliveries go on for so
+ * many steps, a commit begins, every link that has bytes is written.
+ * @module
+ */
+import { Writer } from "../codec/writer.ts";
+import { invariant } from "../codec/error.ts";
+import { Queue } from "../delivery/queue.ts";
+import type { Link, LinkOwner } from "../engine/link.ts";
+import { BufferPool } from "../engine/outbox.ts";
+import { Timers } from "../engine/timers.ts";
+import type { Question } from "./question.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * After so many chunks what they caused is written, though the turn goes on: of thousands of Clients that connect at once the
+ * first shall not wait for the last.
+ */
+const CHUNKS_MAX = 128;
+
+/** Something that can be ended for a reason. */
+export interface Endable {
+  end(refusal: Refusal): void;
+}
+
+const NO_QUESTIONS: readonly Question[] = [];
+
+/** What one broker does in a turn. */
+export class Turn implements LinkOwner {
+  /** For every outbox. */
+  readonly pool: BufferPool = new BufferPool();
+  /** For packets that are encoded, one at a time. */
+  readonly writer: Writer = new Writer();
+  /** Everything that falls due later. */
+  readonly timers: Timers = new Timers();
+  #now = 0;
+  /** Chunks received since links were written last. */
+  #chunks = 0;
+  #touched: Link[] = [];
+  #failed: { readonly target: Endable; readonly refusal: Refusal }[] = [];
+  #questions: Question[] = [];
+  /** Sessions whose retained deliveries can go on. */
+  readonly #scheduled: Queue<Session> = new Queue();
+
+  /** The time of the input that goes on: ms since the epoch. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** An input begins. */
+  begin(now: number): void {
+    this.#now = now;
+  }
+
+  /** Does what is due. */
+  tick(now: number): void {
+    this.#now = now;
+    this.timers.run(now);
+  }
+
+  /** A link has bytes to be written at the end of the turn. */
+  touched(link: Link): void {
+    this.#touched.push(link);
+  }
+
+  /** A chunk has been dealt with. */
+  chunkDone(): void {
+    if (++this.#chunks >= CHUNKS_MAX) this.write();
+  }
+
+  /** Ends a connection at the end of the turn: for a fault that is found in the middle of routing. */
+  fail(target: Endable, refusal: Refusal): void {
+    this.#failed.push({ target, refusal });
+  }
+
+  /** Ends what has failed. */
+  endFailed(): void {
+    for (let i = 0; i < this.#failed.length; i++) this.#failed[i]!.target.end(this.#failed[i]!.refusal);
+    this.#failed.length = 0;
+  }
+
+  /** Writes every link's bytes but those that wait for a commit. */
+  write(): void {
+    this.#chunks = 0;
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const link of touched) link.endTurn();
+  }
+
+  /** Something takes time: the driver is handed the question at the end of the turn. */
+  ask(question: Question): void {
+    this.#questions.push(question);
+  }
+
+  /** What takes time since the last call. */
+  takeQuestions(): readonly Question[] {
+    if (this.#questions.length === 0) return NO_QUESTIONS;
+    const questions = this.#questions;
+    this.#questions = [];
+    return questions;
+  }
+
+  /** Has the session's retained deliveries go on. */
+  schedule(session: Session): void {
+    if (session.scheduled) return;
+    session.scheduled = true;
+    this.#scheduled.push(session);
+  }
+
+  /** Sessions that are scheduled. */
+  get scheduledCount(): number {
+    return this.#scheduled.length;
+  }
+
+  /** Takes the session that was scheduled first. */
+  nextScheduled(): Session | undefined {
+    const session = this.#scheduled.shift();
+    if (session !== undefined) session.scheduled = false;
+    return session;
+  }
+
+  /** Whether something waits for the end of the turn that a peer or the owner waits for. */
+  get isUrgent(): boolean {
+    return this.#touched.length > 0 || this.#failed.length > 0 || this.#questions.length > 0;
+  }
+
+  /** After `write()`. */
+  assertInvariants(): void {
+    invariant(this.#failed.length === 0, "what failed has ended at the end of its turn");
+    invariant(this.#questions.length === 0, "what takes time is handed out at the end of the turn");
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * §4.2 The half of a connection that is the same for Client and Server: packets out, frames in, and what holds either back.
+ * Knows a transport, its outbox and its deframer; refuses to know which role it serves and what a packet means.
+ * @module
+ */
+import { encodeAcknowledgement } from "../codec/acknowledgement.ts";
+import { Deframer, type FrameHandler } from "../codec/deframer.ts";
+import { encode } from "../codec/encode.ts";
+import type { Packet, ProtocolLevel, ReasonProperties } from "../codec/packet.ts";
+import type { ReasonCode } from "../codec/reason_code.ts";
+import type { Writer } from "../codec/writer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type BufferPool, Outbox } from "./outbox.ts";
+
+/** Bytes in an outbox from which on it is written at once, not at the end of the turn. */
+const WRITE_NOW_BYTES = 64 * 1024;
+
+/** Why a link hands on no frames: a set of bits, and it goes on when all of them are gone. */
+export const Pause = {
+  /** An authenticator or an authorizer has not answered yet. */
+  VERDICT: 1,
+  /** The peer has used up its rate. */
+  RATE: 2,
+  /** Too many facts wait for the disk. */
+  DISK: 4,
+  /** The peer has used up its share of the turn. */
+  TURN: 8,
+} as const;
+/** One value of `Pause`. */
+export type Pause = typeof Pause[keyof typeof Pause];
+
+/** What all links of one engine have in common. */
+export interface LinkOwner {
+  readonly pool: BufferPool;
+  readonly writer: Writer;
+  /** The link has bytes to be flushed at the end of the turn. */
+  touched(link: Link): void;
+}
+
+/** What a link tells the connection it belongs to. */
+export interface LinkHandler {
+  /** `flush()` was called at the end of a turn: there may be room for more. */
+  flushed(): void;
+  /** More than `answerBytesMax` bytes wait, and an answer has been added: the peer asks without reading. */
+  answersUnread(): void;
+  /** The bytes that waited for a commit are thrown away, since it failed. */
+  unsafe(): void;
+}
+
+/** One connection's bytes, both ways. */
+export class Link {
+  /** The stream below. */
+  readonly transport: Transport;
+  /** What is on its way to the peer. */
+  readonly outbox: Outbox;
+  /** §3.1.2.2 of the CONNECT; until then what can be told of it. */
+  level: ProtocolLevel = 4;
+  /** §3.1.2.11.4, §3.2.2.3.6 bytes of the largest packet that the peer takes. */
+  maximumPacketSize: number = Infinity;
+  /** §3.1.2.11.7 whether the peer takes Reason Strings and User Properties on every packet that has them. */
+  explains = true;
+  /** Bytes that may wait in `outbox` when an answer is added. */
+  answerBytesMax: number = Infinity;
+  readonly #owner: LinkOwner;
+  readonly #handler: LinkHandler;
+  readonly #deframer: Deframer;
+  /** It is in the owner's list of links to be flushed. */
+  #touched = false;
+  /** The transport took less than it was given. */
+  #blocked = false;
+  /** `end()` was called: the transport is closed when everything is written. */
+  #ending = false;
+  /** Position from which on bytes wait for the commit under way. */
+  #heldNow: number = Infinity;
+  /** The same for the commit after it. */
+  #heldNext: number = Infinity;
+  /** A set of `Pause` bits. */
+  #pauses = 0;
+  #transportPaused = false;
+
+  /** `packetBytesMax`: bytes of the largest frame taken. */
+  constructor(transport: Transport, packetBytesMax: number, owner: LinkOwner, handler: LinkHandler) {
+    this.transport = transport;
+    this.outbox = new Outbox(owner.pool);
+    this.#deframer = new Deframer(packetBytesMax);
+    this.#owner = owner;
+    this.#handler = handler;
+  }
+
+  // In.
+
+  /**
+   * Hands on the frames that `chunk` completes.
+   * @throws {PeerError} as the deframer and the handler do.
+   */
+  receive(chunk: Uint8Array, handler: FrameHandler): void {
+    this.#deframer.receive(chunk, handler);
+  }
+
+  /** Hands on what was kept while the link was paused; does nothing while it is. */
+  readOn(handler: FrameHandler): void {
+    if (this.#pauses === 0) this.#deframer.resume(handler);
+  }
+
+  /** Hands on no frame after the present one. */
+  pause(why: Pause): void {
+    this.#pauses |= why;
+    this.#deframer.stop();
+  }
+
+  /** One reason to pause is gone; true if it was the last one: `readOn()` is to be called then. */
+  unpause(why: Pause): boolean {
+    if ((this.#pauses & why) === 0) return false;
+    this.#pauses &= ~why;
+    if (this.#pauses !== 0) return false;
+    if (this.#transportPaused) {
+      this.#transportPaused = false;
+      this.transport.resume();
+    }
+    return true;
+  }
+
+  /** Whether frames are kept for later. */
+  get paused(): boolean {
+    return this.#pauses !== 0;
+  }
+
+  /** Bytes that are kept: those of an incomplete frame, or of all frames while the link is paused. */
+  get keptBytes(): number {
+    return this.#deframer.held;
+  }
+
+  /** Has the transport read no more while the link is paused; false if it does not already. */
+  pauseTransport(): boolean {
+    if (this.#transportPaused || this.#pauses === 0) return false;
+    this.#transportPaused = true;
+    this.transport.pause();
+    return true;
+  }
+
+  // Out.
+
+  /** Sends a packet, without its Reason String and User Properties where they do not fit; false if it cannot be sent. */
+  send(packet: Packet): boolean {
+    const bytes = this.#fitting(packet);
+    if (bytes === undefined) return false; // [MQTT-3.1.2-24]
+    this.outbox.append(bytes, 0, bytes.length);
+    this.#answered();
+    return true;
+  }
+
+  /** Whether `send()` can send it. */
+  fits(packet: Packet): boolean {
+    return this.maximumPacketSize === Infinity || this.#fitting(packet) !== undefined;
+  }
+
+  /** A packet as the peer can take it; good until the next call. */
+  #fitting(packet: Packet): Uint8Array | undefined {
+    const { writer } = this.#owner;
+    writer.reset();
+    encode(writer, packet, this.level);
+    let bytes = writer.bytes();
+    if (bytes.length > this.maximumPacketSize && "properties" in packet) {
+      const { reasonString: _reason, userProperties: _user, ...properties } = packet
+        .properties as ReasonProperties;
+      writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2]
+      encode(writer, { ...packet, properties } as Packet, this.level);
+      bytes = writer.bytes();
+    }
+    return bytes.length > this.maximumPacketSize ? undefined : bytes;
+  }
+
+  /** Sends an acknowledgement, or (with identifier 0) a packet without a body; `first` is its first byte. */
+  answer(first: number, id: number, code: number): void {
+    const outbox = this.outbox;
+    const length = id === 0 ? 0 : code === 0 || this.level !== 5 ? 2 : 3;
+    if (length + 2 > this.maximumPacketSize) return; // [MQTT-3.1.2-24]
+    const at = outbox.room(2 + length);
+    const buffer = outbox.buffer;
+    buffer[at] = first;
+    buffer[at + 1] = length;
+    if (length > 0) {
+      buffer[at + 2] = id >> 8;
+      buffer[at + 3] = id & 255;
+    }
+    if (length === 3) buffer[at + 4] = code;
+    this.#answered();
+  }
+
+  /** Sends a PUBACK, PUBREC, PUBREL or PUBCOMP with a Reason Code and, where the peer wants it, the reason [MQTT-3.1.2-29]. */
+  answerWith(first: number, packetId: number, reasonCode: ReasonCode, reasonString: string): void {
+    if (this.level !== 5 || !this.explains) return this.answer(first, packetId, reasonCode);
+    const { writer } = this.#owner;
+    const type = first >> 4 as 4 | 5 | 6 | 7;
+    writer.reset();
+    encodeAcknowledgement(writer, { type, packetId, reasonCode, properties: { reasonString } }, 5);
+    const bytes = writer.bytes();
+    if (bytes.length > this.maximumPacketSize) return this.answer(first, packetId, reasonCode); // [MQTT-3.4.2-2] [MQTT-3.5.2-2]
+    this.outbox.append(bytes, 0, bytes.length);
+    this.#answered();
+  }
+
+  /** Answers are added whatever waits before them, but not without end. */
+  #answered(): void {
+    if (this.outbox.size > this.answerBytesMax) this.#handler.answersUnread();
+    this.touch();
+  }
+
+  /** Has the bytes of the outbox written, at the end of the turn or at once. */
+  touch(): void {
+    if (!this.#touched) {
+      this.#touched = true;
+      this.#owner.touched(this);
+    }
+    if (!this.#blocked && this.outbox.size >= WRITE_NOW_BYTES) this.flush();
+  }
+
+  /** The end of the turn for this link: writes, and tells the handler. */
+  endTurn(): void {
+    this.#touched = false;
+    this.flush();
+    this.#handler.flushed();
+  }
+
+  /** Writes what the transport takes. */
+  flush(): void {
+    if (this.#blocked) return;
+    if (!this.outbox.flush(this.transport)) this.#blocked = true;
+    else if (this.#ending && this.outbox.size === 0) this.transport.close();
+  }
+
+  /** The transport can take more. */
+  drained(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+
+  /** The transport took less than it was given, and has not been drained since. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  // Bytes that wait for a commit.
+
+  /** What is written from now on waits for the next commit; true if nothing waited for it before. */
+  hold(): boolean {
+    if (this.#heldNext !== Infinity) return false;
+    this.#heldNext = this.outbox.position;
+    this.outbox.limit = Math.min(this.#heldNow, this.#heldNext);
+    return true;
+  }
+
+  /** The next commit is under way. */
+  commitBegins(): void {
+    this.#heldNow = this.#heldNext;
+    this.#heldNext = Infinity;
+  }
+
+  /** The commit under way is done: what waited for it may go. */
+  committed(): void {
+    this.#heldNow = Infinity;
+    this.outbox.limit = this.#heldNext;
+    this.touch();
+  }
+
+  /** The commit under way has failed: what waited for it is never sent. */
+  commitFailed(): void {
+    if (this.#heldNow === Infinity) return;
+    this.outbox.truncate(this.#heldNow);
+    this.#heldNow = this.#heldNext = this.outbox.limit = Infinity;
+    this.#handler.unsafe();
+  }
+
+  // The end.
+
+  /** Reads no more; sends what there is and closes the transport. */
+  end(): void {
+    this.#ending = true;
+    this.#deframer.discard();
+    this.flush();
+  }
+
+  /** The transport is over, or is to be: nothing is kept. */
+  discard(): void {
+    this.#heldNow = Infinity;
+    this.outbox.clear();
+    this.#deframer.discard();
+  }
+}
