@@ -102,6 +102,10 @@ export class Broker {
   readonly counters: Counters = { received: 0, dropped: 0 };
   /** Connections that are not over, those without a CONNECT included. */
   connections = 0;
+  /** @internal Connections without an accepted CONNECT, the oldest first. */
+  readonly connecting: Set<Connection> = new Set();
+  /** @internal Refused and closing connections, the oldest first. */
+  readonly closing: Set<Connection> = new Set();
   /** Connections with an accepted CONNECT. */
   connected = 0;
   /** No new connection is accepted. */
@@ -183,9 +187,14 @@ export class Broker {
   /** A new connection; the caller then hands in what the transport tells. */
   opened(transport: Transport, peer: PeerInfo, now: number): Connection {
     this.now = now;
+    if (this.connecting.size + this.closing.size >= this.limits.connectingMax) {
+      const [oldest] = this.closing.size > 0 ? this.closing : this.connecting;
+      oldest!.giveWay(now);
+    }
     this.connections++;
     const connection = new Connection(this, transport, peer, now);
     this.#open.add(connection);
+    this.connecting.add(connection);
     return connection;
   }
 
@@ -406,6 +415,8 @@ export class Broker {
   closed(connection: Connection, before: State, now: number): void {
     this.timers.cancel(connection);
     this.#open.delete(connection);
+    this.connecting.delete(connection);
+    this.closing.delete(connection);
     this.connections--;
     connection.outbox.clear();
     connection.deframer.discard();

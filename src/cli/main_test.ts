@@ -3,7 +3,7 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { connectAsync } from "mqtt";
+import { connectAsync, type MqttClient } from "mqtt";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -276,7 +276,7 @@ describe("plumb serve", () => {
       { env: { PLUMB_LOG_LEVEL: "off", PLUMB_SESSIONS_MAX: "1" } },
     ));
 
-  test("answers Clients for whom there is no descriptor", {
+  test("takes and answers Clients though silent connections want all descriptors", {
     ...patient,
     skip: !existsSync("/proc/self/limits"),
   }, () =>
@@ -284,16 +284,23 @@ describe("plumb serve", () => {
       async ({ said }, url) => {
         const port = Number(new URL(url).port);
         const sockets: Socket[] = [];
-        for (let i = 0; i < 40; i++) {
+        for (let i = 0; i < 100; i++) {
           const socket = connect({ port, host: "127.0.0.1" });
           socket.on("error", () => {});
           sockets.push(socket);
           await new Promise((resolve) => socket.once("connect", resolve));
         }
-        const code = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 })
-          .then(() => 0, (error) => (error as { code: number }).code);
-        assertEquals(code, 0x97);
-        await until(() => said.err.includes("limit=connectionsMax"), () => "the limit is named");
+        const clients: MqttClient[] = [];
+        const enter = () => connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+        let code = 0;
+        while (code === 0 && clients.length < 100) {
+          code = await enter().then((client) => void clients.push(client), (error: { code: number }) =>
+            error.code) ?? 0;
+        }
+        assertEquals([code, clients.length], [0x97, 27]);
+        await until(() => said.err.includes("limit=connectingMax"), () => "the limits are named");
+        await until(() => said.err.includes("limit=connectionsMax"), () => "the limits are named");
+        for (const client of clients) client.end(true);
         for (const socket of sockets) socket.destroy();
       },
       [],

@@ -117,15 +117,19 @@ async function start(
   }
 }
 
-/** No more connections than the system lets us have. */
+/** No more connections than the system lets us have: a quarter of the room for those without an accepted CONNECT. */
 function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
   const room = connectionsRoom();
-  const { connectionsMax = LIMITS.connectionsMax.default } = limits;
-  if (room === undefined || room >= connectionsMax) return limits;
-  const fields = { connectionsMax: room, advice: "raise ulimit -n" };
-  if (limits.connectionsMax === undefined) log.debug("connections limited by open files", fields);
-  else log.warn("connections limited by open files", fields);
-  return { ...limits, connectionsMax: room };
+  if (room === undefined) return limits;
+  const wanted = limits.connectionsMax ?? LIMITS.connectionsMax.default;
+  const connecting = limits.connectingMax ?? LIMITS.connectingMax.default;
+  if (room >= wanted + connecting) return limits;
+  const connectingMax = Math.max(1, Math.min(connecting, Math.floor(room / 4)));
+  const connectionsMax = Math.max(1, Math.min(wanted, room - connectingMax));
+  const fields = { connectionsMax, connectingMax, advice: "raise ulimit -n" };
+  const asked = connectionsMax < (limits.connectionsMax ?? 0) || connectingMax < (limits.connectingMax ?? 0);
+  log[asked ? "warn" : "debug"]("connections limited by open files", fields);
+  return { ...limits, connectionsMax, connectingMax };
 }
 
 /** A signal often comes twice at once: to the process group, and passed on by whoever started us (`timeout`, npm, Ctrl-C). */
