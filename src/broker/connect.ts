@@ -81,9 +81,6 @@ function checkConnect(connection: Connection, broker: Broker, connect: Connect):
   if (will.retain && options.retainAvailable === false) {
     throw refused(0x9a, "MQTT-3.2.2-13", "Will Retain is not supported");
   }
-  if (will.topic.startsWith("$")) {
-    throw refused(0x90, "policy/dollar-topic", "A Will Topic that begins with $");
-  }
   if (levelCount(will.topic) > limits.topicLevelsMax) {
     throw refused(0x90, "limit/topic-levels", "A Will Topic of too many levels (topicLevelsMax)");
   }
@@ -138,7 +135,8 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     keepAlive,
     cleanStart: connect.cleanStart,
   };
-  const will = connect.will;
+  const dollar = connect.will?.topic.startsWith("$") === true; // a bridge of mosquitto has such a Will, and means well
+  const will = dollar ? undefined : connect.will;
   if (will !== undefined) {
     const code = broker.allows({
       action: "publish",
@@ -149,7 +147,12 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     });
     if (code !== 0) {
       const message = "The Will Message may not be published";
-      return refuseConnect(connection, { code, rule: "policy/not-authorized", message }, now);
+      const refusal = {
+        code: connect.level === 5 ? code : 0x87,
+        rule: "policy/not-authorized",
+        message,
+      } as const;
+      return refuseConnect(connection, refusal, now);
     }
   }
   if (!broker.sessions.has(clientId) && broker.sessions.size >= broker.limits.sessionsMax) {
@@ -198,8 +201,15 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   connection.connackAt = connection.outbox.position;
   connection.send(connack);
   broker.hooks.connected?.(client, present);
+  if (dollar) broker.hooks.discarded?.(client, DOLLAR_WILL);
   if (present) sendOpenAgain(connection, session, now);
 }
+
+const DOLLAR_WILL: Refusal = {
+  code: 0x90,
+  rule: "policy/dollar-topic",
+  message: "The Will is dropped: topics that begin with $ are the Server's",
+};
 
 /** §3.1.2.4 the session that goes on, or a new one. */
 function takeSession(
@@ -341,4 +351,7 @@ const RETURN_CODES: Readonly<Record<number, number>> = {
   0x87: 5,
   0x8a: 5,
   0x8c: 5,
+  0x90: 5,
+  0x9a: 5,
+  0x9b: 5,
 };

@@ -384,6 +384,14 @@ export class Broker {
     this.hooks.limited?.(limit, who);
   }
 
+  /** @internal A message goes nowhere and its Client is not told; the owner is, once for each rule until the next connection. */
+  discarded({ session, client }: Connection, refusal: Refusal): void {
+    const told = session!.limited ??= new Set();
+    if (told.has(refusal.rule)) return;
+    told.add(refusal.rule);
+    this.hooks.discarded?.(client!, refusal);
+  }
+
   /** An error that is ours. */
   failed(error: unknown): void {
     this.hooks.failed?.(error);
@@ -652,6 +660,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   delivered: true,
   dropped: true,
   denied: true,
+  discarded: true,
   limited: true,
   sessionEnded: true,
   storeFailed: true,

@@ -160,6 +160,11 @@ export interface BrokerHooks {
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
   /** Something a Client wanted is not allowed; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;
+  /**
+   * A message goes nowhere, and its Client is not told: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
+   * a `$` topic is dropped so that the Client may come in. For PUBLISH at most once for each connection and rule.
+   */
+  discarded?(client: ClientInfo, refusal: Refusal): void;
   /** A limit bites: its name, and whom. At most once per limit and session until the next connection. */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */

@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync, type MqttClient } from "mqtt";
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -306,6 +307,28 @@ describe("plumb serve", () => {
       [],
       { files: 100 },
     ));
+
+  test(
+    "tells of a dropped Will, and once of messages that go nowhere though they are acknowledged",
+    patient,
+    () =>
+      broker(async ({ said }, url) => {
+        const topic = "$SYS/broker/connection/edge/state";
+        const will = { topic, payload: Buffer.from("0"), qos: 1, retain: true } as const;
+        const options = { protocolVersion: 4, reconnectPeriod: 0, clientId: "edge", will } as const;
+        const client = await connectAsync(url, options);
+        for (let i = 0; i < 3; i++) await client.publishAsync(topic, "1", { qos: 1, retain: true });
+        client.end(true);
+        await until(() => said.err.includes("msg=disconnected client=edge"), () => "it is gone");
+        const lines = said.err.split("\n").filter((line) => line.includes("msg=discarded"));
+        assertEquals(lines.map((line) => line.slice(line.indexOf("level="))), [
+          "level=info msg=discarded client=edge code=0x90 rule=policy/dollar-topic " +
+          `detail="The Will is dropped: topics that begin with $ are the Server's"`,
+          "level=info msg=discarded client=edge code=0x87 rule=policy/dollar-topic " +
+          `detail="Topics that begin with $ are the Server's"`,
+        ]);
+      }),
+  );
 
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     test(

@@ -177,6 +177,7 @@ function hooksFor(log: Log): ServeHooks {
       const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
       log[level]("TLS handshake failed", { peer: where(peer), why: handshakeTrouble(error) });
     },
+    discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
     storeFailed: (error) =>
       log.error("store failed: QoS 1 and 2 are refused", {
