@@ -201,8 +201,8 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   connection.connackAt = connection.outbox.position;
   connection.send(connack);
   broker.hooks.connected?.(client, present);
-  if (dollar) broker.hooks.discarded?.(client, DOLLAR_WILL);
   if (present) sendOpenAgain(connection, session, now);
+  if (dollar) broker.hooks.discarded?.(client, DOLLAR_WILL);
 }
 
 const DOLLAR_WILL: Refusal = {
