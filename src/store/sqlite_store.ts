@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type {
   Commit,
   DeliveryRecord,
+  Later,
   Message,
   SessionKey,
   SessionRecord,
@@ -188,12 +189,14 @@ export class SqliteStore implements SessionStore {
     from: number,
     messages: number,
     bytes: number,
-    done: (deliveries: readonly DeliveryRecord[]) => void,
-  ): void {
+  ): Later<readonly DeliveryRecord[]> {
     if (this.#failure === undefined) this.#post();
     const request: LoadRequest = { request: ++this.#lastLoad, session: storeId, from, messages, bytes };
-    this.#loads.set(request.request, { request, done });
-    this.#disk.load(request);
+    let page: readonly DeliveryRecord[] | undefined;
+    let done = (deliveries: readonly DeliveryRecord[]): void => void (page = deliveries);
+    this.#loads.set(request.request, { request, done: (deliveries) => done(deliveries) });
+    this.#disk.load(request); // a disk in this thread answers meanwhile
+    return page ?? new Promise((resolve) => done = resolve);
   }
 
   commit(): Commit {
