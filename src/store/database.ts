@@ -8,8 +8,8 @@ import type { DeliveryRecord, Message, StoredSession, SubscriptionRecord } from 
 import { EMPTY } from "../codec/publish_view.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import { StoreError, troubleWith } from "./error.ts";
-import { Fact, readColumns, readMessage, writeMessage } from "./facts.ts";
-import { type MessageColumns, MessageMaker } from "./frame.ts";
+import { Fact, readColumns, readMessage, writeMessage } from "./fact.ts";
+import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 
 /** Whether a commit waits for the disk (`fsync`), or leaves that to the system (`os`). */

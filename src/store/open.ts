@@ -13,7 +13,7 @@ import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lockDirectory } from "./lock.ts";
-import { packed } from "./packed.ts";
+import { packed } from "./packed_messages.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";

@@ -19,8 +19,8 @@ import { BatchWriter } from "./batch.ts";
 import { HAS_ROW, readPage } from "./database.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
-import { type Packed, unpacked } from "./packed.ts";
-import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./facts.ts";
+import { type Packed, unpacked } from "./packed_messages.ts";
+import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./fact.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
 const Note = {

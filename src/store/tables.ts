@@ -6,7 +6,7 @@
 import { decodeUtf8 } from "../codec/utf8.ts";
 import { parseFilter } from "../topic/filter.ts";
 import { isTopicName } from "../topic/name.ts";
-import { type MessageColumns, MessageMaker } from "./frame.ts";
+import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import { Step } from "./schema.ts";
 
 /** What a column holds; with a question mark, or NULL. A time is ms since the epoch. */
