@@ -16,10 +16,11 @@ import type {
   SubscriptionRecord,
 } from "../broker/mod.ts";
 import { BatchWriter } from "./batch.ts";
-import { HAS_ROW, readPage } from "./database.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
 import { type Packed, unpacked } from "./packed_messages.ts";
+import { HAS_ROW } from "./load.ts";
+import { readPage } from "./page.ts";
 import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./fact.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
