@@ -23,6 +23,7 @@ export {
   type Counters,
   type DeliveryRecord,
   type DropReason,
+  type Later,
   type LimitName,
   type LimitRow,
   LIMITS,

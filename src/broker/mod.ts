@@ -37,6 +37,7 @@ export { MemoryStore } from "./memory_store.ts";
 export type {
   Commit,
   DeliveryRecord,
+  Later,
   SessionKey,
   SessionRecord,
   SessionStore,

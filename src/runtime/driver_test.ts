@@ -305,8 +305,9 @@ describe("Driver", () => {
 
   test("a page that the store brings later is sent", async () => {
     class LateStore extends MemoryStore {
-      override load(...[key, from, messages, bytes, done]: Parameters<MemoryStore["load"]>): void {
-        super.load(key, from, messages, bytes, (found) => setTimeout(() => done(found), 10));
+      override load(...page: Parameters<MemoryStore["load"]>): ReturnType<MemoryStore["load"]> {
+        const found = super.load(...page);
+        return new Promise((resolve) => setTimeout(() => resolve(found), 10));
       }
     }
     const { driver, open } = drive({ store: new LateStore() });

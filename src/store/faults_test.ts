@@ -222,6 +222,7 @@ describe("a disk that is full", () => {
       pair.advance(10);
       room.free();
       pair.advance(3_000);
+      await Promise.resolve(); // the page is read now, and comes by the promise that `load()` gave
       assertEquals(stage.kept(), ["kept/1"]);
       assertEquals(stage.troubles.filter((text) => text.includes("not in the store")), []);
       await stage.store.close();
