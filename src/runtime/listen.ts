@@ -3,7 +3,7 @@
  * Knows which runtimes there are; refuses to know what the bytes mean.
  * @module
  */
-import type { PeerInfo } from "../broker/options.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 
 export type { PeerInfo };

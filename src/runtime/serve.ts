@@ -32,7 +32,7 @@ import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp 
 import { systemRandom } from "./random.ts";
 import { CertificateError, type TlsServerOptions } from "./tls_options.ts";
 
-export { AddressError, CertificateError, ListenError };
+export { AddressError, CertificateError, Driver, ListenError };
 export type {
   AuthenticationRequest,
   BrokerHooks,
