@@ -55,7 +55,7 @@ export {
   reasonName,
   UsageError,
 } from "./src/codec/mod.ts";
-export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/runtime/serve.ts";
+export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/server/serve.ts";
 export {
   type MemoryOptions,
   type MemoryPair,

@@ -13,7 +13,7 @@ import {
   MemoryStore,
 } from "../../src/broker/mod.ts";
 import type { Verdict } from "../../src/broker/mod.ts";
-import { serve, type ServeOptions } from "../../src/runtime/serve.ts";
+import { serve, type ServeOptions } from "../../src/server/serve.ts";
 
 /** What the broker is to be. */
 export interface ChildOptions {

@@ -7,4 +7,4 @@ export { wallClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./listen.ts";
 export { ListenError } from "./listen.ts";
-export { dialTcp, listenTcp } from "./tcp_deno.ts";
+export { dialTcp, listenTcp } from "./tcp/deno.ts";

@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { wallClock } from "../../../src/runtime/clock.ts";
-import { serve } from "../../../src/runtime/serve.ts";
+import { serve } from "../../../src/server/serve.ts";
 import { CERT, KEY } from "../../../src/testing/tls.ts";
 import { tellOn } from "./child.ts";
 

@@ -6,7 +6,7 @@
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { Broker, Connection, PeerInfo } from "../broker/mod.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
-import { type Clock, wallClock } from "./clock.ts";
+import { type Clock, wallClock } from "../runtime/clock.ts";
 
 /** How a driver may be changed, by tests and by measurements. */
 export interface DriverOptions {

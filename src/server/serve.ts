@@ -28,9 +28,9 @@ import {
 } from "../broker/mod.ts";
 import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
-import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "./listen.ts";
-import { systemRandom } from "./random.ts";
-import { CertificateError, type TlsServerOptions } from "./tls_options.ts";
+import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
@@ -126,7 +126,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const accept: Accept = driver.accept.bind(driver);
     const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
     if (scheme === "mqtt") return await listenTcp(where, accept);
-    const { listenTls } = await import("./tls.ts");
+    const { listenTls } = await import("../runtime/tls/tls.ts");
     return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
   }
 
