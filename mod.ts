@@ -17,6 +17,7 @@ export {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  type BrokerStats,
   type ClientInfo,
   type Commit,
   type Connection,

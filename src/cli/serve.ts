@@ -104,10 +104,10 @@ async function start(
       ...(tls && { tls }),
       ...(store && { store }),
     });
-    const { sessions, retained } = server.broker;
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);
-      log.info("store read", { sessions: sessions.size, retained: retained.size, ms });
+      const { sessions, retainedMessages: retained } = server.broker.stats;
+      log.info("store read", { sessions, retained, ms });
     }
     return server;
   } catch (error) {
