@@ -5,6 +5,7 @@
  */
 export { wallClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
+export { type Cancel, type Loop, systemLoop } from "./loop.ts";
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./listen.ts";
 export { ListenError } from "./listen.ts";
 export { dialTcp, listenTcp } from "./tcp/deno.ts";
