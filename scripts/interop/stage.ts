@@ -3,7 +3,7 @@
  * Knows how a test begins and ends; refuses to know who connects.
  * @module
  */
-import { serve, type Server, type TlsServerOptions } from "../../src/runtime/serve.ts";
+import { serve, type Server, type TlsServerOptions } from "../../src/server/serve.ts";
 import { Inbox, within } from "../lib/within.ts";
 
 /** Something a broker told by its hooks. */

@@ -74,6 +74,20 @@ export interface Counters {
   dropped: number;
 }
 
+/** A Server at one moment: gauges, and counts since the start. */
+export interface BrokerStats extends Readonly<Counters> {
+  /** Connections that are not over, those without a CONNECT included. */
+  readonly connections: number;
+  /** Connections with an accepted CONNECT. */
+  readonly connected: number;
+  /** Sessions, those of Clients that are away included. */
+  readonly sessions: number;
+  /** Subscriptions of all sessions; a Shared Subscription counts once, however many members it has. */
+  readonly subscriptions: number;
+  readonly retainedMessages: number;
+  readonly retainedBytes: number;
+}
+
 /** One Server. Two of them share nothing. All times are ms since the epoch, and never go back. */
 export class Broker {
   /** As they were given. */
@@ -196,6 +210,19 @@ export class Broker {
     this.#open.add(connection);
     this.connecting.add(connection);
     return connection;
+  }
+
+  /** How it is at present. */
+  get stats(): BrokerStats {
+    return {
+      ...this.counters,
+      connections: this.connections,
+      connected: this.connected,
+      sessions: this.sessions.size,
+      subscriptions: this.tree.size,
+      retainedMessages: this.retained.size,
+      retainedBytes: this.retained.bytes,
+    };
   }
 
   /** Whether `flush()` has something to do. */

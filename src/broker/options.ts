@@ -7,19 +7,12 @@ import type { Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS, SubscriptionOptions, UserProperties, Will } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Random } from "../engine/random.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Connection } from "./connection.ts";
 import type { LimitName, Limits } from "./limits.ts";
 import type { SessionStore } from "./store.ts";
 
-/** Where a connection comes from. */
-export interface PeerInfo {
-  /** An IP address, or what stands for one. */
-  readonly address: string;
-  /** 0 where there is none. */
-  readonly port: number;
-  /** What carries the bytes. */
-  readonly transport: "tcp" | "tls" | "ws" | "unix" | "memory";
-}
+export type { PeerInfo };
 
 /** A connected Client, as hooks and authorizers see it. */
 export interface ClientInfo {

@@ -5,9 +5,9 @@
  */
 import process from "node:process";
 import { type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
-import { AddressError, parseAddress } from "../runtime/address.ts";
+import { AddressError, parseAddress } from "../server/address.ts";
 import { systemCode } from "../runtime/listen.ts";
-import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../runtime/serve.ts";
+import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
@@ -104,10 +104,10 @@ async function start(
       ...(tls && { tls }),
       ...(store && { store }),
     });
-    const { sessions, retained } = server.broker;
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);
-      log.info("store read", { sessions: sessions.size, retained: retained.size, ms });
+      const { sessions, retainedMessages: retained } = server.broker.stats;
+      log.info("store read", { sessions, retained, ms });
     }
     return server;
   } catch (error) {

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers";
 import { PacketType } from "../codec/packet_type.ts";
-import { serve, type Server } from "../runtime/serve.ts";
+import { serve, type Server } from "../server/serve.ts";
 import { assertClosed, assertEnded } from "../testing/ended.ts";
 import { type ConnectInit, Pair } from "../testing/pair.ts";
 import { folder, inDirectory } from "../testing/store_files.ts";
