@@ -4,7 +4,7 @@
  */
 import { bytes, TYPE } from "../bytes.ts";
 import { parse } from "../parse.ts";
-import { afterLength } from "./connacks.ts";
+import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant, SourceMutant } from "./mutant.ts";
 
 const ZERO_IN_PUBLISH =

@@ -4,8 +4,8 @@
  */
 import { bytes, property, TYPE } from "../bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
-import { unseenMalformed } from "./unseen.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
+import { unseenMalformed } from "./dropped_packet.ts";
 
 const MISPLACED = "if (row === undefined) throw misplaced(id);";
 const MISPLACED_IN_PUBLISH = "    throw misplaced(id);\n  }\n\n  #sized";

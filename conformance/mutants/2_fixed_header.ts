@@ -4,7 +4,7 @@
  */
 import { TYPE } from "../bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { unseenMalformed } from "./unseen.ts";
+import { unseenMalformed } from "./dropped_packet.ts";
 
 const CONNECTION = "src/broker/connection.ts";
 const ACKNOWLEDGEMENT = "src/codec/acknowledgement.ts";

@@ -4,7 +4,7 @@
  */
 import { disconnect, TYPE } from "../bytes.ts";
 import { parse } from "../parse.ts";
-import { afterLength } from "./connacks.ts";
+import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant } from "./mutant.ts";
 
 const CONNECT = "src/broker/connect.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { property } from "../bytes.ts";
-import { told } from "./connacks.ts";
+import { told } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 
 const PROPERTY = "src/codec/property.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { property } from "../bytes.ts";
-import { afterLength, refusing, told } from "./connacks.ts";
+import { afterLength, refusing, told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** For the cases of `cases/3_2_connack.ts`. */

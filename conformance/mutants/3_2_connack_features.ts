@@ -3,7 +3,7 @@
  * @module
  */
 import { disconnect, property, TYPE } from "../bytes.ts";
-import { told } from "./connacks.ts";
+import { told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** For the cases of `cases/3_2_connack_features.ts`. */

@@ -4,7 +4,7 @@
  */
 import { payloadText, type SeenProperty, valuesOf } from "../parse.ts";
 import type { Mutant } from "./mutant.ts";
-import { changedProperty, republished } from "./republished.ts";
+import { changedProperty, republished } from "./changed_publish.ts";
 
 const lower = (value: SeenProperty["value"]) => String(value).toLowerCase();
 

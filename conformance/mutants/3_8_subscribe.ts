@@ -4,7 +4,7 @@
  */
 import { TYPE } from "../bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
 
 const CODEC = "src/codec/subscribe.ts";
 const BROKER = "src/broker/subscribe.ts";

@@ -4,7 +4,7 @@
  */
 import { acknowledgement, bytes, publish, TYPE } from "../bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 const CONNECT = "src/broker/connect.ts";
 

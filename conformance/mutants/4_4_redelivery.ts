@@ -4,7 +4,7 @@
  */
 import { bytes, TYPE } from "../bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 const ACKNOWLEDGE = "src/broker/acknowledge.ts";
 
