@@ -2,14 +2,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { UsageError } from "../../src/codec/error.ts";
-import { Reader } from "../../src/codec/reader.ts";
-import { decodeUtf8, encodeUtf8, isUtf8, isUtf8Text } from "../../src/codec/utf8.ts";
-import { VARINT_MAX, varintSize } from "../../src/codec/varint.ts";
-import { Writer } from "../../src/codec/writer.ts";
-import { text } from "../../src/testing/arbitrary.ts";
-import { binary, bytesOf, type Part, utf8, varint } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { UsageError } from "./error.ts";
+import { Reader } from "./reader.ts";
+import { decodeUtf8, encodeUtf8, isUtf8, isUtf8Text } from "./utf8.ts";
+import { VARINT_MAX, varintSize } from "./varint.ts";
+import { Writer } from "./writer.ts";
+import { text } from "../testing/arbitrary.ts";
+import { binary, bytesOf, type Part, utf8, varint } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 function reader(...parts: Part[]): Reader {
   return new Reader(bytesOf(...parts));

@@ -1,11 +1,11 @@
 /** §3.12 PINGREQ and §3.13 PINGRESP: two bytes each, and what is refused. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { decodePacket } from "../../src/codec/decode.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { frame } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { decodePacket } from "./decode.ts";
+import { encodePacket } from "./encode.ts";
+import { PacketType } from "./packet_type.ts";
+import { frame } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 for (
   const [name, type, first] of [["PINGREQ", PacketType.PINGREQ, 0xc0], [

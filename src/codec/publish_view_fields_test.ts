@@ -2,13 +2,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { decodePacket } from "../../src/codec/decode.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { PeerError } from "../../src/codec/error.ts";
-import type { ProtocolLevel, Publish } from "../../src/codec/packet.ts";
-import { PublishView } from "../../src/codec/publish_view.ts";
-import { level, publish } from "../../src/testing/arbitrary.ts";
-import { frame } from "../../src/testing/frame.ts";
+import { decodePacket } from "./decode.ts";
+import { encodePacket } from "./encode.ts";
+import { PeerError } from "./error.ts";
+import type { ProtocolLevel, Publish } from "./packet.ts";
+import { PublishView } from "./publish_view.ts";
+import { level, publish } from "../testing/arbitrary.ts";
+import { frame } from "../testing/frame.ts";
 
 function bodyOf(bytes: Uint8Array): number {
   return bytes.findIndex((byte, i) => i > 0 && byte < 0x80) + 1;

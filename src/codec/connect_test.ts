@@ -1,14 +1,14 @@
 /** §3.1 CONNECT: what is refused, by which rule, and where the fields stand. @module */
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
-import { UnsupportedVersion } from "../../src/codec/connect.ts";
-import { decodePacket } from "../../src/codec/decode.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { UsageError } from "../../src/codec/error.ts";
-import type { Connect } from "../../src/codec/packet.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { binary, bytesOf, frame, type Part, properties, utf8 } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { UnsupportedVersion } from "./connect.ts";
+import { decodePacket } from "./decode.ts";
+import { encodePacket } from "./encode.ts";
+import { UsageError } from "./error.ts";
+import type { Connect } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
+import { binary, bytesOf, frame, type Part, properties, utf8 } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 const CLEAN = 0x02;
 const WILL = 0x04;

@@ -2,8 +2,8 @@
 import { assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { isReasonAllowed, isReasonAllowedFrom, ReasonCode, reasonName } from "../../src/codec/reason_code.ts";
+import { PacketType } from "./packet_type.ts";
+import { isReasonAllowed, isReasonAllowedFrom, ReasonCode, reasonName } from "./reason_code.ts";
 
 interface Row {
   readonly code: number;
@@ -13,7 +13,10 @@ interface Row {
   readonly disputed: readonly string[];
 }
 
-const ROWS: readonly Row[] = readFileSync(new URL("../mqtt-5.0-reason-codes.tsv", import.meta.url), "utf8")
+const ROWS: readonly Row[] = readFileSync(
+  new URL("../../spec/mqtt-5.0-reason-codes.tsv", import.meta.url),
+  "utf8",
+)
   .trimEnd().split("\n").slice(1).map((line) => {
     const [hex, name, packets, , sentBy, disputed] = line.split("\t");
     return {

@@ -8,13 +8,13 @@ import fc from "fast-check";
 import mqttPacket from "mqtt-packet";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import { decodePacket } from "../../src/codec/decode.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { PeerError, type Rule } from "../../src/codec/error.ts";
-import type { Packet, ProtocolLevel, SubscriptionRequest, UserProperties } from "../../src/codec/packet.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { levelAndPacket } from "../../src/testing/arbitrary.ts";
-import { binary, frame, pair, properties, utf8 } from "../../src/testing/frame.ts";
+import { decodePacket } from "./decode.ts";
+import { encodePacket } from "./encode.ts";
+import { PeerError, type Rule } from "./error.ts";
+import type { Packet, ProtocolLevel, SubscriptionRequest, UserProperties } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
+import { levelAndPacket } from "../testing/arbitrary.ts";
+import { binary, frame, pair, properties, utf8 } from "../testing/frame.ts";
 
 /** A packet or a part of one, as either side has it. */
 type Plain = Record<string, unknown>;

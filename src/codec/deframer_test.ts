@@ -2,15 +2,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { decode } from "../../src/codec/decode.ts";
-import { Deframer, type FrameHandler } from "../../src/codec/deframer.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { PeerError } from "../../src/codec/error.ts";
-import type { Packet } from "../../src/codec/packet.ts";
-import { Reader } from "../../src/codec/reader.ts";
-import { level, packet } from "../../src/testing/arbitrary.ts";
-import { bytesOf, frame } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { decode } from "./decode.ts";
+import { Deframer, type FrameHandler } from "./deframer.ts";
+import { encodePacket } from "./encode.ts";
+import { PeerError } from "./error.ts";
+import type { Packet } from "./packet.ts";
+import { Reader } from "./reader.ts";
+import { level, packet } from "../testing/arbitrary.ts";
+import { bytesOf, frame } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 const ENOUGH = 1 << 20;
 

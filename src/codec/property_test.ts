@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { PeerError, UsageError } from "../../src/codec/error.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
+import { PeerError, UsageError } from "./error.ts";
+import { PacketType } from "./packet_type.ts";
 import {
   isPropertyId,
   MAY_REPEAT,
@@ -14,11 +14,11 @@ import {
   readProperties,
   WILL,
   writeProperties,
-} from "../../src/codec/property.ts";
-import { Reader } from "../../src/codec/reader.ts";
-import { Writer } from "../../src/codec/writer.ts";
-import { binary, bytesOf, pair, type Part, properties, utf8, varint } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+} from "./property.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
+import { binary, bytesOf, pair, type Part, properties, utf8, varint } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 interface Row {
   readonly id: number;
@@ -29,7 +29,10 @@ interface Row {
   readonly errors: string;
 }
 
-const ROWS: readonly Row[] = readFileSync(new URL("../mqtt-5.0-properties.tsv", import.meta.url), "utf8")
+const ROWS: readonly Row[] = readFileSync(
+  new URL("../../spec/mqtt-5.0-properties.tsv", import.meta.url),
+  "utf8",
+)
   .trimEnd().split("\n").slice(1).map((line) => {
     const [id, name, type, packets, repeat, , errors] = line.split("\t");
     return {

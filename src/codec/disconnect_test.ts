@@ -1,14 +1,14 @@
 /** §3.14 DISCONNECT: what is refused, by which rule, and where the fields stand. @module */
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
-import { decodePacket } from "../../src/codec/decode.ts";
-import { encodePacket } from "../../src/codec/encode.ts";
-import { UsageError } from "../../src/codec/error.ts";
-import type { Disconnect } from "../../src/codec/packet.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { isReasonAllowed } from "../../src/codec/reason_code.ts";
-import { frame, properties, utf8 } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { decodePacket } from "./decode.ts";
+import { encodePacket } from "./encode.ts";
+import { UsageError } from "./error.ts";
+import type { Disconnect } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
+import { isReasonAllowed } from "./reason_code.ts";
+import { frame, properties, utf8 } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 const NONE = properties();
 

@@ -1,14 +1,7 @@
 /** §4.13 errors: who is at fault, and which code the peer is told. @module */
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
-import {
-  invariant,
-  malformed,
-  PeerError,
-  protocolError,
-  refused,
-  UsageError,
-} from "../../src/codec/error.ts";
+import { invariant, malformed, PeerError, protocolError, refused, UsageError } from "./error.ts";
 
 describe("errors", () => {
   test("of the peer carry kind, code, rule and message", () => {

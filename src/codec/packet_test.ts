@@ -5,16 +5,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { decode, decodePacket } from "../../src/codec/decode.ts";
-import { encode, encodePacket } from "../../src/codec/encode.ts";
-import { PeerError, UsageError } from "../../src/codec/error.ts";
-import type { Packet, ProtocolLevel } from "../../src/codec/packet.ts";
-import { PacketType } from "../../src/codec/packet_type.ts";
-import { Reader } from "../../src/codec/reader.ts";
-import { Writer } from "../../src/codec/writer.ts";
-import { level, levelAndPacket } from "../../src/testing/arbitrary.ts";
-import { frame, varint } from "../../src/testing/frame.ts";
-import { assertRefused } from "../../src/testing/refused.ts";
+import { decode, decodePacket } from "./decode.ts";
+import { encode, encodePacket } from "./encode.ts";
+import { PeerError, UsageError } from "./error.ts";
+import type { Packet, ProtocolLevel } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
+import { level, levelAndPacket } from "../testing/arbitrary.ts";
+import { frame, varint } from "../testing/frame.ts";
+import { assertRefused } from "../testing/refused.ts";
 
 /** Decodes `bytes` in the middle of a frame full of `filler`, as part of one that is longer. */
 function decodeWithin(bytes: Uint8Array, level: ProtocolLevel, filler: number): Packet {
