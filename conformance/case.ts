@@ -5,9 +5,9 @@
  */
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
-import type { Level } from "./bytes.ts";
-import type { ClientTrial } from "./client_trial.ts";
-import type { Trial } from "./trial.ts";
+import type { Level } from "./wire/bytes.ts";
+import type { ClientTrial } from "./client/trial.ts";
+import type { Trial } from "./server/trial.ts";
 
 /** A statement of either version, or an unnumbered duty. */
 export type RuleId = StatementId | UnnumberedId;

@@ -7,9 +7,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ALL_CASES } from "./all_cases.ts";
 import type { TlsClientOptions } from "../src/runtime/dial.ts";
-import type { Level } from "./bytes.ts";
-import { auditClient, chooseDriver, type ClientChoice } from "./client_main.ts";
-import { type DeclaredFile, parseDeclared } from "./declared.ts";
+import type { Level } from "./wire/bytes.ts";
+import { auditClient, chooseDriver, type ClientChoice } from "./client/audit.ts";
+import { type DeclaredFile, parseDeclared } from "./server/declared.ts";
 import { countCoverage, coverageText } from "./list.ts";
 import {
   audit,

@@ -13,14 +13,14 @@
  * @module
  */
 import { dial, type TlsClientOptions } from "../src/runtime/dial.ts";
-import { audit as auditLevels } from "./audit.ts";
-import type { Level } from "./bytes.ts";
+import { audit as auditLevels } from "./server/run_cases.ts";
+import type { Level } from "./wire/bytes.ts";
 import { ALL_CASES } from "./all_cases.ts";
-import { SERVER_CASES } from "./cases/mod.ts";
-import type { Declared, UnreachableKind } from "./profile.ts";
+import { SERVER_CASES } from "./server/cases/mod.ts";
+import type { Declared, UnreachableKind } from "./server/profile.ts";
 import { type AuditReport, reportOf } from "./report/json.ts";
 import { selectCases } from "./select.ts";
-import { AuditCallError, parseTarget } from "./target.ts";
+import { AuditCallError, parseTarget } from "./server/target.ts";
 import type { Verdict } from "./verdict.ts";
 import { AUDITOR_VERSION } from "./version.ts";
 
@@ -49,7 +49,7 @@ export type { Ending, RuleId, StatementId, TranscriptLine, Verdict } from "./rep
 export { junitReport } from "./report/junit.ts";
 export { markdownReport } from "./report/markdown.ts";
 export { terminalReport, type TerminalStyle } from "./report/terminal.ts";
-export { auditClient, type ClientAuditOptions } from "./client_main.ts";
+export { auditClient, type ClientAuditOptions } from "./client/audit.ts";
 export {
   type ClientOrder,
   type Driver,
@@ -61,10 +61,10 @@ export {
   type Skill,
   SKILLS,
   type Where,
-} from "./drivers/driver.ts";
-export { execDriver } from "./drivers/exec.ts";
-export { manualDriver } from "./drivers/manual.ts";
-export { mqttjsDriver } from "./drivers/mqttjs.ts";
+} from "./client/drivers/driver.ts";
+export { execDriver } from "./client/drivers/exec.ts";
+export { manualDriver } from "./client/drivers/manual.ts";
+export { mqttjsDriver } from "./client/drivers/mqttjs.ts";
 export { AuditCallError };
 export { CAPABILITIES, type Capability } from "./case.ts";
 export { STATEMENTS } from "../spec/statements.ts";

@@ -6,8 +6,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Case } from "../conformance/case.ts";
-import { CLIENT_CASES } from "../conformance/cases/client.ts";
-import { SERVER_CASES } from "../conformance/cases/mod.ts";
+import { CLIENT_CASES } from "../conformance/client/cases/mod.ts";
+import { SERVER_CASES } from "../conformance/server/cases/mod.ts";
 import { EQUIVALENTS, type Statement311 } from "../spec/equivalents.ts";
 import { SECTIONS } from "../spec/sections.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
@@ -34,7 +34,7 @@ interface Citations extends Record<Exclude<Kind, "cases">, Map<string, string[]>
 export function kindOf(path: string): Kind | undefined {
   // Tests of the auditor and of the command line name statements; they do not show them.
   if (/^(conformance|src\/cli)\/.*_test\.ts$/.test(path)) return undefined;
-  if (path.startsWith("conformance/cases/")) return "cases";
+  if (/^conformance\/(server|client)\/cases\//.test(path)) return "cases";
   if (path.endsWith("_test.ts")) return path.startsWith("scripts/lib/") ? undefined : "tests";
   if (path.startsWith("src/testing/")) return "tests";
   return path.startsWith("src/") ? "code" : undefined;

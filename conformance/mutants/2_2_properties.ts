@@ -2,7 +2,7 @@
  * Breaks of §2.2.2 and §2.4.
  * @module
  */
-import { bytes, property, TYPE } from "../bytes.ts";
+import { bytes, property, TYPE } from "../wire/bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 import { codesPacket, remade } from "./changed_packet.ts";
 import { unseenMalformed } from "./dropped_packet.ts";

@@ -2,7 +2,7 @@
  * Breaks of §2.1.
  * @module
  */
-import { TYPE } from "../bytes.ts";
+import { TYPE } from "../wire/bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 import { unseenMalformed } from "./dropped_packet.ts";
 

@@ -2,7 +2,7 @@
  * Breaks of §3.14.
  * @module
  */
-import { bytes, disconnect, packet, property, TYPE } from "../bytes.ts";
+import { bytes, disconnect, packet, property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";
 

@@ -2,7 +2,7 @@
  * Breaks of §3.15 and §4.12. Most need a broker that knows an Authentication Method.
  * @module
  */
-import { auth, property, TYPE } from "../bytes.ts";
+import { auth, property, TYPE } from "../wire/bytes.ts";
 import { told } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";

@@ -2,8 +2,8 @@
  * Breaks of §3.1.4.
  * @module
  */
-import { disconnect, TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
+import { disconnect, TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
 import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant } from "./mutant.ts";
 

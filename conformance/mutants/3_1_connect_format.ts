@@ -2,7 +2,7 @@
  * Breaks of §3.1 in the packet itself.
  * @module
  */
-import { TYPE } from "../bytes.ts";
+import { TYPE } from "../wire/bytes.ts";
 import { afterLength } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 import { unseenMalformed } from "./dropped_packet.ts";

@@ -2,7 +2,7 @@
  * Breaks of §3.2.
  * @module
  */
-import { property } from "../bytes.ts";
+import { property } from "../wire/bytes.ts";
 import { afterLength, refusing, told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 

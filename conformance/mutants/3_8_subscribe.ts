@@ -2,7 +2,7 @@
  * Breaks of §3.8.
  * @module
  */
-import { TYPE } from "../bytes.ts";
+import { TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
 import { codesPacket, remade } from "./changed_packet.ts";
 

@@ -2,7 +2,7 @@
  * Breaks of §3.9.
  * @module
  */
-import { property, TYPE } from "../bytes.ts";
+import { property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
 import { codesPacket, remade } from "./changed_packet.ts";
 

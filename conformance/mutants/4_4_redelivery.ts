@@ -2,7 +2,7 @@
  * Breaks of §4.4.
  * @module
  */
-import { bytes, TYPE } from "../bytes.ts";
+import { bytes, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";
 

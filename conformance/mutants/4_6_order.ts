@@ -2,8 +2,8 @@
  * Breaks of §4.6.
  * @module
  */
-import { acknowledgement, publish, TYPE } from "../bytes.ts";
-import { payloadText } from "../parse.ts";
+import { acknowledgement, publish, TYPE } from "../wire/bytes.ts";
+import { payloadText } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";
 

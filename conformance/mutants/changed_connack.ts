@@ -3,8 +3,8 @@
  * Knows how to change one; refuses to know what is wrong with it then.
  * @module
  */
-import { bytes, packet, TYPE, varint } from "../bytes.ts";
-import { parse } from "../parse.ts";
+import { bytes, packet, TYPE, varint } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
 import type { ProxyMutant } from "./mutant.ts";
 
 /** Every CONNACK of level 5 with these properties behind its own. */

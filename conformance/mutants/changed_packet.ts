@@ -3,8 +3,8 @@
  * Knows how to take a packet apart and put it together; refuses to know what is wrong with it then.
  * @module
  */
-import { type Level, packet, type Part, properties, u16 } from "../bytes.ts";
-import { parse, type Seen } from "../parse.ts";
+import { type Level, packet, type Part, properties, u16 } from "../wire/bytes.ts";
+import { parse, type Seen } from "../wire/parse.ts";
 import type { ProxyMutant } from "./mutant.ts";
 
 /** Every packet of `type` as `change` makes it; undefined leaves it as it is, an empty packet takes it away. */

@@ -3,8 +3,8 @@
  * Knows how to put one together; refuses to know what is wrong with it then.
  * @module
  */
-import { type Part, property, publish, TYPE } from "../bytes.ts";
-import type { Seen, SeenProperty } from "../parse.ts";
+import { type Part, property, publish, TYPE } from "../wire/bytes.ts";
+import type { Seen, SeenProperty } from "../wire/parse.ts";
 import type { ProxyMutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";
 

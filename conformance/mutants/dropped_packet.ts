@@ -3,8 +3,8 @@
  * Knows how to leave packets out; refuses to know what a Server should have done.
  * @module
  */
-import type { Level } from "../bytes.ts";
-import { parse, type Seen } from "../parse.ts";
+import type { Level } from "../wire/bytes.ts";
+import { parse, type Seen } from "../wire/parse.ts";
 import type { ProxyMutant } from "./mutant.ts";
 
 /** The packets that `test` names do not reach the broker. */

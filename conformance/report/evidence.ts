@@ -3,8 +3,8 @@
  * Knows transcripts; refuses to know verdicts.
  * @module
  */
-import { hex, type Level } from "../bytes.ts";
-import type { TranscriptLine } from "../peer.ts";
+import { hex, type Level } from "../wire/bytes.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
 import type { Reproducer } from "./json.ts";
 
 /** Lines at the beginning and at the end of a transcript that a report keeps. */

@@ -8,12 +8,12 @@
 import { STATEMENT_TEXTS } from "../../spec/statement_texts.ts";
 import { type StatementId, STATEMENTS } from "../../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../../spec/unnumbered.ts";
-import { type CaseResult, compareIds, type LevelReport } from "../audit.ts";
-import type { Level } from "../bytes.ts";
+import { type CaseResult, compareIds, type LevelReport } from "../server/run_cases.ts";
+import type { Level } from "../wire/bytes.ts";
 import { CAPABILITIES, type Capability, type Case, type RuleId, statementsAt } from "../case.ts";
 import { type Coverage, coverageAt, VERSION_OF } from "../coverage.ts";
-import type { TranscriptLine } from "../peer.ts";
-import type { UnreachableKind } from "../profile.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
+import type { UnreachableKind } from "../server/profile.ts";
 import type { Ending, Verdict } from "../verdict.ts";
 import { commandFor, maskSecrets, sentOf, shorten } from "./evidence.ts";
 import { compareSections, DUTIES, titleOf, topSection } from "./sections.ts";

@@ -3,11 +3,11 @@
  * Knows how to run a case; refuses to know what its verdict should be.
  * @module
  */
-import { audit } from "../../conformance/audit.ts";
-import type { Level } from "../../conformance/bytes.ts";
+import { audit } from "../../conformance/server/run_cases.ts";
+import type { Level } from "../../conformance/wire/bytes.ts";
 import type { ServerCase } from "../../conformance/case.ts";
 import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
-import type { Declared } from "../../conformance/profile.ts";
+import type { Declared } from "../../conformance/server/profile.ts";
 import type { Verdict } from "../../conformance/verdict.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import { MutantTransport } from "./proxy.ts";
