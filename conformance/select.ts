@@ -8,7 +8,7 @@ import { UNNUMBERED } from "../spec/unnumbered.ts";
 import type { Level } from "./wire/bytes.ts";
 import { type Case, type RuleId, statementsAt } from "./case.ts";
 import { coverageAt } from "./coverage.ts";
-import { AuditCallError } from "./server/target.ts";
+import { AuditCallError } from "./call_error.ts";
 
 /**
  * The cases that one of `only` names, at these levels; all if nothing is named.

@@ -1,74 +1,46 @@
 /**
- * Runs the cases for Clients, one Client for each, and gives a verdict for each statement.
- * Knows how to run and to count; refuses to know what a case does and how a Client is started.
+ * Runs the cases for Clients at one level, one Client for each.
+ * Knows how a Client is found to be there; refuses to know what a case does and how a Client is started.
  * @module
  */
-import { type CaseResult, type LevelReport, statementResults, withinTime } from "../server/run_cases.ts";
-import { type Level, TYPE } from "../wire/bytes.ts";
-import type { Case, ClientCase } from "../case.ts";
-import { ClientTrial } from "./trial.ts";
+import type { ClientCase } from "../case.ts";
+import { casesToRun, notRun, runCase, type RunOptions, runSideBySide, workersFor } from "../case_run.ts";
+import { type CaseResult, type LevelReport, statementResults } from "../result.ts";
+import { Finding, type UnreachableKind } from "../verdict.ts";
+import { TYPE } from "../wire/bytes.ts";
 import type { Driver } from "./drivers/driver.ts";
-import type { UnreachableKind } from "../server/profile.ts";
-import { Finding, type Verdict } from "../verdict.ts";
+import { ClientTrial } from "./trial.ts";
 
-/** How to run. */
-export interface ClientRunOptions {
+/** How to run; `atOnce` Clients at the same time. */
+export interface ClientRunOptions extends RunOptions<ClientCase> {
   readonly driver: Driver;
-  readonly levels: readonly Level[];
-  readonly cases: readonly ClientCase[];
-  readonly timing: boolean;
-  /** How long an answer may take in ms. */
-  readonly patienceMs: number;
-  /** Clients that run at the same time. */
-  readonly atOnce: number;
-  readonly now: () => number;
-  /** Distinguishes this audit's names; letters and digits. */
-  readonly run: string;
-  readonly progress?: (done: number, all: number, last: CaseResult) => void;
 }
 
 /** What a case may take beside the time that its Client has to connect. */
 const CASE_SLACK_MS = 30_000;
 
-/** Runs the cases at each level. */
-export async function runClientCases(options: ClientRunOptions): Promise<LevelReport[]> {
-  const reports: LevelReport[] = [];
-  for (const level of options.levels) reports.push(await runLevel(options, level));
-  return reports;
-}
-
-async function runLevel(options: ClientRunOptions, level: Level): Promise<LevelReport> {
-  const { cases, timing, driver, atOnce, progress } = options;
-  const all = cases.filter((one) => one.levels.includes(level) && (timing || one.timing !== true));
-  // Somebody who starts Clients by hand is not asked for one more than the cases need.
-  const found = driver.port === 0 ? await probe(options, level) : undefined;
-  const results: CaseResult[] = [];
-  const add = (result: CaseResult) => {
-    results.push(result);
-    progress?.(results.length, all.length, result);
-  };
-  if (found !== undefined) {
-    const verdict = found.kind === "level" ? "unsupported" : "inconclusive";
-    for (const one of all) add(notRun(one, level, verdict, found.reason));
-  } else {
-    const queue = [...all].sort((a, b) => Number(b.timing ?? false) - Number(a.timing ?? false));
-    const waiting = queue.filter((one) => one.timing === true).length;
-    let next = 0;
-    const worker = async () => {
-      while (next < queue.length) {
-        const index = next++;
-        add(await runCase(options, queue[index]!, level, index));
-      }
-    };
-    const workers = driver.port === 0 ? Math.min(queue.length, atOnce + waiting) : 1;
-    await Promise.all(Array.from({ length: workers }, worker));
-    const order = new Map<Case, number>(all.map((one, index) => [one, index]));
-    results.sort((a, b) => order.get(a.case)! - order.get(b.case)!);
-  }
+/** Runs the cases; none if the Client cannot be audited at this level, and the report says why. */
+export async function runClientCases(options: ClientRunOptions): Promise<LevelReport> {
+  const { level, driver, atOnce, progress } = options;
+  const all = casesToRun(options);
+  // A person who starts Clients by hand is not asked for one more than the cases need.
+  const byHand = driver.port !== 0;
+  const absence = byHand ? undefined : await probe(options);
+  const verdict = absence?.kind === "level" ? "unsupported" : "inconclusive";
+  let done = 0;
+  const results = await runSideBySide(
+    all,
+    byHand ? 1 : workersFor(all, atOnce),
+    async (one, index) =>
+      absence === undefined
+        ? await tryCase(options, one, index)
+        : notRun(one, level, verdict, absence.reason),
+    (result) => progress?.(++done, all.length, result),
+  );
   return {
     level,
-    unreachable: found?.reason,
-    unreachableKind: found?.kind,
+    unreachable: absence?.reason,
+    unreachableKind: absence?.kind,
     stopped: undefined,
     profile: undefined,
     results,
@@ -82,9 +54,9 @@ interface Absence {
 }
 
 /** Starts the Client once; says why it cannot be audited at this level, or undefined. */
-async function probe(options: ClientRunOptions, level: Level): Promise<Absence | undefined> {
-  const { driver, patienceMs, now } = options;
-  const trial = new ClientTrial({ level, driver, unique: `${options.run}${level}p`, patienceMs, now });
+async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
+  const { driver, level, patienceMs, now, run } = options;
+  const trial = new ClientTrial({ level, driver, unique: `${run}${level}p`, patienceMs, now });
   try {
     // What a command does it does; no order of ours is needed for that.
     await trial.start();
@@ -109,38 +81,21 @@ async function probe(options: ClientRunOptions, level: Level): Promise<Absence |
   }
 }
 
-function notRun(one: ClientCase, level: Level, verdict: Verdict, reason: string): CaseResult {
-  return { case: one, level, verdict, reason, endings: [], transcript: [], ms: 0 };
-}
-
-async function runCase(
-  options: ClientRunOptions,
+async function tryCase(
+  { driver, level, patienceMs, now, run }: ClientRunOptions,
   one: ClientCase,
-  level: Level,
   index: number,
 ): Promise<CaseResult> {
-  const { driver, patienceMs, now } = options;
-  const unique = `${options.run}${level}${index.toString(36)}`;
+  const unique = `${run}${level}${index.toString(36)}`;
   const trial = new ClientTrial({ level, driver, unique, patienceMs, now });
-  let verdict: Verdict = "pass";
-  let reason = "";
-  try {
-    const limitMs = driver.connectMs + patienceMs + CASE_SLACK_MS;
-    const late = () => new Finding("inconclusive", `The case was given up after ${limitMs} ms`);
-    await withinTime(one.run(trial), limitMs, late);
+  const limitMs = driver.connectMs + patienceMs + CASE_SLACK_MS;
+  const { result } = await runCase(one, level, trial, limitMs, async () => {
+    await one.run(trial);
     const { broken } = trial;
     if (broken !== undefined) {
       throw new Finding("lenient", `The Client does what it must only by breaking down: ${broken}`);
     }
-  } catch (error) {
-    verdict = error instanceof Finding ? error.verdict : "inconclusive";
-    reason = error instanceof Finding
-      ? error.message
-      : `The case itself is broken: ${error instanceof Error ? error.stack : error}`;
-  }
-  const ms = Math.round(trial.elapsedMs);
-  const { endings } = trial;
-  const transcript = [...trial.transcript]; // cleaning up is not part of the case
+  });
   await trial.cleanUp();
-  return { case: one, level, verdict, reason, endings, transcript, ms };
+  return result;
 }

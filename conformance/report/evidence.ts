@@ -5,7 +5,21 @@
  */
 import { hex, type Level } from "../wire/bytes.ts";
 import type { TranscriptLine } from "../wire/peer.ts";
-import type { Reproducer } from "./json.ts";
+
+/** How to do it again. */
+export interface Reproducer {
+  /** One line for a shell. */
+  readonly command: string;
+  /** What the auditor sent, in order; names and identifiers are new in each run. */
+  readonly sent: readonly {
+    /** On which connection of the case. */
+    readonly peer: string;
+    /** Lower-case hex. */
+    readonly hex: string;
+    /** There was more of it. */
+    readonly cut?: true;
+  }[];
+}
 
 /** Lines at the beginning and at the end of a transcript that a report keeps. */
 const KEPT_LINES = 200;

@@ -3,7 +3,7 @@
  * Knows one made-up audit; refuses to be used elsewhere.
  * @module
  */
-import { type CaseResult, type LevelReport, statementResults } from "../server/run_cases.ts";
+import { type CaseResult, type LevelReport, statementResults } from "../result.ts";
 import { connect, hex, type Level, pingreq } from "../wire/bytes.ts";
 import { serverCases } from "../case.ts";
 import { describe } from "../wire/describe.ts";

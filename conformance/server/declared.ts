@@ -4,7 +4,7 @@
  * @module
  */
 import type { Declared } from "./profile.ts";
-import { AuditCallError } from "./target.ts";
+import { AuditCallError } from "../call_error.ts";
 
 /** What a file says. */
 export interface DeclaredFile extends Declared {

@@ -4,7 +4,7 @@
  * @module
  */
 import { acknowledgement, type Properties, subscribe, TYPE, unsubscribe } from "../wire/bytes.ts";
-import type { Capability } from "../case.ts";
+import type { Capability } from "../capability.ts";
 import type { Peer } from "../wire/peer.ts";
 import type { Trial } from "./trial.ts";
 

@@ -3,13 +3,16 @@
  * Knows capabilities; refuses to judge.
  * @module
  */
+import type { Transport } from "../../src/transport/transport.ts";
 import { connect, type Level, options, pingreq, subscribe, TYPE } from "../wire/bytes.ts";
-import type { Capability } from "../case.ts";
+import type { Capability } from "../capability.ts";
 import { describe } from "../wire/describe.ts";
 import { numberOf, type Seen, textOf } from "../wire/parse.ts";
 import { type End, hexCode, Peer, type Transcript } from "../wire/peer.ts";
-import type { Dial } from "./trial.ts";
-import { Finding } from "../verdict.ts";
+import { Finding, type UnreachableKind } from "../verdict.ts";
+
+/** Opens a new stream to the target. */
+export type Dial = () => Promise<Transport>;
 
 /** What is known of a target at one level. */
 export interface Profile {
@@ -44,12 +47,6 @@ export interface Declared {
   /** A topic that the Client may not publish to. */
   readonly forbiddenTopic?: string;
 }
-
-/**
- * `host`: no connection; `level`: it says that it does not speak this level; `refused`: it lets us not in;
- * `silent`: it does not speak, or not MQTT.
- */
-export type UnreachableKind = "host" | "level" | "refused" | "silent";
 
 /** Why the target cannot be audited at this level. */
 export class Unreachable extends Error {

@@ -3,12 +3,7 @@
  * Knows schemes, hosts and user information; refuses to connect.
  * @module
  */
-
-/** The call was wrong: the message is one line for whoever made it. */
-export class AuditCallError extends Error {
-  /** As it stands in logs. */
-  override readonly name = "AuditCallError";
-}
+import { AuditCallError } from "../call_error.ts";
 
 /** One target. */
 export interface Target {

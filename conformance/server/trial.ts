@@ -20,11 +20,8 @@ import {
 import type { Part } from "../wire/bytes.ts";
 import type { Seen } from "../wire/parse.ts";
 import { hexCode, nameOf, Peer, type Transcript } from "../wire/peer.ts";
-import type { Profile } from "./profile.ts";
+import type { Dial, Profile } from "./profile.ts";
 import { check, type Ending, Finding } from "../verdict.ts";
-
-/** Opens a new stream to the target. */
-export type Dial = () => Promise<Transport>;
 
 /** What a trial is made of. */
 export interface TrialOptions {

@@ -6,7 +6,7 @@
  * words are split at spaces; '…' and "…" keep theirs.
  * @module
  */
-import { AuditCallError } from "../../server/target.ts";
+import { AuditCallError } from "../../call_error.ts";
 import type { ClientOrder, Skill, Where } from "./driver.ts";
 
 /** All placeholders, with what they mean. */

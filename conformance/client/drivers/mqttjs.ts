@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { AuditCallError } from "../../server/target.ts";
+import { AuditCallError } from "../../call_error.ts";
 import type {
   ClientOrder,
   Driver,

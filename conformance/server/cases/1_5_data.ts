@@ -12,7 +12,8 @@ import {
   TYPE,
   unsubscribe,
 } from "../../wire/bytes.ts";
-import { type Capability, type CaseInit, type ServerCase, serverCases } from "../../case.ts";
+import type { Capability } from "../../capability.ts";
+import { type CaseInit, type ServerCase, serverCases } from "../../case.ts";
 import type { Peer } from "../../wire/peer.ts";
 import { PLACES, places } from "../places.ts";
 import type { Trial } from "../trial.ts";

@@ -3,7 +3,8 @@
  * @module
  */
 import { options, type Properties, property, subscribe, TYPE } from "../../wire/bytes.ts";
-import { type Capability, type CaseInit, type RuleId, type ServerCase, serverCases } from "../../case.ts";
+import type { Capability } from "../../capability.ts";
+import { type CaseInit, type RuleId, type ServerCase, serverCases } from "../../case.ts";
 import { hexCode } from "../../wire/peer.ts";
 import type { ConnectInit, Trial } from "../trial.ts";
 import { check, fail, Finding } from "../../verdict.ts";
