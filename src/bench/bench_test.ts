@@ -9,7 +9,7 @@ import { BufferPool, Outbox } from "../engine/outbox.ts";
 import { listenTcp } from "../runtime/listen.ts";
 import { serve, type Server } from "../server/serve.ts";
 import type { Transport } from "../transport/transport.ts";
-import { Crew, type Result, RunError } from "./crew.ts";
+import { Crew, type Result, RunError } from "./threads.ts";
 import { planOf, plansOf, type Wishes } from "./plan.ts";
 import { probe } from "./probe.ts";
 import { SCENARIOS } from "./scenario.ts";

@@ -3,9 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertNotAccepted } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertNotAccepted } from "../testing/assertions.ts";
 import type { HandStore } from "../testing/hand_store.ts";
-import { Life, take } from "../testing/life.ts";
+import { Life, take } from "../testing/restarts.ts";
 import type { StubClient } from "../testing/pair.ts";
 import { LIMITS, type StoredSession } from "./mod.ts";
 

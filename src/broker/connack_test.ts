@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ConnackProperties, Connect, ProtocolLevel, Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertNotAccepted, assertRule, Told } from "../testing/ended.ts";
+import { assertClosed, assertNotAccepted, assertRule, Told } from "../testing/assertions.ts";
 import { Pair } from "../testing/pair.ts";
 import { type BrokerOptions, LIMITS, type ReasonCode, type Verdict } from "./mod.ts";
 

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertEnded } from "../testing/ended.ts";
+import { assertEnded } from "../testing/assertions.ts";
 import { HandStore } from "../testing/hand_store.ts";
 import { Pair } from "../testing/pair.ts";
 import type { BrokerHooks, BrokerOptions, ClientInfo, MessageInfo, Refusal } from "./mod.ts";

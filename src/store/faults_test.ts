@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import { setTimeout } from "node:timers";
 import { PacketType } from "../codec/packet_type.ts";
 import { serve, type Server } from "../server/serve.ts";
-import { assertClosed, assertEnded } from "../testing/ended.ts";
+import { assertClosed, assertEnded } from "../testing/assertions.ts";
 import { type ConnectInit, Pair } from "../testing/pair.ts";
 import { folder, inDirectory } from "../testing/store_files.ts";
 import { openStore, type OpenStoreOptions, type StoreError, type StoreEvent } from "./mod.ts";

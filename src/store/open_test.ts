@@ -19,7 +19,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
 import type { StoredSession } from "../broker/mod.ts";
-import { assertEnded } from "../testing/ended.ts";
+import { assertEnded } from "../testing/assertions.ts";
 import { Pair } from "../testing/pair.ts";
 import {
   change,
