@@ -4,8 +4,8 @@
  * @module
  */
 import type { Case } from "./case.ts";
-import { CLIENT_CASES } from "./cases/client.ts";
-import { SERVER_CASES } from "./cases/mod.ts";
+import { CLIENT_CASES } from "./client/cases/mod.ts";
+import { SERVER_CASES } from "./server/cases/mod.ts";
 
 /** Those for Servers first. */
 export const ALL_CASES: readonly Case[] = [...SERVER_CASES, ...CLIENT_CASES];

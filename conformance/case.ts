@@ -5,31 +5,13 @@
  */
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
-import type { Level } from "./bytes.ts";
-import type { ClientTrial } from "./client_trial.ts";
-import type { Trial } from "./trial.ts";
+import type { Capability } from "./capability.ts";
+import type { Level } from "./wire/bytes.ts";
+import type { ClientTrial } from "./client/trial.ts";
+import type { Trial } from "./server/trial.ts";
 
 /** A statement of either version, or an unnumbered duty. */
 export type RuleId = StatementId | UnnumberedId;
-
-/** What the standard lets a Server leave out; probed before the cases run. */
-export const CAPABILITIES = [
-  "qos 1",
-  "qos 2",
-  "retain",
-  "wildcards",
-  "shared",
-  "identifiers",
-  "topic alias",
-  "enhanced authentication",
-  "authentication",
-  "receive maximum",
-  "maximum packet size",
-  "forbidden topic",
-] as const;
-
-/** One of them. */
-export type Capability = typeof CAPABILITIES[number];
 
 /** What is written down of a case. */
 export interface CaseInit<T> {

@@ -7,7 +7,7 @@ import { CODEC_TESTED } from "../spec/codec_tested.ts";
 import { EQUIVALENTS, type Statement311 } from "../spec/equivalents.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { WAIVERS } from "../spec/waivers.ts";
-import type { Level } from "./bytes.ts";
+import type { Level } from "./wire/bytes.ts";
 import { type Case, type RuleId, statementsAt } from "./case.ts";
 
 /** What looks after one statement. */

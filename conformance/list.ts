@@ -5,7 +5,7 @@
  */
 import { STATEMENTS } from "../spec/statements.ts";
 import { WAIVERS } from "../spec/waivers.ts";
-import type { Level } from "./bytes.ts";
+import type { Level } from "./wire/bytes.ts";
 import type { Case } from "./case.ts";
 import { type Coverage, coverageAt, VERSION_OF } from "./coverage.ts";
 

@@ -7,13 +7,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ALL_CASES } from "./all_cases.ts";
 import type { TlsClientOptions } from "../src/runtime/dial.ts";
-import type { Level } from "./bytes.ts";
-import { auditClient, chooseDriver, type ClientChoice } from "./client_main.ts";
-import { type DeclaredFile, parseDeclared } from "./declared.ts";
+import type { Level } from "./wire/bytes.ts";
+import { chooseDriver, type ClientChoice } from "./client/drivers/choose.ts";
+import { type DeclaredFile, parseDeclared } from "./server/declared.ts";
 import { countCoverage, coverageText } from "./list.ts";
 import {
   audit,
   AuditCallError,
+  auditClient,
+  type AuditOptions,
   type AuditReport,
   badge,
   diffReports,
@@ -157,7 +159,7 @@ function statusOf({ levels }: AuditReport): number {
   return bad || spoken.length === 0 ? 1 : 0;
 }
 
-function progressFor({ columns, err }: Terminal): Pick<Parameters<typeof audit>[1] & object, "progress"> {
+function progressFor({ columns, err }: Terminal): Pick<AuditOptions, "progress"> {
   if (columns === undefined) return {};
   const verdicts: StatementVerdict[] = [];
   return {

@@ -5,10 +5,10 @@
  */
 import { STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED } from "../spec/unnumbered.ts";
-import type { Level } from "./bytes.ts";
+import type { Level } from "./wire/bytes.ts";
 import { type Case, type RuleId, statementsAt } from "./case.ts";
 import { coverageAt } from "./coverage.ts";
-import { AuditCallError } from "./target.ts";
+import { AuditCallError } from "./call_error.ts";
 
 /**
  * The cases that one of `only` names, at these levels; all if nothing is named.

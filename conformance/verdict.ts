@@ -10,6 +10,12 @@ export type Verdict = "pass" | "fail" | "lenient" | "unsupported" | "inconclusiv
 /** How the target ended a connection that it had to end; `hang` is that it did not. */
 export type Ending = "code" | "silent close" | "reset" | "hang";
 
+/**
+ * Why a target cannot be audited. `host`: no connection; `level`: it says that it does not speak this level;
+ * `refused`: it does not let the auditor in; `silent`: it does not speak, or not MQTT.
+ */
+export type UnreachableKind = "host" | "level" | "refused" | "silent";
+
 /** The worst first: what a statement with several cases gets. */
 export const WORST_FIRST: readonly Verdict[] = ["fail", "lenient", "inconclusive", "pass", "unsupported"];
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, test } from "node:test";
-import { violations } from "./layers.ts";
+import { circles, violations } from "./layers.ts";
 import { load } from "./lib/bare_context.ts";
 
 const HEAD = "/** Knows nothing. @module */\n";
@@ -47,6 +47,22 @@ describe("violations() of imports", () => {
   for (const [path, text] of good) {
     test(`allows ${text} in ${path}`, () => assertEquals(violations(path, HEAD + text), []));
   }
+});
+
+describe("circles()", () => {
+  const back = 'import type { A } from "./a.ts";';
+  const there = (folder: string, name: string) =>
+    new Map([[`${folder}/a.ts`, `export { b } from "./${name}";`], [`${folder}/${name}`, back]]);
+  test("shows a circle in src and conformance as a path", () => {
+    assertEquals(circles(there("src/topic", "b.ts")), ["src/topic/a.ts -> src/topic/b.ts -> src/topic/a.ts"]);
+    assertEquals(circles(there("conformance", "b.ts")), [
+      "conformance/a.ts -> conformance/b.ts -> conformance/a.ts",
+    ]);
+  });
+  test("leaves out scripts and tests", () => {
+    assertEquals(circles(there("scripts", "b.ts")), []);
+    assertEquals(circles(there("src/topic", "b_test.ts")), []);
+  });
 });
 
 describe("violations() of purity", () => {

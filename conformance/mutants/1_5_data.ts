@@ -2,7 +2,7 @@
  * Breaks of §1.5.
  * @module
  */
-import { bytes } from "../bytes.ts";
+import { bytes } from "../wire/bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 
 const CONNECT = "src/codec/connect.ts";

@@ -2,9 +2,9 @@
  * Breaks of §2.2.1.
  * @module
  */
-import { bytes, TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
-import { afterLength } from "./connacks.ts";
+import { bytes, TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
+import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant, SourceMutant } from "./mutant.ts";
 
 const ZERO_IN_PUBLISH =

@@ -2,10 +2,10 @@
  * Breaks of §2.2.2 and §2.4.
  * @module
  */
-import { bytes, property, TYPE } from "../bytes.ts";
+import { bytes, property, TYPE } from "../wire/bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
-import { unseenMalformed } from "./unseen.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
+import { unseenMalformed } from "./dropped_packet.ts";
 
 const MISPLACED = "if (row === undefined) throw misplaced(id);";
 const MISPLACED_IN_PUBLISH = "    throw misplaced(id);\n  }\n\n  #sized";

@@ -2,9 +2,9 @@
  * Breaks of §2.1.
  * @module
  */
-import { TYPE } from "../bytes.ts";
+import { TYPE } from "../wire/bytes.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { unseenMalformed } from "./unseen.ts";
+import { unseenMalformed } from "./dropped_packet.ts";
 
 const CONNECTION = "src/broker/connection.ts";
 const ACKNOWLEDGEMENT = "src/codec/acknowledgement.ts";

@@ -2,9 +2,9 @@
  * Breaks of §3.10 and §3.11.
  * @module
  */
-import { property, TYPE } from "../bytes.ts";
+import { property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
 
 const CODEC = "src/codec/unsubscribe.ts";
 const BROKER = "src/broker/subscribe.ts";

@@ -2,9 +2,9 @@
  * Breaks of §3.14.
  * @module
  */
-import { bytes, disconnect, packet, property, TYPE } from "../bytes.ts";
+import { bytes, disconnect, packet, property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 /** For the cases of `cases/3_14_disconnect.ts`. */
 export const MUTANTS: readonly Mutant[] = [

@@ -2,11 +2,11 @@
  * Breaks of §3.15 and §4.12. Most need a broker that knows an Authentication Method.
  * @module
  */
-import { auth, property, TYPE } from "../bytes.ts";
-import { told } from "./connacks.ts";
+import { auth, property, TYPE } from "../wire/bytes.ts";
+import { told } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
-import { unseen } from "./unseen.ts";
+import { remade } from "./changed_packet.ts";
+import { unseen } from "./dropped_packet.ts";
 
 const AUTH = "src/broker/auth.ts";
 const TWICE = "if (found[row.name] !== undefined) throw protocolError(twice,";

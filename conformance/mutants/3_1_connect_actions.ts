@@ -2,9 +2,9 @@
  * Breaks of §3.1.4.
  * @module
  */
-import { disconnect, TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
-import { afterLength } from "./connacks.ts";
+import { disconnect, TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
+import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant } from "./mutant.ts";
 
 const CONNECT = "src/broker/connect.ts";

@@ -2,10 +2,10 @@
  * Breaks of §3.1 in the packet itself.
  * @module
  */
-import { TYPE } from "../bytes.ts";
-import { afterLength } from "./connacks.ts";
+import { TYPE } from "../wire/bytes.ts";
+import { afterLength } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
-import { unseenMalformed } from "./unseen.ts";
+import { unseenMalformed } from "./dropped_packet.ts";
 
 const CONNECT = "src/codec/connect.ts";
 const CONNECTION = "src/broker/connection.ts";

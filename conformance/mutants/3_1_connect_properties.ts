@@ -2,8 +2,8 @@
  * Breaks of §3.1.2.11 and §3.1.3.2 in what is refused, and in what a Server is bound to.
  * @module
  */
-import { property } from "../bytes.ts";
-import { told } from "./connacks.ts";
+import { property } from "../wire/bytes.ts";
+import { told } from "./changed_connack.ts";
 import type { Mutant, SourceMutant } from "./mutant.ts";
 
 const PROPERTY = "src/codec/property.ts";

@@ -2,8 +2,8 @@
  * Breaks of §3.2.
  * @module
  */
-import { property } from "../bytes.ts";
-import { afterLength, refusing, told } from "./connacks.ts";
+import { property } from "../wire/bytes.ts";
+import { afterLength, refusing, told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** For the cases of `cases/3_2_connack.ts`. */

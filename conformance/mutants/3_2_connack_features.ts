@@ -2,8 +2,8 @@
  * Breaks of §3.2.2.3 in what is switched off: our broker offers all of it, so a proxy says that it does not.
  * @module
  */
-import { disconnect, property, TYPE } from "../bytes.ts";
-import { told } from "./connacks.ts";
+import { disconnect, property, TYPE } from "../wire/bytes.ts";
+import { told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** For the cases of `cases/3_2_connack_features.ts`. */

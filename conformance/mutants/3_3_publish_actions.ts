@@ -2,8 +2,8 @@
  * Breaks of §3.3.4 and of §3.3.5 of 3.1.1.
  * @module
  */
-import { publish, TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
+import { publish, TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 
 const PUBLISH = "src/broker/publish.ts";

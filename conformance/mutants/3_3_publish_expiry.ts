@@ -3,7 +3,7 @@
  * @module
  */
 import type { Mutant } from "./mutant.ts";
-import { changedProperty } from "./republished.ts";
+import { changedProperty } from "./changed_publish.ts";
 
 const DELIVER = "src/broker/deliver.ts";
 

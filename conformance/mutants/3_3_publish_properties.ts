@@ -2,9 +2,9 @@
  * Breaks of §3.3.2.3 in what is passed on.
  * @module
  */
-import { payloadText, type SeenProperty, valuesOf } from "../parse.ts";
+import { payloadText, type SeenProperty, valuesOf } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
-import { changedProperty, republished } from "./republished.ts";
+import { changedProperty, republished } from "./changed_publish.ts";
 
 const lower = (value: SeenProperty["value"]) => String(value).toLowerCase();
 

@@ -2,8 +2,8 @@
  * Breaks of §3.3.2.1.
  * @module
  */
-import { TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
+import { TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 
 const KNOWN = "src/broker/known_topics.ts";

@@ -2,7 +2,7 @@
  * Breaks of §3.4 to §3.7.
  * @module
  */
-import { acknowledgement, property, TYPE } from "../bytes.ts";
+import { acknowledgement, property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
 
 const TYPES = [

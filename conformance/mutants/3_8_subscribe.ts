@@ -2,9 +2,9 @@
  * Breaks of §3.8.
  * @module
  */
-import { TYPE } from "../bytes.ts";
+import { TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
 
 const CODEC = "src/codec/subscribe.ts";
 const BROKER = "src/broker/subscribe.ts";

@@ -2,9 +2,9 @@
  * Breaks of §3.9.
  * @module
  */
-import { property, TYPE } from "../bytes.ts";
+import { property, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { codesPacket, remade } from "./remade.ts";
+import { codesPacket, remade } from "./changed_packet.ts";
 
 /** For the cases of `cases/3_9_suback.ts`. */
 export const MUTANTS: readonly Mutant[] = [

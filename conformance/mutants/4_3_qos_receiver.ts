@@ -2,9 +2,9 @@
  * Breaks of §4.3, the Server as receiver.
  * @module
  */
-import { acknowledgement, TYPE } from "../bytes.ts";
+import { acknowledgement, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 const ACKNOWLEDGE = "src/broker/acknowledge.ts";
 const PUBLISH = "src/broker/publish.ts";

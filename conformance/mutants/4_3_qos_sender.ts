@@ -2,9 +2,9 @@
  * Breaks of §4.3, the Server as sender.
  * @module
  */
-import { acknowledgement, bytes, publish, TYPE } from "../bytes.ts";
+import { acknowledgement, bytes, publish, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 const CONNECT = "src/broker/connect.ts";
 

@@ -2,9 +2,9 @@
  * Breaks of §4.4.
  * @module
  */
-import { bytes, TYPE } from "../bytes.ts";
+import { bytes, TYPE } from "../wire/bytes.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 const ACKNOWLEDGE = "src/broker/acknowledge.ts";
 

@@ -2,10 +2,10 @@
  * Breaks of §4.6.
  * @module
  */
-import { acknowledgement, publish, TYPE } from "../bytes.ts";
-import { payloadText } from "../parse.ts";
+import { acknowledgement, publish, TYPE } from "../wire/bytes.ts";
+import { payloadText } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
-import { remade } from "./remade.ts";
+import { remade } from "./changed_packet.ts";
 
 /** For the cases of `cases/4_6_order.ts`. */
 export const MUTANTS: readonly Mutant[] = [

@@ -2,8 +2,8 @@
  * Breaks of §4.7.
  * @module
  */
-import { subscribe, TYPE } from "../bytes.ts";
-import { parse } from "../parse.ts";
+import { subscribe, TYPE } from "../wire/bytes.ts";
+import { parse } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 
 const FILTER = "src/topic/filter.ts";

@@ -3,7 +3,7 @@
  * Knows how a break is written down; refuses to know how it is run.
  * @module
  */
-import type { Level } from "../bytes.ts";
+import type { Level } from "../wire/bytes.ts";
 
 /** A break by a patch of the source. */
 export interface SourceMutant {

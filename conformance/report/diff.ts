@@ -3,7 +3,7 @@
  * Knows two reports; refuses to know which of them is right.
  * @module
  */
-import type { Level } from "../bytes.ts";
+import type { Level } from "../wire/bytes.ts";
 import type { AuditReport, ReportLevel, ReportStatement, RuleId, StatementVerdict } from "./json.ts";
 
 /** A statement whose verdict is another now. */

@@ -3,9 +3,23 @@
  * Knows transcripts; refuses to know verdicts.
  * @module
  */
-import { hex, type Level } from "../bytes.ts";
-import type { TranscriptLine } from "../peer.ts";
-import type { Reproducer } from "./json.ts";
+import { hex, type Level } from "../wire/bytes.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
+
+/** How to do it again. */
+export interface Reproducer {
+  /** One line for a shell. */
+  readonly command: string;
+  /** What the auditor sent, in order; names and identifiers are new in each run. */
+  readonly sent: readonly {
+    /** On which connection of the case. */
+    readonly peer: string;
+    /** Lower-case hex. */
+    readonly hex: string;
+    /** There was more of it. */
+    readonly cut?: true;
+  }[];
+}
 
 /** Lines at the beginning and at the end of a transcript that a report keeps. */
 const KEPT_LINES = 200;

@@ -3,7 +3,7 @@
  * Knows a report; refuses to know how the page is styled.
  * @module
  */
-import type { TranscriptLine } from "../peer.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
 import { escapeMarkup as safe } from "./escape.ts";
 import { SCRIPT, STYLE } from "./html_style.ts";
 import {

@@ -8,14 +8,14 @@
 import { STATEMENT_TEXTS } from "../../spec/statement_texts.ts";
 import { type StatementId, STATEMENTS } from "../../spec/statements.ts";
 import { UNNUMBERED, type UnnumberedId } from "../../spec/unnumbered.ts";
-import { type CaseResult, compareIds, type LevelReport } from "../audit.ts";
-import type { Level } from "../bytes.ts";
-import { CAPABILITIES, type Capability, type Case, type RuleId, statementsAt } from "../case.ts";
+import { type CaseResult, compareIds, type LevelReport } from "../result.ts";
+import type { Level } from "../wire/bytes.ts";
+import { CAPABILITIES, type Capability } from "../capability.ts";
+import { type Case, type RuleId, statementsAt } from "../case.ts";
 import { type Coverage, coverageAt, VERSION_OF } from "../coverage.ts";
-import type { TranscriptLine } from "../peer.ts";
-import type { UnreachableKind } from "../profile.ts";
-import type { Ending, Verdict } from "../verdict.ts";
-import { commandFor, maskSecrets, sentOf, shorten } from "./evidence.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
+import type { Ending, UnreachableKind, Verdict } from "../verdict.ts";
+import { commandFor, maskSecrets, type Reproducer, sentOf, shorten } from "./evidence.ts";
 import { compareSections, DUTIES, titleOf, topSection } from "./sections.ts";
 
 /** The version of the format that this module writes. */
@@ -185,21 +185,6 @@ export interface ReportCase {
   readonly transcript: readonly TranscriptLine[];
   /** How to do it again. */
   readonly reproducer: Reproducer;
-}
-
-/** How to do it again. */
-export interface Reproducer {
-  /** One line for a shell. */
-  readonly command: string;
-  /** What the auditor sent, in order; names and identifiers are new in each run. */
-  readonly sent: readonly {
-    /** On which connection of the case. */
-    readonly peer: string;
-    /** Lower-case hex. */
-    readonly hex: string;
-    /** There was more of it. */
-    readonly cut?: true;
-  }[];
 }
 
 /** What the caller says of an audit. */

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
 import config from "../../deno.json" with { type: "json" };
-import type { TranscriptLine } from "../peer.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
 import { AUDITOR_VERSION } from "../version.ts";
 import { badge } from "./badge.ts";
 import { diffReports, diffText } from "./diff.ts";

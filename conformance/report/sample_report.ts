@@ -3,11 +3,11 @@
  * Knows one made-up audit; refuses to be used elsewhere.
  * @module
  */
-import { type CaseResult, type LevelReport, statementResults } from "../audit.ts";
-import { connect, hex, type Level, pingreq } from "../bytes.ts";
+import { type CaseResult, type LevelReport, statementResults } from "../result.ts";
+import { connect, hex, type Level, pingreq } from "../wire/bytes.ts";
 import { serverCases } from "../case.ts";
-import { describe } from "../describe.ts";
-import type { TranscriptLine } from "../peer.ts";
+import { describe } from "../wire/describe.ts";
+import type { TranscriptLine } from "../wire/peer.ts";
 import type { Ending, Verdict } from "../verdict.ts";
 import { type About, type AuditReport, reportOf } from "./json.ts";
 

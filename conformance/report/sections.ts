@@ -3,7 +3,7 @@
  * Knows titles; refuses to know statements.
  * @module
  */
-import type { Level } from "../bytes.ts";
+import type { Level } from "../wire/bytes.ts";
 
 const COMMON: Readonly<Record<string, string>> = {
   "1.5": "Data representation",

@@ -11,7 +11,7 @@ import { bun, deno, run } from "../lib/run.ts";
 import { pathOf } from "../lib/tree.ts";
 import { must } from "./micro/bench.ts";
 import { collectGarbage } from "./micro/measure.ts";
-import { publishBytes, Stage, type StageClient } from "./micro/stage.ts";
+import { publishBytes, Stage, type StageClient } from "./micro/offline_broker.ts";
 import { short, tableOf } from "./table.ts";
 
 const USAGE = `Usage: bench:memory [--only NAME] [--count N] [--runtime deno|bun|both] [--json]

@@ -3,8 +3,8 @@
  * Knows options; refuses to know cases. Imports types only, so that a copy of it runs over a copy of the source.
  * @module
  */
-import type { Declared } from "../../conformance/profile.ts";
-import type { AuthenticationRequest, ServeOptions, Verdict } from "../../src/runtime/serve.ts";
+import type { Declared } from "../../conformance/server/profile.ts";
+import type { AuthenticationRequest, ServeOptions, Verdict } from "../../src/server/serve.ts";
 
 /** One of them. */
 export interface AuditedBroker {

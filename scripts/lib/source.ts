@@ -70,10 +70,14 @@ export function codeOf(text: string, keepStrings = false): string {
 /** Every module that the text imports, in whatever way. */
 export function importsOf(text: string): Import[] {
   const code = codeOf(text, true);
+  const bare = codeOf(text);
+  /** A string may hold the text of an import. */
+  const isInString = (index: number): boolean => /\s/.test(bare[index]!);
   const found: Import[] = [];
   const from = /\b(?:import|export)\s+(type\s+)?((?:[\w$*{},\s]|\bas\b)*?)\bfrom\s*["']([^"']+)["']/g;
   for (const match of code.matchAll(from)) {
     const [, type, names = "", specifier = ""] = match;
+    if (isInString(match.index)) continue;
     const listed = /\{([^}]*)\}/.exec(names)?.[1]?.split(",").map((name) => name.trim()).filter((name) =>
       name !== ""
     );
@@ -82,6 +86,7 @@ export function importsOf(text: string): Import[] {
     found.push({ specifier, typeOnly: type !== undefined || onlyTypes, line: lineAt(code, match.index) });
   }
   for (const match of code.matchAll(/\bimport\s*\(?\s*["']([^"']+)["']/g)) {
+    if (isInString(match.index)) continue;
     const typeOnly = /(?:typeof\s+|[:<|&=]\s*)$/.test(code.slice(0, match.index)) && match[0].includes("(");
     found.push({ specifier: match[1] ?? "", typeOnly, line: lineAt(code, match.index) });
   }

@@ -17,7 +17,7 @@ export interface FoundCase {
 /** Reads the files of cases, each of which exports `CASES`. */
 export async function allServerCases(): Promise<FoundCase[]> {
   const found: FoundCase[] = [];
-  for (const file of filesUnder("conformance/cases", ".ts")) {
+  for (const file of filesUnder("conformance/server/cases", ".ts")) {
     const module: { readonly CASES?: readonly Case[] } = await import(pathToFileURL(pathOf(file)).href);
     for (const one of module.CASES ?? []) if (one.role === "server") found.push({ one, file });
   }

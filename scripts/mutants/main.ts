@@ -8,9 +8,9 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
-import type { Level } from "../../conformance/bytes.ts";
+import type { Level } from "../../conformance/wire/bytes.ts";
 import type { ServerCase } from "../../conformance/case.ts";
-import { SERVER_CASES } from "../../conformance/cases/mod.ts";
+import { SERVER_CASES } from "../../conformance/server/cases/mod.ts";
 import type { Mutant } from "../../conformance/mutants/mutant.ts";
 import { AUDITED_BROKERS, type AuditedBroker, NO_OCCASION } from "../lib/audited_brokers.ts";
 import { allMutants, type FoundMutant } from "../lib/mutants.ts";
@@ -44,7 +44,7 @@ interface Task {
 }
 
 /** What runs the cases. */
-const AUDITOR = "conformance/audit.ts";
+const AUDITOR = "conformance/server/run_cases.ts";
 /** What the cache says of a mutant that was found. */
 const KILLED = "killed";
 

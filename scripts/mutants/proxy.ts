@@ -3,9 +3,9 @@
  * Knows where packets end; refuses to know what is in them.
  * @module
  */
-import type { Level } from "../../conformance/bytes.ts";
+import type { Level } from "../../conformance/wire/bytes.ts";
 import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
-import { packetSize } from "../../conformance/parse.ts";
+import { packetSize } from "../../conformance/wire/parse.ts";
 import type { Transport, TransportHandler } from "../../src/transport/transport.ts";
 
 type Change = (packet: Uint8Array, level: Level) => readonly Uint8Array[];

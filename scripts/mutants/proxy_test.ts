@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { packet, pingreq } from "../../conformance/bytes.ts";
+import { packet, pingreq } from "../../conformance/wire/bytes.ts";
 import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
 import type { Transport, TransportHandler } from "../../src/transport/transport.ts";
 import { MutantTransport } from "./proxy.ts";

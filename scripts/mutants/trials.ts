@@ -3,11 +3,11 @@
  * Knows how to run a case; refuses to know what its verdict should be.
  * @module
  */
-import { audit } from "../../conformance/audit.ts";
-import type { Level } from "../../conformance/bytes.ts";
+import { runServerCases } from "../../conformance/server/run_cases.ts";
+import type { Level } from "../../conformance/wire/bytes.ts";
 import type { ServerCase } from "../../conformance/case.ts";
 import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
-import type { Declared } from "../../conformance/profile.ts";
+import type { Declared } from "../../conformance/server/profile.ts";
 import type { Verdict } from "../../conformance/verdict.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import { MutantTransport } from "./proxy.ts";
@@ -34,12 +34,12 @@ export async function tryCases(
   patienceMs: number,
   proxy?: ProxyMutant,
 ): Promise<Map<string, Found>> {
-  const [report] = await audit({
+  const { results } = await runServerCases({
     dial: async () => {
       const inner = await dialTcp({ host: "127.0.0.1", port });
       return proxy === undefined ? inner : new MutantTransport(inner, proxy, level);
     },
-    levels: [level],
+    level,
     cases,
     timing: true,
     declared,
@@ -48,5 +48,5 @@ export async function tryCases(
     now: () => performance.now(),
     run: `m${(runs++).toString(36)}x`,
   });
-  return new Map(report!.results.map(({ case: { id }, verdict, reason }) => [id, { verdict, reason }]));
+  return new Map(results.map(({ case: { id }, verdict, reason }) => [id, { verdict, reason }]));
 }

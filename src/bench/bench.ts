@@ -3,7 +3,7 @@
  * Knows the order; refuses to know command lines and how figures are shown.
  * @module
  */
-import { Crew, type Phase, RunError, type Side } from "./crew.ts";
+import { Crew, type Phase, RunError, type Side } from "./threads.ts";
 import type { Plan } from "./plan.ts";
 import { type BenchReport, FORMAT_VERSION, type Round, scenarioReport } from "./report.ts";
 

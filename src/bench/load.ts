@@ -4,7 +4,7 @@
  * @module
  */
 import { BufferPool } from "../engine/outbox.ts";
-import { Board } from "./board.ts";
+import { Board } from "./shared_counts.ts";
 import { type ClientContext, type ClientOptions, LoadClient } from "./client.ts";
 import { Histogram } from "./histogram.ts";
 import type { Plan } from "./plan.ts";

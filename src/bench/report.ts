@@ -5,7 +5,7 @@
  * `formatVersion` changes when a field changes its meaning or goes; fields that are added do not change it.
  * @module
  */
-import type { Result } from "./crew.ts";
+import type { Result } from "./threads.ts";
 import { Histogram } from "./histogram.ts";
 import type { Plan } from "./plan.ts";
 

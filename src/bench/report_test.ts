@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, test } from "node:test";
-import type { Result } from "./crew.ts";
+import type { Result } from "./threads.ts";
 import { Histogram } from "./histogram.ts";
 import { plansOf } from "./plan.ts";
 import { type BenchReport, isWell, type Round, scenarioReport, spreadOf } from "./report.ts";

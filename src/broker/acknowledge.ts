@@ -21,7 +21,13 @@ const NOT_FOUND = {
 } as const;
 
 /** One of the four. */
-export function acknowledgePacket(owners: Owners, open: Open, type: 4 | 5 | 6 | 7, id: number, code: number): void {
+export function acknowledgePacket(
+  owners: Owners,
+  open: Open,
+  type: 4 | 5 | 6 | 7,
+  id: number,
+  code: number,
+): void {
   if (type === PacketType.PUBREL) return release(owners, open, id);
   const { session, link } = open;
   const { sender } = session;

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { encodePacket } from "../codec/encode.ts";
 import type { AuthProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertNotAccepted, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertNotAccepted, Told } from "../testing/assertions.ts";
 import { bytesOf, frame, properties } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import type { AuthenticationRequest, BrokerOptions, Verdict } from "./mod.ts";

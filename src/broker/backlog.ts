@@ -94,7 +94,8 @@ export class Backlog {
   /** Where the next page begins, if it is to be asked for now: memory holds half of what it may, or less. */
   nextPage({ residentMessagesMax, residentBytesMax }: BacklogLimits): number | undefined {
     if (this.#paged === 0 || this.#paging) return undefined;
-    const isLow = this.#queue.length <= residentMessagesMax >> 1 && this.#residentBytes <= residentBytesMax / 2;
+    const isLow = this.#queue.length <= residentMessagesMax >> 1 &&
+      this.#residentBytes <= residentBytesMax / 2;
     return isLow || !this.#isHere() ? this.#pagedFrom : undefined;
   }
 

@@ -118,7 +118,9 @@ export class Batch {
   /** Adds a frame; false if it is not the next one of this batch. */
   #extend(view: PublishView): boolean {
     const frames = this.#frames;
-    if (frames.to !== view.at || frames.bytes !== view.bytes || this.#first !== view.bytes[view.at]) return false;
+    if (frames.to !== view.at || frames.bytes !== view.bytes || this.#first !== view.bytes[view.at]) {
+      return false;
+    }
     const size = view.end - view.at;
     const { count } = frames;
     if (count === FRAMES_MAX || size >= SHARED_PAYLOAD_BYTES) return false;
@@ -143,7 +145,9 @@ export class Batch {
     const { journal, observer } = this.#owners;
     const first = view.bytes[view.at]!;
     const size = view.end - view.at;
-    if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) return false;
+    if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) {
+      return false;
+    }
     this.#topic = topic;
     this.#publisher = publisher;
     this.#first = first;
@@ -203,7 +207,9 @@ export class Batch {
     if (match.taps.length > 0) this.#toTaps(topic, publisher, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic, publisher);
     if (this.#qos === 0) return;
-    if (this.#qos === 2) for (let i = 0; i < frames.count; i++) remember(this.#owners, publisher, this.#idOf(i));
+    if (this.#qos === 2) {
+      for (let i = 0; i < frames.count; i++) remember(this.#owners, publisher, this.#idOf(i));
+    }
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
@@ -308,12 +314,27 @@ export class Batch {
     const at = outbox.append(frames.bytes, begin, frames.place(until));
     if (qos > 0) {
       const place = at - (begin - frames.from);
-      if (isKept) this.#openKept(topic, publisher, session, qos, retain, identifiers, share, frames, place, from, until);
-      else this.#openAll(session, qos, frames, outbox.buffer, place, from, until);
+      if (isKept) {
+        this.#openKept(
+          topic,
+          publisher,
+          session,
+          qos,
+          retain,
+          identifiers,
+          share,
+          frames,
+          place,
+          from,
+          until,
+        );
+      } else this.#openAll(session, qos, frames, outbox.buffer, place, from, until);
     }
     link.touch();
     this.#took(from, until);
-    if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, qos, retain, from, until);
+    if (observer.hooks.delivered !== undefined) {
+      this.#tellDelivered(topic, receiver, qos, retain, from, until);
+    }
     return true;
   }
 
@@ -330,7 +351,8 @@ export class Batch {
     const { link } = receiver;
     const isLevel5 = link.level === 5;
     const isSame = isLevel5 === (publisher.link.level === 5) && qos === this.#qos &&
-      retain === ((this.#first & 1) !== 0) && (identifiers.length === 0 || !isLevel5) && !receiver.usesAliases;
+      retain === ((this.#first & 1) !== 0) && (identifiers.length === 0 || !isLevel5) &&
+      !receiver.usesAliases;
     if (isSame) return this.#largest <= link.maximumPacketSize ? this.#frames : undefined;
     const stamp = this.#stamp;
     stamp.topicAlias = 0;

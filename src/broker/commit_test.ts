@@ -3,9 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertNotAccepted } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertNotAccepted } from "../testing/assertions.ts";
 import type { HandStore } from "../testing/hand_store.ts";
-import { Life, take } from "../testing/life.ts";
+import { Life, take } from "../testing/restarts.ts";
 import type { StubClient } from "../testing/pair.ts";
 import { LIMITS, type StoredSession } from "./mod.ts";
 
@@ -175,11 +175,9 @@ describe("what waits for its facts to be safe", () => {
 function textsOf(store: HandStore): string[] {
   const [{ session, storeId }] = [...store.sessions()] as [StoredSession];
   const texts: string[] = [];
-  store.load({ clientId: session.clientId, storeId }, 0, Infinity, Infinity, (found) => {
-    for (const { message: { view } } of found) {
-      texts.push(new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end)));
-    }
-  });
+  for (const { message: { view } } of store.page({ clientId: session.clientId, storeId })) {
+    texts.push(new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end)));
+  }
   return texts;
 }
 

@@ -5,7 +5,7 @@ import type { Rule } from "../codec/error.ts";
 import { encodePacket } from "../codec/encode.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, Told } from "../testing/assertions.ts";
 import { bytesOf, frame, properties, utf8 } from "../testing/frame.ts";
 import { Pair } from "../testing/pair.ts";
 

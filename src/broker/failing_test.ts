@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import type { Packet, ProtocolLevel, Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { seededRandom } from "../engine/random.ts";
-import { assertClosed, assertEnded, assertNotAccepted, assertRule } from "../testing/ended.ts";
-import { Life, take } from "../testing/life.ts";
+import { assertClosed, assertEnded, assertNotAccepted, assertRule } from "../testing/assertions.ts";
+import { Life, take } from "../testing/restarts.ts";
 import type { ConnectInit, StubClient } from "../testing/pair.ts";
 
 const { CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;

@@ -6,7 +6,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { PublishView } from "../codec/publish_view.ts";
 import { messageBytes } from "../delivery/message.ts";
 import type { BrokerOptions } from "./options.ts";
-import { assertEnded, Told } from "../testing/ended.ts";
+import { assertEnded, Told } from "../testing/assertions.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 
 /** What a message counts for beside its frame. */

@@ -254,4 +254,3 @@ export class Journal {
     invariant(this.#committing || this.#endedNow.size === 0, "an end waits for a commit that is under way");
   }
 }
-

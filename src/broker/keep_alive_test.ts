@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, Told } from "../testing/assertions.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
 

@@ -16,10 +16,19 @@ export interface LimitRow {
   readonly unit: string;
   /** What is limited. */
   readonly about: string;
+  /** Whom it holds for: a listener may set all but the limits of the whole broker. */
+  readonly scope: "broker" | "connection" | "session";
 }
 
-function row(value: number, least: number, most: number, unit: string, about: string): LimitRow {
-  return { default: value, least, most, unit, about };
+function row(
+  scope: LimitRow["scope"],
+  value: number,
+  least: number,
+  most: number,
+  unit: string,
+  about: string,
+): LimitRow {
+  return { default: value, least, most, unit, about, scope };
 }
 
 const COUNT = 0xffff_ffff;
@@ -33,14 +42,24 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = /* @__PURE__ */ tab
 function table(): Record<LimitName, LimitRow> {
   return {
     connectionsMax: row(
+      "broker",
       1_000_000,
       1,
       COUNT,
       "connections",
-      "open Network Connections, those without a CONNECT included",
+      "Network Connections with an accepted CONNECT; a Client that connects again takes its own place",
     ),
-    sessionsMax: row(1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
+    connectingMax: row(
+      "broker",
+      10_000,
+      1,
+      COUNT,
+      "connections",
+      "Network Connections without one: at the next the oldest ends, a refused or closing one before any other",
+    ),
+    sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
     connectTimeoutMs: row(
+      "connection",
       10_000,
       1,
       3_600_000,
@@ -48,6 +67,7 @@ function table(): Record<LimitName, LimitRow> {
       "time for a connection to send its CONNECT and to authenticate",
     ),
     closeTimeoutMs: row(
+      "connection",
       5_000,
       1,
       3_600_000,
@@ -55,6 +75,7 @@ function table(): Record<LimitName, LimitRow> {
       "time for a peer to take our last bytes and to close its half",
     ),
     packetBytesMax: row(
+      "connection",
       16 * MIB,
       64,
       268_435_460,
@@ -62,6 +83,7 @@ function table(): Record<LimitName, LimitRow> {
       "largest packet taken, announced as Maximum Packet Size",
     ),
     keepAliveSecondsMax: row(
+      "connection",
       65_535,
       1,
       65_535,
@@ -69,6 +91,7 @@ function table(): Record<LimitName, LimitRow> {
       "longest Keep Alive; above it Server Keep Alive says this value",
     ),
     sessionExpirySecondsMax: row(
+      "connection",
       0xffff_ffff,
       0,
       0xffff_ffff,
@@ -76,23 +99,47 @@ function table(): Record<LimitName, LimitRow> {
       "longest Session Expiry Interval, announced in CONNACK where it cuts; 4294967295 is never",
     ),
     receiveMaximum: row(
+      "connection",
       1_000,
       1,
       65_535,
       "messages",
       "QoS 1 and 2 messages a Client may have open towards us",
     ),
-    inFlightMax: row(1_000, 1, 65_535, "messages", "QoS 1 and 2 messages we have open towards a Client"),
-    topicAliasMaximum: row(256, 0, 65_535, "aliases", "Topic Aliases a Client may use towards us"),
+    inFlightMax: row(
+      "connection",
+      1_000,
+      1,
+      65_535,
+      "messages",
+      "QoS 1 and 2 messages we have open towards a Client",
+    ),
+    topicAliasMaximum: row(
+      "connection",
+      256,
+      0,
+      65_535,
+      "aliases",
+      "Topic Aliases a Client may use towards us",
+    ),
     topicAliasesOutMax: row(
+      "connection",
       64,
       0,
       65_535,
       "aliases",
       "Topic Aliases we use towards a Client that allows them",
     ),
-    queuedMessagesMax: row(100_000, 0, COUNT, "messages", "QoS 1 and 2 messages waiting in one session"),
+    queuedMessagesMax: row(
+      "session",
+      100_000,
+      0,
+      COUNT,
+      "messages",
+      "QoS 1 and 2 messages waiting in one session",
+    ),
     queuedBytesMax: row(
+      "session",
       64 * MIB,
       0,
       Number.MAX_SAFE_INTEGER,
@@ -100,20 +147,16 @@ function table(): Record<LimitName, LimitRow> {
       "bytes of the messages waiting in one session",
     ),
     residentMessagesMax: row(
+      "session",
       1_000,
       2,
       COUNT,
       "messages",
       "of those that wait in a connected durable session, what memory holds; the rest is in the store alone",
     ),
-    residentBytesMax: row(
-      1 * MIB,
-      1,
-      Number.MAX_SAFE_INTEGER,
-      "bytes",
-      "the same, in bytes",
-    ),
+    residentBytesMax: row("session", 1 * MIB, 1, Number.MAX_SAFE_INTEGER, "bytes", "the same, in bytes"),
     outboundBytesMax: row(
+      "connection",
       8 * MIB,
       4 * KIB,
       Number.MAX_SAFE_INTEGER,
@@ -121,23 +164,46 @@ function table(): Record<LimitName, LimitRow> {
       "bytes waiting for one connection to read them; above it QoS 0 is dropped and QoS 1 and 2 wait in the session",
     ),
     pendingBytesMax: row(
+      "connection",
       1 * MIB,
       1,
       Number.MAX_SAFE_INTEGER,
       "bytes",
       "bytes kept behind a CONNECT or AUTH that waits for its verdict, before reading stops",
     ),
-    subscriptionsPerSessionMax: row(100_000, 1, COUNT, "subscriptions", "subscriptions of one session"),
-    topicLevelsMax: row(128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
-    knownTopicsMax: row(65_536, 16, 16_777_216, "topics", "Topic Names whose subscribers are remembered"),
-    retainedMessagesMax: row(1_000_000, 0, COUNT, "messages", "retained messages"),
-    retainedBytesMax: row(1024 * MIB, 0, Number.MAX_SAFE_INTEGER, "bytes", "bytes of all retained messages"),
+    subscriptionsPerSessionMax: row(
+      "session",
+      100_000,
+      1,
+      COUNT,
+      "subscriptions",
+      "subscriptions of one session",
+    ),
+    topicLevelsMax: row("connection", 128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
+    knownTopicsMax: row(
+      "broker",
+      65_536,
+      16,
+      16_777_216,
+      "topics",
+      "Topic Names whose subscribers are remembered",
+    ),
+    retainedMessagesMax: row("broker", 1_000_000, 0, COUNT, "messages", "retained messages"),
+    retainedBytesMax: row(
+      "broker",
+      1024 * MIB,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "bytes of all retained messages",
+    ),
   };
 }
 
 /** The name of a limit. */
 export type LimitName =
   | "connectionsMax"
+  | "connectingMax"
   | "sessionsMax"
   | "connectTimeoutMs"
   | "closeTimeoutMs"

@@ -5,7 +5,7 @@ import { encodePacket } from "../codec/encode.ts";
 import { UsageError } from "../codec/error.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertRule, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertRule, Told } from "../testing/assertions.ts";
 import { bytesOf } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { Broker, type LimitName, LIMITS, type Limits } from "./mod.ts";

@@ -1,5 +1,5 @@
 /**
- * The MQTT Server as a pure engine: bytes, time and verdicts in, bytes and events out. Runs on any JavaScript runtime;
+ * The MQTT Server as a pure engine: bytes, time and answers in, bytes and questions out. Runs on any JavaScript runtime;
  * a driver gives it transports and a clock (see `serve`).
  * @module
  */
@@ -17,8 +17,11 @@ export type { ReasonCode } from "../codec/reason_code.ts";
 export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
-export { Broker, type Counters, type MessageInit } from "./engine.ts";
+export { Broker, type BrokerStats, type MessageInit, type Work } from "./broker.ts";
 export type { Connection } from "./connection.ts";
+export type { Tap, TappedMessage } from "./match.ts";
+export type { Policy } from "./policy.ts";
+export type { Question } from "./question.ts";
 export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
 export type {
   AuthenticationRequest,
@@ -29,6 +32,7 @@ export type {
   DropReason,
   MessageInfo,
   PeerInfo,
+  PolicyOptions,
   Redirection,
   Refusal,
   Verdict,
@@ -37,6 +41,7 @@ export { MemoryStore } from "./memory_store.ts";
 export type {
   Commit,
   DeliveryRecord,
+  Later,
   SessionKey,
   SessionRecord,
   SessionStore,

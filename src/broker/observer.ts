@@ -3,14 +3,16 @@
  * Knows what happened; refuses to know what the owner makes of it.
  * @module
  */
+import type { Rule } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import type { LimitName } from "./limits.ts";
-import type { BrokerHooks, DropReason, MessageInfo } from "./options.ts";
+import type { BrokerHooks, ClientInfo, DropReason, MessageInfo } from "./options.ts";
+import type { Refusal } from "./refusal.ts";
 
-/** Whether a limit is to be reported now: a session, or nothing for what belongs to no session. */
+/** Whether a limit, or a rule, is to be reported now: a session knows what it has reported. */
 interface Reporter {
-  reports(limit: LimitName): boolean;
+  reports(reason: LimitName | Rule): boolean;
 }
 
 /** Counts and hooks of one broker. */
@@ -36,6 +38,11 @@ export class Observer {
   /** A limit bites; told once for each session and limit until the next connection. */
   limited(limit: LimitName, whom: string, session?: Reporter): void {
     if (session === undefined || session.reports(limit)) this.hooks.limited?.(limit, whom);
+  }
+
+  /** A message goes nowhere and its Client is not told; told once for each rule until the next connection. */
+  discarded(client: ClientInfo, session: Reporter, refusal: Refusal): void {
+    if (session.reports(refusal.rule)) this.hooks.discarded?.(client, refusal);
   }
 
   /** An error that is ours or the owner's. */
@@ -65,6 +72,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   delivered: true,
   dropped: true,
   denied: true,
+  discarded: true,
   limited: true,
   sessionEnded: true,
   storeFailed: true,

@@ -3,23 +3,15 @@
  * Knows the questions; refuses to know the answers.
  * @module
  */
-import type { Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS, SubscriptionOptions, UserProperties, Will } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Random } from "../engine/random.ts";
-import type { Connection } from "./connection.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { SessionStore } from "./store.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Later, SessionStore } from "./store.ts";
 
-/** Where a connection comes from. */
-export interface PeerInfo {
-  /** An IP address, or what stands for one. */
-  readonly address: string;
-  /** 0 where there is none. */
-  readonly port: number;
-  /** What carries the bytes. */
-  readonly transport: "tcp" | "tls" | "ws" | "unix" | "memory";
-}
+export type { PeerInfo, Refusal };
 
 /** A connected Client, as hooks and authorizers see it. */
 export interface ClientInfo {
@@ -119,27 +111,6 @@ export type DropReason =
   | "refused by the client"
   | "no member";
 
-/** Why a connection is refused or ended by us. */
-export interface Refusal {
-  /** §2.4 */
-  readonly code: ReasonCode;
-  /** What was broken: a statement, a duty without a number, a limit or a policy of ours. */
-  readonly rule: Rule;
-  /** What was wrong, for a person. */
-  readonly message: string;
-}
-
-/** Characters of a Reason String or log line that a peer's own text may fill. */
-const REASON_CHARACTERS_MAX = 240;
-
-/** The Reason String of a refusal: the rule, then what was wrong, cut where a peer's text is long. */
-export function reasonString({ rule, message }: Refusal): string {
-  const text = `${rule}: ${message}`;
-  return text.length <= REASON_CHARACTERS_MAX
-    ? text
-    : `${text.slice(0, REASON_CHARACTERS_MAX).toWellFormed()}…`;
-}
-
 /** What an owner is told, at once and inside the engine's turn: be quick. An exception is reported, and ignored. */
 export interface BrokerHooks {
   /** A CONNECT was accepted. */
@@ -160,6 +131,11 @@ export interface BrokerHooks {
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
   /** Something a Client wanted is not allowed; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;
+  /**
+   * A message goes nowhere, and its Client is not told: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
+   * a `$` topic is dropped so that the Client may come in. For PUBLISH at most once for each connection and rule.
+   */
+  discarded?(client: ClientInfo, refusal: Refusal): void;
   /** A limit bites: its name, and whom. At most once per limit and session until the next connection. */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */
@@ -172,22 +148,23 @@ export interface BrokerHooks {
   failed?(error: unknown): void;
 }
 
-/** Everything is optional: a broker without options serves MQTT 3.1, 3.1.1 and 5.0 to everybody. */
-export interface BrokerOptions {
-  /** In place of the defaults of `LIMITS`. */
+/** What holds for the connections of one listener, or, given to a broker, of all that say nothing else. Everything is optional. */
+export interface PolicyOptions {
+  /** In place of the defaults of `LIMITS`. A listener may set those whose scope is not the broker. */
   readonly limits?: Partial<Limits>;
-  /** Without one, everything is forgotten at the end of the process. */
-  readonly store?: SessionStore;
-  /** For assigned Client Identifiers; without one they can be guessed. */
-  readonly random?: Random;
-  /** What the owner is told. */
-  readonly hooks?: BrokerHooks;
-  /** §3.1.4 the verdict, or undefined if it will come by `connection.decided()`. Nothing is read meanwhile. */
-  readonly authenticate?: (request: AuthenticationRequest, connection: Connection) => Verdict | undefined;
+  /**
+   * §3.1.4 May this Client come in? Nothing of it is read until the answer is there. An exception, or a promise that is rejected, is
+   * a no (0x88), and reported.
+   */
+  readonly authenticate?: ((request: AuthenticationRequest) => Later<Verdict>) | undefined;
   /** §4.12 the Authentication Methods that `authenticate` knows. */
   readonly authenticationMethods?: readonly string[];
-  /** §5.4.2 0x00, or the code of the refusal: 0x87, or 0x80, 0x83, 0x90 (publish), 0x8F (subscribe), 0x97. */
-  readonly authorize?: (request: AuthorizationRequest) => ReasonCode;
+  /**
+   * §5.4.2 0x00, or the code of the refusal: 0x87, or 0x80, 0x83, 0x90 (publish), 0x8F (subscribe), 0x97. Nothing of the Client is
+   * read until the answer is there. It is asked once for PUBLISH packets that arrive together and are alike in topic,
+   * QoS and RETAIN. An exception, or a promise that is rejected, is a no (0x87), and reported.
+   */
+  readonly authorize?: ((request: AuthorizationRequest) => Later<ReasonCode>) | undefined;
   /** §3.2.2.3.4; default 2. */
   readonly maximumQos?: QoS;
   /** §3.2.2.3.5; default true. */
@@ -202,4 +179,14 @@ export interface BrokerOptions {
   readonly responseInformation?: (client: ClientInfo) => string | undefined;
   /** §4.11 refuses every new connection with this. */
   readonly redirect?: Redirection;
+}
+
+/** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to everybody. */
+export interface BrokerOptions extends PolicyOptions {
+  /** Without one, everything is forgotten at the end of the process. */
+  readonly store?: SessionStore;
+  /** For assigned Client Identifiers; without one they can be guessed. */
+  readonly random?: Random;
+  /** What the owner is told. */
+  readonly hooks?: BrokerHooks;
 }

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel, Publish, PublishProperties, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertRule, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertRule, Told } from "../testing/assertions.ts";
 import { bytesOf, frame, pair as pairOf, properties, utf8 } from "../testing/frame.ts";
 import { Pair, type PublishInit, type StubClient } from "../testing/pair.ts";
 

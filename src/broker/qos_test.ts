@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertRule, Told } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertRule, Told } from "../testing/assertions.ts";
 import { bytesOf, frame } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 

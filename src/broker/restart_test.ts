@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { PublishView } from "../codec/publish_view.ts";
-import { Life, take } from "../testing/life.ts";
+import { Life, take } from "../testing/restarts.ts";
 import type { StubClient } from "../testing/pair.ts";
 
 const WILL = { topic: "w", payload: new Uint8Array(), qos: 1, retain: false } as const;

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Will, WillProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { Life } from "../testing/life.ts";
+import { Life } from "../testing/restarts.ts";
 import type { ConnectInit, StubClient } from "../testing/pair.ts";
 
 function will(properties?: WillProperties): Will {

@@ -10,7 +10,8 @@
 import { copyBytes, sameBytes } from "../codec/copy.ts";
 import { PublishView } from "../codec/publish_view.ts";
 import { decodeUtf8, encodeUtf8, putUtf8 } from "../codec/utf8.ts";
-import type { Message } from "../delivery/message.ts";
+import { invariant } from "../codec/error.ts";
+import { type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameCursor } from "../topic/name_cursor.ts";
 import { NameTree, NONE } from "../topic/name_tree.ts";
@@ -22,9 +23,6 @@ import type { LimitName, Limits } from "./limits.ts";
  * its own, 20 around the frame, and as much again for holes.
  */
 export const RETAINED_OVERHEAD_BYTES: number = 256;
-
-/** A message with a payload from this length on stays as it is, in a buffer of its own. */
-export const LARGE_PAYLOAD_BYTES: number = 16 * 1024;
 
 /** What the tree has for a large message, in place of a place. */
 const LARGE = -2;
@@ -67,7 +65,7 @@ export class Retained {
   readonly #tree: NameTree;
   readonly #frames: Slabs;
   readonly #large: Map<number, Message> = new Map();
-  /** Of those that expire. */
+  /** The deadlines of the messages that expire. */
   readonly #expiries: Map<number, Expiry> = new Map();
   #bytes = 0;
   readonly #timers: Timers;
@@ -102,7 +100,7 @@ export class Retained {
   /** Makes `message` its topic's retained message, whatever the limits: it was there before they were set. */
   restore(message: Message): void {
     const { view, expiresAt, publisher } = message;
-    const isLarge = view.payloadLength >= LARGE_PAYLOAD_BYTES;
+    const isLarge = view.payloadLength >= SHARED_PAYLOAD_BYTES;
     this.#put({
       view,
       expiresAt,
@@ -128,7 +126,7 @@ export class Retained {
     const node = tree.add(view.bytes, view.topicAt, view.topicEnd);
     const value = tree.value(node);
     if (value !== NONE) this.#bytes -= this.#bytesOf(node);
-    if (view.payloadLength >= LARGE_PAYLOAD_BYTES) {
+    if (view.payloadLength >= SHARED_PAYLOAD_BYTES) {
       if (value !== NONE && value !== LARGE) this.#frames.remove(value);
       this.#large.set(node, message!);
       tree.put(node, LARGE);
@@ -234,10 +232,8 @@ export class Retained {
     const bytes = this.#frames.bytes(place);
     const from = this.#frames.start(place);
     const nameEnd = from + PREFIX_BYTES + (bytes[from + 1]! << 8 | bytes[from + 2]!);
-    let body = nameEnd + 1;
-    while (bytes[body++]! > 127);
     const flags = bytes[from]!;
-    view.aim(bytes, nameEnd, body, from + this.#frames.length(place), (flags & LEVEL_5) !== 0);
+    view.aimFrame(bytes, nameEnd, (flags & LEVEL_5) !== 0);
     if (!asks || (flags & PUBLISHER) === 0) return undefined;
     return decodeUtf8(bytes, from + PREFIX_BYTES, nameEnd);
   }
@@ -251,6 +247,22 @@ export class Retained {
     const view = at.copy();
     const topic = decodeUtf8(view.bytes, view.topicAt, view.topicEnd)!;
     return { topic, view, expiresAt: this.expiresAt(node), publisher };
+  }
+
+  /** Counters against what they count. */
+  assertInvariants(): void {
+    let bytes = 0;
+    let count = 0;
+    const all = this.walk("#");
+    for (let node = all.advance(Infinity); node !== NONE; node = all.advance(Infinity)) {
+      if (!this.has(node)) continue;
+      bytes += this.#bytesOf(node);
+      count++;
+    }
+    all.close();
+    for (const node of this.#expiries.keys()) invariant(this.has(node), "what expires is there");
+    invariant(count <= this.size && bytes <= this.#bytes, "retained messages");
+    invariant(count < this.size || bytes === this.#bytes, "bytes of retained messages"); // `#` does not match `$`-topics
   }
 
   /** Whether the message at a node is this very frame. */

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { RETAINED_OVERHEAD_BYTES } from "./retained.ts";
-import { assertEnded, assertRule, Told } from "../testing/ended.ts";
+import { assertEnded, assertRule, Told } from "../testing/assertions.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 
 /** What a message counts for beside its payload, about. */

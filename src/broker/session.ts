@@ -3,7 +3,7 @@
  * Knows what belongs to one Client Identifier; refuses to know sockets and routing.
  * @module
  */
-import { invariant } from "../codec/error.ts";
+import { invariant, type Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import type { Queue } from "../delivery/queue.ts";
 import { Receiver } from "../delivery/receiver.ts";
@@ -145,8 +145,8 @@ export class Session implements Deadline, SessionKey {
   #backlog: Backlog | undefined;
   #sender: Sender<Delivery> | undefined;
   #received: Receiver | undefined;
-  /** Limits that have been reported for this session since its last CONNECT. */
-  #limited: Set<LimitName> | undefined;
+  /** Limits, and rules by which messages were discarded, that were reported since the last CONNECT. */
+  #reported: Set<LimitName | Rule> | undefined;
   readonly #owner: SessionOwner;
 
   constructor(owner: SessionOwner, clientId: string, level: ProtocolLevel, limits: Limits) {
@@ -219,10 +219,10 @@ export class Session implements Deadline, SessionKey {
     this.#owner.expired(this);
   }
 
-  /** Whether this limit is to be reported: it has not been since the last CONNECT. */
-  reports(limit: LimitName): boolean {
-    if (this.#limited?.has(limit)) return false;
-    (this.#limited ??= new Set()).add(limit);
+  /** Whether this is to be reported: it has not been since the last CONNECT. */
+  reports(reason: LimitName | Rule): boolean {
+    if (this.#reported?.has(reason)) return false;
+    (this.#reported ??= new Set()).add(reason);
     return true;
   }
 
@@ -230,7 +230,7 @@ export class Session implements Deadline, SessionKey {
   serve(connection: Serving, limits: Limits): void {
     this.connection = connection;
     this.limits = limits;
-    this.#limited = undefined;
+    this.#reported = undefined;
   }
 
   /** Lets go of every message: a topic may still remember an ended session for a while. */
@@ -265,8 +265,9 @@ export class Session implements Deadline, SessionKey {
       if (step < Step.RESEND_1) inFlight++;
     });
     invariant(inFlight === (this.#sender?.inFlight ?? 0), "messages in flight");
-    if (connection !== undefined) invariant(inFlight <= connection.sendLimit, "Receive Maximum of the Client");
-    else invariant(this.resend === undefined, "nothing is sent again without a connection");
+    if (connection !== undefined) {
+      invariant(inFlight <= connection.sendLimit, "Receive Maximum of the Client");
+    } else invariant(this.resend === undefined, "nothing is sent again without a connection");
     invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
   }
 }

@@ -217,7 +217,9 @@ export class Sessions implements SessionOwner {
     const { router, turn } = this.#owners;
     const left: Delivery[] = [];
     session.sender?.each((_id, step, delivery) => {
-      if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) left.push(delivery);
+      if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {
+        left.push(delivery);
+      }
     });
     left.sort((a, b) => a.order - b.order);
     left.push(...(session.backlog?.extract(({ share }) => share !== undefined) ?? []));

@@ -5,7 +5,7 @@ import type { ProtocolLevel, QoS, SubscriptionRequest } from "../codec/packet.ts
 import { PacketType } from "../codec/packet_type.ts";
 import { isReasonAllowed, type ReasonCode } from "../codec/reason_code.ts";
 import type { BrokerOptions } from "./options.ts";
-import { assertClosed, assertEnded, assertRule } from "../testing/ended.ts";
+import { assertClosed, assertEnded, assertRule } from "../testing/assertions.ts";
 import { bytesOf, frame, type Part, utf8 } from "../testing/frame.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 

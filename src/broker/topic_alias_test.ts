@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertEnded } from "../testing/ended.ts";
+import { assertEnded } from "../testing/assertions.ts";
 import { frame, properties, utf8 } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 

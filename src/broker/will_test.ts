@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ProtocolLevel, Publish, Will, WillProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertEnded } from "../testing/ended.ts";
+import { assertEnded } from "../testing/assertions.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
 

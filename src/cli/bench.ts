@@ -10,7 +10,7 @@ import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 import { bench, type Progress } from "../bench/bench.ts";
 import { ClientError } from "../bench/client.ts";
-import type { Side } from "../bench/crew.ts";
+import type { Side } from "../bench/threads.ts";
 import { connectionsOf, type Plan, plansOf, type Wishes } from "../bench/plan.ts";
 import { probe } from "../bench/probe.ts";
 import { type BenchReport, isWell } from "../bench/report.ts";

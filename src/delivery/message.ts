@@ -80,7 +80,11 @@ export interface FrameInit {
  * §3.3 A message as one PUBLISH frame, with any Packet Identifier.
  * @throws {UsageError} for what cannot be sent.
  */
-export function frameOf(message: FrameInit, properties: PublishProperties, level: ProtocolLevel): PublishView {
+export function frameOf(
+  message: FrameInit,
+  properties: PublishProperties,
+  level: ProtocolLevel,
+): PublishView {
   const { topic, payload, qos, retain } = message;
   const writer = new Writer(payload.length + 256);
   const packet = { type: PacketType.PUBLISH, dup: false, topic, payload, qos, retain, properties };

@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import type { SessionKey, SessionStore } from "../broker/mod.ts";
+import type { SessionKey } from "../broker/mod.ts";
 import {
   bytesOf,
   contents,
@@ -21,19 +21,10 @@ import {
   shownDelivery,
   shownFound,
   shownSession,
+  type StoreSubject,
   subscription,
   waiting,
 } from "./store_scene.ts";
-
-/** A store under test. */
-export interface StoreSubject {
-  /** Empty. */
-  readonly store: SessionStore;
-  /** The same facts in the hands of another store, as a new process would open them. The one before is not used any more. */
-  reopen(): SessionStore | Promise<SessionStore>;
-  /** Throws everything away. */
-  close(): void | Promise<void>;
-}
 
 /** Runs the suite; `open` makes an empty subject each time. */
 export function storeContract(name: string, open: () => StoreSubject | Promise<StoreSubject>): void {

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type {
   DeliveryRecord,
+  Later,
   Message,
   SessionKey,
   SessionRecord,
@@ -17,7 +18,16 @@ import { encodePacket } from "../codec/encode.ts";
 import type { ProtocolLevel, Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { viewOf } from "../codec/publish_view.ts";
-import type { StoreSubject } from "./store_contract.ts";
+
+/** A store under test. */
+export interface StoreSubject {
+  /** Empty. */
+  readonly store: SessionStore;
+  /** The same facts in the hands of another store, as a new process would open them. The one before is not used any more. */
+  reopen(): SessionStore | Promise<SessionStore>;
+  /** Throws everything away. */
+  close(): void | Promise<void>;
+}
 
 /** Where a test stands: the store that it tells facts, and what that one had at first. */
 export class Scene {
@@ -79,8 +89,8 @@ export class Scene {
   }
 
   /** What waits in a session. */
-  load(key: SessionKey, from = 0, messages = 1_000, bytes = 1e9): Promise<readonly DeliveryRecord[]> {
-    return new Promise((resolve) => this.store.load(key, from, messages, bytes, resolve));
+  load(key: SessionKey, from = 0, messages = 1_000, bytes = 1e9): Later<readonly DeliveryRecord[]> {
+    return this.store.load(key, from, messages, bytes);
   }
 
   /** The same as numbers. */

@@ -17,7 +17,7 @@ import {
 } from "../../../src/codec/mod.ts";
 import { PublishView } from "../../../src/codec/publish_view.ts";
 import { type Bench, type MicroCase, must, sink } from "./bench.ts";
-import { publishBytes } from "./stage.ts";
+import { publishBytes } from "./offline_broker.ts";
 
 const USER: UserProperties = [["region", "eu-central-1"], ["trace", "4bf92f3577b34da6a3ce929d0e0e4736"]];
 const REASON = { reasonString: "Not authorized for this topic", userProperties: USER };

@@ -15,7 +15,7 @@ import {
   PUBREL,
   putId,
   Stage,
-} from "./stage.ts";
+} from "./offline_broker.ts";
 
 /** How long the subscriber's session lives: as its connection, longer, or longer with a store that is told everything. */
 type Life = "clean" | "kept" | "durable";

@@ -14,7 +14,7 @@ import {
   putId,
   Stage,
   type StageClient,
-} from "./stage.ts";
+} from "./offline_broker.ts";
 
 interface Form {
   readonly name: string;

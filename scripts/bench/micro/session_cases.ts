@@ -5,7 +5,7 @@
  */
 import { MemoryStore } from "../../../src/broker/mod.ts";
 import { type Bench, type MicroCase, must, sink } from "./bench.ts";
-import { connectBytes, publishBytes, Stage, type StageClient } from "./stage.ts";
+import { connectBytes, publishBytes, Stage, type StageClient } from "./offline_broker.ts";
 
 const RETAINED = 100_000;
 const SITES = 1_000;

@@ -15,7 +15,7 @@ import {
   startScript,
   versionIn,
   versionSaid,
-} from "../../peers/start.ts";
+} from "../../trials/peers/start.ts";
 
 /** One broker that can be measured. */
 export interface BenchedBroker {
@@ -75,7 +75,7 @@ export function plumbOn(runtime: Runtime): BenchedBroker {
 
 /** Node reads no TypeScript: it is given the script without its types, as Bun writes it. */
 function startAedes(before: readonly string[]): Promise<RunningPeer> {
-  const args = ["build", "--target=node", "--packages=external", "scripts/peers/aedes.ts"];
+  const args = ["build", "--target=node", "--packages=external", "scripts/trials/peers/aedes.ts"];
   const code = execFileSync(programOf("bun"), args, { cwd: ROOT, encoding: "utf8" });
   return startScript([...before, "node", "--input-type=module", "--eval", code]);
 }

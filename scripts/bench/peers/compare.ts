@@ -9,7 +9,7 @@
 import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
-import type { RunningPeer } from "../../peers/start.ts";
+import type { RunningPeer } from "../../trials/peers/start.ts";
 import { type BenchedBroker, programOf } from "./brokers.ts";
 import type { Cores } from "./cores.ts";
 import { type Failed, type Run, runOf, type Summary, summaryOf } from "./figures.ts";

@@ -1,0 +1,35 @@
+/**
+ * Audits an MQTT Server: calls it, case by case, and puts down what was found.
+ * Knows how such an audit is asked for and what comes of it; refuses to know files and terminals.
+ * @module
+ */
+import { dial } from "../../src/runtime/dial.ts";
+import { ALL_CASES } from "../all_cases.ts";
+import { type AuditOptions, settle } from "../options.ts";
+import { type AuditReport, reportOf } from "../report/json.ts";
+import { SERVER_CASES } from "./cases/mod.ts";
+import type { Declared } from "./profile.ts";
+import { runServerCases } from "./run_cases.ts";
+import { parseTarget } from "./target.ts";
+
+/**
+ * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883` or `mqtts:`. What cannot be reached or falls silent gives
+ * a report that says so, not an exception.
+ * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement.
+ */
+export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
+  const { host, port, isSecure, ...inUrl } = parseTarget(target);
+  const tls = isSecure ? options.tls ?? {} : undefined;
+  const declared: Declared = { ...inUrl, ...options.declared };
+  const { levels, run, about } = settle(SERVER_CASES, options);
+  const found = [];
+  for (const level of levels) {
+    found.push(await runServerCases({ ...run(level), dial: () => dial({ host, port }, tls), declared }));
+  }
+  return reportOf(found, {
+    ...about,
+    target,
+    secrets: [declared.password ?? "", ...declared.authenticationData ?? []],
+    allCases: ALL_CASES,
+  });
+}

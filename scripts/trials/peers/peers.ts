@@ -1,0 +1,35 @@
+/**
+ * Brokers that are audited: how each is started, and its version.
+ * Knows commands; refuses to know what an audit finds.
+ * @module
+ */
+import { bun, deno } from "../../lib/run.ts";
+import { mosquittoVersion, type RunningPeer, startMosquitto, startScript, versionIn } from "./start.ts";
+
+/** One broker that can be run. */
+export interface Peer {
+  readonly name: string;
+  /** Undefined if it is not installed. */
+  version(): string | undefined;
+  start(): Promise<RunningPeer>;
+}
+
+/** In the order of the table. */
+export const PEERS: readonly Peer[] = [
+  {
+    name: "Plumb",
+    version: () => versionIn("deno.json"),
+    start: () =>
+      startScript([...deno(), "run", "-A", "--no-check", "scripts/mutants/broker.ts", "as it comes"]),
+  },
+  {
+    name: "mosquitto",
+    version: mosquittoVersion,
+    start: () => startMosquitto(),
+  },
+  {
+    name: "aedes",
+    version: () => versionIn("node_modules/aedes/package.json"),
+    start: () => startScript([...bun(), "scripts/trials/peers/aedes.ts"]),
+  },
+];

@@ -1,0 +1,107 @@
+/**
+ * Starts brokers as processes on free ports of loopback, and finds out their versions.
+ * Knows processes; refuses to know who connects, and why.
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { killed, spawnKept } from "../../lib/kept_child.ts";
+import { pathOf } from "../../lib/tree.ts";
+
+/** One broker that runs. */
+export interface RunningPeer {
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+const LIMIT_MS = 20_000;
+
+/** The version in a package's file, relative to the root; undefined if there is none. */
+export function versionIn(file: string): string | undefined {
+  return existsSync(pathOf(file)) ? JSON.parse(readFileSync(pathOf(file), "utf8")).version : undefined;
+}
+
+/** What a program says of its version, or undefined if it cannot be run. */
+export function versionSaid(command: readonly string[], pattern: RegExp): string | undefined {
+  const [file = "", ...args] = command;
+  return pattern.exec(spawnSync(file, args, { encoding: "utf8" }).stdout ?? "")?.[1];
+}
+
+/** mosquitto's version; undefined if it is not installed. */
+export function mosquittoVersion(): string | undefined {
+  return versionSaid(["mosquitto", "-h"], /version (\S+)/);
+}
+
+/** Starts a script of ours that writes its port. */
+export async function startScript(command: readonly string[]): Promise<RunningPeer> {
+  const child = spawnKept(command, { stdio: ["pipe", "pipe", "inherit"] });
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout!.on("data", (chunk: Uint8Array) => resolve(Number(new TextDecoder().decode(chunk))));
+    child.on("error", reject);
+    child.on("close", (code) => reject(new Error(`${command.join(" ")} ended with ${code}`)));
+  });
+  return { port, pid: child.pid!, stop: () => killed(child) };
+}
+
+/** Starts a program that is told its port and says nothing that is read. */
+export async function startOnPort(commandOf: (port: number) => readonly string[]): Promise<RunningPeer> {
+  const port = await freePort();
+  const child = spawnKept(commandOf(port), { stdio: "ignore" });
+  try {
+    await listening(child, port);
+  } catch (error) {
+    await killed(child);
+    throw error;
+  }
+  return { port, pid: child.pid!, stop: () => killed(child) };
+}
+
+/**
+ * Anonymous Clients from loopback, and nothing of its defaults changed that has to do with the protocol.
+ * `before`: what its command begins with; `more`: lines of its configuration.
+ */
+export async function startMosquitto(before: readonly string[] = [], more = ""): Promise<RunningPeer> {
+  const folder = mkdtempSync(join(tmpdir(), "plumb-mosquitto-"));
+  const file = join(folder, "mosquitto.conf");
+  try {
+    return await startOnPort((port) => {
+      writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`);
+      return [...before, "mosquitto", "-c", file];
+    });
+  } finally { // it has been read
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { readonly port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function listening(child: ChildProcess, port: number): Promise<void> {
+  const end = performance.now() + LIMIT_MS;
+  let failure: Error | undefined;
+  child.on("error", (error) => failure = error);
+  child.on("close", (code) => failure ??= new Error(`${child.spawnargs.join(" ")} ended with ${code}`));
+  while (performance.now() < end && failure === undefined) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on("error", () => resolve(false));
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw failure ?? new Error(`Nothing listens on port ${port}`);
+}

@@ -1,0 +1,122 @@
+/**
+ * §3.15, §4.12 Enhanced authentication: AUTH back and forth, at the start and anew.
+ * Knows which AUTH may come when, and what an authenticator is asked; refuses to know any method.
+ * @module
+ */
+import { protocolError } from "../codec/error.ts";
+import type { Auth, Connect, ProtocolLevel } from "../codec/packet.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { AuthenticationRequest, Verdict } from "./options.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** §2.4 Continue authentication. */
+export const CONTINUE = 0x18;
+/** §2.4 Re-authenticate. */
+const REAUTHENTICATE = 0x19;
+
+/** The phase of a connection whose CONNECT has come and is not accepted yet. */
+export class Authenticating {
+  readonly kind = "authenticating";
+  /** With bytes of its own. */
+  readonly connect: Connect;
+  /** The authenticator's yes, while the Will's permission is waited for. */
+  verdict: Verdict | undefined;
+  /** §3.2.2.3.7 the Client Identifier that the Server gives, once there is one. */
+  assigned: string | undefined;
+
+  constructor(connect: Connect) {
+    this.connect = connect;
+  }
+
+  /** §4.12 of the CONNECT. */
+  get method(): string | undefined {
+    return this.connect.properties?.authenticationMethod;
+  }
+}
+
+/** How far authentication has come when an AUTH arrives. */
+export interface AuthState {
+  readonly method: string | undefined;
+  readonly isOpen: boolean;
+  /** §4.12.1 an open connection is being authenticated anew. */
+  readonly isReauthenticating: boolean;
+  /** The authenticator has not answered yet. */
+  readonly isAsking: boolean;
+}
+
+/**
+ * What an AUTH from the Client means.
+ * @throws {PeerError} if it may not be sent now.
+ */
+export function authKind(
+  { reasonCode, properties }: Auth,
+  state: AuthState,
+): "continue" | "reauthenticate" {
+  const { method, isOpen, isReauthenticating } = state;
+  if (method === undefined) {
+    throw protocolError("MQTT-4.12.0-7", "AUTH without an Authentication Method in CONNECT");
+  }
+  if (properties?.authenticationMethod !== method) {
+    const rule = isOpen ? "MQTT-4.12.1-1" : "MQTT-4.12.0-5";
+    throw protocolError(rule, "AUTH with another Authentication Method than CONNECT");
+  }
+  if (reasonCode === 0) throw protocolError("MQTT-3.15.2-1", "AUTH with Success is for the Server to send");
+  const isNew = reasonCode === REAUTHENTICATE;
+  if (isNew && !isOpen) throw protocolError("4.12.1/too-early", "Re-authenticate before CONNACK");
+  if (isNew && isReauthenticating) {
+    throw protocolError("4.12/not-under-way", "Re-authenticate while an authentication goes on");
+  }
+  if (!isNew && isOpen && !isReauthenticating) {
+    throw protocolError("4.12/not-under-way", "Continue authentication while none goes on");
+  }
+  if (state.isAsking) throw protocolError("4.12/not-under-way", "AUTH before the last one is answered");
+  return isNew ? "reauthenticate" : "continue";
+}
+
+/** Who asks: a CONNECT, or a Client that is known. */
+export interface Applicant {
+  readonly peer: PeerInfo;
+  readonly level: ProtocolLevel;
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly method: string | undefined;
+  readonly connect: Connect | undefined;
+}
+
+/** §4.12 what the authenticator is asked. */
+export function authenticationRequest(
+  kind: AuthenticationRequest["kind"],
+  { connect, ...who }: Applicant,
+  data: Uint8Array | undefined,
+): AuthenticationRequest {
+  return {
+    kind,
+    ...who,
+    password: connect?.password,
+    data: data?.slice(),
+    will: connect?.will,
+    userProperties: connect?.properties?.userProperties ?? [],
+  };
+}
+
+/** The authenticator's no. */
+export function refusalOf(verdict: Verdict): Refusal {
+  const { code, reasonString } = verdict;
+  return { code, rule: ruleOf(code), message: reasonString ?? "The authenticator says no" };
+}
+
+function ruleOf(code: number): Refusal["rule"] {
+  switch (code) {
+    case 0x85:
+      return "MQTT-3.1.3-8";
+    case 0x86:
+      return "policy/bad-credentials";
+    case 0x8a:
+      return "policy/banned";
+    case 0x9c:
+    case 0x9d:
+      return "policy/redirected";
+    default:
+      return "policy/not-authorized";
+  }
+}

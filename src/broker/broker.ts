@@ -1,0 +1,317 @@
+/**
+ * The Server as a pure machine: bytes, time and answers in; bytes, closes and questions out.
+ * Knows the order of inputs and of what a turn ends with; refuses to know sockets, clocks and files.
+ * @module
+ */
+import { UsageError } from "../codec/error.ts";
+import type { MessageProperties, QoS } from "../codec/packet.ts";
+import { type PublishView, viewOf } from "../codec/publish_view.ts";
+import { Reader } from "../codec/reader.ts";
+import { expiryOf, frameOf } from "../delivery/message.ts";
+import { seededRandom } from "../engine/random.ts";
+import { parseFilter } from "../topic/filter.ts";
+import { isTopicName } from "../topic/name.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { Batch } from "./batch.ts";
+import { Connection } from "./connection.ts";
+import { Connections } from "./connections.ts";
+import { Deliverer } from "./deliver.ts";
+import { Journal } from "./journal.ts";
+import { Tap, type TappedMessage } from "./match.ts";
+import { Observer } from "./observer.ts";
+import type { BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
+import type { Owners } from "./owners.ts";
+import { type Policy, policyOf } from "./policy.ts";
+import type { Question } from "./question.ts";
+import type { Refusal } from "./refusal.ts";
+import { restore } from "./restore.ts";
+import { Router } from "./router.ts";
+import { Sessions } from "./sessions.ts";
+import { Turn } from "./turn.ts";
+
+/** A message that the Server's owner publishes. */
+export interface MessageInit {
+  /** §3.3.2.1 Topic Name; `$`-topics are allowed. */
+  readonly topic: string;
+  /** A text is sent as UTF-8. */
+  readonly payload: Uint8Array | string;
+  /** Default 0. */
+  readonly qos?: QoS;
+  /** Default false. */
+  readonly retain?: boolean;
+  /** §3.3.2.3 for Clients of level 5. */
+  readonly properties?: MessageProperties;
+}
+
+/** A Server at one moment: gauges, and counts since the start. */
+export interface BrokerStats {
+  /** PUBLISH packets from Clients, since the start. */
+  readonly received: number;
+  /** Copies that did not reach a session, since the start. */
+  readonly dropped: number;
+  /** Connections that are not over, those without a CONNECT included. */
+  readonly connections: number;
+  /** Connections with an accepted CONNECT. */
+  readonly connected: number;
+  /** Sessions, those of Clients that are away included. */
+  readonly sessions: number;
+  /** Subscriptions of all sessions. */
+  readonly subscriptions: number;
+  /** §4.8.2 Shared Subscriptions, each counted once however many members it has. */
+  readonly sharedSubscriptions: number;
+  readonly retainedMessages: number;
+  /** What they count for in `retainedBytesMax`. */
+  readonly retainedBytes: number;
+  /** Connections, sessions and wills for which something falls due. */
+  readonly deadlines: number;
+  /** The store cannot make facts safe at present: what depends on that is refused. */
+  readonly isFailing: boolean;
+  /** Facts are recorded that are not safe yet. */
+  readonly isUnsafe: boolean;
+}
+
+/** What `flush()` has to do: nothing; something that a peer waits for; or only what may take many turns, and comes after all input. */
+export type Work = "none" | "soon" | "later";
+
+const SHUTTING_DOWN: Refusal = {
+  code: 0x8b,
+  rule: "limit/unavailable",
+  message: "The Server is shutting down",
+};
+
+/**
+ * One Server. Two of them share nothing. All times are ms since the epoch, and never go back.
+ *
+ * Whoever embeds it (`Driver` of the server folder, tests) calls four kinds of methods:
+ *
+ * - **Inputs**, each with the time: `opened()` for a new transport, then `received()`, `drained()` and `closed()` of the connection it
+ *   returns; `ticked()` when `nextDeadline()` is reached; `answered()` or `rejected()` for each question.
+ * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
+ *   "none". Only then bytes leave, and what waits for the disk begins to wait. It returns the questions that take time: a commit, a
+ *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
+ *   `flush()` follows.
+ * - **Looks**: `stats`, `work`, `nextDeadline()`. They change nothing.
+ *
+ * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
+ */
+export class Broker {
+  readonly #turn: Turn = new Turn();
+  readonly #observer: Observer;
+  readonly #journal: Journal;
+  readonly #router: Router;
+  readonly #sessions: Sessions;
+  readonly #policy: Policy;
+  readonly #connections: Connections<Connection> = new Connections();
+  readonly #rooms: ConstructorParameters<typeof Connection>[0];
+  #isStopping = false;
+
+  /** @throws {UsageError} for a limit that does not exist or is out of range. */
+  constructor(options: BrokerOptions = {}) {
+    const { store, hooks = {}, random = seededRandom(0), ...policy } = options;
+    const { limits } = this.#policy = policyOf(policy);
+    const turn = this.#turn;
+    const observer = this.#observer = new Observer(hooks);
+    const journal = this.#journal = new Journal(store, turn, observer, () => this.#recovered());
+    const deliverer = new Deliverer(turn, journal, observer);
+    const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
+    const owners: Owners = { turn, journal, observer, deliverer, router };
+    const sessions = this.#sessions = new Sessions(owners, random);
+    this.#rooms = {
+      owners,
+      sessions,
+      batch: new Batch(owners),
+      connections: this.#connections,
+      reader: new Reader(),
+      isStopping: () => this.#isStopping,
+    };
+    if (store !== undefined) restore(store, owners, sessions, limits);
+  }
+
+  // Inputs.
+
+  /** A new connection, under the broker's own policy or that of a listener; the caller then hands in what the transport tells. */
+  opened(transport: Transport, peer: PeerInfo, now: number, policy: Policy = this.#policy): Connection {
+    this.#turn.begin(now);
+    this.#connections.makeRoom(policy.limits.connectingMax);
+    const connection = new Connection(this.#rooms, transport, peer, policy);
+    this.#connections.began(connection);
+    return connection;
+  }
+
+  /** Does what is due at `now`. */
+  ticked(now: number): void {
+    this.#turn.tick(now);
+  }
+
+  /** The promise of a question has resolved. */
+  answered(question: Question, answer: unknown, now: number): void {
+    this.#turn.begin(now);
+    question.answered(answer as never);
+  }
+
+  /** The promise of a question is rejected. */
+  rejected(question: Question, error: unknown, now: number): void {
+    this.#turn.begin(now);
+    question.rejected(error);
+  }
+
+  // The end of a turn.
+
+  /** What `flush()` has to do. */
+  get work(): Work {
+    if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
+    return this.#turn.scheduledCount > 0 ? "later" : "none";
+  }
+
+  /** The end of a turn: every connection's bytes are written but those that wait for facts. Returns what takes time. */
+  flush(now: number): readonly Question[] {
+    const turn = this.#turn;
+    turn.begin(now);
+    turn.endFailed();
+    this.#router.retainedDeliveries.endTurn();
+    if (this.#journal.isDue) this.#journal.commit();
+    turn.write();
+    return turn.takeQuestions();
+  }
+
+  /** When `ticked()` should be called next: ms since the epoch, Infinity if never. */
+  nextDeadline(): number {
+    return this.#turn.timers.next();
+  }
+
+  // The owner's calls.
+
+  /**
+   * What holds for the connections of one listener: the given values over the broker's own.
+   * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker.
+   */
+  policy(given: PolicyOptions): Policy {
+    return policyOf(given, this.#policy);
+  }
+
+  /**
+   * Publishes as the Server itself; `$`-topics are allowed.
+   * @throws {UsageError} for a topic, payload or property that cannot be sent.
+   */
+  publish(message: MessageInit, now: number): void {
+    const { topic, qos = 0, retain = false, properties = {} } = message;
+    if (!isTopicName(topic)) throw new UsageError(`${JSON.stringify(topic)} is not a Topic Name`);
+    const payload = typeof message.payload === "string"
+      ? new TextEncoder().encode(message.payload)
+      : message.payload;
+    this.#publish(topic, frameOf({ topic, payload, qos, retain }, properties, 5), undefined, now);
+  }
+
+  /**
+   * Publishes a PUBLISH frame of level 5 as it is, as the Server itself: for a message that comes from another Server. It does not come
+   * back to the tap it is from.
+   * @throws {PeerError} if it is no well-formed PUBLISH.
+   */
+  inject(frame: Uint8Array, now: number, origin?: Tap): void {
+    const view = viewOf(frame, true);
+    const topic = this.#router.find(view.bytes, view.topicAt, view.topicEnd);
+    this.#publish(topic.name, view, origin, now);
+  }
+
+  #publish(topic: string, view: PublishView, origin: Tap | undefined, now: number): void {
+    this.#turn.begin(now);
+    const outgoing = {
+      view,
+      topic,
+      publisher: undefined,
+      expiresAt: expiryOf(view, now),
+      message: undefined,
+    };
+    this.#sessions.publish(outgoing, origin);
+  }
+
+  /**
+   * Has `received` called for each message that `filter` matches, behind the sessions.
+   * @throws {UsageError} for what is no Topic Filter, or a Shared Subscription.
+   */
+  tap(filter: string, received: (message: TappedMessage) => void): Tap {
+    const parsed = parseFilter(filter);
+    if (typeof parsed === "string" || parsed.share !== undefined) {
+      throw new UsageError(`${JSON.stringify(filter)} is not a Topic Filter for a tap`);
+    }
+    const tap = new Tap(filter, received);
+    this.#router.tap(tap);
+    return tap;
+  }
+
+  /** Ends a tap. */
+  untap(tap: Tap): void {
+    this.#router.untap(tap);
+  }
+
+  /** Ends the connection of a Client, if it has one; false if not. */
+  disconnect(clientId: string, reason: Refusal | Redirection, now: number): boolean {
+    const connection = this.#sessions.get(clientId)?.connection;
+    if (connection === undefined) return false;
+    this.#turn.begin(now);
+    if ("serverReference" in reason) {
+      const refusal = {
+        code: reason.code,
+        rule: "policy/redirected",
+        message: "Go to another Server",
+      } as const;
+      connection.end(refusal, reason.serverReference);
+    } else connection.end(reason);
+    return true;
+  }
+
+  /** Accepts nobody any more, and tells every Client (0x8B). The transports are over when `stats.connections` is 0. */
+  shutdown(now: number): void {
+    this.#turn.begin(now);
+    this.#isStopping = true;
+    this.#journal.close();
+    for (const connection of this.#connections.living()) connection.shutDown(SHUTTING_DOWN);
+  }
+
+  /** Reports an error that a driver or a listener met. */
+  failed(error: unknown): void {
+    this.#observer.failed(error);
+  }
+
+  /** Messages of a backlog may be readable again. */
+  #recovered(): void {
+    for (const connection of this.#connections.opens()) connection.retry();
+  }
+
+  // Looks.
+
+  /** How it is at present. */
+  get stats(): BrokerStats {
+    const { received, dropped } = this.#observer;
+    return {
+      received,
+      dropped,
+      connections: this.#connections.size,
+      connected: this.#connections.open,
+      sessions: this.#sessions.size,
+      subscriptions: this.#router.subscriptions,
+      sharedSubscriptions: this.#router.groups,
+      retainedMessages: this.#router.retainedMessages,
+      retainedBytes: this.#router.retainedBytes,
+      deadlines: this.#turn.timers.size,
+      isFailing: this.#journal.failing,
+      isUnsafe: this.#journal.isUnsafe,
+    };
+  }
+
+  /** Connections that are not over: a look that costs nothing. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Compares counters with what they count, after `flush()`: throws if one is wrong. Takes time; for tests and simulations. */
+  assertInvariants(): void {
+    this.#turn.assertInvariants();
+    this.#journal.assertInvariants();
+    this.#sessions.assertInvariants();
+    this.#router.assertInvariants(this.#sessions.all());
+    this.#connections.assertInvariants();
+  }
+}

@@ -1,0 +1,591 @@
+/**
+ * §4.2 One Network Connection on the Server: its phases, and each packet to the file of its name.
+ * Knows how a connection begins and ends; refuses to know what a packet causes.
+ *
+ * Phases: waiting (for CONNECT), authenticating, open, closing (our last bytes are on their way), closed. Each carries its own data.
+ * Ends: `refuse()` before it is open, `end()` of an open one by us, `#leave()` for both and for the Client's DISCONNECT, `closed()` when
+ * the transport is over. `Open.fail()` puts off `end()` to the end of the turn.
+ * @module
+ */
+import { decodeAcknowledgement } from "../codec/acknowledgement.ts";
+import { decodeAuth } from "../codec/auth.ts";
+import { decodeConnect } from "../codec/connect.ts";
+import { decode } from "../codec/decode.ts";
+import type { FrameHandler } from "../codec/deframer.ts";
+import { decodeDisconnect } from "../codec/disconnect.ts";
+import { malformed, PeerError, protocolError, refused } from "../codec/error.ts";
+import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { decodePingreq } from "../codec/ping.ts";
+import { Reader } from "../codec/reader.ts";
+import { isReasonAllowed, isReasonAllowedFrom } from "../codec/reason_code.ts";
+import { decodeSubscribe } from "../codec/subscribe.ts";
+import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
+import { Link, type LinkHandler, Pause } from "../engine/link.ts";
+import type { Deadline } from "../engine/timers.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { acknowledgePacket } from "./acknowledge.ts";
+import { Authenticating, authenticationRequest, authKind, CONTINUE, refusalOf } from "./auth.ts";
+import type { Batch } from "./batch.ts";
+import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
+import type { Connections, GivesWay } from "./connections.ts";
+import type { Ending, Open } from "./open.ts";
+import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
+import type { Owners } from "./owners.ts";
+import { Permissions } from "./permissions.ts";
+import type { Policy } from "./policy.ts";
+import { isLater } from "./question.ts";
+import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import type { Sessions } from "./sessions.ts";
+import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
+
+/** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
+
+/** The first two bytes of a Client that speaks TLS: by our reading a CONNECT with wrong flags, of three bytes. */
+const TLS_HANDSHAKE = 0x16;
+const TLS_VERSION_MAJOR = 3;
+
+/** What connections share. */
+export interface Rooms {
+  readonly owners: Owners;
+  readonly sessions: Sessions;
+  readonly batch: Batch;
+  readonly connections: Connections<Connection>;
+  /** For packets but PUBLISH, one at a time. */
+  readonly reader: Reader;
+  /** The Server is going: no CONNECT is accepted. */
+  isStopping(): boolean;
+}
+
+type Phase =
+  | { readonly kind: "waiting" }
+  | Authenticating
+  | Open
+  | { readonly kind: "closing" }
+  | { readonly kind: "closed" };
+
+const WAITING: Phase = { kind: "waiting" };
+const CLOSING: Phase = { kind: "closing" };
+const CLOSED: Phase = { kind: "closed" };
+
+const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
+
+/** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
+export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay, Ending {
+  /** For the timers. */
+  heapIndex = -1;
+  /** For the timers. */
+  heapTime = 0;
+  /** Where it comes from. */
+  readonly peer: PeerInfo;
+  readonly #rooms: Rooms;
+  readonly #policy: Policy;
+  readonly #link: Link;
+  readonly #permissions: Permissions;
+  #phase: Phase = WAITING;
+  /** The authenticator is asked and has not answered. */
+  #isAsking = false;
+  #lastReceivedAt: number;
+
+  /** `Broker.opened()` makes them. */
+  constructor(rooms: Rooms, transport: Transport, peer: PeerInfo, policy: Policy) {
+    const { turn, observer } = rooms.owners;
+    this.#rooms = rooms;
+    this.peer = peer;
+    this.#policy = policy;
+    this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
+    this.#permissions = new Permissions(policy.authorize, turn, observer, () => this.#permitted());
+    this.#lastReceivedAt = turn.now;
+    turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
+  }
+
+  /** Who it is, once its CONNECT is accepted. */
+  get client(): ClientInfo | undefined {
+    return this.#phase.kind === "open" ? this.#phase.client : undefined;
+  }
+
+  // Inputs.
+
+  /** Bytes arrived. Never throws. `chunk` is the engine's only during the call. */
+  received(chunk: Uint8Array, now: number): void {
+    const { turn } = this.#rooms.owners;
+    turn.begin(now);
+    if (this.#isOver) return;
+    this.#lastReceivedAt = now;
+    try {
+      try {
+        this.#link.receive(chunk, this);
+      } finally {
+        this.#rooms.batch.end();
+      }
+      if (this.#link.paused) this.#boundPending();
+    } catch (error) {
+      this.#caught(error);
+    }
+    turn.chunkDone();
+  }
+
+  /** The transport can take more. */
+  drained(now: number): void {
+    if (this.#phase === CLOSED) return;
+    const { turn, deliverer } = this.#rooms.owners;
+    turn.begin(now);
+    this.#link.drained();
+    if (this.#phase.kind === "open" && !this.#link.blocked) deliverer.pump(this.#phase.session);
+  }
+
+  /** The transport is over. */
+  closed(now: number): void {
+    this.#rooms.owners.turn.begin(now);
+    this.#closed();
+  }
+
+  #closed(): void {
+    if (this.#phase === CLOSED) return;
+    const before = this.#phase;
+    this.#phase = CLOSED;
+    this.#rooms.owners.turn.timers.cancel(this);
+    this.#rooms.connections.ended(this);
+    this.#link.discard();
+    if (before.kind === "open") this.#rooms.sessions.left(before, false, undefined);
+  }
+
+  /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
+  due(now: number): void {
+    const { limits } = this.#policy;
+    const { observer, turn } = this.#rooms.owners;
+    const phase = this.#phase;
+    if (phase.kind === "closing") { // [limit/close-timeout]
+      observer.limited("closeTimeoutMs", this.#link.transport.label);
+      this.#abort();
+    } else if (phase.kind === "open") {
+      const silentAt = this.#lastReceivedAt + phase.silenceMs;
+      if (silentAt > now) turn.timers.schedule(this, silentAt);
+      else {
+        const message = "No packet within 1.5 times the Keep Alive";
+        this.end({ code: 0x8d, rule: "MQTT-3.1.2-22", message });
+      }
+    } else {
+      observer.limited("connectTimeoutMs", this.#link.transport.label);
+      const message = `No accepted CONNECT within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
+      this.#refuse({ code: 0x80, rule: "limit/connect-timeout", message });
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#phase === CLOSING || this.#phase === CLOSED;
+  }
+
+  /** What is kept behind a packet that waits for its verdict is bounded. */
+  #boundPending(): void {
+    if (this.#link.keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
+    this.#rooms.owners.observer.limited("pendingBytesMax", this.#link.transport.label);
+  }
+
+  /** A verdict or a permission has come: reads on. */
+  #readOn(): void {
+    if (!this.#link.unpause(Pause.VERDICT) || this.#isOver) return;
+    try {
+      this.#link.readOn(this);
+    } finally {
+      this.#rooms.batch.end();
+    }
+  }
+
+  // Frames.
+
+  /** One frame; false if it must be offered again, since the authorizer takes time. */
+  frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
+    const phase = this.#phase;
+    if (phase.kind !== "open") {
+      this.#early(bytes, bytes[at]!, body, end);
+      return true;
+    }
+    const first = bytes[at]!;
+    const isTaken = first >> 4 === PacketType.PUBLISH
+      ? this.#rooms.batch.add(phase, bytes, at, body, end)
+      : this.#packet(phase, bytes, first, body, end);
+    if (!isTaken) this.#link.pause(Pause.VERDICT);
+    return isTaken;
+  }
+
+  /** Packets of an open connection but PUBLISH. */
+  #packet(open: Open, bytes: Uint8Array, first: number, body: number, end: number): boolean {
+    this.#rooms.batch.end();
+    const { owners } = this.#rooms;
+    const { level } = this.#link;
+    const type = first >> 4;
+    if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
+      this.#acknowledgement(open, type as 4 | 5 | 6 | 7, bytes, first, body, end);
+      return true;
+    }
+    const reader = this.#rooms.reader.aim(bytes, body, end);
+    const flags = first & 15;
+    switch (type) {
+      case PacketType.PINGREQ:
+        decodePingreq(reader, flags, level);
+        this.#link.answer(PacketType.PINGRESP << 4, 0, 0); // [MQTT-3.12.4-1]
+        return true;
+      case PacketType.SUBSCRIBE:
+        return subscribePacket(owners, open, decodeSubscribe(reader, flags, level));
+      case PacketType.UNSUBSCRIBE:
+        unsubscribePacket(owners, open, decodeUnsubscribe(reader, flags, level));
+        return true;
+      case PacketType.DISCONNECT:
+        this.#disconnect(decodeDisconnect(reader, flags, level), open);
+        return true;
+      case PacketType.AUTH:
+        this.#auth(decodeAuth(reader, flags, level));
+        return true;
+      case PacketType.CONNECT:
+        throw protocolError("MQTT-3.1.0-2", "A second CONNECT");
+    }
+    decode(reader, first, level); // a malformed packet is refused as malformed
+    throw protocolError("3.1.0/direction", `Packet type ${type} is not for a Client to send`);
+  }
+
+  #acknowledgement(
+    open: Open,
+    type: 4 | 5 | 6 | 7,
+    bytes: Uint8Array,
+    first: number,
+    body: number,
+    end: number,
+  ): void {
+    let id = end - body === 2 ? bytes[body]! << 8 | bytes[body + 1]! : 0;
+    let code = 0;
+    if (id === 0 || (first & 15) !== (type === PacketType.PUBREL ? 2 : 0)) { // not of the shortest form, or wrong
+      const reader = this.#rooms.reader.aim(bytes, body, end);
+      const packet = decodeAcknowledgement(type, reader, first & 15, this.#link.level);
+      id = packet.packetId;
+      code = packet.reasonCode;
+    }
+    acknowledgePacket(this.#rooms.owners, open, type, id, code);
+  }
+
+  /** Before the CONNECT is accepted only it, AUTH and DISCONNECT are taken. */
+  #early(bytes: Uint8Array, first: number, body: number, end: number): void {
+    const reader = this.#rooms.reader.aim(bytes, body, end);
+    if (this.#phase.kind === "waiting") {
+      if (first >> 4 !== PacketType.CONNECT) {
+        throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");
+      }
+      this.#link.level = levelAsked(bytes, body, end);
+      if (first === TLS_HANDSHAKE && end - body === TLS_VERSION_MAJOR) {
+        const message = "Fixed header flags 0110: TLS begins so, and this listener is without TLS";
+        throw malformed("MQTT-2.1.3-1", message);
+      }
+      return this.#connect(decodeConnect(reader, first & 15));
+    }
+    const { level } = this.#link;
+    if (first >> 4 === PacketType.AUTH) return this.#auth(decodeAuth(reader, first & 15, level));
+    if (first >> 4 === PacketType.DISCONNECT) {
+      return this.#disconnect(decodeDisconnect(reader, first & 15, level), undefined);
+    }
+    throw protocolError("MQTT-3.1.2-30", "Neither AUTH nor DISCONNECT while authentication goes on");
+  }
+
+  // §3.1, §3.15 Coming in.
+
+  /** A CONNECT that is well formed. */
+  #connect(connect: Connect): void {
+    const link = this.#link;
+    const { properties = {} } = connect;
+    link.level = connect.level;
+    link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
+    link.explains = properties.requestProblemInformation ?? true;
+    const phase = this.#phase = new Authenticating(ownBytes(connect));
+    if (this.#rooms.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
+    this.#requirePlace(connect.clientId);
+    checkConnect(this.#policy, connect);
+    const applicant = { ...connect, peer: this.peer, username: connect.username, method: phase.method };
+    this.#ask(
+      authenticationRequest("connect", applicantOf(applicant, phase.connect), properties.authenticationData),
+    );
+  }
+
+  /**
+   * Throws where as many connections are open as may be, and this Client has none of them. To be asked when the CONNECT comes, so
+   * that no Client authenticates in vain, and when it is accepted: of many that are with the authenticator not all may find a place.
+   */
+  #requirePlace(clientId: string): void {
+    const { connections, sessions, owners } = this.#rooms;
+    if (connections.open < this.#policy.limits.connectionsMax) return;
+    if (sessions.get(clientId)?.connection !== undefined) return; // [MQTT-3.1.4-3] that one ends
+    owners.observer.limited("connectionsMax", this.#link.transport.label);
+    throw refused(0x97, "limit/connections", "As many connections as may be open (connectionsMax)");
+  }
+
+  /** Asks the authenticator; nothing is read until it has answered, unless the connection is open. */
+  #ask(request: AuthenticationRequest): void {
+    this.#isAsking = true;
+    const answer = this.#verdictOf(request);
+    if (!isLater(answer)) return this.#decided(answer);
+    if (this.#phase.kind !== "open") this.#link.pause(Pause.VERDICT);
+    this.#rooms.owners.turn.ask({
+      kind: "authenticate",
+      later: answer,
+      answered: (verdict: Verdict) => this.#answered(verdict),
+      rejected: (error) => {
+        this.#rooms.owners.observer.failed(error);
+        this.#answered(AUTHENTICATOR_FAILED);
+      },
+    });
+  }
+
+  #verdictOf(request: AuthenticationRequest): ReturnType<NonNullable<Policy["authenticate"]>> {
+    const { authenticate } = this.#policy;
+    if (authenticate === undefined) return { code: 0 };
+    try {
+      return authenticate(request);
+    } catch (error) {
+      this.#rooms.owners.observer.failed(error);
+      return AUTHENTICATOR_FAILED;
+    }
+  }
+
+  /** The authenticator's answer has come; too late if the connection is over. */
+  #answered(verdict: Verdict): void {
+    if (!this.#isAsking || this.#isOver) return;
+    try {
+      this.#decided(verdict);
+      if (!this.#permissions.isWaiting) this.#readOn();
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
+  /** The authorizer's answers have come. */
+  #permitted(): void {
+    const phase = this.#phase;
+    try {
+      if (phase.kind === "authenticating" && phase.verdict !== undefined) this.#accept(phase, phase.verdict);
+      if (!this.#permissions.isWaiting) this.#readOn();
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
+  #decided(verdict: Verdict): void {
+    this.#isAsking = false;
+    const phase = this.#phase;
+    if (phase.kind === "open") return this.#decidedAnew(phase, verdict);
+    if (phase.kind !== "authenticating") return;
+    if (verdict.code === CONTINUE) return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
+    if (verdict.code === 0) return this.#accept(phase, verdict);
+    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4]
+  }
+
+  #accept(phase: Authenticating, verdict: Verdict): void {
+    const { owners, sessions, connections } = this.#rooms;
+    phase.verdict = verdict;
+    this.#requirePlace(phase.connect.clientId);
+    const answer = accept(owners, sessions, {
+      link: this.#link,
+      peer: this.peer,
+      policy: this.#policy,
+      permissions: this.#permissions,
+      ending: this,
+      phase,
+      verdict,
+      opened: (open) => {
+        this.#phase = open;
+        connections.opened(this);
+        this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
+        if (open.silenceMs === 0) owners.turn.timers.cancel(this);
+        else owners.turn.timers.schedule(this, owners.turn.now + open.silenceMs);
+      },
+    });
+    if (answer === "later") this.#link.pause(Pause.VERDICT);
+    else if (answer !== undefined) this.#refuse(answer);
+  }
+
+  /** §3.15 An AUTH from the Client. */
+  #auth(packet: Auth): void {
+    const phase = this.#phase;
+    if (phase.kind !== "open" && phase.kind !== "authenticating") return;
+    const isOpen = phase.kind === "open";
+    const method = isOpen ? phase.authenticationMethod : phase.method;
+    const isReauthenticating = isOpen && phase.isReauthenticating;
+    const kind = authKind(packet, { method, isOpen, isReauthenticating, isAsking: this.#isAsking });
+    if (isOpen && kind === "reauthenticate") phase.isReauthenticating = true;
+    const applicant = isOpen ? applicantOf({ ...phase.client, method }, undefined) : applicantOf(
+      { ...phase.connect, peer: this.peer, username: phase.connect.username, method },
+      phase.connect,
+    );
+    this.#ask(authenticationRequest(kind, applicant, packet.properties?.authenticationData));
+  }
+
+  /** §4.12.1 An open connection has been authenticated anew. */
+  #decidedAnew(open: Open, verdict: Verdict): void {
+    const { code, username } = verdict;
+    if (code === CONTINUE) return this.#sendAuth(CONTINUE, open.authenticationMethod, verdict); // [MQTT-4.12.0-2]
+    open.isReauthenticating = false;
+    if (code !== 0) { // [MQTT-4.12.1-2]
+      const refusal = refusalOf(verdict);
+      const isAllowed = isReasonAllowed(PacketType.DISCONNECT, code);
+      return this.end(isAllowed ? refusal : { ...refusal, code: 0x87 }, verdict.serverReference);
+    }
+    if (username !== undefined) open.rename(username);
+    this.#sendAuth(0, open.authenticationMethod, verdict);
+  }
+
+  /** Sends AUTH; a Client that cannot take it would wait for ever, so its connection ends. */
+  #sendAuth(reasonCode: number, method: string | undefined, { authenticationData }: Verdict): void {
+    const properties = {
+      ...(method !== undefined && { authenticationMethod: method }), // [MQTT-4.12.0-5]
+      ...(authenticationData !== undefined && { authenticationData }),
+    };
+    if (this.#link.send({ type: PacketType.AUTH, reasonCode, properties })) return;
+    const refusal = { code: 0x95, rule: "MQTT-3.1.2-24", message: "AUTH does not fit" } as const;
+    if (this.#phase.kind === "open") this.end(refusal);
+    else this.#refuse(refusal);
+  }
+
+  // Ends.
+
+  /** §3.14 the Client ends the connection. */
+  #disconnect({ reasonCode, properties }: Disconnect, open: Open | undefined): void {
+    if (!isReasonAllowedFrom("client", PacketType.DISCONNECT, reasonCode)) {
+      throw protocolError("2.4/reason-code", "A Reason Code that only a Server sends");
+    }
+    if (properties?.serverReference !== undefined) {
+      throw protocolError("3.14.2.2.5/from-client", "Server Reference from a Client");
+    }
+    if (open === undefined) return this.#close();
+    const { session, policy } = open;
+    const expiry = properties?.sessionExpiryInterval;
+    if (expiry !== undefined) {
+      if (session.expirySeconds === 0 && expiry !== 0) {
+        const message = "Session Expiry Interval set on DISCONNECT after 0 on CONNECT";
+        throw protocolError("3.14.2.2.2/expiry-from-zero", message);
+      }
+      session.expirySeconds = Math.min(expiry, policy.limits.sessionExpirySecondsMax);
+    }
+    const discards = reasonCode === 0 && open.forgetWill(); // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    this.#leave(open, true, undefined);
+    if (discards) this.#rooms.owners.journal.commitSoon(); // or a crash would bring it back
+  }
+
+  /** Ends an open connection: DISCONNECT where the level has it, then the close. */
+  end(refusal: Refusal, serverReference?: string): void {
+    const open = this.#phase;
+    if (open.kind !== "open") return;
+    const { level } = this.#link;
+    const { isAccepted } = open;
+    if (!isAccepted) {
+      open.forgetWill();
+      const connack = refusingConnack(level, refusal);
+      if (connack !== undefined) this.#link.send(connack);
+    } else if (level === 5) {
+      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
+      this.#link.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
+    }
+    this.#leave(open, false, refusal);
+    if (!isAccepted && !open.isResumed) this.#rooms.sessions.end(open.session); // the Client has none: [MQTT-3.2.2-4]
+  }
+
+  /** §3.2.2.2 a CONNACK with the reason where the level has one for it, then the close [MQTT-3.2.2-7]. */
+  #refuse(refusal: Refusal, serverReference?: string): void {
+    const { rule } = refusal;
+    const isAnswered = this.#phase !== WAITING || (rule !== "MQTT-3.1.0-1" && rule !== "limit/connecting");
+    if (isAnswered) {
+      const redirect = rule === "policy/redirected" ? this.#policy.redirect?.serverReference : undefined;
+      const connack = refusingConnack(this.#link.level, refusal, serverReference ?? redirect);
+      if (connack !== undefined) this.#link.send(connack);
+    }
+    this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);
+    this.#close();
+  }
+
+  /** Sends what there is, then closes; the session goes on without this connection. */
+  #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
+    this.#close();
+    this.#rooms.sessions.left(open, isClean, refusal);
+  }
+
+  #close(): void {
+    const { turn } = this.#rooms.owners;
+    this.#phase = CLOSING;
+    this.#rooms.connections.closes(this);
+    turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
+    this.#link.end();
+  }
+
+  #abort(): void {
+    this.#link.transport.abort();
+    this.#closed();
+  }
+
+  /** The Server is going: an open connection is told, any other one is closed. */
+  shutDown(refusal: Refusal): void {
+    if (this.#phase.kind === "open") this.end(refusal);
+    else if (!this.#isOver) this.#close();
+  }
+
+  /** [limit/connecting] A new connection takes the place of this one, which is not open. */
+  giveWay(): void {
+    this.#rooms.owners.observer.limited("connectingMax", this.#link.transport.label);
+    if (!this.#isOver) {
+      const message = "Too many connections without an accepted CONNECT (connectingMax)";
+      this.#refuse({ code: 0x97, rule: "limit/connecting", message });
+    }
+    this.#abort();
+  }
+
+  /** The one place where a peer's fault becomes an answer (§4.13). */
+  #caught(error: unknown): void {
+    if (!(error instanceof PeerError)) {
+      this.#rooms.owners.observer.failed(error);
+      error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");
+    }
+    const { code, rule, message } = error as PeerError;
+    const refusal: Refusal = { code, rule, message };
+    try {
+      if (this.#phase.kind === "open") this.end(refusal);
+      else if (!this.#isOver) this.#refuse(refusal);
+    } catch (again) { // not even the good-bye could be said
+      this.#rooms.owners.observer.failed(again);
+      this.#abort();
+    }
+  }
+
+  // What the link tells.
+
+  /** There may be room now that the outbox is written. */
+  flushed(): void {
+    const phase = this.#phase;
+    if (phase.kind !== "open" || this.#link.blocked || !phase.session.hasMore) return;
+    this.#rooms.owners.deliverer.pump(phase.session);
+  }
+
+  /** The store works again: messages of a backlog that could not be read are asked for anew. */
+  retry(): void {
+    if (this.#phase.kind === "open" && (this.#phase.session.backlog?.paged ?? 0) > 0) this.#link.touch();
+  }
+
+  /** Answers are not read. */
+  answersUnread(): void {
+    if (this.#phase.kind !== "open") return;
+    const { client, session } = this.#phase;
+    this.#rooms.owners.observer.limited("outboundBytesMax", client.clientId, session);
+    const message = "Answers are not read (outboundBytesMax)";
+    this.#phase.fail({ code: 0x97, rule: "limit/outbound", message });
+  }
+
+  /** What it waits for cannot be made safe: that is never sent, and the connection ends. */
+  unsafe(): void {
+    if (this.#phase.kind === "open") this.end(UNSAFE);
+    else this.#link.flush();
+  }
+}
+
+/** Who asks, of all that is known. */
+function applicantOf(
+  { peer, level, clientId, username, method }: Omit<Parameters<typeof authenticationRequest>[1], "connect">,
+  connect: Connect | undefined,
+): Parameters<typeof authenticationRequest>[1] {
+  return { peer, level, clientId, username, method, connect };
+}

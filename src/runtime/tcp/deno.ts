@@ -1,0 +1,322 @@
+/**
+ * §4.2 Network Connections over TCP on Deno, by `Deno.listen` and `Deno.connect`.
+ * Knows Deno's connections; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
+ * @module
+ */
+import { setImmediate, setTimeout } from "node:timers";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
+import {
+  type Accept,
+  BACKLOG,
+  hostAndPort,
+  type Listener,
+  ListenError,
+  type ListenOptions,
+  type PeerInfo,
+  plainAddress,
+  systemCode,
+} from "../listen.ts";
+import { BufferPool } from "../buffer_pool.ts";
+
+/** The part of Deno's connection that is used here. */
+interface DenoConn {
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(chunk: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+  setNoDelay(on: boolean): void;
+}
+
+interface DenoListener {
+  readonly addr: { readonly hostname: string; readonly port: number };
+  accept(): Promise<DenoConn>;
+  close(): void;
+}
+
+interface DenoSlice {
+  listen(options: { hostname: string; port: number; tcpBacklog: number }): DenoListener;
+  connect(options: { hostname: string; port: number }): Promise<DenoConn>;
+}
+
+const deno: DenoSlice = (globalThis as unknown as { Deno: DenoSlice }).Deno;
+
+/**
+ * A read that waits owns its buffer, so an idle connection waits with a small one. A small one that comes back full
+ * says that there is more: the next read has a large one, borrowed until it no longer fills.
+ */
+const IDLE_READ_BYTES = 1024;
+const READS = new BufferPool(64 * 1024, 64);
+/**
+ * `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. Twice as large ones
+ * cost a fan-out a quarter more: each write under way has its own, and together they outgrow the processor's cache.
+ */
+const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
+const LARGE_WRITES = new BufferPool(32 * 1024, 128);
+
+function poolFor(bytes: number): BufferPool {
+  return bytes <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
+}
+
+/** One connection: at most one read and one write under way. */
+class DenoTransport implements Transport {
+  readonly #conn: DenoConn;
+  readonly #peer: PeerInfo;
+  #handler!: TransportHandler;
+  /** What the write under way is sending. */
+  #sending: Uint8Array | undefined;
+  /** Its bytes that are sent, and those that are to be. */
+  #sent = 0;
+  #sendable = 0;
+  /** A `write()` was short: `drained()` is owed. */
+  #short = false;
+  #paused = false;
+  #small!: Uint8Array;
+  /** What the read under way fills. */
+  #reading!: Uint8Array;
+  /** What the next read fills, while it is not begun because of `pause()`. */
+  #waiting: Uint8Array | undefined;
+  #closing = false;
+  /** Nothing can be sent or received any more. */
+  #dead = false;
+  #failure: Error | undefined;
+
+  constructor(conn: DenoConn, peer: PeerInfo) {
+    this.#conn = conn;
+    this.#peer = peer;
+  }
+
+  get label(): string {
+    return `tcp ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    this.#read(this.#small = new Uint8Array(IDLE_READ_BYTES));
+  }
+
+  write(chunk: Uint8Array): number {
+    if (this.#closing || this.#dead) return 0;
+    if (this.#sending !== undefined) {
+      this.#short = true;
+      return 0;
+    }
+    const copy = poolFor(chunk.length).take();
+    const taken = Math.min(chunk.length, copy.length);
+    copy.set(taken < chunk.length ? chunk.subarray(0, taken) : chunk);
+    if (taken < chunk.length) this.#short = true;
+    this.#sending = copy;
+    this.#sent = 0;
+    this.#sendable = taken;
+    this.#send();
+    return taken;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#readOn();
+  }
+
+  close(): void {
+    if (this.#closing || this.#dead) return;
+    this.#closing = true;
+    this.#short = false;
+    this.#readOn();
+    if (this.#sending === undefined) this.#endOurHalf();
+  }
+
+  abort(): void {
+    this.#kill();
+  }
+
+  /** Not an async function: one that waits for its whole life would cost each idle connection half a KiB. */
+  #read(buffer: Uint8Array): void {
+    this.#reading = buffer;
+    this.#conn.read(buffer).then(this.#onRead, this.#onFailure);
+  }
+
+  #readOn(): void {
+    const buffer = this.#waiting;
+    this.#waiting = undefined;
+    if (buffer !== undefined) this.#read(buffer);
+  }
+
+  readonly #onRead = (length: number | null): void => {
+    const buffer = this.#reading;
+    const full = length === buffer.length;
+    if (length === null || this.#dead) {
+      if (buffer !== this.#small) READS.give(buffer);
+      // The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too.
+      if (this.#closing || this.#dead) this.#over();
+      else setImmediate(() => this.#over());
+      return;
+    }
+    if (!this.#closing) {
+      try {
+        this.#handler.received(full ? buffer : buffer.subarray(0, length));
+      } catch (error) {
+        this.#failure ??= asError(error);
+        return this.#over();
+      }
+    }
+    let next = buffer;
+    if (!full && buffer !== this.#small) {
+      READS.give(buffer);
+      next = this.#small;
+    } else if (full && buffer === this.#small) next = READS.take();
+    // After our close() what arrives is read, paused or not, and thrown away.
+    if (this.#paused && !this.#closing && !this.#dead) this.#waiting = next;
+    else this.#read(next);
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    // After our own abort() the read fails too, which is no news.
+    if (!this.#dead) this.#failure ??= asError(error);
+    if (this.#reading !== this.#small) READS.give(this.#reading);
+    this.#over();
+  };
+
+  /** Nothing more is read: the last call of the handler. */
+  #over(): void {
+    this.#kill();
+    if (this.#failure === undefined) this.#handler.closed();
+    else this.#handler.closed(this.#failure);
+  }
+
+  #send(): void {
+    this.#conn.write(this.#sending!.subarray(this.#sent, this.#sendable)).then(
+      this.#onWritten,
+      this.#onUnwritten,
+    );
+  }
+
+  readonly #onWritten = (length: number): void => {
+    this.#sent += length;
+    if (this.#sent < this.#sendable) return this.#send();
+    this.#release();
+    if (this.#dead) return;
+    if (this.#closing) return this.#endOurHalf();
+    if (!this.#short) return;
+    this.#short = false;
+    try {
+      this.#handler.drained();
+    } catch (error) {
+      this.#failure ??= asError(error);
+      this.#kill();
+    }
+  };
+
+  readonly #onUnwritten = (error: unknown): void => {
+    if (!this.#dead) this.#failure ??= asError(error);
+    this.#release();
+    // The reader may be paused and would never learn of it.
+    this.#kill();
+  };
+
+  #release(): void {
+    const copy = this.#sending!;
+    this.#sending = undefined;
+    poolFor(copy.length).give(copy);
+  }
+
+  #endOurHalf(): void {
+    // It fails when the peer has reset the connection, which the reader learns as well.
+    this.#conn.closeWrite().catch(() => {});
+  }
+
+  /** Ends both halves; the reader then comes to its end, whatever it waits for. */
+  #kill(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    close(this.#conn);
+    this.#readOn();
+  }
+}
+
+/** Opens a TCP listener; rejects with a `ListenError`. */
+// deno-lint-ignore require-await
+export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const { host: hostname, port, backlog: tcpBacklog = BACKLOG } = options;
+  let listener: DenoListener;
+  try {
+    listener = deno.listen({ hostname, port, tcpBacklog });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+  let open = true;
+  const accepting = acceptAll(listener, options, accept, () => open);
+  return {
+    host: hostname,
+    port: listener.addr.port,
+    close(): Promise<void> {
+      if (open) close(listener);
+      open = false;
+      return accepting;
+    },
+  };
+}
+
+/** Connects; rejects with the system's error. */
+export async function dialTcp(
+  { host: hostname, port }: { readonly host: string; readonly port: number },
+): Promise<Transport> {
+  const conn = await deno.connect({ hostname, port });
+  conn.setNoDelay(true);
+  return new DenoTransport(conn, peerOf(conn));
+}
+
+function peerOf({ remoteAddr: { hostname, port } }: DenoConn): PeerInfo {
+  return { address: plainAddress(hostname), port, transport: "tcp" };
+}
+
+/** Descriptors or memory ran out: trying again at once would only spin. */
+const SHORTAGES: readonly string[] = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+const SHORTAGE_WAIT_MS = 100;
+
+/** Accepts until the listener is closed. Never rejects: no single connection may end it. */
+async function acceptAll(
+  listener: DenoListener,
+  options: ListenOptions,
+  accept: Accept,
+  open: () => boolean,
+): Promise<void> {
+  let short = false;
+  for (;;) {
+    let conn: DenoConn;
+    try {
+      conn = await listener.accept();
+    } catch (error) {
+      if (!open()) return;
+      // Anything else is the peer's: a connection that was reset before it was accepted, say.
+      if (!SHORTAGES.includes(systemCode(error))) continue;
+      if (!short) options.troubled?.(asError(error));
+      short = true;
+      await new Promise((resolve) => setTimeout(resolve, SHORTAGE_WAIT_MS));
+      continue;
+    }
+    short = false;
+    try {
+      conn.setNoDelay(true);
+      const peer = peerOf(conn);
+      accept(new DenoTransport(conn, peer), peer);
+    } catch (error) {
+      close(conn);
+      options.troubled?.(asError(error));
+    }
+  }
+}
+
+/** Closes what may be closed already, which Deno answers with an exception. */
+function close(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch { /* It is closed. */ }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,210 @@
+/**
+ * §4.2 Network Connections over TLS on Bun, by `Bun.listen` and `Bun.connect`.
+ * Knows Bun's TLS sockets; refuses to know what the bytes mean. Why these: spec/decisions/0014-tls.md
+ * @module
+ */
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
+import { builtin } from "../builtin.ts";
+import type { DialOptions } from "../dial.ts";
+import { type Accept, BACKLOG, type Listener, ListenError, type PeerInfo, systemCode } from "../listen.ts";
+import {
+  type BunHandlers,
+  type BunSocket,
+  BunTransport,
+  handlers,
+  lengthenQueue,
+  peerOf,
+} from "../tcp/bun.ts";
+import type { TlsListenOptions } from "./tls.ts";
+import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
+
+interface BunTlsHandlers extends BunHandlers {
+  /**
+   * The handshake is done, with `trouble` if there is no certificate, or one that does not convince; or it has failed, which it has
+   * too when the certificate is one for somebody else. Without this handler Bun tells `open` only then, and nobody could end
+   * a connection that stalls.
+   */
+  handshake(socket: BunSocket, done: boolean, trouble: Error | null | undefined): void;
+}
+
+interface BunTlsSlice {
+  listen(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly allowHalfOpen: true;
+    readonly tls: TlsServerOptions;
+    readonly socket: BunTlsHandlers;
+  }): { readonly port: number; readonly fd: number; stop(force: boolean): void };
+  connect(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly allowHalfOpen: true;
+    readonly tls: {
+      readonly ca?: string;
+      readonly serverName?: string;
+      readonly rejectUnauthorized: boolean;
+    };
+    readonly socket: BunTlsHandlers;
+  }): Promise<BunSocket>;
+}
+
+const bun = (globalThis as unknown as { Bun: BunTlsSlice }).Bun;
+
+/** One connection. Until the handshake is done `write()` takes nothing. */
+class BunTlsTransport extends BunTransport {
+  readonly #left: (error: Error) => void;
+  /** The handshake is done. */
+  #isSecured = false;
+  /** It never will be. */
+  #isOver = false;
+  /** Wanted before there was something to pause. */
+  #isPaused = false;
+  /** What came with the end of the handshake, before anybody wanted it; empty bytes are the end of the stream. */
+  #early: Uint8Array[] = [];
+
+  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  constructor(socket: BunSocket, peer: PeerInfo, left: (error: Error) => void) {
+    super(socket, peer);
+    this.#left = left;
+  }
+
+  secured(): void {
+    this.#isSecured = true;
+    if (this.#isPaused || !this.started) super.pause();
+    this.drained();
+  }
+
+  get isSecured(): boolean {
+    return this.#isSecured;
+  }
+
+  override start(handler: TransportHandler): void {
+    super.start(handler);
+    if (this.#early.length === 0) return;
+    queueMicrotask(() => {
+      for (const chunk of this.#early.splice(0)) {
+        if (chunk.length > 0) super.received(chunk);
+        else super.ended();
+      }
+    });
+  }
+
+  override received(chunk: Uint8Array): void {
+    if (this.started) super.received(chunk);
+    else this.#early.push(chunk.slice());
+  }
+
+  override ended(): void {
+    if (this.started) super.ended();
+    else this.#early.push(new Uint8Array());
+  }
+
+  /** The handshake has failed, or the connection is over: which of the two Bun tells differs. */
+  unsecured(error: Error): void {
+    if (this.#isSecured || this.#isOver) return;
+    this.failed(error);
+    this.#left(error);
+  }
+
+  /** A handshake that was paused would never be done. */
+  override pause(): void {
+    this.#isPaused = true;
+    if (this.#isSecured) super.pause();
+  }
+
+  override resume(): void {
+    this.#isPaused = false;
+    super.resume();
+  }
+
+  /** Before the handshake is done nothing was taken, so nothing can be lost. */
+  override close(): void {
+    if (this.#isSecured) super.close();
+    else this.abort();
+  }
+
+  override abort(): void {
+    this.#isOver = true;
+    super.abort();
+  }
+}
+
+function tlsHandlers(
+  opened: (socket: BunSocket) => void,
+  secured: (socket: BunSocket) => void = () => {},
+  forgives = false,
+): BunTlsHandlers {
+  const plain = handlers(opened);
+  const dataOf = (socket: BunSocket) => socket.data as BunTlsTransport | undefined;
+  return {
+    ...plain,
+    open(socket: BunSocket): void {
+      plain.open(socket);
+      if (socket.data !== undefined) socket.resume(); // the handshake waits for nobody
+    },
+    handshake(socket: BunSocket, done: boolean, trouble: Error | null | undefined): void {
+      if (!done && !(forgives && systemCode(trouble) === SOMEBODY_ELSE)) {
+        return dataOf(socket)?.unsecured(trouble ?? gone());
+      }
+      dataOf(socket)?.secured();
+      secured(socket);
+    },
+    close(socket: BunSocket, error?: Error): void {
+      dataOf(socket)?.unsecured(error ?? gone());
+      plain.close(socket, error);
+    },
+  };
+}
+
+/** The certificate is trusted, and not one for the host that was called. */
+const SOMEBODY_ELSE = "ERR_TLS_CERT_ALTNAME_INVALID";
+
+function gone(): Error {
+  return Object.assign(new Error("The peer ended the connection before the TLS handshake was done"), {
+    code: "ECONNRESET",
+  });
+}
+
+/** Opens a TLS listener; rejects with a `ListenError`. */
+// deno-lint-ignore require-await
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
+  const { host: hostname, port, tls: { cert, key }, handshakeFailed } = options;
+  const socket = tlsHandlers((opened) => {
+    const peer = peerOf(opened, "tls");
+    accept(opened.data = new BunTlsTransport(opened, peer, (error) => handshakeFailed?.(peer, error)), peer);
+  });
+  let listener: ReturnType<BunTlsSlice["listen"]>;
+  try {
+    listener = bun.listen({ hostname, port, allowHalfOpen: true, tls: { cert, key }, socket });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+  lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
+  return {
+    host: hostname,
+    port: listener.port,
+    // deno-lint-ignore require-await
+    close: async () => listener.stop(false),
+  };
+}
+
+/** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
+export function dialTls(
+  { host, port }: DialOptions,
+  { ca, insecure = false }: TlsClientOptions,
+): Promise<Transport> {
+  const serverName = builtin("node:net").isIP(host) === 0 ? host : undefined;
+  return new Promise((resolve, reject) => {
+    const socket = tlsHandlers(
+      (opened) => opened.data = new BunTlsTransport(opened, peerOf(opened, "tls"), reject),
+      (secured) => resolve(secured.data!),
+      insecure,
+    );
+    const tls = {
+      rejectUnauthorized: !insecure,
+      ...ca !== undefined && { ca },
+      ...serverName !== undefined && { serverName },
+    };
+    bun.connect({ hostname: host, port, allowHalfOpen: true, tls, socket }).catch(reject);
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * Certificates and keys as PEM texts: whether a TLS listener can use them, and what is wrong if not.
+ * Knows X.509 as far as that goes; refuses to know files and sockets. What it says never holds anything of a key.
+ * @module
+ */
+import type { KeyObject, X509Certificate } from "node:crypto";
+import { builtin } from "../builtin.ts";
+import { CertificateError, type TlsServerOptions } from "./options.ts";
+
+const crypto = builtin("node:crypto");
+
+/** From when to when a certificate is valid, ms since the epoch. */
+export interface Validity {
+  readonly from: number;
+  readonly until: number;
+}
+
+/**
+ * Holds certificate and key against each other; returns when the Server's certificate is valid, which is for the owner to judge.
+ * @throws {CertificateError}
+ */
+export function checkCertificate({ cert, key }: TlsServerOptions): Validity {
+  const [own, ...others] = certificatesOf("cert", cert);
+  const secret = keyOf(key);
+  if (!own!.checkPrivateKey(secret)) {
+    if (others.some((other) => other.checkPrivateKey(secret))) {
+      throw new CertificateError(
+        "cert",
+        "must hold the Server's own certificate first, then those that issued it",
+      );
+    }
+    throw new CertificateError("key", `does not belong to the certificate (${nameOf(own!)})`);
+  }
+  return { from: Date.parse(own!.validFrom), until: Date.parse(own!.validTo) };
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/**
+ * Whether this is a text of certificates to trust.
+ * @throws {CertificateError}
+ */
+export function checkAuthorities(ca: string): void {
+  certificatesOf("ca", ca);
+}
+
+/** One or more. */
+function certificatesOf(of: "cert" | "ca", text: string): X509Certificate[] {
+  const blocks = text.match(CERTIFICATE);
+  if (blocks === null) {
+    const what = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) ? "holds a private key and " : "holds ";
+    throw new CertificateError(of, `${what}no certificate: PEM text begins -----BEGIN CERTIFICATE-----`);
+  }
+  return blocks.map((block, i) => {
+    try {
+      return new crypto.X509Certificate(block);
+    } catch {
+      throw new CertificateError(
+        of,
+        `holds a certificate that cannot be read, number ${i + 1} of ${blocks.length}`,
+      );
+    }
+  });
+}
+
+function keyOf(text: string): KeyObject {
+  const kind = /-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----/.exec(text)?.[1];
+  if (kind === undefined) {
+    const what = text.match(CERTIFICATE) === null ? "holds " : "holds a certificate and ";
+    throw new CertificateError("key", `${what}no private key: PEM text begins -----BEGIN PRIVATE KEY-----`);
+  }
+  if (kind === "ENCRYPTED " || /^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    throw new CertificateError(
+      "key",
+      "is encrypted: openssl pkey -in FILE -out OTHER writes it without a passphrase",
+    );
+  }
+  try {
+    return crypto.createPrivateKey(text);
+  } catch { // What it says of the reason may quote the text.
+    throw new CertificateError("key", "holds a private key that cannot be read");
+  }
+}
+
+/** In one line; Bun and Deno have a line for each part. */
+function nameOf({ subject }: X509Certificate): string {
+  return subject.replaceAll("\n", ", ");
+}

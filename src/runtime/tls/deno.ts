@@ -1,0 +1,310 @@
+/**
+ * §4.2 Network Connections over TLS on Deno, by `node:net` and `node:tls`.
+ * Knows Node's sockets as Deno has them; refuses to know what the bytes mean. Why these: spec/decisions/0014-tls.md
+ * @module
+ */
+import type { Server, Socket } from "node:net";
+import { clearInterval, setImmediate, setInterval } from "node:timers";
+import type { SecureContext, TLSSocket } from "node:tls";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
+import { BufferPool } from "../buffer_pool.ts";
+import { builtin } from "../builtin.ts";
+import type { DialOptions } from "../dial.ts";
+import {
+  type Accept,
+  BACKLOG,
+  hostAndPort,
+  type Listener,
+  ListenError,
+  type ListenOptions,
+  type PeerInfo,
+  plainAddress,
+  systemCode,
+} from "../listen.ts";
+import type { TlsListenOptions } from "./tls.ts";
+import type { TlsClientOptions } from "./options.ts";
+
+const net = builtin("node:net");
+const tls = builtin("node:tls");
+
+/** `write()` copies into one of these, since the bytes must stay as they are until they are sent. */
+const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
+/** Two records. */
+const LARGE_WRITES = new BufferPool(32 * 1024, 128);
+
+/** What is below a TLS socket: a TCP socket without its stream. */
+interface TlsSocketSlice {
+  readonly _handle?: { readonly _parent?: { readStart(): void; readStop(): void } } | null;
+}
+
+/** One connection, with at most one write under way. Until the handshake is done `write()` takes nothing. */
+class DenoTlsTransport implements Transport {
+  readonly #socket: TLSSocket;
+  readonly #peer: PeerInfo;
+  readonly #left: (error: Error) => void;
+  #handler: TransportHandler | undefined;
+  /** What the write under way is sending. */
+  #sending: Uint8Array | undefined;
+  /** A `write()` was short: `drained()` is owed. */
+  #short = false;
+  #isSecured = false;
+  /** Wanted before there was something to pause. */
+  #isPaused = false;
+  #closing = false;
+  /** Nothing can be sent or received any more. */
+  #dead = false;
+  /** The socket is closed, and `closed()` was called or is owed to whoever starts. */
+  #over = false;
+  #failure: Error | undefined;
+
+  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  constructor(socket: TLSSocket, peer: PeerInfo, left: (error: Error) => void) {
+    this.#socket = socket;
+    this.#peer = peer;
+    this.#left = left;
+    // An error nobody listens to would end the process.
+    socket.on("error", (error) => this.#failed(error));
+    socket.on("close", () => this.#closed());
+  }
+
+  get label(): string {
+    return `tls ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+  }
+
+  /** The handshake is done. */
+  secured(): void {
+    this.#isSecured = true;
+    if (this.#isPaused) this.#reading(false);
+    if (this.#short) this.#drained();
+  }
+
+  get isSecured(): boolean {
+    return this.#isSecured;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    if (this.#over) return queueMicrotask(() => this.#tell());
+    this.#socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
+    this.#socket.on("end", () => this.#ended());
+  }
+
+  write(chunk: Uint8Array): number {
+    if (this.#closing || this.#dead) return 0;
+    if (this.#sending !== undefined || !this.#isSecured) {
+      this.#short = true;
+      return 0;
+    }
+    const copy = (chunk.length <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES).take();
+    const taken = Math.min(chunk.length, copy.length);
+    copy.set(taken < chunk.length ? chunk.subarray(0, taken) : chunk);
+    if (taken < chunk.length) this.#short = true;
+    this.#sending = copy;
+    this.#socket.write(copy.subarray(0, taken), this.#sent);
+    return taken;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    // A handshake that was paused would never be done.
+    if (this.#isSecured && !this.#closing) this.#reading(false);
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#reading(true);
+  }
+
+  close(): void {
+    if (this.#closing || this.#dead) return;
+    // Before the handshake is done nothing was taken, so nothing can be lost.
+    if (!this.#isSecured) return this.abort();
+    this.#closing = true;
+    this.#short = false;
+    this.#socket.end();
+    this.#reading(true);
+  }
+
+  abort(): void {
+    this.#dead = true;
+    this.#socket.destroy();
+  }
+
+  #received(chunk: Uint8Array): void {
+    if (this.#closing || this.#dead) return;
+    try {
+      this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    } catch (error) {
+      this.#broke(error);
+    }
+  }
+
+  /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be told as well. */
+  #reading(on: boolean): void {
+    if (this.#dead) return;
+    const below = (this.#socket as unknown as TlsSocketSlice)._handle?._parent;
+    if (on) {
+      below?.readStart();
+      this.#socket.resume();
+    } else {
+      below?.readStop();
+      this.#socket.pause();
+    }
+  }
+
+  /** The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too. */
+  #ended(): void {
+    setImmediate(() => {
+      this.#closing = true;
+      this.#socket.destroySoon();
+    });
+  }
+
+  readonly #sent = (): void => {
+    const copy = this.#sending!;
+    this.#sending = undefined;
+    (copy.length === SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES).give(copy);
+    if (this.#short && !this.#closing && !this.#dead) this.#drained();
+  };
+
+  #drained(): void {
+    this.#short = false;
+    try {
+      this.#handler?.drained();
+    } catch (error) {
+      this.#broke(error);
+    }
+  }
+
+  /** The handler threw: our fault, which ends this connection only. */
+  #broke(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    this.abort();
+  }
+
+  #failed(error: Error): void {
+    if (this.#dead) return; // what follows our own abort() is no news
+    this.#failure ??= error;
+    this.#dead = true;
+  }
+
+  #closed(): void {
+    const isOurs = this.#dead && this.#failure === undefined;
+    this.#dead = true;
+    this.#over = true;
+    if (!this.#isSecured && !isOurs) this.#left(this.#failure ??= gone());
+    if (this.#handler !== undefined) this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#failure === undefined) this.#handler!.closed();
+    else this.#handler!.closed(this.#failure);
+  }
+}
+
+function gone(): Error {
+  return Object.assign(new Error("The peer ended the connection before the TLS handshake was done"), {
+    code: "ECONNRESET",
+  });
+}
+
+/** Opens a TLS listener; rejects with a `ListenError`. */
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
+  const { host, handshakeFailed, backlog = BACKLOG } = options;
+  const secureContext = contextOf(options);
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    socket.on("error", ignore);
+    const { remoteAddress, remotePort } = socket;
+    if (remoteAddress === undefined) return void socket.destroy(); // reset before it was accepted
+    const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort!, transport: "tls" };
+    const secure = new tls.TLSSocket(
+      socket,
+      { isServer: true, secureContext, allowHalfOpen: true } as object,
+    );
+    const transport = new DenoTlsTransport(secure, peer, (error) => handshakeFailed?.(peer, error));
+    secure.once("secure", () => transport.secured());
+    try {
+      accept(transport, peer);
+    } catch (error) {
+      transport.abort();
+      options.troubled?.(error as Error);
+    }
+  });
+  await listening(server, options, backlog);
+  const rearming = setInterval(() => rearm(server, backlog), REARM_MS);
+  rearming.unref();
+  return {
+    host,
+    port: (server.address() as { readonly port: number }).port,
+    // deno-lint-ignore require-await
+    async close(): Promise<void> {
+      clearInterval(rearming);
+      server.close();
+    },
+  };
+}
+
+function contextOf(options: TlsListenOptions): SecureContext {
+  try {
+    const { cert, key } = options.tls;
+    return tls.createSecureContext({ cert, key });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+}
+
+function ignore(): void {}
+
+function listening(server: Server, options: ListenOptions, backlog: number): Promise<void> {
+  const { host, port } = options;
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => {
+      // What Deno 2.9 says of an address that is not ours.
+      if (systemCode(error) === "EINVAL") Object.assign(error, { code: "EADDRNOTAVAIL" });
+      reject(new ListenError(options, error));
+    });
+    server.listen({ host, port, backlog }, () => {
+      server.removeAllListeners("error");
+      server.on("error", (error) => options.troubled?.(error));
+      resolve();
+    });
+  });
+}
+
+/**
+ * When descriptors run out Deno 2.9 accepts no more, ever, and says nothing of it. To listen again on the same handle makes it
+ * go on, and does nothing where it goes on anyway.
+ */
+function rearm(server: Server, backlog: number): void {
+  (server as unknown as { readonly _handle?: { listen?(backlog: number): number } })._handle?.listen?.(
+    backlog,
+  );
+}
+const REARM_MS = 1000;
+
+/** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
+export function dialTls(
+  { host, port }: DialOptions,
+  { ca, insecure = false }: TlsClientOptions,
+): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      host,
+      port,
+      allowHalfOpen: true,
+      rejectUnauthorized: !insecure,
+      ...ca !== undefined && { ca },
+      ...net.isIP(host) === 0 && { servername: host },
+    } as object);
+    socket.once("error", reject);
+    socket.once("close", () => reject(gone()));
+    socket.once("secureConnect", () => {
+      socket.setNoDelay(true);
+      const { remoteAddress = host, remotePort = port } = socket as Socket;
+      const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort, transport: "tls" };
+      const transport = new DenoTlsTransport(socket, peer, reject);
+      transport.secured();
+      resolve(transport);
+    });
+  });
+}

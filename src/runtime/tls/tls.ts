@@ -1,0 +1,45 @@
+/**
+ * §4.2 Network Connections over TLS: listeners and calls, with the adapter of the runtime it runs on.
+ * Knows what a Server shows and what a Client trusts; refuses to know what the bytes mean. Loaded only where TLS is asked for.
+ * @module
+ */
+import type { Transport } from "../../transport/transport.ts";
+import { checkCertificate } from "./certificate.ts";
+import type { DialOptions } from "../dial.ts";
+import type { Accept, Listener, ListenOptions, PeerInfo } from "../listen.ts";
+import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
+
+/** Where to listen, and what to tell. */
+export interface TlsListenOptions extends ListenOptions {
+  readonly tls: TlsServerOptions;
+  /** Told of a connection that ended before its handshake was done, with the reason if the peer gave one. */
+  readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
+}
+
+/** What `bun.ts` and `deno.ts` offer. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
+export interface TlsAdapter {
+  listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener>;
+  dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
+}
+
+/**
+ * Opens a TLS listener.
+ * @throws {CertificateError} for what is no certificate with its key.
+ * @throws {ListenError} when the port is in use, say.
+ */
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
+  checkCertificate(options.tls);
+  return await (await tlsAdapter()).listenTls(options, accept);
+}
+
+/** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
+export async function dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport> {
+  return await (await tlsAdapter()).dialTls(options, tls);
+}
+
+/** The specifiers are literals so that bundlers see them. */
+async function tlsAdapter(): Promise<TlsAdapter> {
+  if ("Bun" in globalThis) return await import("./bun.ts");
+  if ("Deno" in globalThis) return await import("./deno.ts");
+  throw new Error("There is no TLS adapter for this runtime: use Deno or Bun");
+}

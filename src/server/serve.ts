@@ -1,0 +1,188 @@
+/**
+ * A broker that listens: `await serve()` and Clients may come.
+ * Knows listeners, a broker and the loop between them; refuses to know command lines and files.
+ *
+ * On Deno it needs `--allow-net` for its addresses, with the defaults `--allow-net=127.0.0.1:1883,[::1]:1883`, and nothing
+ * else. The command line needs `--allow-env=PLUMB_*,NO_COLOR` besides.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@plumb/mqtt/serve";
+ *
+ * await using server = await serve({ listen: ["mqtt://localhost:1883"] });
+ * server.publish({ topic: "greetings", payload: "hello", retain: true });
+ * ```
+ * @module
+ */
+import {
+  type AuthenticationRequest,
+  Broker,
+  type BrokerHooks,
+  type BrokerOptions,
+  type Connection,
+  type MessageInit,
+  type PeerInfo,
+  type Redirection,
+  type Refusal,
+  type Verdict,
+} from "../broker/mod.ts";
+import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
+import { Driver } from "./driver.ts";
+import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
+import type { Loop } from "../runtime/loop.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+
+export { AddressError, CertificateError, Driver, ListenError };
+export type {
+  AuthenticationRequest,
+  BrokerHooks,
+  BrokerOptions,
+  Loop,
+  MessageInit,
+  PeerInfo,
+  Redirection,
+  Refusal,
+  TlsServerOptions,
+  Verdict,
+};
+
+/** What the owner of a broker that listens is told, besides what the engine tells. */
+export interface ServeHooks extends BrokerHooks {
+  /** A connection to a TLS listener ended before its handshake was done; `code` of the error is `ECONNRESET` if the peer just left. */
+  handshakeFailed?(peer: PeerInfo, error: Error): void;
+}
+
+/** All that may be said of a broker, and where it listens. */
+export interface ServeOptions extends Omit<BrokerOptions, "authenticate" | "hooks"> {
+  /**
+   * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
+   * where there is one, ::1.
+   */
+  readonly listen?: readonly string[];
+  /** The certificate and its key that listeners with TLS show. */
+  readonly tls?: TlsServerOptions;
+  /** What happens, as it happens. */
+  readonly hooks?: ServeHooks;
+  /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
+  readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
+  /** In place of the runtime's own, for tests and measurements. */
+  readonly loop?: Loop;
+}
+
+/** A broker that listens. */
+export interface Server extends AsyncDisposable {
+  /** To look at. What changes it goes through the methods below, which also do what follows. */
+  readonly broker: Broker;
+  /** URLs, with the ports that were taken. */
+  readonly addresses: readonly string[];
+  /** Publishes as the Server itself. */
+  publish(message: MessageInit): void;
+  /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
+  disconnect(clientId: string, reason: Refusal | Redirection): boolean;
+  /** Accepts nobody more, tells every Client (0x8B), and resolves when all connections are over. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker.
+ * @throws {AddressError} for a URL that cannot be listened on, and for one with TLS where there is no certificate.
+ * @throws {CertificateError} for what is no certificate with its key.
+ * @throws {ListenError} when a port is in use, say; then nothing is left open.
+ */
+export async function serve(options: ServeOptions = {}): Promise<Server> {
+  const { listen = [DEFAULT_LISTEN], tls, authenticate, loop, ...rest } = options;
+  const wanted = listen.map(parseAddress);
+  for (const address of wanted) {
+    if (address.scheme !== "mqtts" || tls !== undefined) continue;
+    throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
+  }
+  const broker = new Broker({
+    random: systemRandom(),
+    ...rest,
+    ...(authenticate && { authenticate: (request, connection) => ask(request, connection) }),
+  });
+  const driver = new Driver(broker, loop);
+
+  /** The owner's answer, or undefined if it comes later. */
+  function ask(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
+    let answer: Verdict | Promise<Verdict>;
+    try {
+      answer = authenticate!(request);
+    } catch (error) {
+      return failed(error);
+    }
+    if (!(answer instanceof Promise)) return answer;
+    answer.catch(failed).then((verdict) => driver.run((_, now) => connection.decided(verdict, now)));
+    return undefined;
+  }
+
+  function failed(error: unknown): Verdict {
+    broker.failed(error);
+    return { code: 0x88, reasonString: "The authenticator failed" };
+  }
+
+  /** Opens one listener of this scheme. */
+  async function listenOn({ scheme, host, port }: Address): Promise<Listener> {
+    const accept: Accept = driver.accept.bind(driver);
+    const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
+    if (scheme === "mqtt") return await listenTcp(where, accept);
+    const { listenTls } = await import("../runtime/tls/tls.ts");
+    return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
+  }
+
+  function handshakeFailed(peer: PeerInfo, error: Error): void {
+    try {
+      options.hooks?.handshakeFailed?.(peer, error);
+    } catch (thrown) {
+      broker.failed(thrown);
+    }
+  }
+
+  const listeners: Listener[] = [];
+  const addresses: string[] = [];
+  const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
+  try {
+    for (const address of wanted) {
+      const opened = await open(address, listenOn);
+      listeners.push(...opened);
+      addresses.push(...opened.map(({ host, port }) => addressUrl({ ...address, host, port })));
+    }
+  } catch (error) {
+    await closeListeners();
+    await driver.close();
+    throw error;
+  }
+
+  async function close(): Promise<void> {
+    await closeListeners();
+    await driver.close();
+  }
+  return {
+    broker,
+    addresses,
+    publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
+    disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** The listeners of one address: two for `localhost`. */
+async function open(
+  address: Address,
+  listenOn: (address: Address) => Promise<Listener>,
+): Promise<Listener[]> {
+  const { host, port } = address;
+  if (host !== "localhost") return [await listenOn(address)];
+  const first = await listenOn({ ...address, host: "127.0.0.1" });
+  try {
+    return [first, await listenOn({ ...address, host: "::1", port: first.port })];
+  } catch (error) {
+    // A machine without IPv6; and where any port will do, one that only 127.0.0.1 has free.
+    const busy = error instanceof ListenError && error.code === "EADDRINUSE";
+    if (!busy || port === 0) return [first];
+    await first.close();
+    throw error;
+  }
+}

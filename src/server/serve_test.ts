@@ -1,0 +1,283 @@
+/**
+ * A broker that listens, and real Clients of another maker.
+ * @module
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { connect as connectTcp } from "node:net";
+import { describe, test } from "node:test";
+import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
+import { CA, CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
+import { AddressError } from "./address.ts";
+import type { PeerInfo } from "../runtime/listen.ts";
+import { CertificateError } from "../runtime/tls/options.ts";
+
+const ANYWHERE = ["mqtt://127.0.0.1:0"];
+
+async function served(
+  options: ServeOptions,
+  body: (server: Server, url: string) => Promise<void>,
+): Promise<void> {
+  const server = await serve({ listen: ANYWHERE, ...options });
+  try {
+    await body(server, server.addresses[0]!);
+  } finally {
+    await server.close();
+  }
+}
+
+function client(url: string, options: IClientOptions = {}): Promise<MqttClient> {
+  return connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 4000, ...options });
+}
+
+/** The next messages as `topic payload qos`. */
+function messages(from: MqttClient, count: number): Promise<string[]> {
+  const got: string[] = [];
+  return new Promise((resolve) =>
+    from.on("message", (topic, payload, packet) => {
+      got.push(`${topic} ${payload} ${packet.qos}`);
+      if (got.length === count) resolve(got);
+    })
+  );
+}
+
+function refusal(promise: Promise<unknown>): Promise<number> {
+  return promise.then(() => 0, (error) => (error as { code: number }).code);
+}
+
+describe("serve()", () => {
+  for (const protocolVersion of [5, 4, 3] as const) {
+    test(`carries messages of all QoS between Clients at protocol level ${protocolVersion}`, () =>
+      served({}, async (_server, url) => {
+        const options: IClientOptions = protocolVersion === 3
+          ? { protocolVersion, protocolId: "MQIsdp", clientId: "" }
+          : { protocolVersion };
+        const [sender, receiver] = [
+          await client(url, { ...options, clientId: "sender" }),
+          await client(url, { ...options, clientId: "receiver" }),
+        ];
+        await receiver.subscribeAsync("a/#", { qos: 2 });
+        const arrived = messages(receiver, 3);
+        await sender.publishAsync("a/0", "zero", { qos: 0 });
+        await sender.publishAsync("a/1", "one", { qos: 1 });
+        await sender.publishAsync("a/2", "two", { qos: 2 });
+        assertEquals(await arrived, ["a/0 zero 0", "a/1 one 1", "a/2 two 2"]);
+        await sender.endAsync();
+        await receiver.endAsync();
+      }));
+  }
+
+  test("publishes as the Server itself", () =>
+    served({}, async (server, url) => {
+      server.publish({ topic: "greetings", payload: "hello", retain: true });
+      const receiver = await client(url);
+      const arrived = messages(receiver, 1);
+      await receiver.subscribeAsync("greetings");
+      assertEquals(await arrived, ["greetings hello 0"]);
+      await receiver.endAsync();
+    }));
+
+  test("ends the connection of a Client", () =>
+    served({}, async (server, url) => {
+      const one = await client(url, { clientId: "one" });
+      const reason = new Promise((resolve) => one.on("disconnect", (packet) => resolve(packet.reasonCode)));
+      assert(server.disconnect("one", { code: 0x98, rule: "policy/banned", message: "Not today" }));
+      assertEquals(await reason, 0x98);
+      assertEquals(server.disconnect("nobody", { code: 0x9c, serverReference: "elsewhere" }), false);
+      one.end(true);
+    }));
+
+  test("asks an authenticator that takes its time", () => {
+    const asked: AuthenticationRequest[] = [];
+    async function authenticate(request: AuthenticationRequest) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      asked.push(request);
+      const right = new TextDecoder().decode(request.password) === "right";
+      return { code: right ? 0 as const : 0x86 as const };
+    }
+    return served({ authenticate }, async (_server, url) => {
+      const one = await client(url, { username: "u", password: "right" });
+      assertEquals(await refusal(client(url, { username: "u", password: "wrong" })), 0x86);
+      assertEquals(asked.map(({ username }) => username), ["u", "u"]);
+      await one.endAsync();
+    });
+  });
+
+  for (
+    const [how, authenticate] of [
+      ["throws", () => {
+        throw new Error("no database");
+      }],
+      ["rejects", () => Promise.reject(new Error("no database"))],
+    ] as const
+  ) {
+    test(`an authenticator that ${how} lets nobody in, and is reported`, () => {
+      const failures: unknown[] = [];
+      return served(
+        { authenticate, hooks: { failed: (error) => void failures.push(error) } },
+        async (_, url) => {
+          assertEquals(await refusal(client(url)), 0x88);
+          assertEquals(failures.map((error) => (error as Error).message), ["no database"]);
+        },
+      );
+    });
+  }
+
+  test("listens on both loopback addresses for localhost", async () => {
+    await using server = await serve({ listen: ["mqtt://localhost:0"] });
+    const [first, second] = server.addresses;
+    assert(first!.startsWith("mqtt://127.0.0.1:"));
+    // Not every machine has IPv6.
+    if (second !== undefined) assertEquals(second, first!.replace("127.0.0.1", "[::1]"));
+    for (const url of server.addresses) await (await client(url)).endAsync();
+  });
+
+  test("refuses a port that is in use, and leaves nothing open", () =>
+    served({}, async (_server, url) => {
+      const free = await serve({ listen: ANYWHERE });
+      const first = free.addresses[0]!;
+      await free.close();
+      const error = await assertRejects(() => serve({ listen: [first, url] }), ListenError);
+      assertEquals(error.code, "EADDRINUSE");
+      const socket = connectTcp(Number(new URL(first).port), "127.0.0.1");
+      const refused = await new Promise((resolve) => {
+        socket.on("error", () => resolve(true)).on("connect", () => resolve(false));
+      });
+      assert(refused, "the first listener is closed again");
+    }));
+
+  test("refuses a scheme it cannot serve before it opens anything", async () => {
+    await assertRejects(() => serve({ listen: [...ANYWHERE, "coap://127.0.0.1"] }), AddressError);
+  });
+
+  test("close() says good-bye with 0x8B", async () => {
+    const server = await serve({ listen: ANYWHERE });
+    const one = await client(server.addresses[0]!);
+    const reason = new Promise((resolve) => one.on("disconnect", (packet) => resolve(packet.reasonCode)));
+    const over = new Promise((resolve) => one.on("close", () => resolve(true)));
+    await server.close();
+    assertEquals(await reason, 0x8b);
+    await over;
+    assertEquals(server.broker.connections, 0);
+    one.end(true);
+  });
+});
+
+describe("serve() with TLS", () => {
+  const tls = { cert: CERT, key: KEY };
+  const listen = ["mqtts://localhost:0", "mqtt://127.0.0.1:0"];
+
+  for (const protocolVersion of [5, 4] as const) {
+    test(`carries messages between Clients with TLS and without at protocol level ${protocolVersion}`, () =>
+      served({ listen, tls }, async ({ addresses }) => {
+        assertEquals(addresses.map((url) => url.split(":")[0]).sort().slice(0, 2), ["mqtt", "mqtts"]);
+        const [secure, plain] = [addresses[0]!, addresses.at(-1)!];
+        const receiver = await client(secure, { protocolVersion, ca: CA });
+        const sender = await client(plain, { protocolVersion });
+        await receiver.subscribeAsync("a/#", { qos: 2 });
+        const arrived = messages(receiver, 4);
+        await sender.publishAsync("a/0", "zero", { qos: 0 });
+        await sender.publishAsync("a/1", "one", { qos: 1 });
+        await receiver.publishAsync("a/2", "two", { qos: 2 });
+        await sender.publishAsync("a/3", "x".repeat(200_000), { qos: 1 });
+        assertEquals(await arrived, ["a/0 zero 0", "a/1 one 1", "a/2 two 2", `a/3 ${"x".repeat(200_000)} 1`]);
+        await sender.endAsync();
+        await receiver.endAsync();
+      }));
+  }
+
+  test("tells authenticators and hooks what carries the bytes", async () => {
+    const transports: string[] = [];
+    await served({
+      listen,
+      tls,
+      authenticate: ({ peer }) => {
+        transports.push(peer.transport);
+        return { code: 0x00 };
+      },
+      hooks: { connected: ({ peer }) => void transports.push(peer.transport) },
+    }, async ({ addresses }) => {
+      await (await client(addresses[0]!, { ca: CA })).endAsync();
+      assertEquals(transports, ["tls", "tls"]);
+    });
+  });
+
+  test("ends a Client with a reason, and all of them when it closes", () =>
+    served({ listen, tls }, async (server) => {
+      const reasons: (number | undefined)[] = [];
+      const clients = await Promise.all(
+        ["one", "two"].map((clientId) => client(server.addresses[0]!, { ca: CA, clientId })),
+      );
+      for (const each of clients) each.on("disconnect", ({ reasonCode }) => reasons.push(reasonCode));
+      const closed = clients.map((each) => new Promise<void>((resolve) => each.on("close", () => resolve())));
+      server.disconnect("one", { code: 0x98, rule: "policy/administrative", message: "Out" });
+      await closed[0];
+      await server.close();
+      await closed[1];
+      assertEquals(reasons, [0x98, 0x8b]);
+    }));
+
+  test("gives a handshake as long as a CONNECT", async () => {
+    const refusals: string[] = [];
+    const failures: PeerInfo[] = [];
+    await served({
+      listen: ["mqtts://127.0.0.1:0"],
+      tls,
+      limits: { connectTimeoutMs: 1000 },
+      hooks: {
+        refused: (peer, { rule }) => refusals.push(`${peer.transport} ${rule}`),
+        handshakeFailed: (peer) => failures.push(peer),
+      },
+    }, async ({ broker }, url) => {
+      const silent = connectTcp(Number(new URL(url).port), "127.0.0.1");
+      silent.on("error", () => {});
+      await new Promise<void>((resolve) => silent.on("close", () => resolve()));
+      assertEquals([refusals, failures], [["tls limit/connect-timeout"], []]);
+      assertEquals(broker.connections, 0);
+    });
+  });
+
+  test("close() does not wait for a handshake that stalls", async () => {
+    const server = await serve({ listen: ["mqtts://127.0.0.1:0"], tls });
+    const silent = connectTcp(Number(new URL(server.addresses[0]!).port), "127.0.0.1");
+    silent.on("error", () => {});
+    const over = new Promise<void>((resolve) => silent.on("close", () => resolve()));
+    await (await client(server.addresses[0]!, { ca: CA })).endAsync(); // accepted behind the silent one
+    assertEquals(server.broker.connections > 0, true);
+    await server.close();
+    assertEquals(server.broker.connections, 0);
+    await over;
+  });
+
+  test("tells of handshakes that fail, and survives a hook that throws", async () => {
+    const failures: string[] = [];
+    const errors: unknown[] = [];
+    await served({
+      listen: ["mqtts://127.0.0.1:0"],
+      tls,
+      hooks: {
+        handshakeFailed(peer) {
+          failures.push(peer.transport);
+          throw new Error("the owner's fault");
+        },
+        failed: (error) => void errors.push((error as Error).message),
+      },
+    }, async (_server, url) => {
+      const wrong = connectTcp(Number(new URL(url).port), "127.0.0.1");
+      wrong.on("error", () => {});
+      wrong.resume().write("garbage garbage");
+      await new Promise<void>((resolve) => wrong.on("close", () => resolve()));
+      await (await client(url, { ca: CA })).endAsync();
+      assertEquals([failures, errors], [["tls"], ["the owner's fault"]]);
+    });
+  });
+
+  test("refuses a listener without a certificate, and a certificate without its key", async () => {
+    const error = await assertRejects(() => serve({ listen: ["mqtts://127.0.0.1:0"] }), AddressError);
+    assertEquals(
+      error.message,
+      "mqtts://127.0.0.1:0 needs a certificate and its key: give tls: { cert, key }",
+    );
+    await assertRejects(() => serve({ listen, tls: { cert: CERT, key: OTHER_KEY } }), CertificateError);
+  });
+});

@@ -1,0 +1,31 @@
+/**
+ * §4.1 Messages read before anybody can take them, a million perhaps: a few large arrays of bytes instead of an object each.
+ * Knows how they are packed; refuses to know where they come from.
+ * @module
+ */
+import type { Message } from "../broker/mod.ts";
+import { BatchReader, BatchWriter } from "./batch.ts";
+import { readMessage, writeMessage } from "./fact.ts";
+
+/** Some messages. */
+export type Packed = Uint8Array;
+
+const PACK_BYTES = 256 * 1024;
+
+/** Packs messages as they come: none of them is kept. */
+export function* packed(messages: Iterable<Message>): Iterable<Packed> {
+  const out = new BatchWriter(PACK_BYTES);
+  for (const message of messages) {
+    writeMessage(out, message);
+    if (out.length >= PACK_BYTES) yield out.take().slice(); // what it gives has room for more
+  }
+  if (out.length > 0) yield out.take().slice();
+}
+
+/** Takes them out again. The list is emptied meanwhile, so that a pack whose messages have been taken is let go. */
+export function* unpacked(packs: Packed[]): Iterable<Message> {
+  packs.reverse();
+  for (let pack; (pack = packs.pop()) !== undefined;) {
+    for (const from = new BatchReader(pack); from.more;) yield readMessage(from);
+  }
+}
