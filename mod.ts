@@ -21,7 +21,6 @@ export {
   type ClientInfo,
   type Commit,
   type Connection,
-  type Counters,
   type DeliveryRecord,
   type DropReason,
   type Later,

@@ -36,6 +36,11 @@ export class Backlog {
     return this.#residentBytes + this.#pagedBytes;
   }
 
+  /** What those count for that memory holds. */
+  get residentBytes(): number {
+    return this.#residentBytes;
+  }
+
   /** How many of them are in the store alone. */
   get paged(): number {
     return this.#paged;

@@ -27,6 +27,7 @@ import type { Question } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 import { restore } from "./restore.ts";
 import { Router } from "./router.ts";
+import type { SessionStats } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { Turn } from "./turn.ts";
 
@@ -60,9 +61,14 @@ export interface BrokerStats {
   readonly subscriptions: number;
   /** §4.8.2 Shared Subscriptions, each counted once however many members it has. */
   readonly sharedSubscriptions: number;
+  /** §3.3.1.3 */
   readonly retainedMessages: number;
   /** What they count for in `retainedBytesMax`. */
   readonly retainedBytes: number;
+  /** Topics at which retained messages on their way to a new subscription stand. */
+  readonly retainedDeliveries: number;
+  /** Facts told to the store, since the start. */
+  readonly facts: number;
   /** Connections, sessions and wills for which something falls due. */
   readonly deadlines: number;
   /** The store cannot make facts safe at present: what depends on that is refused. */
@@ -92,7 +98,7 @@ const SHUTTING_DOWN: Refusal = {
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
  * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
  *   `flush()` follows.
- * - **Looks**: `stats`, `work`, `nextDeadline()`. They change nothing.
+ * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
  * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
  */
@@ -295,10 +301,22 @@ export class Broker {
       sharedSubscriptions: this.#router.groups,
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
+      retainedDeliveries: this.#router.retainedDeliveries.standing,
+      facts: this.#journal.mark,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
       isUnsafe: this.#journal.isUnsafe,
     };
+  }
+
+  /** One session at present; undefined if the Client has none. */
+  session(clientId: string): SessionStats | undefined {
+    return this.#sessions.get(clientId)?.stats;
+  }
+
+  /** The Client Identifiers of all sessions, connected or not. */
+  clientIds(): Iterable<string> {
+    return this.#sessions.clientIds();
   }
 
   /** Connections that are not over: a look that costs nothing. */

@@ -29,8 +29,8 @@ describe("what waits for its facts to be safe", () => {
     for (const before of ["nothing", "away", "connected"]) {
       for (const cleanStart of [false, true]) {
         const life = new Life();
-        if (before !== "nothing") life.connect();
-        if (before === "away") life.pair.broker.sessions.get("stub")!.connection!.transport.abort();
+        const earlier = before === "nothing" ? undefined : life.connect();
+        if (before === "away") earlier!.lose();
         const client = life.pair.open();
         const properties = { sessionExpiryInterval: 600 };
         assertWaits(life, client, () => client.connect({ cleanStart, properties }), ["CONNACK"]);
@@ -253,10 +253,10 @@ describe("facts that nobody waits for are safe within a second", () => {
       act(client, life);
       life.pair.advance(999);
       assertEquals(life.store.commits, commits);
-      assert(life.pair.broker.unsafe);
+      assert(life.pair.broker.stats.isUnsafe);
       life.pair.advance(1);
       assertEquals(life.store.commits, commits + 1);
-      assert(!life.pair.broker.unsafe);
+      assert(!life.pair.broker.stats.isUnsafe);
       life.pair.advance(10_000);
       assertEquals(life.store.commits, commits + 1);
     });
@@ -297,7 +297,7 @@ describe("facts that nobody waits for are safe within a second", () => {
     assert(!life.store.isCommitting);
     life.pair.advance(1_000);
     life.commit();
-    assert(!life.pair.broker.unsafe);
+    assert(!life.pair.broker.stats.isUnsafe);
   });
 
   test("a crash before that costs a repeat", () => {
@@ -318,10 +318,10 @@ describe("facts that nobody waits for are safe within a second", () => {
     const life = new Life();
     life.connect().lose();
     life.publish({ topic: "r", payload: "x", retain: true });
-    assert(life.pair.broker.unsafe);
+    assert(life.pair.broker.stats.isUnsafe);
     life.pair.broker.shutdown(life.pair.now);
     life.pair.settle();
-    assert(!life.pair.broker.unsafe);
+    assert(!life.pair.broker.stats.isUnsafe);
   });
 });
 
@@ -351,8 +351,8 @@ describe("a commit that fails", () => {
       client.connect({ ...KEPT, will: WILL });
       life.fail();
       assertNotAccepted(client, level === 5 ? 0x97 : 3, "limit/store");
-      assertEquals([...life.pair.broker.sessions.keys()], ["watcher"]); // the Client has none, either
-      assertEquals(life.pair.broker.sessions.get("watcher")?.sender, undefined); // its will is not published
+      assertEquals([...life.pair.broker.clientIds()], ["watcher"]); // the Client has none, either
+      assertEquals(life.pair.broker.session("watcher")?.exchanges, 0); // its will is not published
     }
   });
 
@@ -382,11 +382,11 @@ describe("a commit that fails", () => {
     assertEquals(life.store.commits, commits + 1);
     life.pair.advance(2_001);
     assertEquals([life.store.commits, life.troubles], [commits + 4, ["Error: disk full"]]);
-    assertEquals(life.pair.broker.failing, true);
+    assertEquals(life.pair.broker.stats.isFailing, true);
     life.store.broken = false;
     life.pair.advance(1_000);
     assertEquals([life.store.commits, life.troubles], [commits + 5, ["Error: disk full", "recovered"]]);
-    assertEquals([life.pair.broker.failing, life.pair.broker.unsafe], [false, false]);
+    assertEquals([life.pair.broker.stats.isFailing, life.pair.broker.stats.isUnsafe], [false, false]);
     life.pair.advance(10_000);
     assertEquals([life.store.commits, life.told.failures], [commits + 5, []]);
   });
@@ -423,8 +423,8 @@ describe("a commit that fails", () => {
       life[end]();
       life.store.slow = false;
       life.pair.advance(1_000);
-      assertEquals([life.pair.broker.connections, life.pair.broker.sessions.size], [0, 1]);
-      assertEquals([waiting.connection.outbox.size, life.told.failures], [0, []]);
+      assertEquals([life.pair.broker.connections, life.pair.broker.stats.sessions], [0, 1]);
+      assertEquals([waiting.connection.stats.waitingBytes, life.told.failures], [0, []]);
     });
   }
 
@@ -438,9 +438,9 @@ describe("a commit that fails", () => {
     client.publish({ topic: "t", qos: 2, packetId: 2 }); // waits for the next one
     life.fail();
     life.pair.advance(1_000);
-    const { size } = client.connection.outbox;
+    const { waitingBytes: size } = client.connection.stats;
     life.fail();
-    assertEquals(client.connection.outbox.size, size);
+    assertEquals(client.connection.stats.waitingBytes, size);
     client.inbox.length = 0;
     client.transport.resume();
     assertEnded(client, 0x97, "limit/store");

@@ -6,8 +6,9 @@ import type { Packet, ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertEnded, assertNotAccepted, Told } from "../testing/assertions.ts";
 import { bytesOf } from "../testing/frame.ts";
+import { Hand } from "../testing/by_hand.ts";
 import { Pair } from "../testing/pair.ts";
-import type { AuthenticationRequest, BrokerOptions, Connection, Refusal, Verdict } from "./mod.ts";
+import type { AuthenticationRequest, BrokerOptions, Refusal, Verdict } from "./mod.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 const policy: Refusal = { code: 0x98, rule: "policy/administrative", message: "Away" };
@@ -17,22 +18,23 @@ const { CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP } = PacketType;
 class Deciding {
   readonly told: Told = new Told();
   readonly pair: Pair;
-  readonly asked: { request: AuthenticationRequest; connection: Connection }[] = [];
+  readonly asked: { request: AuthenticationRequest; hand: Hand<Verdict> }[] = [];
 
   constructor(options: BrokerOptions = {}) {
     this.pair = new Pair({
       ...options,
       hooks: this.told.hooks,
-      authenticate: (request, connection) => {
-        this.asked.push({ request, connection });
-        return undefined;
+      authenticate: (request) => {
+        const hand = new Hand<Verdict>();
+        this.asked.push({ request, hand });
+        return hand.later;
       },
     });
   }
 
   /** Answers the oldest question. */
   decide(verdict: Verdict): void {
-    this.asked.shift()!.connection.decided(verdict, this.pair.now);
+    this.asked.shift()!.hand.answer(verdict);
     this.pair.settle();
   }
 }
@@ -68,9 +70,13 @@ describe("while the verdict is awaited", () => {
         const client = pair.open(level, { chunkBytes: () => chunkBytes });
         client.write(bytesOf(connectBytes(level), traffic(level)));
         assertEquals(client.inbox, []);
-        assertEquals([pair.broker.sessions.size, pair.broker.tree.size, pair.broker.connected], [0, 0, 0]);
+        assertEquals([
+          pair.broker.stats.sessions,
+          pair.broker.stats.subscriptions,
+          pair.broker.stats.connected,
+        ], [0, 0, 0]);
         assertEquals(asked.length, 1);
-        asked[0]!.connection.decided({ code: 0 }, pair.now);
+        asked[0]!.hand.answer({ code: 0 });
         pair.settle();
         assertEquals(client.inbox.map(({ type }) => type), [CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP]);
         assertEquals(client.takeTexts(), ["hello"]);
@@ -104,7 +110,7 @@ describe("while the verdict is awaited", () => {
       setup.decide({ code: 0x87 });
       assertNotAccepted(client, level === 5 ? 0x87 : 5, "policy/not-authorized");
       watcher.assertSilent();
-      assertEquals([...pair.broker.sessions.keys()], ["watcher"]);
+      assertEquals([...pair.broker.clientIds()], ["watcher"]);
     }
   });
 
@@ -113,23 +119,23 @@ describe("while the verdict is awaited", () => {
     const { pair } = setup;
     let paused = false;
     const client = pair.open();
-    const { transport } = client.connection;
+    const { transport } = pair.serverEnd(client);
     const [pause, resume] = [transport.pause.bind(transport), transport.resume.bind(transport)];
     transport.pause = () => (paused = true, pause());
     transport.resume = () => (paused = false, resume());
     client.write(connectBytes(5));
     const payloads = Array.from({ length: 40 }, (_, i) => `message ${i}`);
     for (const payload of payloads) {
-      assertEquals(paused, client.connection.deframer.held > 500);
+      assertEquals(paused, client.connection.stats.keptBytes > 500);
       client.write(traffic(5, payload));
     }
     assert(paused);
-    assert(client.connection.deframer.held < 600, `${client.connection.deframer.held} bytes are held`);
+    assert(client.connection.stats.keptBytes < 600, `${client.connection.stats.keptBytes} bytes are held`);
     assertEquals(setup.told.limits, [{ limit: "pendingBytesMax", who: transport.label }]);
     setup.decide({ code: 0 });
     assert(!paused);
     assertEquals(client.takeTexts(), payloads);
-    assertEquals(client.connection.deframer.held, 0);
+    assertEquals(client.connection.stats.keptBytes, 0);
   });
 
   test("the request outlives the chunk it came in", () => {
@@ -197,9 +203,10 @@ describe("while the verdict is awaited", () => {
     const { pair, asked, told } = new Deciding();
     const client = pair.open();
     client.connect();
-    const { connection } = asked[0]!;
-    connection.decided({ code: 0 }, pair.now);
-    connection.decided({ code: 0x87 }, pair.now);
+    const { hand } = asked[0]!;
+    hand.answer({ code: 0 });
+    hand.answer({ code: 0x87 });
+    pair.settle();
     assertEquals(client.take(CONNACK).reasonCode, 0);
     client.assertSilent();
     assertEquals(told.connects.length, 1);
@@ -216,33 +223,33 @@ describe("while the verdict is awaited", () => {
     setup.pair.assertEmpty();
   });
 
-  test("the authenticator may answer by decided() before it returns", () => {
-    const pair = new Pair({
-      authenticate: (_request, connection) => {
-        connection.decided({ code: 0 }, pair.now);
-        return undefined;
-      },
-    });
+  test("the authenticator may answer at once", () => {
+    const pair = new Pair({ authenticate: () => ({ code: 0 }) });
     const client = pair.open();
     client.write(bytesOf(connectBytes(5), traffic(5)));
     assertEquals(client.inbox.map(({ type }) => type), [CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP]);
   });
 
-  test("an authenticator that throws lets nobody in: 0x83, and the owner is told", () => {
-    const told = new Told();
-    const pair = new Pair({
-      hooks: told.hooks,
-      authenticate: () => {
-        throw new Error("no database");
-      },
+  for (const later of [false, true]) {
+    test(`an authenticator that fails ${later ? "later" : "at once"} refuses with 0x88, and the owner is told`, () => {
+      const told = new Told();
+      const hand = new Hand<Verdict>();
+      const error = new Error("no database");
+      const pair = new Pair({
+        hooks: told.hooks,
+        authenticate: () => {
+          if (later) return hand.later;
+          throw error;
+        },
+      });
+      const client = pair.open();
+      client.connect();
+      if (later) hand.fail(error);
+      assertNotAccepted(client, 0x88, "policy/not-authorized");
+      assertEquals(told.failures, [error]);
+      pair.assertEmpty();
     });
-    const client = pair.open();
-    client.connect();
-    assertNotAccepted(client, 0x83, "MQTT-4.13.1-1");
-    client.connection.decided({ code: 0 }, pair.now);
-    assertEquals(told.failures.map(String), ["Error: no database"]);
-    pair.assertEmpty();
-  });
+  }
 
   test("two connections of one Client wait side by side; the later verdict wins", () => {
     const setup = new Deciding();
@@ -318,8 +325,11 @@ describe("limits at the door", () => {
       const pair = new Pair({
         limits: { connectionsMax: 50 },
         ...(later && {
-          authenticate: (_request, connection) =>
-            void decide.push(() => connection.decided({ code: 0 }, pair.now)),
+          authenticate: () => {
+            const hand = new Hand<Verdict>();
+            decide.push(() => hand.answer({ code: 0 }));
+            return hand.later;
+          },
         }),
       });
       const clients = Array.from({ length: 100 }, () => pair.open());

@@ -59,6 +59,16 @@ export interface Rooms {
   isStopping(): boolean;
 }
 
+/** One connection at one moment. */
+export interface ConnectionStats {
+  /** Bytes written to it since it began, those that wait included. */
+  readonly sentBytes: number;
+  /** Bytes that wait for the peer to read them, or for a commit. */
+  readonly waitingBytes: number;
+  /** Bytes kept of what it sent: an incomplete packet, or packets behind one that waits for its verdict. */
+  readonly keptBytes: number;
+}
+
 type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
@@ -104,6 +114,12 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
   /** Who it is, once its CONNECT is accepted. */
   get client(): ClientInfo | undefined {
     return this.#phase.kind === "open" ? this.#phase.client : undefined;
+  }
+
+  /** How it is at present. */
+  get stats(): ConnectionStats {
+    const { outbox, keptBytes } = this.#link;
+    return { sentBytes: outbox.position, waitingBytes: outbox.size, keptBytes };
   }
 
   // Inputs.

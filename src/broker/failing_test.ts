@@ -19,14 +19,14 @@ function failing(life: Life): void {
   life.store.broken = true;
   life.publish({ topic: "cause", payload: "x", retain: true });
   life.pair.advance(1_000);
-  assert(life.pair.broker.failing && life.pair.broker.unsafe);
+  assert(life.pair.broker.stats.isFailing && life.pair.broker.stats.isUnsafe);
 }
 
 /** The store is well again, and that is noticed. */
 function recovers(life: Life): void {
   life.store.broken = false;
   life.pair.advance(1_000);
-  assert(!life.pair.broker.failing);
+  assert(!life.pair.broker.stats.isFailing);
 }
 
 /** A Client with an identifier that stays or ends with its connection. */
@@ -77,8 +77,9 @@ describe("PUBLISH while the store fails", () => {
         four.publish(message);
         assertClosed(four); // it has no other way to be told
         life.told.assertEnded("four", 0x97, "limit/store");
-        for (const { queued, sender } of life.pair.broker.sessions.values()) {
-          assertEquals([queued, sender?.open ?? 0], [0, 0]);
+        for (const clientId of life.pair.broker.clientIds()) {
+          const { queued, exchanges } = life.pair.broker.session(clientId)!;
+          assertEquals([queued, exchanges], [0, 0]);
         }
         recovers(life);
         five.publish(message);
@@ -151,7 +152,7 @@ describe("SUBSCRIBE and UNSUBSCRIBE while the store fails", () => {
       const stays = client(life, "stays", KEPT, level);
       failing(life);
       assertEquals(stays.subscribe("a", "b/#"), level === 5 ? [0x97, 0x97] : [0x80, 0x80]);
-      assertEquals(life.pair.broker.sessions.get("stays")?.subscriptions.size, 0);
+      assertEquals(life.pair.broker.session("stays")?.subscriptions, 0);
       recovers(life);
       assertEquals(stays.subscribe("a", "b/#"), [2, 2]);
     });
@@ -194,7 +195,7 @@ describe("CONNECT while the store fails", () => {
       const life = new Life();
       failing(life);
       refused(life, "new", KEPT);
-      assertEquals(life.pair.broker.sessions.size, 0);
+      assertEquals(life.pair.broker.stats.sessions, 0);
       recovers(life);
       client(life, "new", KEPT, level);
     });

@@ -184,7 +184,7 @@ describe("Maximum Packet Size of the Client", () => {
         const { to, send, told } = scene({ properties });
         send(qos, payload(51, 5, qos), payload(50, 5, qos), payload(51, 5, qos));
         assertEquals(to.takePublishes().map(({ payload }) => payload.length), [payload(50, 5, qos).length]);
-        assertEquals(to.connection.open, qos === 0 ? 0 : 1);
+        assertEquals(to.inFlight, qos === 0 ? 0 : 1);
         if (qos === 1) to.acknowledge(PUBACK, 2);
         if (qos === 2) {
           to.acknowledge(PUBREC, 2);
@@ -207,7 +207,7 @@ describe("Maximum Packet Size of the Client", () => {
     const properties = { sessionExpiryInterval: 60, maximumPacketSize: 60 };
     const again = pair.connect({ clientId: "to", cleanStart: false, properties });
     assertEquals(again.takeTexts(), ["2", "4", "6"]);
-    assertEquals(again.connection.open, 3);
+    assertEquals(again.inFlight, 3);
     assertEquals(told.drops.map(({ reason }) => reason), Array(3).fill("packet too large"));
   });
 
@@ -230,7 +230,7 @@ describe("a slow reader", () => {
     to.transport.pause();
     const marks = Array.from({ length: 20 }, (_, i) => `${i}`);
     send(1, ...marks.slice(0, 6).map(kilobyte));
-    assertEquals(to.connection.outbox.size < 4096, true); // there is room again, but others came before
+    assertEquals(to.connection.stats.waitingBytes < 4096, true); // there is room again, but others came before
     for (const mark of marks.slice(6)) send(1, kilobyte(mark));
     send(0, ...["1", "2", "3"].map((mark) => kilobyte(`fits${mark}`)), "zero");
     assertEquals(told.drops, [{ topic: "a", clientId: "to", reason: "outboundBytesMax" }]);
@@ -252,7 +252,7 @@ describe("a slow reader", () => {
       send(1, "f", "g");
       const texts = to.takeTexts().map((text) => text.slice(0, 1));
       assertEquals(texts.filter((text) => text > "d" && text < "x"), ["e", "f", "g"]);
-      assertEquals(to.connection.session?.queued, 0);
+      assertEquals(to.session?.queued, 0);
     }
   });
 
@@ -292,7 +292,7 @@ describe("a slow reader", () => {
     assertEquals(told.drops.map(({ reason }) => reason), ["queuedBytesMax"]);
     const again = pair.connect({ clientId: "to", ...init });
     assertEquals(again.takeTexts().map((text) => text[0]), ["1", "2", "4"]);
-    assertEquals(again.connection.session?.queuedBytes, 0);
+    assertEquals(again.session?.queuedBytes, 0);
   });
 
   test("[limit/outbound] one that makes us answer and does not read is cut off", () => {

@@ -180,7 +180,7 @@ describe("an owner is told", () => {
     pair.advance(1_000);
     pair.connect(kept).assertSilent();
     assertEquals(dropped(), [["stub", "expired"]]);
-    assertEquals(pair.broker.counters.dropped, 6);
+    assertEquals(pair.broker.stats.dropped, 6);
   });
 
   test("denied: a PUBLISH that is not taken, at every QoS", () => {
@@ -300,7 +300,7 @@ function fail(hooks: BrokerHooks): void {
   pair.connect().assertSilent();
   store.broken = false;
   pair.advance(1_000);
-  assertEquals([pair.broker.failing, pair.broker.unsafe], [false, false]);
+  assertEquals([pair.broker.stats.isFailing, pair.broker.stats.isUnsafe], [false, false]);
 }
 
 describe("a hook that throws", () => {
@@ -353,7 +353,7 @@ test("two brokers in one process share nothing", () => {
   one.pair.broker.shutdown(one.pair.now);
   assertEquals(two.take(), []);
   b.assertSilent();
-  assertEquals(two.pair.broker.retained.size, 0);
+  assertEquals(two.pair.broker.stats.retainedMessages, 0);
   assertEquals(two.pair.connect({ ...kept, clientId: "other" }).connack?.sessionPresent, false);
 });
 
@@ -377,7 +377,7 @@ describe("nothing is left behind", () => {
     pair.advance(3_600_000);
     pair.assertEmpty();
     assertEquals(pair.broker.nextDeadline(), Infinity);
-    assertEquals(pair.broker.dirty, false);
+    assertEquals(pair.broker.work !== "none", false);
   });
 
   test("when connections end before they have begun", () => {

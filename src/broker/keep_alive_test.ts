@@ -4,6 +4,8 @@ import { describe, test } from "node:test";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertEnded, Told } from "../testing/assertions.ts";
+import { Hand } from "../testing/by_hand.ts";
+import type { Verdict } from "./mod.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
 
@@ -43,7 +45,7 @@ for (const level of LEVELS) {
 
     test("Keep Alive 0 never ends", () => {
       const { pair, client } = open(0, level);
-      assertEquals(pair.broker.timers.size, 0);
+      assertEquals(pair.broker.stats.deadlines, 0);
       pair.advance(10 * 365 * 86_400_000);
       client.assertSilent();
     });
@@ -93,17 +95,12 @@ test("[MQTT-3.1.2-22] a Server Keep Alive holds in place of the Client's", () =>
 });
 
 test("the count begins when the verdict is there, however late", () => {
-  let decide = () => {};
-  const pair = new Pair({
-    authenticate: (_request, connection) => {
-      decide = () => connection.decided({ code: 0 }, pair.now);
-      return undefined;
-    },
-  });
+  const hand = new Hand<Verdict>();
+  const pair = new Pair({ authenticate: () => hand.later });
   const client = pair.open();
   client.connect({ keepAlive: 1 });
   pair.advance(5_000);
-  decide();
+  hand.answer({ code: 0 });
   assertEquals(client.take(PacketType.CONNACK).reasonCode, 0);
   assertEndsAfter(client, 1_500);
 });
@@ -115,7 +112,7 @@ test("a Client that reads nothing and sends nothing is gone too, and its transpo
   client.transport.pause();
   pair.advance(15_000);
   told.assertEnded("stub", 0x8d, RULE);
-  assertEquals([pair.broker.connected, pair.broker.connections], [0, 1]);
+  assertEquals([pair.broker.stats.connected, pair.broker.connections], [0, 1]);
   pair.advance(3_999);
   assertEquals(pair.broker.connections, 1);
   pair.advance(1);

@@ -29,19 +29,18 @@ function bytesOfOne(payload: string): { retained: number; queued: number } {
   client.subscribe("t");
   client.lose();
   pair.connect({ clientId: "from" }).publish({ topic: "t", payload, qos: 1, retain: true });
-  const { retained, sessions } = pair.broker;
-  return { retained: retained.bytes, queued: sessions.get("stub")!.queuedBytes };
+  const { broker } = pair;
+  return { retained: broker.stats.retainedBytes, queued: broker.session("stub")!.queuedBytes };
 }
 
 /** Bytes that the broker holds for this Client. */
 function held(client: StubClient): number {
-  const { outbox, session } = client.connection;
-  return outbox.size + (session?.queuedBytes ?? 0);
+  return client.connection.stats.waitingBytes + (client.session?.queuedBytes ?? 0);
 }
 
 describe("the table", () => {
   test("every row has a default within its bounds, and is what a broker takes", () => {
-    const { limits } = new Broker();
+    const { limits } = new Broker().policy({});
     assertEquals(Object.keys(limits), Object.keys(LIMITS));
     for (const [name, { default: value, least, most }] of Object.entries(LIMITS)) {
       assertEquals(limits[name as LimitName], value);
@@ -337,7 +336,7 @@ describe("a Client that stops reading", () => {
     const texts = Array.from({ length: 300 }, (_, i) => `${i}`.padStart(50));
     for (const text of texts) publish(pair, 1, text);
     pair.settle();
-    assert(slow.connection.session!.queued > 100);
+    assert(slow.session!.queued > 100);
     slow.transport.resume();
     const got: string[] = [];
     for (let packetId = 1; packetId <= 300; packetId++) {

@@ -18,7 +18,7 @@ export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type BrokerStats, type MessageInit, type Work } from "./broker.ts";
-export type { Connection } from "./connection.ts";
+export type { Connection, ConnectionStats } from "./connection.ts";
 export type { Tap, TappedMessage } from "./match.ts";
 export type { Policy } from "./policy.ts";
 export type { Question } from "./question.ts";
@@ -37,6 +37,7 @@ export type {
   Refusal,
   Verdict,
 } from "./options.ts";
+export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type {
   Commit,

@@ -182,7 +182,7 @@ describe("Topic Names", () => {
       from.assertSilent();
       to.assertSilent();
       assertEquals(denied, Array(3).fill("policy/dollar-topic"));
-      assertEquals(pair.broker.retained.size, 0);
+      assertEquals(pair.broker.stats.retainedMessages, 0);
     }
   });
 

@@ -97,9 +97,9 @@ for (const level of LEVELS) {
         to.takePublishes().map(({ packetId, qos, dup }) => [packetId, qos, dup]),
         [[1, 1, false], [2, 1, false], [3, 1, false]],
       );
-      assertEquals(to.connection.open, 3);
+      assertEquals(to.inFlight, 3);
       to.acknowledge(PUBACK, 2);
-      assertEquals([to.connection.open, to.inbox.length], [2, 0]);
+      assertEquals([to.inFlight, to.inbox.length], [2, 0]);
     });
 
     test("[MQTT-4.3.3-1] [MQTT-4.3.3-2] [MQTT-4.3.3-4] [MQTT311-4.3.3-1] QoS 2: PUBLISH, PUBREL for PUBREC, free again by PUBCOMP", () => {
@@ -108,9 +108,9 @@ for (const level of LEVELS) {
       assertEquals(to.takePublishes().map(({ packetId, qos, dup }) => [packetId, qos, dup]), [[1, 2, false]]);
       to.acknowledge(PUBREC, 1);
       assertEquals(answers(to), [[PUBREL, 1, 0]]);
-      assertEquals(to.connection.open, 1);
+      assertEquals(to.inFlight, 1);
       to.acknowledge(PUBCOMP, 1);
-      assertEquals([to.connection.open, to.inbox.length], [0, 0]);
+      assertEquals([to.inFlight, to.inbox.length], [0, 0]);
     });
 
     test("[MQTT-4.3.3-3] [MQTT-4.3.3-5] [MQTT-4.3.3-6] a repeated PUBREC gets PUBREL again, and never the PUBLISH", () => {
@@ -119,7 +119,7 @@ for (const level of LEVELS) {
       to.takePublishes();
       for (let i = 0; i < 3; i++) to.acknowledge(PUBREC, 1);
       assertEquals(answers(to), [[PUBREL, 1, 0], [PUBREL, 1, 0], [PUBREL, 1, 0]]);
-      assertEquals(to.connection.open, 1);
+      assertEquals(to.inFlight, 1);
     });
 
     test("[MQTT-3.6.2-1] PUBREC for an identifier that is not open gets a PUBREL that ends it", () => {
@@ -131,7 +131,7 @@ for (const level of LEVELS) {
       to.takePublishes();
       to.acknowledge(PUBREC, 1); // of a QoS 1 message
       assertEquals(answers(to), [[PUBREL, 1, level === 5 ? 0x92 : 0]]);
-      assertEquals(to.connection.open, 1);
+      assertEquals(to.inFlight, 1);
     });
 
     test("[MQTT-4.3.2-3] acknowledgements that fit nothing open change nothing", () => {
@@ -145,12 +145,12 @@ for (const level of LEVELS) {
         to.acknowledge(type, id);
       }
       to.assertSilent();
-      assertEquals(to.connection.open, 2);
+      assertEquals(to.inFlight, 2);
       to.acknowledge(PUBACK, 1);
       to.acknowledge(PUBACK, 1);
       to.acknowledge(PUBREC, 2);
       assertEquals(answers(to), [[PUBREL, 2, 0]]);
-      assertEquals(to.connection.open, 1);
+      assertEquals(to.inFlight, 1);
     });
 
     test("[MQTT-4.4.0-1] nothing is sent again while the connection lives, however long it takes", () => {
@@ -224,7 +224,7 @@ describe("refusals, level 5", () => {
       to.acknowledge(PUBACK, 1, code);
       to.acknowledge(PUBREC, 2, code);
       to.assertSilent();
-      assertEquals(to.connection.open, 0);
+      assertEquals(to.inFlight, 0);
       assertEquals(
         told.drops,
         Array(2).fill({ topic: "a", clientId: "to", reason: "refused by the client" }),
@@ -338,7 +338,7 @@ describe("Packet Identifiers", () => {
       to.transport.write(Uint8Array.of(0x40, 2, packetId! >> 8, packetId! & 255));
     }
     pair.settle();
-    assertEquals(to.connection.open, 1);
+    assertEquals(to.inFlight, 1);
   });
 });
 

@@ -72,6 +72,11 @@ export class RetainedDeliveries {
     this.#deliverer = deliverer;
   }
 
+  /** Topics at which they stand. */
+  get standing(): number {
+    return this.#retained.walks;
+  }
+
   /** Begins with the retained messages that `filter` matches, for a subscription that is new or asks for them again. */
   begin(subscription: Subscription, filter: string, wildcard: boolean): void {
     const retained = this.#retained;

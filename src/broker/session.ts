@@ -109,6 +109,33 @@ export interface Serving extends Outflow {
   fail(refusal: Refusal): void;
 }
 
+/** One session at one moment. */
+export interface SessionStats {
+  readonly isConnected: boolean;
+  /** §3.1.2.11.2 seconds, 0 ends with the connection. */
+  readonly expirySeconds: number;
+  /** §3.8 */
+  readonly subscriptions: number;
+  /** QoS 1 and 2 messages that wait for room. */
+  readonly queued: number;
+  /** What they count for in `queuedBytesMax`. */
+  readonly queuedBytes: number;
+  /** What those in memory count for. */
+  readonly residentBytes: number;
+  /** How many of them are in the store alone. */
+  readonly pagedOut: number;
+  /** §4.9 QoS 1 and 2 messages sent on the present connection and not acknowledged. */
+  readonly inFlight: number;
+  /** §4.4 exchanges towards the Client that are not over, those to be sent again included. */
+  readonly exchanges: number;
+  /** §4.3.3 QoS 2 messages received and not yet released. */
+  readonly received: number;
+  /** Subscriptions that retained messages are still on their way to. */
+  readonly retainedDeliveries: number;
+  /** §3.1.3.2.2 a Will waits for its delay. */
+  readonly hasPendingWill: boolean;
+}
+
 /** Ends sessions when it is time. */
 export interface SessionOwner {
   /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
@@ -253,6 +280,24 @@ export class Session implements Deadline, SessionKey {
         delaySeconds: will.delaySeconds,
         dueAt: this.pendingWill?.heapTime,
       },
+    };
+  }
+
+  /** How it is at present. */
+  get stats(): SessionStats {
+    return {
+      isConnected: this.connection !== undefined,
+      expirySeconds: this.expirySeconds,
+      subscriptions: this.subscriptions.size,
+      queued: this.queued,
+      queuedBytes: this.#backlog?.bytes ?? 0,
+      residentBytes: this.#backlog?.residentBytes ?? 0,
+      pagedOut: this.#backlog?.paged ?? 0,
+      inFlight: this.#sender?.inFlight ?? 0,
+      exchanges: this.#sender?.open ?? 0,
+      received: this.#received?.size ?? 0,
+      retainedDeliveries: this.retainedDeliveries?.size ?? 0,
+      hasPendingWill: this.pendingWill !== undefined,
     };
   }
 

@@ -43,6 +43,11 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.values();
   }
 
+  /** Whose they are. */
+  clientIds(): Iterable<string> {
+    return this.#byClientId.keys();
+  }
+
   /** The session of a Client. */
   get(clientId: string): Session | undefined {
     return this.#byClientId.get(clientId);

@@ -358,9 +358,9 @@ function run(seed: number): { deliveries: number; expected: number } {
   settle(clients);
   world.model.settled();
   for (const { id, outgoing } of clients) {
-    const session = pair.broker.sessions.get(id)!;
-    assertEquals([session.queued, session.queuedBytes, session.sender?.open ?? 0], [0, 0, 0], id);
-    assertEquals([session.received?.size ?? 0, outgoing.size, session.connection?.open], [0, 0, 0], id);
+    const { queued, queuedBytes, exchanges, received, inFlight } = pair.broker.session(id)!;
+    assertEquals([queued, queuedBytes, exchanges], [0, 0, 0], id);
+    assertEquals([received, outgoing.size, inFlight], [0, 0, 0], id);
   }
   empty(world, clients);
   assertEquals([failures, [...store.sessions()]], [[], []]);

@@ -13,8 +13,14 @@ describe("stats", () => {
       connected: 0,
       sessions: 0,
       subscriptions: 0,
+      sharedSubscriptions: 0,
       retainedMessages: 0,
       retainedBytes: 0,
+      retainedDeliveries: 0,
+      facts: 0,
+      deadlines: 0,
+      isFailing: false,
+      isUnsafe: false,
     };
     assertEquals(pair.broker.stats, nothing);
     const properties = { sessionExpiryInterval: 60 };
@@ -32,8 +38,14 @@ describe("stats", () => {
       connections: 2,
       connected: 1,
       sessions: 2,
-      subscriptions: 3,
+      subscriptions: 4,
+      sharedSubscriptions: 1,
       retainedMessages: 1,
+      retainedDeliveries: 0,
+      facts: 0,
+      deadlines: 2,
+      isFailing: false,
+      isUnsafe: false,
     });
     assert(retainedBytes > 4);
     one.publish({ topic: "r", retain: true });

@@ -138,7 +138,7 @@ describe("Driver", () => {
     }
     const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     hand.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "#", ...options }] });
-    await until(() => driver.broker.retained.walks === 0, "all is sent");
+    await until(() => driver.broker.stats.retainedDeliveries === 0, "all is sent");
     await driver.close();
   });
 
@@ -284,7 +284,7 @@ describe("Driver", () => {
     const last = hand.last!;
     assert(last.type === PacketType.DISCONNECT && last.reasonCode === 0x97);
     assertEquals([commits, told], [1, ["Error: disk full"]]);
-    await until(() => !driver.broker.failing, "the store is well again");
+    await until(() => !driver.broker.stats.isFailing, "the store is well again");
     assertEquals([commits, told], [3, ["Error: disk full", "recovered"]]);
     await driver.close();
   });
@@ -298,7 +298,7 @@ describe("Driver", () => {
     const { driver } = drive({ store: new FailingStore() });
     driver.run((broker, now) => broker.publish({ topic: "a", payload: "b", retain: true }, now));
     await driver.close();
-    assert(driver.broker.failing);
+    assert(driver.broker.stats.isFailing);
   });
 
   test("facts that nobody waits for are committed by themselves", async () => {

@@ -19,7 +19,6 @@ import {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
-  type Connection,
   type MessageInit,
   type PeerInfo,
   type Redirection,
@@ -54,7 +53,7 @@ export interface ServeHooks extends BrokerHooks {
 }
 
 /** All that may be said of a broker, and where it listens. */
-export interface ServeOptions extends Omit<BrokerOptions, "authenticate" | "hooks"> {
+export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   /**
    * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
    * where there is one, ::1.
@@ -64,8 +63,6 @@ export interface ServeOptions extends Omit<BrokerOptions, "authenticate" | "hook
   readonly tls?: TlsServerOptions;
   /** What happens, as it happens. */
   readonly hooks?: ServeHooks;
-  /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
-  readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
   /** In place of the runtime's own, for tests and measurements. */
   readonly loop?: Loop;
 }
@@ -91,40 +88,18 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, authenticate, loop, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop, ...rest } = options;
   const wanted = listen.map(parseAddress);
   for (const address of wanted) {
     if (address.scheme !== "mqtts" || tls !== undefined) continue;
     throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
   }
-  const broker = new Broker({
-    random: systemRandom(),
-    ...rest,
-    ...(authenticate && { authenticate: (request, connection) => ask(request, connection) }),
-  });
+  const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
-
-  /** The owner's answer, or undefined if it comes later. */
-  function ask(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
-    let answer: Verdict | Promise<Verdict>;
-    try {
-      answer = authenticate!(request);
-    } catch (error) {
-      return failed(error);
-    }
-    if (!(answer instanceof Promise)) return answer;
-    answer.catch(failed).then((verdict) => driver.run((_, now) => connection.decided(verdict, now)));
-    return undefined;
-  }
-
-  function failed(error: unknown): Verdict {
-    broker.failed(error);
-    return { code: 0x88, reasonString: "The authenticator failed" };
-  }
 
   /** Opens one listener of this scheme. */
   async function listenOn({ scheme, host, port }: Address): Promise<Listener> {
-    const accept: Accept = driver.accept.bind(driver);
+    const accept: Accept = (transport, peer) => driver.accept(transport, peer);
     const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
     if (scheme === "mqtt") return await listenTcp(where, accept);
     const { listenTls } = await import("../runtime/tls/tls.ts");

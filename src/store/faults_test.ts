@@ -151,7 +151,7 @@ describe("a disk that is full", () => {
       room.full();
       const first = pair.connect({ clientId: "first" });
       first.publish({ topic: "kept/1", qos: 1, payload: LARGE });
-      assert(pair.broker.failing);
+      assert(pair.broker.stats.isFailing);
       const second = pair.connect({ clientId: "second" });
       second.publish({ topic: "passing/0", qos: 0, payload: "none" });
       second.publish({ topic: "passing/1", qos: 1, payload: "once" });

@@ -259,7 +259,7 @@ describe("a damaged store", () => {
   /** Fails unless a broker on this store has what was saved, and goes on. */
   async function serves(store: SqliteStore, sessions: number, retained: number): Promise<void> {
     const pair = new Pair({ store });
-    assertEquals([pair.broker.sessions.size, pair.broker.retained.size], [sessions, retained]);
+    assertEquals([pair.broker.stats.sessions, pair.broker.stats.retainedMessages], [sessions, retained]);
     const properties = { sessionExpiryInterval: 600, receiveMaximum: 65_535 };
     if (sessions > 0) {
       const client = pair.connect({ clientId: "client-0", cleanStart: false, properties });
@@ -278,7 +278,7 @@ describe("a damaged store", () => {
     other.publish({ topic: "r/new", payload: "x", qos: 1, retain: true });
     await store.commit();
     other.take(PacketType.PUBACK);
-    assert(!pair.broker.failing);
+    assert(!pair.broker.stats.isFailing);
   }
 
   test("says what was saved", () =>

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert } from "@std/assert";
+import { byHand } from "./by_hand.ts";
 import { type Commit, type DeliveryRecord, type Later, MemoryStore, type SessionKey } from "../broker/mod.ts";
 
 /** As fast as memory until the test wants otherwise. */
@@ -98,11 +99,6 @@ export class HandStore extends MemoryStore {
     page?.();
     return page !== undefined;
   }
-}
-
-/** Not a promise: what follows from it follows at once, in the call that ends it. */
-function byHand<T>(then: (done: (value: T) => void, failed: (error: Error) => void) => void): Promise<T> {
-  return { then } as unknown as Promise<T>;
 }
 
 /** Tells one store what is in the other. */

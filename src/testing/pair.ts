@@ -4,7 +4,13 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { Broker, type BrokerHooks, type BrokerOptions, type Connection } from "../broker/mod.ts";
+import {
+  Broker,
+  type BrokerHooks,
+  type BrokerOptions,
+  type Connection,
+  type SessionStats,
+} from "../broker/mod.ts";
 import { decodePacket } from "../codec/decode.ts";
 import { Deframer } from "../codec/deframer.ts";
 import { encodePacket } from "../codec/encode.ts";
@@ -81,6 +87,13 @@ export class Pair {
     return client;
   }
 
+  /** The Server's end of a connection: its transport, below the engine. */
+  serverEnd(client: StubClient): { readonly transport: Transport } {
+    const link = this.#links.find((link) => link.client === client);
+    assert(link !== undefined, "the connection is over");
+    return { transport: link.pair.left };
+  }
+
   /** Moves every byte until nothing moves any more. */
   settle(): void {
     if (this.#settling) return; // who calls from inside is looked after by the loop that is going on
@@ -96,10 +109,11 @@ export class Pair {
     if (this.#errors.length > 0) throw this.#errors[0];
   }
 
-  /** Ends a turn, then moves all bytes there are; without either, what comes after all input. False if there is nothing to do. */
+  /** Ends a turn, then moves all bytes there are, then compares what must agree; without either, what comes after all input. False if there is nothing to do. */
   #step(): boolean {
     this.#driver.run(() => {}); // the test may have called the broker itself
     let moved = this.#loop.endTurn();
+    if (moved) this.broker.assertInvariants();
     for (const { pair } of this.#links) while (pair.step()) moved = true;
     return moved || this.#loop.goOn();
   }
@@ -116,13 +130,13 @@ export class Pair {
   /** Fails unless the broker has forgotten every connection, session and subscription, and the store is told of that. */
   assertEmpty(): void {
     const { broker } = this;
-    if (broker.unsafe) this.advance(1_000); // facts that nobody waits for
+    if (broker.stats.isUnsafe) this.advance(1_000); // facts that nobody waits for
     assertEquals(broker.connections, 0, "connections");
-    assertEquals(broker.connected, 0, "connected");
-    assertEquals(broker.sessions.size, 0, "sessions");
-    assertEquals(broker.groups.size, 0, "groups");
-    assertEquals(broker.tree.size, 0, "subscriptions in the tree");
-    assertEquals(broker.timers.size, 0, "timers");
+    assertEquals(broker.stats.connected, 0, "connected");
+    assertEquals(broker.stats.sessions, 0, "sessions");
+    assertEquals(broker.stats.sharedSubscriptions, 0, "groups");
+    assertEquals(broker.stats.subscriptions, 0, "subscriptions");
+    assertEquals(broker.stats.deadlines, 0, "timers");
   }
 }
 
@@ -162,6 +176,17 @@ export class StubClient {
         this.over = true;
       },
     });
+  }
+
+  /** §4.9 QoS 1 and 2 messages that the Server has in flight towards it. */
+  get inFlight(): number {
+    return this.session?.inFlight ?? 0;
+  }
+
+  /** Its session on the Server; undefined while it has no accepted CONNECT. */
+  get session(): SessionStats | undefined {
+    const clientId = this.connection.client?.clientId;
+    return clientId === undefined ? undefined : this.pair.broker.session(clientId);
   }
 
   /** Sends bytes as they are. */

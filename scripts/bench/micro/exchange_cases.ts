@@ -66,8 +66,8 @@ function exchange(qos: 1 | 2, life: Life, frames: number): Bench {
     reset() {
       const bytes = client.transport.bytes - before;
       must(bytes >= done * PAYLOAD_BYTES, "every message is delivered");
-      must(subscriber.open === 0, "every message is acknowledged");
-      must((publisher.session!.received?.size ?? 0) === 0, "every exchange of the publisher is over");
+      must(stage.sessionOf(subscriber).inFlight === 0, "every message is acknowledged");
+      must(stage.sessionOf(publisher).received === 0, "every exchange of the publisher is over");
       before = client.transport.bytes;
       done = 0;
     },

@@ -79,7 +79,7 @@ function fanOut(form: Form, qos: 0 | 1 | 2, receivers: number, frames = 1): Benc
       return clients[receivers - 1]!.transport.sum + clients[0]!.transport.bytes;
     },
     reset() {
-      must(broker.counters.dropped === 0, "nothing is dropped");
+      must(broker.stats.dropped === 0, "nothing is dropped");
       clients.forEach((client, i) => {
         const bytes = client.transport.bytes - before[i]!;
         must(bytes >= done * PAYLOAD_BYTES && bytes <= done * 2 * frame.length, "every message is delivered");
@@ -89,7 +89,7 @@ function fanOut(form: Form, qos: 0 | 1 | 2, receivers: number, frames = 1): Benc
         const ids = Array.from({ length: done }, (_, i) => i + 1);
         connection.received(acknowledgements(PUBREL, ids), stage.now);
         stage.turn();
-        must((connection.session!.received?.size ?? 0) === 0, "every exchange of the publisher is over");
+        must(stage.sessionOf(connection).received === 0, "every exchange of the publisher is over");
       }
       done = 0;
       before = clients.map(({ transport }) => transport.bytes);

@@ -3,7 +3,7 @@
  * Knows how to connect, publish, subscribe and acknowledge in bytes laid out beforehand; refuses to read what comes back.
  * @module
  */
-import { Broker, type BrokerOptions, type Connection } from "../../../src/broker/mod.ts";
+import { Broker, type BrokerOptions, type Connection, type SessionStats } from "../../../src/broker/mod.ts";
 import { type Connect, encodePacket, PacketType, type ProtocolLevel } from "../../../src/codec/mod.ts";
 import type { Publish, Subscribe } from "../../../src/codec/mod.ts";
 import type { Transport } from "../../../src/transport/transport.ts";
@@ -105,15 +105,20 @@ export class Stage {
       subscriptions: [{ filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
       ...(identifier > 0 && { properties: { subscriptionIdentifier: identifier } }),
     };
-    const before = this.broker.tree.size;
+    const before = this.broker.stats.subscriptions;
     client.connection.received(encodePacket(packet, client.level), this.now);
     this.turn();
-    must(this.broker.tree.size === before + 1, "a subscription is made");
+    must(this.broker.stats.subscriptions === before + 1, "a subscription is made");
+  }
+
+  /** The session of a connection whose CONNECT was accepted. */
+  sessionOf(connection: Connection): SessionStats {
+    return this.broker.session(connection.client!.clientId)!;
   }
 
   /** The end of a turn, and of those that follow from it. */
   turn(): void {
-    do this.broker.flush(this.now); while (this.broker.dirty);
+    do this.broker.flush(this.now); while (this.broker.work !== "none");
   }
 
   /** Acknowledges, from a Client, what it got under these identifiers: at QoS 2 both steps. */
@@ -122,7 +127,10 @@ export class Stage {
     const steps = qos === 1 ? [PUBACK] : [PUBREC, PUBCOMP];
     for (const first of steps) client.connection.received(acknowledgements(first, ids), this.now);
     this.turn();
-    must(client.connection.open === 0, "every message that was delivered is acknowledged");
+    must(
+      this.sessionOf(client.connection).inFlight === 0,
+      "every message that was delivered is acknowledged",
+    );
   }
 }
 

@@ -3,7 +3,8 @@
  * Knows trees full of filters; refuses to know who subscribes.
  * @module
  */
-import { KnownTopics, type Subscriber } from "../../../src/broker/known_topics.ts";
+import { KnownTopics } from "../../../src/broker/known_topics.ts";
+import type { Subscriber } from "../../../src/broker/match.ts";
 import { type Session, Subscription } from "../../../src/broker/session.ts";
 import { encodeUtf8 } from "../../../src/codec/mod.ts";
 import { FilterTree } from "../../../src/topic/tree.ts";
@@ -140,7 +141,7 @@ function lookingUp(count: number, random = false): Bench {
       for (let i = 0; i < times; i++) {
         const name = names[at]!;
         at = at + 1 === count ? 0 : at + 1;
-        sum += topics.match(topics.find(name, 0, name.length)).plain.length;
+        sum += topics.match(topics.find(name, 0, name.length)).targets.length;
       }
       must(sum === times, "each topic has its subscriber");
       return sum;
@@ -163,7 +164,7 @@ function neverSeen(): Bench {
           rest = Math.floor(rest / 10);
         }
         const topic = topics.find(name, 0, name.length);
-        sum += topic.levels + topics.match(topic).plain.length;
+        sum += topic.levels + topics.match(topic).targets.length;
       }
       return sum;
     },
@@ -182,7 +183,7 @@ function changing(filter: string): Bench {
         topics.changed(filter, true);
         const match = topics.match(topics.find(name, 0, name.length));
         sink.value = match;
-        sum += match.plain.length;
+        sum += match.targets.length;
       }
       must(sum === times, "each topic has its subscriber");
       return sum;

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
-import { TURN_STEPS } from "./replay.ts";
+import { TURN_STEPS } from "./retained_deliveries.ts";
 
 const { PUBACK, SUBSCRIBE, UNSUBSCRIBE } = PacketType;
 const KEPT = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
@@ -31,7 +31,7 @@ function subscribeBytes(filter: string, qos: 0 | 1 | 2, retainHandling: 0 | 1 | 
 /** Turns of the broker until nothing is left to do, with what `between` does behind each. */
 function turns(pair: Pair, between: (turn: number) => void = () => {}): number {
   let count = 0;
-  for (; pair.broker.dirty; count++) {
+  for (; pair.broker.work !== "none"; count++) {
     pair.broker.flush(pair.now);
     between(count);
   }
@@ -48,18 +48,18 @@ describe("a turn", () => {
     other.subscribe("live");
     reader.connection.received(subscribeBytes("#", 0), pair.now);
     const most = 2 * TURN_STEPS / 8 * 30; // bytes of as many messages as two turns may have
-    let before = reader.connection.outbox.position;
+    let before = reader.connection.stats.sentBytes;
     const count = turns(pair, () => {
-      if (pair.broker.replaying.length > 0) pair.broker.publish({ topic: "live", payload: "x" }, pair.now);
-      assert(reader.connection.outbox.position - before <= most, "a turn sends no more than its part");
-      before = reader.connection.outbox.position;
+      if (pair.broker.work === "later") pair.broker.publish({ topic: "live", payload: "x" }, pair.now);
+      assert(reader.connection.stats.sentBytes - before <= most, "a turn sends no more than its part");
+      before = reader.connection.stats.sentBytes;
     });
     assert(count >= COUNT * 8 / TURN_STEPS, `${count} turns`);
     const retained = reader.takePublishes().filter(({ retain }) => retain);
     assertEquals(new Set(retained.map(({ topic }) => topic)).size, COUNT);
     assertEquals(retained.length, COUNT);
     assert(other.takeTexts().length >= count - 1);
-    assertEquals(pair.broker.retained.walks, 0);
+    assertEquals(pair.broker.stats.retainedDeliveries, 0);
   });
 
   test("it looks at a part of many topics of which none matches", () => {
@@ -82,7 +82,7 @@ describe("a turn", () => {
       ...options,
     }));
     reader.connection.received(encodePacket({ type: SUBSCRIBE, packetId: 9, subscriptions }, 5), pair.now);
-    assertEquals(pair.broker.replaying.length, 0);
+    assertEquals(pair.broker.work, "none");
     assertEquals(reader.takeTexts().join(), `7,${[..."0123456789"].join()},3`);
   });
 
@@ -102,10 +102,10 @@ describe("a turn", () => {
     }
     const reader = pair.connect();
     reader.connection.received(subscribeBytes("#", 0), pair.now);
-    let position = reader.connection.outbox.position;
+    let position = reader.connection.stats.sentBytes;
     turns(pair, () => {
-      assert(reader.connection.outbox.position - position < 3_000_000);
-      position = reader.connection.outbox.position;
+      assert(reader.connection.stats.sentBytes - position < 3_000_000);
+      position = reader.connection.stats.sentBytes;
     });
     assertEquals(reader.takePublishes().map(({ payload }) => payload[0]), Array.from(Array(100).keys()));
   });
@@ -145,7 +145,6 @@ describe("a live message while retained ones wait", () => {
     test(`[MQTT-4.6.0-5] so it is with several at once, with two subscriptions, and with the next one in turn, QoS ${qos}`, () => {
       const { pair, to } = stopped(qos, {}, ["r/+", "r/#"]);
       const from = pair.connect({ clientId: "from" });
-      const { retained } = pair.broker;
       for (let i = 0; i < 60; i++) from.publish({ topic: `r/${i}`, qos, payload: "new1" });
       to.transport.resume();
       const came = to.takePublishes();
@@ -157,7 +156,7 @@ describe("a live message while retained ones wait", () => {
         assertEquals(old, 2, `r/${i}`);
         if (qos === 1) assertEquals(texts.at(-1), "new1");
       }
-      assertEquals(retained.walks, 0);
+      assertEquals(pair.broker.stats.retainedDeliveries, 0);
     });
 
     test(`[MQTT-3.3.1-5] one that takes its place is what comes later, QoS ${qos}`, () => {
@@ -192,7 +191,7 @@ describe("a replay under way", () => {
   test("[MQTT-3.8.4-3] who asks again gets everything again, but not what was left of the first time besides", () => {
     const { to } = stopped(0);
     for (let i = 0; i < 5; i++) to.write(subscribeBytes("r/+", 0));
-    assertEquals(to.connection.session?.replays?.size, 1);
+    assertEquals(to.session?.retainedDeliveries, 1);
     to.transport.resume();
     const count = to.takePublishes().length;
     assert(count >= 60 && count < 60 + 6 * 30, `${count}`);
@@ -211,7 +210,7 @@ describe("a replay under way", () => {
       to.write(subscribeBytes("r/+", 0));
       to.write(encodePacket({ type: UNSUBSCRIBE, packetId: 8, filters: ["r/+"] }, 5));
     }
-    assertEquals([to.connection.session?.replays, pair.broker.retained.walks], [undefined, 0]);
+    assertEquals([to.session?.retainedDeliveries ?? 0, pair.broker.stats.retainedDeliveries], [0, 0]);
   });
 
   test("[MQTT-3.3.1-9] a session that comes back gets the rest of QoS 1 on its new connection, without what is QoS 0", () => {
@@ -221,7 +220,7 @@ describe("a replay under way", () => {
     pair.settle();
     const got = pair.connect({ clientId: "to", ...KEPT }).takePublishes().map(({ topic }) => topic);
     assertEquals([new Set(got).size, got.includes("r/59")], [59, false]);
-    assertEquals(pair.broker.retained.walks, 0);
+    assertEquals(pair.broker.stats.retainedDeliveries, 0);
   });
 
   test("QoS 0 is for the connection it began on, even if the next one comes before the next turn", () => {
@@ -232,7 +231,7 @@ describe("a replay under way", () => {
     again.connection.received(encodePacket(hello, 5), pair.now);
     pair.settle();
     assertEquals(again.inbox.map(({ type }) => type), [PacketType.CONNACK]);
-    assertEquals(pair.broker.retained.walks, 0);
+    assertEquals(pair.broker.stats.retainedDeliveries, 0);
   });
 
   test("[limit/queue] of a hundred thousand for who has gone, the queue takes what it may", () => {
@@ -241,20 +240,20 @@ describe("a replay under way", () => {
     const to = pair.connect({ clientId: "to", ...KEPT });
     to.connection.received(subscribeBytes("#", 1), pair.now);
     to.lose();
-    assertEquals(pair.broker.sessions.get("to")?.queued, 500);
-    assertEquals([pair.broker.replaying.length, pair.broker.retained.walks], [0, 0]);
+    assertEquals(pair.broker.session("to")?.queued, 500);
+    assertEquals([pair.broker.work, pair.broker.stats.retainedDeliveries], ["none", 0]);
   });
 
   test("[MQTT-3.1.2-4] Clean Start ends it with its session", () => {
     const { pair, to } = stopped(1, KEPT);
     pair.connect({ clientId: "to" }).assertSilent();
-    assertEquals([to.connection.session, pair.broker.retained.walks], [undefined, 0]);
+    assertEquals([to.session, pair.broker.stats.retainedDeliveries], [undefined, 0]);
   });
 
   test("without a session that stays it ends with its connection", () => {
     const { pair, to } = stopped(1);
     to.lose();
-    assertEquals([pair.broker.retained.walks, pair.broker.dirty], [0, false]);
+    assertEquals([pair.broker.stats.retainedDeliveries, pair.broker.work !== "none"], [0, false]);
   });
 
   test("its owner may end the connection from a hook", () => {
@@ -266,7 +265,7 @@ describe("a replay under way", () => {
     retainMany(pair, 100, (i) => `r/${i}`, 1);
     const to = pair.connect({ clientId: "to" });
     to.write(subscribeBytes("#", 1));
-    assertEquals([to.takePublishes().length, pair.broker.retained.walks], [5, 0]);
+    assertEquals([to.takePublishes().length, pair.broker.stats.retainedDeliveries], [5, 0]);
   });
 });
 
@@ -356,7 +355,7 @@ describe("whatever happens meanwhile", () => {
               const retained = came.filter(({ retain }) => retain).length;
               if (stays.has(topic)) assertEquals(retained, 1, name(topic));
             }
-            assertEquals([to.connection.session?.replays, pair.broker.retained.walks], [undefined, 0]);
+            assertEquals([to.session?.retainedDeliveries ?? 0, pair.broker.stats.retainedDeliveries], [0, 0]);
           },
         ),
         { numRuns: 150 },

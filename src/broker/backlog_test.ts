@@ -7,8 +7,7 @@ import { seededRandom } from "../engine/random.ts";
 import { assertEnded } from "../testing/assertions.ts";
 import { Life, take } from "../testing/restarts.ts";
 import type { ConnectInit, StubClient } from "../testing/pair.ts";
-import type { BrokerOptions, DeliveryRecord, Limits } from "./mod.ts";
-import type { Session } from "./session.ts";
+import type { BrokerOptions, DeliveryRecord, Limits, SessionStats } from "./mod.ts";
 
 const { PUBACK, PUBREC, PUBCOMP } = PacketType;
 /** How many of those that wait memory holds. */
@@ -31,14 +30,14 @@ function away(life: Life, ...filters: string[]): void {
   client.lose();
 }
 
-function sessionOf(life: Life): Session {
-  return life.pair.broker.sessions.get("receiver")!;
+function sessionOf(life: Life): SessionStats {
+  return life.pair.broker.session("receiver")!;
 }
 
 /** How many wait in memory, and how many in the store alone. */
-function places(life: Life): [resident: number, spilled: number] {
-  const session = sessionOf(life);
-  return [session.queue?.length ?? 0, session.spilled];
+function places(life: Life): [resident: number, pagedOut: number] {
+  const { queued, pagedOut } = sessionOf(life);
+  return [queued - pagedOut, pagedOut];
 }
 
 /** Publishes each text at QoS 1, or at QoS 2 if it ends with "!"; what begins with "s" to the shared topic. */
@@ -73,9 +72,8 @@ function drain(client: StubClient, each: (text: string) => void = () => {}): str
 
 /** Everything that came was sent, acknowledged and forgotten. */
 function assertNothingWaits(life: Life): void {
-  const { queued, queuedBytes, spilledBytes, spilledFrom, sender, loading } = sessionOf(life);
-  assertEquals([queued, queuedBytes, spilledBytes, sender?.open ?? 0, loading], [0, 0, 0, 0, false]);
-  assertEquals(spilledFrom, Infinity);
+  const { queued, queuedBytes, pagedOut, exchanges } = sessionOf(life);
+  assertEquals([queued, queuedBytes, pagedOut, exchanges], [0, 0, 0, 0]);
   const [stored] = [...life.store.sessions()].filter(({ session }) => session.clientId === "receiver");
   assertEquals([stored!.deliveries.length, stored!.waiting.count], [0, 0]);
   assertEquals(life.told.failures, []);
@@ -139,7 +137,7 @@ describe("who is away", () => {
     away(life, "t");
     publish(life, ...numbered(1, 10));
     life.pair.advance(600_000);
-    assertEquals([life.pair.broker.sessions.size, life.stored], [0, []]);
+    assertEquals([life.pair.broker.stats.sessions, life.stored], [0, []]);
   });
 
   test("has them in memory if its session is not in a store", () => {
@@ -429,7 +427,8 @@ describe("a store that has lost messages", () => {
     away(life, "t", "$share/g/s");
     life.publish({ topic: "r", qos: 1, retain: true, payload: "retained" });
     publish(life, ...numbered(1, 20), "s21");
-    const key = sessionOf(life);
+    const { storeId } = [...life.store.sessions()].find(({ session }) => session.clientId === "receiver")!;
+    const key = { clientId: "receiver", storeId };
     const orders = life.store.page(key).map(({ order }) => order);
     for (const [i, order] of orders.entries()) {
       if (lost(i + 1)) life.store.finished(key, { order } as DeliveryRecord);

@@ -1,0 +1,226 @@
+/** The half of a connection that knows no role: what fits, what waits, what is kept. @module */
+import { assert, assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { decodePacket } from "../codec/decode.ts";
+import type { Packet, UserProperties } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { Writer } from "../codec/writer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { Link, Pause } from "./link.ts";
+import { BufferPool } from "./outbox.ts";
+
+/** A transport that takes so many bytes, and the link above it. */
+class Scene {
+  most = Infinity;
+  readonly taken: number[] = [];
+  readonly calls: string[] = [];
+  readonly touched: Link[] = [];
+  readonly frames: number[] = [];
+  readonly link: Link;
+
+  constructor() {
+    const transport: Transport = {
+      label: "test",
+      start: () => {},
+      write: (chunk) => {
+        const count = Math.min(chunk.length, this.most);
+        this.most -= count;
+        this.taken.push(...chunk.subarray(0, count));
+        return count;
+      },
+      pause: () => void this.calls.push("pause"),
+      resume: () => void this.calls.push("resume"),
+      close: () => void this.calls.push("close"),
+      abort: () => void this.calls.push("abort"),
+    };
+    const owner = {
+      pool: new BufferPool(),
+      writer: new Writer(),
+      touched: (link: Link) => void this.touched.push(link),
+    };
+    this.link = new Link(transport, 100, owner, {
+      flushed: () => void this.calls.push("flushed"),
+      answersUnread: () => void this.calls.push("answersUnread"),
+      unsafe: () => void this.calls.push("unsafe"),
+    });
+    this.link.level = 5;
+  }
+
+  /** Takes each frame by its first byte. */
+  frame = (bytes: Uint8Array, at: number): boolean => {
+    this.frames.push(bytes[at]!);
+    return true;
+  };
+
+  /** The packet that was written, alone. */
+  takePacket(): Packet {
+    this.link.flush();
+    return decodePacket(Uint8Array.from(this.taken.splice(0)), 5);
+  }
+}
+
+const USER: UserProperties = [["a", "b"]];
+const LONG: UserProperties = [["a", "b".repeat(60)]];
+
+describe("send()", () => {
+  const packets: readonly [string, Packet & { properties: object }][] = [
+    ["MQTT-3.2.2-20", {
+      type: PacketType.CONNACK,
+      sessionPresent: false,
+      reasonCode: 0,
+      properties: { receiveMaximum: 5 },
+    }],
+    ["MQTT-3.14.2-4", {
+      type: PacketType.DISCONNECT,
+      reasonCode: 0x9c,
+      properties: { serverReference: "b" },
+    }],
+    ["MQTT-3.15.2-3", { type: PacketType.AUTH, reasonCode: 0x18, properties: { authenticationMethod: "m" } }],
+  ];
+  for (const [id, packet] of packets) {
+    test(`[${id}] leaves out User Properties and the Reason String where they do not fit, and only there`, () => {
+      const scene = new Scene();
+      scene.link.maximumPacketSize = 60;
+      for (const extra of [{ userProperties: USER }, { reasonString: "r" }]) {
+        const whole = { ...packet, properties: { ...packet.properties, ...extra } } as Packet;
+        assert(scene.link.send(whole));
+        assertEquals(scene.takePacket(), whole);
+      }
+      for (const extra of [{ userProperties: LONG }, { reasonString: "r".repeat(60) }]) {
+        assert(scene.link.send({ ...packet, properties: { ...packet.properties, ...extra } } as Packet));
+        assertEquals(scene.takePacket(), packet);
+      }
+    });
+  }
+
+  test("[MQTT-3.1.2-24] sends nothing that is larger than the Maximum Packet Size, and says so", () => {
+    const { link, taken } = new Scene();
+    link.maximumPacketSize = 10;
+    const packet = {
+      type: PacketType.DISCONNECT,
+      reasonCode: 0x9c,
+      properties: { serverReference: "b".repeat(10) },
+    } as const;
+    assertEquals([link.fits(packet), link.send(packet)], [false, false]);
+    link.flush();
+    assertEquals(taken, []);
+  });
+});
+
+describe("a link that is held", () => {
+  test("writes what stands before, and the rest when the commit is done", () => {
+    const { link, taken } = new Scene();
+    link.answer(0x40, 1, 0);
+    assert(link.hold());
+    assert(!link.hold());
+    link.answer(0x40, 2, 0);
+    link.flush();
+    assertEquals(taken, [0x40, 2, 0, 1]);
+    link.commitBegins();
+    assert(link.hold());
+    link.answer(0x40, 3, 0);
+    link.committed();
+    link.flush();
+    assertEquals(taken, [0x40, 2, 0, 1, 0x40, 2, 0, 2]);
+    link.commitBegins();
+    link.committed();
+    link.flush();
+    assertEquals(taken.slice(8), [0x40, 2, 0, 3]);
+  });
+
+  test("throws away what waited for a commit that failed, once", () => {
+    const { link, taken, calls } = new Scene();
+    link.hold();
+    link.answer(0x40, 1, 0);
+    link.commitBegins();
+    link.commitFailed();
+    link.commitFailed();
+    link.answer(0x40, 2, 0);
+    link.flush();
+    assertEquals([taken, calls], [[0x40, 2, 0, 2], ["unsafe"]]);
+  });
+});
+
+describe("a link that is paused", () => {
+  test("keeps what arrives, and hands it on in its order when every reason is gone", () => {
+    const scene = new Scene();
+    const { link, frames } = scene;
+    link.pause(Pause.VERDICT);
+    link.pause(Pause.DISK);
+    link.receive(Uint8Array.of(0xc0, 0, 0xd0), scene);
+    link.receive(Uint8Array.of(0, 0xe0, 0), scene);
+    assertEquals([frames, link.keptBytes, link.paused], [[], 6, true]);
+    assertEquals(link.unpause(Pause.DISK), false);
+    link.readOn(scene);
+    assertEquals(frames, []);
+    assertEquals(link.unpause(Pause.DISK), false, "it was no reason any more");
+    assertEquals(link.unpause(Pause.VERDICT), true);
+    link.readOn(scene);
+    assertEquals([frames, link.keptBytes, link.paused], [[0xc0, 0xd0, 0xe0], 0, false]);
+  });
+
+  test("offers a frame again that could not be taken", () => {
+    const scene = new Scene();
+    const { link, frames } = scene;
+    let refusals = 2;
+    const handler = {
+      frame: (bytes: Uint8Array, at: number) => {
+        if (bytes[at] === 0xd0 && refusals-- > 0) {
+          link.pause(Pause.VERDICT);
+          return false;
+        }
+        return scene.frame(bytes, at);
+      },
+    };
+    for (const byte of [0xc0, 0, 0xd0, 0, 0xe0, 0]) link.receive(Uint8Array.of(byte), handler);
+    assertEquals(frames, [0xc0]);
+    for (let i = 0; i < 2; i++) {
+      assert(link.unpause(Pause.VERDICT));
+      link.readOn(handler);
+    }
+    assertEquals(frames, [0xc0, 0xd0, 0xe0]);
+  });
+
+  test("has its transport pause once, and resume with the last reason", () => {
+    const { link, calls } = new Scene();
+    assertEquals(link.pauseTransport(), false);
+    link.pause(Pause.RATE);
+    assertEquals([link.pauseTransport(), link.pauseTransport()], [true, false]);
+    link.unpause(Pause.RATE);
+    assertEquals(calls, ["pause", "resume"]);
+  });
+});
+
+describe("the end of a link", () => {
+  test("closes the transport when everything is written, and throws away what arrives", () => {
+    const scene = new Scene();
+    const { link, calls, frames } = scene;
+    scene.most = 3;
+    link.answer(0x40, 1, 0);
+    link.end();
+    assertEquals([link.blocked, calls], [true, []]);
+    scene.most = Infinity;
+    link.receive(Uint8Array.of(0xc0, 0), scene);
+    link.drained();
+    assertEquals([calls, frames, link.keptBytes], [["close"], [], 0]);
+  });
+
+  test("answers that are not read are told of", () => {
+    const { link, calls } = new Scene();
+    link.answerBytesMax = 4;
+    link.answer(0x40, 1, 0);
+    assertEquals(calls, []);
+    link.answer(0x40, 2, 0);
+    assertEquals(calls, ["answersUnread"]);
+  });
+
+  test("is touched once a turn", () => {
+    const { link, touched, calls } = new Scene();
+    link.answer(0x40, 1, 0);
+    link.answer(0x40, 2, 0);
+    assertEquals(touched.length, 1);
+    link.endTurn();
+    link.answer(0x40, 3, 0);
+    assertEquals([touched.length, calls], [2, ["flushed"]]);
+  });
+});
