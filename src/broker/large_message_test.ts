@@ -101,7 +101,7 @@ describe("a payload of a megabyte to a hundred Clients that do not read", () => 
     for (const { connection, transport } of receivers) {
       const subscriptions = [{ filter: topic, qos: 0 as const, ...OPTIONS }];
       connection.received(
-        encodePacket({ type: PacketType.SUBSCRIBE, packetId: 2, subscriptions }, 5),
+        encodePacket({ type: PacketType.SUBSCRIBE, packetId: 2, subscriptions }, connection.client!.level),
         NOW,
       );
       transport.most = 100;

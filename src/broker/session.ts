@@ -305,14 +305,18 @@ export class Session implements Deadline, SessionKey {
   assertInvariants(): void {
     const { connection } = this;
     this.#backlog?.assertInvariants();
-    let inFlight = 0;
+    let released = 0;
+    let sent = 0;
     this.#sender?.each((_id, step) => {
-      if (step < Step.RESEND_1) inFlight++;
+      if (step === Step.PUBCOMP) released++;
+      else if (step < Step.RESEND_1) sent++;
     });
-    invariant(inFlight === (this.#sender?.inFlight ?? 0), "messages in flight");
-    if (connection !== undefined) {
-      invariant(inFlight <= connection.sendLimit, "Receive Maximum of the Client");
-    } else invariant(this.resend === undefined, "nothing is sent again without a connection");
+    invariant(released + sent === (this.#sender?.inFlight ?? 0), "messages in flight");
+    invariant(connection === undefined || sent <= connection.sendLimit, "Receive Maximum of the Client");
+    invariant(
+      connection !== undefined || this.resend === undefined,
+      "nothing is sent again without a connection",
+    );
     invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
   }
 }

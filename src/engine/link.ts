@@ -68,7 +68,7 @@ export class Link {
   #touched = false;
   /** The transport took less than it was given. */
   #blocked = false;
-  /** `end()` was called: the transport is closed when everything is written. */
+  /** `end()` was called: the transport is to be closed when everything is written. */
   #ending = false;
   /** Position from which on bytes wait for the commit under way. */
   #heldNow: number = Infinity;
@@ -226,7 +226,10 @@ export class Link {
   flush(): void {
     if (this.#blocked) return;
     if (!this.outbox.flush(this.transport)) this.#blocked = true;
-    else if (this.#ending && this.outbox.size === 0) this.transport.close();
+    else if (this.#ending && this.outbox.size === 0) {
+      this.#ending = false;
+      this.transport.close();
+    }
   }
 
   /** The transport can take more. */
