@@ -30,7 +30,12 @@ const LAYERS: readonly Layer[] = [
   { at: "src/codec", values: [], types: ["spec"], core: true },
   { at: "src/topic", values: ["src/codec"], types: ["spec"], core: true },
   { at: "src/delivery", values: ["src/codec", "src/topic"], types: ["spec"], core: true },
-  { at: "src/engine", values: ["src/codec", "src/topic", "src/delivery"], types: ["spec"], core: true },
+  {
+    at: "src/engine",
+    values: ["src/codec", "src/topic", "src/delivery"],
+    types: ["spec", "src/transport"],
+    core: true,
+  },
   {
     at: "src/client",
     values: ["src/codec", "src/topic", "src/delivery", "src/engine"],

@@ -92,7 +92,7 @@ function takeAuth(client: StubClient): unknown[] {
 
 describe("at the start", () => {
   test("[MQTT-4.12.0-5] one step: CONNACK has the method and the data", () => {
-    const { requests, pair, begin } = bound(new Setup());
+    const { requests, begin } = bound(new Setup());
     const client = begin("good");
     const { reasonCode, properties } = client.take(PacketType.CONNACK);
     assertEquals([reasonCode, properties?.authenticationMethod, text(properties?.authenticationData)], [

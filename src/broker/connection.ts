@@ -17,7 +17,7 @@ import { malformed, PeerError, protocolError, refused } from "../codec/error.ts"
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
-import { Reader } from "../codec/reader.ts";
+import type { Reader } from "../codec/reader.ts";
 import { isReasonAllowed, isReasonAllowedFrom } from "../codec/reason_code.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
