@@ -17,12 +17,14 @@ export {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  type BrokerStats,
   type ClientInfo,
   type Commit,
   type Connection,
   type Counters,
   type DeliveryRecord,
   type DropReason,
+  type Later,
   type LimitName,
   type LimitRow,
   LIMITS,
@@ -55,7 +57,7 @@ export {
   reasonName,
   UsageError,
 } from "./src/codec/mod.ts";
-export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/runtime/serve.ts";
+export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/server/serve.ts";
 export {
   type MemoryOptions,
   type MemoryPair,

@@ -49,15 +49,20 @@ const LAYERS: readonly Layer[] = [
   { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/runtime",
+    values: ["src/transport"],
+    types: ["src/engine"],
+    packages: ["*"],
+  },
+  {
+    at: "src/server",
     values: [
       "src/auth",
       "src/broker",
-      "src/client",
       "src/codec",
-      "src/delivery",
       "src/engine",
+      "src/observe",
+      "src/runtime",
       "src/store",
-      "src/topic",
       "src/transport",
     ],
     types: ["spec"],

@@ -116,6 +116,7 @@ export const UNNUMBERED = {
   "4.12.1/too-early": { section: "4.12.1", levels: [5], text: "Authentication is not begun again before CONNACK has ended the first one." },
   "limit/close-timeout": { section: "4.13.2", levels: [3, 4, 5], text: "The peer did not take our last bytes, or did not close its half, in time." },
   "limit/connect-timeout": { section: "4.13.2", levels: [3, 4, 5], text: "The connection did not send CONNECT, or did not end its authentication, in time." },
+  "limit/connecting": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections without an accepted CONNECT as it may." },
   "limit/connections": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections as it may." },
   "limit/outbound": { section: "4.13.2", levels: [3, 4, 5], text: "The peer reads too slowly: more bytes wait for it than may." },
   "limit/pending": { section: "4.13.2", levels: [3, 4, 5], text: "More bytes came behind a CONNECT or AUTH still undecided than the broker keeps." },

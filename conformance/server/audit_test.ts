@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, test } from "node:test";
 import { listenTcp } from "../../src/runtime/listen.ts";
-import { serve } from "../../src/runtime/serve.ts";
+import { serve } from "../../src/server/serve.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import type { Transport } from "../../src/transport/transport.ts";
 import { audit, type AuditReport, type Level } from "../mod.ts";

@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { AUDITED_BROKERS, type AuditedBroker, NO_OCCASION } from "../../scripts/lib/audited_brokers.ts";
-import { serve } from "../../src/runtime/serve.ts";
+import { serve } from "../../src/server/serve.ts";
 import { audit, type Level, type ReportCase } from "../mod.ts";
 
 const LIMIT_MS = 120_000;

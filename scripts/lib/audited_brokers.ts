@@ -4,7 +4,7 @@
  * @module
  */
 import type { Declared } from "../../conformance/server/profile.ts";
-import type { AuthenticationRequest, ServeOptions, Verdict } from "../../src/runtime/serve.ts";
+import type { AuthenticationRequest, ServeOptions, Verdict } from "../../src/server/serve.ts";
 
 /** One of them. */
 export interface AuditedBroker {

@@ -13,7 +13,7 @@ import {
   MemoryStore,
 } from "../../src/broker/mod.ts";
 import type { Verdict } from "../../src/broker/mod.ts";
-import { serve, type ServeOptions } from "../../src/runtime/serve.ts";
+import { serve, type ServeOptions } from "../../src/server/serve.ts";
 
 /** What the broker is to be. */
 export interface ChildOptions {
@@ -126,21 +126,23 @@ async function main(options: ChildOptions): Promise<void> {
 
   const report = (): Report => {
     const { broker } = server;
+    const { connections, connected, sessions, subscriptions, retainedMessages, received, dropped } =
+      broker.stats;
     const { rss, heapUsed } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     const stoodStillMs = standstillMs;
     standstillMs = 0;
     return {
-      connections: broker.connections,
-      connected: broker.connected,
-      sessions: broker.sessions.size,
+      connections,
+      connected,
+      sessions,
       groups: broker.groups.size,
-      subscriptions: broker.tree.size,
+      subscriptions,
       timers: broker.timers.size,
-      retained: broker.retained.size,
+      retained: retainedMessages,
       stored: store === undefined ? 0 : [...store.sessions()].length,
-      received: broker.counters.received,
-      dropped: broker.counters.dropped,
+      received,
+      dropped,
       ...counts,
       rssBytes: rss,
       heapBytes: heapUsed,

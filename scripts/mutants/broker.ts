@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { serve } from "../../src/runtime/serve.ts";
+import { serve } from "../../src/server/serve.ts";
 import { AUDITED_BROKERS } from "../lib/audited_brokers.ts";
 
 const { options } = AUDITED_BROKERS.find(({ name }) => name === process.argv[2])!;

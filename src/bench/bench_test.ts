@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { decodePacket, Deframer, encodePacket, PacketType } from "../codec/mod.ts";
 import { BufferPool, Outbox } from "../engine/outbox.ts";
 import { listenTcp } from "../runtime/listen.ts";
-import { serve, type Server } from "../runtime/serve.ts";
+import { serve, type Server } from "../server/serve.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Crew, type Result, RunError } from "./threads.ts";
 import { planOf, plansOf, type Wishes } from "./plan.ts";

@@ -175,11 +175,9 @@ describe("what waits for its facts to be safe", () => {
 function textsOf(store: HandStore): string[] {
   const [{ session, storeId }] = [...store.sessions()] as [StoredSession];
   const texts: string[] = [];
-  store.load({ clientId: session.clientId, storeId }, 0, Infinity, Infinity, (found) => {
-    for (const { message: { view } } of found) {
-      texts.push(new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end)));
-    }
-  });
+  for (const { message: { view } } of store.page({ clientId: session.clientId, storeId })) {
+    texts.push(new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end)));
+  }
   return texts;
 }
 

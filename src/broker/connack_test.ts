@@ -5,7 +5,7 @@ import type { ConnackProperties, Connect, ProtocolLevel, Will } from "../codec/p
 import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertNotAccepted, assertRule, Told } from "../testing/assertions.ts";
 import { Pair } from "../testing/pair.ts";
-import { type BrokerOptions, LIMITS, type Verdict } from "./mod.ts";
+import { type BrokerOptions, LIMITS, type ReasonCode, type Verdict } from "./mod.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 
@@ -215,32 +215,61 @@ describe("refusals", () => {
     pair.connect({ will: will({}) }).assertSilent();
   });
 
-  test("[MQTT311-3.2.2-6] at level 4 there is no code for these, so the connection is closed in silence", () => {
-    const log = new Told();
-    const pair = new Pair({ maximumQos: 1, retainAvailable: false, hooks: log.hooks });
-    for (
-      const [init, code, rule] of [
-        [{ qos: 2 }, 0x9b, "MQTT-3.2.2-12"],
-        [{ retain: true }, 0x9a, "MQTT-3.2.2-13"],
-        [{ topic: "$SYS/x" }, 0x90, "policy/dollar-topic"],
-      ] as const
-    ) {
-      const client = pair.open(4);
-      client.connect({ will: will(init) });
-      assertClosed(client);
-      log.assertRefused(code, rule);
+  test("[MQTT311-3.2.2-6] at level 4 a Will that is refused has return code 5, whatever the reason", () => {
+    for (const level of [3, 4] as const) {
+      for (
+        const [init, code, rule] of [
+          [{ qos: 2 }, 0x9b, "MQTT-3.2.2-12"],
+          [{ retain: true }, 0x9a, "MQTT-3.2.2-13"],
+          [{ topic: "a/b/c/d" }, 0x90, "limit/topic-levels"],
+          [{ topic: "0x80" }, 0x87, "policy/not-authorized"],
+          [{ topic: "0x83" }, 0x87, "policy/not-authorized"],
+          [{ topic: "0x97" }, 0x87, "policy/not-authorized"],
+        ] as const
+      ) {
+        const log = new Told();
+        const pair = new Pair({
+          maximumQos: 1,
+          retainAvailable: false,
+          limits: { topicLevelsMax: 3 },
+          authorize: ({ topic }) => Number(topic) as ReasonCode,
+          hooks: log.hooks,
+        });
+        const client = pair.open(level);
+        client.connect({ will: will(init) });
+        assertNotAccepted(client, 5, rule);
+        log.assertRefused(code, rule);
+        pair.assertEmpty();
+      }
     }
   });
 
-  test("[policy/dollar-topic] [limit/topic-levels] a Will Topic that could never be published to is refused with 0x90", () => {
-    const pair = new Pair({ limits: { topicLevelsMax: 3 } });
-    for (
-      const [topic, rule] of [["$SYS/x", "policy/dollar-topic"], ["a/b/c/d", "limit/topic-levels"]] as const
-    ) {
-      const client = pair.open();
-      client.connect({ will: will({ topic }) });
-      assertNotAccepted(client, 0x90, rule);
+  test("[policy/dollar-topic] a Client whose Will Topic begins with $ comes in, and its Will is never published", () => {
+    for (const level of [3, 4, 5] as const) {
+      const asked: string[] = [];
+      const pair = new Pair({
+        authorize: ({ action, topic }) => {
+          asked.push(`${action} ${topic}`);
+          return 0;
+        },
+      });
+      const watcher = pair.connect({ clientId: "watcher" });
+      watcher.subscribe("#", "$SYS/#");
+      const topic = "$SYS/broker/connection/edge.bridge/state";
+      const bridge = pair.connect({ level, will: will({ topic, qos: 1, retain: true }) });
+      bridge.assertSilent();
+      bridge.lose();
+      pair.advance(1_000);
+      watcher.assertSilent();
+      assertEquals([asked, pair.broker.retained.size], [["subscribe #", "subscribe $SYS/#"], 0]);
     }
+  });
+
+  test("[limit/topic-levels] a Will Topic of too many levels is refused with 0x90", () => {
+    const pair = new Pair({ limits: { topicLevelsMax: 3 } });
+    const client = pair.open();
+    client.connect({ will: will({ topic: "a/b/c/d" }) });
+    assertNotAccepted(client, 0x90, "limit/topic-levels");
     pair.connect({ will: will({ topic: "a/b/c" }) }).assertSilent();
   });
 

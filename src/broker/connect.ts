@@ -62,10 +62,7 @@ function checkConnect(connection: Connection, broker: Broker, connect: Connect):
   if (options.redirect !== undefined) {
     throw refused(options.redirect.code, "policy/redirected", "Go to another Server");
   }
-  if (broker.connections > limits.connectionsMax) {
-    broker.limited("connectionsMax", connection.transport.label, undefined);
-    throw refused(0x97, "limit/connections", `As many connections as may be open (connectionsMax)`);
-  }
+  requirePlace(connection, broker, connect.clientId);
   const method = connection.authenticationMethod;
   if (method !== undefined && !(options.authenticationMethods ?? []).includes(method)) {
     throw refused(0x8c, "MQTT-4.12.0-1", `Authentication Method ${JSON.stringify(method)} is not supported`);
@@ -84,12 +81,20 @@ function checkConnect(connection: Connection, broker: Broker, connect: Connect):
   if (will.retain && options.retainAvailable === false) {
     throw refused(0x9a, "MQTT-3.2.2-13", "Will Retain is not supported");
   }
-  if (will.topic.startsWith("$")) {
-    throw refused(0x90, "policy/dollar-topic", "A Will Topic that begins with $");
-  }
   if (levelCount(will.topic) > limits.topicLevelsMax) {
     throw refused(0x90, "limit/topic-levels", "A Will Topic of too many levels (topicLevelsMax)");
   }
+}
+
+/**
+ * Throws where as many connections are open as may be, and this Client has none of them. To be asked when the CONNECT comes, so
+ * that nobody authenticates in vain, and when it is accepted: of many that are with the authenticator not all may find a place.
+ */
+function requirePlace(connection: Connection, broker: Broker, clientId: string): void {
+  if (broker.connected < broker.limits.connectionsMax) return;
+  if (broker.sessions.get(clientId)?.connection !== undefined) return; // [MQTT-3.1.4-3] that one ends
+  broker.limited("connectionsMax", connection.transport.label, undefined);
+  throw refused(0x97, "limit/connections", "As many connections as may be open (connectionsMax)");
 }
 
 /** §4.12 what the authenticator is asked. */
@@ -117,6 +122,7 @@ export function authenticationRequest(
 export function accept(connection: Connection, verdict: Verdict, now: number): void {
   const { broker } = connection;
   const connect = connection.connect!;
+  requirePlace(connection, broker, connect.clientId);
   const username = verdict.username ?? connect.username;
   const assigned = connect.clientId === "" ? broker.newClientId() : undefined; // [MQTT-3.1.3-6]
   const clientId = assigned ?? connect.clientId;
@@ -129,7 +135,8 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     keepAlive,
     cleanStart: connect.cleanStart,
   };
-  const will = connect.will;
+  const dollar = connect.will?.topic.startsWith("$") === true; // a bridge of mosquitto has such a Will, and means well
+  const will = dollar ? undefined : connect.will;
   if (will !== undefined) {
     const code = broker.allows({
       action: "publish",
@@ -140,7 +147,12 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
     });
     if (code !== 0) {
       const message = "The Will Message may not be published";
-      return refuseConnect(connection, { code, rule: "policy/not-authorized", message }, now);
+      const refusal = {
+        code: connect.level === 5 ? code : 0x87,
+        rule: "policy/not-authorized",
+        message,
+      } as const;
+      return refuseConnect(connection, refusal, now);
     }
   }
   if (!broker.sessions.has(clientId) && broker.sessions.size >= broker.limits.sessionsMax) {
@@ -171,6 +183,7 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   session.limited = undefined;
   connection.will = will === undefined ? undefined : serverWill(will, connect.level, clientId);
   connection.state = State.OPEN;
+  broker.connecting.delete(connection);
   broker.connected++;
   connection.sendLimit = Math.min(connect.properties?.receiveMaximum ?? 65_535, broker.limits.inFlightMax);
   connection.receiveLimit = broker.limits.receiveMaximum + (session.received?.size ?? 0);
@@ -189,7 +202,14 @@ export function accept(connection: Connection, verdict: Verdict, now: number): v
   connection.send(connack);
   broker.hooks.connected?.(client, present);
   if (present) sendOpenAgain(connection, session, now);
+  if (dollar) broker.hooks.discarded?.(client, DOLLAR_WILL);
 }
+
+const DOLLAR_WILL: Refusal = {
+  code: 0x90,
+  rule: "policy/dollar-topic",
+  message: "The Will is dropped: topics that begin with $ are the Server's",
+};
 
 /** §3.1.2.4 the session that goes on, or a new one. */
 function takeSession(
@@ -296,7 +316,8 @@ export function refuseConnect(
   serverReference?: string,
 ): void {
   const { broker, level } = connection;
-  const answerable = connection.state !== State.WAITING || refusal.rule !== "MQTT-3.1.0-1";
+  const answerable = connection.state !== State.WAITING ||
+    (refusal.rule !== "MQTT-3.1.0-1" && refusal.rule !== "limit/connecting");
   if (answerable && (level === 5 || RETURN_CODES[refusal.code] !== undefined)) {
     const reference = serverReference ??
       (refusal.rule === "policy/redirected" ? broker.options.redirect?.serverReference : undefined);
@@ -330,4 +351,7 @@ const RETURN_CODES: Readonly<Record<number, number>> = {
   0x87: 5,
   0x8a: 5,
   0x8c: 5,
+  0x90: 5,
+  0x9a: 5,
+  0x9b: 5,
 };

@@ -7,9 +7,10 @@ import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertEnded, assertNotAccepted, Told } from "../testing/assertions.ts";
 import { bytesOf } from "../testing/frame.ts";
 import { Pair } from "../testing/pair.ts";
-import type { AuthenticationRequest, BrokerOptions, Connection, Verdict } from "./mod.ts";
+import type { AuthenticationRequest, BrokerOptions, Connection, Refusal, Verdict } from "./mod.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
+const policy: Refusal = { code: 0x98, rule: "policy/administrative", message: "Away" };
 const { CONNACK, SUBACK, PUBLISH, PUBACK, PINGRESP } = PacketType;
 
 /** A pair whose authenticator answers when the test says so. */
@@ -280,15 +281,98 @@ describe("limits at the door", () => {
       const told = new Told();
       const pair = new Pair({ hooks: told.hooks, limits: { connectionsMax: 2 } });
       const first = pair.connect({ clientId: "first" });
-      pair.open();
+      const second = pair.connect({ clientId: "second" });
       const third = pair.open(level);
       third.connect({ clientId: "third" });
       assertNotAccepted(third, level === 5 ? 0x97 : 3, "limit/connections");
       told.assertRefused(0x97, "limit/connections");
       assertEquals(told.limits.map(({ limit }) => limit), ["connectionsMax"]);
+      second.assertSilent();
       first.disconnect();
       pair.connect({ level, clientId: "third" }).assertSilent();
     }
+  });
+
+  test("[limit/connections] connectionsMax: connections without CONNECT, refused and closing ones take no place", () => {
+    const pair = new Pair({
+      limits: { connectionsMax: 2 },
+      authenticate: ({ clientId }) => ({ code: clientId === "bad" ? 0x87 : 0 }),
+    });
+    for (let i = 0; i < 5; i++) pair.open();
+    pair.connect({ clientId: "first" });
+    for (let i = 0; i < 5; i++) {
+      const refused = pair.open(5, { capacityBytes: 1 }); // its CONNACK does not fit, so it goes on closing
+      refused.connect({ clientId: "bad" });
+    }
+    for (let i = 0; i < 5; i++) {
+      const closing = pair.connect({ clientId: "closing" }, {});
+      closing.transport.pause();
+      pair.broker.disconnect("closing", policy, pair.now);
+    }
+    pair.connect({ clientId: "a" }).assertSilent();
+  });
+
+  test("[limit/connections] connectionsMax 50: of 100 connections that then send 100 CONNECTs 50 get in", () => {
+    for (const later of [false, true]) {
+      const decide: (() => void)[] = [];
+      const pair = new Pair({
+        limits: { connectionsMax: 50 },
+        ...(later && {
+          authenticate: (_request, connection) =>
+            void decide.push(() => connection.decided({ code: 0 }, pair.now)),
+        }),
+      });
+      const clients = Array.from({ length: 100 }, () => pair.open());
+      for (const [i, client] of clients.entries()) client.connect({ clientId: `${i}` });
+      for (const verdict of decide) verdict();
+      const codes = clients.map((client) => client.take(CONNACK).reasonCode as number);
+      assertEquals(codes, Array.from({ length: 100 }, (_, i) => i < 50 ? 0 : 0x97));
+    }
+  });
+
+  test("[limit/connections] [MQTT-3.1.4-3] connectionsMax: a Client takes over its own connection though no place is free", () => {
+    for (const level of LEVELS) {
+      const pair = new Pair({ limits: { connectionsMax: 2 } });
+      const other = pair.connect({ clientId: "other" });
+      const halfOpen = pair.connect({ level, clientId: "mine" });
+      const again = pair.connect({ level, clientId: "mine" });
+      if (level === 5) assertEnded(halfOpen, 0x8e, "MQTT-3.1.4-3");
+      else assertClosed(halfOpen);
+      for (const client of [other, again]) client.assertSilent();
+    }
+  });
+
+  test("[limit/connecting] connectingMax: the oldest connection without CONNECT gives way to a new one, without a word", () => {
+    const told = new Told();
+    const pair = new Pair({ hooks: told.hooks, limits: { connectingMax: 3 } });
+    const clients = Array.from({ length: 5 }, () => pair.open());
+    pair.settle();
+    assertEquals(clients.map(({ over }) => over), [true, true, false, false, false]);
+    for (const client of clients.slice(0, 2)) assertClosed(client);
+    assertEquals(told.limits.map(({ limit }) => limit), ["connectingMax", "connectingMax"]);
+    assertEquals(told.refusals.map(({ rule }) => rule), ["limit/connecting", "limit/connecting"]);
+    for (const [i, client] of clients.slice(2).entries()) {
+      client.connect({ clientId: `${i}` });
+      assertEquals(client.take(CONNACK).reasonCode, 0);
+    }
+    for (let i = 0; i < 3; i++) pair.open();
+    pair.connect({ clientId: "late" }).assertSilent();
+    for (const client of clients.slice(2)) client.assertSilent();
+  });
+
+  test("[limit/connecting] connectingMax: a refused or closing connection gives way before one that may still send CONNECT", () => {
+    const pair = new Pair({ limits: { connectingMax: 3, connectionsMax: 1, closeTimeoutMs: 3_600_000 } });
+    pair.connect({ clientId: "first" });
+    const waiting = pair.open();
+    for (let i = 0; i < 10; i++) {
+      const refused = pair.open();
+      refused.transport.pause(); // so that it does not learn of its end, and goes on closing
+      refused.connect({ clientId: `${i}` });
+    }
+    pair.settle();
+    assertEquals([waiting.over, pair.broker.connections <= 1 + 3], [false, true]);
+    waiting.connect({ clientId: "first" });
+    assertEquals(waiting.take(CONNACK).reasonCode, 0);
   });
 
   test("[limit/sessions] sessionsMax: a new session is refused with 0x97, a known one goes on", () => {

@@ -230,6 +230,17 @@ export class Connection implements Deadline, FrameHandler {
     }
   }
 
+  /** @internal [limit/connecting] A new connection takes the place of this one, which is not open. */
+  giveWay(now: number): void {
+    this.broker.limited("connectingMax", this.transport.label, undefined);
+    if (this.state < State.CLOSING) {
+      const message = "Too many connections without an accepted CONNECT (connectingMax)";
+      refuseConnect(this, { code: 0x97, rule: "limit/connecting", message }, now);
+    }
+    this.transport.abort();
+    this.closed(now);
+  }
+
   /** @internal One frame; false where reading must stop. */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
     if (this.state === State.OPEN) {
@@ -379,16 +390,19 @@ export class Connection implements Deadline, FrameHandler {
 
   /** Sends what there is, then closes; the session goes on without this connection. */
   #leave(clean: boolean, refusal: Refusal | undefined, now: number): void {
-    this.state = State.CLOSING;
-    this.deframer.discard();
-    this.broker.timers.schedule(this, now + this.broker.limits.closeTimeoutMs);
-    this.flush();
+    this.#beginClosing(now);
     this.broker.left(this, clean, refusal, now);
   }
 
   /** @internal Closes without ever having been open. */
   shut(now: number): void {
+    this.#beginClosing(now);
+  }
+
+  #beginClosing(now: number): void {
     this.state = State.CLOSING;
+    this.broker.connecting.delete(this);
+    this.broker.closing.add(this);
     this.deframer.discard();
     this.broker.timers.schedule(this, now + this.broker.limits.closeTimeoutMs);
     this.flush();

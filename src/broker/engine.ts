@@ -74,6 +74,20 @@ export interface Counters {
   dropped: number;
 }
 
+/** A Server at one moment: gauges, and counts since the start. */
+export interface BrokerStats extends Readonly<Counters> {
+  /** Connections that are not over, those without a CONNECT included. */
+  readonly connections: number;
+  /** Connections with an accepted CONNECT. */
+  readonly connected: number;
+  /** Sessions, those of Clients that are away included. */
+  readonly sessions: number;
+  /** Subscriptions of all sessions; a Shared Subscription counts once, however many members it has. */
+  readonly subscriptions: number;
+  readonly retainedMessages: number;
+  readonly retainedBytes: number;
+}
+
 /** One Server. Two of them share nothing. All times are ms since the epoch, and never go back. */
 export class Broker {
   /** As they were given. */
@@ -102,6 +116,10 @@ export class Broker {
   readonly counters: Counters = { received: 0, dropped: 0 };
   /** Connections that are not over, those without a CONNECT included. */
   connections = 0;
+  /** @internal Connections without an accepted CONNECT, the oldest first. */
+  readonly connecting: Set<Connection> = new Set();
+  /** @internal Refused and closing connections, the oldest first. */
+  readonly closing: Set<Connection> = new Set();
   /** Connections with an accepted CONNECT. */
   connected = 0;
   /** No new connection is accepted. */
@@ -183,10 +201,28 @@ export class Broker {
   /** A new connection; the caller then hands in what the transport tells. */
   opened(transport: Transport, peer: PeerInfo, now: number): Connection {
     this.now = now;
+    if (this.connecting.size + this.closing.size >= this.limits.connectingMax) {
+      const [oldest] = this.closing.size > 0 ? this.closing : this.connecting;
+      oldest!.giveWay(now);
+    }
     this.connections++;
     const connection = new Connection(this, transport, peer, now);
     this.#open.add(connection);
+    this.connecting.add(connection);
     return connection;
+  }
+
+  /** How it is at present. */
+  get stats(): BrokerStats {
+    return {
+      ...this.counters,
+      connections: this.connections,
+      connected: this.connected,
+      sessions: this.sessions.size,
+      subscriptions: this.tree.size,
+      retainedMessages: this.retained.size,
+      retainedBytes: this.retained.bytes,
+    };
   }
 
   /** Whether `flush()` has something to do. */
@@ -375,6 +411,14 @@ export class Broker {
     this.hooks.limited?.(limit, who);
   }
 
+  /** @internal A message goes nowhere and its Client is not told; the owner is, once for each rule until the next connection. */
+  discarded({ session, client }: Connection, refusal: Refusal): void {
+    const told = session!.limited ??= new Set();
+    if (told.has(refusal.rule)) return;
+    told.add(refusal.rule);
+    this.hooks.discarded?.(client!, refusal);
+  }
+
   /** An error that is ours. */
   failed(error: unknown): void {
     this.hooks.failed?.(error);
@@ -406,6 +450,8 @@ export class Broker {
   closed(connection: Connection, before: State, now: number): void {
     this.timers.cancel(connection);
     this.#open.delete(connection);
+    this.connecting.delete(connection);
+    this.closing.delete(connection);
     this.connections--;
     connection.outbox.clear();
     connection.deframer.discard();
@@ -641,6 +687,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   delivered: true,
   dropped: true,
   denied: true,
+  discarded: true,
   limited: true,
   sessionEnded: true,
   storeFailed: true,

@@ -17,6 +17,7 @@ const NAMES = [
   "delivered",
   "dropped",
   "denied",
+  "discarded",
   "limited",
   "sessionEnded",
   "storeFailed",
@@ -188,8 +189,51 @@ describe("an owner is told", () => {
       const client = pair.connect({ level });
       take();
       for (const qos of [0, 1, 2] as const) client.publish({ topic: "t", qos });
-      assertEquals(take(), Array(3).fill(["denied", "<stub>", "0x87 policy/not-authorized"]));
+      const denied = take().filter(([name]) => name === "denied");
+      assertEquals(denied, Array(3).fill(["denied", "<stub>", "0x87 policy/not-authorized"]));
       assertEquals(client.over, false);
+    }
+  });
+
+  test("discarded: a PUBLISH that its Client cannot be told of, once for each rule and connection", () => {
+    const { pair, take } = listen({ authorize: ({ topic }) => topic === "ok" ? 0 : 0x87 });
+    const discarded = (): unknown[] =>
+      take().filter(([name]) => name === "discarded").map(([, ...rest]) => rest);
+    const dollar = ["<stub>", "0x87 policy/dollar-topic"];
+    const notAuthorized = ["<stub>", "0x87 policy/not-authorized"];
+    for (const level of [3, 4] as const) {
+      for (const qos of [0, 1, 2] as const) {
+        const client = pair.connect({ level });
+        for (const topic of ["$SYS/x", "ok", "$SYS/y", "no", "$", "no"]) client.publish({ topic, qos });
+        client.disconnect();
+        assertEquals(discarded(), [dollar, notAuthorized], `level ${level}, QoS ${qos}`);
+      }
+    }
+    const client = pair.connect();
+    for (const qos of [1, 2] as const) client.publish({ topic: "$SYS/x", qos });
+    assertEquals(discarded(), [], "level 5 has Reason Codes");
+    for (let i = 0; i < 2; i++) client.publish({ topic: "$SYS/x", qos: 0 });
+    assertEquals(discarded(), [dollar]);
+  });
+
+  test("discarded: a Will on a topic that begins with $, at each CONNECT", () => {
+    for (const level of [3, 4, 5] as const) {
+      const { pair, take } = listen();
+      const will = {
+        topic: "$SYS/broker/connection/x/state",
+        payload: new Uint8Array(1),
+        qos: 1,
+        retain: true,
+      };
+      for (let i = 0; i < 2; i++) {
+        const client = pair.connect({ level, will: { ...will, qos: 1 } });
+        assertEquals(take(), [
+          ["connected", "<stub>", false],
+          ["discarded", "<stub>", "0x90 policy/dollar-topic"],
+        ]);
+        client.lose();
+        assertEquals(take().map(([name]) => name).filter((name) => name === "published"), []);
+      }
     }
   });
 
@@ -230,6 +274,7 @@ function live(pair: Pair): void {
   assertEquals(client.take(PacketType.PUBACK).reasonCode, 0);
   client.publish({ topic: "$x", qos: 1 });
   assertEquals(client.take(PacketType.PUBACK).reasonCode, 0x87);
+  client.publish({ topic: "$x" });
   client.connect();
   assertEnded(client, 0x82, "MQTT-3.1.0-2");
   assertEquals(watcher.takeTexts(), ["1", "b"]);

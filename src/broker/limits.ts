@@ -37,7 +37,14 @@ function table(): Record<LimitName, LimitRow> {
       1,
       COUNT,
       "connections",
-      "open Network Connections, those without a CONNECT included",
+      "Network Connections with an accepted CONNECT; a Client that connects again takes its own place",
+    ),
+    connectingMax: row(
+      10_000,
+      1,
+      COUNT,
+      "connections",
+      "Network Connections without one: at the next the oldest ends, a refused or closing one before any other",
     ),
     sessionsMax: row(1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
     connectTimeoutMs: row(
@@ -138,6 +145,7 @@ function table(): Record<LimitName, LimitRow> {
 /** The name of a limit. */
 export type LimitName =
   | "connectionsMax"
+  | "connectingMax"
   | "sessionsMax"
   | "connectTimeoutMs"
   | "closeTimeoutMs"

@@ -7,6 +7,7 @@ import type { Message } from "../delivery/message.ts";
 import type {
   Commit,
   DeliveryRecord,
+  Later,
   SessionKey,
   SessionRecord,
   SessionStore,
@@ -131,13 +132,7 @@ export class MemoryStore implements SessionStore {
   }
 
   /** At once. */
-  load(
-    key: SessionKey,
-    from: number,
-    messages: number,
-    bytes: number,
-    done: (deliveries: readonly DeliveryRecord[]) => void,
-  ): void {
+  load(key: SessionKey, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]> {
     const found: DeliveryRecord[] = [];
     let sum = 0;
     const all = [...this.#of(key)?.deliveries.values() ?? []];
@@ -147,7 +142,7 @@ export class MemoryStore implements SessionStore {
       if (found.length >= messages || (found.length > 0 && sum > bytes)) break;
       found.push(copyOf(delivery));
     }
-    done(found);
+    return found;
   }
 
   /** Nothing is to be done. */

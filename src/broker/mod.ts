@@ -17,7 +17,7 @@ export type { ReasonCode } from "../codec/reason_code.ts";
 export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
-export { Broker, type Counters, type MessageInit } from "./engine.ts";
+export { Broker, type BrokerStats, type Counters, type MessageInit } from "./engine.ts";
 export type { Connection } from "./connection.ts";
 export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
 export type {
@@ -37,6 +37,7 @@ export { MemoryStore } from "./memory_store.ts";
 export type {
   Commit,
   DeliveryRecord,
+  Later,
   SessionKey,
   SessionRecord,
   SessionStore,

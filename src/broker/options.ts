@@ -7,19 +7,12 @@ import type { Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS, SubscriptionOptions, UserProperties, Will } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Random } from "../engine/random.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Connection } from "./connection.ts";
 import type { LimitName, Limits } from "./limits.ts";
 import type { SessionStore } from "./store.ts";
 
-/** Where a connection comes from. */
-export interface PeerInfo {
-  /** An IP address, or what stands for one. */
-  readonly address: string;
-  /** 0 where there is none. */
-  readonly port: number;
-  /** What carries the bytes. */
-  readonly transport: "tcp" | "tls" | "ws" | "unix" | "memory";
-}
+export type { PeerInfo };
 
 /** A connected Client, as hooks and authorizers see it. */
 export interface ClientInfo {
@@ -160,6 +153,11 @@ export interface BrokerHooks {
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
   /** Something a Client wanted is not allowed; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;
+  /**
+   * A message goes nowhere, and its Client is not told: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
+   * a `$` topic is dropped so that the Client may come in. For PUBLISH at most once for each connection and rule.
+   */
+  discarded?(client: ClientInfo, refusal: Refusal): void;
   /** A limit bites: its name, and whom. At most once per limit and session until the next connection. */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */

@@ -186,6 +186,7 @@ function refuse(
   const refusal = { code, rule, message };
   if (view.qos === 0) connection.broker.hooks.denied?.(connection.client!, refusal);
   else connection.refuse(type, view.packetId, refusal);
+  if (view.qos === 0 || connection.level < 5) connection.broker.discarded(connection, refusal);
 }
 
 /** §3.3.1.3 keeps or removes the retained message; names the limit that forbids to keep it. */

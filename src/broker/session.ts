@@ -3,6 +3,7 @@
  * Knows what belongs to one Client Identifier; refuses to know sockets and routing.
  * @module
  */
+import type { Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { type Message, MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
@@ -160,8 +161,8 @@ export class Session implements Deadline, SessionKey {
   inLine = false;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
-  /** Limits that have been reported for this session since its last CONNECT. */
-  limited: Set<LimitName> | undefined;
+  /** Limits, and rules by which messages were discarded, that the owner has been told of since the last CONNECT. */
+  limited: Set<LimitName | Rule> | undefined;
   readonly #broker: Broker;
 
   constructor(broker: Broker, clientId: string, level: ProtocolLevel) {

@@ -6,8 +6,11 @@
 import type { ProtocolLevel, SubscriptionOptions } from "../codec/packet.ts";
 import type { Message } from "../delivery/message.ts";
 
-/** Done at once, or later: until then the acknowledgements that stand on it wait. */
-export type Commit = void | Promise<void>;
+/** A value at once, or the promise of one. */
+export type Later<T> = T | Promise<T>;
+
+/** Facts are safe at once, or later: until then the acknowledgements that stand on them wait. */
+export type Commit = Later<void>;
 
 /** A session as facts name it. */
 export interface SessionKey {
@@ -123,16 +126,11 @@ export interface SessionStore {
   retained(topic: string, message: Message | undefined): void;
   /**
    * Brings back messages that wait in a session and came by no Shared Subscription, in ascending order, from `from` on: as
-   * many as there are, up to `messages` of them or, but for the first, `bytes` of frames. `done` is called at once or later.
-   * Never throws; without a fault nothing is missing.
+   * many as there are, up to `messages` of them or, but for the first, `bytes` of frames. Without a fault nothing is missing.
+   * Never throws, and its promise is never rejected: messages that cannot be read are left out, and a page that cannot be
+   * had at present comes when it can. A promise that the store can no longer keep (its thread is gone) stays open.
    */
-  load(
-    key: SessionKey,
-    from: number,
-    messages: number,
-    bytes: number,
-    done: (deliveries: readonly DeliveryRecord[]) => void,
-  ): void;
+  load(key: SessionKey, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]>;
   /**
    * Makes all facts told so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
    * again, with the facts told since.

@@ -58,16 +58,23 @@ function isHere(session: Session): boolean {
 function load(broker: Broker, session: Session): void {
   const { residentMessagesMax, residentBytesMax } = broker.limits;
   const from = session.spilledFrom;
-  let returned = false;
   session.loading = true;
-  broker.store!.load(session, from, residentMessagesMax >> 1, residentBytesMax, (found) => {
-    session.loading = false;
-    // Meanwhile the Client may have gone: then nothing is kept in memory, and what it finds later is sent for anew.
-    if (session.ended || session.connection === undefined) return;
-    if (session.spilledFrom === from && !merge(broker, session, found)) return;
-    if (returned) broker.outside((now) => session.connection !== undefined && pump(session.connection, now));
-  });
-  returned = true;
+  const page = broker.store!.load(session, from, residentMessagesMax >> 1, residentBytesMax);
+  if (!("then" in page)) loaded(broker, session, from, page);
+  else {
+    page.then((found) => {
+      if (!loaded(broker, session, from, found)) return;
+      broker.outside((now) => session.connection !== undefined && pump(session.connection, now));
+    });
+  }
+}
+
+/** Takes the page that was to begin with `from`; false if there is nothing to send because of it. */
+function loaded(broker: Broker, session: Session, from: number, found: readonly DeliveryRecord[]): boolean {
+  session.loading = false;
+  // Meanwhile the Client may have gone: then nothing is kept in memory, and what it finds later is sent for anew.
+  if (session.ended || session.connection === undefined) return false;
+  return session.spilledFrom !== from || merge(broker, session, found);
 }
 
 /** Puts what came back among what memory holds; false if nothing came, and it is to be sent for when the store can do it. */

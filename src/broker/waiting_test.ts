@@ -430,8 +430,7 @@ describe("a store that has lost messages", () => {
     life.publish({ topic: "r", qos: 1, retain: true, payload: "retained" });
     publish(life, ...numbered(1, 20), "s21");
     const key = sessionOf(life);
-    const orders: number[] = [];
-    life.store.load(key, 0, Infinity, Infinity, (found) => orders.push(...found.map(({ order }) => order)));
+    const orders = life.store.page(key).map(({ order }) => order);
     for (const [i, order] of orders.entries()) {
       if (lost(i + 1)) life.store.finished(key, { order } as DeliveryRecord);
     }
@@ -480,10 +479,10 @@ describe("a store that has lost messages", () => {
       life.pair.advance(1_000);
       const load = life.store.load;
       let asked = 0;
-      life.store.load = (key, from, messages, bytes, done) => {
+      life.store.load = (key, from, messages, bytes) => {
         asked++;
         const most = life.store.broken ? 0 : messages; // it has only what it could make safe
-        load.call(life.store, key, from, most, bytes, done);
+        return load.call(life.store, key, from, most, bytes);
       };
       life.store.late = late;
       const client = receiver(life);

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { serve } from "../runtime/serve.ts";
+import { serve } from "../server/serve.ts";
 import { type Outcome, plumb } from "../testing/plumb_process.ts";
 import { AUDIT_OPTIONS, auditHelp } from "./audit.ts";
 

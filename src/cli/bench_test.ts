@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { SCENARIOS } from "../bench/scenario.ts";
-import { serve } from "../runtime/serve.ts";
+import { serve } from "../server/serve.ts";
 import { plumb } from "../testing/plumb_process.ts";
 import { BENCH_OPTIONS, benchHelp, benchMain } from "./bench.ts";
 import { CallError } from "./flags.ts";

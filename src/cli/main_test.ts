@@ -3,7 +3,8 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { connectAsync } from "mqtt";
+import { connectAsync, type MqttClient } from "mqtt";
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -276,7 +277,7 @@ describe("plumb serve", () => {
       { env: { PLUMB_LOG_LEVEL: "off", PLUMB_SESSIONS_MAX: "1" } },
     ));
 
-  test("answers Clients for whom there is no descriptor", {
+  test("takes and answers Clients though silent connections want all descriptors", {
     ...patient,
     skip: !existsSync("/proc/self/limits"),
   }, () =>
@@ -284,21 +285,50 @@ describe("plumb serve", () => {
       async ({ said }, url) => {
         const port = Number(new URL(url).port);
         const sockets: Socket[] = [];
-        for (let i = 0; i < 40; i++) {
+        for (let i = 0; i < 100; i++) {
           const socket = connect({ port, host: "127.0.0.1" });
           socket.on("error", () => {});
           sockets.push(socket);
           await new Promise((resolve) => socket.once("connect", resolve));
         }
-        const code = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 })
-          .then(() => 0, (error) => (error as { code: number }).code);
-        assertEquals(code, 0x97);
-        await until(() => said.err.includes("limit=connectionsMax"), () => "the limit is named");
+        const clients: MqttClient[] = [];
+        const enter = () => connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+        let code = 0;
+        while (code === 0 && clients.length < 100) {
+          code = await enter().then((client) => void clients.push(client), (error: { code: number }) =>
+            error.code) ?? 0;
+        }
+        assertEquals([code, clients.length], [0x97, 27]);
+        await until(() => said.err.includes("limit=connectingMax"), () => "the limits are named");
+        await until(() => said.err.includes("limit=connectionsMax"), () => "the limits are named");
+        for (const client of clients) client.end(true);
         for (const socket of sockets) socket.destroy();
       },
       [],
       { files: 100 },
     ));
+
+  test(
+    "tells of a dropped Will, and once of messages that go nowhere though they are acknowledged",
+    patient,
+    () =>
+      broker(async ({ said }, url) => {
+        const topic = "$SYS/broker/connection/edge/state";
+        const will = { topic, payload: Buffer.from("0"), qos: 1, retain: true } as const;
+        const options = { protocolVersion: 4, reconnectPeriod: 0, clientId: "edge", will } as const;
+        const client = await connectAsync(url, options);
+        for (let i = 0; i < 3; i++) await client.publishAsync(topic, "1", { qos: 1, retain: true });
+        client.end(true);
+        await until(() => said.err.includes("msg=disconnected client=edge"), () => "it is gone");
+        const lines = said.err.split("\n").filter((line) => line.includes("msg=discarded"));
+        assertEquals(lines.map((line) => line.slice(line.indexOf("level="))), [
+          "level=info msg=discarded client=edge code=0x90 rule=policy/dollar-topic " +
+          `detail="The Will is dropped: topics that begin with $ are the Server's"`,
+          "level=info msg=discarded client=edge code=0x87 rule=policy/dollar-topic " +
+          `detail="Topics that begin with $ are the Server's"`,
+        ]);
+      }),
+  );
 
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     test(

@@ -4,7 +4,7 @@
  * @module
  */
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
-import { DEFAULT_LISTEN } from "../runtime/address.ts";
+import { DEFAULT_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Environment } from "./environment.ts";
 import {

@@ -5,9 +5,9 @@
  */
 import process from "node:process";
 import { type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
-import { AddressError, parseAddress } from "../runtime/address.ts";
+import { AddressError, parseAddress } from "../server/address.ts";
 import { systemCode } from "../runtime/listen.ts";
-import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../runtime/serve.ts";
+import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
@@ -104,10 +104,10 @@ async function start(
       ...(tls && { tls }),
       ...(store && { store }),
     });
-    const { sessions, retained } = server.broker;
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);
-      log.info("store read", { sessions: sessions.size, retained: retained.size, ms });
+      const { sessions, retainedMessages: retained } = server.broker.stats;
+      log.info("store read", { sessions, retained, ms });
     }
     return server;
   } catch (error) {
@@ -117,15 +117,19 @@ async function start(
   }
 }
 
-/** No more connections than the system lets us have. */
+/** No more connections than the system lets us have: a quarter of the room for those without an accepted CONNECT. */
 function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
   const room = connectionsRoom();
-  const { connectionsMax = LIMITS.connectionsMax.default } = limits;
-  if (room === undefined || room >= connectionsMax) return limits;
-  const fields = { connectionsMax: room, advice: "raise ulimit -n" };
-  if (limits.connectionsMax === undefined) log.debug("connections limited by open files", fields);
-  else log.warn("connections limited by open files", fields);
-  return { ...limits, connectionsMax: room };
+  if (room === undefined) return limits;
+  const wanted = limits.connectionsMax ?? LIMITS.connectionsMax.default;
+  const connecting = limits.connectingMax ?? LIMITS.connectingMax.default;
+  if (room >= wanted + connecting) return limits;
+  const connectingMax = Math.max(1, Math.min(connecting, Math.floor(room / 4)));
+  const connectionsMax = Math.max(1, Math.min(wanted, room - connectingMax));
+  const fields = { connectionsMax, connectingMax, advice: "raise ulimit -n" };
+  const asked = connectionsMax < (limits.connectionsMax ?? 0) || connectingMax < (limits.connectingMax ?? 0);
+  log[asked ? "warn" : "debug"]("connections limited by open files", fields);
+  return { ...limits, connectionsMax, connectingMax };
 }
 
 /** A signal often comes twice at once: to the process group, and passed on by whoever started us (`timeout`, npm, Ctrl-C). */
@@ -173,6 +177,7 @@ function hooksFor(log: Log): ServeHooks {
       const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
       log[level]("TLS handshake failed", { peer: where(peer), why: handshakeTrouble(error) });
     },
+    discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
     limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
     storeFailed: (error) =>
       log.error("store failed: QoS 1 and 2 are refused", {

@@ -3,7 +3,7 @@
  * Knows files and what to say of them; refuses to know X.509 and sockets.
  * @module
  */
-import { CertificateError, type TlsServerOptions } from "../runtime/tls_options.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
 import { CallError, type Settings } from "./options.ts";
 import type { Log } from "./log.ts";
 import { readText } from "./trust.ts";
@@ -34,7 +34,7 @@ export async function tlsOf(
   }
   const files = { cert: tlsCert, key: tlsKey };
   const tls = { cert: readText(FLAGS.cert, tlsCert), key: readText(FLAGS.key, tlsKey) };
-  const { checkCertificate } = await import("../runtime/certificate.ts");
+  const { checkCertificate } = await import("../runtime/tls/certificate.ts");
   try {
     const { from, until } = checkCertificate(tls);
     const now = Date.now();

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { TlsClientOptions } from "../runtime/dial.ts";
-import { CertificateError } from "../runtime/tls_options.ts";
+import { CertificateError } from "../runtime/tls/options.ts";
 import { CallError, type OptionGroup, type Said } from "./flags.ts";
 
 /** The flags. */
@@ -36,7 +36,7 @@ export async function trustOf({ given }: Said, urls: readonly string[]): Promise
   if (file === undefined) return { insecure };
   if (insecure) throw new CallError("--ca and --insecure exclude each other");
   const ca = readText(flag, file);
-  const { checkAuthorities } = await import("../runtime/certificate.ts");
+  const { checkAuthorities } = await import("../runtime/tls/certificate.ts");
   try {
     checkAuthorities(ca);
   } catch (error) {

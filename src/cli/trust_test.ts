@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve } from "../runtime/serve.ts";
+import { serve } from "../server/serve.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 import { CallError, readFlags } from "./flags.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";

@@ -1,11 +1,11 @@
 /**
- * The door for Deno: the broker with this runtime's TCP, without a look at which runtime it is.
+ * The door for Deno: this runtime's TCP and clock, without a look at which runtime it is.
  * Knows Deno's adapter; refuses to know Bun's.
  * @module
  */
 export { wallClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
-export { Driver, type DriverOptions } from "./driver.ts";
+export { type Cancel, type Loop, systemLoop } from "./loop.ts";
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./listen.ts";
 export { ListenError } from "./listen.ts";
-export { dialTcp, listenTcp } from "./tcp_deno.ts";
+export { dialTcp, listenTcp } from "./tcp/deno.ts";

@@ -5,7 +5,7 @@
  */
 import type { Transport } from "../transport/transport.ts";
 import { tcpAdapter } from "./listen.ts";
-import type { TlsClientOptions } from "./tls_options.ts";
+import type { TlsClientOptions } from "./tls/options.ts";
 
 export type { TlsClientOptions };
 
@@ -24,6 +24,6 @@ export async function dialTcp(options: DialOptions): Promise<Transport> {
 /** Connects by TLS where `tls` says whom to trust, else by TCP; rejects with the system's error, or with why the peer is not trusted. */
 export async function dial({ host, port }: DialOptions, tls?: TlsClientOptions): Promise<Transport> {
   if (tls === undefined) return await dialTcp({ host, port });
-  const { dialTls } = await import("./tls.ts");
+  const { dialTls } = await import("./tls/tls.ts");
   return await dialTls({ host, port }, tls);
 }

@@ -3,7 +3,7 @@
  * Knows which runtimes there are; refuses to know what the bytes mean.
  * @module
  */
-import type { PeerInfo } from "../broker/options.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 
 export type { PeerInfo };
@@ -97,7 +97,7 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   return await adapter.listenTcp(options, accept);
 }
 
-/** What each `tcp_*.ts` offers. */
+/** What `tcp/bun.ts` and `tcp/deno.ts` offer. */
 export interface TcpAdapter {
   listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
   dialTcp(options: { readonly host: string; readonly port: number }): Promise<Transport>;
@@ -112,7 +112,7 @@ export function tcpAdapter(): Promise<TcpAdapter> {
 
 /** The specifiers are literals so that bundlers see them. */
 async function importAdapter(): Promise<TcpAdapter> {
-  if ("Bun" in globalThis) return await import("./tcp_bun.ts");
-  if ("Deno" in globalThis) return await import("./tcp_deno.ts");
+  if ("Bun" in globalThis) return await import("./tcp/bun.ts");
+  if ("Deno" in globalThis) return await import("./tcp/deno.ts");
   throw new Error("There is no TCP adapter for this runtime: use Deno or Bun");
 }

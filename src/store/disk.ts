@@ -4,8 +4,11 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import { Applier } from "./apply.ts";
 import type { Database, Sync } from "./database.ts";
 import { type StoreError, type StoreTrouble, troubleWith } from "./error.ts";
+import { pageOf } from "./page.ts";
+import type { Ended } from "./tidy.ts";
 
 /** What a disk tells, at once or later. */
 export interface DiskEvents {
@@ -63,14 +66,18 @@ export interface DiskStart {
 /** A disk in this thread: every call takes as long as the file does. */
 export class LocalDisk implements Disk {
   readonly #database: Database;
+  readonly #applier: Applier;
+  readonly #ended: Ended;
   readonly #events: DiskEvents;
   #batches: Uint8Array[] = [];
   #applied = 0;
   #stuck = false;
   #tidying = false;
 
-  constructor(database: Database, events: DiskEvents) {
+  constructor(database: Database, ended: Ended, events: DiskEvents) {
     this.#database = database;
+    this.#applier = new Applier(database, ended);
+    this.#ended = ended;
     this.#events = events;
     this.#tidySoon();
   }
@@ -88,7 +95,7 @@ export class LocalDisk implements Disk {
     let page = new Uint8Array();
     let damage: StoreError | undefined;
     try {
-      page = this.#database.page(session, from, messages, bytes, (error) => damage ??= error);
+      page = pageOf(this.#database, session, from, messages, bytes, (error) => damage ??= error);
     } catch (error) {
       damage = troubleWith(this.#database.path, error);
     }
@@ -104,7 +111,7 @@ export class LocalDisk implements Disk {
   #run(): void {
     try {
       for (this.#stuck = false; this.#batches.length > 0; this.#batches.shift()) {
-        this.#database.apply(this.#batches[0]!);
+        this.#applier.apply(this.#batches[0]!);
         this.#applied++;
       }
     } catch (error) {
@@ -117,12 +124,12 @@ export class LocalDisk implements Disk {
 
   /** Removes what sessions that are over have left, a little at a time. */
   #tidySoon(): void {
-    if (this.#tidying || !this.#database.untidy) return;
+    if (this.#tidying || !this.#ended.untidy) return;
     this.#tidying = true;
     setImmediate(() => {
       if (!this.#database.isOpen) return;
       try {
-        this.#database.tidy();
+        this.#ended.tidy();
         this.#tidying = false;
         this.#tidySoon();
       } catch { // the next batch fails for the same reason, and says so

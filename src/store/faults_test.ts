@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers";
 import { PacketType } from "../codec/packet_type.ts";
-import { serve, type Server } from "../runtime/serve.ts";
+import { serve, type Server } from "../server/serve.ts";
 import { assertClosed, assertEnded } from "../testing/assertions.ts";
 import { type ConnectInit, Pair } from "../testing/pair.ts";
 import { folder, inDirectory } from "../testing/store_files.ts";
@@ -222,6 +222,7 @@ describe("a disk that is full", () => {
       pair.advance(10);
       room.free();
       pair.advance(3_000);
+      await Promise.resolve(); // the page is read now, and comes by the promise that `load()` gave
       assertEquals(stage.kept(), ["kept/1"]);
       assertEquals(stage.troubles.filter((text) => text.includes("not in the store")), []);
       await stage.store.close();

@@ -12,11 +12,13 @@ import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
-import { packed } from "./packed.ts";
+import { packed } from "./packed_messages.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
+import { Ended } from "./tidy.ts";
 
 export { STORE_FILE };
 
@@ -76,12 +78,14 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   try {
     const path = join(directory, STORE_FILE);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
-    const { database, found } = openSound(path, sync, strict, onEvent);
+    const { database, ended, found } = openSound(path, sync, strict, onEvent);
     if (isNew) onEvent?.({ kind: "made", path });
     return new SqliteStore({
       found,
       disk: (events) =>
-        worker === false ? new LocalDisk(database, events) : new DiskThread(worker, path, sync, events),
+        worker === false
+          ? new LocalDisk(database, ended, events)
+          : new DiskThread(worker, path, sync, events),
       intervalMs: typeof durability === "number" ? durability : 0,
       damaged: once(({ message }) => {
         markSuspect(path, message);
@@ -114,6 +118,7 @@ function ourWorker(): URL | false {
 /** An open file, and what is in it. */
 interface Opened {
   readonly database: Database;
+  readonly ended: Ended;
   readonly found: Found;
 }
 
@@ -150,9 +155,10 @@ function checked(path: string, sync: Sync): Opened {
   }
   const database = new Database(path, sync);
   try {
+    const ended = new Ended(database);
     const found = foundIn(database);
     rmSync(path + SUSPECT, { force: true });
-    return { database, found };
+    return { database, ended, found };
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
@@ -197,7 +203,7 @@ function changedIn(database: DatabaseSync, version: number): string | undefined 
 
 /** What a broker asks for at first: read here, where something can still be done about damage. */
 function foundIn(database: Database): Found {
-  const sessions = [...database.sessions()];
+  const sessions = [...storedSessions(database)];
   for (const { subscriptions } of sessions) {
     for (const { filter } of subscriptions) {
       if (typeof parseFilter(filter) === "string") {
@@ -207,9 +213,9 @@ function foundIn(database: Database): Found {
   }
   return {
     sessions,
-    retained: [...packed(database.retainedMessages())],
-    lastOrder: database.lastOrder(),
-    lastSession: database.lastSession(),
+    retained: [...packed(storedRetained(database))],
+    lastOrder: lastOrder(database),
+    lastSession: lastSession(database),
   };
 }
 

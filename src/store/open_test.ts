@@ -422,22 +422,17 @@ describe("a store that turns out to be damaged while it is in use", () => {
           const store = openStore(directory, { ...options, onEvent: (event) => events.push(event) });
           const [{ storeId }] = [...store.sessions()] as [StoredSession];
           spoil(path, leavesOf(path).slice(4, 6));
-          const page = (from: number, messages: number) =>
-            new Promise<number[]>((resolve) =>
-              store.load({ clientId: "client-0", storeId }, from, messages, 1e9, (found) =>
-                resolve(found.map(({ order }) =>
-                  order
-                )))
-            );
+          const page = async (from: number, messages: number) => {
+            const found = await store.load({ clientId: "client-0", storeId }, from, messages, 1e9);
+            return found.map(({ order }) => order);
+          };
           const orders: number[] = [];
           for (let found = await page(0, 10); found.length > 0; found = await page(orders.at(-1)! + 1, 10)) {
             orders.push(...found);
           }
           assertEquals(
             orders,
-            [...new Set(orders)].sort((a, b) =>
-              a - b
-            ),
+            [...new Set(orders)].sort((a, b) => a - b),
           );
           assert(orders.length > 150 && orders.length < 201, `${orders.length} messages`);
           assertEquals(events.map(({ kind }) => kind), ["damaged"]);

@@ -4,10 +4,10 @@
  * @module
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { rowsAround } from "./around.ts";
+import { rowsAround } from "./damaged_rows.ts";
 import { Database } from "./database.ts";
 import { troubleWith } from "./error.ts";
-import { openForReading } from "./mend.ts";
+import { openForReading } from "./damaged_file.ts";
 import { Step } from "./schema.ts";
 import { RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
 

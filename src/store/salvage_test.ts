@@ -58,9 +58,8 @@ async function found(path: string): Promise<unknown> {
   });
   const queues: unknown[] = [];
   for (const { storeId, session: { clientId } } of sessions) {
-    store.load({ clientId, storeId }, 0, 10_000, 1e9, (page) => {
-      queues.push(shownFound({ sessions: [], retained: page.map(({ message }) => message), lastOrder: 0 }));
-    });
+    const page = await store.load({ clientId, storeId }, 0, 10_000, 1e9);
+    queues.push(shownFound({ sessions: [], retained: page.map(({ message }) => message), lastOrder: 0 }));
   }
   await store.close();
   return { shown, queues };

@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type {
   Commit,
   DeliveryRecord,
+  Later,
   Message,
   SessionKey,
   SessionRecord,
@@ -15,11 +16,12 @@ import type {
   SubscriptionRecord,
 } from "../broker/mod.ts";
 import { BatchWriter } from "./batch.ts";
-import { HAS_ROW, readPage } from "./database.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
-import { type Packed, unpacked } from "./packed.ts";
-import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./facts.ts";
+import { type Packed, unpacked } from "./packed_messages.ts";
+import { HAS_ROW } from "./load.ts";
+import { readPage } from "./page.ts";
+import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./fact.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
 const Note = {
@@ -188,12 +190,14 @@ export class SqliteStore implements SessionStore {
     from: number,
     messages: number,
     bytes: number,
-    done: (deliveries: readonly DeliveryRecord[]) => void,
-  ): void {
+  ): Later<readonly DeliveryRecord[]> {
     if (this.#failure === undefined) this.#post();
     const request: LoadRequest = { request: ++this.#lastLoad, session: storeId, from, messages, bytes };
-    this.#loads.set(request.request, { request, done });
-    this.#disk.load(request);
+    let page: readonly DeliveryRecord[] | undefined;
+    let done = (deliveries: readonly DeliveryRecord[]): void => void (page = deliveries);
+    this.#loads.set(request.request, { request, done: (deliveries) => done(deliveries) });
+    this.#disk.load(request); // a disk in this thread answers meanwhile
+    return page ?? new Promise((resolve) => done = resolve);
   }
 
   commit(): Commit {

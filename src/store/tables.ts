@@ -6,13 +6,15 @@
 import { decodeUtf8 } from "../codec/utf8.ts";
 import { parseFilter } from "../topic/filter.ts";
 import { isTopicName } from "../topic/name.ts";
-import { type MessageColumns, MessageMaker } from "./frame.ts";
+import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import { Step } from "./schema.ts";
 
 /** What a column holds; with a question mark, or NULL. A time is ms since the epoch. */
 export type Kind = "integer" | "integer?" | "text" | "text?" | "bytes" | "bytes?" | "time?";
 
+/** A value of a column. */
 export type Value = number | string | Uint8Array | null;
+/** A row, by the names of its columns. */
 export type Row = Record<string, Value>;
 
 /** A table. */

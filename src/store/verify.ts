@@ -4,7 +4,7 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { rowsAround } from "./around.ts";
+import { rowsAround } from "./damaged_rows.ts";
 import { assertOurs } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { bytesOf } from "./files.ts";

@@ -7,6 +7,7 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { Database } from "./database.ts";
 import { type DiskAnswer, type DiskCall, type DiskStart, LocalDisk } from "./disk.ts";
 import { troubleWith } from "./error.ts";
+import { Ended } from "./tidy.ts";
 
 /** Begins if this is the thread of a store; an executable in one file calls it in each of its threads. */
 export function beginDiskThread(): void {
@@ -18,13 +19,15 @@ export function beginDiskThread(): void {
   const failed = (error: { message: string; trouble: ReturnType<typeof troubleWith>["trouble"] }) =>
     answer({ failed: error.message, trouble: error.trouble });
   let database: Database;
+  let ended: Ended;
   try {
     database = new Database(path, sync);
+    ended = new Ended(database);
   } catch (error) {
     failed(troubleWith(path, error));
     throw error;
   }
-  const disk = new LocalDisk(database, {
+  const disk = new LocalDisk(database, ended, {
     applied: (count) => answer({ applied: count }),
     failed,
     damaged: ({ message }) => answer({ damaged: message }),

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "@std/assert";
-import { type Commit, type DeliveryRecord, MemoryStore, type SessionKey } from "../broker/mod.ts";
+import { type Commit, type DeliveryRecord, type Later, MemoryStore, type SessionKey } from "../broker/mod.ts";
 
 /** As fast as memory until the test wants otherwise. */
 export class HandStore extends MemoryStore {
@@ -45,18 +45,14 @@ export class HandStore extends MemoryStore {
       return undefined;
     }
     assert(this.#pending === undefined, "two commits at a time");
-    // Not a promise: what follows from it follows at once.
-    const later = {
-      then: (done: () => void, failed: (error: Error) => void): void => {
-        this.#pending = (error) => {
-          this.#pending = undefined;
-          if (error !== undefined) return failed(error);
-          this.#safe = covered;
-          done();
-        };
-      },
-    };
-    return later as unknown as Promise<void>;
+    return byHand((done, failed) => {
+      this.#pending = (error) => {
+        this.#pending = undefined;
+        if (error !== undefined) return failed(error);
+        this.#safe = covered;
+        done();
+      };
+    });
   }
 
   /** Whether a commit is under way. */
@@ -81,12 +77,19 @@ export class HandStore extends MemoryStore {
     from: number,
     messages: number,
     bytes: number,
-    done: (deliveries: readonly DeliveryRecord[]) => void,
-  ): void {
-    super.load(key, from, messages, bytes, (found) => {
-      if (this.late) this.#pages.push(() => done(found));
-      else done(found);
-    });
+  ): Later<readonly DeliveryRecord[]> {
+    const found = this.page(key, from, messages, bytes);
+    return this.late ? byHand((done) => this.#pages.push(() => done(found))) : found;
+  }
+
+  /** A page at once, whatever `late` says; all that waits unless told otherwise. */
+  page(
+    key: SessionKey,
+    from: number = 0,
+    messages: number = Infinity,
+    bytes: number = Infinity,
+  ): readonly DeliveryRecord[] {
+    return super.load(key, from, messages, bytes) as readonly DeliveryRecord[];
   }
 
   /** Hands over the first page that is asked for; false if there is none. */
@@ -97,6 +100,11 @@ export class HandStore extends MemoryStore {
   }
 }
 
+/** Not a promise: what follows from it follows at once, in the call that ends it. */
+function byHand<T>(then: (done: (value: T) => void, failed: (error: Error) => void) => void): Promise<T> {
+  return { then } as unknown as Promise<T>;
+}
+
 /** Tells one store what is in the other. */
 function copy(from: MemoryStore, to: MemoryStore): void {
   for (const { session, storeId, subscriptions, deliveries, received } of from.sessions()) {
@@ -104,9 +112,8 @@ function copy(from: MemoryStore, to: MemoryStore): void {
     to.saved(key, session);
     for (const one of subscriptions) to.subscribed(key, one);
     for (const one of deliveries) to.queued(key, one);
-    MemoryStore.prototype.load.call(from, { ...key, storeId }, 0, Infinity, Infinity, (waiting) => {
-      for (const one of waiting) to.queued(key, one);
-    });
+    const waiting = MemoryStore.prototype.load.call(from, { ...key, storeId }, 0, Infinity, Infinity);
+    for (const one of waiting as readonly DeliveryRecord[]) to.queued(key, one);
     for (const id of received) to.received(key, id, true);
   }
   for (const message of from.retainedMessages()) to.retained(message.topic, message);

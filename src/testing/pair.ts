@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { Broker, type BrokerOptions, type Connection, type PeerInfo } from "../broker/mod.ts";
+import { Broker, type BrokerHooks, type BrokerOptions, type Connection } from "../broker/mod.ts";
 import { decodePacket } from "../codec/decode.ts";
 import { Deframer } from "../codec/deframer.ts";
 import { encodePacket } from "../codec/encode.ts";
@@ -18,8 +18,11 @@ import type {
   SubscriptionRequest,
 } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { Driver } from "../server/driver.ts";
 import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
+import { VirtualLoop } from "./virtual_loop.ts";
 
 /** What `publish()` of a stub takes; the rest is QoS 0, no flags. */
 export type PublishInit = Partial<Omit<Publish, "type" | "payload">> & {
@@ -30,36 +33,39 @@ export type PublishInit = Partial<Omit<Publish, "type" | "payload">> & {
 /** What `connect()` takes; the rest is level 5, Clean Start 1, no Keep Alive. */
 export type ConnectInit = Partial<Omit<Connect, "type">>;
 
-/** One broker, its Clients and its clock. */
+/** One broker, its Clients and its clock, in the hands of the `Driver` that serves. */
 export class Pair {
   readonly broker: Broker;
-  /** ms since the epoch. */
-  now = 1_700_000_000_000;
+  readonly #loop: VirtualLoop = new VirtualLoop();
+  readonly #driver: Driver;
   readonly #links: { pair: MemoryPair; client: StubClient }[] = [];
-  #pendingCommit = false;
+  /** Errors that the broker has told, if the test does not ask for them. */
+  readonly #errors: unknown[] = [];
   #settling = false;
 
-  constructor(options: BrokerOptions = {}) {
-    this.broker = new Broker(options);
-    this.broker.outside = (action) => {
-      action(this.now);
-      this.settle();
-    };
+  /** An error of the broker's fails the test at the next `settle()`, unless a hook `failed` takes it. */
+  constructor(options: BrokerOptions = {}, now?: number) {
+    if (now !== undefined) this.#loop.time = now;
+    const hooks: BrokerHooks = Object.create(options.hooks ?? null); // they may be methods of a class
+    if (hooks.failed === undefined) hooks.failed = (error) => void this.#errors.push(error);
+    this.broker = new Broker({ ...options, hooks });
+    this.#driver = new Driver(this.broker, this.#loop);
+  }
+
+  /** ms since the epoch. Set, it goes on, and the broker is not called before the next `advance()`. */
+  get now(): number {
+    return this.#loop.time;
+  }
+
+  set now(ms: number) {
+    this.#loop.time = ms;
   }
 
   /** A connection that has sent nothing yet. */
   open(level: ProtocolLevel = 5, options: MemoryOptions = {}, peer: Partial<PeerInfo> = {}): StubClient {
     const pair = memoryPair(options);
-    const connection = this.broker.opened(
-      pair.left,
-      { address: "192.0.2.1", port: 40_000, transport: "memory", ...peer },
-      this.now,
-    );
-    pair.left.start({
-      received: (chunk) => connection.received(chunk, this.now),
-      drained: () => connection.drained(this.now),
-      closed: () => connection.closed(this.now),
-    });
+    const from = { address: "192.0.2.1", port: 40_000, transport: "memory", ...peer } as const;
+    const connection = this.#driver.accept(pair.left, from);
     const client = new StubClient(this, pair.right, connection, level);
     this.#links.push({ pair, client });
     return client;
@@ -87,41 +93,23 @@ export class Pair {
     for (let i = this.#links.length - 1; i >= 0; i--) {
       if (this.#links[i]!.client.over) this.#links.splice(i, 1);
     }
+    if (this.#errors.length > 0) throw this.#errors[0];
   }
 
-  /** Ends a turn, then moves all bytes there are; false if there is nothing to do. */
+  /** Ends a turn, then moves all bytes there are; without either, what comes after all input. False if there is nothing to do. */
   #step(): boolean {
-    let moved = this.broker.dirty;
-    if (moved) this.#flush();
+    this.#driver.run(() => {}); // the test may have called the broker itself
+    let moved = this.#loop.endTurn();
     for (const { pair } of this.#links) while (pair.step()) moved = true;
-    return moved;
-  }
-
-  #flush(): void {
-    const commit = this.broker.flush(this.now);
-    if (commit === undefined) return;
-    assert(!this.#pendingCommit, "two commits under way");
-    this.#pendingCommit = true;
-    commit.then(() => {
-      this.#pendingCommit = false;
-      this.broker.committed(this.now);
-    }, (error) => {
-      this.#pendingCommit = false;
-      this.broker.commitFailed(error, this.now);
-    });
+    return moved || this.#loop.goOn();
   }
 
   /** Lets time go on, calling the broker at each of its deadlines on the way. */
   advance(ms: number): void {
     const until = this.now + ms;
     this.settle();
-    while (this.broker.nextDeadline() <= until) {
-      this.now = Math.max(this.now, this.broker.nextDeadline());
-      this.broker.ticked(this.now);
-      this.settle();
-    }
+    while (this.#loop.tick(until)) this.settle();
     this.now = until;
-    this.broker.ticked(until);
     this.settle();
   }
 

@@ -23,13 +23,13 @@ export class Life {
     this.pair = this.#begin();
   }
 
-  #begin(): Pair {
+  #begin(now?: number): Pair {
     const hooks: BrokerHooks = {
       ...this.told.hooks,
       storeFailed: (error) => this.troubles.push(`${error}`),
       storeRecovered: () => this.troubles.push("recovered"),
     };
-    return new Pair({ ...this.#options, store: this.store, hooks });
+    return new Pair({ ...this.#options, store: this.store, hooks }, now);
   }
 
   /**
@@ -40,8 +40,7 @@ export class Life {
     const now = this.pair.now + ms;
     this.store.abandon();
     this.told = new Told();
-    this.pair = this.#begin();
-    this.pair.now = now;
+    this.pair = this.#begin(now);
     if (tick) this.pair.advance(0);
   }
 

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type {
   DeliveryRecord,
+  Later,
   Message,
   SessionKey,
   SessionRecord,
@@ -88,8 +89,8 @@ export class Scene {
   }
 
   /** What waits in a session. */
-  load(key: SessionKey, from = 0, messages = 1_000, bytes = 1e9): Promise<readonly DeliveryRecord[]> {
-    return new Promise((resolve) => this.store.load(key, from, messages, bytes, resolve));
+  load(key: SessionKey, from = 0, messages = 1_000, bytes = 1e9): Later<readonly DeliveryRecord[]> {
+    return this.store.load(key, from, messages, bytes);
   }
 
   /** The same as numbers. */

@@ -7,7 +7,7 @@
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { listenTcp } from "../runtime/listen.ts";
-import { listenTls } from "../runtime/tls.ts";
+import { listenTls } from "../runtime/tls/tls.ts";
 import type { Transport } from "../transport/mod.ts";
 import { CERT, KEY } from "./tls.ts";
 

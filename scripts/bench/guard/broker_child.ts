@@ -5,8 +5,8 @@
  * @module
  */
 import process from "node:process";
-import { wallClock } from "../../../src/runtime/clock.ts";
-import { serve } from "../../../src/runtime/serve.ts";
+import { systemLoop } from "../../../src/runtime/loop.ts";
+import { serve } from "../../../src/server/serve.ts";
 import { CERT, KEY } from "../../../src/testing/tls.ts";
 import { tellOn } from "./child.ts";
 
@@ -14,7 +14,7 @@ import { tellOn } from "./child.ts";
 function slowClock(slowUs: number): () => number {
   return () => {
     for (const end = performance.now() + slowUs / 1000; performance.now() < end;);
-    return wallClock();
+    return systemLoop.now();
   };
 }
 
@@ -23,6 +23,6 @@ const server = await serve({
   ...(process.argv[3] === "tls"
     ? { listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY } }
     : { listen: ["mqtt://127.0.0.1:0"] }),
-  ...(slowUs > 0 && { driver: { clock: slowClock(slowUs) } }),
+  ...(slowUs > 0 && { loop: { ...systemLoop, now: slowClock(slowUs) } }),
 });
 tellOn(Number(new URL(server.addresses[0]!).port));

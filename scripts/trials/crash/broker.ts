@@ -6,7 +6,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { LimitName } from "../../../src/broker/mod.ts";
-import { serve } from "../../../src/runtime/serve.ts";
+import { serve } from "../../../src/server/serve.ts";
 import { openStore } from "../../../src/store/mod.ts";
 import { type Sabotage, sabotage, VARIABLE } from "./sqlite_faults.ts";
 

@@ -3,12 +3,12 @@
  * Knows how a test begins and ends; refuses to know who connects.
  * @module
  */
-import { serve, type Server, type TlsServerOptions } from "../../../src/runtime/serve.ts";
+import { serve, type Server, type TlsServerOptions } from "../../../src/server/serve.ts";
 import { Inbox, within } from "../../lib/within.ts";
 
 /** Something a broker told by its hooks. */
 interface Happening {
-  readonly what: "connected" | "disconnected" | "subscribed";
+  readonly what: "connected" | "disconnected" | "subscribed" | "discarded";
   readonly clientId: string;
   readonly filter?: string;
 }
@@ -41,6 +41,11 @@ export class Stage {
     return this.#happened({ what: "subscribed", clientId, filter });
   }
 
+  /** Waits until a message of that Client was thrown away. */
+  discarded(clientId: string): Promise<unknown> {
+    return this.#happened({ what: "discarded", clientId });
+  }
+
   #happened({ what, clientId, filter }: Happening): Promise<unknown> {
     return this.#happenings.take(
       `${clientId} ${what} ${filter ?? ""}`,
@@ -71,6 +76,7 @@ export async function onStage(body: (stage: Stage) => Promise<void>, tls?: TlsSe
       connected: ({ clientId }) => happenings.put({ what: "connected", clientId }),
       disconnected: ({ clientId }) => happenings.put({ what: "disconnected", clientId }),
       subscribed: ({ clientId }, filter) => happenings.put({ what: "subscribed", clientId, filter }),
+      discarded: ({ clientId }) => happenings.put({ what: "discarded", clientId }),
       failed: (error) => failures.push(error),
     },
   });

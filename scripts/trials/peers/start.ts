@@ -64,14 +64,14 @@ export async function startOnPort(commandOf: (port: number) => readonly string[]
 
 /**
  * Anonymous Clients from loopback, and nothing of its defaults changed that has to do with the protocol.
- * `before`: what its command begins with.
+ * `before`: what its command begins with; `more`: lines of its configuration.
  */
-export async function startMosquitto(before: readonly string[] = []): Promise<RunningPeer> {
+export async function startMosquitto(before: readonly string[] = [], more = ""): Promise<RunningPeer> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-mosquitto-"));
   const file = join(folder, "mosquitto.conf");
   try {
     return await startOnPort((port) => {
-      writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n`);
+      writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`);
       return [...before, "mosquitto", "-c", file];
     });
   } finally { // it has been read

@@ -4,7 +4,7 @@
  * @module
  */
 import { setImmediate, setTimeout } from "node:timers";
-import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import {
   type Accept,
   BACKLOG,
@@ -15,8 +15,8 @@ import {
   type PeerInfo,
   plainAddress,
   systemCode,
-} from "./listen.ts";
-import { BufferPool } from "./buffer_pool.ts";
+} from "../listen.ts";
+import { BufferPool } from "../buffer_pool.ts";
 
 /** The part of Deno's connection that is used here. */
 interface DenoConn {

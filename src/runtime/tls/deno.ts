@@ -6,10 +6,10 @@
 import type { Server, Socket } from "node:net";
 import { clearInterval, setImmediate, setInterval } from "node:timers";
 import type { SecureContext, TLSSocket } from "node:tls";
-import type { Transport, TransportHandler } from "../transport/transport.ts";
-import { BufferPool } from "./buffer_pool.ts";
-import { builtin } from "./builtin.ts";
-import type { DialOptions } from "./dial.ts";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
+import { BufferPool } from "../buffer_pool.ts";
+import { builtin } from "../builtin.ts";
+import type { DialOptions } from "../dial.ts";
 import {
   type Accept,
   BACKLOG,
@@ -20,9 +20,9 @@ import {
   type PeerInfo,
   plainAddress,
   systemCode,
-} from "./listen.ts";
+} from "../listen.ts";
 import type { TlsListenOptions } from "./tls.ts";
-import type { TlsClientOptions } from "./tls_options.ts";
+import type { TlsClientOptions } from "./options.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");

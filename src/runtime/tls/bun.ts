@@ -3,10 +3,10 @@
  * Knows Bun's TLS sockets; refuses to know what the bytes mean. Why these: spec/decisions/0014-tls.md
  * @module
  */
-import type { Transport, TransportHandler } from "../transport/transport.ts";
-import { builtin } from "./builtin.ts";
-import type { DialOptions } from "./dial.ts";
-import { type Accept, BACKLOG, type Listener, ListenError, type PeerInfo, systemCode } from "./listen.ts";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
+import { builtin } from "../builtin.ts";
+import type { DialOptions } from "../dial.ts";
+import { type Accept, BACKLOG, type Listener, ListenError, type PeerInfo, systemCode } from "../listen.ts";
 import {
   type BunHandlers,
   type BunSocket,
@@ -14,9 +14,9 @@ import {
   handlers,
   lengthenQueue,
   peerOf,
-} from "./tcp_bun.ts";
+} from "../tcp/bun.ts";
 import type { TlsListenOptions } from "./tls.ts";
-import type { TlsClientOptions, TlsServerOptions } from "./tls_options.ts";
+import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
 
 interface BunTlsHandlers extends BunHandlers {
   /**

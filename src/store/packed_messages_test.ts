@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { message, shown } from "../testing/store_scene.ts";
-import { packed, unpacked } from "./packed.ts";
+import { packed, unpacked } from "./packed_messages.ts";
 
 describe("packed()", () => {
   const messages = Array.from({ length: 3_000 }, (_, i) => ({

@@ -7,7 +7,7 @@ import type { DeliveryRecord, Message, SessionRecord, SubscriptionRecord } from 
 import type { PublishView } from "../codec/publish_view.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { BatchReader, BatchWriter } from "./batch.ts";
-import type { MessageColumns } from "./frame.ts";
+import type { MessageColumns } from "./message_row.ts";
 import { Step } from "./schema.ts";
 
 /** What a fact in a batch says. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import {
   type Accept,
   BACKLOG,
@@ -14,7 +14,7 @@ import {
   type ListenOptions,
   type PeerInfo,
   plainAddress,
-} from "./listen.ts";
+} from "../listen.ts";
 
 /** The part of Bun's socket that is used here. TCP_NODELAY is on from the start. */
 export interface BunSocket {

@@ -4,8 +4,8 @@
  * @module
  */
 import type { KeyObject, X509Certificate } from "node:crypto";
-import { builtin } from "./builtin.ts";
-import { CertificateError, type TlsServerOptions } from "./tls_options.ts";
+import { builtin } from "../builtin.ts";
+import { CertificateError, type TlsServerOptions } from "./options.ts";
 
 const crypto = builtin("node:crypto");
 

@@ -3,32 +3,10 @@
  * Knows transports and the event loop; refuses to know MQTT.
  * @module
  */
-import { clearTimeout, setImmediate, setTimeout } from "node:timers";
-import type { Broker, Connection, PeerInfo } from "../broker/mod.ts";
+import type { Broker, Connection } from "../broker/mod.ts";
+import { type Cancel, type Loop, systemLoop } from "../runtime/loop.ts";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
-import { type Clock, wallClock } from "./clock.ts";
-
-/** How a driver may be changed, by tests and by measurements. */
-export interface DriverOptions {
-  /** The default is `wallClock`. */
-  readonly clock?: Clock;
-  /**
-   * Calls back when the sockets that were readable together have all been read. The default, `setImmediate`, does so on both
-   * runtimes: a microtask on Bun comes after each single socket, a timer of 0 ms comes a millisecond late.
-   */
-  readonly endOfTurn?: (run: () => void) => void;
-  /**
-   * Calls back when every socket has had its chance, for work that takes many turns. The default is a timer of 0 ms on Deno,
-   * where an immediate that follows an immediate comes before any socket is looked at: turns of 1 ms, one behind the other,
-   * let a round trip of 0.2 ms take 57. On Bun it is `setImmediate`.
-   */
-  readonly goOn?: (run: () => void) => void;
-}
-
-/** The longest that a timer can wait. */
-const WAIT_MS_MAX = 2 ** 31 - 1;
-/** What falls due within this time is done together: deadlines are seconds long, and there may be one per connection. */
-const WAIT_MS_MIN = 10;
 
 /**
  * A timer that comes later than this says that the process stood still: stopped, starved, or in a virtual machine that
@@ -44,42 +22,42 @@ const CATCHING_UP = -Infinity;
 export class Driver {
   /** What is run. Calls that change something go through `run()`. */
   readonly broker: Broker;
-  readonly #clock: Clock;
-  readonly #endOfTurn: (run: () => void) => void;
-  readonly #goOn: (run: () => void) => void;
+  readonly #loop: Loop;
   /** `#turn` is on its way. */
   #ending = false;
   /** `#nextTurn` is on its way; another turn may come before. */
   #goingOn = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When `#timer` is due, or a little earlier. */
+  /** Takes back the `#tick` that is on its way. */
+  #disarm: Cancel = () => {};
+  /** The deadline that it is for. */
   #armedFor = Infinity;
+  /** When it is due: later than `#armedFor` if that had passed before the tick was asked for. */
+  #tickDue = Infinity;
   /** A commit of the store takes its time. */
   #committing = false;
   #closed: Promise<void> | undefined;
   #onClosed: (() => void) | undefined;
 
   /** Begins at once: what fell due while nothing ran is done first. */
-  constructor(broker: Broker, options: DriverOptions = {}) {
+  constructor(broker: Broker, loop: Loop = systemLoop) {
     this.broker = broker;
-    this.#clock = options.clock ?? wallClock;
-    this.#endOfTurn = options.endOfTurn ?? setImmediate;
-    this.#goOn = options.goOn ?? options.endOfTurn ?? afterAllSockets;
+    this.#loop = loop;
     broker.outside = (action) => this.run((_, now) => action(now));
     this.#after();
   }
 
   /** A new connection. */
-  accept(transport: Transport, peer: PeerInfo): void {
-    const connection = this.broker.opened(transport, peer, this.#clock());
+  accept(transport: Transport, peer: PeerInfo): Connection {
+    const connection = this.broker.opened(transport, peer, this.#loop.now());
     transport.start(new Link(this, transport, connection));
     this.#after();
+    return connection;
   }
 
   /** Does something to the broker from outside, at a time and with what follows from it: every call of the owner's goes through here. */
   run<T>(action: (broker: Broker, now: number) => T): T {
     try {
-      return action(this.broker, this.#clock());
+      return action(this.broker, this.#loop.now());
     } finally {
       this.#after();
     }
@@ -89,10 +67,10 @@ export class Driver {
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#onClosed = () => {
-        clearTimeout(this.#timer);
+        this.#disarm();
         resolve();
       };
-      this.broker.shutdown(this.#clock());
+      this.broker.shutdown(this.#loop.now());
       this.#endTurnSoon();
     });
     return this.#closed;
@@ -101,7 +79,7 @@ export class Driver {
   /** For the links: does `input` with the time, and what follows from it. */
   input(transport: Transport, input: (now: number) => void): void {
     try {
-      input(this.#clock());
+      input(this.#loop.now());
     } catch (error) {
       // The engine does not throw; if it does, one connection pays and not the process.
       this.broker.failed(error);
@@ -113,7 +91,7 @@ export class Driver {
   /** The hottest input, without a closure for each chunk. */
   received(transport: Transport, connection: Connection, chunk: Uint8Array): void {
     try {
-      connection.received(chunk, this.#clock());
+      connection.received(chunk, this.#loop.now());
     } catch (error) {
       this.broker.failed(error);
       transport.abort();
@@ -130,14 +108,14 @@ export class Driver {
   #endTurnSoon(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#endOfTurn(this.#turn);
+    this.#loop.endOfTurn(this.#turn);
   }
 
   #flushSoon(): void {
     if (this.broker.urgent) return this.#endTurnSoon();
     if (this.#goingOn) return;
     this.#goingOn = true;
-    this.#goOn(this.#nextTurn);
+    this.#loop.afterInput(this.#nextTurn);
   }
 
   readonly #nextTurn = (): void => {
@@ -149,7 +127,7 @@ export class Driver {
     this.#ending = false;
     const { broker } = this;
     try {
-      const commit = broker.flush(this.#clock());
+      const commit = broker.flush(this.#loop.now());
       if (commit !== undefined) this.#await(commit);
     } catch (error) {
       broker.failed(error);
@@ -159,46 +137,49 @@ export class Driver {
     if (broker.nextDeadline() < this.#armedFor) this.#arm();
   };
 
+  /** Hands in how the commit has ended. */
   #await(commit: Promise<void>): void {
     this.#committing = true;
-    const { broker } = this;
-    commit.then(
-      () => broker.committed(this.#clock()),
-      (error) => broker.commitFailed(error, this.#clock()),
-    ).then(() => {
+    const ended = (input: (now: number) => void) => {
       this.#committing = false;
+      try {
+        input(this.#loop.now());
+      } catch (error) {
+        this.broker.failed(error);
+      }
       this.#endTurnSoon();
-    });
+    };
+    commit.then(
+      () => ended((now) => this.broker.committed(now)),
+      (error) => ended((now) => this.broker.commitFailed(error, now)),
+    );
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    const deadline = this.broker.nextDeadline();
-    this.#armedFor = deadline;
-    if (deadline === Infinity) return;
-    const waitMs = Math.min(Math.max(deadline - this.#clock(), WAIT_MS_MIN), WAIT_MS_MAX);
-    this.#timer = setTimeout(this.#tick, waitMs);
+    this.#disarm();
+    this.#armedFor = this.broker.nextDeadline();
+    if (this.#armedFor !== Infinity) this.#tickAt(Math.max(this.#armedFor, this.#loop.now()));
+  }
+
+  #tickAt(ms: number): void {
+    this.#tickDue = ms;
+    this.#disarm = this.#loop.at(ms, this.#tick);
   }
 
   readonly #tick = (): void => {
-    if (this.#armedFor !== CATCHING_UP && this.#clock() - this.#armedFor > LATE_MS) {
+    const now = this.#loop.now();
+    if (this.#armedFor !== CATCHING_UP && now - this.#tickDue > LATE_MS) {
       this.#armedFor = CATCHING_UP;
-      this.#timer = setTimeout(this.#tick, CATCH_UP_MS);
-      return;
+      return this.#tickAt(now + CATCH_UP_MS);
     }
     this.#armedFor = Infinity;
     try {
-      this.broker.ticked(this.#clock());
+      this.broker.ticked(now);
     } catch (error) {
       this.broker.failed(error);
     }
     this.#after();
   };
-}
-
-function afterAllSockets(run: () => void): void {
-  if ("Deno" in globalThis) setTimeout(run, 0);
-  else setImmediate(run);
 }
 
 /** What one transport tells, for its connection. */

@@ -10,10 +10,10 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
-import { type Joined, pattern, Recorder, transportContract, utf8 } from "../testing/transport_contract.ts";
-import type { Transport } from "../transport/mod.ts";
-import { dialTcp } from "./dial.ts";
-import { type Listener, ListenError, listenTcp, type PeerInfo } from "./listen.ts";
+import { type Joined, pattern, Recorder, transportContract, utf8 } from "../../testing/transport_contract.ts";
+import type { Transport } from "../../transport/mod.ts";
+import { dialTcp } from "../dial.ts";
+import { type Listener, ListenError, listenTcp, type PeerInfo } from "../listen.ts";
 
 /** Nothing here takes so long unless it never comes. */
 const LIMIT_MS = 20_000;
@@ -79,7 +79,7 @@ async function rawPeer(port: number): Promise<Socket> {
   return socket;
 }
 
-const child = fileURLToPath(new URL("../testing/tcp_child.ts", import.meta.url));
+const child = fileURLToPath(new URL("../../testing/tcp_child.ts", import.meta.url));
 /** Arguments that make this very runtime run the child. */
 const childArguments = "Deno" in globalThis ? ["run", "-A", "--no-check", child] : [child];
 

@@ -27,17 +27,18 @@ import {
   type Verdict,
 } from "../broker/mod.ts";
 import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
-import { Driver, type DriverOptions } from "./driver.ts";
-import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "./listen.ts";
-import { systemRandom } from "./random.ts";
-import { CertificateError, type TlsServerOptions } from "./tls_options.ts";
+import { Driver } from "./driver.ts";
+import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
+import type { Loop } from "../runtime/loop.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
 
-export { AddressError, CertificateError, ListenError };
+export { AddressError, CertificateError, Driver, ListenError };
 export type {
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
-  DriverOptions,
+  Loop,
   MessageInit,
   PeerInfo,
   Redirection,
@@ -65,8 +66,8 @@ export interface ServeOptions extends Omit<BrokerOptions, "authenticate" | "hook
   readonly hooks?: ServeHooks;
   /** §3.1.4 may somebody come in? The answer may take time. An exception is a no (0x88, server unavailable), and reported. */
   readonly authenticate?: (request: AuthenticationRequest) => Verdict | Promise<Verdict>;
-  /** For tests and measurements. */
-  readonly driver?: DriverOptions;
+  /** In place of the runtime's own, for tests and measurements. */
+  readonly loop?: Loop;
 }
 
 /** A broker that listens. */
@@ -90,7 +91,7 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, authenticate, driver: driverOptions, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, authenticate, loop, ...rest } = options;
   const wanted = listen.map(parseAddress);
   for (const address of wanted) {
     if (address.scheme !== "mqtts" || tls !== undefined) continue;
@@ -101,7 +102,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     ...rest,
     ...(authenticate && { authenticate: (request, connection) => ask(request, connection) }),
   });
-  const driver = new Driver(broker, driverOptions);
+  const driver = new Driver(broker, loop);
 
   /** The owner's answer, or undefined if it comes later. */
   function ask(request: AuthenticationRequest, connection: Connection): Verdict | undefined {
@@ -126,7 +127,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const accept: Accept = driver.accept.bind(driver);
     const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
     if (scheme === "mqtt") return await listenTcp(where, accept);
-    const { listenTls } = await import("./tls.ts");
+    const { listenTls } = await import("../runtime/tls/tls.ts");
     return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
   }
 

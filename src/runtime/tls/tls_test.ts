@@ -10,12 +10,12 @@ import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { CA, CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
-import { type Joined, pattern, Recorder, transportContract, utf8 } from "../testing/transport_contract.ts";
-import type { Transport } from "../transport/mod.ts";
-import { type Listener, ListenError, type PeerInfo, systemCode } from "./listen.ts";
+import { CA, CERT, KEY, OTHER_KEY } from "../../testing/tls.ts";
+import { type Joined, pattern, Recorder, transportContract, utf8 } from "../../testing/transport_contract.ts";
+import type { Transport } from "../../transport/mod.ts";
+import { type Listener, ListenError, type PeerInfo, systemCode } from "../listen.ts";
 import { dialTls, listenTls } from "./tls.ts";
-import { CertificateError } from "./tls_options.ts";
+import { CertificateError } from "./options.ts";
 
 /** Nothing here takes so long unless it never comes. */
 const LIMIT_MS = 20_000;
@@ -384,7 +384,7 @@ describe("TLS: the end of a connection", () => {
     }));
 });
 
-const child = fileURLToPath(new URL("../testing/tcp_child.ts", import.meta.url));
+const child = fileURLToPath(new URL("../../testing/tcp_child.ts", import.meta.url));
 /** Arguments that make this very runtime run the child. */
 const childArguments = "Deno" in globalThis ? ["run", "-A", "--no-check", child] : [child];
 

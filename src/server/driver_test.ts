@@ -7,8 +7,10 @@ import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { Broker, type BrokerOptions, type Commit, MemoryStore } from "../broker/mod.ts";
 import { decodePacket, encodePacket, type Packet, PacketType, type Publish } from "../codec/mod.ts";
+import type { Loop } from "../runtime/loop.ts";
+import { VirtualLoop } from "../testing/virtual_loop.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";
-import { Driver, type DriverOptions } from "./driver.ts";
+import { Driver } from "./driver.ts";
 
 /** A transport in the hands of a test: it counts writes and keeps what was written. */
 class Hand implements Transport {
@@ -67,11 +69,8 @@ function publishPacket(qos: 0 | 1, packetId: number): Publish {
   return { type: PacketType.PUBLISH, dup: false, qos, retain: qos === 1, topic: "a", payload, packetId };
 }
 
-function drive(
-  options: BrokerOptions = {},
-  driverOptions: DriverOptions = {},
-): { driver: Driver; open(): Hand } {
-  const driver = new Driver(new Broker(options), driverOptions);
+function drive(options: BrokerOptions = {}, loop?: Loop): { driver: Driver; open(): Hand } {
+  const driver = new Driver(new Broker(options), loop);
   return {
     driver,
     open(): Hand {
@@ -92,28 +91,24 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 describe("Driver", () => {
   test("writes once for each connection at the end of a turn, however much came in", () => {
-    const turns: (() => void)[] = [];
-    const { open } = drive({}, { endOfTurn: (run) => void turns.push(run) });
+    const loop = new VirtualLoop();
+    const { open } = drive({}, loop);
     const [one, other] = [open(), open()];
     one.send(connectPacket("one"));
     other.send(connectPacket("other"));
     one.send({ type: PacketType.PINGREQ }, { type: PacketType.PINGREQ }, { type: PacketType.PINGREQ });
-    assertEquals([one.writes.length, other.writes.length, turns.length], [0, 0, 1]);
-    turns.pop()!();
-    assertEquals([one.writes.length, other.writes.length, turns.length], [1, 1, 0]);
+    assertEquals([one.writes.length, other.writes.length, loop.waiting.turns], [0, 0, 1]);
+    loop.endTurn();
+    assertEquals([one.writes.length, other.writes.length, loop.waiting.turns], [1, 1, 0]);
     one.send({ type: PacketType.PINGREQ });
-    turns.pop()!();
+    loop.endTurn();
     assertEquals(one.last, { type: PacketType.PINGRESP });
     assertEquals([one.writes.length, other.writes.length], [2, 1]);
   });
 
   test("what takes many turns comes after all input: an answer to somebody else does not wait for it, and does not hurry it", () => {
-    const turns: (() => void)[] = [];
-    const later: (() => void)[] = [];
-    const { driver, open } = drive({}, {
-      endOfTurn: (run) => void turns.push(run),
-      goOn: (run) => void later.push(run),
-    });
+    const loop = new VirtualLoop();
+    const { driver, open } = drive({}, loop);
     const [reader, other] = [open(), open()];
     reader.send(connectPacket("reader"));
     other.send(connectPacket("other"));
@@ -122,17 +117,14 @@ describe("Driver", () => {
     }
     const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     reader.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "#", ...options }] });
-    turns.pop()!();
-    assertEquals([turns.length, later.length], [0, 1]);
+    loop.endTurn();
+    assertEquals([loop.waiting.turns, loop.waiting.later], [0, 1]);
     other.send({ type: PacketType.PINGREQ });
     reader.handler.drained();
-    assertEquals([turns.length, later.length], [1, 1]);
-    turns.pop()!();
+    assertEquals([loop.waiting.turns, loop.waiting.later], [1, 1]);
+    loop.endTurn();
     assertEquals(other.last, { type: PacketType.PINGRESP });
-    for (let i = 0; later.length > 0; i++) {
-      later.pop()!();
-      assert(turns.length === 0 && i < 20);
-    }
+    for (let i = 0; loop.goOn(); i++) assert(loop.waiting.turns === 0 && i < 20);
     const bytes = reader.writes.reduce((sum, chunk) => sum + chunk.length, 0);
     assert(bytes > 5_000 * 8, `${bytes}`);
   });
@@ -166,28 +158,48 @@ describe("Driver", () => {
     await until(() => driver.broker.connections === 0, "it is over");
   });
 
-  test("an earlier deadline overtakes a later one", async () => {
-    const { driver, open } = drive({ limits: { connectTimeoutMs: 3_600_000, closeTimeoutMs: 50 } });
+  test("an earlier deadline overtakes a later one", () => {
+    const loop = new VirtualLoop();
+    const { driver, open } = drive({ limits: { connectTimeoutMs: 3_600_000, closeTimeoutMs: 50 } }, loop);
     open();
     const hand = open();
     hand.send(connectPacket("one"));
-    await until(() => hand.writes.length === 1, "CONNACK is written");
+    loop.endTurn();
     hand.lingers = true;
     const reason = { code: 0x98, rule: "policy/banned", message: "Out" } as const;
     driver.run((broker, now) => broker.disconnect("one", reason, now));
-    await until(() => hand.ends.includes("abort"), "the transport is aborted");
+    loop.endTurn();
+    const end = loop.time + 50;
+    while (loop.tick(end - 1));
+    assert(!hand.ends.includes("abort"));
+    while (loop.tick(end));
+    assertEquals(hand.ends.at(-1), "abort");
   });
 
-  test("after a standstill of the process, what Clients have sent meanwhile is read before deadlines are kept", async () => {
-    const { driver, open } = drive({ limits: { connectTimeoutMs: 100 } });
+  test("after a standstill of the process, what Clients have sent meanwhile is read before deadlines are kept", () => {
+    const loop = new VirtualLoop();
+    const { open } = drive({ limits: { connectTimeoutMs: 100 } }, loop);
     const [quick, silent] = [open(), open()];
-    await new Promise((resolve) => setImmediate(resolve));
-    const end = performance.now() + 500;
-    while (performance.now() < end); // nothing runs: the timer will be late
-    setTimeout(() => quick.send(connectPacket("quick")), 5); // what has waited in the kernel
-    await until(() => silent.ends.length > 0, "the one that said nothing is closed");
-    assertEquals(quick.ends, []);
-    await driver.close();
+    loop.time += 500; // nothing runs: the timer will be late
+    assert(loop.tick(loop.time));
+    assertEquals([quick.ends, silent.ends], [[], []]);
+    quick.send(connectPacket("quick")); // what has waited in the kernel
+    loop.endTurn();
+    assert(loop.tick(loop.time + 1_000));
+    assertEquals([quick.ends, silent.ends], [[], ["close"]]);
+  });
+
+  test("what had fallen due before it begins is done at once", () => {
+    const loop = new VirtualLoop();
+    const store = new MemoryStore();
+    const message = { topic: "a", payload: "b", retain: true, properties: { messageExpiryInterval: 10 } };
+    drive({ store }, loop).driver.run((broker, now) => broker.publish(message, now));
+    const later = new VirtualLoop();
+    later.time += 600_000;
+    const { driver } = drive({ store }, later);
+    assertEquals(driver.broker.stats.retainedMessages, 1);
+    assert(later.tick(later.time));
+    assertEquals(driver.broker.stats.retainedMessages, 0);
   });
 
   test("run() has done what follows from it", async () => {
@@ -305,8 +317,9 @@ describe("Driver", () => {
 
   test("a page that the store brings later is sent", async () => {
     class LateStore extends MemoryStore {
-      override load(...[key, from, messages, bytes, done]: Parameters<MemoryStore["load"]>): void {
-        super.load(key, from, messages, bytes, (found) => setTimeout(() => done(found), 10));
+      override load(...page: Parameters<MemoryStore["load"]>): ReturnType<MemoryStore["load"]> {
+        const found = super.load(...page);
+        return new Promise((resolve) => setTimeout(() => resolve(found), 10));
       }
     }
     const { driver, open } = drive({ store: new LateStore() });

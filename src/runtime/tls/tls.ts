@@ -3,11 +3,11 @@
  * Knows what a Server shows and what a Client trusts; refuses to know what the bytes mean. Loaded only where TLS is asked for.
  * @module
  */
-import type { Transport } from "../transport/transport.ts";
+import type { Transport } from "../../transport/transport.ts";
 import { checkCertificate } from "./certificate.ts";
-import type { DialOptions } from "./dial.ts";
-import type { Accept, Listener, ListenOptions, PeerInfo } from "./listen.ts";
-import type { TlsClientOptions, TlsServerOptions } from "./tls_options.ts";
+import type { DialOptions } from "../dial.ts";
+import type { Accept, Listener, ListenOptions, PeerInfo } from "../listen.ts";
+import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
 
 /** Where to listen, and what to tell. */
 export interface TlsListenOptions extends ListenOptions {
@@ -16,7 +16,7 @@ export interface TlsListenOptions extends ListenOptions {
   readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
 }
 
-/** What each `tls_*.ts` offers. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
+/** What `bun.ts` and `deno.ts` offer. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
   listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
@@ -39,7 +39,7 @@ export async function dialTls(options: DialOptions, tls: TlsClientOptions): Prom
 
 /** The specifiers are literals so that bundlers see them. */
 async function tlsAdapter(): Promise<TlsAdapter> {
-  if ("Bun" in globalThis) return await import("./tls_bun.ts");
-  if ("Deno" in globalThis) return await import("./tls_deno.ts");
+  if ("Bun" in globalThis) return await import("./bun.ts");
+  if ("Deno" in globalThis) return await import("./deno.ts");
   throw new Error("There is no TLS adapter for this runtime: use Deno or Bun");
 }

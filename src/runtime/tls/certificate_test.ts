@@ -4,9 +4,9 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
-import { CA, CERT, ENCRYPTED_KEY, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
+import { CA, CERT, ENCRYPTED_KEY, EXPIRED_CERT, KEY, OTHER_KEY } from "../../testing/tls.ts";
 import { checkCertificate } from "./certificate.ts";
-import { CertificateError } from "./tls_options.ts";
+import { CertificateError } from "./options.ts";
 
 describe("checkCertificate()", () => {
   test("takes a certificate with its key, and others behind it, whatever stands between them", () => {

@@ -9,8 +9,8 @@ import { describe, test } from "node:test";
 import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
 import { CA, CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 import { AddressError } from "./address.ts";
-import type { PeerInfo } from "./listen.ts";
-import { CertificateError } from "./tls_options.ts";
+import type { PeerInfo } from "../runtime/listen.ts";
+import { CertificateError } from "../runtime/tls/options.ts";
 
 const ANYWHERE = ["mqtt://127.0.0.1:0"];
 

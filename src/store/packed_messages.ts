@@ -5,7 +5,7 @@
  */
 import type { Message } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
-import { readMessage, writeMessage } from "./facts.ts";
+import { readMessage, writeMessage } from "./fact.ts";
 
 /** Some messages. */
 export type Packed = Uint8Array;
