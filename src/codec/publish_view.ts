@@ -112,6 +112,16 @@ export class PublishView {
     this.payloadAt = next;
   }
 
+  /**
+   * Reads the frame `bytes[at, end)` as {@linkcode aim}, and finds by itself where its variable header begins.
+   * @throws {PeerError} as `aim()`.
+   */
+  aimFrame(bytes: Uint8Array, at: number, end: number, level5: boolean): void {
+    let body = at + 1;
+    while (bytes[body++]! > 127);
+    this.aim(bytes, at, body, end, level5);
+  }
+
   /** A view of the same message over bytes of its own. */
   copy(): PublishView {
     return this.#over(this.bytes.slice(this.at, this.end), 0);
@@ -235,10 +245,8 @@ export class PublishView {
  * @throws {PeerError} as `aim()`.
  */
 export function viewOf(frame: Uint8Array, level5: boolean): PublishView {
-  let body = 1;
-  while (frame[body++]! > 127);
   const view = new PublishView();
-  view.aim(frame, 0, body, frame.length, level5);
+  view.aimFrame(frame, 0, frame.length, level5);
   return view;
 }
 
