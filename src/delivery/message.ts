@@ -12,8 +12,8 @@ import { EMPTY, type PublishView } from "../codec/publish_view.ts";
 export const MESSAGE_OVERHEAD_BYTES: number = 1024;
 /** Small frames share buffers of this size. */
 const SLAB_BYTES = 1024;
-/** Larger ones have their own. */
-const SMALL_BYTES_MAX = SLAB_BYTES / 2;
+/** A larger frame has a buffer of its own. */
+const SHARED_FRAME_BYTES_MAX = SLAB_BYTES / 2;
 
 /** One message, shared by all queues that hold it. Never changed once made. */
 export interface Message {
@@ -40,7 +40,7 @@ export class FrameKeeper {
   /** A view of the same message that stays as it is. */
   keep(view: PublishView): PublishView {
     const bytes = view.end - view.at;
-    if (bytes > SMALL_BYTES_MAX) return view.copy();
+    if (bytes > SHARED_FRAME_BYTES_MAX) return view.copy();
     if (this.#used + bytes > this.#slab.length) {
       this.#slab = new Uint8Array(SLAB_BYTES);
       this.#used = 0;
