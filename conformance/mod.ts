@@ -41,10 +41,10 @@ export { audit } from "./server/audit.ts";
 export { auditClient } from "./client/audit.ts";
 export {
   type AuditOptions,
+  type AuditProgress,
   type ClientAuditOptions,
   DEFAULT_AT_ONCE,
   DEFAULT_PATIENCE_MS,
-  type Progress,
 } from "./options.ts";
 export {
   type ClientOrder,

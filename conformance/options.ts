@@ -14,7 +14,7 @@ import { AUDITOR_VERSION } from "./version.ts";
 import type { Level } from "./wire/bytes.ts";
 
 /** How far an audit is. */
-export interface Progress {
+export interface AuditProgress {
   /** The level that is audited now. */
   readonly level: Level;
   /** Cases that were run at it. */
@@ -50,7 +50,7 @@ export interface AuditOptions {
   /** What runs the auditor, for the report. */
   readonly runtime?: string;
   /** Called after each case. */
-  readonly progress?: (progress: Progress) => void;
+  readonly progress?: (progress: AuditProgress) => void;
 }
 
 /** What may be said of the audit of a Client. */

@@ -110,8 +110,7 @@ export class Batch {
       at = 0;
     }
     const out = most > bytes.length ? new Uint8Array(most) : bytes;
-    withoutAlias(frame, topic, out, at);
-    this.#unaliasedView.aimFrame(out, at, true);
+    this.#unaliasedView.aimFrame(out, at, withoutAlias(frame, topic, out, at), true);
     return this.#unaliasedView;
   }
 
@@ -479,7 +478,9 @@ export class Batch {
 
   /** One frame of the batch; good until the next call. */
   #frameAt(index: number): PublishView {
-    this.#again.aimFrame(this.#frames.bytes, this.#frames.place(index), this.#publisher!.link.level === 5);
+    const frames = this.#frames;
+    const isLevel5 = this.#publisher!.link.level === 5;
+    this.#again.aimFrame(frames.bytes, frames.place(index), frames.place(index + 1), isLevel5);
     return this.#again;
   }
 

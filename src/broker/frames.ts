@@ -91,7 +91,7 @@ export class LaidOut extends Frames {
     stamp.topicKnown = layout.isAliasKnown;
     let to = 0;
     for (let i = 0; i < source.count; i++) {
-      view.aimFrame(source.bytes, source.from + source.at[i]!, isSource5);
+      view.aimFrame(source.bytes, source.place(i), source.place(i + 1), isSource5);
       stamp.packetId = layout.qos === 0 ? 0 : view.packetId;
       stamp.expirySeconds = view.expirySeconds;
       this.at[i] = to;

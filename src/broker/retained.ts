@@ -233,7 +233,7 @@ export class Retained {
     const from = this.#frames.start(place);
     const nameEnd = from + PREFIX_BYTES + (bytes[from + 1]! << 8 | bytes[from + 2]!);
     const flags = bytes[from]!;
-    view.aimFrame(bytes, nameEnd, (flags & LEVEL_5) !== 0);
+    view.aimFrame(bytes, nameEnd, from + this.#frames.length(place), (flags & LEVEL_5) !== 0);
     if (!asks || (flags & PUBLISHER) === 0) return undefined;
     return decodeUtf8(bytes, from + PREFIX_BYTES, nameEnd);
   }

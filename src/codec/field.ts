@@ -51,7 +51,7 @@ export function writeReason(writer: Writer, type: PacketType, code: number, rule
   writer.u8(code);
 }
 
-/** §4.7.1 whether a text has a wildcard character, which no Topic Name may have. */
+/** §4.7.1 whether `text` has a `+` or `#` anywhere, which no Topic Name may have. */
 export function hasWildcard(text: string): boolean {
   return text.includes("#") || text.includes("+");
 }

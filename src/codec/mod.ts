@@ -29,16 +29,7 @@ export { decode, decodePacket } from "./decode.ts";
 export { Deframer, type FrameHandler } from "./deframer.ts";
 export { decodeDisconnect, encodeDisconnect } from "./disconnect.ts";
 export { encode, encodePacket } from "./encode.ts";
-export {
-  type Fault,
-  invariant,
-  malformed,
-  PeerError,
-  protocolError,
-  refused,
-  type Rule,
-  UsageError,
-} from "./error.ts";
+export { type Fault, malformed, PeerError, protocolError, refused, type Rule, UsageError } from "./error.ts";
 export type {
   AcknowledgementFields,
   Auth,
@@ -75,20 +66,6 @@ export type {
 } from "./packet.ts";
 export { PacketType } from "./packet_type.ts";
 export { decodePingreq, decodePingresp, encodePingreq, encodePingresp } from "./ping.ts";
-export {
-  isPropertyId,
-  MAY_REPEAT,
-  propertyAt,
-  propertyByName,
-  type PropertyKind,
-  type PropertyName,
-  type PropertyPlace,
-  type PropertyRow,
-  readProperties,
-  WILL,
-  writeProperties,
-} from "./property.ts";
-export type { PropertiesOf } from "./property.ts";
 export { decodePublish, encodePublish } from "./publish.ts";
 export { Reader } from "./reader.ts";
 export {

@@ -5,6 +5,7 @@
  * @module
  */
 import { malformed, type PeerError, protocolError, type Rule, UsageError } from "./error.ts";
+import { hasWildcard } from "./field.ts";
 import type {
   AuthProperties,
   ConnackProperties,
@@ -170,6 +171,7 @@ function readValue(reader: Reader, row: PropertyRow, place: PropertyPlace): unkn
       return inRange(row, place, reader.varint());
     case "utf8": {
       const text = reader.utf8();
+      // The only text with a rule beyond UTF-8 is a Topic Name.
       if (row.range[place] !== undefined && hasWildcard(text)) throw outOfRange(row, place, text);
       return text;
     }
@@ -188,11 +190,6 @@ function inRange(row: PropertyRow, place: PropertyPlace, value: number): number 
 
 function outOfRange(row: PropertyRow, place: PropertyPlace, value: number | string): PeerError {
   return protocolError(row.range[place]!, `Property ${row.name} has the value ${value}`, row.rangeCode);
-}
-
-/** The only text with a rule beyond UTF-8 is a topic name. */
-function hasWildcard(text: string): boolean {
-  return text.includes("#") || text.includes("+");
 }
 
 function writeProperty(writer: Writer, place: PropertyPlace, name: string, value: unknown): void {

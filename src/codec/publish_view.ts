@@ -113,18 +113,13 @@ export class PublishView {
   }
 
   /**
-   * Reads the frame that begins at `at` and stands whole in `bytes`.
+   * Reads the frame `bytes[at, end)` as {@linkcode aim}, and finds by itself where its variable header begins.
    * @throws {PeerError} as `aim()`.
    */
-  aimFrame(bytes: Uint8Array, at: number, level5: boolean): void {
+  aimFrame(bytes: Uint8Array, at: number, end: number, level5: boolean): void {
     let body = at + 1;
-    let length = 0;
-    for (let shift = 0;; shift += 7) {
-      const byte = bytes[body++]!;
-      length |= (byte & 127) << shift;
-      if (byte < 128) break;
-    }
-    this.aim(bytes, at, body, body + length, level5);
+    while (bytes[body++]! > 127);
+    this.aim(bytes, at, body, end, level5);
   }
 
   /** A view of the same message over bytes of its own. */
@@ -250,10 +245,8 @@ export class PublishView {
  * @throws {PeerError} as `aim()`.
  */
 export function viewOf(frame: Uint8Array, level5: boolean): PublishView {
-  let body = 1;
-  while (frame[body++]! > 127);
   const view = new PublishView();
-  view.aim(frame, 0, body, frame.length, level5);
+  view.aimFrame(frame, 0, frame.length, level5);
   return view;
 }
 

@@ -6,6 +6,7 @@ import { decodePacket } from "./decode.ts";
 import { encodePacket } from "./encode.ts";
 import { PeerError, type Rule } from "./error.ts";
 import type { ProtocolLevel } from "./packet.ts";
+import { PacketType } from "./packet_type.ts";
 import { PublishView } from "./publish_view.ts";
 import { level, publish } from "../testing/arbitrary.ts";
 import { bytesOf, frame, pair, type Part, properties, utf8, varint } from "../testing/frame.ts";
@@ -75,11 +76,58 @@ const damaged = fc.tuple(level, fc.nat(), fc.nat({ max: 255 }), fc.boolean()).ch
   })
 );
 
+const frames = level.chain((level) =>
+  publish(level).map((packet) => [level, packet, encodePacket(packet, level)] as const)
+);
+
+/** A PUBLISH with some bytes of its body changed, left out or added. */
+const broken = fc.tuple(frames, fc.nat(), fc.nat({ max: 3 }), fc.uint8Array({ maxLength: 3 })).map(
+  ([[level, , bytes], at, count, insert]) => {
+    const body = bytes.subarray(bodyOf(bytes));
+    const from = at % (body.length + 1);
+    return [level, frame(bytes[0]!, body.slice(0, from), insert, body.slice(from + count))] as const;
+  },
+);
+
 /** The rules of the Topic Name, which the view leaves to whoever resolves it. */
 const TOPIC_RULES: readonly (Rule | undefined)[] = ["MQTT-4.7.3-1", "3.3.2.1/no-topic", "MQTT-3.3.2-2"];
 
+/** For properties of thousands of frames on a machine that is busy with something else. */
+const SLOW = { timeout: 60_000 };
+
 describe("PublishView", () => {
-  test("it refuses what decodePublish() refuses, for the same rule, whatever the properties", () => {
+  test("its fields are those of the decoded packet", SLOW, () => {
+    fc.assert(fc.property(frames, fc.nat({ max: 5 }), ([level, packet, frame], before) => {
+      const view = viewOf(frame, level, before);
+      const { bytes } = view;
+      assertEquals([view.qos, view.dup, view.retain], [packet.qos, packet.dup, packet.retain]);
+      assertEquals(
+        new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(view.topicAt, view.topicEnd)),
+        packet.topic,
+      );
+      assertEquals(view.packetId, packet.packetId ?? 0);
+      assertEquals(bytes.subarray(view.payloadAt, view.end), packet.payload);
+      assertEquals(view.topicAlias, packet.properties?.topicAlias ?? 0);
+      assertEquals(view.expirySeconds, packet.properties?.messageExpiryInterval ?? 0);
+      assertEquals(view.expiryAt >= 0, packet.properties?.messageExpiryInterval !== undefined);
+      assertEquals(view.subscriptionIdentifier, packet.properties?.subscriptionIdentifiers !== undefined);
+    }));
+  });
+
+  test("it takes what decodePublish() takes, and refuses the rest but for the Topic Name", SLOW, () => {
+    fc.assert(
+      fc.property(broken, ([level, bytes]) => {
+        const decoded = refusalOf(() => decodePacket(bytes, level))?.[0];
+        const viewed = refusalOf(() => viewOf(bytes, level))?.[0];
+        if (decoded === undefined) return assertEquals(viewed, undefined);
+        const isOfTopic = TOPIC_RULES.includes(decoded) || hasBadTopic(bytes);
+        if (!isOfTopic) assertEquals(viewed !== undefined, true, `${decoded} is not seen`);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("it refuses what decodePublish() refuses, for the same rule, whatever the properties", SLOW, () => {
     fc.assert(
       fc.property(odd, (bytes) => {
         assertEquals(refusalOf(() => viewOf(bytes)), refusalOf(() => decodePacket(bytes, 5)));
@@ -88,16 +136,20 @@ describe("PublishView", () => {
     );
   });
 
-  test("it refuses what decodePublish() refuses, for the same rule, whatever byte is wrong or missing", () => {
-    fc.assert(
-      fc.property(damaged, ([level, bytes]) => {
-        const decoded = refusalOf(() => decodePacket(bytes, level));
-        if (TOPIC_RULES.includes(decoded?.[0])) return;
-        assertEquals(refusalOf(() => viewOf(bytes, level)), decoded);
-      }),
-      { numRuns: 3000 },
-    );
-  });
+  test(
+    "it refuses what decodePublish() refuses, for the same rule, whatever byte is wrong or missing",
+    SLOW,
+    () => {
+      fc.assert(
+        fc.property(damaged, ([level, bytes]) => {
+          const decoded = refusalOf(() => decodePacket(bytes, level));
+          if (TOPIC_RULES.includes(decoded?.[0])) return;
+          assertEquals(refusalOf(() => viewOf(bytes, level)), decoded);
+        }),
+        { numRuns: 3000 },
+      );
+    },
+  );
 
   test("[MQTT-3.3.1-4, MQTT-3.3.1-2, 2.2.1/zero] flags and Packet Identifier", () => {
     assertRefused(() => viewOf(frame(0x36, utf8("t"), 0, 1, 0)), "MQTT-3.3.1-4", 0x81);
@@ -133,6 +185,24 @@ describe("PublishView", () => {
     assertEquals(viewOf(frame(0x30, utf8("t"), fine, 9)).payloadLength, 1);
   });
 
+  test("aimFrame() finds the variable header behind a Remaining Length of one to four bytes", () => {
+    for (const length of [0, 200, 20_000, 3_000_000]) {
+      const payload = new Uint8Array(length);
+      const frame = encodePacket(
+        { type: PacketType.PUBLISH, dup: false, qos: 0, retain: false, topic: "t", payload },
+        5,
+      );
+      const around = new Uint8Array(frame.length + 2);
+      around.set(frame, 1);
+      const view = new PublishView();
+      view.aimFrame(around, 1, 1 + frame.length, true);
+      const aimed = new PublishView();
+      aimed.aim(around, 1, 1 + bodyOf(frame), 1 + frame.length, true);
+      assertEquals({ ...view, bytes: [] }, { ...aimed, bytes: [] });
+      assertEquals(view.payloadLength, length);
+    }
+  });
+
   test("a re-aimed view remembers nothing of the frame before", () => {
     const view = viewOf(
       frame(0x3b, utf8("t"), 0, 7, properties([0x02, 0, 0, 0, 9], [0x23, 0, 1], [0x0b, 1]), [1, 2]),
@@ -166,3 +236,12 @@ describe("PublishView", () => {
     }));
   });
 });
+
+/** Whether the Topic Name of a frame, where it is whole, is no UTF-8 string. */
+function hasBadTopic(bytes: Uint8Array): boolean {
+  const at = bodyOf(bytes);
+  const end = at + 2 + (bytes[at]! << 8 | bytes[at + 1]!);
+  if (end > bytes.length) return false;
+  return refusalOf(() => decodePacket(frame(0x30, bytes.slice(at, end)), 4))?.[0].startsWith("MQTT-1.5.4") ??
+    false;
+}

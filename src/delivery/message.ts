@@ -18,8 +18,8 @@ export const MESSAGE_OVERHEAD_BYTES: number = 1024;
 export const SHARED_PAYLOAD_BYTES: number = 16 * 1024;
 /** Small frames share buffers of this size. */
 const SLAB_BYTES = 1024;
-/** Larger ones have their own. */
-const SMALL_BYTES_MAX = SLAB_BYTES / 2;
+/** A larger frame has a buffer of its own. */
+const SHARED_FRAME_BYTES_MAX = SLAB_BYTES / 2;
 
 /** One message, shared by all queues that hold it. Never changed once made. */
 export interface Message {
@@ -46,7 +46,7 @@ export class FrameKeeper {
   /** A view of the same message that stays as it is. */
   keep(view: PublishView): PublishView {
     const bytes = view.end - view.at;
-    if (bytes > SMALL_BYTES_MAX) return view.copy();
+    if (bytes > SHARED_FRAME_BYTES_MAX) return view.copy();
     if (this.#used + bytes > this.#slab.length) {
       this.#slab = new Uint8Array(SLAB_BYTES);
       this.#used = 0;

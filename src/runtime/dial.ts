@@ -4,16 +4,11 @@
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
+import type { DialOptions } from "./endpoint.ts";
 import { tcpAdapter } from "./listen.ts";
 import type { TlsClientOptions } from "./tls/options.ts";
 
-export type { TlsClientOptions };
-
-/** Whom to call. */
-export interface DialOptions {
-  readonly host: string;
-  readonly port: number;
-}
+export type { DialOptions, TlsClientOptions };
 
 /** Connects; rejects with the system's error (`code` is `ECONNREFUSED`, say) when it cannot. */
 export async function dialTcp(options: DialOptions): Promise<Transport> {

@@ -8,6 +8,9 @@
  * @module
  */
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
+import { hashText, mixed } from "./hash.ts";
+
+export { mixed };
 
 /** Where a way leads. */
 export interface Target {
@@ -95,16 +98,7 @@ function put<T>(hashes: Int32Array, targets: (T | undefined)[], hash: number, ta
 
 /** Of the level `text[from, end)`; never 0. Another `seed`, other hashes: each node has its own. */
 export function hashLevel(seed: number, text: string, from: number, end: number): number {
-  let hash = seed;
-  for (let i = from; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
-  return mixed(hash) || 1;
-}
-
-/** Every bit of the result depends on every bit of `hash`. */
-export function mixed(hash: number): number {
-  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0_aaad);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x735a_2d97);
-  return hash ^ (hash >>> 15);
+  return mixed(hashText(seed, text, from, end)) || 1;
 }
 
 /** A copy of `text[from, end)` that does not hold all of `text`, as a slice may. */

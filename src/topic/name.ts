@@ -3,6 +3,9 @@
  * Knows characters and levels; refuses to know filters and who publishes.
  * @module
  */
+import { hasWildcard } from "../codec/field.ts";
+
+export { hasWildcard };
 
 /** §4.7.1.1 the character between levels. */
 export const SEPARATOR = "/";
@@ -10,11 +13,6 @@ export const SEPARATOR = "/";
 /** Whether `name` may be published to: one character or more, no wildcard, no U+0000 [MQTT-4.7.0-1] [MQTT-4.7.3-1]. */
 export function isTopicName(name: string): boolean {
   return name.length > 0 && !hasWildcard(name) && !name.includes("\0");
-}
-
-/** Whether `text` has a `+` or `#` anywhere. */
-export function hasWildcard(text: string): boolean {
-  return text.includes("+") || text.includes("#");
 }
 
 /** §4.7.1.1 how many levels a name or filter has; the empty ones count. */

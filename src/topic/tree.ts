@@ -6,7 +6,8 @@
  * So most of a million filters cost one leaf each, whatever their length.
  * @module
  */
-import { copyOf, Edges, hashLevel, mixed, type Target } from "./edges.ts";
+import { copyOf, Edges, hashLevel, type Target } from "./edges.ts";
+import { mixed } from "./hash.ts";
 import { SEPARATOR } from "./name.ts";
 import { append, has, minus, plus, type Values } from "./values.ts";
 

@@ -26,11 +26,11 @@ export interface Comparison {
   readonly cores: Cores;
   /** What the load runs on. */
   readonly runtime: Runtime;
-  readonly progress?: (progress: Progress) => void;
+  readonly progress?: (progress: PeersProgress) => void;
 }
 
 /** What is going on. */
-export interface Progress {
+export interface PeersProgress {
   /** Runs that are over, and all there are. */
   readonly done: number;
   readonly all: number;

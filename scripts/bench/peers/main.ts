@@ -14,7 +14,7 @@ import type { Runtime } from "../../lib/broker_process.ts";
 import { pathOf } from "../../lib/tree.ts";
 import { BROKERS, plumbOn } from "./brokers.ts";
 import { chartOf } from "./chart.ts";
-import { comparePeers, type Comparison, flagsOf, type Progress, type Row } from "./compare.ts";
+import { comparePeers, type Comparison, flagsOf, type PeersProgress, type Row } from "./compare.ts";
 import { coresHere } from "./cores.ts";
 import { type PeerScenario, scenariosOf } from "./scenarios.ts";
 import { type About, failuresOf, partOf, withPart } from "./table.ts";
@@ -106,7 +106,7 @@ function callOf(args: readonly string[]): Call | undefined {
 }
 
 /** The line on standard error; without a terminal one for each scenario. */
-function watch(): (progress: Progress) => void {
+function watch(): (progress: PeersProgress) => void {
   let last = "";
   return ({ done, all, scenario, broker }) => {
     const what = `${scenario.title}: ${broker}`;

@@ -14,7 +14,7 @@ import {
   type ListenOptions,
   type PeerInfo,
   plainAddress,
-} from "../listen.ts";
+} from "../endpoint.ts";
 
 /** The part of Bun's socket that is used here. TCP_NODELAY is on from the start. */
 export interface BunSocket {

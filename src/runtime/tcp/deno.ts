@@ -15,7 +15,7 @@ import {
   type PeerInfo,
   plainAddress,
   systemCode,
-} from "../listen.ts";
+} from "../endpoint.ts";
 import { BufferPool } from "../buffer_pool.ts";
 
 /** The part of Deno's connection that is used here. */

@@ -5,8 +5,15 @@
  */
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { builtin } from "../builtin.ts";
-import type { DialOptions } from "../dial.ts";
-import { type Accept, BACKLOG, type Listener, ListenError, type PeerInfo, systemCode } from "../listen.ts";
+import {
+  type Accept,
+  BACKLOG,
+  type DialOptions,
+  type Listener,
+  ListenError,
+  type PeerInfo,
+  systemCode,
+} from "../endpoint.ts";
 import {
   type BunHandlers,
   type BunSocket,
@@ -15,8 +22,7 @@ import {
   lengthenQueue,
   peerOf,
 } from "../tcp/bun.ts";
-import type { TlsListenOptions } from "./tls.ts";
-import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
+import type { TlsClientOptions, TlsListenOptions, TlsServerOptions } from "./options.ts";
 
 interface BunTlsHandlers extends BunHandlers {
   /**

@@ -9,10 +9,10 @@ import type { SecureContext, TLSSocket } from "node:tls";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { BufferPool } from "../buffer_pool.ts";
 import { builtin } from "../builtin.ts";
-import type { DialOptions } from "../dial.ts";
 import {
   type Accept,
   BACKLOG,
+  type DialOptions,
   hostAndPort,
   type Listener,
   ListenError,
@@ -20,9 +20,8 @@ import {
   type PeerInfo,
   plainAddress,
   systemCode,
-} from "../listen.ts";
-import type { TlsListenOptions } from "./tls.ts";
-import type { TlsClientOptions } from "./options.ts";
+} from "../endpoint.ts";
+import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");

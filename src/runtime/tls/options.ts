@@ -1,8 +1,9 @@
 /**
  * What a TLS listener shows and whom a call by TLS trusts, as its owner says it.
- * Knows names; refuses to know X.509 and sockets, so that whoever goes without TLS loads nothing of it.
+ * Knows names; refuses to know X.509 and sockets, so that a program without TLS loads nothing of it.
  * @module
  */
+import type { ListenOptions, PeerInfo } from "../endpoint.ts";
 
 /** What a TLS listener shows. PEM texts, not names of files. */
 export interface TlsServerOptions {
@@ -35,4 +36,11 @@ export class CertificateError extends Error {
     this.of = of;
     this.what = what;
   }
+}
+
+/** Where to listen, and what to tell. */
+export interface TlsListenOptions extends ListenOptions {
+  readonly tls: TlsServerOptions;
+  /** Told of a connection that ended before its handshake was done, with the reason if the peer gave one. */
+  readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
 }

@@ -5,16 +5,8 @@
  */
 import type { Transport } from "../../transport/transport.ts";
 import { checkCertificate } from "./certificate.ts";
-import type { DialOptions } from "../dial.ts";
-import type { Accept, Listener, ListenOptions, PeerInfo } from "../listen.ts";
-import type { TlsClientOptions, TlsServerOptions } from "./options.ts";
-
-/** Where to listen, and what to tell. */
-export interface TlsListenOptions extends ListenOptions {
-  readonly tls: TlsServerOptions;
-  /** Told of a connection that ended before its handshake was done, with the reason if the peer gave one. */
-  readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
-}
+import type { Accept, DialOptions, Listener } from "../endpoint.ts";
+import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
 
 /** What `bun.ts` and `deno.ts` offer. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {

@@ -1,0 +1,98 @@
+/**
+ * Both ends of a connection as every adapter sees them: where to listen, whom to call, why a listener cannot be opened.
+ * Knows addresses and the system's errors; refuses to know any runtime.
+ * @module
+ */
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+
+export type { PeerInfo };
+
+/** Whom to call. */
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** An address or a host name: `127.0.0.1`, `::1`, `localhost`, `0.0.0.0`, `::`. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Connections that may wait to be accepted; the system may cap it (`net.core.somaxconn`). */
+  readonly backlog?: number;
+  /** Told when connections cannot be accepted for a while, with the reason; accepting goes on. */
+  readonly troubled?: (error: Error) => void;
+}
+
+/** An open listener. */
+export interface Listener {
+  /** As it was asked for. */
+  readonly host: string;
+  /** The one that was taken. */
+  readonly port: number;
+  /** Accepts no more. Connections already accepted are not touched. */
+  close(): Promise<void>;
+}
+
+/** Is handed every accepted connection; starts the transport, at once or later. */
+export type Accept = (transport: Transport, peer: PeerInfo) => void;
+
+/**
+ * Bursts of thousands of Clients (a broker that comes back, say) wait here while the loop is busy. A queue that
+ * overflows costs each lost SYN a second. It is what Linux allows by default since 5.4.
+ */
+export const BACKLOG: number = 4096;
+
+/** Why a listener could not be opened. */
+export class ListenError extends Error {
+  /** As it stands in logs. */
+  override readonly name = "ListenError";
+  /** `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, ... or empty. */
+  readonly code: string;
+  /** As it was asked for. */
+  readonly host: string;
+  /** As it was asked for. */
+  readonly port: number;
+
+  /** Puts the system's error in words; `cause` keeps it. */
+  constructor(options: ListenOptions, cause: unknown) {
+    const code = systemCode(cause);
+    const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    super(`Cannot listen on ${hostAndPort(options.host, options.port)}: ${reason}`, { cause });
+    this.code = code;
+    this.host = options.host;
+    this.port = options.port;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EACCES: "no permission for this port",
+};
+
+/** What Deno's error classes are called elsewhere. */
+const CODES: Readonly<Record<string, string>> = {
+  AddrInUse: "EADDRINUSE",
+  AddrNotAvailable: "EADDRNOTAVAIL",
+  PermissionDenied: "EACCES",
+};
+
+/** The system's name of an error, as `ECONNRESET`, or "". */
+export function systemCode(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const code = (error as { code?: unknown }).code;
+  return typeof code === "string" ? code : CODES[error.name] ?? "";
+}
+
+/** `127.0.0.1:1883`, `[::1]:1883`. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** An IPv4 peer of a listener for both families is `::ffff:192.0.2.1`; everybody writes `192.0.2.1`. */
+export function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
