@@ -5,7 +5,8 @@
  */
 import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
 import { parseAddress, SCHEMES } from "../server/address.ts";
-import { CallError, type Settings } from "./options.ts";
+import { CallError } from "./error.ts";
+import type { Settings } from "./options.ts";
 import type { Log } from "./log.ts";
 import { readText } from "./trust.ts";
 
