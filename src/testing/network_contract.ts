@@ -97,7 +97,7 @@ export async function rawPeer(port: number): Promise<Socket> {
 
 const child = fileURLToPath(new URL("./tcp_child.ts", import.meta.url));
 /** Arguments that make this very runtime run the child. */
-export const childArguments: readonly string[] = "deno" in process.versions
+export const childArguments: readonly string[] = "Deno" in globalThis
   ? ["run", "-A", "--no-check", child]
   : [child];
 
