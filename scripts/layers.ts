@@ -115,8 +115,8 @@ const IMPURE: readonly { readonly pattern: RegExp; readonly what: string; readon
   })),
 ];
 
-/** Only these may name a runtime. */
-const MAY_NAME_RUNTIME = ["src/runtime", "scripts"];
+/** Only these may name a runtime; tests start processes of the one they run on. */
+const MAY_NAME_RUNTIME = ["src/runtime", "src/testing", "scripts"];
 
 function word(name: string): RegExp {
   return new RegExp(`(?<![.\\w$#])${name}(?![\\w$]|\\s*\\??:)`, "g");
@@ -166,17 +166,21 @@ function importFaults(path: string, text: string, layer: Layer): string[] {
 
 function purityFaults(path: string, text: string, layer: Layer): string[] {
   const code = codeOf(text);
+  const spelled = codeOf(text, true);
   const faults: string[] = [];
-  const find = (pattern: RegExp, message: string): void => {
+  const find = (pattern: RegExp, message: string, code: string): void => {
     for (const { index } of code.matchAll(pattern)) faults.push(`${path}:${lineAt(code, index)}: ${message}`);
   };
   if (layer.core) {
     for (const { pattern, what, but } of IMPURE) {
-      if (path !== but) find(pattern, `the core may not name ${what}`);
+      if (path !== but) find(pattern, `the core may not name ${what}`, code);
     }
   }
   if (!MAY_NAME_RUNTIME.some((at) => within(path, at))) {
-    for (const runtime of ["Deno", "Bun"]) find(word(runtime), `only src/runtime may name ${runtime}`);
+    for (const runtime of ["Deno", "Bun"]) {
+      find(word(runtime), `only src/runtime may name ${runtime}`, code);
+      find(new RegExp(`"${runtime}" in globalThis`, "g"), `only src/runtime may ask for ${runtime}`, spelled);
+    }
   }
   return faults;
 }

@@ -26,6 +26,9 @@ describe("violations() of imports", () => {
     ["src/store/a.ts", 'import { Broker } from "../broker/engine.ts";'],
     ["src/transport/a.ts", 'export * from "../codec/mod.ts";'],
     ["src/runtime/a.ts", 'import { x } from "../testing/pair.ts";'],
+    ["src/runtime/a.ts", 'import type { Broker } from "../broker/mod.ts";'],
+    ["src/runtime/a.ts", 'import { Driver } from "../server/driver.ts";'],
+    ["src/broker/a.ts", 'import type { Driver } from "../server/driver.ts";'],
     ["conformance/a.ts", 'import { decode } from "../src/codec/decode.ts";'],
     ["src/cli/a.ts", 'import { x } from "../../scripts/lib/tsv.ts";'],
   ];
@@ -40,6 +43,10 @@ describe("violations() of imports", () => {
     [
       "src/store/a.ts",
       'import type { SessionStore } from "../broker/store.ts";\nimport { x } from "node:sqlite";',
+    ],
+    [
+      "src/server/a.ts",
+      'import { Broker } from "../broker/mod.ts";\nimport { dial } from "../runtime/dial.ts";',
     ],
     ["conformance/a.ts", 'import { ReasonCode } from "../src/codec/reason_code.ts";'],
     ["src/codec/a_test.ts", 'import { x } from "../broker/engine.ts";'],
@@ -104,6 +111,11 @@ describe("violations() of purity", () => {
   test("allows a runtime to be named in src/runtime only", () => {
     assertEquals(violations("src/runtime/a.ts", `${HEAD}Deno.listen(); await x;`), []);
     assertEquals(violations("src/cli/a.ts", `${HEAD}Deno.listen();`).length, 1);
+    const asked = `${HEAD}if ("Deno" in globalThis) x();`;
+    assertEquals(
+      [violations("src/runtime/a.ts", asked).length, violations("src/server/a.ts", asked).length],
+      [0, 1],
+    );
   });
 });
 

@@ -8,7 +8,9 @@ import { type AuditCall, auditCommand, type Terminal } from "../../conformance/m
 import { AuditCallError, DEFAULT_AT_ONCE, DEFAULT_PATIENCE_MS } from "../../conformance/mod.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, type Flags, flagsHelp, type OptionGroup, readFlags, type Said } from "./flags.ts";
+import { CallError } from "./error.ts";
+import { type Flags, flagsHelp, type OptionGroup, readFlags, type Said } from "./flags.ts";
+import { runtime, say } from "./terminal.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
 
 const PREFIX = "PLUMB_AUDIT_";
@@ -174,27 +176,12 @@ function callOf({ given, positionals }: Said, tls: TlsClientOptions): AuditCall 
 function terminalOf(environment: Environment): Terminal {
   const plain = (environment("NO_COLOR") ?? "") !== "";
   return {
-    out: (text) => say(process.stdout, text),
-    err: (text) => say(process.stderr, text),
+    out: (text) => say(text),
+    err: (text) => say(text, process.stderr),
     colour: process.stdout.isTTY === true && !plain,
     columns: process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined,
     runtime: runtime(),
   };
-}
-
-/** `Deno 2.9.6`. */
-function runtime(): string {
-  const versions: Record<string, string | undefined> = process.versions;
-  const name = ["deno", "bun", "node"].find((one) => versions[one] !== undefined);
-  return name === undefined ? "" : `${name[0]!.toUpperCase()}${name.slice(1)} ${versions[name]}`;
-}
-
-interface Writable {
-  write(text: string, done: () => void): unknown;
-}
-
-async function say(stream: Writable, text: string): Promise<void> {
-  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
 }
 
 /** The help of `plumb audit`. */

@@ -21,9 +21,10 @@ import { BenchCallError, DEFAULT_TARGET, parseTarget } from "../bench/target.ts"
 import { usageOf } from "../bench/usage.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { CallError, WorkError } from "./error.ts";
+import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
 import { connectionsRoom } from "./open_files.ts";
-import { WorkError } from "./serve.ts";
+import { runtime, say } from "./terminal.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
 import { VERSION } from "./version.ts";
 
@@ -136,7 +137,7 @@ export async function benchMain(args: readonly string[], environment: Environmen
   const { given, positionals } = said;
   const is = (name: string) => given.get(name)?.at(-1) === "true";
   if (is("help")) {
-    await say(process.stdout, benchHelp());
+    await say(benchHelp());
     return 0;
   }
   const urls = [positionals[0] ?? DEFAULT_TARGET, ...given.get("vs")?.slice(-1) ?? []];
@@ -153,7 +154,7 @@ export async function benchMain(args: readonly string[], environment: Environmen
   }).finally(() => watch.end());
   for (const file of files) writeReport(file, REPORTS[suffixOf(file)]!(report));
   const plot = is("plot") || process.stdout.isTTY === true ? `\n${plotText(report)}` : "";
-  await say(process.stdout, is("json") ? REPORTS.json!(report) : tableText(report) + plot);
+  await say(is("json") ? REPORTS.json!(report) : tableText(report) + plot);
   return isWell(report) ? 0 : 1;
 }
 
@@ -290,21 +291,6 @@ function writeReport(file: string, text: string): void {
   } catch (error) {
     throw new WorkError(`--report ${file} cannot be written: ${(error as Error).message.split("\n")[0]}`);
   }
-}
-
-/** `Deno 2.9.6`. */
-function runtime(): string {
-  const versions: Record<string, string | undefined> = process.versions;
-  const name = ["deno", "bun"].find((one) => versions[one] !== undefined);
-  return name === undefined ? "" : `${name[0]!.toUpperCase()}${name.slice(1)} ${versions[name]}`;
-}
-
-interface Writable {
-  write(text: string, done: () => void): unknown;
-}
-
-async function say(stream: Writable, text: string): Promise<void> {
-  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
 }
 
 /** The help of `plumb bench`. */

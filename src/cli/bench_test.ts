@@ -11,8 +11,7 @@ import { SCENARIOS } from "../bench/scenario.ts";
 import { serve } from "../server/serve.ts";
 import { plumb } from "../testing/plumb_process.ts";
 import { BENCH_OPTIONS, benchHelp, benchMain } from "./bench.ts";
-import { CallError } from "./flags.ts";
-import { WorkError } from "./serve.ts";
+import { CallError, WorkError } from "./error.ts";
 
 const patient = { timeout: 60_000 };
 const nothing = () => undefined;

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import type { Environment } from "./environment.ts";
+import { CallError } from "./error.ts";
 import { nearest } from "./nearest.ts";
 
 /** One flag. `--a-b` is `PLUMB_A_B` in the environment, if the prefix is `PLUMB_`; the command line wins. */
@@ -29,11 +30,6 @@ export interface OptionRow {
 export interface OptionGroup {
   readonly title: string;
   readonly rows: readonly OptionRow[];
-}
-
-/** The call was wrong; exit status 2. The message is one line. */
-export class CallError extends Error {
-  override readonly name = "CallError";
 }
 
 /** What stands before the names of flags in the environment, if a command does not say otherwise. */

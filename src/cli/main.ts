@@ -6,10 +6,12 @@
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { environment } from "./environment.ts";
+import { CallError, WorkError } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { CallError, helpText, settingsOf } from "./options.ts";
-import { serveCommand, WorkError } from "./serve.ts";
+import { helpText, settingsOf } from "./options.ts";
+import { serveCommand } from "./serve.ts";
+import { say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 /** Each gives the exit status. The first is the default; what few need is loaded only then. */
@@ -39,7 +41,7 @@ async function run(name: string, args: readonly string[]): Promise<number> {
     return await COMMANDS[name]!(args);
   } catch (error) {
     if (!(error instanceof CallError || error instanceof WorkError)) throw error;
-    await new Promise((resolve) => process.stderr.write(`plumb: ${error.message}\n`, resolve));
+    await say(`plumb: ${error.message}\n`, process.stderr);
     return error instanceof CallError ? 2 : 1;
   }
 }
@@ -50,16 +52,13 @@ function store(name: string): (args: readonly string[]) => Promise<number> {
 
 async function serve(args: readonly string[]): Promise<number> {
   const settings = settingsOf(args, environment);
-  if (settings.help) return await say(helpText());
-  if (settings.version) return await say(`plumb ${VERSION}\n`);
+  if (settings.help || settings.version) {
+    await say(settings.help ? helpText() : `plumb ${VERSION}\n`);
+    return 0;
+  }
   const { logLevel: level, logFormat: format } = settings;
   const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
   await serveCommand(settings, log);
   await log.flush();
-  return 0;
-}
-
-async function say(text: string): Promise<number> {
-  await new Promise((resolve) => process.stdout.write(text, resolve));
   return 0;
 }

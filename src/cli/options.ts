@@ -7,18 +7,11 @@ import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/li
 import { DEFAULT_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Environment } from "./environment.ts";
-import {
-  CallError,
-  type Flags,
-  flagsHelp,
-  type OptionGroup,
-  type OptionRow,
-  readFlags,
-  variableOf,
-} from "./flags.ts";
+import { CallError } from "./error.ts";
+import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags, variableOf } from "./flags.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
 
-export { CallError, type OptionGroup, type OptionRow, variableOf };
+export { type OptionGroup, type OptionRow, variableOf };
 
 /** A flag that may set a limit. */
 interface LimitOption extends OptionRow {

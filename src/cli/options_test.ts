@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
 import { LIMITS } from "../broker/limits.ts";
-import { CallError, helpText, OPTIONS, settingsOf, variableOf } from "./options.ts";
+import { CallError } from "./error.ts";
+import { helpText, OPTIONS, settingsOf, variableOf } from "./options.ts";
 
 const NOTHING = () => undefined;
 

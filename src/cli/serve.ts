@@ -9,15 +9,11 @@ import { AddressError, parseAddress } from "../server/address.ts";
 import { systemCode } from "../runtime/listen.ts";
 import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { CallError, WorkError } from "./error.ts";
 import type { Log } from "./log.ts";
 import { connectionsRoom } from "./open_files.ts";
-import { CallError, type Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 import { handshakeTrouble, tlsOf } from "./tls.ts";
-
-/** The work failed; exit status 1. The message is one line. */
-export class WorkError extends Error {
-  override readonly name = "WorkError";
-}
 
 /** What a shell says of a process that a signal ended. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;

@@ -4,13 +4,13 @@
  * @module
  */
 import { join } from "node:path";
-import process from "node:process";
 import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { CallError, WorkError } from "./error.ts";
+import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
 import { DEFAULT_DATA } from "./options.ts";
-import { WorkError } from "./serve.ts";
+import { say } from "./terminal.ts";
 
 const DATA: OptionRow = {
   name: "data",
@@ -54,7 +54,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { backUp } = await import("../store/backup.ts");
       const { sessions, subscriptions, deliveries, retained, bytes } = backUp(path, file);
-      await say(
+      await say(line(
         is("json") ? { file, sessions, subscriptions, deliveries, retained, bytes } : `${file}: ${
           [
             many(sessions, "session"),
@@ -64,7 +64,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
             many(bytes, "byte"),
           ].join(", ")
         }`,
-      );
+      ));
       return 0;
     },
   },
@@ -94,7 +94,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
           ].join(", ")
         }`,
       ].join("\n");
-      await say(is("json") ? { ...counts, faults, lines } : text);
+      await say(line(is("json") ? { ...counts, faults, lines } : text));
       return faults === 0 ? 0 : 1;
     },
   },
@@ -109,11 +109,11 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
     async run({ directory, path, is }) {
       const { compact } = await import("../store/backup.ts");
       const { before, after } = compact(directory);
-      await say(
+      await say(line(
         is("json")
           ? { before, after }
           : `${path}: ${many(before, "byte")} before, ${many(after, "byte")} after`,
-      );
+      ));
       return 0;
     },
   },
@@ -133,7 +133,7 @@ export async function storeMain(
   const { given, positionals } = readFlags(args, environment, flags);
   const is = (flag: string) => given.get(flag)?.at(-1) === "true";
   if (is("help")) {
-    await say(storeHelp(name).trimEnd());
+    await say(storeHelp(name));
     return 0;
   }
   const directory = given.get("data")?.at(-1) ?? DEFAULT_DATA;
@@ -166,7 +166,7 @@ function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-async function say(what: string | object): Promise<void> {
-  const text = typeof what === "string" ? what : JSON.stringify(what);
-  await new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+/** One line; what is no text as JSON. */
+function line(what: string | object): string {
+  return `${typeof what === "string" ? what : JSON.stringify(what)}\n`;
 }

@@ -4,7 +4,9 @@
  * @module
  */
 import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
-import { CallError, type Settings } from "./options.ts";
+import { parseAddress, SCHEMES } from "../server/address.ts";
+import { CallError } from "./error.ts";
+import type { Settings } from "./options.ts";
 import type { Log } from "./log.ts";
 import { readText } from "./trust.ts";
 
@@ -19,7 +21,7 @@ export async function tlsOf(
   { listen, tlsCert, tlsKey }: Settings,
   log: Log,
 ): Promise<TlsServerOptions | undefined> {
-  const url = listen.find((one) => /^mqtts:/i.test(one));
+  const url = listen.find((one) => SCHEMES[parseAddress(one).scheme].tls);
   if (url === undefined) {
     const flag = tlsCert !== undefined ? FLAGS.cert : tlsKey !== undefined ? FLAGS.key : undefined;
     if (flag === undefined) return undefined;

@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
-import { CallError, type OptionGroup, type Said } from "./flags.ts";
+import { CallError } from "./error.ts";
+import type { OptionGroup, Said } from "./flags.ts";
 
 /** The flags. */
 export const TRUST_OPTIONS: OptionGroup = {

@@ -12,7 +12,8 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serve } from "../server/serve.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
-import { CallError, readFlags } from "./flags.ts";
+import { CallError } from "./error.ts";
+import { readFlags } from "./flags.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
 
 const patient = { timeout: 60_000 };

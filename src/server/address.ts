@@ -20,8 +20,19 @@ export interface Address {
 /** What is listened on when nothing is said: the loopback addresses, where anonymous Clients are our own. */
 export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
-/** The port of a scheme when the URL names none. */
-const PORTS: Readonly<Record<Scheme, number>> = { mqtt: 1883, mqtts: 8883 };
+/** What a scheme means. */
+export interface SchemeRow {
+  /** The port when the URL names none. */
+  readonly port: number;
+  /** Whether its listeners show a certificate. */
+  readonly tls: boolean;
+}
+
+/** The schemes that can be listened on. */
+export const SCHEMES: Readonly<Record<Scheme, SchemeRow>> = {
+  mqtt: { port: 1883, tls: false },
+  mqtts: { port: 8883, tls: true },
+};
 
 /** Something that cannot be listened on. Its message is for the owner. */
 export class AddressError extends Error {
@@ -53,16 +64,16 @@ export function parseAddress(text: string): Address {
     throw new AddressError(`${quoted} has more than a host and a port: write ${supported()}`);
   }
   // The URL parser drops the borrowed scheme's own port.
-  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : PORTS[scheme];
+  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : SCHEMES[scheme].port;
   return { scheme, host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
 }
 
 function isSupported(scheme: string): scheme is Scheme {
-  return Object.hasOwn(PORTS, scheme);
+  return Object.hasOwn(SCHEMES, scheme);
 }
 
 function supported(): string {
-  return Object.keys(PORTS).map((scheme) => `${scheme}://HOST:PORT`).join(" or ");
+  return Object.keys(SCHEMES).map((scheme) => `${scheme}://HOST:PORT`).join(" or ");
 }
 
 /** The URL of an address. */

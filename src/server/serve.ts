@@ -21,25 +21,36 @@ import {
   type BrokerOptions,
   type MessageInit,
   type PeerInfo,
+  type PolicyOptions,
   type Redirection,
   type Refusal,
   type Verdict,
 } from "../broker/mod.ts";
-import { type Address, AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
-import { Driver } from "./driver.ts";
-import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
+import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import { AddressError, DEFAULT_LISTEN } from "./address.ts";
+import { Driver } from "./driver.ts";
+import {
+  closeListeners,
+  type ListenerEvents,
+  type ListenerOptions,
+  type OpenListener,
+  openListeners,
+  planListeners,
+} from "./listeners.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
+  ListenerOptions,
   Loop,
   MessageInit,
   PeerInfo,
+  PolicyOptions,
   Redirection,
   Refusal,
   TlsServerOptions,
@@ -58,8 +69,8 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
    * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
    * where there is one, ::1.
    */
-  readonly listen?: readonly string[];
-  /** The certificate and its key that listeners with TLS show. */
+  readonly listen?: readonly (string | ListenerOptions)[];
+  /** The certificate and its key that listeners with TLS show, if they have none of their own. */
   readonly tls?: TlsServerOptions;
   /** What happens, as it happens. */
   readonly hooks?: ServeHooks;
@@ -83,81 +94,45 @@ export interface Server extends AsyncDisposable {
 
 /**
  * Starts a broker.
- * @throws {AddressError} for a URL that cannot be listened on, and for one with TLS where there is no certificate.
+ * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
  * @throws {CertificateError} for what is no certificate with its key.
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const { listen = [DEFAULT_LISTEN], tls, loop, ...rest } = options;
-  const wanted = listen.map(parseAddress);
-  for (const address of wanted) {
-    if (address.scheme !== "mqtts" || tls !== undefined) continue;
-    throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
-  }
   const broker = new Broker({ random: systemRandom(), ...rest });
+  const plans = planListeners(listen, tls, (given) => broker.policy(given));
   const driver = new Driver(broker, loop);
+  const events: ListenerEvents = {
+    accept: (transport, peer, policy) => void driver.accept(transport, peer, policy),
+    troubled: (error) => broker.failed(error),
+    handshakeFailed(peer, error): void {
+      try {
+        options.hooks?.handshakeFailed?.(peer, error);
+      } catch (thrown) {
+        broker.failed(thrown);
+      }
+    },
+  };
 
-  /** Opens one listener of this scheme. */
-  async function listenOn({ scheme, host, port }: Address): Promise<Listener> {
-    const accept: Accept = (transport, peer) => driver.accept(transport, peer);
-    const where: ListenOptions = { host, port, troubled: broker.failed.bind(broker) };
-    if (scheme === "mqtt") return await listenTcp(where, accept);
-    const { listenTls } = await import("../runtime/tls/tls.ts");
-    return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
-  }
-
-  function handshakeFailed(peer: PeerInfo, error: Error): void {
-    try {
-      options.hooks?.handshakeFailed?.(peer, error);
-    } catch (thrown) {
-      broker.failed(thrown);
-    }
-  }
-
-  const listeners: Listener[] = [];
-  const addresses: string[] = [];
-  const closeListeners = () => Promise.all(listeners.map((listener) => listener.close()));
+  let listeners: readonly OpenListener[];
   try {
-    for (const address of wanted) {
-      const opened = await open(address, listenOn);
-      listeners.push(...opened);
-      addresses.push(...opened.map(({ host, port }) => addressUrl({ ...address, host, port })));
-    }
+    listeners = await openListeners(plans, events);
   } catch (error) {
-    await closeListeners();
     await driver.close();
     throw error;
   }
 
   async function close(): Promise<void> {
-    await closeListeners();
+    await closeListeners(listeners);
     await driver.close();
   }
   return {
     broker,
-    addresses,
+    addresses: listeners.map(({ url }) => url),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** The listeners of one address: two for `localhost`. */
-async function open(
-  address: Address,
-  listenOn: (address: Address) => Promise<Listener>,
-): Promise<Listener[]> {
-  const { host, port } = address;
-  if (host !== "localhost") return [await listenOn(address)];
-  const first = await listenOn({ ...address, host: "127.0.0.1" });
-  try {
-    return [first, await listenOn({ ...address, host: "::1", port: first.port })];
-  } catch (error) {
-    // A machine without IPv6; and where any port will do, one that only 127.0.0.1 has free.
-    const busy = error instanceof ListenError && error.code === "EADDRINUSE";
-    if (!busy || port === 0) return [first];
-    await first.close();
-    throw error;
-  }
 }

@@ -7,7 +7,7 @@ import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
 import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
-import { CA, CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
+import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { AddressError } from "./address.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
@@ -270,6 +270,32 @@ describe("serve() with TLS", () => {
       await (await client(url, { ca: CA })).endAsync();
       assertEquals([failures, errors], [["tls"], ["the owner's fault"]]);
     });
+  });
+
+  test("each listener shows its own certificate, and that of all if it has none", () => {
+    const other = { cert: OTHER_CERT, key: OTHER_KEY };
+    const listen = ["mqtts://127.0.0.1:0", { url: "mqtts://127.0.0.1:0", tls: other }];
+    return served({ listen, tls }, async ({ addresses: [first, second] }) => {
+      const [one, two] = [await client(first!, { ca: CA }), await client(second!, { ca: OTHER_CERT })];
+      await one.subscribeAsync("a");
+      const arrived = messages(one, 1);
+      await two.publishAsync("a", "from the other listener", { qos: 1 });
+      assertEquals(await arrived, ["a from the other listener 0"]);
+      for (const [url, ca] of [[first!, OTHER_CERT], [second!, CA]] as const) {
+        await assertRejects(() => client(url, { ca }), Error, "certificate");
+      }
+      for (const each of [one, two]) await each.endAsync();
+    });
+  });
+
+  test("says which listener's certificate is wrong, or too many", async () => {
+    const url = "mqtts://127.0.0.1:0";
+    const wrong = { url, tls: { cert: OTHER_CERT, key: KEY } };
+    const error = await assertRejects(() => serve({ listen: [url, wrong], tls }), CertificateError);
+    assertEquals(error.message.split(" does")[0], "mqtts://127.0.0.1:0: tls.key");
+    const plain = { url: "mqtt://127.0.0.1:0", tls };
+    const { message } = await assertRejects(() => serve({ listen: [plain] }), AddressError);
+    assertEquals(message, "mqtt://127.0.0.1:0 shows no certificate: write mqtts://, or leave out its tls");
   });
 
   test("refuses a listener without a certificate, and a certificate without its key", async () => {

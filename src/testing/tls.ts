@@ -10,6 +10,8 @@
  * openssl x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 36500 -extfile extensions -out cert.pem
  * openssl pkcs8 -topk8 -in key.pem -passout pass:secret -out encrypted.pem
  * openssl ecparam -name prime256v1 -genkey -noout -out other.pem
+ * openssl req -x509 -key other.pem -days 36500 -subj '/CN=localhost' \
+ *   -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1' -out other_cert.pem
  * openssl ca -config ca.cnf -cert ca.pem -keyfile ca.key -in own.csr -startdate 20200101000000Z -enddate 20210101000000Z \
  *   -notext -out expired.pem
  * ```
@@ -62,12 +64,27 @@ jokmDEPsTsXeCCDxPly5hUaBchtSal4cTW0lkxGeXG8IvnLiLzIqeLtZWzhuloWJ
 -----END ENCRYPTED PRIVATE KEY-----
 `;
 
-/** The key of nothing here. */
+/** The key of `OTHER_CERT`. */
 export const OTHER_KEY = `-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIDgBfPjVg0Gkbl50lOWHxi5u2qW7wNrULkqErJPUWdfkoAoGCCqGSM49
 AwEHoUQDQgAEOP3Yzw82Vr97mrYQd3SmWpln544tikeTSkPahYLW8XdgMOAUsayI
 8hTJyvZekUTFtvM0h6GFKoqv5mwp6terPw==
 -----END EC PRIVATE KEY-----
+`;
+
+/** A certificate that `CA` has not issued: it vouches for itself. */
+export const OTHER_CERT = `-----BEGIN CERTIFICATE-----
+MIIBrjCCAVSgAwIBAgIUIh3YxB3e2A8SuyihW/N+wBbKwA8wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEzMDAwMjkzNFoYDzIxMjYxMTA2
+MDAyOTM0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQ4/djPDzZWv3uathB3dKZamWfnji2KR5NKQ9qFgtbxd2Aw4BSxrIjy
+FMnK9l6RRMW28zSHoYUqiq/mbCnq16s/o4GBMH8wHQYDVR0OBBYEFAeHSzwgCjDA
+z0fjhiMA2/L8s5yRMB8GA1UdIwQYMBaAFAeHSzwgCjDAz0fjhiMA2/L8s5yRMA8G
+A1UdEwEB/wQFMAMBAf8wLAYDVR0RBCUwI4IJbG9jYWxob3N0hwR/AAABhxAAAAAA
+AAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0gAMEUCIQCY9z5j/Q8cAJF8qdJAprz3
+xRMqA0F4dfu99jjhlLzqXgIgBkxVC5tar+TLkP++P+5oehmSUJsTZUCIbnsRK8IV
+P9U=
+-----END CERTIFICATE-----
 `;
 
 /** A certificate for `KEY` that was valid in 2020. */

@@ -16,7 +16,7 @@ import {
   plainAddress,
   systemCode,
 } from "../endpoint.ts";
-import { BufferPool } from "../buffer_pool.ts";
+import { ChunkPool } from "../chunk_pool.ts";
 
 /** The part of Deno's connection that is used here. */
 interface DenoConn {
@@ -46,15 +46,15 @@ const deno: DenoSlice = (globalThis as unknown as { Deno: DenoSlice }).Deno;
  * says that there is more: the next read has a large one, borrowed until it no longer fills.
  */
 const IDLE_READ_BYTES = 1024;
-const READS = new BufferPool(64 * 1024, 64);
+const READS = new ChunkPool(64 * 1024, 64);
 /**
  * `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. Twice as large ones
  * cost a fan-out a quarter more: each write under way has its own, and together they outgrow the processor's cache.
  */
-const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
-const LARGE_WRITES = new BufferPool(32 * 1024, 128);
+const SMALL_WRITES = new ChunkPool(4 * 1024, 1024);
+const LARGE_WRITES = new ChunkPool(32 * 1024, 128);
 
-function poolFor(bytes: number): BufferPool {
+function poolFor(bytes: number): ChunkPool {
   return bytes <= SMALL_WRITES.bytes ? SMALL_WRITES : LARGE_WRITES;
 }
 

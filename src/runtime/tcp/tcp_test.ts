@@ -2,106 +2,57 @@
  * TCP of the runtime the tests run on: the contract of all transports, and what only a network can do to us.
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { assert, assertEquals } from "@std/assert";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { setImmediate } from "node:timers";
-import { fileURLToPath } from "node:url";
-import { type Joined, pattern, Recorder, transportContract, utf8 } from "../../testing/transport_contract.ts";
-import type { Transport } from "../../transport/mod.ts";
+import {
+  childArguments,
+  type Door,
+  end,
+  host,
+  LIMIT_MS,
+  linesOf,
+  networkContract,
+  opened,
+  patient,
+  rawPeer,
+  turns,
+  until,
+} from "../../testing/network_contract.ts";
+import { pattern, type Recorder, utf8 } from "../../testing/transport_contract.ts";
 import { dialTcp } from "../dial.ts";
-import { type Listener, ListenError, listenTcp, type PeerInfo } from "../listen.ts";
+import { listenTcp } from "../listen.ts";
 
-/** Nothing here takes so long unless it never comes. */
-const LIMIT_MS = 20_000;
-const host = "127.0.0.1";
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** A listener, and what it accepted. */
-interface Door {
-  readonly listener: Listener;
-  readonly port: number;
-  readonly accepted: Recorder[];
-  readonly peers: PeerInfo[];
-}
-
-async function open(
-  body: (door: Door) => Promise<void>,
-  accept?: (transport: Transport) => void,
-): Promise<void> {
-  const accepted: Recorder[] = [];
-  const peers: PeerInfo[] = [];
-  const listener = await listenTcp({ host, port: 0 }, (transport, peer) => {
-    peers.push(peer);
-    if (accept === undefined) accepted.push(new Recorder(transport));
-    else accept(transport);
-  });
-  try {
-    await body({ listener, port: listener.port, accepted, peers });
-  } finally {
-    for (const { transport } of accepted) transport.abort();
-    await listener.close();
-  }
-}
-
-async function joined(): Promise<Joined> {
-  let right: Transport | undefined;
-  const listener = await listenTcp({ host, port: 0 }, (transport) => right = transport);
-  const left = await dialTcp({ host, port: listener.port });
-  await until(() => right !== undefined, "the connection is accepted");
-  return {
-    left,
-    right: right!,
-    until,
-    async done(): Promise<void> {
-      left.abort();
-      right!.abort();
-      await listener.close();
+networkContract({
+  kind: "tcp",
+  listen: listenTcp,
+  dial: dialTcp,
+  peer: rawPeer,
+  isReady: () => true,
+  resets: [
+    // Before the handshake is over, just after it (before or while we accept), and with bytes under way.
+    (port) => connect({ port, host }).resetAndDestroy(),
+    (port) => {
+      const socket = connect({ port, host });
+      return socket.once("connect", () => void socket.resetAndDestroy());
     },
-  };
-}
+    (port) => {
+      const socket = connect({ port, host });
+      return socket.once("connect", () => {
+        socket.write("half a pack");
+        socket.resetAndDestroy();
+      });
+    },
+  ],
+  childCommand: "listen",
+  tellsShortage: "Deno" in globalThis,
+});
 
-/** A peer that can do what our own transports will not. */
-async function rawPeer(port: number): Promise<Socket> {
-  const socket = connect({ port, host, allowHalfOpen: true, noDelay: true });
-  socket.on("error", () => {});
-  await new Promise((resolve) => socket.once("connect", resolve));
-  return socket;
-}
-
-const child = fileURLToPath(new URL("../../testing/tcp_child.ts", import.meta.url));
-/** Arguments that make this very runtime run the child. */
-const childArguments = "Deno" in globalThis ? ["run", "-A", "--no-check", child] : [child];
-
-/** The lines of JSON that a child has written so far. */
-function linesOf(process: ChildProcess): Record<string, unknown>[] {
-  const lines: Record<string, unknown>[] = [];
-  let text = "";
-  process.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
-    const parts = (text + chunk).split("\n");
-    text = parts.pop()!;
-    for (const part of parts) lines.push(JSON.parse(part));
-  });
-  return lines;
-}
-
-/** Ends a child and waits until it is gone. */
-async function end(process: ChildProcess): Promise<void> {
-  if (process.exitCode !== null) return;
-  const gone = new Promise((resolve) => process.once("exit", resolve));
-  process.stdin!.end();
-  process.kill("SIGKILL");
-  await gone;
+function open(body: (door: Door) => Promise<void>): Promise<void> {
+  return opened(listenTcp, body);
 }
 
 /** Descriptors that this process may have, beyond those the runtime needs. */
@@ -137,117 +88,7 @@ function assertNoneWaited(slowestMs: number, count: number, before: number | und
   throw new Error(`The slowest of ${count} took ${slowestMs} ms, and the queue overflowed`);
 }
 
-transportContract("TCP", joined);
-
-describe("listenTcp()", () => {
-  test("says where it listens and who calls", () =>
-    open(async ({ listener, port, accepted, peers }) => {
-      assertEquals(listener.host, host);
-      assert(port > 0);
-      const peer = await rawPeer(port);
-      await until(() => accepted.length === 1, "the connection is accepted");
-      assertEquals(peers, [{ address: "127.0.0.1", port: peer.localPort!, transport: "tcp" }]);
-      assertEquals(accepted[0]!.transport.label, `tcp 127.0.0.1:${peer.localPort}`);
-      peer.destroy();
-    }));
-
-  test("refuses a port that is in use, and names it", () =>
-    open(async ({ port }) => {
-      const error = await assertRejects(() => listenTcp({ host, port }, () => {}), ListenError);
-      assertEquals(error.code, "EADDRINUSE");
-      assertEquals(error.message, `Cannot listen on 127.0.0.1:${port}: the port is in use`);
-    }));
-
-  test("refuses an address that is not ours", async () => {
-    const error = await assertRejects(() => listenTcp({ host: "192.0.2.1", port: 0 }, () => {}), ListenError);
-    assertEquals(error.code, "EADDRNOTAVAIL");
-  });
-
-  test("after close() nobody can connect, and connections live on", () =>
-    open(async ({ listener, port, accepted }) => {
-      const peer = await rawPeer(port);
-      await until(() => accepted.length === 1, "the connection is accepted");
-      await listener.close();
-      const late = connect({ port, host });
-      const refused = await new Promise<Error>((resolve) => late.once("error", resolve));
-      assertEquals((refused as { code?: string }).code, "ECONNREFUSED");
-      peer.write("still here");
-      await until(() => accepted[0]!.text === "still here", "bytes arrive");
-      peer.destroy();
-    }));
-
-  test("a transport that is started late has lost nothing", async () => {
-    let transport: Transport | undefined;
-    await open(async ({ port }) => {
-      const peer = await rawPeer(port);
-      peer.end("early");
-      await until(() => transport !== undefined, "the connection is accepted");
-      let turns = 0;
-      await until(() => turns++ > 50, "time goes on");
-      const recorder = new Recorder(transport!);
-      await until(() => recorder.closes.length === 1, "the end of the stream");
-      assertEquals(recorder.text, "early");
-      peer.destroy();
-    }, (accepted) => transport = accepted);
-  });
-
-  test("a handler that throws ends its own connection and no other", async () => {
-    const closes: (Error | undefined)[] = [];
-    await open(async ({ port }) => {
-      const [one, other] = [await rawPeer(port), await rawPeer(port)];
-      one.write("x");
-      await until(() => closes.length === 1, "the connection ends");
-      assertEquals(closes[0]?.message, "our fault");
-      let answer = "";
-      other.setEncoding("utf8").on("data", (text: string) => answer += text);
-      other.write("echo");
-      await until(() => answer === "echo", "the other is served");
-      one.destroy();
-      other.destroy();
-      await until(() => closes.length === 2, "the other ends");
-    }, (transport) =>
-      transport.start({
-        received(chunk) {
-          if (chunk[0] === 0x78) throw new Error("our fault");
-          transport.write(chunk);
-        },
-        drained() {},
-        closed: (error) => void closes.push(error),
-      }));
-  });
-});
-
-describe("dialTcp()", () => {
-  test("rejects with the system's code when nobody listens", async () => {
-    const { port, close } = await listenTcp({ host, port: 0 }, () => {});
-    await close();
-    const error = await assertRejects(() => dialTcp({ host, port }), Error);
-    assertEquals((error as { code?: string }).code, "ECONNREFUSED");
-  });
-});
-
 describe("TCP: the end of a connection", () => {
-  test("a peer that ends its half still reads the answer to its last bytes", async () => {
-    await open(async ({ port }) => {
-      const peer = await rawPeer(port);
-      let answer = "";
-      let ended = false;
-      peer.setEncoding("utf8").on("data", (text: string) => answer += text).on("end", () => ended = true);
-      peer.end("question");
-      await until(() => ended, "we end our half too");
-      assertEquals(answer, "answer at once, answer at the end of the turn");
-      peer.destroy();
-    }, (transport) =>
-      transport.start({
-        received() {
-          transport.write(utf8("answer at once, "));
-          setImmediate(() => transport.write(utf8("answer at the end of the turn")));
-        },
-        drained() {},
-        closed() {},
-      }));
-  });
-
   test("after our close() the peer reads the end and may go on writing until it ends too", () =>
     open(async ({ port, accepted }) => {
       const peer = await rawPeer(port);
@@ -291,39 +132,10 @@ describe("TCP: the end of a connection", () => {
       const ours = accepted[0]!;
       ours.call((transport) => transport.pause());
       pumpForever(ours);
-      let turns = 0;
-      await until(() => turns++ > 100, "the kernel's buffers are full");
+      await turns(100); // the kernel's buffers are full
       peer.resetAndDestroy();
       await until(() => ours.closes.length === 1, "our side ends");
       assertEquals(ours.intrusions, []);
-    }));
-
-  test("peers that reset at any moment end neither the listener nor the process", () =>
-    open(async ({ port, accepted }) => {
-      const sockets: Socket[] = [];
-      for (let i = 0; i < 300; i++) {
-        const socket = connect({ port, host });
-        sockets.push(socket);
-        socket.on("error", () => {});
-        // Before the handshake is over, just after it (before or while we accept), and with bytes under way.
-        if (i % 3 === 0) socket.resetAndDestroy();
-        else {
-          socket.once("connect", () => {
-            if (i % 3 === 1) socket.write("half a pack");
-            socket.resetAndDestroy();
-          });
-        }
-      }
-      await until(() => sockets.every((socket) => socket.closed), "all peers are gone");
-      // These were all accepted before the last one, which is served.
-      const last = await rawPeer(port);
-      last.write("alive");
-      await until(() => accepted.some((ours) => ours.text === "alive"), "the last one is served");
-      await until(
-        () => accepted.every((ours) => ours.text === "alive" || ours.closes.length === 1),
-        "all others end",
-      );
-      last.destroy();
     }));
 
   test("peers that were reset while nobody could accept them do no harm", () =>
@@ -341,40 +153,7 @@ describe("TCP: the end of a connection", () => {
     }));
 });
 
-/** Bun gives a test 5 s if nothing is said. */
-const patient = { timeout: 2 * LIMIT_MS };
-
 describe("TCP: many connections", () => {
-  test("a sender that never rests leaves room for others", async () => {
-    await open(async ({ port }) => {
-      const busy = await rawPeer(port);
-      const block = pattern(256 * 1024);
-      let sending = true;
-      const send = () => {
-        while (sending && busy.write(block));
-      };
-      busy.on("drain", send);
-      send();
-      const quiet = await rawPeer(port);
-      let answers = 0;
-      quiet.on("data", () => {
-        if (++answers < 20) quiet.write("x");
-      });
-      quiet.write("x");
-      await until(() => answers === 20, "the quiet one is answered");
-      sending = false;
-      busy.destroy();
-      quiet.destroy();
-    }, (transport) =>
-      transport.start({
-        received(chunk) {
-          if (chunk.length === 1 && chunk[0] === 0x78) transport.write(chunk);
-        },
-        drained() {},
-        closed() {},
-      }));
-  });
-
   test(
     "the queue of the listener holds thousands while the loop is busy: none waits for a second SYN",
     patient,
@@ -445,31 +224,6 @@ describe("TCP: many connections", () => {
         await until(() => accepted.every((ours) => ours.closes.length === 1), "all end with the child");
       }),
   );
-
-  test("when descriptors run out the listener goes on as soon as there are some again", patient, async () => {
-    const shell = `ulimit -n 100; exec "$0" "$@"`;
-    const near = spawn("sh", ["-c", shell, process.execPath, ...childArguments, "listen"]);
-    const lines = linesOf(near);
-    try {
-      await until(() => lines.length > 0, "the child listens");
-      const port = Number(lines[0]!.port);
-      const sockets: Socket[] = [];
-      for (let i = 0; i < 120; i++) sockets.push(await rawPeer(port));
-      // All handshakes are done by the kernel; the last one is not accepted yet.
-      const last = sockets.at(-1)!;
-      let answer = "";
-      last.setEncoding("utf8").on("data", (text: string) => answer += text);
-      last.write("served");
-      if ("Deno" in globalThis) await until(() => lines.length > 1, "the trouble is told");
-      assertEquals(answer, "");
-      for (const socket of sockets.slice(0, 60)) socket.destroy();
-      await until(() => answer === "served", "the last one is served");
-      for (const socket of sockets) socket.destroy();
-      assertEquals(lines.length, "Deno" in globalThis ? 2 : 1, "the trouble is told once");
-    } finally {
-      await end(near);
-    }
-  });
 });
 
 function pumpForever(recorder: Recorder): void {

@@ -7,7 +7,7 @@ import type { Server, Socket } from "node:net";
 import { clearInterval, setImmediate, setInterval } from "node:timers";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
-import { BufferPool } from "../buffer_pool.ts";
+import { ChunkPool } from "../chunk_pool.ts";
 import { builtin } from "../builtin.ts";
 import {
   type Accept,
@@ -27,9 +27,9 @@ const net = builtin("node:net");
 const tls = builtin("node:tls");
 
 /** `write()` copies into one of these, since the bytes must stay as they are until they are sent. */
-const SMALL_WRITES = new BufferPool(4 * 1024, 1024);
+const SMALL_WRITES = new ChunkPool(4 * 1024, 1024);
 /** Two records. */
-const LARGE_WRITES = new BufferPool(32 * 1024, 128);
+const LARGE_WRITES = new ChunkPool(32 * 1024, 128);
 
 /** What is below a TLS socket: a TCP socket without its stream. */
 interface TlsSocketSlice {

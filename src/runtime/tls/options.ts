@@ -30,9 +30,9 @@ export class CertificateError extends Error {
   /** The message without the name of the text, for those who know it by another one. */
   readonly what: string;
 
-  /** `what` begins with a verb: "holds no certificate". */
-  constructor(of: keyof TlsServerOptions | "ca", what: string) {
-    super(`tls.${of} ${what}`);
+  /** `what` begins with a verb: "holds no certificate"; `where` says whose text it is. */
+  constructor(of: keyof TlsServerOptions | "ca", what: string, where = "tls") {
+    super(`${where}.${of} ${what}`);
     this.of = of;
     this.what = what;
   }

@@ -3,96 +3,69 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { spawn } from "node:child_process";
 import { connect as connectTcp, type Socket } from "node:net";
-import process from "node:process";
 import { describe, test } from "node:test";
-import { setImmediate } from "node:timers";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
+import { type Door, host, networkContract, opened, rawPeer, until } from "../../testing/network_contract.ts";
 import { CA, CERT, KEY, OTHER_KEY } from "../../testing/tls.ts";
-import { type Joined, pattern, Recorder, transportContract, utf8 } from "../../testing/transport_contract.ts";
-import type { Transport } from "../../transport/mod.ts";
-import { type Listener, ListenError, type PeerInfo, systemCode } from "../listen.ts";
-import { dialTls, listenTls } from "./tls.ts";
+import { Recorder, utf8 } from "../../testing/transport_contract.ts";
+import type { PeerInfo, Transport } from "../../transport/mod.ts";
+import { systemCode } from "../listen.ts";
 import { CertificateError } from "./options.ts";
+import { dialTls, listenTls } from "./tls.ts";
 
-/** Nothing here takes so long unless it never comes. */
-const LIMIT_MS = 20_000;
-/** Bun gives a test 5 s if nothing is said. */
-const patient = { timeout: 2 * LIMIT_MS };
-const host = "127.0.0.1";
 const tls = { cert: CERT, key: KEY };
 
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+/** The first bytes of a ClientHello. */
+const HALF_A_HELLO = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc);
+const MQTT_CONNECT = Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0);
 
-function isSecured(transport: Transport | undefined): boolean {
-  return (transport as { readonly isSecured?: boolean } | undefined)?.isSecured === true;
-}
-
-async function joined(): Promise<Joined> {
-  let right: Transport | undefined;
-  const listener = await listenTls({ host, port: 0, tls }, (transport) => right = transport);
-  const left = await dialTls({ host, port: listener.port }, { ca: CA });
-  // What the Client has seen of the handshake, the Server need not.
-  await until(() => isSecured(right), "the handshake is done");
-  return {
-    left,
-    right: right!,
-    until,
-    async done(): Promise<void> {
-      left.abort();
-      right!.abort();
-      await listener.close();
+networkContract({
+  kind: "tls",
+  listen: (options, accept) => listenTls({ ...options, tls }, accept),
+  dial: (options) => dialTls(options, { ca: CA }),
+  peer: tlsPeer,
+  isReady: (transport) => (transport as { readonly isSecured?: boolean }).isSecured === true,
+  resets: [
+    // Before TCP's handshake is over, after it, in the midst of that of TLS, and just after that.
+    (port) => connectTcp({ port, host }).resetAndDestroy(),
+    (port) => {
+      const socket = connectTcp({ port, host });
+      return socket.once("connect", () => void socket.destroy());
     },
-  };
-}
+    (port) => {
+      const socket = connectTcp({ port, host });
+      return socket.once("connect", () => {
+        socket.write(HALF_A_HELLO);
+        socket.destroy();
+      });
+    },
+    (port) => {
+      const socket = connectTls({ port, host, ca: CA });
+      return socket.once("secureConnect", () => void socket.destroy());
+    },
+  ],
+  childCommand: "listen-tls",
+  tellsShortage: false,
+});
 
-transportContract("TLS", joined);
-
-/** A listener, and what it accepted. */
-interface Door {
-  readonly listener: Listener;
-  readonly port: number;
-  readonly accepted: Recorder[];
-  readonly peers: PeerInfo[];
+/** A door of TLS. */
+interface TlsDoor extends Door {
   /** Handshakes that failed, and why. */
   readonly failures: (readonly [PeerInfo, Error])[];
 }
 
-async function open(
-  body: (door: Door) => Promise<void>,
+function open(
+  body: (door: TlsDoor) => Promise<void>,
   accept?: (transport: Transport) => void,
 ): Promise<void> {
-  const accepted: Recorder[] = [];
-  const peers: PeerInfo[] = [];
   const failures: (readonly [PeerInfo, Error])[] = [];
   const handshakeFailed = (peer: PeerInfo, error: Error) => void failures.push([peer, error]);
-  const listener = await listenTls({ host, port: 0, tls, handshakeFailed }, (transport, peer) => {
-    peers.push(peer);
-    if (accept === undefined) accepted.push(new Recorder(transport));
-    else accept(transport);
-  });
-  try {
-    await body({ listener, port: listener.port, accepted, peers, failures });
-  } finally {
-    for (const { transport } of accepted) transport.abort();
-    await listener.close();
-  }
-}
-
-/** A peer that knows nothing of TLS. */
-async function rawPeer(port: number): Promise<Socket> {
-  const socket = connectTcp({ port, host, allowHalfOpen: true, noDelay: true });
-  socket.on("error", () => {});
-  await new Promise((resolve) => socket.once("connect", resolve));
-  return socket;
+  return opened(
+    (options, accept) => listenTls({ ...options, tls, handshakeFailed }, accept),
+    (door) => body({ ...door, failures }),
+    accept,
+  );
 }
 
 /** A peer that can do what our own transports will not. */
@@ -104,55 +77,9 @@ async function tlsPeer(port: number): Promise<TLSSocket> {
 }
 
 describe("listenTls()", () => {
-  test("says where it listens and who calls", () =>
-    open(async ({ listener, port, accepted, peers }) => {
-      assertEquals(listener.host, host);
-      const peer = await rawPeer(port);
-      await until(() => accepted.length === 1, "the connection is accepted, before it says anything");
-      assertEquals(peers, [{ address: "127.0.0.1", port: peer.localPort!, transport: "tls" }]);
-      assertEquals(accepted[0]!.transport.label, `tls 127.0.0.1:${peer.localPort}`);
-      peer.destroy();
-    }));
-
-  test("refuses a port that is in use, and an address that is not ours", () =>
-    open(async ({ port }) => {
-      const busy = await assertRejects(() => listenTls({ host, port, tls }, () => {}), ListenError);
-      assertEquals(busy.message, `Cannot listen on 127.0.0.1:${port}: the port is in use`);
-      const elsewhere = { host: "192.0.2.1", port: 0, tls };
-      const foreign = await assertRejects(() => listenTls(elsewhere, () => {}), ListenError);
-      assertEquals(foreign.code, "EADDRNOTAVAIL");
-    }));
-
   test("refuses a key of another certificate", async () => {
     const wrong = { host, port: 0, tls: { cert: CERT, key: OTHER_KEY } };
     await assertRejects(() => listenTls(wrong, () => {}), CertificateError);
-  });
-
-  test("after close() nobody can connect, and connections live on", () =>
-    open(async ({ listener, port, accepted }) => {
-      const peer = await tlsPeer(port);
-      await listener.close();
-      const late = connectTcp({ port, host });
-      const refused = await new Promise<Error>((resolve) => late.once("error", resolve));
-      assertEquals(systemCode(refused), "ECONNREFUSED");
-      peer.write("still here");
-      await until(() => accepted[0]?.text === "still here", "bytes arrive");
-      peer.destroy();
-    }));
-
-  test("a transport that is started late has lost nothing", async () => {
-    let transport: Transport | undefined;
-    await open(async ({ port }) => {
-      const peer = await tlsPeer(port);
-      peer.end("early");
-      await until(() => isSecured(transport), "the handshake is done");
-      let turns = 0;
-      await until(() => turns++ > 50, "time goes on");
-      const recorder = new Recorder(transport!);
-      await until(() => recorder.closes.length === 1, "the end of the stream");
-      assertEquals(recorder.text, "early");
-      peer.destroy();
-    }, (accepted) => transport = accepted);
   });
 
   test("write() takes nothing before the handshake is done; then drained() comes", async () => {
@@ -170,41 +97,9 @@ describe("listenTls()", () => {
       taken = greet();
     });
   });
-
-  test("a handler that throws ends its own connection and no other", async () => {
-    const closes: (Error | undefined)[] = [];
-    await open(async ({ port }) => {
-      const [one, other] = [await tlsPeer(port), await tlsPeer(port)];
-      one.write("x");
-      await until(() => closes.length === 1, "the connection ends");
-      assertEquals(closes[0]?.message, "our fault");
-      let answer = "";
-      other.setEncoding("utf8").on("data", (text: string) => answer += text);
-      other.write("echo");
-      await until(() => answer === "echo", "the other is served");
-      one.destroy();
-      other.destroy();
-      await until(() => closes.length === 2, "the other ends");
-    }, (transport) =>
-      transport.start({
-        received(chunk) {
-          if (chunk[0] === 0x78) throw new Error("our fault");
-          transport.write(chunk);
-        },
-        drained() {},
-        closed: (error) => void closes.push(error),
-      }));
-  });
 });
 
 describe("dialTls()", () => {
-  test("rejects with the system's code when nobody listens", async () => {
-    const listener = await listenTls({ host, port: 0, tls }, () => {});
-    await listener.close();
-    const error = await assertRejects(() => dialTls({ host, port: listener.port }, { ca: CA }), Error);
-    assertEquals(systemCode(error), "ECONNREFUSED");
-  });
-
   test("trusts whom its CA has vouched for, by address and by name", () =>
     open(async ({ port, accepted }) => {
       for (const name of [host, "localhost"]) {
@@ -248,10 +143,6 @@ describe("dialTls()", () => {
     }
   });
 });
-
-/** The first bytes of a ClientHello. */
-const HALF_A_HELLO = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc);
-const MQTT_CONNECT = Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0);
 
 describe("TLS: handshakes that are never done", () => {
   for (
@@ -318,58 +209,9 @@ describe("TLS: handshakes that are never done", () => {
         assertEquals([failures, accepted[0]!.intrusions, accepted[1]!.intrusions], [[], [], []]);
       }));
   }
-
-  test(
-    "peers that reset at any moment end neither the listener nor the process",
-    patient,
-    () =>
-      open(async ({ port, accepted }) => {
-        const sockets: Socket[] = [];
-        for (let i = 0; i < 200; i++) {
-          const socket = i % 4 < 3 ? connectTcp({ port, host }) : connectTls({ port, host, ca: CA });
-          sockets.push(socket);
-          socket.on("error", () => {});
-          // Before TCP's handshake is over, after it, in the midst of that of TLS, and just after that.
-          if (i % 4 === 0) socket.resetAndDestroy();
-          else {
-            socket.once(i % 4 === 3 ? "secureConnect" : "connect", () => {
-              if (i % 4 === 2) socket.write(HALF_A_HELLO);
-              socket.destroy();
-            });
-          }
-        }
-        await until(() => sockets.every((socket) => socket.destroyed), "all peers are gone");
-        const last = await tlsPeer(port);
-        last.write("alive");
-        await until(() => accepted.some((ours) => ours.text === "alive"), "the last one is served");
-        await until(
-          () => accepted.every((ours) => ours.text === "alive" || ours.closes.length === 1),
-          "all others end",
-        );
-        last.destroy();
-      }),
-  );
 });
 
 describe("TLS: the end of a connection", () => {
-  test("a peer that ends its half still reads the answer to its last bytes", async () => {
-    await open(async ({ port }) => {
-      const peer = await tlsPeer(port);
-      let answer = "";
-      let ended = false;
-      peer.setEncoding("utf8").on("data", (text: string) => answer += text).on("end", () => ended = true);
-      peer.end("question");
-      await until(() => ended, "we end our half too");
-      assertEquals(answer, "answer at the end of the turn");
-      peer.destroy();
-    }, (transport) =>
-      transport.start({
-        received: () => void setImmediate(() => transport.write(utf8("answer at the end of the turn"))),
-        drained() {},
-        closed() {},
-      }));
-  });
-
   test("a peer that goes without a good-bye of TLS has gone all the same", () =>
     open(async ({ port, accepted }) => {
       const below = await rawPeer(port);
@@ -382,66 +224,4 @@ describe("TLS: the end of a connection", () => {
       await until(() => accepted[0]!.closes.length === 1, "our side ends");
       peer.destroy();
     }));
-});
-
-const child = fileURLToPath(new URL("../../testing/tcp_child.ts", import.meta.url));
-/** Arguments that make this very runtime run the child. */
-const childArguments = "Deno" in globalThis ? ["run", "-A", "--no-check", child] : [child];
-
-describe("TLS: many connections", () => {
-  test("a sender that never rests leaves room for others", patient, async () => {
-    await open(async ({ port }) => {
-      const busy = await tlsPeer(port);
-      const block = pattern(256 * 1024);
-      let sending = true;
-      const send = () => {
-        while (sending && busy.write(block));
-      };
-      busy.on("drain", send);
-      send();
-      const quiet = await tlsPeer(port);
-      let answers = 0;
-      quiet.on("data", () => {
-        if (++answers < 20) quiet.write("x");
-      });
-      quiet.write("x");
-      await until(() => answers === 20, "the quiet one is answered");
-      sending = false;
-      busy.destroy();
-      quiet.destroy();
-    }, (transport) =>
-      transport.start({
-        received(chunk) {
-          if (chunk.length === 1 && chunk[0] === 0x78) transport.write(chunk);
-        },
-        drained() {},
-        closed() {},
-      }));
-  });
-
-  test("when descriptors run out the listener goes on as soon as there are some again", patient, async () => {
-    const shell = `ulimit -n 100; exec "$0" "$@"`;
-    const near = spawn("sh", ["-c", shell, process.execPath, ...childArguments, "listen-tls"]);
-    let said = "";
-    near.stdout.setEncoding("utf8").on("data", (text: string) => said += text);
-    try {
-      await until(() => said.includes("\n"), "the child listens");
-      const { port } = JSON.parse(said.split("\n")[0]!);
-      const sockets: Socket[] = [];
-      for (let i = 0; i < 120; i++) sockets.push(await rawPeer(port));
-      let turns = 0;
-      await until(() => turns++ > 100, "time goes on");
-      for (const socket of sockets) socket.destroy();
-      const last = await tlsPeer(port);
-      let answer = "";
-      last.setEncoding("utf8").on("data", (text: string) => answer += text);
-      last.write("served");
-      await until(() => answer === "served", "the last one is served");
-      last.destroy();
-    } finally {
-      const gone = new Promise((resolve) => near.once("exit", resolve));
-      near.kill("SIGKILL");
-      await gone;
-    }
-  });
 });

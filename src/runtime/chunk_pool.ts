@@ -5,7 +5,7 @@
  */
 
 /** Lends buffers; keeps at most `most` of those that come back. */
-export class BufferPool {
+export class ChunkPool {
   readonly bytes: number;
   readonly #most: number;
   readonly #free: Uint8Array<ArrayBuffer>[] = [];

@@ -1,0 +1,22 @@
+/**
+ * What a command says to whoever started it, and on which runtime.
+ * Knows the streams of the process; refuses to know what is said.
+ * @module
+ */
+import process from "node:process";
+
+interface Writable {
+  write(text: string, done: () => void): unknown;
+}
+
+/** Writes a text; resolves when it is handed over, so that the process may end. */
+export async function say(text: string, stream: Writable = process.stdout): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
+}
+
+/** `Deno 2.9.6`. */
+export function runtime(): string {
+  const versions: Record<string, string | undefined> = process.versions;
+  const name = ["deno", "bun", "node"].find((one) => versions[one] !== undefined);
+  return name === undefined ? "" : `${name[0]!.toUpperCase()}${name.slice(1)} ${versions[name]}`;
+}

@@ -1,0 +1,140 @@
+/**
+ * The listeners of a broker: what each is to be, and how each scheme is opened.
+ * Knows which function opens a scheme; refuses to know what becomes of the connections.
+ * @module
+ */
+import type { Policy, PolicyOptions } from "../broker/mod.ts";
+import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
+import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type Address, AddressError, addressUrl, parseAddress, type Scheme, SCHEMES } from "./address.ts";
+
+/** One listener, and what holds for its connections only: limits, features, authenticator and authorizer over those of the broker. */
+export interface ListenerOptions extends PolicyOptions {
+  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`. */
+  readonly url: string;
+  /** The certificate and its key that this listener shows, in place of `ServeOptions.tls`. */
+  readonly tls?: TlsServerOptions;
+}
+
+/** A listener as it was asked for, checked. */
+export interface ListenerPlan {
+  readonly address: Address;
+  /** What holds for its connections; undefined is the broker's own. */
+  readonly policy: Policy | undefined;
+  /** Given where the scheme needs it. */
+  readonly tls: TlsServerOptions | undefined;
+  /** Whether that is the listener's own. */
+  readonly isOwn: boolean;
+}
+
+/** A listener that is open. */
+export interface OpenListener {
+  /** With the address and the port that were taken. */
+  readonly url: string;
+  /** Accepts no more. */
+  close(): Promise<void>;
+}
+
+/** What listeners tell. */
+export interface ListenerEvents {
+  accept(transport: Transport, peer: PeerInfo, policy: Policy | undefined): void;
+  /** Connections cannot be accepted for a while. */
+  troubled(error: Error): void;
+  /** A connection ended before its TLS handshake was done. */
+  handshakeFailed(peer: PeerInfo, error: Error): void;
+}
+
+/**
+ * Reads what is asked for, before anything is opened. `tls` is for the listeners that have none of their own; `policyOf` puts the values
+ * of a listener over those of its broker.
+ * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
+ * @throws {UsageError} as `policyOf` does.
+ */
+export function planListeners(
+  listen: readonly (string | ListenerOptions)[],
+  tls: TlsServerOptions | undefined,
+  policyOf: (given: PolicyOptions) => Policy,
+): ListenerPlan[] {
+  return listen.map((one) => {
+    const { url, tls: own, ...given }: ListenerOptions = typeof one === "string" ? { url: one } : one;
+    const address = parseAddress(url);
+    const isOwn = own !== undefined;
+    const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
+    if (!SCHEMES[address.scheme].tls) {
+      if (!isOwn) return { address, policy, tls: undefined, isOwn };
+      throw new AddressError(
+        `${addressUrl(address)} shows no certificate: write mqtts://, or leave out its tls`,
+      );
+    }
+    if (own ?? tls) return { address, policy, tls: own ?? tls, isOwn };
+    throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
+  });
+}
+
+/** Opens a listener at one address. */
+type Open = (
+  where: ListenOptions,
+  plan: ListenerPlan,
+  accept: Accept,
+  events: ListenerEvents,
+) => Promise<Listener>;
+
+/** How each scheme is opened. What few need is loaded only then. */
+const OPENERS: Readonly<Record<Scheme, Open>> = {
+  mqtt: (where, _plan, accept) => listenTcp(where, accept),
+  mqtts: async (where, { tls }, accept, { handshakeFailed }) => {
+    const { listenTls } = await import("../runtime/tls/tls.ts");
+    return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
+  },
+};
+
+/** Opens all of them; if one cannot be opened, none stays open. */
+export async function openListeners(
+  plans: readonly ListenerPlan[],
+  events: ListenerEvents,
+): Promise<OpenListener[]> {
+  const open: OpenListener[] = [];
+  try {
+    for (const plan of plans) {
+      for (const { host, port, close } of await openOne(plan, events).catch((error) => saying(plan, error))) {
+        open.push({ url: addressUrl({ ...plan.address, host, port }), close });
+      }
+    }
+    return open;
+  } catch (error) {
+    await closeListeners(open);
+    throw error;
+  }
+}
+
+/** Throws the error, which says which listener's certificate it is about. */
+function saying({ address, isOwn }: ListenerPlan, error: unknown): never {
+  if (!(error instanceof CertificateError && isOwn)) throw error;
+  throw new CertificateError(error.of, error.what, `${addressUrl(address)}: tls`);
+}
+
+/** Closes all of them. */
+export async function closeListeners(listeners: readonly OpenListener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()));
+}
+
+/** The listeners of one address: two for `localhost`. */
+async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<Listener[]> {
+  const { scheme, host, port } = plan.address;
+  const accept: Accept = (transport, peer) => events.accept(transport, peer, plan.policy);
+  const at = (host: string, port: number): Promise<Listener> =>
+    OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
+  if (host !== "localhost") return [await at(host, port)];
+  const first = await at("127.0.0.1", port);
+  try {
+    return [first, await at("::1", first.port)];
+  } catch (error) {
+    // A machine without IPv6; and where any port will do, one that only 127.0.0.1 has free.
+    const busy = error instanceof ListenError && error.code === "EADDRINUSE";
+    if (!busy || port === 0) return [first];
+    await first.close();
+    throw error;
+  }
+}
