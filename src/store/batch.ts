@@ -30,6 +30,11 @@ export class BatchWriter {
     this.#bytes[this.#at++] = value;
   }
 
+  /** As 1 or 0. */
+  flag(value: boolean): void {
+    this.u8(value ? 1 : 0);
+  }
+
   /** 0 to 2^32 - 1. */
   u32(value: number): void {
     this.#room(4);
@@ -105,6 +110,10 @@ export class BatchReader {
 
   u8(): number {
     return this.#bytes[this.#at++]!;
+  }
+
+  flag(): boolean {
+    return this.u8() === 1;
   }
 
   u32(): number {

@@ -1,10 +1,12 @@
 /**
- * §3.3 A message as columns of a table, and as the PUBLISH that it came as.
- * Knows the layout of PUBLISH; refuses to know who waits for it.
+ * §3.3 A message in its three forms: a PUBLISH frame, the columns of a row, and bytes in a batch.
+ * Knows the layout of PUBLISH; refuses to know in which tables the columns stand.
  * @module
  */
 import type { Message } from "../broker/mod.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
+import type { BatchReader, BatchWriter } from "./batch.ts";
 
 /** A message in a row. */
 export interface MessageColumns {
@@ -18,6 +20,40 @@ export interface MessageColumns {
   readonly expires_at: number | null;
   readonly publisher: string | null;
 }
+
+/** A message into a batch, for `readColumns()` or `readMessage()`. */
+export function writeMessage(out: BatchWriter, { view, expiresAt, publisher }: Message): void {
+  out.flag(view.level5);
+  out.f64(expiresAt);
+  out.text(publisher);
+  out.blob(view.bytes, view.at, view.end);
+}
+
+/** The message for a row. Its bytes are those of the batch. */
+export function readColumns(from: BatchReader): MessageColumns {
+  const { topic, view, expiresAt, publisher } = readMessage(from);
+  return {
+    topic,
+    payload: view.bytes.subarray(view.payloadAt, view.end),
+    properties: view.level5 ? view.bytes.subarray(view.propertiesAt, view.propertiesEnd) : null,
+    header: view.bytes[view.at]! & WITHOUT_DUP,
+    expires_at: expiresAt === Infinity ? null : expiresAt,
+    publisher: publisher ?? null,
+  };
+}
+
+/** The message for a session that it is to be delivered to. Its bytes are those of the batch. */
+export function readMessage(from: BatchReader): Message {
+  const level5 = from.flag();
+  const expiresAt = from.f64();
+  const publisher = from.text();
+  const view = from.frame(level5);
+  const topic = decodeUtf8(view.bytes, view.topicAt, view.topicEnd)!; // it was a text when it was written
+  return { topic, view, expiresAt, publisher };
+}
+
+/** §3.3.1.1 DUP belongs to a connection. */
+const WITHOUT_DUP = 0xf7;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 

@@ -5,7 +5,7 @@
  */
 import type { Message } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
-import { readMessage, writeMessage } from "./fact.ts";
+import { readMessage, writeMessage } from "./message_row.ts";
 
 /** Some messages. */
 export type Packed = Uint8Array;

@@ -7,9 +7,8 @@ import type { DeliveryRecord } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./error.ts";
-import { readMessage, writeMessage } from "./fact.ts";
 import { columnsOf, HAS_ROW, identifiersOf, SELECT_DELIVERY } from "./load.ts";
-import { MessageMaker } from "./message_row.ts";
+import { MessageMaker, readMessage, writeMessage } from "./message_row.ts";
 import type { Row } from "./tables.ts";
 
 /**

@@ -21,7 +21,18 @@ import type { StoreError } from "./error.ts";
 import { type Packed, unpacked } from "./packed_messages.ts";
 import { HAS_ROW } from "./load.ts";
 import { readPage } from "./page.ts";
-import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./fact.ts";
+import {
+  writeAdvanced,
+  writeDropped,
+  writeFinished,
+  writeQueued,
+  writeReceived,
+  writeRetained,
+  writeSaved,
+  writeShared,
+  writeSubscribed,
+  writeUnsubscribed,
+} from "./fact.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
 const Note = {
@@ -137,10 +148,7 @@ export class SqliteStore implements SessionStore {
   }
 
   unsubscribed({ storeId }: SessionKey, filter: string): void {
-    if (storeId <= 0) return;
-    this.#rest.u8(Fact.UNSUBSCRIBED);
-    this.#rest.f64(storeId);
-    this.#rest.text(filter);
+    if (storeId > 0) writeUnsubscribed(this.#rest, storeId, filter);
   }
 
   queued(key: SessionKey, delivery: DeliveryRecord): void {
@@ -174,11 +182,7 @@ export class SqliteStore implements SessionStore {
   }
 
   received({ storeId }: SessionKey, packetId: number, open: boolean): void {
-    if (storeId <= 0) return;
-    this.#rest.u8(Fact.RECEIVED);
-    this.#rest.f64(storeId);
-    this.#rest.u32(packetId);
-    this.#rest.u8(open ? 1 : 0);
+    if (storeId > 0) writeReceived(this.#rest, storeId, packetId, open);
   }
 
   retained(topic: string, message: Message | undefined): void {
@@ -271,21 +275,13 @@ export class SqliteStore implements SessionStore {
 
   /** Gives what has gathered to the disk. */
   #post(): void {
-    for (const id of this.#dropped) {
-      this.#out.u8(Fact.DROPPED);
-      this.#out.f64(id);
-    }
+    for (const id of this.#dropped) writeDropped(this.#out, id);
     this.#dropped = [];
     for (const [key, session] of this.#saved) writeSaved(this.#out, key.storeId, session);
     this.#saved.clear();
     if (this.#rest.length > 0) this.#out.raw(this.#rest.take());
     if (this.#deliveries.length > 0) this.#writeDeliveries();
-    for (const [topic, message] of this.#retained) {
-      this.#out.u8(Fact.RETAINED);
-      this.#out.text(topic);
-      this.#out.u8(message === undefined ? 0 : 1);
-      if (message !== undefined) writeMessage(this.#out, message);
-    }
+    for (const [topic, message] of this.#retained) writeRetained(this.#out, topic, message);
     this.#retained.clear();
     if (this.#out.length === 0) return;
     this.#posted++;
@@ -310,9 +306,7 @@ export class SqliteStore implements SessionStore {
         if (message !== shared && this.#isShared(message, i + 1)) {
           shared = message;
           sharedId = delivery.order;
-          this.#out.u8(Fact.MESSAGE);
-          this.#out.f64(sharedId);
-          writeMessage(this.#out, message);
+          writeShared(this.#out, sharedId, message);
         }
         writeQueued(this.#out, storeId, delivery, message === shared ? sharedId : 0);
       } else if (note === Note.CHANGED) {
@@ -320,8 +314,7 @@ export class SqliteStore implements SessionStore {
         writeAdvanced(this.#out, delivery);
       } else if (note === Note.ENDED) {
         delivery.storeState = Note.OVER;
-        this.#out.u8(Fact.FINISHED);
-        this.#out.f64(delivery.order);
+        writeFinished(this.#out, delivery);
       }
     }
     this.#deliveries = [];
