@@ -3,8 +3,8 @@
  * Knows their order and what is to be tried again; refuses to know what is in them.
  * @module
  */
-import { setImmediate } from "node:timers";
 import { Applier } from "./apply.ts";
+import type { StoreClock } from "./clock.ts";
 import type { Database, Sync } from "./database.ts";
 import { type StoreError, type StoreTrouble, troubleWith } from "./error.ts";
 import { pageOf } from "./page.ts";
@@ -69,15 +69,17 @@ export class LocalDisk implements Disk {
   readonly #applier: Applier;
   readonly #ended: Ended;
   readonly #events: DiskEvents;
+  readonly #clock: StoreClock;
   #batches: Uint8Array[] = [];
   #applied = 0;
   #stuck = false;
   #tidying = false;
 
-  constructor(database: Database, ended: Ended, events: DiskEvents) {
+  constructor(database: Database, ended: Ended, clock: StoreClock, events: DiskEvents) {
     this.#database = database;
     this.#applier = new Applier(database, ended);
     this.#ended = ended;
+    this.#clock = clock;
     this.#events = events;
     this.#tidySoon();
   }
@@ -126,7 +128,7 @@ export class LocalDisk implements Disk {
   #tidySoon(): void {
     if (this.#tidying || !this.#ended.untidy) return;
     this.#tidying = true;
-    setImmediate(() => {
+    this.#clock.after(0, () => {
       if (!this.#database.isOpen) return;
       try {
         this.#ended.tidy();

@@ -7,6 +7,7 @@ import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
+import { type StoreClock, SYSTEM_CLOCK } from "./clock.ts";
 import { assertOurs, Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
@@ -14,7 +15,7 @@ import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
-import { packed } from "./packed_messages.ts";
+import { packMessages } from "./packed_messages.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
@@ -41,6 +42,8 @@ export interface OpenStoreOptions {
   readonly worker?: URL | false;
   /** Told what had to be done to open it. */
   readonly onEvent?: (event: StoreEvent) => void;
+  /** When intervals end and what ended sessions leave is removed. Default: the system's; a thread of its own always has that. */
+  readonly clock?: StoreClock;
 }
 
 /** What an owner wants to know. */
@@ -67,7 +70,8 @@ const SUSPECT = ".suspect";
  * @throws {StoreError} if another broker has it, if it cannot be written, if its version is newer, or (`strict`) if it is damaged.
  */
 export function openStore(directory: string, options: OpenStoreOptions = {}): SqliteStore {
-  const { durability = "fsync", strict = false, worker = ourWorker(), onEvent } = options;
+  const { durability = "fsync", strict = false, worker = ourWorker(), onEvent, clock = SYSTEM_CLOCK } =
+    options;
   const sync = durability === "os" ? "os" : "fsync";
   try {
     mkdirSync(directory, { recursive: true });
@@ -78,14 +82,15 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   try {
     const path = join(directory, STORE_FILE);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
-    const { database, ended, found } = openSound(path, sync, strict, onEvent);
+    const { database, ended, found } = openSound(path, sync, strict, clock, onEvent);
     if (isNew) onEvent?.({ kind: "made", path });
     return new SqliteStore({
       found,
       disk: (events) =>
         worker === false
-          ? new LocalDisk(database, ended, events)
+          ? new LocalDisk(database, ended, clock, events)
           : new DiskThread(worker, path, sync, events),
+      clock,
       intervalMs: typeof durability === "number" ? durability : 0,
       damaged: once(({ message }) => {
         markSuspect(path, message);
@@ -122,9 +127,15 @@ interface Opened {
   readonly found: Found;
 }
 
-function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStoreOptions["onEvent"]): Opened {
+function openSound(
+  path: string,
+  sync: Sync,
+  strict: boolean,
+  clock: StoreClock,
+  onEvent: OpenStoreOptions["onEvent"],
+): Opened {
   if (isThere(path + SAVED)) { // somebody was interrupted between the two names
-    const to = replace(path);
+    const to = replace(path, clock);
     const opened = checked(path, sync);
     const saved = { ...contentsOf(path), unusable: 0 };
     onEvent?.({ kind: "set aside", path, to, why: `${path}: it was being set aside`, saved });
@@ -141,7 +152,7 @@ function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStore
     if (why.trouble !== "corrupt" || strict) throw why;
   }
   const saved = save(path);
-  const to = replace(path);
+  const to = replace(path, clock);
   const opened = checked(path, sync);
   onEvent?.({ kind: "set aside", path, to, why: why.message, saved });
   return opened;
@@ -213,7 +224,7 @@ function foundIn(database: Database): Found {
   }
   return {
     sessions,
-    retained: [...packed(storedRetained(database))],
+    retained: [...packMessages(storedRetained(database))],
     lastOrder: lastOrder(database),
     lastSession: lastSession(database),
   };
@@ -238,8 +249,8 @@ function save(path: string): Salvaged {
  * Gives the damaged file another name, which is returned, and what was saved its own. Whoever is interrupted here goes on
  * here the next time.
  */
-function replace(path: string): string {
-  const to = `${path}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+function replace(path: string, clock: StoreClock): string {
+  const to = `${path}.damaged-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, "-")}`;
   for (const ending of [...BESIDE, ""]) {
     if (isThere(path + ending)) renameSync(path + ending, to + ending);
   }

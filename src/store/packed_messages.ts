@@ -7,13 +7,13 @@ import type { Message } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import { readMessage, writeMessage } from "./message_row.ts";
 
-/** Some messages. */
-export type Packed = Uint8Array;
+/** Some messages, one behind the other. */
+export type PackedMessages = Uint8Array;
 
 const PACK_BYTES = 256 * 1024;
 
 /** Packs messages as they come: none of them is kept. */
-export function* packed(messages: Iterable<Message>): Iterable<Packed> {
+export function* packMessages(messages: Iterable<Message>): Iterable<PackedMessages> {
   const out = new BatchWriter(PACK_BYTES);
   for (const message of messages) {
     writeMessage(out, message);
@@ -23,7 +23,7 @@ export function* packed(messages: Iterable<Message>): Iterable<Packed> {
 }
 
 /** Takes them out again. The list is emptied meanwhile, so that a pack whose messages have been taken is let go. */
-export function* unpacked(packs: Packed[]): Iterable<Message> {
+export function* unpackMessages(packs: PackedMessages[]): Iterable<Message> {
   packs.reverse();
   for (let pack; (pack = packs.pop()) !== undefined;) {
     for (const from = new BatchReader(pack); from.more;) yield readMessage(from);

@@ -3,7 +3,6 @@
  * Knows what has to be written and what cancels out; refuses to know SQL and threads.
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers";
 import type {
   Commit,
   DeliveryRecord,
@@ -16,11 +15,9 @@ import type {
   SubscriptionRecord,
 } from "../broker/mod.ts";
 import { BatchWriter } from "./batch.ts";
+import type { StoreClock } from "./clock.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
-import { type Packed, unpacked } from "./packed_messages.ts";
-import { HAS_ROW } from "./load.ts";
-import { readPage } from "./page.ts";
 import {
   writeAdvanced,
   writeDropped,
@@ -33,6 +30,9 @@ import {
   writeSubscribed,
   writeUnsubscribed,
 } from "./fact.ts";
+import { HAS_ROW } from "./load.ts";
+import { type PackedMessages, unpackMessages } from "./packed_messages.ts";
+import { readPage } from "./page.ts";
 
 /** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
 const Note = {
@@ -59,6 +59,8 @@ export interface SqliteStoreOptions {
   readonly disk: (events: SqliteStore) => Disk;
   /** Above 0, commits are made this often (ms) and nobody waits for them. */
   readonly intervalMs: number;
+  /** Says when an interval is over. */
+  readonly clock: StoreClock;
   /** Called when the file turns out to be damaged. */
   readonly damaged: (error: StoreError) => void;
   /** Called when all is closed. */
@@ -69,7 +71,7 @@ export interface SqliteStoreOptions {
 export interface Found {
   /** Empty once they have been taken. */
   sessions: readonly StoredSession[];
-  retained: Packed[];
+  retained: PackedMessages[];
   readonly lastOrder: number;
   /** The highest number that a session has or had. */
   readonly lastSession: number;
@@ -104,7 +106,8 @@ export class SqliteStore implements SessionStore {
   /** Of these, those that found nothing while something could not be written. */
   readonly #again: LoadRequest[] = [];
   #lastLoad = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Cancels the commit that is due at the end of the interval; undefined if none is. */
+  #cancelTimer: (() => void) | undefined;
 
   /** @internal `openStore()` makes it. */
   constructor(options: SqliteStoreOptions) {
@@ -124,7 +127,7 @@ export class SqliteStore implements SessionStore {
     const { found } = this.#options;
     const { retained } = found;
     found.retained = [];
-    return unpacked(retained);
+    return unpackMessages(retained);
   }
 
   lastOrder(): number {
@@ -206,10 +209,10 @@ export class SqliteStore implements SessionStore {
 
   commit(): Commit {
     if (this.#options.intervalMs > 0 && this.#failure === undefined) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
+      this.#cancelTimer ??= this.#options.clock.after(this.#options.intervalMs, () => {
+        this.#cancelTimer = undefined;
         this.#post();
-      }, this.#options.intervalMs);
+      });
       return undefined;
     }
     const isRetry = this.#failure !== undefined;
@@ -257,7 +260,7 @@ export class SqliteStore implements SessionStore {
 
   /** Makes the rest safe and closes the file. What was told and could not be made safe is lost, and the error says so. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     try {
       const isRetry = this.#failure !== undefined;
       this.#failure = undefined;

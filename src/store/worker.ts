@@ -4,6 +4,7 @@
  * @module
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { SYSTEM_CLOCK } from "./clock.ts";
 import { Database } from "./database.ts";
 import { type DiskAnswer, type DiskCall, type DiskStart, LocalDisk } from "./disk.ts";
 import { troubleWith } from "./error.ts";
@@ -27,7 +28,7 @@ export function beginDiskThread(): void {
     failed(troubleWith(path, error));
     throw error;
   }
-  const disk = new LocalDisk(database, ended, {
+  const disk = new LocalDisk(database, ended, SYSTEM_CLOCK, {
     applied: (count) => answer({ applied: count }),
     failed,
     damaged: ({ message }) => answer({ damaged: message }),
