@@ -1,6 +1,6 @@
 /**
  * Facts as bytes, on their way from the thread of the broker to that of the disk, and deliveries on their way back.
- * Knows one compact layout that never leaves the process; refuses to know what the facts mean.
+ * Knows one compact layout that never leaves the process; refuses to know the fields of a fact (fact.ts has them).
  * @module
  */
 import { PublishView } from "../codec/publish_view.ts";

@@ -1,6 +1,6 @@
 /**
  * The time that a store goes by: the system's, or that of a test or a simulation.
- * Knows timers; refuses to know what is done when they end.
+ * Knows timers; refuses to know the actions that wait for them.
  * @module
  */
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:timers";
@@ -9,7 +9,7 @@ import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:tim
 export interface StoreClock {
   /** ms since the epoch. */
   now(): number;
-  /** Calls `action` once, `ms` from now; at 0 as soon as what is under way is done. Calling the result cancels it. */
+  /** Calls `action` once, `ms` from now; at 0 once the present call has returned. Calling the result cancels it. */
   after(ms: number, action: () => void): () => void;
 }
 

@@ -75,7 +75,7 @@ export interface QueuedFact {
   readonly own: MessageColumns | undefined;
 }
 
-/** What is done about each fact. */
+/** Takes facts, one by one. */
 export interface FactHandler {
   /** The session is over. */
   dropped(session: number): void;

@@ -73,16 +73,23 @@ export class MessageMaker {
    * @throws when the row cannot be one.
    */
   make(row: MessageColumns): Message {
+    const message = this.passing(row);
+    return message.view === this.#view ? { ...message, view: this.#keeper.keep(this.#view) } : message;
+  }
+
+  /**
+   * The message of a row, good until the next call.
+   * @throws when the row cannot be one.
+   */
+  passing(row: MessageColumns): Message {
     const { topic, payload, properties, header } = row;
     const propertiesBytes = properties === null ? 0 : varintSize(properties.length) + properties.length;
     /** Bytes behind the fixed header, but those of the topic. */
     const rest = 2 + (isIdentified(header) ? 2 : 0) + propertiesBytes + payload.length;
     const room = 5 + rest + topic.length * 3;
-    let view = this.#view;
-    if (room <= SCRATCH_BYTES) {
-      aimAtRow(view, row, this.#scratch, rest);
-      view = this.#keeper.keep(view);
-    } else aimAtRow(view = new PublishView(), row, new Uint8Array(room), rest);
+    const isSmall = room <= SCRATCH_BYTES;
+    const view = isSmall ? this.#view : new PublishView();
+    aimAtRow(view, row, isSmall ? this.#scratch : new Uint8Array(room), rest);
     return { topic, view, expiresAt: row.expires_at ?? Infinity, publisher: row.publisher ?? undefined };
   }
 }

@@ -1,6 +1,6 @@
 /**
  * §4.1 Opens the store of a data directory: lock, version, soundness, thread.
- * Knows the files and what can be wrong with them; refuses to know what is in them.
+ * Knows the files and their faults; refuses to know the rows in them.
  * @module
  */
 import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -23,30 +23,30 @@ import { Ended } from "./tidy.ts";
 
 export { STORE_FILE };
 
-/** A file up to this size is read through before it is used: a second or less. Of a larger one, what is needed at first. */
+/** A file up to this size is read through before it is used, in a second or less; of a larger one only `foundIn()` reads. */
 const CHECK_BYTES_MAX = 256 * 1024 * 1024;
 
-/** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number of ms between commits nobody waits for. */
+/** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number: ms between commits, for which no acknowledgement waits. */
 export type Durability = Sync | number;
 
 /** How a store is opened. */
 export interface OpenStoreOptions {
   /** Default `fsync`. */
   readonly durability?: Durability;
-  /** Refuses a damaged file, where else it is set aside and what can be saved is saved. Default false. */
+  /** Refuses a damaged file, which else is set aside, and its readable rows saved. Default false. */
   readonly strict?: boolean;
   /**
    * The script of the disk's thread, false for none. The default is our own, unless all of this has been bundled into one
    * file: then it is false.
    */
   readonly worker?: URL | false;
-  /** Told what had to be done to open it. */
+  /** Called for each event of opening and using it. */
   readonly onEvent?: (event: StoreEvent) => void;
-  /** When intervals end and what ended sessions leave is removed. Default: the system's; a thread of its own always has that. */
+  /** For intervals and the removal of ended sessions. Default: the system's clock; the disk's thread always goes by that. */
   readonly clock?: StoreClock;
 }
 
-/** What an owner wants to know. */
+/** An event that the owner of a broker should see. */
 export type StoreEvent =
   | { readonly kind: "made"; readonly path: string }
   | {
@@ -56,10 +56,10 @@ export type StoreEvent =
     readonly why: string;
     readonly saved: Salvaged;
   }
-  /** While it is in use. What can be read goes on; when it is opened the next time, it is set aside. */
+  /** Found while it is in use. Its readable rows stay in use; when it is opened the next time, it is set aside. */
   | { readonly kind: "damaged"; readonly path: string; readonly why: string };
 
-/** What stands behind the name of a file while what can be saved of it is written, and once all of that is there. */
+/** Endings of the new file with the saved rows of a damaged one: while it is written, and once it is complete. */
 const SAVING = ".saving";
 const SAVED = ".saved";
 /** A file with this behind its name says how the other turned out to be damaged while it was in use. */
@@ -120,7 +120,7 @@ function ourWorker(): URL | false {
   }
 }
 
-/** An open file, and what is in it. */
+/** An open file and its content. */
 interface Opened {
   readonly database: Database;
   readonly ended: Ended;
@@ -134,7 +134,7 @@ function openSound(
   clock: StoreClock,
   onEvent: OpenStoreOptions["onEvent"],
 ): Opened {
-  if (isThere(path + SAVED)) { // somebody was interrupted between the two names
+  if (isThere(path + SAVED)) { // a process ended within `replace()`
     const to = replace(path, clock);
     const opened = checked(path, sync);
     const saved = { ...contentsOf(path), unusable: 0 };
@@ -173,7 +173,7 @@ function checked(path: string, sync: Sync): Opened {
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
-    throw new StoreError("corrupt", `${path}: ${(error as Error).message}`); // a row that cannot be what it should
+    throw new StoreError("corrupt", `${path}: ${(error as Error).message}`); // a row with an impossible value
   }
 }
 
@@ -212,7 +212,7 @@ function changedIn(database: DatabaseSync, version: number): string | undefined 
   }
 }
 
-/** What a broker asks for at first: read here, where something can still be done about damage. */
+/** The content that a broker needs at first: read before the store is used, while a damaged file can still be set aside. */
 function foundIn(database: Database): Found {
   const sessions = [...storedSessions(database)];
   for (const { subscriptions } of sessions) {
@@ -230,7 +230,7 @@ function foundIn(database: Database): Found {
   };
 }
 
-/** Writes what can be saved to a file with another name. */
+/** Writes the readable rows to a file with another name. */
 function save(path: string): Salvaged {
   try {
     removeDatabase(path + SAVING);
@@ -246,8 +246,8 @@ function save(path: string): Salvaged {
 }
 
 /**
- * Gives the damaged file another name, which is returned, and what was saved its own. Whoever is interrupted here goes on
- * here the next time.
+ * Gives the damaged file another name, which is returned, and its name to the file with the saved rows. If the process ends
+ * between the two, `openSound()` calls this again at the next start.
  */
 function replace(path: string, clock: StoreClock): string {
   const to = `${path}.damaged-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, "-")}`;
@@ -260,11 +260,11 @@ function replace(path: string, clock: StoreClock): string {
   return to;
 }
 
-/** Has the file set aside when it is opened the next time: what has been found here a check may not find there. */
+/** Has the file set aside when it is opened the next time: the check at opening may not find the damage that a read found. */
 function markSuspect(path: string, why: string): void {
   try {
     writeFileSync(path + SUSPECT, `${why}\n`);
-  } catch { // then it is not
+  } catch { // not even that can be written
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * §4.1 Messages read before anybody can take them, a million perhaps: a few large arrays of bytes instead of an object each.
- * Knows how they are packed; refuses to know where they come from.
+ * §4.1 Messages that wait for `SqliteStore.retainedMessages()`, a million perhaps: a few large arrays of bytes instead of an object each.
+ * Knows how they are packed; refuses to know their source.
  * @module
  */
 import type { Message } from "../broker/mod.ts";
@@ -17,7 +17,7 @@ export function* packMessages(messages: Iterable<Message>): Iterable<PackedMessa
   const out = new BatchWriter(PACK_BYTES);
   for (const message of messages) {
     writeMessage(out, message);
-    if (out.length >= PACK_BYTES) yield out.take().slice(); // what it gives has room for more
+    if (out.length >= PACK_BYTES) yield out.take().slice(); // the copy has no unused room
   }
   if (out.length > 0) yield out.take().slice();
 }

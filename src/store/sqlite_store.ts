@@ -1,6 +1,6 @@
 /**
  * §4.1 A store in an SQLite file: gathers facts, and gives them to the disk a batch at a time.
- * Knows what has to be written and what cancels out; refuses to know SQL and threads.
+ * Knows which facts have to be written and which cancel out; refuses to know SQL and threads.
  * @module
  */
 import type {
@@ -34,7 +34,7 @@ import { HAS_ROW } from "./load.ts";
 import { type PackedMessages, unpackMessages } from "./packed_messages.ts";
 import { readPage } from "./page.ts";
 
-/** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
+/** Values of `DeliveryRecord.storeState`. In `#deliveries` stand all deliveries that are NEW, CHANGED or ENDED. */
 const Note = {
   /** Queued and not written. */
   NEW: 1,
@@ -51,13 +51,13 @@ const Note = {
 /** `storeId` of a session that has been dropped. */
 const DROPPED = -1;
 
-/** How the disk is told what it needs. */
+/** How `openStore()` makes the store. */
 export interface SqliteStoreOptions {
-  /** What was there when the store was opened. */
+  /** The content of the file when the store was opened. */
   readonly found: Found;
-  /** Makes the disk; told last, since it may answer at once. */
+  /** Makes the disk; called last, since the disk may answer at once. */
   readonly disk: (events: SqliteStore) => Disk;
-  /** Above 0, commits are made this often (ms) and nobody waits for them. */
+  /** Above 0: ms between commits, for which no acknowledgement waits. */
   readonly intervalMs: number;
   /** Says when an interval is over. */
   readonly clock: StoreClock;
@@ -67,7 +67,7 @@ export interface SqliteStoreOptions {
   readonly closed: () => void;
 }
 
-/** What is in a file when it is opened. */
+/** The content of a file when it is opened, but for the messages that wait. */
 export interface Found {
   /** Empty once they have been taken. */
   sessions: readonly StoredSession[];
@@ -85,7 +85,7 @@ export class SqliteStore implements SessionStore {
   readonly #options: SqliteStoreOptions;
   readonly #disk: Disk;
   #nextSession: number;
-  /** Deliveries to be looked at, and the sessions of those. */
+  /** Deliveries that changed since the last batch, and at the same index of `#keys` the session of each. */
   #deliveries: DeliveryRecord[] = [];
   #keys: SessionKey[] = [];
   /** How many of `#deliveries` have to be written. */
@@ -96,14 +96,14 @@ export class SqliteStore implements SessionStore {
   /** Subscriptions and received identifiers, already as facts. */
   readonly #rest: BatchWriter = new BatchWriter();
   readonly #out: BatchWriter = new BatchWriter();
-  /** Batches given to the disk, and those that are safe. */
+  /** Number of batches given to the disk, and (`#applied`) of those that are safe. */
   #posted = 0;
   #applied = 0;
   #failure: StoreError | undefined;
   #waiting: { resolve(): void; reject(error: StoreError): void } | undefined;
   #loads: Map<number, { request: LoadRequest; done(deliveries: readonly DeliveryRecord[]): void }> =
     new Map();
-  /** Of these, those that found nothing while something could not be written. */
+  /** Requests of `#loads` that found nothing while a batch could not be written: asked again once it is. */
   readonly #again: LoadRequest[] = [];
   #lastLoad = 0;
   /** Cancels the commit that is due at the end of the interval; undefined if none is. */
@@ -161,7 +161,7 @@ export class SqliteStore implements SessionStore {
   }
 
   advanced(key: SessionKey, delivery: DeliveryRecord): void {
-    if (delivery.storeState !== Note.WRITTEN) return; // it is in the list, and read when it is written
+    if (delivery.storeState !== Note.WRITTEN) return; // already in `#deliveries`, and read when it is written
     delivery.storeState = Note.CHANGED;
     this.#list(key, delivery);
   }
@@ -224,7 +224,7 @@ export class SqliteStore implements SessionStore {
     return new Promise((resolve, reject) => this.#waiting = { resolve, reject });
   }
 
-  /** Of the disk: so many batches are safe. */
+  /** Called by the disk: so many batches are safe. */
   applied(count: number): void {
     this.#applied = count;
     if (count < this.#posted) return;
@@ -234,7 +234,7 @@ export class SqliteStore implements SessionStore {
     this.#waiting = undefined;
   }
 
-  /** Of the disk: a batch could not be made safe. */
+  /** Called by the disk: a batch could not be made safe. */
   failed(error: StoreError): void {
     this.#failure = error;
     if (error.trouble === "corrupt") this.damaged(error);
@@ -242,23 +242,26 @@ export class SqliteStore implements SessionStore {
     this.#waiting = undefined;
   }
 
-  /** Of the disk: something in the file cannot be read. */
+  /** Called by the disk: a part of the file cannot be read. */
   damaged(error: StoreError): void {
     this.#options.damaged(error);
   }
 
-  /** Of the disk: a page. */
+  /** Called by the disk: the page that was asked for. */
   loaded(request: number, page: Uint8Array): void {
     const load = this.#loads.get(request)!;
     if (page.length === 0 && this.#failure !== undefined) {
-      this.#again.push(load.request); // it may be in what could not be written yet
+      this.#again.push(load.request); // the deliveries may be in the batch that could not be written yet
       return;
     }
     this.#loads.delete(request);
     load.done(readPage(page));
   }
 
-  /** Makes the rest safe and closes the file. What was told and could not be made safe is lost, and the error says so. */
+  /**
+   * Makes the rest safe and closes the file.
+   * @throws {StoreError} if facts could not be made safe: they are lost.
+   */
   async close(): Promise<void> {
     this.#cancelTimer?.();
     try {
@@ -276,7 +279,7 @@ export class SqliteStore implements SessionStore {
     }
   }
 
-  /** Gives what has gathered to the disk. */
+  /** Gives the gathered facts to the disk, as one batch. */
   #post(): void {
     for (const id of this.#dropped) writeDropped(this.#out, id);
     this.#dropped = [];
@@ -325,7 +328,7 @@ export class SqliteStore implements SessionStore {
     this.#unwritten = 0;
   }
 
-  /** Whether another new delivery of the same message follows: those of one PUBLISH stand together. */
+  /** Whether another new delivery of the same message follows: deliveries of one PUBLISH stand together. */
   #isShared(message: Message, from: number): boolean {
     for (let i = from; i < this.#deliveries.length; i++) {
       const delivery = this.#deliveries[i]!;

@@ -1,6 +1,6 @@
 /**
- * The thread of the disk: does what the broker's thread asks, and says what became of it.
- * Knows one file; refuses to know what is in it. Does nothing in the main thread.
+ * The thread of the disk: carries out each `DiskCall` of the broker's thread and answers it.
+ * Knows one file; refuses to know its content. Does nothing in the main thread.
  * @module
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
@@ -41,7 +41,7 @@ export function beginDiskThread(): void {
     else if ("retry" in call) disk.retry();
     else {
       disk.close();
-      answer({ closed: true }); // and then this thread is ended from outside
+      answer({ closed: true }); // `DiskThread` ends this thread then
     }
   });
 }
