@@ -50,7 +50,12 @@ const LAYERS: readonly Layer[] = [
   },
   { at: "src/transport", values: [], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
-  { at: "src/store", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
+  {
+    at: "src/store",
+    values: ["src/codec", "src/topic", "src/delivery"],
+    types: ["spec", "src/broker"],
+    packages: ["*"],
+  },
   { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/runtime",

@@ -1,6 +1,6 @@
 /**
  * A copy of a store, all of one moment, made while its broker may go on; and a smaller file for the same content.
- * Knows how SQLite copies; refuses to know what is in the store.
+ * Knows how SQLite copies; refuses to know the content of the store.
  * @module
  */
 import { renameSync } from "node:fs";
@@ -13,14 +13,14 @@ import { bytesOf, removeDatabase, STORE_FILE, syncFile, syncName } from "./files
 import { lockDirectory } from "./lock.ts";
 import { contentsOf, type Salvaged } from "./salvage.ts";
 
-/** What is in a copy. */
+/** The content of a copy. */
 export interface BackedUp extends Omit<Salvaged, "unusable"> {
   readonly bytes: number;
 }
 
 /**
- * Copies the store at `path` to `to`, which gets that name when it is complete; what was there before is replaced then.
- * Whoever reads `path` in this thread waits meanwhile, nobody else does.
+ * Copies the store at `path` to `to`: the copy gets that name when it is complete, and replaces a file of that name then.
+ * This thread is blocked meanwhile; a broker that has `path` open goes on.
  * @throws {StoreError}
  */
 export function backUp(path: string, to: string): BackedUp {
@@ -55,7 +55,7 @@ export interface Compacted {
 }
 
 /**
- * Writes the store of a directory anew, without room for what is no more.
+ * Writes the store of a directory anew, without the room of deleted rows.
  * @throws {StoreError} `locked` if a broker has it.
  */
 export function compact(directory: string): Compacted {

@@ -1,6 +1,6 @@
 /**
  * Facts as bytes, on their way from the thread of the broker to that of the disk, and deliveries on their way back.
- * Knows one compact layout that never leaves the process; refuses to know what the facts mean.
+ * Knows one compact layout that never leaves the process; refuses to know the fields of a fact (fact.ts has them).
  * @module
  */
 import { PublishView } from "../codec/publish_view.ts";
@@ -28,6 +28,11 @@ export class BatchWriter {
   u8(value: number): void {
     this.#room(1);
     this.#bytes[this.#at++] = value;
+  }
+
+  /** As 1 or 0. */
+  flag(value: boolean): void {
+    this.u8(value ? 1 : 0);
   }
 
   /** 0 to 2^32 - 1. */
@@ -105,6 +110,10 @@ export class BatchReader {
 
   u8(): number {
     return this.#bytes[this.#at++]!;
+  }
+
+  flag(): boolean {
+    return this.u8() === 1;
   }
 
   u32(): number {

@@ -1,7 +1,7 @@
 /**
- * Opens a damaged file for reading, and never changes it: if its first page or its length is what is wrong, a copy is mended,
- * for all our files begin alike.
- * Knows the header of SQLite's files; refuses to know what is read then.
+ * Opens a damaged file for reading, and never changes it: if its first page or its length is wrong, a copy is mended, since all
+ * files of a store begin alike.
+ * Knows the header of SQLite's files; refuses to know the rows that are read then.
  * @module
  */
 import { closeSync, copyFileSync, openSync, readSync, writeSync } from "node:fs";
@@ -10,7 +10,7 @@ import { Database } from "./database.ts";
 import { bytesOf, isThere, removeDatabase } from "./files.ts";
 import { TABLES } from "./tables.ts";
 
-/** Nobody sets another size, and this is the default of every SQLite since 2016. */
+/** The default page size of every SQLite since 2016; `Database` sets no other. */
 const PAGE_BYTES = 4096;
 const HEADER_BYTES = 100;
 /** Where in the header the numbers stand that depend on the file. */
@@ -19,7 +19,7 @@ const PAGES_AT = 28;
 const FREE_AT = 32;
 const VALID_FOR_AT = 92;
 
-/** An open file, or nothing that can be opened; `close()` removes what was made for it. */
+/** An open file, or undefined if none could be opened; `close()` removes the copy that was made for it. */
 export interface Readable {
   readonly database: DatabaseSync | undefined;
   close(): void;
@@ -27,7 +27,7 @@ export interface Readable {
 
 /**
  * Opens the file at `path`, or the best copy that can be made of it, at `scratch`.
- * @throws what the system says when there is no room for a copy.
+ * @throws the system's error when there is no room for a copy.
  */
 export function openForReading(path: string, scratch: string): Readable {
   const own = bytesOf(path) > 0 ? open(path) : undefined; // beside an empty file SQLite removes the log
@@ -58,7 +58,7 @@ export function openForReading(path: string, scratch: string): Readable {
   };
 }
 
-/** Newer than the types: without it nobody may touch the schema, nor read a file that is shorter than it says. */
+/** An option newer than its types: the schema may be written, and a file shorter than its header says may be read. */
 const TRUSTING = { defensive: false } as DatabaseSyncOptions;
 
 function open(path: string): DatabaseSync | undefined {
@@ -114,8 +114,8 @@ function putPage(page: Uint8Array, path: string, scratch: string): void {
 }
 
 /**
- * What the first page may have been, the likeliest first: its own, with another number of pages; its own under a new
- * header; one that knows the tables of a new file; and those of a file that was compacted or is a backup.
+ * Guesses of the first page, the likeliest first: its own, with another number of pages; its own under a new header; one
+ * with the tables of a new file; one with the tables of a file that was compacted or is a backup.
  */
 function firstPages(path: string, scratch: string): Uint8Array[] {
   const template = `${scratch}.template`;

@@ -1,13 +1,13 @@
 /**
- * Reads the rows of a table, around what cannot be read: what stands behind a bad page is reached from the other end, and
- * what stands between two by halving.
- * Knows how SQLite is asked; refuses to know what the rows are for.
+ * Reads the rows of a damaged table, past pages that cannot be read: rows behind a bad page are reached from the other end
+ * of the table, rows between two bad pages by halving the range of keys.
+ * Knows how SQLite is asked; refuses to know the use of the rows.
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Row, type Table, type Value, valueOf } from "./tables.ts";
 
-/** A row, and what is wrong with it. */
+/** A row, and its fault in words; undefined if it has none. */
 export interface FoundRow {
   readonly row: Row;
   readonly fault: string | undefined;
@@ -15,16 +15,16 @@ export interface FoundRow {
 
 /** Rows read at once, at most. */
 const ROWS_MAX = 256;
-/** Larger ones are read one by one. */
+/** Values above this size are read one by one. */
 const SMALL_BYTES_MAX = 16 * 1024;
-/** Attempts in a row that find nothing, after which the rest of a table is given up; and those for one that has none yet. */
+/** The rest of a table is given up after so many attempts in a row without a row; or so many, if none was found at all. */
 const FAILURES_MAX = 2_000;
 const FAILURES_MAX_EMPTY = 256;
-/** And all of them. */
+/** A table is given up after so many attempts, whether they find rows or not. */
 const ATTEMPTS_MAX = 50_000;
 
 type Interval = readonly [low: number, high: number];
-/** Something for SQLite. */
+/** A parameter of a statement. */
 type Asked = number | bigint | Uint8Array | null;
 /** A place between rows. */
 type Place = readonly Asked[];
@@ -44,7 +44,7 @@ export function* rowsAround(
   } catch (error) { // the schema cannot be read, or has no such table
     return unreadable(error);
   }
-  /** What is far beyond the rows found so far is probably nothing at all: it comes last. */
+  /** Intervals of keys far beyond the rows found so far: probably empty, so they come last. */
   const far: Interval[] = [[1, Number.MAX_SAFE_INTEGER]];
   const near: Interval[] = [];
   for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
@@ -63,7 +63,7 @@ export function* rowsAround(
   }
 }
 
-/** Halves: first the scale, then the distance. Numbers are mostly small, and nobody knows how small. */
+/** Halves an interval: by scale if it spans several, else by distance. Most keys are small, of an unknown scale. */
 function between(low: number, high: number): number {
   if (high > 4 * low) return Math.floor(Math.sqrt(low) * Math.sqrt(high));
   return low + Math.floor((high - low) / 2);
@@ -75,9 +75,9 @@ type Direction = "up" | "down";
 class Reader {
   /** The highest key found so far. */
   highest = 0;
-  /** Counted outside, from the last row on. */
+  /** Attempts without a row since the last row; `rowsAround()` counts them, `walk()` sets them back. */
   failures = 0;
-  /** The last that stood in the way. */
+  /** The last error that a query ended in. */
   error: unknown;
   readonly #table: Table;
   readonly #up: StatementSync;
@@ -109,7 +109,7 @@ class Reader {
     this.#down = select("<", ">=", " DESC");
   }
 
-  /** Goes from one end towards the other; gives the first key that it has not come past, undefined at the other end. */
+  /** Goes from one end towards the other; gives the first key that `walk()` could not read past, undefined at the other end. */
   *walk(direction: Direction, low: number, high: number): Generator<FoundRow, number | undefined> {
     const { keys, columns } = this.#table;
     const isUp = direction === "up";
@@ -175,7 +175,7 @@ class Reader {
 /** Behind every text. */
 const LAST_TEXT = Uint8Array.of(255);
 
-/** Whether rows are in order: in a damaged page they may not be, and then would come again and again. */
+/** Whether `place` follows `before`: in a damaged page rows may be out of order, and would be read again and again. */
 function isBeyond(place: Place, before: Place, isUp: boolean): boolean {
   for (let i = 0; i < place.length; i++) {
     const order = compare(place[i]!, before[i]!);

@@ -1,6 +1,6 @@
 /**
  * §4.1 The store's file: opened, brought to our version, asked and changed by statements.
- * Knows SQLite; refuses to know what is in the tables (apply.ts writes it, load.ts and page.ts read it).
+ * Knows SQLite; refuses to know the tables (apply.ts writes them, load.ts and page.ts read them).
  * @module
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -11,11 +11,11 @@ import type { Row, Value } from "./tables.ts";
 /** Whether a commit waits for the disk (`fsync`), or leaves that to the system (`os`). */
 export type Sync = "fsync" | "os";
 
-/** How long a commit waits for somebody else who writes, a person with `sqlite3` perhaps. */
+/** How long a commit waits for another process that writes, `sqlite3` perhaps. */
 const BUSY_MS = 5_000;
 /** Pages of the log after which it is written back. */
 const CHECKPOINT_PAGES = 4_000;
-/** What the log is cut to once it has been written back. */
+/** Size to which the log is cut once it has been written back. */
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 const CACHE_KIB = 16 * 1024;
 
@@ -67,7 +67,7 @@ export class Database {
   close(): void {
     try {
       this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch { // what is in the log stays there, and is read the next time
+    } catch { // the log stays as it is, and is read the next time
     }
     this.#db.close();
   }
@@ -118,7 +118,7 @@ export class Database {
 
 /**
  * The version of an open file, 0 if there is nothing in it.
- * @throws {StoreError} if somebody else has written it: `foreign`, or `newer`.
+ * @throws {StoreError} `foreign` if another program has written it, `newer` if a newer Plumb has.
  */
 export function assertOurs(database: DatabaseSync, path: string): number {
   const number = (sql: string) => Number(Object.values(database.prepare(sql).get()!)[0]);

@@ -1,20 +1,20 @@
 /**
  * Where batches go: to the file in this thread, or in one of its own.
- * Knows their order and what is to be tried again; refuses to know what is in them.
+ * Knows their order and which failed; refuses to know the facts in them.
  * @module
  */
-import { setImmediate } from "node:timers";
 import { Applier } from "./apply.ts";
+import type { StoreClock } from "./clock.ts";
 import type { Database, Sync } from "./database.ts";
 import { type StoreError, type StoreTrouble, troubleWith } from "./error.ts";
 import { pageOf } from "./page.ts";
 import type { Ended } from "./tidy.ts";
 
-/** What a disk tells, at once or later. */
+/** The answers of a disk, at once or later. */
 export interface DiskEvents {
   /** So many batches have been made safe, counted from the first. */
   applied(count: number): void;
-  /** The next batch could not be: it waits for `retry()`, and the others behind it. */
+  /** The next batch could not be made safe: it waits for `retry()`, and the others behind it. */
   failed(error: StoreError): void;
   /** The file is damaged: something in it cannot be read. The rest goes on. */
   damaged(error: StoreError): void;
@@ -31,11 +31,11 @@ export interface LoadRequest {
   readonly bytes: number;
 }
 
-/** Takes batches; what is asked later is answered with what was given before. */
+/** Takes batches; a `load()` finds every batch that was given before it. */
 export interface Disk {
-  /** Makes a batch safe; it is the disk's from now on. */
+  /** Makes a batch safe. The caller gives its bytes away. */
   apply(batch: Uint8Array<ArrayBuffer>): void;
-  /** Tries again what failed. */
+  /** Tries again the batch that failed, and those behind it. */
   retry(): void;
   /** Asks for a page. */
   load(request: LoadRequest): void;
@@ -43,14 +43,14 @@ export interface Disk {
   close(): Promise<void>;
 }
 
-/** How a worker is told what to do. Buffers, not views of them: Deno looks at every element of those. */
+/** A message to the worker. It has buffers, not views: Deno looks at every element of a view. */
 export type DiskCall =
   | { readonly apply: ArrayBuffer; readonly length: number }
   | { readonly load: LoadRequest }
   | { readonly retry: true }
   | { readonly close: true };
 
-/** What it answers. */
+/** A message from the worker. */
 export type DiskAnswer =
   | { readonly applied: number }
   | { readonly failed: string; readonly trouble: StoreTrouble }
@@ -58,7 +58,7 @@ export type DiskAnswer =
   | { readonly loaded: number; readonly page: ArrayBuffer; readonly length: number }
   | { readonly closed: true };
 
-/** What a worker needs to begin. */
+/** The `workerData` of the worker. */
 export interface DiskStart {
   readonly plumbStore: { readonly path: string; readonly sync: Sync };
 }
@@ -69,15 +69,17 @@ export class LocalDisk implements Disk {
   readonly #applier: Applier;
   readonly #ended: Ended;
   readonly #events: DiskEvents;
+  readonly #clock: StoreClock;
   #batches: Uint8Array[] = [];
   #applied = 0;
   #stuck = false;
   #tidying = false;
 
-  constructor(database: Database, ended: Ended, events: DiskEvents) {
+  constructor(database: Database, ended: Ended, clock: StoreClock, events: DiskEvents) {
     this.#database = database;
     this.#applier = new Applier(database, ended);
     this.#ended = ended;
+    this.#clock = clock;
     this.#events = events;
     this.#tidySoon();
   }
@@ -122,11 +124,11 @@ export class LocalDisk implements Disk {
     this.#tidySoon();
   }
 
-  /** Removes what sessions that are over have left, a little at a time. */
+  /** Removes the rows of ended sessions, a little at a time. */
   #tidySoon(): void {
     if (this.#tidying || !this.#ended.untidy) return;
     this.#tidying = true;
-    setImmediate(() => {
+    this.#clock.after(0, () => {
       if (!this.#database.isOpen) return;
       try {
         this.#ended.tidy();

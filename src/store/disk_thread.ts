@@ -1,6 +1,6 @@
 /**
  * A disk in a thread of its own: the broker's thread never waits for the file.
- * Knows the messages between the two threads; refuses to know what is in them.
+ * Knows the messages between the two threads; refuses to know the facts in them.
  * @module
  */
 import { Worker } from "node:worker_threads";
@@ -13,7 +13,7 @@ export class DiskThread implements Disk {
   readonly #worker: Worker;
   readonly #events: DiskEvents;
   #closed: (() => void) | undefined;
-  /** Why the thread is no more. What it had not made safe is lost: nothing can be, until the store is opened anew. */
+  /** Why the thread has ended. Batches that it had not made safe are lost, and all later ones, until the store is opened anew. */
   #gone: StoreError | undefined;
 
   constructor(script: URL, path: string, sync: Sync, events: DiskEvents) {
@@ -52,7 +52,7 @@ export class DiskThread implements Disk {
   }
 
   load(request: LoadRequest): void {
-    if (this.#gone !== undefined) return; // nobody knows what waits: it stays where it is
+    if (this.#gone !== undefined) return; // no answer: an empty page would say that the messages are lost
     this.#call({ load: request });
   }
 

@@ -1,17 +1,17 @@
 /**
- * What can be wrong with a store, in one line for a person.
- * Knows SQLite's and the system's words; refuses to know what is done about it.
+ * The errors of a store, in one line for a person.
+ * Knows SQLite's and the system's words; refuses to know how an error is dealt with.
  * @module
  */
 
-/** What kind of trouble it is. */
+/** The kind of an error. */
 export type StoreTrouble = "full" | "locked" | "newer" | "foreign" | "corrupt" | "unwritable" | "io";
 
 /** The store cannot be opened, read or written. The message is one line. */
 export class StoreError extends Error {
   /** Always `StoreError`. */
   override readonly name = "StoreError";
-  /** What can be done about it depends on this. */
+  /** Its kind: a remedy depends on that. */
   readonly trouble: StoreTrouble;
 
   /** @internal */
@@ -32,7 +32,7 @@ const WORDS: readonly (readonly [words: RegExp, trouble: StoreTrouble])[] = [
   ],
 ];
 
-/** What SQLite or the system says, as trouble with the file `path`. */
+/** An error of SQLite or of the system, as trouble with the file `path`. */
 export function troubleWith(path: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const said = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 /**
  * The files of a store: their names, sizes, and how one is made to stay.
- * Knows the file system; refuses to know what is in the files.
+ * Knows the file system; refuses to know the content of the files.
  * @module
  */
 import { closeSync, fsyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 /** The file in the data directory. */
 export const STORE_FILE = "plumb.sqlite";
 
-/** What SQLite puts beside a file: its log, the index of that, and the journal of a file that has no log. */
+/** Endings of the files that SQLite puts beside a database: its log, the log's index, and the journal if it has no log. */
 export const BESIDE = ["-wal", "-shm", "-journal"] as const;
 
 /** Bytes of a file, 0 if there is none. */
@@ -22,7 +22,7 @@ export function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Removes a database with what belongs to it, if it is there. */
+/** Removes a database and the files beside it, if they are there. */
 export function removeDatabase(path: string): void {
   for (const ending of ["", ...BESIDE]) rmSync(path + ending, { force: true });
 }

@@ -1,6 +1,6 @@
 /**
- * §4.1 What a broker asks a store's file for at first: sessions, retained messages, the last numbers.
- * Knows which rows make a session; refuses to know how damage is dealt with, and what waits in a session.
+ * §4.1 Reads a store's file when it is opened: sessions, retained messages, the last numbers.
+ * Knows which rows make a session; refuses to know how damage is dealt with, and the messages that wait (page.ts reads them).
  * @module
  */
 import type { DeliveryRecord, Message, StoredSession, SubscriptionRecord } from "../broker/mod.ts";
@@ -9,7 +9,7 @@ import type { Database } from "./database.ts";
 import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import type { Row, Value } from "./tables.ts";
 
-/** So many messages with payloads up to that size are read together. */
+/** So many retained messages with payloads up to `SMALL_BYTES_MAX` are read together. */
 const ROWS_AT_ONCE = 500;
 const SMALL_BYTES_MAX = 16 * 1024;
 
@@ -137,7 +137,7 @@ function* unpacked(
   maker: MessageMaker,
   payloads: Uint8Array,
   properties: Uint8Array,
-  rest: Packed[],
+  rest: WithoutBytes[],
 ): Iterable<Message> {
   let payloadAt = 0;
   let propertiesAt = 0;
@@ -156,8 +156,8 @@ function* unpacked(
   }
 }
 
-/** What is left of a row without its bytes: lengths of payload and properties in their place. */
-type Packed = [
+/** A retained message without its bytes: lengths of payload and properties in their place. */
+type WithoutBytes = [
   topic: string,
   header: number,
   payload: number,
@@ -176,7 +176,7 @@ export const SELECT_DELIVERY = `
     coalesce(message.publisher, delivery.publisher) AS publisher
   FROM delivery LEFT JOIN message ON message.id = delivery.message`;
 
-/** What the store notes on a delivery that has a row: see `SqliteStore`. */
+/** `storeState` of a delivery that is as its row says: `Note.WRITTEN` of `SqliteStore`. */
 export const HAS_ROW = 2;
 
 const NO_IDENTIFIERS: readonly number[] = [];

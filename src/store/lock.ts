@@ -1,6 +1,6 @@
 /**
  * One broker for one data directory: a lock that ends with its process, however that ends.
- * Knows SQLite's own file locks; refuses to know what they guard.
+ * Knows SQLite's own file locks; refuses to know the files that they guard.
  * @module
  */
 import { join } from "node:path";
@@ -12,12 +12,12 @@ export interface Lock {
   release(): void;
 }
 
-/** All that are open: what is garbage is closed, and a lock must not be that while nobody has released it. */
+/** Every open lock: a database that is garbage gets closed, which would release its lock. */
 const held: Set<DatabaseSync> = /* @__PURE__ */ new Set();
 
 /**
  * Takes the lock of a directory.
- * @throws {StoreError} `locked` if somebody has it.
+ * @throws {StoreError} `locked` if it is taken already.
  */
 export function lockDirectory(directory: string): Lock {
   const path = join(directory, "broker.lock");

@@ -1,12 +1,13 @@
 /**
  * §4.1 Opens the store of a data directory: lock, version, soundness, thread.
- * Knows the files and what can be wrong with them; refuses to know what is in them.
+ * Knows the files and their faults; refuses to know the rows in them.
  * @module
  */
 import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
+import { type StoreClock, SYSTEM_CLOCK } from "./clock.ts";
 import { assertOurs, Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
@@ -14,7 +15,7 @@ import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
-import { packed } from "./packed_messages.ts";
+import { packMessages } from "./packed_messages.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
@@ -22,28 +23,30 @@ import { Ended } from "./tidy.ts";
 
 export { STORE_FILE };
 
-/** A file up to this size is read through before it is used: a second or less. Of a larger one, what is needed at first. */
+/** A file up to this size is read through before it is used, in a second or less; of a larger one only `foundIn()` reads. */
 const CHECK_BYTES_MAX = 256 * 1024 * 1024;
 
-/** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number of ms between commits nobody waits for. */
+/** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number: ms between commits, for which no acknowledgement waits. */
 export type Durability = Sync | number;
 
 /** How a store is opened. */
 export interface OpenStoreOptions {
   /** Default `fsync`. */
   readonly durability?: Durability;
-  /** Refuses a damaged file, where else it is set aside and what can be saved is saved. Default false. */
+  /** Refuses a damaged file, which else is set aside, and its readable rows saved. Default false. */
   readonly strict?: boolean;
   /**
    * The script of the disk's thread, false for none. The default is our own, unless all of this has been bundled into one
    * file: then it is false.
    */
   readonly worker?: URL | false;
-  /** Told what had to be done to open it. */
+  /** Called for each event of opening and using it. */
   readonly onEvent?: (event: StoreEvent) => void;
+  /** For intervals and the removal of ended sessions. Default: the system's clock; the disk's thread always goes by that. */
+  readonly clock?: StoreClock;
 }
 
-/** What an owner wants to know. */
+/** An event that the owner of a broker should see. */
 export type StoreEvent =
   | { readonly kind: "made"; readonly path: string }
   | {
@@ -53,10 +56,10 @@ export type StoreEvent =
     readonly why: string;
     readonly saved: Salvaged;
   }
-  /** While it is in use. What can be read goes on; when it is opened the next time, it is set aside. */
+  /** Found while it is in use. Its readable rows stay in use; when it is opened the next time, it is set aside. */
   | { readonly kind: "damaged"; readonly path: string; readonly why: string };
 
-/** What stands behind the name of a file while what can be saved of it is written, and once all of that is there. */
+/** Endings of the new file with the saved rows of a damaged one: while it is written, and once it is complete. */
 const SAVING = ".saving";
 const SAVED = ".saved";
 /** A file with this behind its name says how the other turned out to be damaged while it was in use. */
@@ -67,7 +70,8 @@ const SUSPECT = ".suspect";
  * @throws {StoreError} if another broker has it, if it cannot be written, if its version is newer, or (`strict`) if it is damaged.
  */
 export function openStore(directory: string, options: OpenStoreOptions = {}): SqliteStore {
-  const { durability = "fsync", strict = false, worker = ourWorker(), onEvent } = options;
+  const { durability = "fsync", strict = false, worker = ourWorker(), onEvent, clock = SYSTEM_CLOCK } =
+    options;
   const sync = durability === "os" ? "os" : "fsync";
   try {
     mkdirSync(directory, { recursive: true });
@@ -78,14 +82,15 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   try {
     const path = join(directory, STORE_FILE);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
-    const { database, ended, found } = openSound(path, sync, strict, onEvent);
+    const { database, ended, found } = openSound(path, sync, strict, clock, onEvent);
     if (isNew) onEvent?.({ kind: "made", path });
     return new SqliteStore({
       found,
       disk: (events) =>
         worker === false
-          ? new LocalDisk(database, ended, events)
+          ? new LocalDisk(database, ended, clock, events)
           : new DiskThread(worker, path, sync, events),
+      clock,
       intervalMs: typeof durability === "number" ? durability : 0,
       damaged: once(({ message }) => {
         markSuspect(path, message);
@@ -115,16 +120,22 @@ function ourWorker(): URL | false {
   }
 }
 
-/** An open file, and what is in it. */
+/** An open file and its content. */
 interface Opened {
   readonly database: Database;
   readonly ended: Ended;
   readonly found: Found;
 }
 
-function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStoreOptions["onEvent"]): Opened {
-  if (isThere(path + SAVED)) { // somebody was interrupted between the two names
-    const to = replace(path);
+function openSound(
+  path: string,
+  sync: Sync,
+  strict: boolean,
+  clock: StoreClock,
+  onEvent: OpenStoreOptions["onEvent"],
+): Opened {
+  if (isThere(path + SAVED)) { // a process ended within `replace()`
+    const to = replace(path, clock);
     const opened = checked(path, sync);
     const saved = { ...contentsOf(path), unusable: 0 };
     onEvent?.({ kind: "set aside", path, to, why: `${path}: it was being set aside`, saved });
@@ -141,7 +152,7 @@ function openSound(path: string, sync: Sync, strict: boolean, onEvent: OpenStore
     if (why.trouble !== "corrupt" || strict) throw why;
   }
   const saved = save(path);
-  const to = replace(path);
+  const to = replace(path, clock);
   const opened = checked(path, sync);
   onEvent?.({ kind: "set aside", path, to, why: why.message, saved });
   return opened;
@@ -162,7 +173,7 @@ function checked(path: string, sync: Sync): Opened {
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
-    throw new StoreError("corrupt", `${path}: ${(error as Error).message}`); // a row that cannot be what it should
+    throw new StoreError("corrupt", `${path}: ${(error as Error).message}`); // a row with an impossible value
   }
 }
 
@@ -201,7 +212,7 @@ function changedIn(database: DatabaseSync, version: number): string | undefined 
   }
 }
 
-/** What a broker asks for at first: read here, where something can still be done about damage. */
+/** The content that a broker needs at first: read before the store is used, while a damaged file can still be set aside. */
 function foundIn(database: Database): Found {
   const sessions = [...storedSessions(database)];
   for (const { subscriptions } of sessions) {
@@ -213,13 +224,13 @@ function foundIn(database: Database): Found {
   }
   return {
     sessions,
-    retained: [...packed(storedRetained(database))],
+    retained: [...packMessages(storedRetained(database))],
     lastOrder: lastOrder(database),
     lastSession: lastSession(database),
   };
 }
 
-/** Writes what can be saved to a file with another name. */
+/** Writes the readable rows to a file with another name. */
 function save(path: string): Salvaged {
   try {
     removeDatabase(path + SAVING);
@@ -235,11 +246,11 @@ function save(path: string): Salvaged {
 }
 
 /**
- * Gives the damaged file another name, which is returned, and what was saved its own. Whoever is interrupted here goes on
- * here the next time.
+ * Gives the damaged file another name, which is returned, and its name to the file with the saved rows. If the process ends
+ * between the two, `openSound()` calls this again at the next start.
  */
-function replace(path: string): string {
-  const to = `${path}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+function replace(path: string, clock: StoreClock): string {
+  const to = `${path}.damaged-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, "-")}`;
   for (const ending of [...BESIDE, ""]) {
     if (isThere(path + ending)) renameSync(path + ending, to + ending);
   }
@@ -249,11 +260,11 @@ function replace(path: string): string {
   return to;
 }
 
-/** Has the file set aside when it is opened the next time: what has been found here a check may not find there. */
+/** Has the file set aside when it is opened the next time: the check at opening may not find the damage that a read found. */
 function markSuspect(path: string, why: string): void {
   try {
     writeFileSync(path + SUSPECT, `${why}\n`);
-  } catch { // then it is not
+  } catch { // not even that can be written
   }
 }
 

@@ -2,9 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { message, shown } from "../testing/store_scene.ts";
-import { packed, unpacked } from "./packed_messages.ts";
+import { packMessages, unpackMessages } from "./packed_messages.ts";
 
-describe("packed()", () => {
+describe("packMessages()", () => {
   const messages = Array.from({ length: 3_000 }, (_, i) => ({
     ...message(`r/${i}`, {
       bytes: i % 300,
@@ -17,20 +17,20 @@ describe("packed()", () => {
   }));
 
   test("each message comes back as it was, in order", () => {
-    const packs = [...packed(messages)];
+    const packs = [...packMessages(messages)];
     assert(packs.length > 1 && packs.length < 10);
-    assertEquals([...unpacked(packs)].map(shown), messages.map(shown));
+    assertEquals([...unpackMessages(packs)].map(shown), messages.map(shown));
   });
 
   test("a pack whose messages have been taken is held no more", () => {
-    const packs = [...packed(messages)];
+    const packs = [...packMessages(messages)];
     const before = packs.length;
-    const taking = unpacked(packs)[Symbol.iterator]();
+    const taking = unpackMessages(packs)[Symbol.iterator]();
     for (let i = 0; i < 2_900; i++) taking.next();
     assert(packs.length < before - 1);
   });
 
   test("of nothing there is no pack", () => {
-    assertEquals([...packed([])], []);
+    assertEquals([...packMessages([])], []);
   });
 });

@@ -1,20 +1,19 @@
 /**
  * §4.1 Pages of the deliveries that wait in a session: from the file to the thread of the broker.
- * Knows which rows wait, and the layout of a page; refuses to know who asks for it.
+ * Knows which rows wait, and the layout of a page; refuses to know why it is asked for.
  * @module
  */
 import type { DeliveryRecord } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./error.ts";
-import { readMessage, writeMessage } from "./fact.ts";
 import { columnsOf, HAS_ROW, identifiersOf, SELECT_DELIVERY } from "./load.ts";
-import { MessageMaker } from "./message_row.ts";
+import { MessageMaker, readMessage, writeMessage } from "./message_row.ts";
 import type { Row } from "./tables.ts";
 
 /**
- * Deliveries of one session that wait, in order from `from` on, as `readPage()` reads them. Those that cannot be read are
- * passed over, and `damaged` is told why.
+ * Deliveries of one session that wait, in order from `from` on, as `readPage()` reads them. Rows that cannot be read
+ * are left out, and `damaged` is called with the reason.
  */
 export function pageOf(
   database: Database,
@@ -33,7 +32,7 @@ export function pageOf(
     next = ids.at(-1)! + 1;
     for (const row of waitingRows(database, session, ids, damaged)) {
       try {
-        const message = maker.make(columnsOf(row));
+        const message = maker.passing(columnsOf(row));
         const identifiers = row["identifiers"] as string | null ?? undefined;
         identifiersOf(identifiers);
         out.f64(row["id"] as number);

@@ -1,6 +1,6 @@
 /**
- * What can still be read of a damaged store.
- * Knows which rows are of use without which others; refuses to know what was lost.
+ * Copies the readable rows of a damaged store into a new file.
+ * Knows which rows are of use without which others; refuses to know the rows that were lost.
  * @module
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -11,7 +11,7 @@ import { openForReading } from "./damaged_file.ts";
 import { Step } from "./schema.ts";
 import { RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
 
-/** What was saved of a damaged store. What is lost cannot be counted. */
+/** Counts of rows saved from a damaged store. Lost rows cannot be counted. */
 export interface Salvaged {
   /** §4.1 */
   readonly sessions: number;
@@ -21,15 +21,15 @@ export interface Salvaged {
   readonly deliveries: number;
   /** §3.3.1.3 */
   readonly retained: number;
-  /** Rows that were found and are of no use: they cannot be what they should, or belong to what is lost. */
+  /** Rows that were found and are of no use: they have impossible values, or belong to lost rows. */
   readonly unusable: number;
 }
 
 const ROWS_PER_TRANSACTION = 1_000;
 
 /**
- * Copies what can be read of the file at `from`, which stays as it is, into a new one at `to`.
- * @throws {StoreError} when that cannot be written.
+ * Copies the readable rows of the file at `from`, which stays as it is, into a new file at `to`.
+ * @throws {StoreError} when `to` cannot be written.
  */
 export function salvage(from: string, to: string): Salvaged {
   try {
@@ -52,7 +52,7 @@ export function salvage(from: string, to: string): Salvaged {
   }
 }
 
-/** What is in a store. */
+/** Counts of the rows of a store. */
 export function contentsOf(path: string): Omit<Salvaged, "unusable"> {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
@@ -76,7 +76,7 @@ function contents(database: DatabaseSync): Omit<Salvaged, "unusable"> {
 /** Gives the number of rows that are of no use. */
 function copy(source: DatabaseSync, target: DatabaseSync): number {
   let unusable = 0;
-  /** Sessions that were over before: nobody misses what they have left. */
+  /** Sessions that were over before: their rows are not missed. */
   const ended = new Set<number>();
   for (const table of TABLES) {
     const insert = new Insert(target, table);
@@ -122,7 +122,7 @@ class Insert {
   }
 }
 
-/** Rows that stand on others which are lost, in an order in which each is removed once. */
+/** Removes rows that refer to lost rows, in an order in which each is removed and counted once. */
 const DANGLING: readonly string[] = [
   ...["will", "subscription", "received", "delivery"].map((table) =>
     `DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = ${table}.session)`
@@ -133,13 +133,13 @@ const DANGLING: readonly string[] = [
      AND other.step > 0 AND other.step > 1 AND other.packet_id = delivery.packet_id AND other.id < delivery.id)`,
 ];
 
-/** Gives how many were of no use to anybody. */
+/** Gives the number of rows that were removed as of no use. */
 function removeDangling(target: DatabaseSync): number {
   const run = (sql: string) => Number(target.prepare(sql).run().changes);
   target.exec("BEGIN IMMEDIATE");
   const unusable = DANGLING.reduce((sum, sql) => sum + run(sql), 0);
   run("DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)");
-  run("DELETE FROM ended"); // nothing of theirs has been copied
+  run("DELETE FROM ended"); // their rows were not copied
   target.exec("COMMIT");
   return unusable;
 }

@@ -1,10 +1,10 @@
 /**
  * §4.1 The tables of the store, version by version. `sqlite3 plumb.sqlite .schema` shows them with these comments.
- * Knows SQL; refuses to know who reads and writes the rows.
+ * Knows SQL; refuses to know how the rows are read and written.
  * @module
  */
 
-/** In the header of the file, so that nobody else's database is taken for ours: "PLMB". */
+/** In the header of the file, "PLMB": a database without it is another program's. */
 export const APPLICATION_ID = 0x504c4d42;
 
 /** Where a delivery stands: the values of `delivery.step`. */
@@ -103,7 +103,7 @@ CREATE VIEW queue AS                 -- for people: who waits for what
   ORDER BY client_id, delivery.id;
 `;
 
-/** What makes version n + 1 out of version n. */
+/** The statements that make version n + 1 out of version n. */
 export const MIGRATIONS: readonly string[] = [FIRST];
 
 /** The version that this code reads and writes. */

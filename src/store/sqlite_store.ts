@@ -1,9 +1,8 @@
 /**
  * §4.1 A store in an SQLite file: gathers facts, and gives them to the disk a batch at a time.
- * Knows what has to be written and what cancels out; refuses to know SQL and threads.
+ * Knows which facts have to be written and which cancel out; refuses to know SQL and threads.
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers";
 import type {
   Commit,
   DeliveryRecord,
@@ -16,14 +15,26 @@ import type {
   SubscriptionRecord,
 } from "../broker/mod.ts";
 import { BatchWriter } from "./batch.ts";
+import type { StoreClock } from "./clock.ts";
 import type { Disk, LoadRequest } from "./disk.ts";
 import type { StoreError } from "./error.ts";
-import { type Packed, unpacked } from "./packed_messages.ts";
+import {
+  writeAdvanced,
+  writeDropped,
+  writeFinished,
+  writeQueued,
+  writeReceived,
+  writeRetained,
+  writeSaved,
+  writeShared,
+  writeSubscribed,
+  writeUnsubscribed,
+} from "./fact.ts";
 import { HAS_ROW } from "./load.ts";
+import { type PackedMessages, unpackMessages } from "./packed_messages.ts";
 import { readPage } from "./page.ts";
-import { Fact, writeAdvanced, writeMessage, writeQueued, writeSaved, writeSubscribed } from "./fact.ts";
 
-/** What `storeState` of a delivery says. Those between NEW and CHANGED are in the list of what has to be written. */
+/** Values of `DeliveryRecord.storeState`. In `#deliveries` stand all deliveries that are NEW, CHANGED or ENDED. */
 const Note = {
   /** Queued and not written. */
   NEW: 1,
@@ -40,25 +51,27 @@ const Note = {
 /** `storeId` of a session that has been dropped. */
 const DROPPED = -1;
 
-/** How the disk is told what it needs. */
+/** How `openStore()` makes the store. */
 export interface SqliteStoreOptions {
-  /** What was there when the store was opened. */
+  /** The content of the file when the store was opened. */
   readonly found: Found;
-  /** Makes the disk; told last, since it may answer at once. */
+  /** Makes the disk; called last, since the disk may answer at once. */
   readonly disk: (events: SqliteStore) => Disk;
-  /** Above 0, commits are made this often (ms) and nobody waits for them. */
+  /** Above 0: ms between commits, for which no acknowledgement waits. */
   readonly intervalMs: number;
+  /** Says when an interval is over. */
+  readonly clock: StoreClock;
   /** Called when the file turns out to be damaged. */
   readonly damaged: (error: StoreError) => void;
   /** Called when all is closed. */
   readonly closed: () => void;
 }
 
-/** What is in a file when it is opened. */
+/** The content of a file when it is opened, but for the messages that wait. */
 export interface Found {
   /** Empty once they have been taken. */
   sessions: readonly StoredSession[];
-  retained: Packed[];
+  retained: PackedMessages[];
   readonly lastOrder: number;
   /** The highest number that a session has or had. */
   readonly lastSession: number;
@@ -72,7 +85,7 @@ export class SqliteStore implements SessionStore {
   readonly #options: SqliteStoreOptions;
   readonly #disk: Disk;
   #nextSession: number;
-  /** Deliveries to be looked at, and the sessions of those. */
+  /** Deliveries that changed since the last batch, and at the same index of `#keys` the session of each. */
   #deliveries: DeliveryRecord[] = [];
   #keys: SessionKey[] = [];
   /** How many of `#deliveries` have to be written. */
@@ -83,17 +96,18 @@ export class SqliteStore implements SessionStore {
   /** Subscriptions and received identifiers, already as facts. */
   readonly #rest: BatchWriter = new BatchWriter();
   readonly #out: BatchWriter = new BatchWriter();
-  /** Batches given to the disk, and those that are safe. */
+  /** Number of batches given to the disk, and (`#applied`) of those that are safe. */
   #posted = 0;
   #applied = 0;
   #failure: StoreError | undefined;
   #waiting: { resolve(): void; reject(error: StoreError): void } | undefined;
   #loads: Map<number, { request: LoadRequest; done(deliveries: readonly DeliveryRecord[]): void }> =
     new Map();
-  /** Of these, those that found nothing while something could not be written. */
+  /** Requests of `#loads` that found nothing while a batch could not be written: asked again once it is. */
   readonly #again: LoadRequest[] = [];
   #lastLoad = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Cancels the commit that is due at the end of the interval; undefined if none is. */
+  #cancelTimer: (() => void) | undefined;
 
   /** @internal `openStore()` makes it. */
   constructor(options: SqliteStoreOptions) {
@@ -113,7 +127,7 @@ export class SqliteStore implements SessionStore {
     const { found } = this.#options;
     const { retained } = found;
     found.retained = [];
-    return unpacked(retained);
+    return unpackMessages(retained);
   }
 
   lastOrder(): number {
@@ -137,10 +151,7 @@ export class SqliteStore implements SessionStore {
   }
 
   unsubscribed({ storeId }: SessionKey, filter: string): void {
-    if (storeId <= 0) return;
-    this.#rest.u8(Fact.UNSUBSCRIBED);
-    this.#rest.f64(storeId);
-    this.#rest.text(filter);
+    if (storeId > 0) writeUnsubscribed(this.#rest, storeId, filter);
   }
 
   queued(key: SessionKey, delivery: DeliveryRecord): void {
@@ -150,7 +161,7 @@ export class SqliteStore implements SessionStore {
   }
 
   advanced(key: SessionKey, delivery: DeliveryRecord): void {
-    if (delivery.storeState !== Note.WRITTEN) return; // it is in the list, and read when it is written
+    if (delivery.storeState !== Note.WRITTEN) return; // already in `#deliveries`, and read when it is written
     delivery.storeState = Note.CHANGED;
     this.#list(key, delivery);
   }
@@ -174,11 +185,7 @@ export class SqliteStore implements SessionStore {
   }
 
   received({ storeId }: SessionKey, packetId: number, open: boolean): void {
-    if (storeId <= 0) return;
-    this.#rest.u8(Fact.RECEIVED);
-    this.#rest.f64(storeId);
-    this.#rest.u32(packetId);
-    this.#rest.u8(open ? 1 : 0);
+    if (storeId > 0) writeReceived(this.#rest, storeId, packetId, open);
   }
 
   retained(topic: string, message: Message | undefined): void {
@@ -202,10 +209,10 @@ export class SqliteStore implements SessionStore {
 
   commit(): Commit {
     if (this.#options.intervalMs > 0 && this.#failure === undefined) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
+      this.#cancelTimer ??= this.#options.clock.after(this.#options.intervalMs, () => {
+        this.#cancelTimer = undefined;
         this.#post();
-      }, this.#options.intervalMs);
+      });
       return undefined;
     }
     const isRetry = this.#failure !== undefined;
@@ -217,7 +224,7 @@ export class SqliteStore implements SessionStore {
     return new Promise((resolve, reject) => this.#waiting = { resolve, reject });
   }
 
-  /** Of the disk: so many batches are safe. */
+  /** Called by the disk: so many batches are safe. */
   applied(count: number): void {
     this.#applied = count;
     if (count < this.#posted) return;
@@ -227,7 +234,7 @@ export class SqliteStore implements SessionStore {
     this.#waiting = undefined;
   }
 
-  /** Of the disk: a batch could not be made safe. */
+  /** Called by the disk: a batch could not be made safe. */
   failed(error: StoreError): void {
     this.#failure = error;
     if (error.trouble === "corrupt") this.damaged(error);
@@ -235,25 +242,28 @@ export class SqliteStore implements SessionStore {
     this.#waiting = undefined;
   }
 
-  /** Of the disk: something in the file cannot be read. */
+  /** Called by the disk: a part of the file cannot be read. */
   damaged(error: StoreError): void {
     this.#options.damaged(error);
   }
 
-  /** Of the disk: a page. */
+  /** Called by the disk: the page that was asked for. */
   loaded(request: number, page: Uint8Array): void {
     const load = this.#loads.get(request)!;
     if (page.length === 0 && this.#failure !== undefined) {
-      this.#again.push(load.request); // it may be in what could not be written yet
+      this.#again.push(load.request); // the deliveries may be in the batch that could not be written yet
       return;
     }
     this.#loads.delete(request);
     load.done(readPage(page));
   }
 
-  /** Makes the rest safe and closes the file. What was told and could not be made safe is lost, and the error says so. */
+  /**
+   * Makes the rest safe and closes the file.
+   * @throws {StoreError} if facts could not be made safe: they are lost.
+   */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     try {
       const isRetry = this.#failure !== undefined;
       this.#failure = undefined;
@@ -269,23 +279,15 @@ export class SqliteStore implements SessionStore {
     }
   }
 
-  /** Gives what has gathered to the disk. */
+  /** Gives the gathered facts to the disk, as one batch. */
   #post(): void {
-    for (const id of this.#dropped) {
-      this.#out.u8(Fact.DROPPED);
-      this.#out.f64(id);
-    }
+    for (const id of this.#dropped) writeDropped(this.#out, id);
     this.#dropped = [];
     for (const [key, session] of this.#saved) writeSaved(this.#out, key.storeId, session);
     this.#saved.clear();
     if (this.#rest.length > 0) this.#out.raw(this.#rest.take());
     if (this.#deliveries.length > 0) this.#writeDeliveries();
-    for (const [topic, message] of this.#retained) {
-      this.#out.u8(Fact.RETAINED);
-      this.#out.text(topic);
-      this.#out.u8(message === undefined ? 0 : 1);
-      if (message !== undefined) writeMessage(this.#out, message);
-    }
+    for (const [topic, message] of this.#retained) writeRetained(this.#out, topic, message);
     this.#retained.clear();
     if (this.#out.length === 0) return;
     this.#posted++;
@@ -310,9 +312,7 @@ export class SqliteStore implements SessionStore {
         if (message !== shared && this.#isShared(message, i + 1)) {
           shared = message;
           sharedId = delivery.order;
-          this.#out.u8(Fact.MESSAGE);
-          this.#out.f64(sharedId);
-          writeMessage(this.#out, message);
+          writeShared(this.#out, sharedId, message);
         }
         writeQueued(this.#out, storeId, delivery, message === shared ? sharedId : 0);
       } else if (note === Note.CHANGED) {
@@ -320,8 +320,7 @@ export class SqliteStore implements SessionStore {
         writeAdvanced(this.#out, delivery);
       } else if (note === Note.ENDED) {
         delivery.storeState = Note.OVER;
-        this.#out.u8(Fact.FINISHED);
-        this.#out.f64(delivery.order);
+        writeFinished(this.#out, delivery);
       }
     }
     this.#deliveries = [];
@@ -329,7 +328,7 @@ export class SqliteStore implements SessionStore {
     this.#unwritten = 0;
   }
 
-  /** Whether another new delivery of the same message follows: those of one PUBLISH stand together. */
+  /** Whether another new delivery of the same message follows: deliveries of one PUBLISH stand together. */
   #isShared(message: Message, from: number): boolean {
     for (let i = from; i < this.#deliveries.length; i++) {
       const delivery = this.#deliveries[i]!;

@@ -1,6 +1,6 @@
 /**
- * §4.1 What a row of each table must be, so that a broker can live with it.
- * Knows columns and values; refuses to know other rows, and where these come from.
+ * §4.1 The columns of each table, and the values that a broker can work with.
+ * Knows one row at a time; refuses to know other rows, and how rows are read.
  * @module
  */
 import { decodeUtf8 } from "../codec/utf8.ts";
@@ -9,7 +9,7 @@ import { isTopicName } from "../topic/name.ts";
 import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import { Step } from "./schema.ts";
 
-/** What a column holds; with a question mark, or NULL. A time is ms since the epoch. */
+/** The kind of a column's values; with a question mark, NULL too. A time is ms since the epoch. */
 export type Kind = "integer" | "integer?" | "text" | "text?" | "bytes" | "bytes?" | "time?";
 
 /** A value of a column. */
@@ -20,10 +20,10 @@ export type Row = Record<string, Value>;
 /** A table. */
 export interface Table {
   readonly name: string;
-  /** The columns it is kept in order of; the first is a whole number. */
+  /** The columns of its primary key; the first is a whole number. */
   readonly keys: readonly string[];
   readonly columns: Readonly<Record<string, Kind>>;
-  /** What is wrong with a row whose columns are of their kinds; undefined if nothing is. */
+  /** The fault, in words, of a row whose columns are of their kinds; undefined if it has none. */
   fault(row: Row): string | undefined;
 }
 
@@ -62,7 +62,7 @@ export const RELEASED_MESSAGE: Row = {
   publisher: null,
 };
 
-/** All tables, those first that others refer to. */
+/** All tables; a table comes before the tables that refer to it. */
 export const TABLES: readonly Table[] = [
   {
     name: "session",
@@ -184,11 +184,13 @@ function messageFault(row: Row): string | undefined {
   return textFault(row, "topic") ?? frameFault(row);
 }
 
+const maker = /* @__PURE__ */ new MessageMaker();
+
 function frameFault(row: Row): string | undefined {
   const header = row["header"] as number;
   if ((header & ~QOS_AND_RETAIN) !== PUBLISH) return `its header is ${header}`;
   try {
-    new MessageMaker().make(row as unknown as MessageColumns);
+    maker.passing(row as unknown as MessageColumns);
     return undefined;
   } catch (error) {
     return (error as Error).message;

@@ -1,11 +1,11 @@
 /**
- * §4.1 Sessions that are over, and the rows that they have left: removed a little at a time.
- * Knows which rows belong to a session; refuses to know when there is time for that.
+ * §4.1 Removes the rows of sessions that are over, a little at a time.
+ * Knows which rows belong to a session; refuses to know when there is time to remove them.
  * @module
  */
 import type { Database } from "./database.ts";
 
-/** Deliveries of sessions that are over, removed at a time: nobody waits long behind that. */
+/** Deliveries removed in one transaction, of each kind of step: the next batch waits behind it. */
 const REMOVED_AT_ONCE = 2_000;
 
 /** The sessions of one file that are over and still have rows. */
@@ -29,7 +29,7 @@ export class Ended {
     return this.#ended.length > 0;
   }
 
-  /** Removes some of what a session that is over has left. */
+  /** Removes some of the rows of one of the sessions. */
   tidy(): void {
     const id = this.#ended.at(-1)!;
     let isDone = false;

@@ -1,5 +1,5 @@
 /**
- * Says what is wrong with a store, and changes nothing; its broker may go on meanwhile.
+ * Looks for faults of a store, and changes nothing; its broker may go on meanwhile.
  * Knows which rows belong together; refuses to know how damage is mended.
  * @module
  */
@@ -11,12 +11,12 @@ import { bytesOf } from "./files.ts";
 import { Step } from "./schema.ts";
 import { type Row, type Table, TABLES } from "./tables.ts";
 
-/** What has been looked at. */
+/** Counts of the rows that were looked at, and of faults. */
 export interface Verified {
   readonly bytes: number;
   readonly sessions: number;
   readonly subscriptions: number;
-  /** Messages on their way to Clients, those that wait and those that are sent. */
+  /** Messages on their way to Clients, whether they wait or are sent. */
   readonly deliveries: number;
   readonly waiting: number;
   readonly retained: number;
@@ -25,7 +25,7 @@ export interface Verified {
 
 const FAULTS_MAX = 10_000;
 
-/** What must hold between rows: a row of each query is a fault. */
+/** Rules between rows: each row of a query is a fault. */
 const RULES: readonly { readonly sql: string; says(row: Row): string }[] = [
   ...["will", "subscription", "received", "delivery"].map((table) => ({
     sql: `SELECT session, count(*) AS count FROM ${table}
@@ -61,7 +61,7 @@ const RULES: readonly { readonly sql: string; says(row: Row): string }[] = [
 ];
 
 /**
- * Looks at every page and every row of the file at `path`; `fault` is told each thing that is wrong, in a line.
+ * Looks at every page and every row of the file at `path`; `fault` is called with each fault, in one line.
  * @throws {StoreError} when it cannot be read at all, or is not ours.
  */
 export function verifyStore(path: string, fault: (line: string) => void): Verified {
@@ -98,7 +98,7 @@ export function verifyStore(path: string, fault: (line: string) => void): Verifi
   };
 }
 
-/** Opens it, and stays with what is there now; undefined if it is too damaged for that. */
+/** Opens the file at its present state; undefined if it is too damaged for that. */
 function openOurs(path: string, tell: (line: string) => void): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
@@ -126,7 +126,7 @@ function checkPages(database: DatabaseSync, tell: (line: string) => void): void 
       if (said === "ok") continue;
       for (const line of said.split("\n")) if (!line.startsWith("***")) tell(line);
     }
-  } catch { // what has been found says more
+  } catch { // the lines found before it say more
   }
   if (rows === 0) tell("a page cannot be read");
 }

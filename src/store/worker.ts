@@ -1,9 +1,10 @@
 /**
- * The thread of the disk: does what the broker's thread asks, and says what became of it.
- * Knows one file; refuses to know what is in it. Does nothing in the main thread.
+ * The thread of the disk: carries out each `DiskCall` of the broker's thread and answers it.
+ * Knows one file; refuses to know its content. Does nothing in the main thread.
  * @module
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { SYSTEM_CLOCK } from "./clock.ts";
 import { Database } from "./database.ts";
 import { type DiskAnswer, type DiskCall, type DiskStart, LocalDisk } from "./disk.ts";
 import { troubleWith } from "./error.ts";
@@ -27,7 +28,7 @@ export function beginDiskThread(): void {
     failed(troubleWith(path, error));
     throw error;
   }
-  const disk = new LocalDisk(database, ended, {
+  const disk = new LocalDisk(database, ended, SYSTEM_CLOCK, {
     applied: (count) => answer({ applied: count }),
     failed,
     damaged: ({ message }) => answer({ damaged: message }),
@@ -40,7 +41,7 @@ export function beginDiskThread(): void {
     else if ("retry" in call) disk.retry();
     else {
       disk.close();
-      answer({ closed: true }); // and then this thread is ended from outside
+      answer({ closed: true }); // `DiskThread` ends this thread then
     }
   });
 }
