@@ -345,6 +345,34 @@ describe("TCP: the end of a connection", () => {
 const patient = { timeout: 2 * LIMIT_MS };
 
 describe("TCP: many connections", () => {
+  // Bun reads what it likes in a turn, which nothing here can change: some MiB.
+  const onlyDeno = { skip: !("Deno" in globalThis) };
+  test(
+    "what waits in a socket is read in portions, and the event loop turns between them",
+    onlyDeno,
+    () =>
+      open(async ({ port, accepted }) => {
+        const peer = await rawPeer(port);
+        await until(() => accepted.length === 1, "the connection is accepted");
+        const ours = accepted[0]!;
+        ours.call((transport) => transport.pause());
+        const total = 8 * 1024 * 1024;
+        peer.write(new Uint8Array(total));
+        let turns = 0;
+        await until(() => turns++ > 100, "the kernel's buffers are full");
+        let bytes = 0;
+        let most = 0;
+        ours.onReceived = ({ length }) => most = Math.max(most, bytes += length);
+        ours.call((transport) => transport.resume());
+        await until(() => {
+          bytes = 0; // an immediate: the loop has turned
+          return ours.length === total;
+        }, "all of it arrives");
+        assert(most <= 640 * 1024, `${most} bytes were read without a turn`);
+        peer.destroy();
+      }),
+  );
+
   test("a sender that never rests leaves room for others", async () => {
     await open(async ({ port }) => {
       const busy = await rawPeer(port);
