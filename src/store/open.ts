@@ -12,6 +12,7 @@ import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import { takeBackInterrupted } from "./journal.ts";
 import { lockDirectory } from "./lock.ts";
 import { packed } from "./packed.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
@@ -75,6 +76,7 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   const lock = lockDirectory(directory);
   try {
     const path = join(directory, STORE_FILE);
+    takeBackInterrupted(path);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
     const { database, found } = openSound(path, sync, strict, onEvent);
     if (isNew) onEvent?.({ kind: "made", path });
