@@ -21,6 +21,9 @@ const { options } = ts.convertCompilerOptionsFromJson(
 /** Files of ours that are imported by the name of a package, which npm does not have. */
 const own: Readonly<Record<string, readonly string[]>> = config.compilerOptions.paths;
 
+/** What TypeScript's `lib` has from `esnext` on only. */
+const DISPOSABLE = '/// <reference lib="esnext.disposable" />\n';
+
 /** The file of ours that `name` stands for in `file`; undefined for a package and what the runtime has. */
 function fileOf(file: string, name: string): string | undefined {
   return own[name]?.[0]?.slice(2) ??
@@ -57,6 +60,12 @@ for (const file of files) { // grows on the way
   const settings = { fileName: pathOf(file), compilerOptions: options };
   const stem = file.replace(/\.ts$/, "");
   write(`${stem}.js`, forJavaScript(file, ts.transpileModule(source, settings).outputText));
-  write(`${stem}.d.ts`, forJavaScript(file, ts.transpileDeclaration(source, settings).outputText));
+  // TypeScript 5.9 declares a method with a computed name twice here, first as a property.
+  const declared = ts.transpileDeclaration(source, settings).outputText.replaceAll(
+    /^ *\[Symbol\.\w+\]: .*\n/gm,
+    "",
+  );
+  const types = forJavaScript(file, declared);
+  write(`${stem}.d.ts`, types.includes("AsyncDisposable") ? DISPOSABLE + types : types);
 }
 console.log(`${OUT}: ${files.size} modules`);

@@ -7,11 +7,12 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
-import { assertOurs, Database } from "./database.ts";
+import { Database } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { bytesOf, removeDatabase, STORE_FILE, syncFile, syncName } from "./files.ts";
 import { takeBackInterrupted } from "./journal.ts";
 import { lockDirectory } from "./lock.ts";
+import { assertOurs } from "./ours.ts";
 import { contentsOf, type Salvaged } from "./salvage.ts";
 
 /** What is in a copy. */

@@ -10,6 +10,7 @@ import { BatchReader, BatchWriter } from "./batch.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { Fact, readColumns, readMessage, writeMessage } from "./facts.ts";
 import { type MessageColumns, MessageMaker } from "./frame.ts";
+import { assertOurs } from "./ours.ts";
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 
 /** Whether a commit waits for the disk (`fsync`), or leaves that to the system (`os`). */
@@ -513,26 +514,6 @@ export class Database {
     }
     return groups;
   }
-}
-
-/**
- * The version of an open file, 0 if there is nothing in it.
- * @throws {StoreError} if somebody else has written it: `foreign`, or `newer`.
- */
-export function assertOurs(database: DatabaseSync, path: string): number {
-  const number = (sql: string) => Number(Object.values(database.prepare(sql).get()!)[0]);
-  const version = number("PRAGMA user_version");
-  const owner = number("PRAGMA application_id");
-  const isEmpty = version === 0 && number("SELECT count(*) FROM sqlite_schema") === 0;
-  if (!isEmpty && owner !== APPLICATION_ID) {
-    throw new StoreError("foreign", `${path}: a database, but not one of Plumb's`);
-  }
-  if (version < 0) throw new StoreError("corrupt", `${path}: its version is ${version}`);
-  if (version > SCHEMA_VERSION) {
-    const versions = `its version is ${version}, and this one knows ${SCHEMA_VERSION}`;
-    throw new StoreError("newer", `${path}: written by a newer Plumb (${versions})`);
-  }
-  return version;
 }
 
 type Row = Record<string, Value>;

@@ -5,10 +5,10 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { rowsAround } from "./around.ts";
-import { assertOurs } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { bytesOf } from "./files.ts";
 import { takeBackInterrupted } from "./journal.ts";
+import { assertOurs } from "./ours.ts";
 import { Step } from "./schema.ts";
 import { type Row, type Table, TABLES } from "./tables.ts";
 
