@@ -65,4 +65,13 @@ export {
   type TransportHandler,
 } from "./src/transport/mod.ts";
 
-if (import.meta.main) await import("./src/cli/main.ts");
+if (import.meta.main) runDirectly();
+
+/**
+ * The command line, by a path that no compiler and no bundler follows: its types and bytes are not for those who import this
+ * module. In a bundle, where this file has another name, there is no command line.
+ */
+function runDirectly(): void {
+  const main = import.meta.url.replace(/\/mod(\.[jt]s)$/, "/src/cli/main$1");
+  if (main !== import.meta.url) void import(main);
+}

@@ -27,9 +27,14 @@ const deno = json("deno.json");
 const npm = json("package.json");
 const ts = record(json("tsconfig.json").compilerOptions);
 
-for (const field of ["name", "version", "license", "exports"]) {
+for (const field of ["name", "version", "license"]) {
   same(`package.json ${field}`, deno[field], npm[field]);
 }
+const built = Object.entries(record(deno.exports)).map(([door, file]) => {
+  const stem = `./dist/npm/${String(file).slice(2, -".ts".length)}`; // by scripts/build.ts
+  return [door, { types: `${stem}.d.ts`, default: `${stem}.js` }];
+});
+same("package.json exports", Object.fromEntries(built), npm["exports"]);
 
 const imports = Object.entries(record(deno.imports)) as [string, string][];
 const installed = { ...record(npm.dependencies), ...record(npm.devDependencies) };

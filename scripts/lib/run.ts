@@ -22,15 +22,17 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The command is ended after this long. */
   readonly limitMs?: number;
+  /** Default: the root of the project. */
+  readonly cwd?: string;
 }
 
-/** Runs a command in the root of the project. */
+/** Runs a command. */
 export function run(command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [file = "", ...args] = command;
   const began = performance.now();
   return new Promise((resolve) => {
     const env = { ...process.env, NO_COLOR: "1", ...options.env };
-    const child = spawn(file, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
     const chunks: string[] = [];
     let late = false;
     const timer = setTimeout(() => {

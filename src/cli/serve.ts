@@ -55,7 +55,7 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
   const { openStore, StoreError } = await import("../store/mod.ts");
   try {
     const own = new URL(import.meta.url);
-    const isBundled = !own.pathname.endsWith("/cli/serve.ts");
+    const isBundled = !/\/cli\/serve\.[jt]s$/.test(own.pathname);
     return openStore(data, {
       durability,
       strict: strictStore,

@@ -7,10 +7,12 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
-import { assertOurs, Database } from "./database.ts";
+import { Database } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { bytesOf, removeDatabase, STORE_FILE, syncFile, syncName } from "./files.ts";
+import { takeBackInterrupted } from "./rollback_journal.ts";
 import { lockDirectory } from "./lock.ts";
+import { assertOurs } from "./ours.ts";
 import { contentsOf, type Salvaged } from "./salvage.ts";
 
 /** The content of a copy. */
@@ -27,6 +29,7 @@ export function backUp(path: string, to: string): BackedUp {
   const part = `${to}.part-${process.pid}`;
   try {
     removeDatabase(part);
+    takeBackInterrupted(path);
     const database = new DatabaseSync(path, { readOnly: true });
     try {
       assertOurs(database, path);
@@ -62,6 +65,7 @@ export function compact(directory: string): Compacted {
   const path = join(directory, STORE_FILE);
   const lock = lockDirectory(directory);
   try {
+    takeBackInterrupted(path);
     new Database(path, "fsync").close(); // it is ours, and its log is written back
     const before = bytesOf(path);
     const database = new DatabaseSync(path);

@@ -4,7 +4,8 @@
  * @module
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { StoreError, troubleWith } from "./error.ts";
+import { troubleWith } from "./error.ts";
+import { assertOurs } from "./ours.ts";
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 import type { Row, Value } from "./tables.ts";
 
@@ -114,24 +115,4 @@ export class Database {
   rows(sql: string, ...values: Value[]): Row[] {
     return this.#try(() => this.#db.prepare(sql).all(...values)) as Row[];
   }
-}
-
-/**
- * The version of an open file, 0 if there is nothing in it.
- * @throws {StoreError} `foreign` if another program has written it, `newer` if a newer Plumb has.
- */
-export function assertOurs(database: DatabaseSync, path: string): number {
-  const number = (sql: string) => Number(Object.values(database.prepare(sql).get()!)[0]);
-  const version = number("PRAGMA user_version");
-  const owner = number("PRAGMA application_id");
-  const isEmpty = version === 0 && number("SELECT count(*) FROM sqlite_schema") === 0;
-  if (!isEmpty && owner !== APPLICATION_ID) {
-    throw new StoreError("foreign", `${path}: a database, but not one of Plumb's`);
-  }
-  if (version < 0) throw new StoreError("corrupt", `${path}: its version is ${version}`);
-  if (version > SCHEMA_VERSION) {
-    const versions = `its version is ${version}, and this one knows ${SCHEMA_VERSION}`;
-    throw new StoreError("newer", `${path}: written by a newer Plumb (${versions})`);
-  }
-  return version;
 }

@@ -8,14 +8,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
 import { type StoreClock, SYSTEM_CLOCK } from "./clock.ts";
-import { assertOurs, Database, type Sync } from "./database.ts";
+import { Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
 import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
+import { assertOurs } from "./ours.ts";
 import { packMessages } from "./packed_messages.ts";
+import { takeBackInterrupted } from "./rollback_journal.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
@@ -81,6 +83,7 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
   const lock = lockDirectory(directory);
   try {
     const path = join(directory, STORE_FILE);
+    takeBackInterrupted(path);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
     const { database, ended, found } = openSound(path, sync, strict, clock, onEvent);
     if (isNew) onEvent?.({ kind: "made", path });

@@ -63,8 +63,10 @@ export function contentsOf(path: string): Omit<Salvaged, "unusable"> {
 }
 
 function contents(database: DatabaseSync): Omit<Salvaged, "unusable"> {
-  const count = (table: string) =>
+  const rows = (table: string) =>
     database.prepare(`SELECT count(*) AS count FROM ${table}`).get()!["count"] as number;
+  const isEmpty = rows("sqlite_schema") === 0; // its broker ended before it had made the tables
+  const count = (table: string) => isEmpty ? 0 : rows(table);
   return {
     sessions: count("session"),
     subscriptions: count("subscription"),

@@ -5,9 +5,10 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { rowsAround } from "./damaged_rows.ts";
-import { assertOurs } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { bytesOf } from "./files.ts";
+import { takeBackInterrupted } from "./rollback_journal.ts";
+import { assertOurs } from "./ours.ts";
 import { Step } from "./schema.ts";
 import { type Row, type Table, TABLES } from "./tables.ts";
 
@@ -62,6 +63,7 @@ const RULES: readonly { readonly sql: string; says(row: Row): string }[] = [
 
 /**
  * Looks at every page and every row of the file at `path`; `fault` is called with each fault, in one line.
+ * A change that was interrupted before the file had its log is taken back first, or nothing could be read.
  * @throws {StoreError} when it cannot be read at all, or is not ours.
  */
 export function verifyStore(path: string, fault: (line: string) => void): Verified {
@@ -71,6 +73,7 @@ export function verifyStore(path: string, fault: (line: string) => void): Verifi
   };
   const counts = { session: 0, subscription: 0, delivery: 0, retained: 0 } as Record<string, number>;
   let waiting = 0;
+  takeBackInterrupted(path);
   const database = openOurs(path, tell);
   try {
     if (database !== undefined) {

@@ -286,6 +286,37 @@ export function networkContract(network: Network): void {
         }),
     );
 
+    // Bun reads as it likes in a turn, which nothing here can change: some MiB.
+    const onlyDeno = { ...patient, skip: !("Deno" in globalThis) };
+    test(
+      "whose bytes wait is read in portions, and the event loop turns between them",
+      onlyDeno,
+      () =>
+        open(async ({ port, accepted }) => {
+          const peer = await peerAt(port);
+          await until(
+            () => accepted.length === 1 && network.isReady(accepted[0]!.transport),
+            "the connection is accepted",
+          );
+          const ours = accepted[0]!;
+          ours.call((transport) => transport.pause());
+          const total = 8 * 1024 * 1024;
+          peer.write(new Uint8Array(total));
+          let turns = 0;
+          await until(() => turns++ > 100, "the kernel's buffers are full");
+          let bytes = 0;
+          let most = 0;
+          ours.onReceived = ({ length }) => most = Math.max(most, bytes += length);
+          ours.call((transport) => transport.resume());
+          await until(() => {
+            bytes = 0; // an immediate: the loop has turned
+            return ours.length === total;
+          }, "all of it arrives");
+          assert(most <= 640 * 1024, `${most} bytes were read without a turn`);
+          peer.destroy();
+        }),
+    );
+
     test("that never rests leaves room for others", patient, async () => {
       await open(async ({ port }) => {
         const busy = await peerAt(port);

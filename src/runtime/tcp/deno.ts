@@ -17,6 +17,7 @@ import {
   systemCode,
 } from "../endpoint.ts";
 import { ChunkPool } from "../chunk_pool.ts";
+import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 
 /** The part of Deno's connection that is used here. */
 interface DenoConn {
@@ -59,7 +60,7 @@ function poolFor(bytes: number): ChunkPool {
 }
 
 /** One connection: at most one read and one write under way. */
-class DenoTransport implements Transport {
+class DenoTransport implements Transport, TurnReader {
   readonly #conn: DenoConn;
   readonly #peer: PeerInfo;
   #handler!: TransportHandler;
@@ -74,7 +75,7 @@ class DenoTransport implements Transport {
   #small!: Uint8Array;
   /** What the read under way fills. */
   #reading!: Uint8Array;
-  /** What the next read fills, while it is not begun because of `pause()`. */
+  /** What the next read fills, while it is not begun because of `pause()` or because the loop has to turn. */
   #waiting: Uint8Array | undefined;
   #closing = false;
   /** Nothing can be sent or received any more. */
@@ -133,6 +134,10 @@ class DenoTransport implements Transport {
     this.#kill();
   }
 
+  readInTurn(): void {
+    if (!this.#paused || this.#closing) this.#readOn();
+  }
+
   /** Not an async function: one that waits for its whole life would cost each idle connection half a KiB. */
   #read(buffer: Uint8Array): void {
     this.#reading = buffer;
@@ -168,8 +173,9 @@ class DenoTransport implements Transport {
       READS.give(buffer);
       next = this.#small;
     } else if (full && buffer === this.#small) next = READS.take();
+    if (this.#dead) return this.#read(next); // it fails, which is the end
     // After our close() what arrives is read, paused or not, and thrown away.
-    if (this.#paused && !this.#closing && !this.#dead) this.#waiting = next;
+    if (endsReadTurn(length, full, this) || (this.#paused && !this.#closing)) this.#waiting = next;
     else this.#read(next);
   };
 

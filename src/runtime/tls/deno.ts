@@ -21,6 +21,7 @@ import {
   plainAddress,
   systemCode,
 } from "../endpoint.ts";
+import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
 
 const net = builtin("node:net");
@@ -37,7 +38,7 @@ interface TlsSocketSlice {
 }
 
 /** One connection, with at most one write under way. Until the handshake is done `write()` takes nothing. */
-class DenoTlsTransport implements Transport {
+class DenoTlsTransport implements Transport, TurnReader {
   readonly #socket: TLSSocket;
   readonly #peer: PeerInfo;
   readonly #left: (error: Error) => void;
@@ -50,6 +51,8 @@ class DenoTlsTransport implements Transport {
   /** Wanted before there was something to pause. */
   #isPaused = false;
   #closing = false;
+  /** It reads on when the loop has turned. */
+  #waits = false;
   /** Nothing can be sent or received any more. */
   #dead = false;
   /** The socket is closed, and `closed()` was called or is owed to whoever starts. */
@@ -111,7 +114,7 @@ class DenoTlsTransport implements Transport {
 
   resume(): void {
     this.#isPaused = false;
-    this.#reading(true);
+    if (!this.#waits) this.#reading(true);
   }
 
   close(): void {
@@ -130,12 +133,22 @@ class DenoTlsTransport implements Transport {
   }
 
   #received(chunk: Uint8Array): void {
-    if (this.#closing || this.#dead) return;
+    if (this.#dead) return;
+    if (!this.#waits && endsReadTurn(chunk.length, true, this)) {
+      this.#waits = true;
+      this.#reading(false);
+    }
+    if (this.#closing) return;
     try {
       this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     } catch (error) {
       this.#broke(error);
     }
+  }
+
+  readInTurn(): void {
+    this.#waits = false;
+    if (!this.#isPaused || this.#closing) this.#reading(true);
   }
 
   /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be told as well. */

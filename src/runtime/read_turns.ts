@@ -1,0 +1,50 @@
+/**
+ * On Deno, how much is read before the event loop has to turn.
+ * Knows bytes and turns; refuses to know sockets.
+ *
+ * A read that finds bytes resolves at once, without a turn of the loop. The reads of one sender that is fast enough would follow
+ * each other for seconds, and no other socket, immediate or timer would run. Deno looks at its sockets after 61 turns that
+ * follow each other, so a turn has to be short.
+ * @module
+ */
+import { setImmediate } from "node:timers";
+
+/** Bytes of all connections together that are read in one turn; the read that passes this bound is the last. */
+const TURN_BYTES = 64 * 1024;
+/** What a read costs at least, in bytes. */
+const READ_COST_BYTES = 1024;
+
+/** A connection that reads. */
+export interface TurnReader {
+  /** The loop has turned: read on. */
+  readInTurn(): void;
+}
+
+let left = TURN_BYTES;
+let scheduled = false;
+/** Connections whose last read left nothing: they read on together. */
+let emptied: TurnReader[] = [];
+/** Connections for which more is there: each has a turn of its own, or many fast senders would make a turn long. */
+const filled: TurnReader[] = [];
+
+/** Counts what was read; true if the reader has to wait: `readInTurn()` will be called. `more` says that more is there. */
+export function endsReadTurn(bytes: number, more: boolean, reader: TurnReader): boolean {
+  left -= Math.max(bytes, READ_COST_BYTES);
+  if (left > 0) return false;
+  if (more) filled.push(reader);
+  else emptied.push(reader);
+  if (!scheduled) setImmediate(turned);
+  scheduled = true;
+  return true;
+}
+
+function turned(): void {
+  left = TURN_BYTES;
+  const readers = emptied;
+  emptied = [];
+  const next = filled.shift();
+  if (next !== undefined) readers.push(next);
+  scheduled = filled.length > 0;
+  if (scheduled) setImmediate(turned);
+  for (const reader of readers) reader.readInTurn();
+}
