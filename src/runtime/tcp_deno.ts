@@ -188,7 +188,7 @@ class DenoTransport implements Transport {
       if (buffer !== this.#small) READS.give(buffer);
       // The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too.
       if (this.#closing || this.#dead) this.#over();
-      else setImmediate(this.#ended);
+      else setImmediate(() => this.#ended());
       return;
     }
     if (!this.#closing) {
@@ -210,10 +210,10 @@ class DenoTransport implements Transport {
   };
 
   /** The peer's half is over: ours ends when the last answer has begun to be written. */
-  readonly #ended = (): void => {
-    if (this.#short && this.#sending === undefined && !this.#dead) setImmediate(this.#ended);
+  #ended(): void {
+    if (this.#short && this.#sending === undefined && !this.#dead) setImmediate(() => this.#ended());
     else this.#over();
-  };
+  }
 
   readonly #onFailure = (error: unknown): void => {
     // After our own abort() the read fails too, which is no news.
