@@ -6,7 +6,9 @@
 
 /** Something that can be done many times. */
 export interface Bench {
-  /** Does it `times` times, all of that timed. Returns a number that could not be known without doing it. */
+  /** How many are done together; 1 if it is not said. */
+  readonly together?: number;
+  /** Does it `times` times, a multiple of `together`, all of that timed. Returns a number that could not be known without doing it. */
   run(times: number): number;
   /** Between two runs, untimed: makes ready for the next one; throws if the last has not done what it should. */
   reset?(): void;
@@ -19,6 +21,8 @@ export interface MicroCase {
   /** `group/what`, stable: figures are compared by it. */
   readonly name: string;
   make(): Bench;
+  /** What it is compared with: the two are run in turn. */
+  base?(): Bench;
 }
 
 /** Whatever is put in here might be read by somebody. */

@@ -4,11 +4,12 @@
  * @module
  */
 import process from "node:process";
+import { BATCH_CASES } from "./batch_cases.ts";
 import type { MicroCase } from "./bench.ts";
 import { CODEC_CASES } from "./codec_cases.ts";
 import { EXCHANGE_CASES } from "./exchange_cases.ts";
 import { FAN_OUT_CASES } from "./fan_out_cases.ts";
-import { type Figures, measure } from "./measure.ts";
+import { EFFORT, type Figures, measure } from "./measure.ts";
 import { SESSION_CASES } from "./session_cases.ts";
 import { TOPIC_CASES } from "./topic_cases.ts";
 
@@ -20,6 +21,7 @@ export type MicroLine =
 /** Every case, in the order of the tables. */
 export const CASES: readonly MicroCase[] = [
   ...CODEC_CASES,
+  ...BATCH_CASES,
   ...FAN_OUT_CASES,
   ...EXCHANGE_CASES,
   ...SESSION_CASES,
@@ -28,11 +30,11 @@ export const CASES: readonly MicroCase[] = [
 
 if (import.meta.main) {
   const only = process.argv[2] ?? "";
-  for (const { name, make } of CASES) {
+  for (const { name, make, base } of CASES) {
     if (!name.includes(only)) continue;
     let line: MicroLine;
     try {
-      line = { name, ...measure(make()) };
+      line = { name, ...measure(make(), EFFORT, base?.()) };
     } catch (error) {
       line = { name, wrong: error instanceof Error ? error.stack ?? error.message : String(error) };
     }

@@ -43,6 +43,7 @@ function exchange(qos: 1 | 2, life: Life, frames: number): Bench {
   let before = client.transport.bytes;
   let done = 0;
   return {
+    together: frames,
     run(times) {
       for (let i = 0; i < times; i += frames) {
         for (let at = 2; at < acks.length; at += 4) {

@@ -26,6 +26,8 @@ export interface Figures {
   readonly nsMin: number;
   /** The one in the middle. */
   readonly nsMedian: number;
+  /** `nsMin` as a multiple of its base's, which is run in turn with it; absent without one. */
+  readonly ratio?: number;
   /** Bytes it takes from the heap, and for buffers outside of it; undefined where the runtime does not tell. */
   readonly heapBytes: number | undefined;
   readonly bufferBytes: number | undefined;
@@ -40,43 +42,60 @@ const NS_LEAST = 0.25;
 const REPETITIONS_LEAST = 15;
 const REPETITIONS_MOST = 400;
 
-/** Measures; throws for a result that cannot be right. */
-export function measure(bench: Bench, effort: Effort = EFFORT): Figures {
-  const most = bench.most ?? 1e7;
-  let checksum = 0;
-  const once = (times: number): number => {
-    bench.reset?.();
-    const began = performance.now();
-    const result = bench.run(times);
-    const ms = performance.now() - began;
-    if (!Number.isFinite(result)) throw new Error("A run returns no number");
-    checksum = (checksum + result) % 1_000_003;
-    return ms;
-  };
-
-  let times = 1;
-  for (const end = performance.now() + effort.warmUpMs; performance.now() < end;) {
-    const ms = once(times);
-    if (ms < effort.repetitionMs / 2) times = Math.min(times * 2, most);
-    else if (ms > effort.repetitionMs * 2) times = Math.max(1, times >> 1);
-  }
+/** Measures, and beside it its base, if it has one; throws for a result that cannot be right. */
+export function measure(bench: Bench, effort: Effort = EFFORT, base?: Bench): Figures {
+  const subject = new Subject(bench, effort);
+  const other = base && new Subject(base, effort);
   const each: number[] = [];
-  const end = performance.now() + effort.measureMs;
+  const eachOfBase: number[] = [];
+  const end = performance.now() + effort.measureMs * (other === undefined ? 1 : 2);
   while (each.length < REPETITIONS_MOST && (each.length < REPETITIONS_LEAST || performance.now() < end)) {
-    each.push(once(times) * 1e6 / times);
+    each.push(subject.repeat());
+    if (other !== undefined) eachOfBase.push(other.repeat());
   }
   const nsMin = least(each);
   if (!(nsMin >= NS_LEAST)) throw new Error(`${nsMin} ns is no time: the work has been left out`);
-  const bytes = allocated(bench, most);
+  const bytes = allocated(bench, bench.most);
   bench.reset?.();
   return {
     nsMin,
     nsMedian: median(each),
+    ...(other !== undefined && { ratio: nsMin / least(eachOfBase) }),
     heapBytes: bytes?.heap,
     bufferBytes: bytes?.buffers,
     repetitions: each.length,
-    checksum,
+    checksum: subject.checksum,
   };
+}
+
+/** A benchmark that is warm, and how often it is done in one repetition. */
+class Subject {
+  /** Of what its runs have returned. */
+  checksum = 0;
+  readonly #bench: Bench;
+  #times: number;
+
+  constructor(bench: Bench, { warmUpMs, repetitionMs }: Effort) {
+    this.#bench = bench;
+    const { most = 1e7, together = 1 } = bench;
+    this.#times = together;
+    for (const end = performance.now() + warmUpMs; performance.now() < end;) {
+      const ms = this.repeat() * this.#times / 1e6;
+      if (ms < repetitionMs / 2) this.#times = Math.min(this.#times * 2, most);
+      else if (ms > repetitionMs * 2) this.#times = Math.max(together, this.#times >> 1);
+    }
+  }
+
+  /** Nanoseconds of one operation. */
+  repeat(): number {
+    this.#bench.reset?.();
+    const began = performance.now();
+    const result = this.#bench.run(this.#times);
+    const ms = performance.now() - began;
+    if (!Number.isFinite(result)) throw new Error("A run returns no number");
+    this.checksum = (this.checksum + result) % 1_000_003;
+    return ms * 1e6 / this.#times;
+  }
 }
 
 interface Bytes {
@@ -87,9 +106,10 @@ interface Bytes {
 /** Bytes that one operation allocates; undefined where that cannot be known. */
 export function allocated(bench: Bench, most = 1e7): Bytes | undefined {
   if (!heapIsCounted()) return undefined;
-  const first = grownBy(bench, 1);
+  const { together = 1 } = bench;
+  const first = grownBy(bench, together);
   const guess = Math.max(1, first.heap, first.buffers);
-  const times = Math.max(1, Math.min(most, 1_000, Math.floor(YOUNG_BYTES / guess)));
+  const times = together * Math.max(1, Math.min(most / together, 1_000, Math.floor(YOUNG_BYTES / guess)));
   const all: Bytes[] = [];
   for (let i = 0; i < ALLOCATIONS; i++) {
     const bytes = grownBy(bench, times);

@@ -46,4 +46,32 @@ describe("measure()", () => {
     measure(bench, BRIEF);
     assert(longest <= 7);
   });
+
+  test("compares with a base that is run in turn", () => {
+    const looping = (rounds: number): Bench => ({
+      run(times) {
+        let sum = 0;
+        for (let i = 0; i < times * rounds; i++) sum = (sum * 31 + i) & 0xffff;
+        return sum;
+      },
+    });
+    const { ratio } = measure(looping(50_000), BRIEF, looping(1_000));
+    assert(ratio! > 5, `${ratio}`);
+    assertEquals(measure(looping(1_000), BRIEF).ratio, undefined);
+  });
+
+  test("does what is done together only together", () => {
+    let odd = 0;
+    const bench: Bench = {
+      together: 64,
+      most: 256,
+      run(times) {
+        if (times % 64 !== 0) odd++;
+        for (let i = 0; i < times * 100; i++) sink.value = { i };
+        return times;
+      },
+    };
+    measure(bench, BRIEF);
+    assertEquals(odd, 0);
+  });
 });

@@ -16,12 +16,15 @@ export class NullTransport implements Transport {
   bytes = 0;
   /** The sum of the last bytes of what was taken. */
   sum = 0;
+  /** The last byte taken. */
+  last = 0;
 
   start(): void {}
 
   write(chunk: Uint8Array): number {
     this.bytes += chunk.length;
-    this.sum = (this.sum + chunk[chunk.length - 1]!) & 0xffff;
+    this.last = chunk[chunk.length - 1]!;
+    this.sum = (this.sum + this.last) & 0xffff;
     return chunk.length;
   }
 
@@ -105,10 +108,10 @@ export class Stage {
       subscriptions: [{ filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
       ...(identifier > 0 && { properties: { subscriptionIdentifier: identifier } }),
     };
-    const before = this.broker.stats.subscriptions;
+    client.transport.last = 0xff;
     client.connection.received(encodePacket(packet, client.level), this.now);
     this.turn();
-    must(this.broker.stats.subscriptions === before + 1, "a subscription is made");
+    must(client.transport.last === qos, "SUBACK grants the subscription");
   }
 
   /** The session of a connection whose CONNECT was accepted. */
@@ -127,10 +130,6 @@ export class Stage {
     const steps = qos === 1 ? [PUBACK] : [PUBREC, PUBCOMP];
     for (const first of steps) client.connection.received(acknowledgements(first, ids), this.now);
     this.turn();
-    must(
-      this.sessionOf(client.connection).inFlight === 0,
-      "every message that was delivered is acknowledged",
-    );
   }
 }
 

@@ -36,4 +36,12 @@ describe("microTable()", () => {
     assertStringIncludes(text, "–");
     assertStringIncludes(text, "wrong");
   });
+
+  test("has a column for the ratio where a case has a base", () => {
+    const table = (ratio?: number) =>
+      microTable(["a"], ["bun"], () => merged([{ ...ROUND, ...(ratio !== undefined && { ratio }) }]));
+    assertStringIncludes(table(2.5), " ratio ");
+    assertStringIncludes(table(2.5), " 2.50 ");
+    assertEquals(table().includes(" ratio "), false);
+  });
 });

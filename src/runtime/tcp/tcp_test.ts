@@ -22,7 +22,7 @@ import {
   turns,
   until,
 } from "../../testing/network_contract.ts";
-import { pattern, type Recorder, utf8 } from "../../testing/transport_contract.ts";
+import { pattern, Recorder, utf8 } from "../../testing/transport_contract.ts";
 import { dialTcp } from "../dial.ts";
 import { listenTcp } from "../listen.ts";
 
@@ -86,6 +86,17 @@ function overflows(): number | undefined {
 function assertNoneWaited(slowestMs: number, count: number, before: number | undefined): void {
   if (slowestMs < 900 || (before !== undefined && overflows() === before)) return;
   throw new Error(`The slowest of ${count} took ${slowestMs} ms, and the queue overflowed`);
+}
+
+/** Writes all of it, as much as `write()` takes at a time. */
+function sendAll(ours: Recorder, bytes: Uint8Array): void {
+  let rest = bytes;
+  const send = () => {
+    rest = rest.subarray(ours.transport.write(rest));
+    if (rest.length === 0) ours.onDrained = () => {};
+  };
+  ours.onDrained = send;
+  send();
 }
 
 describe("TCP: the end of a connection", () => {
@@ -154,6 +165,54 @@ describe("TCP: the end of a connection", () => {
 });
 
 describe("TCP: many connections", () => {
+  test("all of 300 that are written to in one go get everything, though some of them end meanwhile", () =>
+    open(async ({ port, accepted }) => {
+      const peers = await Promise.all(
+        Array.from({ length: 300 }, async () => new Recorder(await dialTcp({ host, port }))),
+      );
+      try {
+        await until(() => accepted.length === peers.length, "all are accepted");
+        const bytes = pattern(10_000);
+        for (const ours of accepted) sendAll(ours, bytes);
+        for (let i = 0; i < accepted.length; i += 3) accepted[i]!.transport.abort();
+        const lives = () => peers.filter(({ closes }) => closes.length === 0);
+        await until(() => lives().length === 200, "those that were aborted are over");
+        await until(
+          () => lives().every(({ length }) => length === bytes.length),
+          "the others have everything",
+        );
+        assert(lives().every((peer) => peer.bytes.every((byte, i) => byte === bytes[i])));
+      } finally {
+        for (const { transport } of peers) transport.abort();
+      }
+    }));
+
+  test("a fan-out goes on past readers that read nothing", patient, () =>
+    open(async ({ port, accepted }) => {
+      const peers = await Promise.all(
+        Array.from({ length: 110 }, async () => new Recorder(await dialTcp({ host, port }))),
+      );
+      try {
+        await until(() => accepted.length === peers.length, "all are accepted");
+        for (const peer of peers) peer.transport.pause();
+        const block = pattern(64 * 1024);
+        for (const ours of accepted) {
+          const fill = () => {
+            while (ours.transport.write(block) > 0);
+          };
+          ours.onDrained = fill;
+          fill();
+        }
+        const quiet = new Recorder(await dialTcp({ host, port }));
+        peers.push(quiet);
+        await until(() => accepted.length === peers.length, "one more is accepted");
+        sendAll(accepted.at(-1)!, utf8("hello"));
+        await until(() => quiet.text === "hello", "it is written to");
+      } finally {
+        for (const { transport } of peers) transport.abort();
+      }
+    }));
+
   test(
     "the queue of the listener holds thousands while the loop is busy: none waits for a second SYN",
     patient,
@@ -187,7 +246,7 @@ describe("TCP: many connections", () => {
         let greeted = 0;
         try {
           await until(() => {
-            for (; greeted < accepted.length; greeted++) accepted[greeted]!.transport.write(utf8("x"));
+            for (; greeted < accepted.length; greeted++) sendAll(accepted[greeted]!, utf8("x"));
             return lines.length === 1 && accepted.length === count;
           }, `${count} are accepted`);
           assertEquals(lines[0]!.opened, count);
@@ -217,7 +276,7 @@ describe("TCP: many connections", () => {
           // With a read buffer of 64 KiB each it would be far more.
           assert(bytes < 40 * 1024, `${Math.round(bytes)} bytes per connection`);
           assert(accepted.every((ours) => ours.closes.length === 0), "all are open");
-          for (const ours of accepted) ours.transport.write(utf8("x"));
+          for (const ours of accepted) sendAll(ours, utf8("x"));
         } finally {
           await end(far);
         }
