@@ -1,5 +1,5 @@
 /**
- * §2.1 Chunks of a byte stream in, whole frames out.
+ * §2.1.4 Chunks of a byte stream in, whole frames out.
  * Knows fixed headers and the Maximum Packet Size; refuses to know what stands inside a frame.
  * @module
  */

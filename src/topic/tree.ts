@@ -83,7 +83,7 @@ export class FilterTree<V> {
   /** Of the next branch. */
   #seed: number;
 
-  /** With an unguessable `seed` nobody can choose filters that are slow to find. */
+  /** An unguessable `seed` keeps peers from choosing filters that are slow to find. */
   constructor(seed = 0) {
     this.#seed = seed | 0;
     this.#root = new Branch<V>(undefined, "", mixed(this.#seed));
@@ -162,7 +162,7 @@ export class FilterTree<V> {
     return true;
   }
 
-  /** Appends to `out` the values of every filter that matches `topic`. */
+  /** Appends to `out` the values of every filter that matches `topic` [MQTT-3.3.2-3], character by character [MQTT-4.7.3-4]. */
   match(topic: string, out: V[]): void {
     if (topic.charCodeAt(0) !== 0x24) this.#collect(this.#root, topic, 0, out);
     else { // [MQTT-4.7.2-1] wildcards in first place do not match $-topics
