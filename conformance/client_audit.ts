@@ -40,7 +40,7 @@ export async function runClientCases(options: ClientRunOptions): Promise<LevelRe
 async function runLevel(options: ClientRunOptions, level: Level): Promise<LevelReport> {
   const { cases, timing, driver, atOnce, progress } = options;
   const all = cases.filter((one) => one.levels.includes(level) && (timing || one.timing !== true));
-  // Somebody who starts Clients by hand is not asked for one more than the cases need.
+  // A person that starts Clients by hand is not asked for one more than the cases need.
   const found = driver.port === 0 ? await probe(options, level) : undefined;
   const results: CaseResult[] = [];
   const add = (result: CaseResult) => {

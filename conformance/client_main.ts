@@ -26,7 +26,7 @@ export interface ClientChoice {
   readonly exec?: string | undefined;
   /** `mqttjs`. */
   readonly driver?: string | undefined;
-  /** A port that somebody connects a Client to by hand. */
+  /** A port to which a person connects a Client by hand. */
   readonly port?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ const PATIENCE_MS = 2_000;
 const AT_ONCE = 16;
 
 /**
- * The driver that is meant; `say` is for the one who starts Clients by hand.
+ * The driver that is meant; `say` is for the person that starts Clients by hand.
  * @throws {AuditCallError} unless exactly one is.
  */
 export async function chooseDriver(choice: ClientChoice, say: (text: string) => void): Promise<Driver> {

@@ -101,7 +101,7 @@ export interface AuditOptions {
   readonly patienceMs?: number;
   /** Cases that run at the same time; default 16. */
   readonly atOnce?: number;
-  /** Whom to trust at `mqtts:`; default whom the system trusts. */
+  /** The certificates to trust at `mqtts:`; default those of the system. */
   readonly tls?: TlsClientOptions;
   /** What the target is, as `mosquitto 2.0.11`; stands in the report. */
   readonly product?: string;

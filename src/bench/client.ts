@@ -320,7 +320,7 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
     });
   }
 
-  /** Whoever waits for an answer is told; else it is the end of the run. */
+  /** Rejects the answer that is awaited; if none is, it is the end of the run. */
   #fail(error: ClientError): void {
     if (this.#answer !== undefined) this.#answer(error);
     else this.#context.failed(error);

@@ -228,7 +228,7 @@ export class Flow implements Load {
     if (number <= last) this.#disorder++;
     else {
       this.#last[slot] = number;
-      // Who shares a subscription gets some of the messages only; what nobody gets is seen in the end.
+      // A member of a shared subscription gets only some of the messages; a message that no member gets is found at the end.
       const lost = this.#plan.topology === "shared" ? 0 : number - last - 1;
       this.#gap += lost;
       this.#row[publisher]! += 1 + lost;

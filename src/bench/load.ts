@@ -125,7 +125,7 @@ export class Stage {
     for (const client of this.clients) client.abort();
   }
 
-  /** Those who have left are nobody's business any more. */
+  /** Clients that have left do not count any more. */
   forget(): void {
     this.clients.length = 0;
   }

@@ -1,6 +1,6 @@
 /**
  * When messages are due at a rate: evenly, one publisher after the other.
- * Knows times; refuses to know whether anybody keeps to them.
+ * Knows times; refuses to know publishers.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * The scenarios, one a row: who publishes to whom, how much if nothing is said.
+ * The scenarios, one a row: publishers, subscribers, and how much by default.
  * Knows topologies and defaults; refuses to know connections and threads.
  * @module
  */

@@ -23,7 +23,7 @@ const USER_NAME = 0x80;
 /** Bit 7 of the Protocol Version: some brokers' bridges set it; not in the standard. */
 const BRIDGE = 0x80;
 
-/** §3.1.2.2 the CONNECT is of a version that does not exist here. An answer can be chosen by what was asked for. */
+/** §3.1.2.2 the CONNECT is of a version that does not exist here. `version` lets the caller choose the layout of the answer. */
 export class UnsupportedVersion extends PeerError {
   /** The Protocol Version byte as it was sent. */
   readonly version: number;

@@ -30,7 +30,7 @@ export class Deframer {
     this.maximumPacketSize = maximumPacketSize;
   }
 
-  /** Bytes kept: those of an incomplete frame, and after a stop those not yet handed on. */
+  /** Bytes kept: of an incomplete frame, and after a stop of frames not yet handed on. */
   get held(): number {
     return this.#heldLength;
   }

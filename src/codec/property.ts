@@ -254,7 +254,7 @@ interface PropertyTable {
 
 const TABLE: PropertyTable = /* @__PURE__ */ propertyTable();
 
-/** Rules by place; the places named are those where the property is allowed. */
+/** Rules by place; the property is allowed in the places named. */
 type Rules<R> = { readonly [P in PropertyPlace]?: R };
 
 /** A function, so that a bundle without properties can leave the table out. */

@@ -1,5 +1,5 @@
 /**
- * §3.3 PUBLISH: decodes and encodes; knows nothing of sessions, subscriptions and what an alias stands for.
+ * §3.3 PUBLISH: decodes and encodes; knows nothing of sessions, subscriptions and the topics of aliases.
  * @module
  */
 import { malformed, protocolError, UsageError } from "./error.ts";

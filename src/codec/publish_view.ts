@@ -1,6 +1,6 @@
 /**
  * §3.3 A PUBLISH as offsets into its frame: a Server routes one without building an object for it.
- * Knows the layout and validates it while skipping; refuses to know sessions and to decode what it passes on.
+ * Knows the layout and validates it while skipping; refuses to know sessions, and to decode values.
  * @module
  */
 import { copyBytes } from "./copy.ts";

@@ -1,8 +1,8 @@
 /**
  * §4.7 A tree over topic levels: filters found by a name.
- * Knows levels and wildcards; refuses to know what it stores.
+ * Knows levels and wildcards; refuses to know the values it stores.
  *
- * A filter has nodes of its own only as far as another filter goes the same way; what is left of it stays text, at a leaf.
+ * A filter has nodes of its own only as far as another filter goes the same way; the rest of it stays text, at a leaf.
  * So most of a million filters cost one leaf each, whatever their length.
  * @module
  */
@@ -18,7 +18,7 @@ const SLASH = 0x2f;
 class Leaf<V> implements Target {
   readonly filter: string;
   parent: Branch<V>;
-  /** Where in `filter` begins what is left of it: one past its end where nothing is. */
+  /** Where the rest of `filter` begins: one past its end if there is no rest. */
   at: number;
   values: Values<V>;
 
@@ -99,7 +99,7 @@ export class FilterTree<V> {
     return this.#nodes;
   }
 
-  /** Puts one value at `filter`, beside those that are there. */
+  /** Puts one value at `filter`, beside the values that are there. */
   add(filter: string, value: V): void {
     this.#size++;
     let branch = this.#root;
@@ -262,7 +262,7 @@ function beginOf(text: string, end: number): number {
   return end === 0 ? 0 : text.lastIndexOf(SEPARATOR, end - 1) + 1;
 }
 
-/** What the level `filter[from, end)` is: `END`, `PLUS`, `HASH`, or another. */
+/** The kind of the level `filter[from, end)`: `END`, `PLUS`, `HASH`, or another. */
 function kindOf(filter: string, from: number, end: number): number {
   if (from > filter.length) return END;
   if (end - from !== 1) return 0;
@@ -270,7 +270,7 @@ function kindOf(filter: string, from: number, end: number): number {
   return code === PLUS || code === HASH ? code : 0;
 }
 
-/** Whether what is left of a leaf's filter is what `filter` has from `from` on. */
+/** Whether the rest of a leaf's filter equals `filter` from `from` on. */
 function isSameRest({ filter: own, at }: Leaf<unknown>, filter: string, from: number): boolean {
   if (own.length - at !== filter.length - from) return false;
   for (let i = from; i < filter.length; i++) {
@@ -279,7 +279,7 @@ function isSameRest({ filter: own, at }: Leaf<unknown>, filter: string, from: nu
   return true;
 }
 
-/** Whether what is left of a filter from `at` on matches what is left of a name from `from` on, both from a level on. */
+/** Whether a filter from `at` on matches a name from `from` on; both places begin a level. */
 function matchesRest(filter: string, at: number, topic: string, from: number): boolean {
   const end = filter.length;
   for (;;) {
