@@ -141,7 +141,7 @@ class Run {
   }
 
   async toTheEnd(): Promise<{ readonly results: CaseResult[]; readonly stopped: string | undefined }> {
-    // Those that wait begin first, so that the others run while they wait.
+    // Cases that wait begin first, so that the others run while they wait.
     const queue = [...this.#all].sort((a, b) => Number(b.timing ?? false) - Number(a.timing ?? false));
     const waiting = queue.filter((one) => one.timing === true).length;
     let next = 0;

@@ -101,7 +101,7 @@ export interface AuditOptions {
   readonly patienceMs?: number;
   /** Cases that run at the same time; default 16. */
   readonly atOnce?: number;
-  /** The certificates to trust at `mqtts:`; default those of the system. */
+  /** The certificates to trust at `mqtts:`; by default the certificates of the system. */
   readonly tls?: TlsClientOptions;
   /** What the target is, as `mosquitto 2.0.11`; stands in the report. */
   readonly product?: string;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The timetable of those publishers of a thread; the whole rate is that of all publishers of all threads. */
+/** The timetable of the publishers of one thread; the rate is of all publishers of all threads together. */
 export class Pace {
   readonly #startUs: number;
   readonly #perMessageUs: number;

@@ -18,7 +18,7 @@ export interface Target {
   readonly url: string;
 }
 
-/** What is measured when nothing is said. */
+/** The target if none is named. */
 export const DEFAULT_TARGET = "mqtt://127.0.0.1:1883";
 
 /** The call is wrong. One line. */
