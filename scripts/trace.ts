@@ -8,15 +8,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { STATEMENT_TEXTS } from "../spec/statement_texts.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
-import { UNCITED } from "../spec/uncited.ts";
 import { UNNUMBERED } from "../spec/unnumbered.ts";
 import { WAIVERS } from "../spec/waivers.ts";
 import { formatTypeScript } from "./lib/deno_fmt.ts";
 import { sectionsModule, sectionsOf } from "./lib/sections.ts";
 import {
   type AnyId,
+  faultsOf,
   idsFor,
-  isAskedFor,
   isUncited,
   reasonUncited,
   type State,
@@ -36,27 +35,6 @@ function modules(): Map<string, string> {
     !path.endsWith("_test.ts") && !/^src\/(bench|cli|testing)\//.test(path)
   );
   return new Map(paths.map((path) => [path, readFileSync(pathOf(path), "utf8")]));
-}
-
-/** What is missing, and what is too much. */
-function faultsOf(trace: Trace): string[] {
-  const faults = [...trace.faults];
-  for (const id of STATEMENT_IDS) {
-    const state = stateOf(id, trace);
-    if (state === "open") faults.push(`${id}: neither test nor waiver`);
-    if (WAIVERS[id] !== undefined) {
-      if (state === "tested") faults.push(`${id}: its waiver in spec/waivers.ts is needless`);
-      if (!isAskedFor(id)) {
-        faults.push(`${id}: its waiver in spec/waivers.ts is needless: no test is asked for`);
-      }
-    }
-    if (isUncited(id, trace)) {
-      if (reasonUncited(id) === undefined) {
-        faults.push(`${id}: binds a Server and no code cites it: put [${id}] at the line that does it`);
-      }
-    } else if (UNCITED[id] !== undefined) faults.push(`${id}: its entry in spec/uncited.ts is needless`);
-  }
-  return faults;
 }
 
 /** The text of `spec/codec_tested.ts`, before formatting: the auditor says of these that a test of the codec shows them. */

@@ -105,7 +105,7 @@ async function casesOf(
  * The line on which a case is declared. Of a case whose name is put together, the line with the longest beginning of that
  * name; that of `CASES` if there is none.
  */
-function lineOf(id: string, text: string): number {
+export function lineOf(id: string, text: string): number {
   const name = id.slice(id.lastIndexOf("/") + 1);
   const lines = text.split("\n");
   for (let length = name.length; length > 0; length = name.lastIndexOf("-", length - 1)) {
@@ -155,4 +155,25 @@ export function reasonUncited(id: StatementId): string | undefined {
     if (reason !== undefined) return reason;
   }
   return undefined;
+}
+
+/** What is missing, and what is too much. */
+export function faultsOf(trace: Trace): string[] {
+  const faults = [...trace.faults];
+  for (const id of Object.keys(STATEMENTS) as StatementId[]) {
+    const state = stateOf(id, trace);
+    if (state === "open") faults.push(`${id}: neither test nor waiver`);
+    if (WAIVERS[id] !== undefined) {
+      if (state === "tested") faults.push(`${id}: its waiver in spec/waivers.ts is needless`);
+      if (!isAskedFor(id)) {
+        faults.push(`${id}: its waiver in spec/waivers.ts is needless: no test is asked for`);
+      }
+    }
+    if (isUncited(id, trace)) {
+      if (reasonUncited(id) === undefined) {
+        faults.push(`${id}: binds a Server and no code cites it: put [${id}] at the line that does it`);
+      }
+    } else if (UNCITED[id] !== undefined) faults.push(`${id}: its entry in spec/uncited.ts is needless`);
+  }
+  return faults;
 }
