@@ -7,5 +7,5 @@ import type { Case } from "./case.ts";
 import { CLIENT_CASES } from "./client/cases/mod.ts";
 import { SERVER_CASES } from "./server/cases/mod.ts";
 
-/** Those for Servers first. */
+/** The cases for Servers first. */
 export const ALL_CASES: readonly Case[] = [...SERVER_CASES, ...CLIENT_CASES];

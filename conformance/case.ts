@@ -25,7 +25,7 @@ export interface CaseInit<T> {
   readonly needs?: readonly Capability[];
   /** It waits for longer than a round trip: run only when asked for. */
   readonly timing?: true;
-  /** Throws a `Finding`; whoever returns has passed. */
+  /** Throws a `Finding`; a case that returns has passed. */
   run(trial: T): Promise<void>;
 }
 

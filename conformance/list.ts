@@ -9,7 +9,7 @@ import type { Level } from "./wire/bytes.ts";
 import type { Case } from "./case.ts";
 import { type Coverage, coverageAt, VERSION_OF } from "./coverage.ts";
 
-/** What is covered of one version. A statement may be counted in more than one of the first three. */
+/** The coverage of one version. A statement may be counted in more than one of the first three. */
 export interface CoverageCount {
   readonly version: "3.1.1" | "5.0";
   readonly statements: number;

@@ -45,7 +45,7 @@ export interface AuditCall {
   /** A TOML file about the target. */
   readonly profile: string | undefined;
   readonly product: string | undefined;
-  /** Whom to trust at `mqtts:`. */
+  /** The certificates to trust at `mqtts:`. */
   readonly tls: TlsClientOptions;
   readonly patienceMs: number;
   readonly atOnce: number;

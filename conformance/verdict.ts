@@ -1,5 +1,5 @@
 /**
- * What an audit can find: five verdicts, and apart from them how a connection ended.
+ * The findings of an audit: five verdicts, and apart from them how a connection ended.
  * Knows the words; refuses to know how they are come by.
  * @module
  */
@@ -16,7 +16,7 @@ export type Ending = "code" | "silent close" | "reset" | "hang";
  */
 export type UnreachableKind = "host" | "level" | "refused" | "silent";
 
-/** The worst first: what a statement with several cases gets. */
+/** The worst first: a statement with several cases gets the worst of them. */
 export const WORST_FIRST: readonly Verdict[] = ["fail", "lenient", "inconclusive", "pass", "unsupported"];
 
 /** Ends a case with a verdict other than `pass`. */

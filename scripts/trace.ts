@@ -1,156 +1,45 @@
 /**
- * Holds code, tests, audit cases and mutants against the statements of the standards and writes `spec/traceability.md`,
- * and `spec/codec_tested.ts` for the auditor; with `--check` only says whether they are current and nothing is missing.
+ * Holds code, tests, audit cases and mutants against the statements of the standards. Writes `spec/traceability.md`,
+ * `dist/traceability.md` with line numbers, `spec/sections.ts`, and `spec/codec_tested.ts` for the auditor. With `--check`
+ * writes nothing and says whether they are current and nothing is missing; with ids or sections prints where each is cited.
  * Knows which statements must be shown; refuses to judge whether a test shows what it says.
  * @module
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import type { Case } from "../conformance/case.ts";
-import { CLIENT_CASES } from "../conformance/client/cases/mod.ts";
-import { SERVER_CASES } from "../conformance/server/cases/mod.ts";
-import { EQUIVALENTS, type Statement311 } from "../spec/equivalents.ts";
-import { SECTIONS } from "../spec/sections.ts";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { STATEMENT_TEXTS } from "../spec/statement_texts.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
-import { UNNUMBERED, type UnnumberedId } from "../spec/unnumbered.ts";
+import { UNNUMBERED } from "../spec/unnumbered.ts";
 import { WAIVERS } from "../spec/waivers.ts";
-import { citationsIn, mentionsIn } from "./lib/citations.ts";
 import { formatTypeScript } from "./lib/deno_fmt.ts";
-import { allMutants } from "./lib/mutants.ts";
+import { sectionsModule, sectionsOf } from "./lib/sections.ts";
+import {
+  type AnyId,
+  faultsOf,
+  idsFor,
+  isUncited,
+  reasonUncited,
+  type State,
+  stateOf,
+  type Trace,
+  traceAll,
+} from "./lib/trace.ts";
+import { tracePage } from "./lib/trace_page.ts";
 import { filesUnder, pathOf } from "./lib/tree.ts";
 
-const OUTPUT = "spec/traceability.md";
-const CODEC_OUTPUT = "spec/codec_tested.ts";
+const STATEMENT_IDS = Object.keys(STATEMENTS) as StatementId[];
+const ALL_IDS = [...STATEMENT_IDS, ...Object.keys(UNNUMBERED)] as AnyId[];
 
-type AnyId = StatementId | UnnumberedId;
-type Kind = "code" | "tests" | "cases";
-/** For each id the files that cite it, and the cases that show it. */
-interface Citations extends Record<Exclude<Kind, "cases">, Map<string, string[]>> {
-  readonly cases: Map<string, string[]>;
-  /** For each case how many mutants it must kill. */
-  readonly mutants: Map<string, number>;
-}
-
-/** Where a file counts; nothing if its citations show nothing. */
-export function kindOf(path: string): Kind | undefined {
-  // Tests of the auditor and of the command line name statements; they do not show them.
-  if (/^(conformance|src\/cli)\/.*_test\.ts$/.test(path)) return undefined;
-  if (/^conformance\/(server|client)\/cases\//.test(path)) return "cases";
-  if (path.endsWith("_test.ts")) return path.startsWith("scripts/lib/") ? undefined : "tests";
-  if (path.startsWith("src/testing/")) return "tests";
-  return path.startsWith("src/") ? "code" : undefined;
-}
-
-function isKnown(id: string): id is AnyId {
-  return id in STATEMENTS || id in UNNUMBERED;
-}
-
-async function collect(faults: string[]): Promise<Citations> {
-  const citations: Citations = { code: new Map(), tests: new Map(), cases: new Map(), mutants: new Map() };
-  for (const { id, statements } of [...SERVER_CASES, ...CLIENT_CASES] as readonly Case[]) {
-    for (const statement of statements) {
-      citations.cases.set(statement, [...citations.cases.get(statement) ?? [], id]);
-    }
-  }
-  for (const { mutant: { kills } } of await allMutants()) {
-    citations.mutants.set(kills, (citations.mutants.get(kills) ?? 0) + 1);
-  }
-  for (
-    const path of ["src", "spec", "scripts", "conformance"].flatMap((folder) => filesUnder(folder, ".ts"))
-  ) {
-    const text = readFileSync(pathOf(path), "utf8");
-    const kind = kindOf(path);
-    if (kind === undefined) continue;
-    for (const id of mentionsIn(text)) if (!isKnown(id)) faults.push(`${path}: there is no statement ${id}`);
-    if (kind === "cases") continue; // They say by themselves what they show.
-    for (const id of citationsIn(text)) {
-      if (isKnown(id)) citations[kind].set(id, [...citations[kind].get(id) ?? [], path]);
-      else if (!id.startsWith("MQTT")) faults.push(`${path}: there is no duty ${id}`);
-    }
-  }
-  return citations;
-}
-
-/** The ids that show the duty: the id itself, or all of its equivalents. */
-function shownBy(id: AnyId): readonly (readonly AnyId[])[] {
-  const equivalents = EQUIVALENTS[id as Statement311];
-  return equivalents === undefined ? [[id]] : [[id], equivalents];
-}
-
-/** Those of a Server and of the codec; what only a Client shows is not asked for. */
-function isAskedFor(id: StatementId): boolean {
-  const { binds, observable } = STATEMENTS[id];
-  return binds === "server" || binds === "both" || /codec|wire-server/.test(observable);
-}
-
-type State = "tested" | "waived" | "client" | "open";
-
-function stateOf(id: StatementId, citations: Citations): State {
-  const isTested = (one: AnyId) => citations.tests.has(one) || citations.cases.has(one);
-  if (shownBy(id).some((ids) => ids.every(isTested))) return "tested";
-  if (WAIVERS[id] !== undefined) return "waived";
-  const waivedElsewhere = EQUIVALENTS[id as Statement311]?.every((one) =>
-    WAIVERS[one as StatementId] !== undefined
+/** The modules that may claim a section: those of the product, without load, tests and command line. */
+function modules(): Map<string, string> {
+  const paths = filesUnder("src", ".ts").filter((path) =>
+    !path.endsWith("_test.ts") && !/^src\/(bench|cli|testing)\//.test(path)
   );
-  if (waivedElsewhere) return "waived";
-  return isAskedFor(id) ? "open" : "client";
-}
-
-function table(ids: readonly StatementId[], citations: Citations): string {
-  const lines = ["| statement | section | level | binds | code | tests | audit cases | mutants | state |"];
-  lines.push("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-  for (const id of ids) {
-    const { section, title, level, binds } = STATEMENTS[id];
-    const state = stateOf(id, citations);
-    const shown = state === "waived" ? `waived: ${WAIVERS[id] ?? "as in MQTT 5.0"}` : state;
-    const ids = [id, ...EQUIVALENTS[id as Statement311] ?? []];
-    const cells = [
-      id,
-      `${section} ${title}`,
-      level,
-      binds,
-      files(ids, "code", citations),
-      files(ids, "tests", citations),
-      ...casesAndMutants(id, citations),
-      shown,
-    ];
-    lines.push(`| ${cells.join(" | ")} |`);
-  }
-  return lines.join("\n");
-}
-
-function duties(citations: Citations): string {
-  const lines = ["| duty | in our words | code | tests | audit cases | mutants |"];
-  lines.push("| --- | --- | --- | --- | --- | --- |");
-  for (const [id, { text }] of Object.entries(UNNUMBERED)) {
-    const cells = [
-      id,
-      text,
-      files([id], "code", citations),
-      files([id], "tests", citations),
-      ...casesAndMutants(id, citations),
-    ];
-    lines.push(`| ${cells.join(" | ")} |`);
-  }
-  return lines.join("\n");
-}
-
-function files(ids: readonly string[], kind: "code" | "tests", citations: Citations): string {
-  const all = ids.flatMap((id) => citations[kind].get(id) ?? []);
-  return [...new Set(all)].map((path) => `[${path}](../${path})`).join("<br>");
-}
-
-/** The cases that show it, and how many breaks of our broker they must find. */
-function casesAndMutants(id: string, { cases, mutants }: Citations): [cases: string, mutants: string] {
-  const ids = cases.get(id) ?? [];
-  const count = ids.reduce((sum, one) => sum + (mutants.get(one) ?? 0), 0);
-  return [ids.join("<br>"), ids.length === 0 ? "" : String(count)];
+  return new Map(paths.map((path) => [path, readFileSync(pathOf(path), "utf8")]));
 }
 
 /** The text of `spec/codec_tested.ts`, before formatting: the auditor says of these that a test of the codec shows them. */
-function codecTested(citations: Citations): string {
-  const ids = [...citations.tests].filter(([, paths]) => paths.some((path) => path.startsWith("src/codec/")))
-    .map(([id]) => id);
-  const known = [...Object.keys(STATEMENTS), ...Object.keys(UNNUMBERED)].filter((id) => ids.includes(id));
+function codecTested({ tests }: Trace): string {
+  const known = ALL_IDS.filter((id) => tests.get(id)?.some(({ path }) => path.startsWith("spec/codec/")));
   return `/**
  * The statements and duties that a test in \`src/codec/\` cites.
  * Generated by \`deno task trace\`; refuses to be edited.
@@ -166,73 +55,92 @@ export const CODEC_TESTED: ReadonlySet<StatementId | UnnumberedId> = /* @__PURE_
 `;
 }
 
-function countsOf(ids: readonly StatementId[], citations: Citations): string {
-  const counts: Record<State, number> = { tested: 0, waived: 0, open: 0, client: 0 };
-  for (const id of ids) counts[stateOf(id, citations)]++;
-  const { tested, waived, open, client } = counts;
-  return `${tested} tested, ${waived} waived, ${open} open, ${client} of a Client only (${ids.length} in all)`;
+/** Where the ids are cited, for a terminal: `src/codec/varint.ts:12`. */
+function places(ids: readonly AnyId[], trace: Trace): string {
+  const lines: string[] = [];
+  for (const id of ids) {
+    lines.push(
+      id in STATEMENTS ? STATEMENT_TEXTS[id as StatementId] : UNNUMBERED[id as keyof typeof UNNUMBERED].text,
+    );
+    lines[lines.length - 1] = `${id} ${lines.at(-1)}`;
+    for (const one of idsFor(id)) {
+      const as = one === id ? "" : ` (${one})`;
+      for (const { path, line } of trace.code.get(one) ?? []) lines.push(`  code  ${path}:${line}${as}`);
+      for (const { path, line } of trace.tests.get(one) ?? []) lines.push(`  test  ${path}:${line}${as}`);
+      for (const { path, line, id } of trace.cases.get(one) ?? []) {
+        lines.push(`  case  ${path}:${line} ${id}${as}`);
+      }
+    }
+    const reason = reasonUncited(id as StatementId) ?? WAIVERS[id as StatementId];
+    if (reason !== undefined) lines.push(`  ${reason}`);
+  }
+  return lines.join("\n");
+}
+
+/** The ids that an argument names: an id, or a section with all below it. */
+function asked(argument: string): readonly AnyId[] {
+  const section = argument.replace(/^§/, "");
+  return ALL_IDS.filter((id) => {
+    if (id === argument) return true;
+    const own = id in STATEMENTS
+      ? STATEMENTS[id as StatementId].section
+      : UNNUMBERED[id as keyof typeof UNNUMBERED].section;
+    return own === section || own.startsWith(`${section}.`);
+  });
+}
+
+function counts(ids: readonly StatementId[], trace: Trace): string {
+  const of: Record<State, number> = { tested: 0, waived: 0, open: 0, client: 0 };
+  for (const id of ids) of[stateOf(id, trace)]++;
+  const uncited = ids.filter((id) => isUncited(id, trace)).length;
+  return `${of.tested} tested, ${of.waived} waived, ${of.open} open, ${of.client} of a Client only (${ids.length} in all); ` +
+    `${uncited} of those that bind a Server are cited by no code`;
 }
 
 if (import.meta.main) {
-  const faults: string[] = [];
-  const citations = await collect(faults);
-  const all = Object.keys(STATEMENTS) as StatementId[];
-  const ofVersion = (version: string) => all.filter((id) => STATEMENTS[id].version === version);
-  const [in5, in311] = [ofVersion("5.0"), ofVersion("3.1.1")];
-
-  for (const id of all) {
-    if (stateOf(id, citations) === "open") faults.push(`${id}: neither test nor waiver`);
-    if (WAIVERS[id] !== undefined && stateOf(id, citations) === "tested") {
-      faults.push(`${id}: its waiver is needless`);
-    }
-    if (WAIVERS[id] !== undefined && !isAskedFor(id)) {
-      faults.push(`${id}: its waiver is needless, no one asks for it`);
-    }
-  }
-  for (const [section, { files }] of Object.entries(SECTIONS)) {
-    for (const file of files) {
-      if (!existsSync(pathOf(file))) {
-        faults.push(`spec/sections.ts: §${section} names ${file}, which is not there`);
+  const args = process.argv.slice(2);
+  const check = args.includes("--check");
+  const trace = await traceAll();
+  const named = args.filter((arg) => arg !== "--check");
+  if (named.length > 0) {
+    for (const argument of named) {
+      const ids = asked(argument);
+      if (ids.length === 0) {
+        console.error(
+          `There is no statement, duty or section ${argument}, as in MQTT-3.1.2-25, limit/queue, 3.1.2`,
+        );
+        process.exit(2);
       }
+      console.log(places(ids, trace));
     }
+    process.exit(0);
   }
 
-  const text = `# Traceability
-
-Written by \`deno task trace\` from the ids that code, tests and audit cases cite; do not edit.
-
-- MQTT 5.0: ${countsOf(in5, citations)}
-- MQTT 3.1.1: ${countsOf(in311, citations)}
-
-A statement of 3.1.1 is also shown by the tests of the 5.0 statements with the same duty (\`spec/equivalents.ts\`).
-
-## MQTT 5.0
-
-${table(in5, citations)}
-
-## MQTT 3.1.1
-
-${table(in311, citations)}
-
-## Duties without a number, limits and policies
-
-${duties(citations)}
-`;
-  for (
-    const [output, made] of [[OUTPUT, text], [
-      CODEC_OUTPUT,
-      formatTypeScript(codecTested(citations)),
-    ]] as const
-  ) {
-    const path = pathOf(output);
-    if (!process.argv.includes("--check")) writeFileSync(path, made);
-    else if (!existsSync(path) || readFileSync(path, "utf8") !== made) {
+  const faults = faultsOf(trace);
+  const sections = sectionsOf(modules(), readFileSync(pathOf("spec/mqtt-5.0-sections.tsv"), "utf8"), faults);
+  const made: Readonly<Record<string, string>> = {
+    "spec/traceability.md": tracePage({ trace, sections, lines: false, folder: "spec" }),
+    "spec/sections.ts": formatTypeScript(sectionsModule(sections)),
+    "spec/codec_tested.ts": formatTypeScript(codecTested(trace)),
+  };
+  for (const [output, text] of Object.entries(made)) {
+    if (!check) writeFileSync(pathOf(output), text);
+    else if (!existsSync(pathOf(output)) || readFileSync(pathOf(output), "utf8") !== text) {
       faults.push(`${output} is not current: run \`deno task trace\``);
     }
   }
+  if (!check) {
+    mkdirSync(pathOf("dist"), { recursive: true });
+    writeFileSync(
+      pathOf("dist/traceability.md"),
+      tracePage({ trace, sections, lines: true, folder: "dist" }),
+    );
+  }
   for (const fault of faults) console.log(fault);
-  console.log(`MQTT 5.0: ${countsOf(in5, citations)}`);
-  console.log(`MQTT 3.1.1: ${countsOf(in311, citations)}`);
+  for (const version of ["5.0", "3.1.1"]) {
+    const ids = STATEMENT_IDS.filter((id) => STATEMENTS[id].version === version);
+    console.log(`MQTT ${version}: ${counts(ids, trace)}`);
+  }
   console.log(`Trace: ${faults.length} faults`);
   process.exit(faults.length === 0 ? 0 : 1);
 }

@@ -21,7 +21,7 @@ import { check } from "../verdict.ts";
 /** What may be different from what it should be. */
 export interface Wrong {
   readonly flags?: number;
-  /** Beside those that it must have. */
+  /** Beside the properties that it must have. */
   readonly properties?: readonly Part[];
   readonly code?: number;
   /** Bytes behind the last field. */

@@ -8,7 +8,7 @@ import { type Level, packet, type Part, type Properties, properties, TYPE, u16 }
 /** What `connack()` builds; everything can be overridden, right or wrong. */
 export interface ConnackParts {
   readonly sessionPresent?: boolean;
-  /** Connect Acknowledge Flags in place of those that follow from the rest. */
+  /** Connect Acknowledge Flags in place of the flags that follow from the rest. */
   readonly flags?: number;
   readonly code?: number;
   /** Level 5 only. */

@@ -394,7 +394,7 @@ export class ClientTrial {
     await this.#listener?.close();
     for (const peer of this.#peers) peer.abort();
     await this.#running?.stop();
-    for (const peer of this.#peers) peer.abort(); // Those that came meanwhile.
+    for (const peer of this.#peers) peer.abort(); // Connections that came meanwhile.
   }
 
   get #complaint(): string {

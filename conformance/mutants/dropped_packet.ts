@@ -1,5 +1,5 @@
 /**
- * Packets that never reach the broker, for breaks by a proxy: whoever does not look at them does not refuse them.
+ * Packets that never reach the broker, for breaks by a proxy: a broker that does not look at them does not refuse them.
  * Knows how to leave packets out; refuses to know what a Server should have done.
  * @module
  */

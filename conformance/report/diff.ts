@@ -38,7 +38,7 @@ export interface AuditDiff {
   readonly before: { readonly target: string; readonly product: string; readonly date: string };
   /** What the second report is about. */
   readonly now: { readonly target: string; readonly product: string; readonly date: string };
-  /** Those that one of the two has. */
+  /** The levels of either report. */
   readonly levels: readonly LevelDiff[];
   /** Statements that fail now and did not fail before. */
   readonly newFails: number;

@@ -298,7 +298,7 @@ function capabilitiesOf({ profile }: LevelReport): ReportCapabilities | undefine
   };
 }
 
-/** All of the version; of a narrowed audit only those that a case was run for. */
+/** All statements of the version; of a narrowed audit only the ones that a case was run for. */
 function numbered(found: LevelReport, about: About): ReportStatement[] {
   const { allCases, only, role = "server" } = about;
   const ran = new Set(found.results.map((result) => result.case.id));
@@ -397,5 +397,5 @@ export function withoutPassword(target: string): string {
   return target.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):[^@/]*@/i, "$1@");
 }
 
-/** The ids of statements, for those who read reports. */
+/** The ids of statements, for readers of reports. */
 export type { Ending, RuleId, StatementId, TranscriptLine, Verdict };

@@ -59,7 +59,7 @@ export class Unreachable extends Error {
   }
 }
 
-/** CONNACK codes that say "not this level": those of both versions, since the answer may be in the form of the other. */
+/** CONNACK codes that say "not this level": the codes of both versions, since the answer may be in the form of the other. */
 const OTHER_LEVEL: readonly number[] = [0x01, 0x84];
 
 /** Connects once and reads the CONNACK. Throws `Unreachable` if there is none that accepts. */

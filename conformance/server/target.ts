@@ -1,5 +1,5 @@
 /**
- * The target of an audit as a URL says it: where it is and who we are there.
+ * The target of an audit as a URL: its address, user name and password.
  * Knows schemes, hosts and user information; refuses to connect.
  * @module
  */

@@ -154,7 +154,7 @@ export interface ConnectParts {
   };
   readonly username?: Part;
   readonly password?: Part;
-  /** The Connect Flags in place of those that follow from the rest. */
+  /** The Connect Flags in place of the flags that follow from the rest. */
   readonly flags?: number;
   /** The low nibble of the first byte. */
   readonly headerFlags?: number;

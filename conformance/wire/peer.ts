@@ -48,7 +48,7 @@ export interface PeerOptions {
   readonly transcript: Transcript;
   /** ms since the case began. */
   readonly clock: () => number;
-  /** Told when nothing came for as long as somebody was willing to wait, or when there is no end of what comes. */
+  /** Called when nothing came within the time that a wait may take, or when packets come without an end. */
   readonly silent?: () => void;
 }
 
@@ -99,7 +99,7 @@ export class Peer {
     if (this.#inbox.length === 0) await this.#arrival(ms);
     this.#checkFlood();
     const first = this.#inbox[0];
-    if (first !== undefined && first.type !== "end") this.#inbox.shift(); // the end stays for whoever asks again
+    if (first !== undefined && first.type !== "end") this.#inbox.shift(); // the end stays for the next call
     return first;
   }
 

@@ -12,11 +12,22 @@ const ID = `(?:${NUMBERED}|${UNNUMBERED})`;
 const BRACKETED = new RegExp(String.raw`\[(${ID}(?:[ ,]+${ID})*)\]`, "g");
 const QUOTED = new RegExp(`(["'\`])(${ID})\\1`, "g");
 
-/** The ids that a text cites, each once. */
-export function citationsIn(text: string): Set<string> {
-  const found = new Set<string>();
-  for (const [, list = ""] of text.matchAll(BRACKETED)) list.split(/[ ,]+/).forEach((id) => found.add(id));
-  for (const [, , id = ""] of text.matchAll(QUOTED)) found.add(id);
+/** One place where a text cites an id. */
+export interface Citation {
+  readonly id: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+/** Every citation of a text, in the order of its lines; an id that a line repeats is there once. */
+export function citationsIn(text: string): Citation[] {
+  const found: Citation[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const ids = new Set<string>();
+    for (const [, list = ""] of line.matchAll(BRACKETED)) list.split(/[ ,]+/).forEach((id) => ids.add(id));
+    for (const [, , id = ""] of line.matchAll(QUOTED)) ids.add(id);
+    for (const id of ids) found.push({ id, line: index + 1 });
+  }
   return found;
 }
 

@@ -6,16 +6,20 @@ describe("citationsIn()", () => {
   test("finds quoted and bracketed ids", () => {
     const text = `throw malformed("MQTT-3.3.1-4", "QoS 3"); // [MQTT-3.9.3-1]
 test("[MQTT311-3.1.2-22, 3.3.4/alias-zero] both", () => assertRefused(f, 'limit/queue'));`;
-    assertEquals([...citationsIn(text)].sort(), [
-      "3.3.4/alias-zero",
-      "MQTT-3.3.1-4",
-      "MQTT-3.9.3-1",
-      "MQTT311-3.1.2-22",
-      "limit/queue",
+    assertEquals(citationsIn(text), [
+      { id: "MQTT-3.9.3-1", line: 1 },
+      { id: "MQTT-3.3.1-4", line: 1 },
+      { id: "MQTT311-3.1.2-22", line: 2 },
+      { id: "3.3.4/alias-zero", line: 2 },
+      { id: "limit/queue", line: 2 },
     ]);
   });
+  test("finds an id once in a line and again in the next", () => {
+    const text = `// [limit/queue] [limit/queue]\n// [limit/queue]`;
+    assertEquals(citationsIn(text).map(({ line }) => line), [1, 2]);
+  });
   test("takes no mention for a citation", () => {
-    assertEquals([...citationsIn("// as MQTT-3.3.1-4 says; list[1]; a/b")], []);
+    assertEquals(citationsIn("// as MQTT-3.3.1-4 says; list[1]; a/b"), []);
   });
 });
 

@@ -7,7 +7,7 @@ import { Crew, type Phase, RunError, type Side } from "./threads.ts";
 import type { Plan } from "./plan.ts";
 import { type BenchReport, FORMAT_VERSION, type Round, scenarioReport } from "./report.ts";
 
-/** What is asked for. */
+/** Options of a measurement. */
 export interface BenchOptions {
   readonly plans: readonly Plan[];
   /** One Server, or two that are compared. */
@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly progress?: (progress: Progress) => void;
 }
 
-/** What is going on. */
+/** The progress of a measurement. */
 export interface Progress {
   /** Runs that are over, and all there are. */
   readonly done: number;

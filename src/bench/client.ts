@@ -17,7 +17,7 @@ import { putStamp } from "./stamp.ts";
 import type { Target } from "./target.ts";
 import type { Turn, Writing } from "./turn.ts";
 
-/** What a thread's Clients have in common. */
+/** The part that all Clients of a thread share. */
 export interface ClientContext {
   readonly turn: Turn;
   readonly pool: BufferPool;
@@ -25,7 +25,7 @@ export interface ClientContext {
   readonly level: 4 | 5;
   /** A message has come: its payload is `bytes[at, end)`, the callee's only during the call. */
   delivered(client: LoadClient, bytes: Uint8Array, at: number, end: number): void;
-  /** One message fewer is in flight, or what was written late has left: more can be published. */
+  /** One message fewer is in flight, or late bytes have left: more can be published. */
   ready(client: LoadClient): void;
   /** The run is over: something happened that must not. */
   failed(error: Error): void;
@@ -91,9 +91,9 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
   inFlight = 0;
   /** Acknowledgements with a Reason Code of 0x80 or above. */
   refused = 0;
-  /** What was written waits for the peer. */
+  /** Written bytes wait for the peer. */
   blocked = false;
-  /** §3.2.2.3.3 what the Server lets be in flight. */
+  /** §3.2.2.3.3 the Server's Receive Maximum. */
   receiveMaximum = 65_535;
   readonly #context: ClientContext;
   readonly #name: string;
@@ -104,7 +104,7 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
   /** It will be flushed at the end of this turn. */
   #flushing = false;
   #packetId = 0;
-  /** What is waited for: CONNACK, SUBACK. */
+  /** The answer that is awaited: CONNACK, SUBACK. */
   #answer: ((packet: Uint8Array | Error) => void) | undefined;
   #gone: (() => void) | undefined;
   #over = false;
@@ -188,7 +188,7 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
     this.#transport.abort();
   }
 
-  /** Writes what has been gathered. */
+  /** Writes the gathered bytes. */
   flush(): void {
     this.#flushing = false;
     if (!this.#over && !this.blocked) this.blocked = !this.#outbox.flush(this.#transport);
@@ -320,7 +320,7 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
     });
   }
 
-  /** Whoever waits for an answer is told; else it is the end of the run. */
+  /** Rejects the answer that is awaited; if none is, it is the end of the run. */
   #fail(error: ClientError): void {
     if (this.#answer !== undefined) this.#answer(error);
     else this.#context.failed(error);
@@ -347,7 +347,7 @@ function connectBytes(
   const packet: Connect = { type: PacketType.CONNECT, level, cleanStart: !isDurable, keepAlive: 0, clientId };
   if (username !== undefined) packet.username = username;
   if (password !== undefined) packet.password = new TextEncoder().encode(password);
-  // The default, and yet it has to be said: without it some Servers keep less in flight, and drop what is beyond.
+  // The default, and yet it has to be said: without it some Servers keep less in flight, and drop messages beyond it.
   const receiveMaximum = 65_535;
   if (level === 5) {
     packet.properties = { receiveMaximum, ...isDurable && { sessionExpiryInterval: sessionExpiry } };

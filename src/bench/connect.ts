@@ -13,7 +13,7 @@ import { type ThreadTime, watchThread } from "./usage.ts";
 export class Connect implements Load {
   readonly #stage: Stage;
   readonly #own: readonly number[];
-  /** Those of the last burst, who stay until the end. */
+  /** The Clients of the last burst, which stay until the end. */
   #open: LoadClient[] = [];
   #done = 0;
   #connectingUs = 0;

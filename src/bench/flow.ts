@@ -14,7 +14,7 @@ import { type ThreadTime, watchThread } from "./usage.ts";
 
 /** §3.1.2.11.2 seconds that a durable session is kept; it is ended after the run. */
 const SESSION_EXPIRY = 600;
-/** Seconds in which what was due before the end may still be published: without it the slowest would not count. */
+/** Seconds in which messages that were due before the end may still be published: else the slowest would not count. */
 const OVERTIME_MOST = 60;
 /** How long nothing may arrive anywhere before a run ends early. */
 const STALL_MS = 5000;
@@ -38,11 +38,11 @@ export class Flow implements Load {
   readonly #plan: Plan;
   readonly #order: Order;
   readonly #copies: number;
-  /** By index among all; those of other threads are missing. */
+  /** By index among all; the ones of other threads are missing. */
   readonly #publishers: (Publisher | undefined)[] = [];
   readonly #own: Publisher[] = [];
   #subscribers: LoadClient[] = [];
-  /** 1 for publishers that are to be looked at at the end of the turn, and for those of other threads. */
+  /** 1 for publishers that are to be looked at at the end of the turn, and for publishers of other threads. */
   readonly #queued: Uint8Array;
   #queue: Publisher[] = [];
   /** For each subscriber of this thread, and each publisher that it hears: the number of the last message. */
@@ -228,7 +228,7 @@ export class Flow implements Load {
     if (number <= last) this.#disorder++;
     else {
       this.#last[slot] = number;
-      // Who shares a subscription gets some of the messages only; what nobody gets is seen in the end.
+      // A member of a shared subscription gets only some of the messages; a message that no member gets is found at the end.
       const lost = this.#plan.topology === "shared" ? 0 : number - last - 1;
       this.#gap += lost;
       this.#row[publisher]! += 1 + lost;
@@ -240,7 +240,7 @@ export class Flow implements Load {
     const stamped = timeAt(bytes, at);
     const { measureUs, endUs } = this.#times;
     const elapsed = elapsedUs(stamped, now);
-    // At a rate those count that were due in the window, however late they come: else the slowest would be left out.
+    // At a rate, messages count that were due in the window, however late they come: else the slowest would be left out.
     const counts = this.#pace === undefined ? now : now - elapsed;
     if (counts >= measureUs && counts < endUs) this.#stage.latency.add(elapsed);
     if (now < measureUs || now >= endUs) return;

@@ -13,7 +13,7 @@ const SHIFT = 6;
 const BUCKETS = EXACT + PER_DOUBLING * (32 - SHIFT - 1);
 const LARGEST = 0xffff_ffff;
 
-/** Counts whole µs from 0 to 2³² - 1. What is larger counts as the largest. */
+/** Counts whole µs from 0 to 2³² - 1. Larger values count as the largest. */
 export class Histogram {
   readonly #counts: Float64Array;
   #count = 0;

@@ -1,5 +1,5 @@
 /**
- * What a thread does in a run, whatever the scenario: its phases, and what it counts.
+ * The part of a thread in a run, whatever the scenario: its phases and its counts.
  * Knows the order of things; refuses to know what is done in them.
  * @module
  */
@@ -12,7 +12,7 @@ import type { Target } from "./target.ts";
 import { Turn } from "./turn.ts";
 import type { ThreadTime } from "./usage.ts";
 
-/** What a thread is to do. */
+/** The order to a thread. */
 export interface Order {
   readonly plan: Plan;
   readonly target: Target;
@@ -33,15 +33,15 @@ export interface Times {
   readonly endUs: number;
 }
 
-/** What a thread has counted. */
+/** The counts of a thread. */
 export interface Counts {
   /** Messages published while it counted. */
   readonly sent: number;
-  /** What is counted: messages delivered, connections made. */
+  /** Messages delivered, or connections made. */
   readonly done: number;
   /** Bytes of the payloads delivered. */
   readonly bytes: number;
-  /** What was counted each second of its time, where this thread alone knows how long it took. */
+  /** Counts for each second of its time, where this thread alone knows how long it took. */
   readonly perSecond?: number;
   /** µs since the epoch, when the last came. */
   readonly lastUs: number;
@@ -57,7 +57,7 @@ export interface Counts {
   readonly unacknowledged: number;
   /** That of a `Histogram`, µs. */
   readonly latency: ArrayBuffer;
-  /** What the thread did meanwhile. */
+  /** How the thread used its time meanwhile. */
   readonly time: ThreadTime;
 }
 
@@ -67,7 +67,7 @@ export interface Load {
   open(): Promise<void>;
   /** Does it, until it is done or `endUs`. */
   run(times: Times): Promise<void>;
-  /** Waits for what is still on its way; tells what was counted. */
+  /** Waits for messages that are on their way; returns the counts. */
   drain(): Promise<Counts>;
   /** Leaves the Server as it was. */
   close(): Promise<void>;
@@ -78,7 +78,7 @@ export interface Load {
 /** Connections that are being made at once while the load is prepared. */
 const DIALS = 100;
 
-/** What every load has. */
+/** The base of every load. */
 export class Stage {
   readonly order: Order;
   readonly plan: Plan;
@@ -119,18 +119,18 @@ export class Stage {
     return client;
   }
 
-  /** Ends all connections, those too that are being made. */
+  /** Ends all connections, also the ones that are being made. */
   abort(): void {
     this.#isAborted = true;
     for (const client of this.clients) client.abort();
   }
 
-  /** Those who have left are nobody's business any more. */
+  /** Clients that have left do not count any more. */
   forget(): void {
     this.clients.length = 0;
   }
 
-  /** Does something with each of many, `atOnce` at the same time, and gives what came of it in their order. */
+  /** Does something with each of many, `atOnce` at the same time, and gives the results in their order. */
   static async each<T, R>(
     things: readonly T[],
     action: (thing: T) => Promise<R>,

@@ -1,10 +1,10 @@
 /**
  * When messages are due at a rate: evenly, one publisher after the other.
- * Knows times; refuses to know whether anybody keeps to them.
+ * Knows times; refuses to know publishers.
  * @module
  */
 
-/** The timetable of those publishers of a thread; the whole rate is that of all publishers of all threads. */
+/** The timetable of the publishers of one thread; the rate is of all publishers of all threads together. */
 export class Pace {
   readonly #startUs: number;
   readonly #perMessageUs: number;

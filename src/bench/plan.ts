@@ -9,7 +9,7 @@ import { USUAL, USUAL_RUNS, USUAL_WINDOW_ABOVE_QOS_0 } from "./scenario.ts";
 import { STAMP_BYTES } from "./stamp.ts";
 import { BenchCallError } from "./target.ts";
 
-/** What one run does; a plain object that threads are sent. */
+/** The order for one run; a plain object that threads are sent. */
 export interface Plan extends Sizes {
   readonly scenario: string;
   readonly kind: Kind;
@@ -17,13 +17,13 @@ export interface Plan extends Sizes {
   readonly durable: boolean;
   /** §3.1.2.2. */
   readonly level: 4 | 5;
-  /** Seconds before those that count. */
+  /** Seconds before the measured ones. */
   readonly warmup: number;
-  /** Seconds in which nothing may come before what is missing is called lost. */
+  /** After so many seconds without a message the missing ones are called lost. */
   readonly grace: number;
 }
 
-/** What the caller says of all runs. */
+/** The caller's options for all runs. */
 export interface Wishes extends Partial<Sizes> {
   readonly level?: 4 | 5;
   readonly warmup?: number;
@@ -35,7 +35,7 @@ const USUAL_GRACE = 2;
 
 /**
  * The runs of these scenarios, or of the usual ones.
- * @throws {BenchCallError} for what does not fit together.
+ * @throws {BenchCallError} for options that do not fit together.
  */
 export function plansOf(names: readonly string[], wishes: Wishes): Plan[] {
   if (names.length > 0) return names.map((name) => planOf(scenarioNamed(name), wishes));
@@ -50,7 +50,7 @@ function scenarioNamed(name: string): Scenario {
   throw new BenchCallError(`there is no scenario ${JSON.stringify(name)}; there are ${all}`);
 }
 
-/** A scenario with what is wished. */
+/** A scenario with the caller's wishes. */
 export function planOf(scenario: Scenario, wishes: Wishes): Plan {
   const { name, kind, topology, durable = false, defaults = {}, ratePerPublisher } = scenario;
   const { level = 5, warmup, grace = USUAL_GRACE, ...wished } = wishes;

@@ -1,5 +1,5 @@
 /**
- * What a measurement has found, as data: what tables and pictures are made from, and what is kept.
+ * The findings of a measurement as data: the source of tables and pictures, and the form that is kept.
  * Knows medians and ratios; refuses to know how they are shown.
  *
  * `formatVersion` changes when a field changes its meaning or goes; fields that are added do not change it.
@@ -36,7 +36,7 @@ export interface BenchReport {
 
 /** One scenario. */
 export interface ScenarioReport {
-  /** What was done. */
+  /** The plan of its runs. */
   readonly plan: Plan;
   /** One for each target, in their order. */
   readonly sides: readonly SideReport[];
@@ -46,7 +46,7 @@ export interface ScenarioReport {
   readonly cpuRatio?: Spread;
 }
 
-/** A median, and what it lies between. */
+/** A median, with the least and the most. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -92,7 +92,7 @@ export interface LatencyReport {
   readonly buckets: readonly (readonly [us: number, count: number])[];
 }
 
-/** One round: what was found, or why not. */
+/** One round: its findings, or why there are none. */
 export type Round = Result | Error;
 
 /** Puts together the rounds of one scenario: for each target its rounds, in their order. */
@@ -163,7 +163,7 @@ function latencyReport(latency: Histogram): LatencyReport {
   };
 }
 
-/** The median of values, and what they lie between; undefined of none. */
+/** The median of values, with the least and the most; undefined of none. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   const sorted = [...values].sort((a, b) => a - b);
@@ -177,7 +177,7 @@ export function isWell({ scenarios }: BenchReport): boolean {
   return scenarios.every(({ sides }) => sides.every((side) => troublesOf(side).length === 0));
 }
 
-/** What is not as it should be, in words. */
+/** Faults, in words. */
 export function troublesOf(
   { disorder, gap, refused, unacknowledged, failures, perSecond }: SideReport,
 ): string[] {

@@ -103,7 +103,7 @@ export class Retained implements Load {
     await client.leave();
   }
 
-  /** What has not come when nothing has come for a while is lost. */
+  /** After a while without a message the missing ones are lost. */
   #giveUpWhenQuiet(visit: Visit, before: number): void {
     if (visit.left === 0) return;
     if (visit.left === before) return visit.over();

@@ -1,5 +1,5 @@
 /**
- * The scenarios, one a row: who publishes to whom, how much if nothing is said.
+ * The scenarios, one a row: publishers, subscribers, and how much by default.
  * Knows topologies and defaults; refuses to know connections and threads.
  * @module
  */
@@ -16,10 +16,10 @@ export type Topology =
   /** §4.8.2 the subscribers share all topics: each message goes to one of them. */
   | "shared";
 
-/** What a run does. */
+/** The kinds of runs. */
 export type Kind = "flow" | "connect" | "retained";
 
-/** What can be said of a run, and has a default in each scenario. */
+/** Options of a run, with a default in each scenario. */
 export interface Sizes {
   readonly publishers: number;
   readonly subscribers: number;
@@ -30,7 +30,7 @@ export interface Sizes {
   readonly window: number;
   /** Messages published per second, of all publishers; 0 is as fast as they are delivered. */
   readonly rate: number;
-  /** Messages in all: those that are published, or retained; 0 is as many as the time allows. */
+  /** Messages in all, published or retained; 0 is as many as the time allows. */
   readonly messages: number;
   /** How many are opened in one burst. */
   readonly connections: number;
@@ -67,7 +67,7 @@ export const USUAL: Sizes = {
 /** The window at QoS 1 and 2 unless a scenario says otherwise. */
 export const USUAL_WINDOW_ABOVE_QOS_0 = 20;
 
-/** All of them. The rates of `suite-…` are those of the open MQTT benchmark suite, at a size that one machine bears. */
+/** All scenarios. The rates of `suite-…` are from the open MQTT benchmark suite, at a size that one machine bears. */
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: "pairs",

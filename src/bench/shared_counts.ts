@@ -1,5 +1,5 @@
 /**
- * What the threads of a run tell each other: how much was published and how much of it has arrived.
+ * Counts that the threads of a run share: how much was published and how much of it has arrived.
  * Knows shared memory; refuses to know messages. Each cell has one thread that writes it.
  * @module
  */
@@ -14,7 +14,7 @@ export class Board {
   readonly buffer: SharedArrayBuffer;
   readonly publishers: number;
   readonly #turns: Int32Array<SharedArrayBuffer>;
-  /** Of each publisher what it has sent. */
+  /** The messages that each publisher has sent. */
   readonly #sent: Float64Array<SharedArrayBuffer>;
   /** A row for each thread: what its subscribers have of each publisher. */
   readonly #rows: readonly Float64Array<SharedArrayBuffer>[];
@@ -30,7 +30,7 @@ export class Board {
     this.#rows = Array.from({ length: threads }, (_, i) => row(i + 1));
   }
 
-  /** The row of one thread: its copies by publisher, those that are known to be lost included. */
+  /** The row of one thread: its copies by publisher, known losses included. */
   row(thread: number): Float64Array {
     return this.#rows[thread]!;
   }

@@ -17,7 +17,7 @@ export function timeAt(bytes: Uint8Array, at: number): number {
   return u32(bytes, at + 4);
 }
 
-/** Its number among those of its publisher, from 1. */
+/** Its number among the messages of its publisher, from 1. */
 export function numberAt(bytes: Uint8Array, at: number): number {
   return u32(bytes, at + 8);
 }

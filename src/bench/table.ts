@@ -14,7 +14,7 @@ import {
 } from "./report.ts";
 import { type ScenarioReport, troublesOf } from "./report.ts";
 
-/** What the two targets are called. */
+/** The names of the two targets. */
 export const SIDES = ["A", "B"] as const;
 
 const HEAD = [
@@ -35,7 +35,7 @@ const HEAD = [
 /** Columns of words; the others are figures and stand to the right. */
 const LEFT: readonly number[] = [0, 2, 3];
 
-/** The table, what is not well, and warnings; ends with a line break. */
+/** The table, faults, and warnings; ends with a line break. */
 export function tableText(report: BenchReport): string {
   const { targets, rounds, generator: { threads }, scenarios } = report;
   const named = targets.length === 1 ? targets : targets.map((url, i) => `${SIDES[i]} ${url}`);
@@ -123,7 +123,7 @@ function remarks(report: BenchReport): string[] {
   return lines;
 }
 
-/** Why the figures are those of the load and not the Server's. */
+/** Why the figures measure the load and not the Server. */
 function limitText({ busy, starved }: SideReport): string {
   const percent = (share: number) => `${Math.round(share * 100)}%`;
   return `the load was the limit: it worked ${percent(busy)} of its time and waited ${
@@ -187,7 +187,7 @@ export function binned(
   return bins;
 }
 
-/** One line while it runs: a bar and what is going on; no wider than `columns`. */
+/** One line while it runs: a bar and the present phase; no wider than `columns`. */
 export function progressLine(
   { share, done, all, what, columns }: {
     /** How much is done, 0 to 1. */

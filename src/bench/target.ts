@@ -1,5 +1,5 @@
 /**
- * Whom to measure, as a URL says it.
+ * The Server to measure, as a URL.
  * Knows URLs; refuses to know connections.
  * @module
  */
@@ -12,13 +12,13 @@ export interface Target {
   readonly port: number;
   readonly username?: string;
   readonly password?: string;
-  /** Whom to trust; TLS if it is there. */
+  /** The certificates to trust; TLS if it is there. */
   readonly tls?: TlsClientOptions;
   /** Without the password, for reports. */
   readonly url: string;
 }
 
-/** What is measured when nothing is said. */
+/** The target if none is named. */
 export const DEFAULT_TARGET = "mqtt://127.0.0.1:1883";
 
 /** The call is wrong. One line. */
@@ -27,7 +27,7 @@ export class BenchCallError extends Error {
 }
 
 /**
- * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, where `tls` says whom to trust; default the system's.
+ * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, where `tls` has the certificates to trust; default the system's.
  * @throws {BenchCallError}
  */
 export function parseTarget(text: string, tls: TlsClientOptions = {}): Target {

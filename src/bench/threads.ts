@@ -1,5 +1,5 @@
 /**
- * The threads of a load: takes them through the phases of a run together and sums up what they have counted.
+ * The threads of a load: takes them through the phases of a run together and sums up their counts.
  * Knows threads and the Server's process; refuses to know what a run is for.
  * @module
  */
@@ -21,7 +21,7 @@ export interface Side {
   readonly pid?: number;
 }
 
-/** What a run has found. */
+/** The findings of a run. */
 export interface Result {
   /** Messages published in the seconds that count. */
   readonly sent: number;
@@ -219,7 +219,7 @@ function timesOf({ warmup, seconds }: Plan): Times {
   return { startUs, measureUs, endUs: measureUs + seconds * 1e6 };
 }
 
-/** What a process holds once it no longer grows or shrinks: collectors give back what a burst needed only for a moment. */
+/** The memory of a process once it no longer grows or shrinks: collectors give back the room of a burst with a delay. */
 async function settledRss(pid: number): Promise<number> {
   let rss = usageOf(pid)?.rssBytes ?? 0;
   let since = nowUs();

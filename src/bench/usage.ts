@@ -16,7 +16,7 @@ export interface Usage {
 /** The clock of CPU times on every Linux that people have: 100 ticks a second. */
 const TICK_US = 10_000;
 
-/** What a process has used; undefined if it is not there or nothing can be known of it. */
+/** The CPU time and memory of a process; undefined if it is not there or nothing can be known of it. */
 export function usageOf(pid: number): Usage | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -28,7 +28,7 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
-/** What a thread did with its time, µs. */
+/** How a thread used its time, µs. */
 export interface ThreadTime {
   /** It worked. */
   readonly cpuUs: number;
@@ -37,7 +37,7 @@ export interface ThreadTime {
   readonly wallUs: number;
 }
 
-/** What this thread has done with its time from now on, when it is asked. */
+/** Returns a function that says how this thread has used its time since. */
 export function watchThread(): () => ThreadTime {
   const before = threadTime();
   return () => {

@@ -1,5 +1,5 @@
 /**
- * A thread of the load: does what the main thread orders, run after run, and says what it has counted.
+ * A thread of the load: follows the orders of the main thread, run after run, and returns its counts.
  * Knows phases; refuses to know what is done in them. Does nothing in the main thread.
  * @module
  */
@@ -9,7 +9,7 @@ import { Flow } from "./flow.ts";
 import type { Counts, Load, Order, Times } from "./load.ts";
 import { Retained } from "./retained.ts";
 
-/** What a thread needs to begin: to know that it is one of these. */
+/** The value a thread is started with: marks it as a thread of the load. */
 export interface LoadThreadStart {
   readonly plumbLoad: true;
 }

@@ -72,7 +72,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       3_600_000,
       "ms",
-      "time for a peer to take our last bytes and to close its half",
+      "time for a peer to read the last packet and to close its half of the connection",
     ),
     packetBytesMax: row(
       "connection",
@@ -80,7 +80,7 @@ function table(): Record<LimitName, LimitRow> {
       64,
       268_435_460,
       "bytes",
-      "largest packet taken, announced as Maximum Packet Size",
+      "largest packet that the Server takes, announced as Maximum Packet Size",
     ),
     keepAliveSecondsMax: row(
       "connection",
@@ -88,7 +88,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       65_535,
       "s",
-      "longest Keep Alive; above it Server Keep Alive says this value",
+      "longest Keep Alive, announced as Server Keep Alive if the Client asks for a longer one",
     ),
     sessionExpirySecondsMax: row(
       "connection",
@@ -96,7 +96,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       0xffff_ffff,
       "s",
-      "longest Session Expiry Interval, announced in CONNACK where it cuts; 4294967295 is never",
+      "longest Session Expiry Interval, announced in CONNACK if the Client asks for a longer one; 4294967295 is no limit",
     ),
     receiveMaximum: row(
       "connection",
@@ -104,7 +104,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       65_535,
       "messages",
-      "QoS 1 and 2 messages a Client may have open towards us",
+      "QoS 1 and 2 messages that a Client may have in flight to the Server, announced as Receive Maximum",
     ),
     inFlightMax: row(
       "connection",
@@ -112,7 +112,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       65_535,
       "messages",
-      "QoS 1 and 2 messages we have open towards a Client",
+      "QoS 1 and 2 messages in flight to one Client; its Receive Maximum may allow fewer",
     ),
     topicAliasMaximum: row(
       "connection",
@@ -120,7 +120,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       65_535,
       "aliases",
-      "Topic Aliases a Client may use towards us",
+      "Topic Aliases that a Client may set, announced as Topic Alias Maximum",
     ),
     topicAliasesOutMax: row(
       "connection",
@@ -128,7 +128,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       65_535,
       "aliases",
-      "Topic Aliases we use towards a Client that allows them",
+      "Topic Aliases that the Server sets at a Client that allows them",
     ),
     queuedMessagesMax: row(
       "session",
@@ -136,7 +136,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       COUNT,
       "messages",
-      "QoS 1 and 2 messages waiting in one session",
+      "QoS 1 and 2 messages that wait in one session",
     ),
     queuedBytesMax: row(
       "session",
@@ -144,7 +144,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       Number.MAX_SAFE_INTEGER,
       "bytes",
-      "bytes of the messages waiting in one session",
+      "size of all messages that wait in one session",
     ),
     residentMessagesMax: row(
       "session",
@@ -152,16 +152,23 @@ function table(): Record<LimitName, LimitRow> {
       2,
       COUNT,
       "messages",
-      "of those that wait in a connected durable session, what memory holds; the rest is in the store alone",
+      "messages that memory holds of those that wait in one connected durable session; the rest is in the store alone",
     ),
-    residentBytesMax: row("session", 1 * MIB, 1, Number.MAX_SAFE_INTEGER, "bytes", "the same, in bytes"),
+    residentBytesMax: row(
+      "session",
+      1 * MIB,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "size of the messages that memory holds of one connected durable session; the rest is in the store alone",
+    ),
     outboundBytesMax: row(
       "connection",
       8 * MIB,
       4 * KIB,
       Number.MAX_SAFE_INTEGER,
       "bytes",
-      "bytes waiting for one connection to read them; above it QoS 0 is dropped and QoS 1 and 2 wait in the session",
+      "size of the packets that wait for one Client to read them; above it QoS 0 messages are dropped, QoS 1 and 2 wait in the session",
     ),
     pendingBytesMax: row(
       "connection",
@@ -169,7 +176,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       Number.MAX_SAFE_INTEGER,
       "bytes",
-      "bytes kept behind a CONNECT or AUTH that waits for its verdict, before reading stops",
+      "size of the packets behind a CONNECT or AUTH that is not yet answered; above it the connection is not read",
     ),
     subscriptionsPerSessionMax: row(
       "session",
@@ -195,7 +202,7 @@ function table(): Record<LimitName, LimitRow> {
       0,
       Number.MAX_SAFE_INTEGER,
       "bytes",
-      "bytes of all retained messages",
+      "size of all retained messages together",
     ),
   };
 }

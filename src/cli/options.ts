@@ -47,7 +47,7 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "text",
         value: "ADDR",
         default: "localhost",
-        about: "the address of one plain listener, in short",
+        about: "the address of one listener without TLS, in place of --listen",
       },
       {
         name: "port",
@@ -57,19 +57,20 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         least: 0,
         most: 65_535,
         default: "1883",
-        about: "its port; 0 takes any free one",
+        about: "the port of that listener; 0 takes any free one",
       },
       {
         name: "tls-cert",
         kind: "text",
         value: "FILE",
-        about: "the certificate that listeners with TLS show, in PEM, and behind it those that issued it",
+        about:
+          "the certificate that listeners with TLS show, in PEM, followed by the certificates of its issuers",
       },
       {
         name: "tls-key",
         kind: "text",
         value: "FILE",
-        about: "its private key, in PEM, without a passphrase",
+        about: "the private key of the certificate, in PEM, without a passphrase",
       },
     ],
   },
@@ -81,22 +82,27 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "text",
         value: "DIR",
         default: DEFAULT_DATA,
-        about: "the directory where they are kept; made if it is not there",
+        about: "the directory of sessions and retained messages; made if it is not there",
       },
-      { name: "memory", kind: "flag", about: "keep them in memory only: with the process they end" },
+      {
+        name: "memory",
+        kind: "flag",
+        about: "keep sessions and retained messages in memory only; they end with the process",
+      },
       {
         name: "durability",
         kind: "text",
         value: "LEVEL",
         default: "fsync",
         about:
-          "what an acknowledgement waits for: fsync (it is on the disk), os (the system has it: only a power cut loses it) " +
-          "or interval=MS (nothing: the last MS milliseconds may be lost)",
+          "when a message is acknowledged: fsync (it is on the disk), os (the system has it: only a power cut loses it) " +
+          "or interval=MS (at once: the last MS milliseconds may be lost)",
       },
       {
         name: "strict-store",
         kind: "flag",
-        about: "do not start with a damaged store; else it is set aside and what can be saved is saved",
+        about:
+          "do not start with a damaged store; without this it is set aside, and all that can be read of it is saved",
       },
     ],
   },
@@ -108,14 +114,14 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "choice",
         choices: LOG_LEVELS,
         default: "info",
-        about: "the least that is worth a line",
+        about: "the lowest level that is written",
       },
       {
         name: "log-format",
         kind: "choice",
         choices: LOG_FORMATS,
         default: "logfmt",
-        about: "how a line is written",
+        about: "the form of a line",
       },
     ],
   },

@@ -23,7 +23,7 @@ const USER_NAME = 0x80;
 /** Bit 7 of the Protocol Version: some brokers' bridges set it; not in the standard. */
 const BRIDGE = 0x80;
 
-/** §3.1.2.2 the CONNECT is of a version that does not exist here. An answer can be chosen by what was asked for. */
+/** §3.1.2.2 the CONNECT is of a version that does not exist here. `version` lets the caller choose the layout of the answer. */
 export class UnsupportedVersion extends PeerError {
   /** The Protocol Version byte as it was sent. */
   readonly version: number;
@@ -35,7 +35,7 @@ export class UnsupportedVersion extends PeerError {
   }
 }
 
-/** §3.1 reads the body of a CONNECT. The level is its own. Throws `PeerError`. */
+/** §3.1 reads the body of a CONNECT, at the level that it names. Throws `PeerError` where the format is broken [MQTT-3.1.4-1]. */
 export function decodeConnect(reader: Reader, flags: number): Connect {
   requireFlags(flags, 0, "MQTT-2.1.3-1");
   const name = reader.utf8();
@@ -106,7 +106,7 @@ function checkPasswordFlag(flags: number): void {
 /** §3.1.3 the fields of the payload, each only if its flag says so. */
 function decodePayload(reader: Reader, packet: Connect, flags: number): void {
   if (reader.left === 0) throw malformed("MQTT-3.1.3-3", "CONNECT without Client Identifier");
-  packet.clientId = reader.utf8(); // [MQTT-3.1.3-4]
+  packet.clientId = reader.utf8(); // any text [MQTT-3.1.3-4] [MQTT-3.1.3-5]
   if ((flags & WILL_FLAG) !== 0) packet.will = decodeWill(reader, flags, packet.level);
   if ((flags & USER_NAME) !== 0 && isThere(reader, packet.level, "MQTT-3.1.2-17")) {
     packet.username = reader.utf8(); // [MQTT-3.1.3-12]
@@ -116,7 +116,7 @@ function decodePayload(reader: Reader, packet: Connect, flags: number): void {
   }
 }
 
-/** MQTT 3.1 lets credentials be missing although flagged: before their time the packet just ended there. */
+/** MQTT 3.1 lets flagged credentials be missing: packets of older Clients end before them. */
 function isThere(reader: Reader, level: ProtocolLevel, rule: Rule): boolean {
   if (reader.left > 0) return true;
   if (level === 3) return false;

@@ -1,5 +1,5 @@
 /**
- * §2.1 decoding by packet type: the dispatch and nothing else; what a packet holds is in the file of its name.
+ * §2.1 decoding by packet type: the dispatch and nothing else; the fields of a packet are in the file of its name.
  * @module
  */
 import { decodeAcknowledgement } from "./acknowledgement.ts";

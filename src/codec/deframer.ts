@@ -1,5 +1,5 @@
 /**
- * §2.1 Chunks of a byte stream in, whole frames out.
+ * §2.1.4 Chunks of a byte stream in, whole frames out.
  * Knows fixed headers and the Maximum Packet Size; refuses to know what stands inside a frame.
  * @module
  */
@@ -31,7 +31,7 @@ export class Deframer {
     this.maximumPacketSize = maximumPacketSize;
   }
 
-  /** Bytes kept: an incomplete frame, and after a stop the frames not yet handed on. */
+  /** Bytes kept: of an incomplete frame, and after a stop of frames not yet handed on. */
   get held(): number {
     return this.#heldLength;
   }

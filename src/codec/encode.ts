@@ -1,5 +1,5 @@
 /**
- * §2.1 encoding by packet type: the dispatch and nothing else; what a packet holds is in the file of its name.
+ * §2.1 encoding by packet type: the dispatch and nothing else; the fields of a packet are in the file of its name.
  * @module
  */
 import { encodeAcknowledgement } from "./acknowledgement.ts";
@@ -19,7 +19,7 @@ import { Writer } from "./writer.ts";
 
 /**
  * §2.1 writes a packet. A CONNECT is written at its own level. What a level has no place for (properties, Reason
- * Codes below level 5) is left out. Throws `UsageError`; `writer` then holds what it held before.
+ * Codes below level 5) is left out. Throws `UsageError`; `writer` then holds the same bytes as before.
  */
 export function encode(writer: Writer, packet: Packet, level: ProtocolLevel): void {
   switch (packet.type) {

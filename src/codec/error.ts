@@ -1,6 +1,6 @@
 /**
- * §4.13 Handling errors: who is at fault, and what the peer is told.
- * Knows the kinds of error the codec and the engines throw; refuses to know what is done about them.
+ * §4.13 Handling errors: the side at fault, and the Reason Code for the peer.
+ * Knows the kinds of error the codec and the engines throw; refuses to know how the engines react to them.
  * @module
  */
 import type { StatementId } from "../../spec/statements.ts";

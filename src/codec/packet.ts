@@ -1,6 +1,6 @@
 /**
  * §3 MQTT Control Packets as plain values, one interface per packet, one shape for all protocol levels.
- * Knows what a packet holds; refuses to know how it is written, who may send it and what it causes.
+ * Knows what a packet holds; refuses to know how it is written, its sender and its effects.
  * @module
  */
 import type { PacketType } from "./packet_type.ts";
@@ -42,7 +42,7 @@ export interface MessageProperties {
   payloadFormatIndicator?: 0 | 1;
   /** §3.3.2.3.3 seconds. */
   messageExpiryInterval?: number;
-  /** §3.3.2.3.9 what the payload is; often a MIME type. */
+  /** §3.3.2.3.9 the kind of the payload; often a MIME type. */
   contentType?: string;
   /** §3.3.2.3.5 a Topic Name, for the answer. */
   responseTopic?: string;

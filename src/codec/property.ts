@@ -58,7 +58,7 @@ export type PropertyName =
   | keyof SubscribeProperties
   | keyof DisconnectProperties;
 
-/** What stands in {@linkcode PropertyRow.twice} where a property may repeat. */
+/** The value in {@linkcode PropertyRow.twice} where a property may repeat. */
 export const MAY_REPEAT = "";
 
 /** One property. */
@@ -142,7 +142,7 @@ function readProperty(reader: Reader, place: PropertyPlace, found: Found): void 
   if (twice === MAY_REPEAT) {
     const list = found[row.name] as unknown[] | undefined;
     if (list === undefined) found[row.name] = [value];
-    else list.push(value);
+    else list.push(value); // in the order of the wire [MQTT-3.1.3-10]
     return;
   }
   if (found[row.name] !== undefined) throw protocolError(twice, `Property ${row.name} stands twice`);
@@ -199,7 +199,7 @@ function writeProperty(writer: Writer, place: PropertyPlace, name: string, value
     throw new UsageError(`Property ${name} is not one of this packet's [2.2.2.2/not-allowed]`);
   }
   if (twice !== MAY_REPEAT) return writeValue(writer, row, place, value);
-  for (const each of value as readonly unknown[]) writeValue(writer, row, place, each);
+  for (const each of value as readonly unknown[]) writeValue(writer, row, place, each); // [MQTT-3.1.3-10]
 }
 
 function writeValue(writer: Writer, row: PropertyRow, place: PropertyPlace, value: unknown): void {
@@ -251,7 +251,7 @@ interface PropertyTable {
 
 const TABLE: PropertyTable = /* @__PURE__ */ propertyTable();
 
-/** Rules by place; the places named are those where the property is allowed. */
+/** Rules by place; the property is allowed in the places named. */
 type Rules<R> = { readonly [P in PropertyPlace]?: R };
 
 /** A function, so that a bundle without properties can leave the table out. */

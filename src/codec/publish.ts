@@ -1,5 +1,6 @@
 /**
- * §3.3 PUBLISH: decodes and encodes; knows nothing of sessions, subscriptions and what an alias stands for.
+ * §3.3 PUBLISH: decodes and encodes; knows nothing of sessions, subscriptions and the topics of aliases.
+ * A frame that goes on as it is: publish_view.ts looks at it, publish_template.ts copies it.
  * @module
  */
 import { malformed, protocolError, UsageError } from "./error.ts";

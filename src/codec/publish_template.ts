@@ -1,6 +1,6 @@
 /**
  * §3.3 One PUBLISH frame as the template of others: copied where the layout allows it, flags, Packet Identifier and
- * expiry stamped in. Knows layouts; refuses to know who receives.
+ * expiry stamped in. Knows layouts; refuses to know receivers.
  * @module
  */
 import { copyBytes } from "./copy.ts";
@@ -14,7 +14,7 @@ export function publishFirst(qos: QoS, retain: boolean, dup: boolean): number {
   return PacketType.PUBLISH << 4 | (dup ? 8 : 0) | qos << 1 | (retain ? 1 : 0);
 }
 
-/** What one receiver's copy of a message differs in. Reused between calls. */
+/** How one receiver's copy of a message differs from the frame. Reused between calls. */
 export interface PublishStamp {
   /** §3.3.1 the first byte: type, DUP, QoS, RETAIN. */
   first: number;
@@ -58,14 +58,14 @@ export function headLength(view: PublishView, stamp: PublishStamp): number {
   return 1 + varintSize(body + view.payloadLength) + body;
 }
 
-/** Writes those bytes to `out` from `at` on and returns their end. */
+/** Writes the `headLength()` bytes before the payload to `out` from `at` on and returns their end. */
 export function writeHead(view: PublishView, stamp: PublishStamp, out: Uint8Array, at: number): number {
   if (isSameLayout(view, stamp)) {
     copyBytes(out, at, view.bytes, view.at, view.payloadAt);
     stampFrame(view, stamp, out, at);
     return at + view.payloadAt - view.at;
   }
-  out[at++] = stamp.first;
+  out[at++] = stamp.first; // its DUP, not that of the frame [MQTT-3.3.1-3]
   at = putVarint(out, at, bodyLength(view, stamp) + view.payloadLength);
   const topicAt = stamp.topicKnown ? view.topicEnd : view.topicAt;
   at = putU16(out, at, view.topicEnd - topicAt);
@@ -77,9 +77,9 @@ export function writeHead(view: PublishView, stamp: PublishStamp, out: Uint8Arra
 
 /** Stamps flags, Packet Identifier and expiry into a byte-for-byte copy of the frame that begins at `at`. */
 export function stampFrame(view: PublishView, stamp: PublishStamp, out: Uint8Array, at: number): void {
-  out[at] = stamp.first;
+  out[at] = stamp.first; // its DUP, not that of the frame [MQTT-3.3.1-3]
   if (stamp.packetId !== 0) putU16(out, at + view.packetIdAt - view.at, stamp.packetId);
-  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.at, stamp.expirySeconds);
+  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.at, stamp.expirySeconds); // [MQTT-3.3.2-6]
 }
 
 /**
@@ -127,12 +127,14 @@ function putProperties(view: PublishView, stamp: PublishStamp, out: Uint8Array, 
     out[at++] = 0x23;
     at = putU16(out, at, stamp.topicAlias);
   }
-  for (const id of stamp.subscriptionIdentifiers) {
+  for (const id of stamp.subscriptionIdentifiers) { // [MQTT-3.3.4-3]
     out[at++] = 0x0b;
     at = putVarint(out, at, id);
   }
+  // Byte for byte, so in their order: [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18]
+  // [MQTT-3.3.2-20]
   copyBytes(out, at, view.bytes, view.propertiesAt, view.propertiesEnd);
-  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.propertiesAt, stamp.expirySeconds);
+  if (view.expiryAt >= 0) putU32(out, at + view.expiryAt - view.propertiesAt, stamp.expirySeconds); // [MQTT-3.3.2-6]
   return at + view.propertiesEnd - view.propertiesAt;
 }
 

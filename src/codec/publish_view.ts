@@ -1,6 +1,6 @@
 /**
- * §3.3 A PUBLISH as offsets into its frame: what a Server needs to route one without building an object for it.
- * Knows the layout and validates it while skipping; refuses to know sessions and to decode what it passes on.
+ * §3.3 A PUBLISH as offsets into its frame: a Server routes one without building an object for it.
+ * Knows the layout and validates it while skipping; refuses to know sessions, and to decode values.
  * @module
  */
 import { copyBytes } from "./copy.ts";
@@ -63,7 +63,7 @@ export class PublishView {
 
   /**
    * Reads the frame `bytes[at, end)`, whose variable header begins at `body`.
-   * The Topic Name is left unchecked but for its length: whoever resolves it knows it already, or decodes it.
+   * The Topic Name is left unchecked but for its length: the code that resolves it knows the name already, or decodes it.
    * @throws {PeerError} §3.3, with the rule that is broken.
    */
   aim(bytes: Uint8Array, at: number, body: number, end: number, level5: boolean): void {
@@ -192,9 +192,9 @@ export class PublishView {
           ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
         return at + 4;
       case 0x03:
-        return this.#text(at, end, "Content Type");
+        return this.#text(at, end, "Content Type"); // [MQTT-3.3.2-19]
       case 0x08: {
-        const next = this.#text(at, end, "Response Topic");
+        const next = this.#text(at, end, "Response Topic"); // [MQTT-3.3.2-13]
         for (let i = at + 2; i < next; i++) {
           if (bytes[i] === 0x23 || bytes[i] === 0x2b) {
             throw protocolError("MQTT-3.3.2-14", "Response Topic with a wildcard");
@@ -220,7 +220,7 @@ export class PublishView {
         this.topicAlias = bytes[at]! << 8 | bytes[at + 1]!;
         return at + 2;
       case USER_PROPERTY:
-        return this.#text(this.#text(at, end, "User Property"), end, "User Property");
+        return this.#text(this.#text(at, end, "User Property"), end, "User Property"); // [MQTT-1.5.7-1]
     }
     if (id > 127) skipVarint(bytes, at - 1, end, "2.2.2.1/past-end"); // an identifier is a Variable Byte Integer too
     throw misplaced(id);
@@ -250,7 +250,7 @@ export function viewOf(frame: Uint8Array, level5: boolean): PublishView {
   return view;
 }
 
-/** The bytes of nothing; shared, and nobody can write into it. */
+/** An array without bytes, shared. */
 export const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 
 const SUBSCRIPTION_IDENTIFIER = 0x0b;

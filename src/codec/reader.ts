@@ -1,5 +1,5 @@
 /**
- * §1.5 Data representation, reading: the wire types out of one frame.
+ * §1.5.2–1.5.7 Data representation, reading: the wire types out of one frame.
  * Knows integers, strings and binary data; refuses to know packets. Never reads outside the part it is aimed at.
  * @module
  */

@@ -162,7 +162,7 @@ export function reasonName(packetType: PacketType, code: number): string {
   return REASONS[code]?.name ?? `Unknown 0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** §2.4 whether a packet of that type may carry the code, whoever sends it. Disputed places count as allowed. */
+/** §2.4 whether a packet of that type may carry the code, from either side. Disputed places count as allowed. */
 export function isReasonAllowed(packetType: PacketType, code: number): boolean {
   const row = REASONS[code];
   return row !== undefined && ((row.fromServer | row.fromClient) >> packetType & 1) === 1;

@@ -1,6 +1,6 @@
 /**
  * §1.5.4 UTF-8 Encoded String: the strict conversion between bytes and text.
- * Knows well-formed UTF-8 and U+0000; refuses to know length prefixes and what a string is for.
+ * Knows well-formed UTF-8 and U+0000; refuses to know length prefixes and the fields of packets.
  *
  * Strict means: U+FEFF stays where it stands [MQTT-1.5.4-3]; surrogates, overlong and truncated forms are refused.
  * @module

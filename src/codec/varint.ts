@@ -1,5 +1,5 @@
 /**
- * §1.5.5 Variable Byte Integer: its largest value and its size.
+ * §1.5.5 Variable Byte Integer: its largest value, its size and its bytes.
  * Knows the number; refuses to know where it stands (reader.ts and writer.ts read and write it).
  * @module
  */

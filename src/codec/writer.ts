@@ -1,5 +1,5 @@
 /**
- * §1.5 Data representation, writing: the wire types into a growing buffer, packet by packet.
+ * §1.5.2–1.5.7, §2.1.4 Data representation, writing: the wire types into a growing buffer, packet by packet.
  * Knows integers, strings, binary data and the Remaining Length; refuses to know packets.
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * §4.5 An Application Message that outlives the call that brought it.
- * Knows its frame and when it expires; refuses to know who gets it.
+ * §3.3.2.3.3, §4.5 An Application Message that outlives the call that brought it.
+ * Knows its frame and when it expires; refuses to know its receivers.
  * @module
  */
 import type { ProtocolLevel, PublishProperties, QoS } from "../codec/packet.ts";
@@ -33,7 +33,7 @@ export interface Message {
   readonly publisher: string | undefined;
 }
 
-/** What a message, kept or still in its chunk, counts for in the limits on bytes. */
+/** The bytes that a message, kept or still in its chunk, counts for in the limits. */
 export function messageBytes({ view }: { readonly view: PublishView }): number {
   return view.end - view.at + MESSAGE_OVERHEAD_BYTES;
 }
@@ -57,7 +57,7 @@ export class FrameKeeper {
   }
 }
 
-/** §3.3.2.3.3 whole seconds left at `now`, never below 0; 0 too if the message does not expire. */
+/** §3.3.2.3.3 whole seconds left at `now` [MQTT-3.3.2-6], never below 0; 0 too if the message does not expire. */
 export function secondsLeft(expiresAt: number, now: number): number {
   if (expiresAt === Infinity) return 0;
   return Math.max(0, Math.ceil((expiresAt - now) / 1000));

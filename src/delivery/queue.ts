@@ -1,18 +1,21 @@
 /**
- * First in, first out, without moving what waits.
- * Knows order; refuses to know what waits.
+ * §4.6 First in, first out: a queue that moves no item when another one is taken.
+ * Knows order; refuses to know what the items are.
  * @module
  */
 
 /** Below this many taken items the array is not shortened. */
 const COMPACT_MIN = 64;
 
-/** A queue whose `shift` costs the same however long it is. */
+/**
+ * A queue whose `shift` costs the same however long it is. One for each session, whatever the topics: so all topics are
+ * Ordered Topics [MQTT-4.6.0-5] [MQTT-4.6.0-6].
+ */
 export class Queue<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
 
-  /** Items that wait. */
+  /** How many items it has. */
   get length(): number {
     return this.#items.length - this.#head;
   }
@@ -22,12 +25,12 @@ export class Queue<T> {
     this.#items.push(item);
   }
 
-  /** The first item; undefined if none waits. */
+  /** The first item; undefined if there is none. */
   peek(): T | undefined {
     return this.#items[this.#head];
   }
 
-  /** Takes the first item; undefined if none waits. */
+  /** Takes the first item; undefined if there is none. */
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];

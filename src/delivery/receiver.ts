@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Identifiers are kept in a ring by their low bits: those of one sender follow each other, so nothing is hashed. */
+/** Identifiers are kept in a ring by their low bits: the identifiers of one sender follow each other, so nothing is hashed. */
 const FIRST_CAPACITY = 16;
 
 /** A set of open identifiers, 1 to 65535. */
@@ -37,7 +37,7 @@ export class Receiver implements Iterable<number> {
     }
   }
 
-  /** Releases `id`; false if it is not open. */
+  /** Releases `id`: a PUBLISH under it is new again [MQTT-4.3.3-12]. False if it is not open. */
   delete(id: number): boolean {
     const slot = id & (this.#ids.length - 1);
     if (this.#ids[slot] !== id) return false;

@@ -1,5 +1,5 @@
 /**
- * §4.3 The sender's side of QoS 1 and 2: which Packet Identifiers are open, and at which step.
+ * §2.2.1, §4.3, §4.4 The sender's side of QoS 1 and 2: which Packet Identifiers are open, and at which step.
  * Knows identifiers and steps; refuses to know Client and Server, bytes and connections.
  * @module
  */
@@ -8,15 +8,15 @@
 export const Step = {
   /** The identifier is not in use. */
   FREE: 0,
-  /** QoS 1: PUBLISH sent, PUBACK awaited. */
+  /** QoS 1: PUBLISH sent, PUBACK awaited [MQTT-4.3.2-3]. */
   PUBACK: 1,
-  /** QoS 2: PUBLISH sent, PUBREC awaited. */
+  /** QoS 2: PUBLISH sent, PUBREC awaited [MQTT-4.3.3-3]. */
   PUBREC: 2,
-  /** QoS 2: PUBREL sent, PUBCOMP awaited. */
+  /** QoS 2: PUBREL sent, PUBCOMP awaited [MQTT-4.3.3-5]. */
   PUBCOMP: 3,
   /** An identifier is given but the PUBLISH not yet sent on this connection, QoS 1. */
   RESEND_1: 4,
-  /** The same, QoS 2. */
+  /** An identifier is given but the PUBLISH not yet sent on this connection, QoS 2. */
   RESEND_2: 5,
 } as const;
 /** A value of `Step`. */
@@ -26,7 +26,7 @@ export type Step = typeof Step[keyof typeof Step];
 const FIRST_CAPACITY = 16;
 const MOST_CAPACITY = 65_536;
 
-/** Open exchanges of one session, each with what its owner wants to find again. */
+/** Open exchanges of one session, each with an item that its owner finds again by the identifier. */
 export class Sender<D> {
   #ids: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   #steps: Uint8Array = new Uint8Array(FIRST_CAPACITY);
@@ -68,7 +68,7 @@ export class Sender<D> {
     return this.#ids[slot] === id ? this.#steps[slot] as Step : Step.FREE;
   }
 
-  /** What was given to `begin()`; `id` must be open. */
+  /** The item given to `begin()`; `id` must be open. */
   item(id: number): D | undefined {
     return this.#items[id & this.#mask];
   }

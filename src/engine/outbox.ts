@@ -1,6 +1,6 @@
 /**
  * Bytes on their way to one connection: gathered during a turn, written at its end, never copied twice.
- * Knows bytes and what may not leave before a commit; refuses to know packets.
+ * Knows bytes and how many of them are held until a commit; refuses to know packets.
  * @module
  */
 import { copyBytes } from "../codec/copy.ts";
@@ -21,7 +21,7 @@ export class BufferPool {
     return this.#free[bucket]?.pop() ?? new Uint8Array(SMALLEST_BYTES << bucket);
   }
 
-  /** Gives back what `take()` returned. */
+  /** Gives back a buffer that `take()` returned. */
   give(buffer: Uint8Array): void {
     if (buffer.length > LARGEST_BYTES) return;
     const free = (this.#free[bucketOf(buffer.length)] ??= []);
@@ -96,14 +96,14 @@ export class Outbox {
     return at;
   }
 
-  /** Appends `bytes` itself, which nobody may change from now on. */
+  /** Appends `bytes` itself, which must not change from now on. */
   share(bytes: Uint8Array): void {
     this.#seal();
     this.#pieces!.push(bytes);
     this.#sealed += bytes.length;
   }
 
-  /** Writes what may leave; true if all of that was taken. */
+  /** Writes the bytes that may leave; true if the sink took all of them. */
   flush(sink: ByteSink): boolean {
     while (this.#pieces !== undefined) {
       const piece = this.#pieces[0]!;

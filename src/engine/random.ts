@@ -1,6 +1,6 @@
 /**
  * Numbers that look random, from a seed.
- * Knows arithmetic; refuses to know entropy: an owner who needs unguessable numbers passes another source.
+ * Knows arithmetic; refuses to know entropy: an owner that needs unguessable numbers passes another source.
  * @module
  */
 

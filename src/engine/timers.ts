@@ -51,7 +51,7 @@ export class Timers {
     this.#down(this.#up(index));
   }
 
-  /** Calls every deadline that is due at `now`, the earliest first; those scheduled meanwhile for later stay. */
+  /** Calls every deadline that is due at `now`, the earliest first; deadlines scheduled meanwhile for later stay. */
   run(now: number): void {
     while (this.#heap.length > 0 && this.#heap[0]!.heapTime <= now) {
       const deadline = this.#heap[0]!;

@@ -1,6 +1,6 @@
 /**
  * §4.7.1.1 The way from one node of a tree over topic levels to the next: all of a tree's ways in one hash table.
- * Knows nodes and levels; refuses to know wildcards, and what a node holds.
+ * Knows nodes and levels; refuses to know wildcards, and the values of nodes.
  *
  * A level is hashed and compared where it stands in its text: nothing is cut out of it. A `Map` by level would need a
  * string for each, twice over on V8, which looks every key up in its table of unique strings first, and looks very long
@@ -48,7 +48,7 @@ export class Edges<T extends Target> {
     this.#targets[this.#indexOf(hash, target)] = other;
   }
 
-  /** Takes a way out; those behind it that had to make way for it move up. */
+  /** Takes a way out; ways behind it that stand there because of it move up. */
   remove(hash: number, target: T): void {
     const hashes = this.#hashes;
     const targets = this.#targets;

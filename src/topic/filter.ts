@@ -1,6 +1,6 @@
 /**
- * §4.7 Topic Filters and §4.8.2 shared ones: what makes one valid, and what it matches.
- * Knows the text of a filter; refuses to know who subscribes.
+ * §4.7 Topic Filters and §4.8.2 shared ones: when one is valid, and which names it matches.
+ * Knows the text of a filter; refuses to know subscribers.
  * @module
  */
 import { hasWildcard, SEPARATOR } from "./name.ts";

@@ -1,6 +1,6 @@
 /**
- * §4.7 Topic Names: what makes one valid.
- * Knows characters and levels; refuses to know filters and who publishes.
+ * §4.7 Topic Names: when one is valid.
+ * Knows characters and levels; refuses to know filters and publishers.
  * @module
  */
 import { hasWildcard } from "../codec/field.ts";

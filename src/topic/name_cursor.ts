@@ -2,9 +2,9 @@
  * §4.7 A way through the names that a filter matches, to be gone in as many steps as there is time for.
  * Knows wildcards; refuses to know what is done with what it finds.
  *
- * Between two steps names may come and go. Those that were there all the time are found, each once; those that went are not;
- * those that came are, unless the cursor has passed their place. It holds no list of what it is to find: it stands on a
- * node, which stays where it is as long as that.
+ * Between two steps names may come and go. A name that was there all the time is found once; a name that went is not
+ * found; a name that came is found unless the cursor has passed its place. The cursor holds no list of names: it stands
+ * on a node, which keeps its place as long as a cursor stands on it.
  * @module
  */
 import { encodeUtf8 } from "../codec/utf8.ts";
@@ -14,7 +14,7 @@ import { SEPARATOR } from "./name.ts";
 /** What `advance()` returns when its steps are used up. */
 export const MORE = -2;
 
-/** One walk. Who does not go to its end has to `close()` it. */
+/** One walk. `close()` it unless it has come to its end. */
 export class NameCursor {
   readonly #tree: NameTree;
   /** Undefined for `+`. Without a `#` at the end. */

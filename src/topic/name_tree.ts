@@ -53,7 +53,7 @@ export interface Level {
 
 /** How a tree may be changed. */
 export interface NameTreeOptions {
-  /** A number nobody can guess, so that nobody can choose names of the same hash. Default 0. */
+  /** A number that peers cannot guess, so that they cannot choose names of the same hash. Default 0. */
   readonly seed?: number;
   /** For tests: the largest ORDER. */
   readonly orderMax?: number;
@@ -64,7 +64,7 @@ export class NameTree {
   readonly #nodes: Int32Array[] = [];
   /** Nodes ever made. */
   #made = 0;
-  /** The first of those that are free, by NEXT. */
+  /** The first of the free nodes, linked by NEXT. */
   #free = NONE;
   #used = 0;
   readonly #names: Slabs = new Slabs((node, place) => this.#put(node, NAME, place));
@@ -74,7 +74,7 @@ export class NameTree {
   /** The largest power of two that is not above `#places`. */
   #round = 1;
   #size = 0;
-  /** Nodes that somebody stands on, and how many do. */
+  /** Nodes on which cursors stand, and how many on each. */
   readonly #pins: Map<number, number> = new Map();
   readonly #seed: number;
   readonly #orderMax: number;
@@ -142,7 +142,7 @@ export class NameTree {
     this.#put(node, VALUE, value);
   }
 
-  /** Takes the value of a node away; nodes that nobody needs any more are free, for other names. */
+  /** Takes the value of a node away; nodes without value, child and cursor are free, for other names. */
   remove(node: number): void {
     this.#put(node, VALUE, NONE);
     this.#size--;
@@ -200,7 +200,7 @@ export class NameTree {
     return this.#names.length(name) > 0 && this.#names.bytes(name)[this.#names.start(name)] === DOLLAR;
   }
 
-  /** Whether `a` comes later than `b` to who visits all nodes, each before its children; false if they are the same. */
+  /** Whether a walk over all nodes, each before its children, comes to `a` after `b`; false if they are the same. */
   isBehind(a: number, b: number): boolean {
     let deep = this.#depth(a) - this.#depth(b);
     const below = deep > 0;
@@ -281,7 +281,7 @@ export class NameTree {
     return node;
   }
 
-  /** To the end of its siblings; to their front while somebody visits them, who then does not come to it. */
+  /** To the end of its siblings; to their front while a cursor visits them, so that the cursor does not come to it. */
   #link(parent: number, node: number): void {
     const first = this.#get(parent, FIRST);
     if (first === NONE) return this.#put(parent, FIRST, node);
@@ -322,7 +322,7 @@ export class NameTree {
     else if (node !== first) this.#put(first, PREVIOUS, previous);
   }
 
-  /** Frees a node that nobody needs, and those above it that nobody needs then. */
+  /** Frees a node without value, child and cursor, and then each node above it that has become such a one. */
   #prune(node: number): void {
     while (
       node !== ROOT && this.#get(node, VALUE) === NONE && this.#get(node, FIRST) === NONE &&
@@ -349,7 +349,7 @@ export class NameTree {
     this.#make(NONE, 0, NONE);
   }
 
-  /** Where in the table a hash belongs: those of the first places are split over twice as many already. */
+  /** Where in the table a hash belongs: the first places are split over twice as many already. */
   #place(hash: number): number {
     const place = hash & (this.#round * 2 - 1);
     return place < this.#places ? place : place - this.#round;

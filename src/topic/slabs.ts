@@ -1,9 +1,9 @@
 /**
  * Many short runs of bytes in few large buffers: an array for each would cost more than most runs have bytes.
- * Knows room and who owns it; refuses to know what the bytes mean.
+ * Knows places and the owner of each; refuses to know the meaning of the bytes.
  *
- * What is removed leaves a hole. When half of a full buffer is holes, the rest of it moves to the one that is being filled,
- * so a survivor holds back no more than its own size: all buffers together are at most twice as large as what is in them,
+ * A run that is removed leaves a hole. When half of a full buffer is holes, the rest of it moves to the one that is being filled,
+ * so a survivor holds back no more than its own size: all buffers together are at most twice as large as the runs in them,
  * and one buffer more. That costs a copy of half a buffer after half a buffer was removed, and never more at a time.
  * @module
  */
@@ -15,7 +15,7 @@ const UNIT_BITS = 13;
 const UNITS = 1 << UNIT_BITS;
 /** A longer run has a buffer to itself. */
 const SHARED_UNITS_MAX = UNITS >> 2;
-/** The last number is left out, so that the places from -1 downwards mean something else to who wants it. */
+/** The last number is left out, so that a caller may give places from -1 downwards a meaning of its own. */
 const SLABS_MAX = 2 ** (32 - UNIT_BITS) - 1;
 /** In front of each run: its owner and its length, one word each. */
 const HEAD_BYTES = 8;
@@ -60,7 +60,7 @@ export class Slabs {
     return sum;
   }
 
-  /** Makes room for a run, and returns its place; what is there is arbitrary. `owner` is 0 to 2^32 - 2. */
+  /** Makes room for a run, and returns its place; its bytes are arbitrary. `owner` is 0 to 2^32 - 2. */
   add(owner: number, length: number): number {
     const units = unitsOf(length);
     if (units > SHARED_UNITS_MAX) {
@@ -117,7 +117,7 @@ export class Slabs {
     } else if (isHollow(slab)) this.#empty(slab, number);
   }
 
-  /** Moves what is in a buffer elsewhere, and gives it up. */
+  /** Moves the runs of a buffer elsewhere, and gives the buffer up. */
   #empty(slab: Slab, number: number): void {
     const { bytes, words, used } = slab;
     for (let at = 0; at < used && slab.live > 0;) {

@@ -1,8 +1,8 @@
 /**
  * §4.7 A tree over topic levels: filters found by a name.
- * Knows levels and wildcards; refuses to know what it stores.
+ * Knows levels and wildcards; refuses to know the values it stores.
  *
- * A filter has nodes of its own only as far as another filter goes the same way; what is left of it stays text, at a leaf.
+ * A filter has nodes of its own only as far as another filter goes the same way; the rest of it stays text, at a leaf.
  * So most of a million filters cost one leaf each, whatever their length.
  * @module
  */
@@ -19,7 +19,7 @@ const SLASH = 0x2f;
 class Leaf<V> implements Target {
   readonly filter: string;
   parent: Branch<V>;
-  /** Where in `filter` begins what is left of it: one past its end where nothing is. */
+  /** Where the rest of `filter` begins: one past its end if there is no rest. */
   at: number;
   values: Values<V>;
 
@@ -84,7 +84,7 @@ export class FilterTree<V> {
   /** Of the next branch. */
   #seed: number;
 
-  /** With an unguessable `seed` nobody can choose filters that are slow to find. */
+  /** An unguessable `seed` keeps peers from choosing filters that are slow to find. */
   constructor(seed = 0) {
     this.#seed = seed | 0;
     this.#root = new Branch<V>(undefined, "", mixed(this.#seed));
@@ -100,7 +100,7 @@ export class FilterTree<V> {
     return this.#nodes;
   }
 
-  /** Puts one value at `filter`, beside those that are there. */
+  /** Puts one value at `filter`, beside the values that are there. */
   add(filter: string, value: V): void {
     this.#size++;
     let branch = this.#root;
@@ -163,7 +163,7 @@ export class FilterTree<V> {
     return true;
   }
 
-  /** Appends to `out` the values of every filter that matches `topic`. */
+  /** Appends to `out` the values of every filter that matches `topic` [MQTT-3.3.2-3], character by character [MQTT-4.7.3-4]. */
   match(topic: string, out: V[]): void {
     if (topic.charCodeAt(0) !== 0x24) this.#collect(this.#root, topic, 0, out);
     else { // [MQTT-4.7.2-1] wildcards in first place do not match $-topics
@@ -263,7 +263,7 @@ function beginOf(text: string, end: number): number {
   return end === 0 ? 0 : text.lastIndexOf(SEPARATOR, end - 1) + 1;
 }
 
-/** What the level `filter[from, end)` is: `END`, `PLUS`, `HASH`, or another. */
+/** The kind of the level `filter[from, end)`: `END`, `PLUS`, `HASH`, or another. */
 function kindOf(filter: string, from: number, end: number): number {
   if (from > filter.length) return END;
   if (end - from !== 1) return 0;
@@ -271,7 +271,7 @@ function kindOf(filter: string, from: number, end: number): number {
   return code === PLUS || code === HASH ? code : 0;
 }
 
-/** Whether what is left of a leaf's filter is what `filter` has from `from` on. */
+/** Whether the rest of a leaf's filter equals `filter` from `from` on. */
 function isSameRest({ filter: own, at }: Leaf<unknown>, filter: string, from: number): boolean {
   if (own.length - at !== filter.length - from) return false;
   for (let i = from; i < filter.length; i++) {
@@ -280,7 +280,7 @@ function isSameRest({ filter: own, at }: Leaf<unknown>, filter: string, from: nu
   return true;
 }
 
-/** Whether what is left of a filter from `at` on matches what is left of a name from `from` on, both from a level on. */
+/** Whether a filter from `at` on matches a name from `from` on; both places begin a level. */
 function matchesRest(filter: string, at: number, topic: string, from: number): boolean {
   const end = filter.length;
   for (;;) {

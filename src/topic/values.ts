@@ -1,6 +1,6 @@
 /**
- * What stands at one place of a tree: nothing, one value, or several.
- * Knows that most places have one, and a few very many; refuses to know what a value is, but that it is neither an array nor a Set.
+ * The values at one place of a tree: none, one, or several.
+ * Knows that most places have one, and a few very many; refuses to know what kind of value it is, but that it is neither an array nor a Set.
  * @module
  */
 

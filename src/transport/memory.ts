@@ -71,7 +71,7 @@ class End implements Transport {
   /** We wrote our last byte. */
   #ended = false;
   #paused = false;
-  /** A `write()` was short and nobody has been told that there is room again. */
+  /** A `write()` was short, and `drained()` was not called since. */
   #owesDrained = false;
   /** Set when the stream is over and `closed()` is still to be called. */
   #over: { error: Error | undefined } | undefined;
@@ -163,11 +163,11 @@ class End implements Transport {
     this.#incomingBytes -= length;
     if (this.#ended) return;
     handler.received(chunk);
-    // The chunk was the callee's only during the call: whoever kept a view of it shall see that at once.
+    // The chunk was the callee's only during the call: a view that is kept shows this value at once.
     chunk.fill(0xdd);
   }
 
-  /** Takes `length` bytes from the front, across the borders of what was written. */
+  /** Takes `length` bytes from the front, across the borders of the writes. */
   #gather(length: number): Uint8Array {
     const chunk = new Uint8Array(length);
     let filled = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** One ordered, lossless, two-way byte stream. Everything happens by callback, nothing by promise. */
+/** One ordered, lossless, two-way byte stream [MQTT-4.2-1]. Everything happens by callback, nothing by promise. */
 export interface Transport {
   /** For log lines: protocol and peer, as `tcp 127.0.0.1:50312`. */
   readonly label: string;

@@ -1,6 +1,6 @@
 /**
- * A Client that somebody else starts: it is said what it should do, and the auditor waits on one port.
- * Knows words; refuses to know who reads them.
+ * A Client that a person starts: the auditor prints what it should do, and waits on one port.
+ * Knows words; refuses to know their reader.
  * @module
  */
 import { type ClientOrder, type Driver, type RunningClient, SKILLS, type Where } from "./driver.ts";

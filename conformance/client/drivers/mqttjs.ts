@@ -104,7 +104,7 @@ function start(library: Library, order: ClientOrder, where: Where): RunningClien
         return true;
       }
     };
-    // Some runtimes hand the exception to the stream that was written to, where nobody listens.
+    // Some runtimes hand the exception to the stream that was written to, where no handler listens.
     socket.pipe = (to, ...rest) => {
       to.on("error", breakDown);
       return pipe.call(socket, to, ...rest);

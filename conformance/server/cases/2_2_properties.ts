@@ -41,7 +41,7 @@ const PROPERTIES: Readonly<Record<number, Uint8Array>> = {
   0x2a: property.sharedAvailable(1),
 };
 
-/** Identifiers that no property has: between those there are, above them, and in two bytes. */
+/** Identifiers that no property has: between the assigned ones, above them, and in two bytes. */
 const UNKNOWN: readonly Uint8Array[] = [bytes(0x00), bytes(0x04), bytes(0x7f), bytes(0x80, 0x01)];
 
 /** Acknowledgements take a whole exchange to come to: a few properties stand for all. */

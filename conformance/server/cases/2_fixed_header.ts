@@ -32,7 +32,7 @@ const DIRECTION: Record<string, CaseInit<Trial>> = Object.fromEntries(
 
 /** A packet with other flags than its type has; those of PUBREL, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT and AUTH have cases there. */
 interface Flagged {
-  /** Those it is sent with. */
+  /** The flags it is sent with. */
   readonly flags: number;
   readonly needs?: CaseInit<Trial>["needs"];
   /** Comes to the point where the packet belongs and returns it with the right flags. */

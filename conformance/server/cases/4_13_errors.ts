@@ -87,7 +87,7 @@ async function eachEnds(t: Trial, all: Faults): Promise<void> {
   check(names.length === 0, `The connection stayed open after: ${names.join("; ")}`);
 }
 
-/** Those of both levels, and of level 5 where it is that. */
+/** The faults of both levels, and at level 5 its own besides. */
 function faultsAt(level: Level, both: Faults, five: Faults): Faults {
   return level === 5 ? { ...both, ...five } : both;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import process from "node:process";
-import { serve, type ServeOptions } from "../../../src/runtime/serve.ts";
+import { serve, type ServeOptions } from "../../../src/server/serve.ts";
 
 let calls = 0;
 const AUTHORIZED: ServeOptions = {

@@ -11,7 +11,7 @@ import process from "node:process";
 import { type BenchReport, type SideReport, troublesOf } from "../../../src/bench/report.ts";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { pathOf, ROOT } from "../../lib/tree.ts";
-import { type RunningPeer, startScript } from "../../peers/start.ts";
+import { type RunningPeer, startScript } from "../../trials/peers/start.ts";
 import { programOf } from "../peers/brokers.ts";
 import { coresHere } from "../peers/cores.ts";
 import { short, tableOf } from "../table.ts";

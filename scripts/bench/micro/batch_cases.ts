@@ -7,7 +7,15 @@
 import type { BrokerHooks, BrokerOptions } from "../../../src/broker/mod.ts";
 import type { ConnectProperties, ProtocolLevel, Publish } from "../../../src/codec/mod.ts";
 import { type Bench, type MicroCase, must, sink } from "./bench.ts";
-import { acknowledgements, connectBytes, idAt, publishBytes, PUBREL, putId, Stage } from "./stage.ts";
+import {
+  acknowledgements,
+  connectBytes,
+  idAt,
+  publishBytes,
+  PUBREL,
+  putId,
+  Stage,
+} from "./offline_broker.ts";
 
 interface Form {
   readonly name: string;

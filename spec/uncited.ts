@@ -1,0 +1,68 @@
+/**
+ * The statements that bind a Server and that no line of our code cites, each with the reason.
+ * Knows reasons; refuses to know code. The list may only shrink: an entry for a statement that code cites fails the trace,
+ * and a statement that is waived (`waivers.ts`) needs none.
+ *
+ * A reason that begins with `open:` is work to be done, at the place that it names; the others stay.
+ * @module
+ */
+import type { StatementId } from "./statements.ts";
+
+/** For a statement the reason why no code cites it. */
+export const UNCITED: Readonly<Partial<Record<StatementId, string>>> = {
+  "MQTT-2.2.1-5": "open: publish() of src/broker/publish.ts.",
+  "MQTT-2.2.1-6": "open: subscribePacket() of src/broker/subscribe.ts.",
+  "MQTT-3.1.2-6": "open: takeSession() of src/broker/connect.ts.",
+  "MQTT-3.1.2-14": "open: #publish() of src/broker/engine.ts.",
+  "MQTT-3.1.2-26": "open: chooseAlias() of src/broker/deliver.ts.",
+  "MQTT-3.1.3-2": "open: takeSession() of src/broker/connect.ts.",
+  "MQTT-3.1.3-7": "open: accept() of src/broker/connect.ts.",
+  "MQTT-3.1.4-2": "open: authenticated() of src/broker/auth.ts.",
+  "MQTT-3.1.4-4": "open: accept() of src/broker/connect.ts.",
+  "MQTT-3.1.4-5": "open: accept() of src/broker/connect.ts.",
+  "MQTT-3.1.4-6": "open: received() of src/broker/connection.ts.",
+  "MQTT-3.2.0-1": "open: accept() of src/broker/connect.ts.",
+  "MQTT-3.2.0-2": "open: end() of src/broker/connection.ts.",
+  "MQTT-3.2.2-2": "open: takeSession() of src/broker/connect.ts.",
+  "MQTT-3.2.2-22": "open: accept() of src/broker/connect.ts.",
+  "MQTT-3.3.1-8": "open: #publish() of src/broker/engine.ts.",
+  "MQTT-3.3.4-5": "open: deliverToGroup() of src/broker/publish.ts.",
+  "MQTT-3.3.4-10": "open: #answered() of src/broker/connection.ts.",
+  "MQTT-3.4.2-3": "open: refuse() of src/broker/connection.ts.",
+  "MQTT-3.5.2-3": "open: refuse() of src/broker/connection.ts.",
+  "MQTT-3.6.2-2": "open: refuse() of src/broker/connection.ts.",
+  "MQTT-3.6.2-3": "open: refuse() of src/broker/connection.ts.",
+  "MQTT-3.7.2-2": "open: pubrel() of src/broker/acknowledge.ts.",
+  "MQTT-3.7.2-3": "open: pubrel() of src/broker/acknowledge.ts.",
+  "MQTT-3.8.4-2": "open: subscribePacket() of src/broker/subscribe.ts.",
+  "MQTT-3.8.4-4": "open: subscribe() of src/broker/subscribe.ts.",
+  "MQTT-3.9.2-2": "open: #fitting() of src/broker/connection.ts.",
+  "MQTT-3.10.4-3": "open: unsubscribe() of src/broker/subscribe.ts.",
+  "MQTT-3.10.4-5": "open: unsubscribePacket() of src/broker/subscribe.ts.",
+  "MQTT-3.11.2-2": "open: #fitting() of src/broker/connection.ts.",
+  "MQTT-3.14.0-1": "open: end() of src/broker/connection.ts.",
+  "MQTT-3.14.2-2": "open: end() of src/broker/connection.ts.",
+  "MQTT-3.14.2-4": "open: #fitting() of src/broker/connection.ts.",
+  "MQTT-3.14.4-1": "open: #leave() of src/broker/connection.ts.",
+  "MQTT-3.14.4-2": "open: flush() of src/broker/connection.ts.",
+  "MQTT-3.15.2-3": "open: #fitting() of src/broker/connection.ts.",
+  "MQTT-4.1.0-1": "open: endSession() of src/broker/engine.ts.",
+  "MQTT-4.3.1-1": "open: sendQos0() of src/broker/deliver.ts.",
+  "MQTT-4.3.2-2": "open: stamp() of src/broker/connection.ts.",
+  "MQTT-4.3.2-5": "open: publish() of src/broker/publish.ts.",
+  "MQTT-4.3.3-2": "open: stamp() of src/broker/connection.ts.",
+  "MQTT-4.3.3-7": "open: sendAgain() of src/broker/deliver.ts.",
+  "MQTT-4.3.3-13": "open: pubrel() of src/broker/acknowledge.ts.",
+  "MQTT-4.8.2-4": "open: #passOnQueued() of src/broker/engine.ts.",
+  "MQTT-4.9.0-1": "open: accept() of src/broker/connect.ts.",
+  "MQTT-4.9.0-3": "open: #answered() of src/broker/connection.ts.",
+  "MQTT-4.13.2-1": "open: refuseConnect() of src/broker/connect.ts.",
+  "MQTT311-3.1.2-2": "open: RETURN_CODES() of src/broker/connect.ts.",
+  "MQTT311-3.1.2-6": "open: takeSession() of src/broker/connect.ts.",
+  "MQTT311-3.1.2-7": "open: endSession() of src/broker/engine.ts.",
+  "MQTT311-3.1.2-12": "open: left() of src/broker/engine.ts.",
+  "MQTT311-3.1.3-9": "open: RETURN_CODES() of src/broker/connect.ts.",
+  "MQTT311-3.1.4-1": "open: RETURN_CODES() of src/broker/connect.ts.",
+  "MQTT311-3.3.1-8": "open: send() of src/broker/replay.ts.",
+  "MQTT311-3.8.3-2": "open: forbidden() of src/broker/subscribe.ts.",
+};
