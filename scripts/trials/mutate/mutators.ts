@@ -57,7 +57,7 @@ export function mutationsOf(text: string): Mutation[] {
     ts.forEachChild(node, visit);
   };
   visit(source);
-  return found.sort((a, b) => a.start - b.start || a.end - b.end);
+  return found.sort((a, b) => a.start - b.start);
 }
 
 function isDeclarationOfTypes(node: ts.Node): boolean {
@@ -124,7 +124,16 @@ function binary(node: ts.BinaryExpression, operator: string, source: ts.SourceFi
   };
   const between = source.text.slice(node.operatorToken.getEnd(), node.right.getStart(source));
   const text = `${side(node.left)} ${operator}${between}${side(node.right)}`;
-  return ts.isBinaryExpression(node.parent) && !/[^=!<>]=$/.test(operator) ? `(${text})` : text;
+  return isOperand(node) ? `(${text})` : text;
+}
+
+/** Whether another operator, but no assignment, takes it. */
+function isOperand({ parent, operatorToken }: ts.BinaryExpression): boolean {
+  return ts.isBinaryExpression(parent) && !isAssignment(parent.operatorToken) && !isAssignment(operatorToken);
+}
+
+function isAssignment({ kind }: ts.Node): boolean {
+  return kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment;
 }
 
 function isLogical(node: ts.Node): boolean {
