@@ -11,8 +11,10 @@ export interface Equivalent {
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly find: string;
-  /** What takes its place; without it, every change inside of `find` is meant. */
+  /** What takes its place; without it, every change inside of `find` is meant, */
   readonly replace?: string;
+  /** or every change of this kind. */
+  readonly kind?: string;
   /** Why the behaviour is the same. */
   readonly reason: string;
 }
@@ -29,8 +31,8 @@ export function faultsOf(entries: readonly Equivalent[], file: string, text: str
 
 /** The entry that says so of this mutant. */
 export function equivalentOf(mutant: Mutant, entries: readonly Equivalent[]): Equivalent | undefined {
-  return entries.find(({ file, find, replace }) => {
-    if (file !== mutant.file) return false;
+  return entries.find(({ file, find, replace, kind }) => {
+    if (file !== mutant.file || (kind ?? mutant.kind) !== mutant.kind) return false;
     const at = mutant.text.indexOf(find);
     if (at < 0) return false;
     if (replace === undefined) return at <= mutant.start && mutant.end <= at + find.length;

@@ -29,6 +29,10 @@ describe("an entry covers", () => {
     assertEquals(covered(entry("const MAX = 10;")), ["10 -> 11", "10 -> 9"]);
   });
 
+  test("of those only one kind, if it names it", () => {
+    assertEquals(covered({ ...entry(TEXT.trim()), kind: "call left out" }), ["c(MAX); -> ;"]);
+  });
+
   test("nothing of another file", () => {
     assertEquals(covered({ ...entry("const MAX = 10;"), file: "src/b.ts" }), []);
   });

@@ -16,10 +16,12 @@ import { equivalentOf, faultsOf } from "./equivalence.ts";
 import { EQUIVALENTS } from "./equivalents.ts";
 import { mutationsOf } from "./mutators.ts";
 import { graphOf, testsFor } from "./reach.ts";
-import { Workshop } from "./workshop.ts";
+import { type Trial, Workshop } from "./workshop.ts";
 
 const FOLDERS = ["src/codec", "src/topic", "src/delivery", "src/engine", "src/broker"];
 const TRANSPORT = "src/transport/memory";
+/** Of a module that no test imports. */
+const UNNOTICED: Trial = { passed: true, output: "", failedIn: undefined };
 /** Where there is no terminal, a line says after so many how far it is. */
 const PROGRESS = 20;
 
@@ -84,16 +86,18 @@ async function tryAll(mutants: readonly Mutant[]): Promise<number> {
   try {
     await checkTests(workshops[0]!);
     const queue = [...mutants];
+    const noticed = new Map<string, number>();
     let done = 0;
     let lived = 0;
     await Promise.all(workshops.map(async (workshop) => {
       for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
         workshop.write(mutant.file, mutated(mutant));
-        const reaching = testsFor(graph, mutant.file, tests);
-        if (reaching.length === 0 || (await workshop.run(reaching)).passed) {
+        const reaching = testsFor(graph, mutant.file, tests, noticed);
+        const { passed, failedIn } = reaching.length === 0 ? UNNOTICED : await workshop.run(reaching);
+        if (passed) {
           lived++;
           console.log(`lived: ${shown(mutant)}\n`);
-        }
+        } else if (failedIn !== undefined) noticed.set(failedIn, (noticed.get(failedIn) ?? 0) + 1);
         workshop.write(mutant.file, mutant.text);
         done++;
         const line = `${done}/${mutants.length}, ${lived} lived`;

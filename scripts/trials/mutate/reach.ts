@@ -6,6 +6,9 @@
 import { posix } from "node:path";
 import { importsOf } from "../../lib/source.ts";
 
+/** One more mutant that a test has noticed is worth as much as so many imports less between. */
+const NOTICED_WEIGHT = 100;
+
 /** For each file those it imports values from; both relative to the root. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
 
@@ -21,10 +24,15 @@ export function graphOf(files: ReadonlyMap<string, string>): Graph {
 }
 
 /**
- * The tests that reach the module: that of its name first, then those in its folder, then by the number of imports
- * between them and the module. The others cannot notice anything.
+ * The tests that reach the module: that of its name first, then those that noticed most so far, then those in its folder,
+ * then by the number of imports between them and the module. The others cannot notice anything.
  */
-export function testsFor(graph: Graph, module: string, tests: readonly string[]): string[] {
+export function testsFor(
+  graph: Graph,
+  module: string,
+  tests: readonly string[],
+  noticed: ReadonlyMap<string, number> = new Map(),
+): string[] {
   const importers = new Map<string, string[]>();
   for (const [file, targets] of graph) {
     for (const target of targets) importers.set(target, [...importers.get(target) ?? [], file]);
@@ -37,8 +45,9 @@ export function testsFor(graph: Graph, module: string, tests: readonly string[])
   }
   const own = module.replace(/\.ts$/, "_test.ts");
   const rank = (test: string): number => {
-    if (posix.basename(test) === posix.basename(own)) return 0;
-    return posix.dirname(test) === posix.dirname(own) ? 1 : 1 + distance.get(test)!;
+    if (posix.basename(test) === posix.basename(own)) return -Infinity;
+    const distant = posix.dirname(test) === posix.dirname(own) ? 1 : 1 + distance.get(test)!;
+    return distant - (noticed.get(test) ?? 0) * NOTICED_WEIGHT;
   };
-  return tests.filter((test) => distance.has(test)).sort((a, b) => rank(a) - rank(b));
+  return tests.filter((test) => distance.has(test)).sort((a, b) => Math.sign(rank(a) - rank(b)) || 0);
 }

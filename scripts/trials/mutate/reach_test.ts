@@ -27,6 +27,16 @@ test("the test of its name comes first, then those beside it, then by the number
   ]);
 });
 
+test("one that has noticed others comes before those that have not", () => {
+  const noticed = new Map([["src/high/d_test.ts", 1], ["src/high/e_test.ts", 2]]);
+  assertEquals(testsFor(GRAPH, "src/low/a.ts", TESTS, noticed), [
+    "src/low/a_test.ts",
+    "src/high/e_test.ts",
+    "src/high/d_test.ts",
+    "src/low/c_test.ts",
+  ]);
+});
+
 test("a test that does not reach it is left out", () => {
   assertEquals(testsFor(GRAPH, "src/high/d.ts", TESTS), ["src/high/d_test.ts"]);
   assertEquals(testsFor(GRAPH, "src/low/nowhere.ts", TESTS), []);

@@ -30,6 +30,8 @@ const TICKS_PER_SECOND = 100;
 export interface Trial {
   readonly passed: boolean;
   readonly output: string;
+  /** The test file in which a test failed, if that can be seen. */
+  readonly failedIn: string | undefined;
 }
 
 /** One copy; mutants are tried in it one at a time. */
@@ -75,7 +77,8 @@ export class Workshop {
     return new Promise((resolve) => {
       const ended = (passed: boolean, more = ""): void => {
         clearInterval(timer);
-        resolve({ passed, output: output + more });
+        const failedIn = [...output.matchAll(/\/((?:src|spec)\/\S+_test\.ts):\d/g)].at(-1)?.[1];
+        resolve({ passed, output: output + more, failedIn });
       };
       child.on("error", (error) => ended(false, String(error)));
       child.on("close", (code) => ended(code === 0));
