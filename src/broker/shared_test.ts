@@ -290,6 +290,23 @@ describe("messages that a member cannot finish", () => {
     assertEquals(b.takePublishes().map(({ payload, dup }) => [payload[0], dup]), [[0x32, false]]);
   });
 
+  test("[MQTT-4.8.2-5] so it does, in order, when the member came back and was sent a part of it again", () => {
+    const group = new Group();
+    const a = group.join();
+    group.publish(1, 2);
+    group.publish(2, 1);
+    group.publish(1, 1);
+    assertEquals(a.takeTexts(), ["0", "1", "2", "3"]);
+    a.lose();
+    const properties = { sessionExpiryInterval: 60, receiveMaximum: 1 };
+    const again = group.pair.connect({ clientId: "m0", cleanStart: false, properties });
+    assertEquals(again.takeTexts(), ["0"]);
+    const b = group.join({ clientId: "other" });
+    again.disconnect(0, { sessionExpiryInterval: 0 });
+    assertEquals(b.takeTexts(), ["0", "1", "3"]);
+    b.assertSilent();
+  });
+
   test("QoS 1 of a session that ends with its connection goes to another at once", () => {
     const group = new Group();
     const [a, b] = [group.join({ properties: {} }), group.join()];
