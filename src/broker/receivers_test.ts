@@ -112,22 +112,20 @@ describe("a will", () => {
     }
   });
 
-  test("goes to another member of the group when its own session is over", () => {
-    for (const ends of [true, false]) {
+  test("goes to another member of the group when its own session is over, in whatever way", () => {
+    for (const end of ["with its connection", "by its interval", "by Clean Start"]) {
       const { pair, counts } = begin();
-      const properties = { sessionExpiryInterval: ends ? 0 : 100 };
+      const properties = { sessionExpiryInterval: end === "with its connection" ? 0 : 100 };
+      const delayed = { ...will, properties: { willDelayInterval: 200 } };
+      const client = pair.connect({ clientId: "own", properties, will: delayed });
       const other = pair.connect({ ...KEPT, clientId: "other" });
-      const client = pair.connect({
-        clientId: "own",
-        properties,
-        will: { ...will, properties: { willDelayInterval: 200 } },
-      });
       for (const member of [client, other]) member.subscribe("$share/g/w");
       other.lose();
       client.lose();
-      pair.advance(100_000);
-      assertEquals(counts, [1]);
-      assertEquals(pair.connect({ ...KEPT, clientId: "other" }).takePublishes().length, 1);
+      if (end === "by Clean Start") pair.connect({ clientId: "own" }).disconnect();
+      else pair.advance(100_000);
+      assertEquals(counts, [1], end);
+      assertEquals(pair.connect({ ...KEPT, clientId: "other" }).takePublishes().length, 1, end);
     }
   });
 });
