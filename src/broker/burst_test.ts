@@ -286,6 +286,64 @@ describe("of a chunk", () => {
     again.assertSilent();
   });
 
+  test("QoS 0 above outboundBytesMax is dropped and counted, whether the owner wants to hear of each or not", () => {
+    for (const own of [{}, { dropped: () => {} }]) {
+      const limits: string[] = [];
+      const pair = new Pair({
+        limits: { outboundBytesMax: 5_000 },
+        hooks: { ...own, limited: (limit, who) => limits.push(`${limit} ${who}`) },
+      });
+      const slow = pair.connect({ clientId: "slow" }, { capacityBytes: 64 });
+      const fast = pair.connect({ clientId: "fast" });
+      for (const client of [slow, fast]) client.subscribe("t");
+      slow.transport.pause();
+      const client = pair.connect();
+      const frames = Array.from({ length: 4 }, () => ({ payload: "x".repeat(94) }));
+      const dropped = Array.from({ length: 20 }, () => {
+        burst(client, 0, frames);
+        assertEquals(fast.takePublishes().length, 4);
+        return pair.broker.counters.dropped;
+      });
+      // 64 bytes have been taken by the transport: 12 times 400 bytes are below, 13 times above.
+      assertEquals(dropped, Array.from({ length: 20 }, (_, i) => Math.max(0, i - 12) * 4));
+      assertEquals([limits, pair.broker.counters.received], [["outboundBytesMax slow"], 80]);
+      slow.transport.resume();
+      assertEquals(slow.takePublishes().length, 52);
+    }
+  });
+
+  test("QoS 0 goes out as long as exactly outboundBytesMax wait", () => {
+    const sent = [5_035, 5_036].map((outboundBytesMax) => {
+      const pair = new Pair({ limits: { outboundBytesMax } });
+      const slow = pair.connect({ clientId: "slow" }, { capacityBytes: 64 });
+      slow.subscribe("t");
+      slow.transport.pause();
+      const client = pair.connect();
+      for (let i = 0; i < 60; i++) burst(client, 0, [{ payload: "x".repeat(94) }]);
+      return 60 - pair.broker.counters.dropped;
+    });
+    assertEquals(sent, [51, 52]);
+  });
+
+  test("[MQTT-4.3.2-3] QoS 1 waits while more than outboundBytesMax does, and comes in order", () => {
+    const pair = new Pair({ limits: { outboundBytesMax: 5_000 } });
+    const slow = pair.connect({ ...KEPT, clientId: "slow" }, { capacityBytes: 64 });
+    slow.subscribe("t");
+    slow.transport.pause();
+    const client = pair.connect();
+    for (let i = 0; i < 30; i++) {
+      burst(client, 1, Array.from({ length: 4 }, (_, j) => ({ payload: `${4 * i + j}`.padStart(94) })));
+    }
+    slow.lose();
+    const again = pair.connect({ ...KEPT, clientId: "slow" });
+    const publishes = again.takePublishes();
+    assertEquals(publishes.map(({ payload }) => Number(new TextDecoder().decode(payload))), [
+      ...Array(120).keys(),
+    ]);
+    const first = publishes.findIndex(({ dup }) => !dup);
+    assertEquals(first, 52); // what was sent is as much as with QoS 0, in fours
+  });
+
   test("messages with a large payload are shared, whole and in order", () => {
     const { pair } = begin();
     const receivers = ["a", "b"].map((clientId) => {

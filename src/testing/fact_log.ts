@@ -9,6 +9,8 @@ import { HandStore } from "./hand_store.ts";
 
 /** Facts by session, as `queued 1 text`; retained messages are under "". */
 export class FactLog extends HandStore {
+  /** Pages that were asked for: of how many messages and bytes at most. */
+  readonly asked: { readonly messages: number; readonly bytes: number }[] = [];
   readonly #told: [clientId: string, fact: string][] = [];
 
   /** Takes what was told, in order: `stub: queued 1 text`. */
@@ -58,6 +60,17 @@ export class FactLog extends HandStore {
   override received(key: SessionKey, packetId: number, open: boolean): void {
     this.#told.push([key.clientId, `identifier ${packetId} ${open ? "open" : "free"}`]);
     super.received(key, packetId, open);
+  }
+
+  override load(
+    key: SessionKey,
+    from: number,
+    messages: number,
+    bytes: number,
+    done: (deliveries: readonly DeliveryRecord[]) => void,
+  ): void {
+    this.asked.push({ messages, bytes });
+    super.load(key, from, messages, bytes, done);
   }
 
   override retained(topic: string, message: Message | undefined): void {
