@@ -46,7 +46,7 @@ describe("retainedBytesMax", () => {
   }
 
   test("takes what counts for just as much, and not a byte more", () => {
-    for (const name of ["stub", "päivä"]) {
+    for (const name of ["stub", "päivä", "äiti", "aitiä"]) {
       const { length } = new TextEncoder().encode(name);
       for (const text of texts) {
         const retainedBytesMax = retainedBytes(text, { length });

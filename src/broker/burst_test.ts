@@ -241,6 +241,24 @@ describe("of a chunk", () => {
     }
   });
 
+  test("QoS 1 and 2 to a session that stayed once, and now ends with its connection, wait for nothing", () => {
+    for (const qos of [1, 2] as const) {
+      const { pair, store } = begin();
+      pair.connect({ ...KEPT, clientId: "receiver" }).subscribe("t");
+      const receiver = pair.connect({ clientId: "receiver", cleanStart: false });
+      const client = pair.connect();
+      pair.advance(1_000);
+      store.take();
+      store.slow = true;
+      burst(client, qos, 2);
+      assertEquals([take(receiver), take(client)], [
+        ["PUBLISH 1 1", "PUBLISH 2 2"],
+        numbered(ANSWERS[qos], 2),
+      ]);
+      assertEquals(store.take(), []);
+    }
+  });
+
   test("[2.2.1/in-use] QoS 1 under an identifier of an open QoS 2 message is refused", () => {
     const { pair } = begin();
     const client = pair.connect();

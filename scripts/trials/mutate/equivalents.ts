@@ -50,7 +50,76 @@ const HASHES: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-const OTHERS: readonly Equivalent[] = [];
+const OTHERS: readonly Equivalent[] = [
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "sender?.step(id) ?? Step.FREE",
+    replace: "sender?.step(id) || Step.FREE",
+    reason: "Step.FREE is 0",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "if (code >= 0x80) return ended(",
+    replace: "if (code >= 0x7f) return ended(",
+    reason: "0x7F is no Reason Code",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "if (code >= 0x80) return; //",
+    replace: "if (code >= 0x7f) return; //",
+    reason: "0x7F is no Reason Code",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "broker.told();\n  connection.hold(); // after PUBREL",
+    replace: ";\n  connection.hold(); // after PUBREL",
+    reason: "a connection that is held has everything committed",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "broker.told();\n      connection.hold(); // a new message",
+    replace: ";\n      connection.hold(); // a new message",
+    reason: "a connection that is held has everything committed",
+  },
+  {
+    file: "src/broker/known_topics.ts",
+    find: "new Uint8Array(3 * NAME_BYTES_MAX)",
+    replace: "new Uint8Array(4 * NAME_BYTES_MAX)",
+    reason: "more room than is needed",
+  },
+  {
+    file: "src/broker/retained.ts",
+    find: "if (!asks || (flags & PUBLISHER) === 0) return undefined;",
+    replace: "if (!asks && (flags & PUBLISHER) === 0) return undefined;",
+    reason: "who does not ask does not look; a publisher without a name is nobody's session",
+  },
+  {
+    file: "src/broker/run.ts",
+    find: "if (run.count === RUN_MAX) return false;",
+    replace: "if (run.count !== RUN_MAX) return false;",
+    reason: "every frame is a run of its own: slower, and the same bytes",
+  },
+  {
+    file: "src/broker/engine.ts",
+    find: `const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
+  connected: true,
+  disconnected: true,
+  refused: true,
+  subscribed: true,
+  unsubscribed: true,
+  published: true,
+  delivered: true,
+  dropped: true,
+  denied: true,
+  limited: true,
+  sessionEnded: true,
+  storeFailed: true,
+  storeRecovered: true,
+  failed: true,
+};`,
+    reason: "the names count, not what stands behind them",
+  },
+];
 
 /** By file, in the order of its text. */
 export const EQUIVALENTS: readonly Equivalent[] = [
