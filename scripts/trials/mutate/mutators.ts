@@ -72,6 +72,7 @@ function mutate(node: ts.Node, source: ts.SourceFile, found: Mutation[]): void {
   if (ts.isBinaryExpression(node)) {
     const operator = node.operatorToken.getText(source);
     if (operator === "+" && (isText(node.left) || isText(node.right))) return;
+    if (operator === "??" && isObject(node.right)) return; // then nothing falsy but undefined is on the left
     for (const other of OPERATORS[operator] ?? []) add("operator", node, binary(node, other, source));
   } else if (ts.isNumericLiteral(node)) {
     for (const step of [1, -1]) add("constant", node, moved(node.getText(source), step));
@@ -142,6 +143,10 @@ function isLogical(node: ts.Node): boolean {
 
 function isText(node: ts.Node): boolean {
   return ts.isStringLiteralLike(node) || ts.isTemplateExpression(node);
+}
+
+function isObject(node: ts.Node): boolean {
+  return ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node) || ts.isNewExpression(node);
 }
 
 /** A number that is one more or less, written as the other was. */

@@ -23,6 +23,10 @@ describe("what a text is changed into", () => {
     assertEquals(changed("x = a || b && c"), ["x = a && (b && c)", "x = a || (b || c)"]);
   });
 
+  test("?? before an object stays: || would do the same", () => {
+    for (const text of ["a ?? {}", "a ?? []", "a ?? new B()"]) assertEquals(changed(text), [], text);
+  });
+
   test("arithmetic and bits", () => {
     assertEquals(changed("a + b"), ["a - b"]);
     assertEquals(changed("a * b - c"), ["a * b + c", "(a / b) - c"]);
