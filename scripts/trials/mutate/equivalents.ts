@@ -97,6 +97,24 @@ const OTHERS: readonly Equivalent[] = [
     reason: "another hash spreads as well",
   },
   {
+    file: "src/topic/edges.ts",
+    find: "Math.imul(hash ^ (hash >>> 15)",
+    replace: "Math.imul(hash ^ (hash << 15)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "return hash ^ (hash >>> 15)",
+    replace: "return hash ^ (hash << 15)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "return mixed(hash) || 1;",
+    kind: "constant",
+    reason: "any number but 0",
+  },
+  {
     file: "src/topic/name_tree.ts",
     find: "hash ^ (hash >>> 15)",
     replace: "hash ^ (hash << 15)",
