@@ -10,6 +10,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
+import { bun, run } from "../../lib/run.ts";
 import { filesUnder, pathOf } from "../../lib/tree.ts";
 import { chosen, diffOf, isUnder, type Mutant, mutated, placeOf } from "./choice.ts";
 import { equivalentOf, faultsOf } from "./equivalence.ts";
@@ -84,6 +85,9 @@ function shown(mutant: Mutant): string {
 async function tryAll(mutants: readonly Mutant[]): Promise<number> {
   const graph = graphOf(texts);
   const began = performance.now();
+  if (mutants.length === 0) return 0;
+  const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true });
+  if (installed.code !== 0) wrong(installed.text);
   const workshops = Array.from({ length: Math.min(jobs, mutants.length) }, () => new Workshop());
   try {
     await checkTests(workshops[0]!);
