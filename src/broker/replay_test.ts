@@ -112,8 +112,8 @@ describe("a turn", () => {
 });
 
 /** A reader that has stopped in the middle of many retained messages of a kilobyte each. */
-function stopped(qos: 0 | 1, init = {}, filters = ["r/+"]): { pair: Pair; to: StubClient } {
-  const pair = new Pair({ limits: { outboundBytesMax: 16_384 } });
+function stopped(qos: 0 | 1, init = {}, filters = ["r/+"], own = {}): { pair: Pair; to: StubClient } {
+  const pair = new Pair({ limits: { outboundBytesMax: 16_384 }, ...own });
   for (let i = 0; i < 60; i++) {
     pair.broker.publish({ topic: `r/${i}`, qos, retain: true, payload: "old".padEnd(1000, ".") }, pair.now);
   }
@@ -140,6 +140,20 @@ describe("a live message while retained ones wait", () => {
       from.publish({ topic: "r/50", qos, payload: "new2" });
       to.transport.resume();
       assertEquals(cameOn(to, "r/50"), [["old", true], ["new1", false], ["new2", false]]);
+    });
+
+    test(`[MQTT-4.6.0-5] so it does where each message is authorized, and if it is the Server's own, QoS ${qos}`, () => {
+      const { pair, to } = stopped(qos, {}, ["r/+"], { authorize: () => 0 });
+      const from = pair.connect({ clientId: "from" });
+      from.publish({ topic: "r/50", qos, payload: "new1" });
+      pair.broker.publish({ topic: "r/50", qos, payload: "new2" }, pair.now);
+      pair.broker.publish({ topic: "r/51", qos, payload: "new3" }, pair.now);
+      to.transport.resume();
+      const came = to.takePublishes();
+      const on = (topic: string) =>
+        came.filter((one) => one.topic === topic)
+          .map(({ payload }) => new TextDecoder().decode(payload.subarray(0, 4)).replaceAll(".", ""));
+      assertEquals([on("r/50"), on("r/51")], [["old", "new1", "new2"], ["old", "new3"]]);
     });
 
     test(`[MQTT-4.6.0-5] so it is with several at once, with two subscriptions, and with the next one in turn, QoS ${qos}`, () => {
