@@ -318,6 +318,18 @@ describe("messages that a member cannot finish", () => {
       assertEquals(group.pair.broker.groups.get("$share/g/a")?.members.length, 1);
   });
 
+  test("so it does if it had to wait before it was sent", () => {
+    const group = new Group();
+    const a = group.join({ properties: { receiveMaximum: 1 } });
+    group.publish(1, 3);
+    assertEquals(a.takeTexts(), ["0"]);
+    a.acknowledge(PUBACK, 1);
+    assertEquals(a.takeTexts(), ["1"]);
+    const b = group.join();
+    a.lose();
+    assertEquals(b.takeTexts(), ["1", "2"]);
+  });
+
   test("what was not sent yet goes to a connected member at once, QoS 2 too", () => {
     const group = new Group();
     const a = group.join({ properties: { sessionExpiryInterval: 60, receiveMaximum: 1 } });
