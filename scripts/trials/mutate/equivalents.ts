@@ -192,6 +192,18 @@ const OTHERS: readonly Equivalent[] = [
     reason: "without an authorizer everything is allowed, a call later",
   },
   {
+    file: "src/delivery/sender.ts",
+    find: "this.#open * 2 >= this.#mask + 1 &&",
+    kind: "constant",
+    reason: "when it grows: before it is full in any case",
+  },
+  {
+    file: "src/broker/connection.ts",
+    find: "this.heldNow === Infinity || this.state === State.CLOSED",
+    replace: "this.heldNow === Infinity && this.state === State.CLOSED",
+    reason: "from Infinity on there is nothing to drop, and what is not open is not ended again",
+  },
+  {
     file: "src/broker/alias.ts",
     find: "const out = most > bytes.length",
     replace: "const out = most >= bytes.length",
