@@ -45,6 +45,44 @@ describe("what waits for its facts to be safe", () => {
     assertWaits(life, client, () => client.connect({ cleanStart: true }), ["CONNACK"]);
   });
 
+  test("[MQTT-3.2.2-3] CONNACK of a Client whose stored session has just ended, until that is safe", () => {
+    for (const state of ["told", "being committed", "told while a commit is under way"]) {
+      const life = new Life();
+      const first = life.connect();
+      const other = life.connect({ clientId: "other" });
+      life.slow();
+      if (state === "told while a commit is under way") other.publish({ topic: "t", qos: 2 });
+      first.disconnect(0, { sessionExpiryInterval: 0 });
+      if (state === "being committed") other.publish({ topic: "t", qos: 2 });
+      const client = life.pair.open();
+      client.connect();
+      assertEquals(take(client), [], state);
+      life.commit();
+      if (state !== "told") {
+        if (state !== "being committed") assertEquals(take(client), [], state);
+        while (life.store.isCommitting) life.commit();
+      }
+      assertEquals(take(client), ["CONNACK"], state);
+      client.disconnect();
+      const again = life.pair.open();
+      again.connect();
+      assertEquals(take(again), ["CONNACK"], "nothing of it is left");
+    }
+  });
+
+  test("[MQTT-3.2.2-3] CONNACK of no other Client, nor of one whose session never stayed", () => {
+    const life = new Life();
+    const first = life.connect();
+    life.pair.connect({ clientId: "plain" }).disconnect();
+    life.slow();
+    first.disconnect(0, { sessionExpiryInterval: 0 });
+    for (const clientId of ["other", "plain"]) {
+      const client = life.pair.open();
+      client.connect({ clientId });
+      assertEquals(take(client), ["CONNACK"]);
+    }
+  });
+
   test("SUBACK and UNSUBACK of a session that stays", () => {
     const life = new Life();
     const client = life.connect();
@@ -261,6 +299,22 @@ describe("facts that nobody waits for are safe within a second", () => {
       assertEquals(life.store.commits, commits + 1);
     });
   }
+
+  test("[MQTT-3.14.4-3] but that a will is discarded at once: a crash shall not bring it back", () => {
+    for (const init of [{}, KEPT]) {
+      const life = new Life();
+      const client = life.pair.connect({ ...init, will: WILL });
+      life.pair.advance(1_000);
+      const { commits } = life.store;
+      client.disconnect();
+      assertEquals([life.store.commits, life.pair.broker.stats.isUnsafe], [commits + 1, false]);
+      const watcher = life.connect({ clientId: "watcher" });
+      watcher.subscribe("w");
+      life.crash();
+      life.pair.advance(10_000);
+      assertEquals(take(life.connect({ clientId: "watcher" })), []);
+    }
+  });
 
   test("many of them together", () => {
     const life = new Life();

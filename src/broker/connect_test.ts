@@ -215,6 +215,16 @@ describe("Client Identifiers", () => {
     for (const client of [four, ...clients]) client.assertSilent();
   });
 
+  test("[MQTT-3.2.2-16] it is made of four random numbers, and of four others if a Client has that one", () => {
+    const numbers = [7, 7, 0, 1, 35, 0xffff_ffff, 0, 1, 35, 0xffff_ffff, 36, 2, 3, 4];
+    const pair = new Pair({ random: () => numbers.shift()! }); // the first two are for tables of the Server
+    const ids = [1, 2].map(() =>
+      pair.connect({ clientId: "" }).connack?.properties?.assignedClientIdentifier
+    );
+    assertEquals(ids, ["auto-00000000000001000000z1z141z3", "auto-0000010000000200000030000004"]);
+    assertEquals(numbers, []);
+  });
+
   test("[MQTT-3.1.3-7] the assigned identifier is the Client's own from then on", () => {
     const pair = new Pair();
     const first = pair.connect({ clientId: "", properties: { sessionExpiryInterval: 60 } });

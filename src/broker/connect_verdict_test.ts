@@ -251,6 +251,20 @@ describe("while the verdict is awaited", () => {
     });
   }
 
+  test("an error of the owner behind a verdict that comes later is a refusal too", () => {
+    const deciding = new Deciding({
+      responseInformation: () => {
+        throw new Error("no database");
+      },
+    });
+    const client = deciding.pair.open();
+    client.connect({ properties: { requestResponseInformation: true } });
+    deciding.decide({ code: 0 });
+    assertNotAccepted(client, 0x83, "MQTT-4.13.1-1");
+    assertEquals(deciding.told.failures.map(String), ["Error: no database"]);
+    deciding.pair.assertEmpty();
+  });
+
   test("two connections of one Client wait side by side; the later verdict wins", () => {
     const setup = new Deciding();
     const [first, second] = [setup.pair.open(), setup.pair.open()];

@@ -8,6 +8,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertEnded, Told } from "../testing/assertions.ts";
 import { bytesOf, frame, properties, utf8 } from "../testing/frame.ts";
 import { Pair } from "../testing/pair.ts";
+import type { Transport } from "../transport/transport.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 const SESSION_EXPIRY = 0x11;
@@ -243,4 +244,32 @@ test("[limit/close-timeout] closeTimeoutMs: a peer that does not close in time i
   pair.advance(1);
   assertEquals(told.limits, [{ limit: "closeTimeoutMs", who: label }]);
   pair.assertEmpty();
+});
+
+test("a transport that throws is cut off, the owner is told, and nobody else is hurt", () => {
+  const told = new Told();
+  const pair = new Pair({ hooks: told.hooks });
+  const other = pair.connect({ clientId: "other" });
+  let aborts = 0;
+  const nothing = () => {};
+  const transport: Transport = {
+    label: "broken",
+    start: nothing,
+    pause: nothing,
+    resume: nothing,
+    close: nothing,
+    write() {
+      throw new Error("broken pipe");
+    },
+    abort: () => void aborts++,
+  };
+  const peer = { address: "192.0.2.9", port: 1, transport: "tcp" } as const;
+  const connection = pair.broker.opened(transport, peer, pair.now);
+  // CONNECT with a reserved flag, which CONNACK would refuse.
+  connection.received(frame(0x10, utf8("MQTT"), [5, 1, 0, 0, 0], utf8("")), pair.now);
+  assertEquals([aborts, pair.broker.connections], [1, 1]);
+  assertEquals(told.failures.map(String), ["Error: broken pipe"]);
+  connection.closed(pair.now);
+  assertEquals(pair.broker.connections, 1);
+  other.assertSilent();
 });

@@ -92,6 +92,22 @@ describe("flags of PUBLISH", () => {
     }
   });
 
+  test("[MQTT-3.3.1-12] [MQTT-3.3.1-13] RETAIN is 1 only if it was and a subscription wants it so, by one, several or a group", () => {
+    for (const filters of [["t"], ["t", "#"], ["$share/g/t"]]) {
+      for (const wants of [[false, false], [true, false], [false, true], [true, true]]) {
+        const pair = new Pair();
+        const client = pair.connect();
+        const asked = filters.map((filter, i) => ({ filter, retainAsPublished: wants[i]! }));
+        client.subscribe(...asked);
+        for (const retain of [true, false]) {
+          client.publish({ topic: "t", payload: "x", retain });
+          const expected = retain && asked.some(({ retainAsPublished }) => retainAsPublished);
+          assertEquals(client.takePublishes().map((publish) => publish.retain), [expected]);
+        }
+      }
+    }
+  });
+
   test("[MQTT-3.3.1-12] [MQTT-3.3.1-13] one of several subscriptions with Retain As Published is enough", () => {
     const { from, to } = two();
     to.subscribe({ filter: "a", retainAsPublished: true });

@@ -112,8 +112,8 @@ describe("a turn", () => {
 });
 
 /** A reader that has stopped in the middle of many retained messages of a kilobyte each. */
-function stopped(qos: 0 | 1, init = {}, filters = ["r/+"]): { pair: Pair; to: StubClient } {
-  const pair = new Pair({ limits: { outboundBytesMax: 16_384 } });
+function stopped(qos: 0 | 1, init = {}, filters = ["r/+"], own = {}): { pair: Pair; to: StubClient } {
+  const pair = new Pair({ limits: { outboundBytesMax: 16_384 }, ...own });
   for (let i = 0; i < 60; i++) {
     pair.broker.publish({ topic: `r/${i}`, qos, retain: true, payload: "old".padEnd(1000, ".") }, pair.now);
   }
@@ -140,6 +140,17 @@ describe("a live message while retained ones wait", () => {
       from.publish({ topic: "r/50", qos, payload: "new2" });
       to.transport.resume();
       assertEquals(cameOn(to, "r/50"), [["old", true], ["new1", false], ["new2", false]]);
+    });
+
+    test(`[MQTT-4.6.0-5] so it does where each message is authorized, and if it is the Server's own, QoS ${qos}`, () => {
+      for (const own of [false, true]) {
+        const { pair, to } = stopped(qos, {}, ["r/+"], { authorize: () => 0 });
+        const message = { topic: "r/50", qos, payload: "new1" };
+        if (own) pair.broker.publish(message, pair.now);
+        else pair.connect({ clientId: "from" }).publish(message);
+        to.transport.resume();
+        assertEquals(cameOn(to, "r/50"), [["old", true], ["new1", false]]);
+      }
     });
 
     test(`[MQTT-4.6.0-5] so it is with several at once, with two subscriptions, and with the next one in turn, QoS ${qos}`, () => {

@@ -6,6 +6,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { assertEnded, Told } from "../testing/assertions.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
+import { Subscription } from "./session.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 const NEVER = 0xffff_ffff;
@@ -259,4 +260,26 @@ describe("takeover", () => {
       "text",
     ]]);
   });
+});
+
+test("[MQTT-3.8.4-3] a subscription has the options of its last SUBSCRIBE, each of them", () => {
+  const subscription = new Subscription(undefined as never, "t");
+  for (const qos of [0, 1, 2] as const) {
+    for (const retainHandling of [0, 1, 2] as const) {
+      for (const flags of [0, 1, 2, 3]) {
+        const record = {
+          filter: "t",
+          qos,
+          noLocal: (flags & 1) > 0,
+          retainAsPublished: (flags & 2) > 0,
+          retainHandling,
+          identifier: flags,
+        };
+        subscription.set(record);
+        const { filter, noLocal, retainAsPublished, identifier } = subscription;
+        const got = { filter, qos: subscription.qos, noLocal, retainAsPublished, identifier };
+        assertEquals({ ...got, retainHandling: subscription.retainHandling }, record);
+      }
+    }
+  }
 });

@@ -296,6 +296,23 @@ describe("messages that a member cannot finish", () => {
     assertEquals(b.takePublishes().map(({ payload, dup }) => [payload[0], dup]), [[0x32, false]]);
   });
 
+  test("[MQTT-4.8.2-5] so it does, in order, when the member came back and was sent a part of it again", () => {
+    const group = new Group();
+    const a = group.join();
+    group.publish(1, 2);
+    group.publish(2, 1);
+    group.publish(1, 1);
+    assertEquals(a.takeTexts(), ["0", "1", "2", "3"]);
+    a.lose();
+    const properties = { sessionExpiryInterval: 60, receiveMaximum: 1 };
+    const again = group.pair.connect({ clientId: "m0", cleanStart: false, properties });
+    assertEquals(again.takeTexts(), ["0"]);
+    const b = group.join({ clientId: "other" });
+    again.disconnect(0, { sessionExpiryInterval: 0 });
+    assertEquals(b.takeTexts(), ["0", "1", "3"]);
+    b.assertSilent();
+  });
+
   test("QoS 1 of a session that ends with its connection goes to another at once", () => {
     const group = new Group();
     const [a, b] = [group.join({ properties: {} }), group.join()];
@@ -304,6 +321,18 @@ describe("messages that a member cannot finish", () => {
     a.lose();
     assertEquals(b.takeTexts(), ["0"]);
     assertEquals(group.pair.broker.stats.sharedSubscriptions, 1);
+  });
+
+  test("so it does if it had to wait before it was sent", () => {
+    const group = new Group();
+    const a = group.join({ properties: { receiveMaximum: 1 } });
+    group.publish(1, 3);
+    assertEquals(a.takeTexts(), ["0"]);
+    a.acknowledge(PUBACK, 1);
+    assertEquals(a.takeTexts(), ["1"]);
+    const b = group.join();
+    a.lose();
+    assertEquals(b.takeTexts(), ["1", "2"]);
   });
 
   test("what was not sent yet goes to a connected member at once, QoS 2 too", () => {

@@ -1,10 +1,11 @@
 /** §3.3.2.3.4 Topic Aliases in both directions. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import { encodePacket } from "../codec/encode.ts";
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertEnded } from "../testing/assertions.ts";
-import { frame, properties, utf8 } from "../testing/frame.ts";
+import { bytesOf, frame, properties, utf8 } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 
 /** A publisher, and a subscriber to everything that allows so many aliases. */
@@ -41,6 +42,30 @@ describe("Topic Aliases from the Client", () => {
     send(from, "b", 1);
     send(from, "", 1);
     assertEquals(topics(to), [["a", undefined], ["b", undefined], ["b", undefined]]);
+  });
+
+  test("[MQTT-3.3.2-12] many in one chunk stand for their topics, however long those are", () => {
+    for (const length of [1, 2_000, 30_000, 65_000]) {
+      const { from, to } = two();
+      const topics = ["a", "b"].map((letter) => letter.repeat(length));
+      for (const [i, topic] of topics.entries()) send(from, topic, i + 1, "first");
+      to.takePublishes();
+      const order = Array.from({ length: 200 }, (_, i) => i % 50 < 40 ? 1 : 2);
+      from.write(bytesOf(...order.map((topicAlias, i) =>
+        encodePacket({
+          type: PacketType.PUBLISH,
+          dup: false,
+          qos: 0,
+          retain: false,
+          topic: "",
+          payload: new TextEncoder().encode(`${i}`),
+          properties: { topicAlias },
+        }, 5)
+      )));
+      const got = to.takePublishes();
+      assertEquals(got.map(({ payload }) => Number(new TextDecoder().decode(payload))), [...order.keys()]);
+      assertEquals(got.map(({ topic }) => topics.indexOf(topic) + 1), order);
+    }
   });
 
   test("[MQTT-3.3.2-12] the rest of the packet goes on as it is, the alias does not", () => {

@@ -87,3 +87,37 @@ test("copyOf() is the text between", () => {
     assertEquals(copyOf(`a/${level}/b`, 2, 2 + level.length), level);
   }
 });
+
+describe("hashes of levels", () => {
+  const LEVELS = Array.from({ length: 20_000 }, (_, i) => `sensor${i}`);
+
+  /** How many different values the hashes have in these bits. */
+  function different(seed: number, levels: readonly string[], mask: number): number {
+    return new Set(levels.map((level) => hashLevel(seed, level, 0, level.length) & mask)).size;
+  }
+
+  test("are nearly all different, whatever the seed", () => {
+    for (const seed of [0, 1, -1, 0x1234_5678]) {
+      assert(different(seed, LEVELS, -1) > 19_980);
+      assert(different(seed, LEVELS.map((level) => level.slice(6)), -1) > 19_980);
+    }
+  });
+
+  test("spread over the low bits, which choose the place, and over the high ones", () => {
+    const few = LEVELS.slice(0, 4096);
+    // Of 4,096 that fall into 4,096 places at random, 63 of 100 places are taken.
+    for (const mask of [0xfff, 0xfff << 10, 0xfff << 20]) {
+      const taken = different(7, few, mask);
+      assert(taken > 2_400 && taken < 2_800, `${taken} places`);
+    }
+  });
+
+  test("are others with another seed, and never 0", () => {
+    const same = LEVELS.filter((level) =>
+      hashLevel(1, level, 0, level.length) === hashLevel(2, level, 0, level.length)
+    );
+    assert(same.length < 3);
+    assert(hashLevel(0, "", 0, 0) !== 0);
+    assertEquals(hashLevel(5, "a/b/c", 2, 3), hashLevel(5, "b", 0, 1));
+  });
+});

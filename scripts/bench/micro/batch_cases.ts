@@ -111,7 +111,7 @@ function batch(form: Form, copies: number): Bench {
       const bytes = bytesNow() - before;
       const least = done * copies * PAYLOAD_BYTES;
       must(bytes >= least && bytes <= least * 3, "every message is delivered, and once");
-      must(broker.counters.dropped === 0, "nothing is dropped");
+      must(broker.stats.dropped === 0, "nothing is dropped");
       for (const client of clients) stage.finish(client, qos, client.ids.take(done));
       if (qos === 2) {
         publisher.received(

@@ -1,0 +1,269 @@
+/**
+ * The changes of the core that no test can notice, or none should.
+ * Knows why; refuses to know how they were found. `deno task mutate` fails when a text is no longer there.
+ * @module
+ */
+import type { Equivalent } from "./equivalence.ts";
+
+/** How much is done, kept or copied at a time: one more or less changes the speed, and nothing that a peer or an owner sees. */
+const SIZES: Readonly<Record<string, readonly string[]>> = {
+  "src/codec/copy.ts": ["LOOP_BYTES_MAX = 24"],
+  "src/codec/utf8.ts": ["SHORT = 32"],
+  "src/codec/writer.ts": ["KEEP_MAX = 1 << 20", "constructor(capacity = 256)"],
+  "src/codec/deframer.ts": ["FIRST_BYTES = 256"],
+  "src/topic/edges.ts": ["hashes.length / 8 && hashes.length > LEAST", "LEAST = 16"],
+  "src/topic/slabs.ts": ["SLABS_MAX = 2 ** (32 - UNIT_BITS) - 1"],
+  "src/topic/values.ts": ["MANY = 64"],
+  "src/delivery/message.ts": [
+    "MESSAGE_OVERHEAD_BYTES: number = 1024",
+    "const SLAB_BYTES = 1024",
+    "SMALL_BYTES_MAX = SLAB_BYTES / 2",
+  ],
+  "src/delivery/queue.ts": ["COMPACT_MIN = 64"],
+  "src/engine/outbox.ts": [
+    "SMALLEST_BYTES = 1024",
+    "LARGEST_BYTES = 256 * 1024",
+    "KEPT_BYTES_PER_BUCKET = 4 * 1024 * 1024",
+    "const PIECE_BYTES = 64 * 1024",
+  ],
+  "src/broker/retained.ts": [
+    "RETAINED_OVERHEAD_BYTES: number = 256",
+    "LARGE_PAYLOAD_BYTES: number = 16 * 1024",
+  ],
+  "src/broker/known_topics.ts": ["NAME_BYTES_MAX = 256", "SUBSCRIBERS_PER_PLACE = 16"],
+  "src/broker/run.ts": ["RUN_MAX = 1024", "OTHER_BYTES_KEPT_MAX = 256 * 1024"],
+  "src/broker/alias.ts": ["KEPT_BYTES = 64 * 1024"],
+  "src/broker/replay.ts": [
+    "TURN_STEPS: number = 8_192",
+    "SHARE_STEPS = 2_048",
+    "MESSAGE_STEPS = 8",
+    "BYTES_PER_STEP = 256",
+    "AHEAD_BYTES = 256 * 1024",
+  ],
+  "src/broker/connection.ts": [
+    "WRITE_NOW_BYTES = 64 * 1024",
+    "CHUNKS_MAX = 128",
+    "ANSWER_BYTES_MAX = 1024 * 1024",
+  ],
+  "src/broker/engine.ts": ["this.chunks = 0"],
+  "src/broker/will.ts": ["message.payload.length + 256"],
+};
+
+/** Numbers of a hash. */
+const HASHES: Readonly<Record<string, readonly string[]>> = {
+  "src/topic/edges.ts": [
+    "Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193)",
+    "Math.imul(hash ^ (hash >>> 16), 0x21f0_aaad)",
+    "Math.imul(hash ^ (hash >>> 15), 0x735a_2d97)",
+    "return hash ^ (hash >>> 15)",
+  ],
+  "src/topic/name_tree.ts": [
+    "Math.imul(hash ^ bytes[i]!, 0x0100_0193)",
+    "Math.imul(level ^ Math.imul(parent + 1, 0x9e37_79b1), 0x85eb_ca6b)",
+    "Math.imul(hash ^ (hash >>> 15), 0xc2b2_ae35)",
+    "return hash ^ (hash >>> 16)",
+  ],
+  "src/broker/changes.ts": ["BASIS = 0x811c_9dc5 | 0", "PRIME = 0x0100_0193"],
+  "src/broker/known_topics.ts": [
+    "Math.imul(hash, 0x9e37_79b1) >>> 10",
+    "Math.imul(hash ^ four, 0x21f0_aaad)",
+    "hash ^= hash >>> 15",
+    "Math.imul(hash ^ bytes[i]!, 0x0100_0193)",
+  ],
+};
+
+const OTHERS: readonly Equivalent[] = [
+  {
+    file: "src/codec/copy.ts",
+    find: "until - from <= LOOP_BYTES_MAX",
+    kind: "operator",
+    reason: "both ways copy the same bytes",
+  },
+  {
+    file: "src/codec/copy.ts",
+    find: "from === 0 && until === source.length",
+    reason: "a view of all of it is as good",
+  },
+  {
+    file: "src/codec/publish_template.ts",
+    find: "(view.packetIdAt >= 0) === (stamp",
+    replace: "(view.packetIdAt > 0) === (stamp",
+    reason: "no identifier stands at the beginning of a frame",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "hash ^ (hash >>> 16)",
+    replace: "hash ^ (hash << 16)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "Math.imul(hash ^ (hash >>> 15)",
+    replace: "Math.imul(hash ^ (hash << 15)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "return hash ^ (hash >>> 15)",
+    replace: "return hash ^ (hash << 15)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/edges.ts",
+    find: "return mixed(hash) || 1;",
+    kind: "constant",
+    reason: "any number but 0",
+  },
+  {
+    file: "src/topic/name_tree.ts",
+    find: "hash ^ (hash >>> 15)",
+    replace: "hash ^ (hash << 15)",
+    reason: "another hash spreads as well",
+  },
+  {
+    file: "src/topic/tree.ts",
+    find: "const end = endOf(topic, 0);",
+    replace: "const end = endOf(topic, (-1));",
+    reason: "a search from -1 is one from 0",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "sender?.step(id) ?? Step.FREE",
+    replace: "sender?.step(id) || Step.FREE",
+    reason: "Step.FREE is 0",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "if (code >= 0x80) return ended(",
+    replace: "if (code >= 0x7f) return ended(",
+    reason: "0x7F is no Reason Code",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "if (code >= 0x80) return; //",
+    replace: "if (code >= 0x7f) return; //",
+    reason: "0x7F is no Reason Code",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "broker.told();\n  connection.hold(); // after PUBREL",
+    replace: ";\n  connection.hold(); // after PUBREL",
+    reason: "a connection that is held has everything committed",
+  },
+  {
+    file: "src/broker/acknowledge.ts",
+    find: "broker.told();\n      connection.hold(); // a new message",
+    replace: ";\n      connection.hold(); // a new message",
+    reason: "a connection that is held has everything committed",
+  },
+  {
+    file: "src/broker/known_topics.ts",
+    find: "new Uint8Array(3 * NAME_BYTES_MAX)",
+    replace: "new Uint8Array(4 * NAME_BYTES_MAX)",
+    reason: "more room than is needed",
+  },
+  {
+    file: "src/broker/known_topics.ts",
+    find: "bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24",
+    reason: "another hash; names are compared byte by byte",
+  },
+  {
+    file: "src/broker/known_topics.ts",
+    find: "this.#remembered = 0;",
+    kind: "constant",
+    reason: "when matches are forgotten, to one",
+  },
+  {
+    file: "src/broker/known_topics.ts",
+    find: "return { plain: [found[0]], overlapping: NONE, groups: NONE, empty: false };",
+    kind: "exit left out",
+    reason: "what is behind it does the same for any number",
+  },
+  {
+    file: "src/broker/engine.ts",
+    find: "this.nextOrder = store.lastOrder() + 1;",
+    replace: "this.nextOrder = store.lastOrder() + 2;",
+    reason: "orders need only ascend",
+  },
+  {
+    file: "src/broker/publish.ts",
+    find: "if (broker.options.authorize === undefined) return undefined;",
+    kind: "exit left out",
+    reason: "without an authorizer everything is allowed, a call later",
+  },
+  {
+    file: "src/delivery/sender.ts",
+    find: "this.#open * 2 >= this.#mask + 1 &&",
+    kind: "constant",
+    reason: "when it grows: before it is full in any case",
+  },
+  {
+    file: "src/broker/connection.ts",
+    find: "this.heldNow === Infinity || this.state === State.CLOSED",
+    replace: "this.heldNow === Infinity && this.state === State.CLOSED",
+    reason: "from Infinity on there is nothing to drop, and what is not open is not ended again",
+  },
+  {
+    file: "src/broker/alias.ts",
+    find: "const out = most > bytes.length",
+    replace: "const out = most >= bytes.length",
+    reason: "which buffer it is written to",
+  },
+  {
+    file: "src/broker/connect.ts",
+    find: "delivery?.released ?? 0",
+    reason: "without a delivery the session does not come back",
+  },
+  {
+    file: "src/broker/run.ts",
+    find: "(connection.session!.received?.size ?? 0) === 0",
+    replace: "(connection.session!.received?.size ?? 1) === 0",
+    reason: "it goes alone: slower, and the same bytes",
+  },
+  {
+    file: "src/broker/retained.ts",
+    find: "if (!asks || (flags & PUBLISHER) === 0) return undefined;",
+    replace: "if (!asks && (flags & PUBLISHER) === 0) return undefined;",
+    reason: "who does not ask does not look; a publisher without a name is nobody's session",
+  },
+  {
+    file: "src/broker/run.ts",
+    find: "if (run.count === RUN_MAX) return false;",
+    replace: "if (run.count !== RUN_MAX) return false;",
+    reason: "every frame is a run of its own: slower, and the same bytes",
+  },
+  {
+    file: "src/broker/engine.ts",
+    find: `const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
+  connected: true,
+  disconnected: true,
+  refused: true,
+  subscribed: true,
+  unsubscribed: true,
+  published: true,
+  delivered: true,
+  dropped: true,
+  denied: true,
+  limited: true,
+  sessionEnded: true,
+  storeFailed: true,
+  storeRecovered: true,
+  failed: true,
+};`,
+    reason: "the names count, not what stands behind them",
+  },
+];
+
+/** By file, in the order of its text. */
+export const EQUIVALENTS: readonly Equivalent[] = [
+  ...entries(SIZES, { kind: "constant", reason: "a size that only the speed depends on" }),
+  ...entries(HASHES, { kind: "constant", reason: "another hash spreads as well" }),
+  ...OTHERS,
+];
+
+function entries(
+  texts: Readonly<Record<string, readonly string[]>>,
+  rest: Omit<Equivalent, "file" | "find">,
+): Equivalent[] {
+  return Object.entries(texts).flatMap(([file, finds]) => finds.map((find) => ({ file, find, ...rest })));
+}
