@@ -215,7 +215,8 @@ for (const qos of [1, 2] as const) {
       receiver.subscribe("t");
       burst(pair.connect(), qos, [{}, { payload: "x".repeat(40) }, {}]);
       assertEquals(receiver.takeTexts(), ["1", "3"]);
-      assertEquals(pair.broker.stats, { received: 3, dropped: 1 });
+      const { received, dropped } = pair.broker.stats;
+      assertEquals([received, dropped], [3, 1]);
     });
   });
 }

@@ -15,7 +15,7 @@ import type { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import { type Match, type Subscriber, Tap, type TappedMessage, type Target } from "./match.ts";
+import type { Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
 import type { Observer } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";

@@ -18,16 +18,18 @@ const ENOUGH = 1 << 20;
 class Frames implements FrameHandler {
   readonly all: Uint8Array[] = [];
   readonly bodies: number[] = [];
-  readonly #stopsAt: (number: number) => boolean;
+  /** Asked at each frame that is offered, with how many were taken before. */
+  readonly #takes: (taken: number) => boolean;
 
-  constructor(stopsAt: (number: number) => boolean = () => false) {
-    this.#stopsAt = stopsAt;
+  constructor(takes: (taken: number) => boolean = () => true) {
+    this.#takes = takes;
   }
 
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
+    if (!this.#takes(this.all.length)) return false;
     this.all.push(bytes.slice(at, end));
     this.bodies.push(body - at);
-    return !this.#stopsAt(this.all.length);
+    return true;
   }
 }
 
@@ -84,24 +86,41 @@ describe("Deframer", () => {
     assertEquals(handler.bodies, [2, 2, 4, 2]);
   });
 
-  test("stopping behind any frame loses and repeats nothing", () => {
+  test("stopping behind any frame, and refusing any for a while, loses and repeats nothing", () => {
     fc.assert(
       fc.property(
         packets,
         cuts,
-        fc.array(fc.boolean(), { maxLength: 6 }),
-        ([level, packets], places, stops) => {
+        fc.array(fc.constantFrom("take", "stop", "refuse"), { maxLength: 12 }),
+        ([level, packets], places, answers) => {
           const frames = packets.map((packet) => encodePacket(packet, level));
-          const handler = new Frames((number) => stops[number - 1] ?? false);
+          let offers = 0;
+          const handler = new Frames(() => {
+            const answer = answers[offers++];
+            if (answer === "stop") deframer.stop();
+            return answer !== "refuse";
+          });
           const deframer = new Deframer(ENOUGH);
           for (const chunk of cut(bytesOf(...frames), places)) deframer.receive(chunk, handler);
-          for (let round = 0; round <= frames.length; round++) deframer.resume(handler);
+          for (let round = 0; round <= frames.length + answers.length; round++) deframer.resume(handler);
           assertEquals(handler.all, frames);
           assertEquals(deframer.held, 0);
         },
       ),
       { numRuns: 500 },
     );
+  });
+
+  test("what is discarded is gone, and so is what arrives later", () => {
+    const handler = new Frames(() => {
+      deframer.discard();
+      return true;
+    });
+    const deframer = new Deframer(ENOUGH);
+    deframer.receive(Uint8Array.of(0xc0, 0, 0xd0, 0, 0xe0), handler);
+    deframer.receive(Uint8Array.of(0, 0xc0, 0), handler);
+    deframer.resume(handler);
+    assertEquals([handler.all.length, deframer.held], [1, 0]);
   });
 
   test("any stream gives frames or a PeerError, and the same with any chunking", () => {
