@@ -193,9 +193,6 @@ function purityFaults(path: string, text: string, layer: Layer): string[] {
 /** The folders in which no module may reach itself by its imports. */
 const ACYCLIC: readonly string[] = ["src", "conformance"];
 
-/** Where a circle is told of but does not fail yet; to be deleted with the last of them. */
-const CYCLES_OPEN: readonly string[] = ["src/broker"];
-
 /** The circles of imports among modules that are no tests, given by path and text; as `a.ts -> b.ts -> a.ts`. */
 export function circles(texts: ReadonlyMap<string, string>): string[] {
   const checked = [...texts].filter(([path]) =>
@@ -216,11 +213,7 @@ if (import.meta.main) {
     .filter((file) => filesUnder(".", ".ts").includes(file) && !file.startsWith("scripts/jsr/"));
   const texts = new Map(files.map((file) => [file, readFileSync(pathOf(file), "utf8")]));
   const faults = [...texts].flatMap(([file, text]) => violations(file, text));
-  for (const circle of circles(texts)) {
-    const isOpen = circle.split(" -> ").every((file) => CYCLES_OPEN.some((at) => within(file, at)));
-    if (isOpen) console.log(`open: imports in a circle: ${circle}`);
-    else faults.push(`imports in a circle: ${circle}`);
-  }
+  for (const circle of circles(texts)) faults.push(`imports in a circle: ${circle}`);
   const core = files.filter((file) => CORE.some((at) => within(file, at)) && !file.endsWith("_test.ts"));
   faults.push(...await loadCore(core));
   for (const fault of faults) console.log(fault);

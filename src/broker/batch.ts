@@ -11,7 +11,7 @@ import { sameBytes } from "../codec/copy.ts";
 import { protocolError } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { noStamp, type PublishStamp, withoutAlias } from "../codec/publish_template.ts";
+import { noStamp, publishFirst, type PublishStamp, withoutAlias } from "../codec/publish_template.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import { expiryOf, type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
@@ -25,13 +25,24 @@ import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Owners } from "./owners.ts";
 import { checkPublish, isInUse, publishForbidden, refusePublish, remember, takeOne } from "./publish.ts";
-import { NO_IDENTIFIERS, type Serving, type Session } from "./session.ts";
+import { NO_IDENTIFIERS, type Serving, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** A frame without its Topic Alias that is longer has a buffer of its own. */
 const UNALIASED_BYTES = 64 * 1024;
-/** The bit of DUP in the first byte. */
+/** §3.3.1 bits of the first byte. */
 const DUP = 8;
+const RETAIN = 1;
+
+/** How one receiver gets its copies of a batch. Reused between receivers. */
+interface Copies {
+  qos: QoS;
+  retain: boolean;
+  /** §3.3.2.3.8 */
+  identifiers: readonly number[];
+  /** §4.8.2 the filter of the Shared Subscription they come by. */
+  share: string | undefined;
+}
 
 /** The one batch of a broker: it lives inside one input. */
 export class Batch {
@@ -47,7 +58,8 @@ export class Batch {
   readonly #unaliasedView: PublishView = new PublishView();
   /** Undefined while there is no batch. */
   #topic: KnownTopic | undefined;
-  #publisher: Open | undefined;
+  /** Set as long as `#topic` is, and while the batch is brought to its subscribers. */
+  #publisher!: Open;
   /** The first byte of each frame. */
   #first = 0;
   #qos: QoS = 0;
@@ -63,6 +75,8 @@ export class Batch {
   readonly #messages: Message[] = [];
   /** Sessions that took each message, if the owner wants to know. */
   #receivers: Uint32Array | undefined;
+  /** How the present receiver gets its copies. */
+  readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
 
   constructor(owners: Owners) {
     this.#owners = owners;
@@ -129,7 +143,7 @@ export class Batch {
       return false;
     }
     if (this.#qos > 0) {
-      if (!this.#isNew(this.#publisher!, view.packetId)) return false;
+      if (!this.#isNew(this.#publisher, view.packetId)) return false;
       frames.idAt[count] = view.packetIdAt - frames.from;
     }
     frames.at[count] = view.at - frames.from;
@@ -180,73 +194,74 @@ export class Batch {
     if (topic === undefined) return;
     this.#topic = undefined;
     try {
-      this.#deliver(topic, this.#publisher!);
+      this.#deliver(topic);
     } finally {
       this.#release();
     }
   }
 
-  #deliver(topic: KnownTopic, publisher: Open): void {
+  #deliver(topic: KnownTopic): void {
     const { router, observer, journal } = this.#owners;
-    const frames = this.#frames;
+    const { count } = this.#frames;
+    const publisher = this.#publisher;
     const match = router.match(topic);
-    observer.received += frames.count;
-    this.#receivers?.fill(0, 0, frames.count);
+    observer.received += count;
+    this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    if ((this.#first & 1) !== 0 && !this.#retainLast(topic, publisher, match)) {
-      for (let i = 0; i < frames.count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
+    if (this.#isRetained && !this.#retainLast(topic, match)) {
+      for (let i = 0; i < count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
       return;
     }
     for (const target of match.targets) {
       if (target.noLocal && target.session === publisher.session) { // [MQTT-3.8.3-3]
-        if (target.others !== undefined) this.#toTarget(topic, publisher, target.others);
-      } else this.#toTarget(topic, publisher, target);
+        if (target.others !== undefined) this.#toTarget(topic, target.others);
+      } else this.#toTarget(topic, target);
     }
-    for (const group of match.groups) this.#toGroup(topic, publisher, group);
-    if (match.taps.length > 0) this.#toTaps(topic, publisher, match);
-    if (observer.hooks.published !== undefined) this.#tellPublished(topic, publisher);
+    for (const group of match.groups) this.#toGroup(topic, group);
+    if (match.taps.length > 0) this.#toTaps(topic, match);
+    if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;
-    if (this.#qos === 2) {
-      for (let i = 0; i < frames.count; i++) remember(this.#owners, publisher, this.#idOf(i));
-    }
+    if (this.#qos === 2) { for (let i = 0; i < count; i++) remember(this.#owners, publisher, this.#idOf(i)); }
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
-    for (let i = 0; i < frames.count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+  }
+
+  get #isRetained(): boolean {
+    return (this.#first & RETAIN) !== 0;
   }
 
   /**
    * §3.3.1.3 Of several retained messages on one topic the last one stays. False if each must go alone: for a limit, or since
    * an older retained message is still on its way to a subscriber.
    */
-  #retainLast(topic: KnownTopic, publisher: Open, { targets }: Match): boolean {
+  #retainLast(topic: KnownTopic, { targets }: Match): boolean {
     if (targets.some(({ session }) => session.retainedDeliveries !== undefined)) return false;
     const last = this.#frameAt(this.#frames.count - 1);
-    return this.#owners.router.retain(this.#outgoing(topic, publisher, last)) === undefined;
+    return this.#owners.router.retain(this.#outgoing(topic, last)) === undefined;
   }
 
   /** §3.3.4 to one session, once for all of its subscriptions that match. */
-  #toTarget(topic: KnownTopic, publisher: Open, target: Target): void {
-    const { session, identifiers } = target;
-    const qos = Math.min(this.#qos, target.qos) as QoS; // [MQTT-3.8.4-8] [MQTT-3.3.4-2]
-    const retain = (this.#first & 1) !== 0 && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+  #toTarget(topic: KnownTopic, target: Target): void {
+    const { session } = target;
+    const copies = this.#copies;
+    const qos = copies.qos = Math.min(this.#qos, target.qos) as QoS; // [MQTT-3.8.4-8] [MQTT-3.3.4-2]
+    copies.retain = this.#isRetained && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    copies.identifiers = target.identifiers;
+    copies.share = undefined;
     const { connection } = session;
+    const { count } = this.#frames;
     if (connection === undefined && (qos === 0 || !session.persists)) return;
     if (session.retainedDeliveries !== undefined) {
       this.#owners.router.overtake(target, topic, undefined, qos); // §4.6 before the first frame: all of them are newer
     }
-    const { count } = this.#frames;
-    if (connection !== undefined && qos === 0 && connection.isFull) {
-      if (this.#dropAll(connection)) return;
-    } else if (
-      connection !== undefined && (qos === 0 || session.canSend(count)) &&
-      this.#send(topic, publisher, connection, qos, retain, identifiers, undefined, 0, count)
-    ) return;
-    const { deliverer } = this.#owners;
-    for (let i = 0; i < count; i++) {
-      const outgoing = this.#outgoing(topic, publisher, this.#frameAt(i));
-      if (deliverer.deliver(outgoing, session, qos, retain, identifiers, undefined)) this.#took(i, i + 1);
+    if (connection !== undefined) {
+      if (qos === 0 ? !connection.isFull : session.canSend(count)) {
+        if (this.#send(topic, connection, 0, count, 1)) return;
+      } else if (qos === 0 && this.#dropAll(connection)) return;
     }
+    this.#oneByOne(topic, session, 0, count, 1);
   }
 
   /** Counts what a Client that does not read will not get; false if the owner wants to know of each message. */
@@ -258,229 +273,204 @@ export class Batch {
     return true;
   }
 
-  /** §4.8.2 to the members of a group: each gets as many in a row as it can be sent now, and no more than its share. */
-  #toGroup(topic: KnownTopic, publisher: Open, group: SharedGroup): void {
+  /** §4.8.2 to the members of a group, in turn: together for each member if all of them can be sent their share now. */
+  #toGroup(topic: KnownTopic, group: SharedGroup): void {
     const { observer, deliverer } = this.#owners;
     const { count } = this.#frames;
-    for (let i = 0; i < count;) {
-      const outgoing = this.#outgoing(topic, publisher, this.#frameAt(i));
+    const members = group.inTurn(count, this.#qos);
+    if (members !== undefined) {
+      const step = members.length;
+      for (let i = 0; i < step; i++) this.#toMember(topic, group, members[i]!, i, count, step);
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const outgoing = this.#outgoing(topic, this.#frameAt(i));
       const member = group.choose(outgoing, deliverer);
-      if (member === undefined) {
-        observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
-        i++;
-        continue;
-      }
-      const { session, identifiers } = member;
-      const qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
-      const retain = (this.#first & 1) !== 0 && member.retainAsPublished;
-      const share = Math.ceil((count - i) / group.members.length);
-      const { connection } = session;
-      const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(1));
-      const until = i + (!isReady ? 0 : qos === 0 ? share : Math.min(share, session.quota));
-      const { text } = group.filter;
-      if (isReady && this.#send(topic, publisher, connection, qos, retain, identifiers, text, i, until)) {
-        i = until;
-        continue;
-      }
-      if (deliverer.deliver(outgoing, session, qos, retain, identifiers, text)) this.#took(i, i + 1);
-      i++;
+      if (member !== undefined) this.#toMember(topic, group, member, i, i + 1, 1);
+      else observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+    }
+  }
+
+  /** Each `step`th frame from `from` to `until`, to one member of a group. */
+  #toMember(
+    topic: KnownTopic,
+    group: SharedGroup,
+    member: Subscription,
+    from: number,
+    until: number,
+    step: number,
+  ): void {
+    const { session } = member;
+    const { connection } = session;
+    const copies = this.#copies;
+    const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
+    copies.retain = this.#isRetained && member.retainAsPublished;
+    copies.identifiers = member.identifiers;
+    copies.share = group.filter.text;
+    const count = Math.ceil((until - from) / step);
+    const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(count));
+    if (!isReady || !this.#send(topic, connection, from, until, step)) {
+      this.#oneByOne(topic, session, from, until, step);
+    }
+  }
+
+  /** Each `step`th frame from `from` to `until`, by the slow path. */
+  #oneByOne(topic: KnownTopic, session: Session, from: number, until: number, step: number): void {
+    const { qos, retain, identifiers, share } = this.#copies;
+    for (let i = from; i < until; i += step) {
+      const outgoing = this.#outgoing(topic, this.#frameAt(i));
+      const isTaken = this.#owners.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
+      if (isTaken) this.#took(i, i + 1, 1);
     }
   }
 
   /**
-   * Sends the frames from `from` to `until` in one piece: the caller has seen that there is room for them. False if one of them may be too
-   * large for the Client.
+   * Sends each `step`th frame from `from` to `until`: the caller has seen that there is room for them. False if one of them may be
+   * too large for the Client.
    */
-  #send(
-    topic: KnownTopic,
-    publisher: Open,
-    receiver: Serving,
-    qos: QoS,
-    retain: boolean,
-    identifiers: readonly number[],
-    share: string | undefined,
-    from: number,
-    until: number,
-  ): boolean {
-    const frames = this.#framesFor(topic, publisher, receiver, qos, retain, identifiers, from);
+  #send(topic: KnownTopic, receiver: Serving, from: number, until: number, step: number): boolean {
+    const frames = this.#framesFor(topic, receiver, from);
     if (frames === undefined) return false;
     const { session, link, outbox } = receiver;
     const { journal, observer } = this.#owners;
-    // A repeat after a crash must carry the same identifier [MQTT-4.3.3-10].
+    const { qos, share } = this.#copies;
     const isKept = session.persists || share !== undefined;
-    if (qos === 2 && isKept && session.durable) journal.hold(link);
-    const begin = frames.place(from);
-    const at = outbox.append(frames.bytes, begin, frames.place(until));
-    if (qos > 0) {
-      const place = at - (begin - frames.from);
-      if (isKept) {
-        this.#openKept(
-          topic,
-          publisher,
-          session,
-          qos,
-          retain,
-          identifiers,
-          share,
-          frames,
-          place,
-          from,
-          until,
-        );
-      } else this.#openAll(session, qos, frames, outbox.buffer, place, from, until);
+    if (qos === 2 && isKept && session.durable) journal.hold(link); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
+    for (let i = from; i < until;) {
+      const end = step === 1 ? until : i + 1;
+      const begin = frames.place(i);
+      const place = outbox.append(frames.bytes, begin, frames.place(end)) - (begin - frames.from);
+      if (qos > 0) {
+        if (isKept) this.#openKept(topic, session, frames.idAt, outbox.buffer, place, i, end);
+        else this.#open(session, frames.idAt, outbox.buffer, place, i, end);
+      }
+      i = step === 1 ? until : i + step;
     }
     link.touch();
-    this.#took(from, until);
-    if (observer.hooks.delivered !== undefined) {
-      this.#tellDelivered(topic, receiver, qos, retain, from, until);
-    }
+    this.#took(from, until, step);
+    if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, from, until, step);
     return true;
   }
 
   /** The frames as this receiver gets them; undefined if one of them may be too large for it [MQTT-3.1.2-24]. */
-  #framesFor(
-    topic: KnownTopic,
-    publisher: Open,
-    receiver: Serving,
-    qos: QoS,
-    retain: boolean,
-    identifiers: readonly number[],
-    from: number,
-  ): Frames | undefined {
-    const { link } = receiver;
-    const isLevel5 = link.level === 5;
-    const isSame = isLevel5 === (publisher.link.level === 5) && qos === this.#qos &&
-      retain === ((this.#first & 1) !== 0) && (identifiers.length === 0 || !isLevel5) &&
-      !receiver.usesAliases;
+  #framesFor(topic: KnownTopic, receiver: Serving, from: number): Frames | undefined {
+    const { link, usesAliases } = receiver;
+    const { qos, retain, identifiers } = this.#copies;
+    const level5 = link.level === 5;
+    const came5 = this.#publisher.link.level === 5;
+    const isSame = level5 === came5 && qos === this.#qos && retain === this.#isRetained && !usesAliases &&
+      (identifiers.length === 0 || !level5);
     if (isSame) return this.#largest <= link.maximumPacketSize ? this.#frames : undefined;
     const stamp = this.#stamp;
     stamp.topicAlias = 0;
     stamp.topicKnown = false;
-    if (receiver.usesAliases) receiver.chooseAlias(topic.name, stamp);
+    if (usesAliases) receiver.chooseAlias(topic.name, stamp);
     const isNewAlias = stamp.topicAlias !== 0 && !stamp.topicKnown;
     if (isNewAlias && from > 0) return undefined; // the first frame of all names the topic
     const layout: Layout = {
-      level5: isLevel5,
+      level5,
       qos,
       retain,
-      identifiers: isLevel5 ? identifiers : NO_IDENTIFIERS,
+      identifiers: level5 ? identifiers : NO_IDENTIFIERS,
       alias: stamp.topicAlias,
       isAliasKnown: stamp.topicKnown,
     };
     if (this.#largest + growthOf(layout) > link.maximumPacketSize) return undefined;
     if (isNewAlias) receiver.setAlias(topic.name, stamp.topicAlias);
-    return this.#laidOut(layout, publisher.link.level === 5);
+    return this.#laidOut(layout, came5);
   }
 
-  #laidOut(layout: Layout, isLevel5: boolean): Frames {
+  #laidOut(layout: Layout, came5: boolean): Frames {
     for (let i = 0; i < this.#layoutCount; i++) {
       if (this.#layouts[i]!.is(layout)) return this.#layouts[i]!;
     }
-    const made = this.#layouts[this.#layoutCount] ?? new LaidOut();
-    this.#layouts[this.#layoutCount++] = made;
-    made.write(this.#frames, isLevel5, layout, this.#again);
+    const made = this.#layouts[this.#layoutCount] ??= new LaidOut();
+    this.#layoutCount++;
+    made.write(this.#frames, came5, layout, this.#again);
     return made;
   }
 
-  /** Opens an exchange for each frame that stands in the outbox; `place` is where the first one of all would stand. */
-  #openAll(
+  /** Opens an exchange for each frame that stands in `buffer`; `place` is where the first frame of all would stand. */
+  #open(
     session: Session,
-    qos: QoS,
-    { idAt }: Frames,
+    idAt: Uint32Array,
     buffer: Uint8Array,
     place: number,
     from: number,
     until: number,
   ): void {
     const sender = session.needSender();
-    const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
-    for (let i = from; i < until; i++) {
-      const id = sender.begin(step, undefined);
-      const at = place + idAt[i]!;
-      buffer[at] = id >> 8;
-      buffer[at + 1] = id & 255;
-    }
+    const step = this.#copies.qos === 1 ? Step.PUBACK : Step.PUBREC;
+    for (let i = from; i < until; i++) putId(buffer, place + idAt[i]!, sender.begin(step, undefined));
   }
 
   /** The same where a message that is not acknowledged may have to be sent again. */
   #openKept(
     topic: KnownTopic,
-    publisher: Open,
     session: Session,
-    qos: QoS,
-    retain: boolean,
-    identifiers: readonly number[],
-    share: string | undefined,
-    { idAt }: Frames,
+    idAt: Uint32Array,
+    buffer: Uint8Array,
     place: number,
     from: number,
     until: number,
   ): void {
     const { deliverer, journal } = this.#owners;
-    const { buffer } = session.connection!.outbox;
+    const { qos, retain, identifiers, share } = this.#copies;
     const sender = session.needSender();
     const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
-    const messages = this.#keepAll(topic, publisher);
+    const messages = this.#keepAll(topic);
     for (let i = from; i < until; i++) {
       const order = deliverer.takeOrder();
       const delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
-      const id = delivery.packetId = sender.begin(step, delivery);
-      const at = place + idAt[i]!;
-      buffer[at] = id >> 8;
-      buffer[at + 1] = id & 255;
+      delivery.packetId = sender.begin(step, delivery);
+      putId(buffer, place + idAt[i]!, delivery.packetId);
       journal.queued(session, delivery);
     }
   }
 
   /** Messages of all frames, for all sessions that must keep them. */
-  #keepAll(topic: KnownTopic, publisher: Open): readonly Message[] {
+  #keepAll(topic: KnownTopic): readonly Message[] {
     const messages = this.#messages;
     const { deliverer } = this.#owners;
     for (let i = messages.length; i < this.#frames.count; i++) {
-      messages.push(deliverer.keep(this.#outgoing(topic, publisher, this.#frameAt(i))));
+      messages.push(deliverer.keep(this.#outgoing(topic, this.#frameAt(i))));
     }
     return messages;
   }
 
-  #toTaps(topic: KnownTopic, publisher: Open, match: Match): void {
+  #toTaps({ name }: KnownTopic, match: Match): void {
+    const publisher = this.#publisher.session.clientId;
     for (let i = 0; i < this.#frames.count; i++) {
-      const view = this.#frameAt(i);
-      this.#owners.router.toTaps({ topic: topic.name, view, publisher: publisher.session.clientId }, match);
+      this.#owners.router.toTaps({ topic: name, view: this.#frameAt(i), publisher }, match);
     }
   }
 
-  #tellDelivered(
-    topic: KnownTopic,
-    { client }: Serving,
-    qos: QoS,
-    retain: boolean,
-    from: number,
-    until: number,
-  ): void {
+  #tellDelivered({ name }: KnownTopic, { client }: Serving, from: number, until: number, step: number): void {
     const { delivered } = this.#owners.observer.hooks;
-    const first = qos << 1 | (retain ? 1 : 0);
-    for (let i = from; i < until; i++) delivered!(messageInfo(topic.name, this.#frameAt(i), first), client);
+    const first = publishFirst(this.#copies.qos, this.#copies.retain, false);
+    for (let i = from; i < until; i += step) delivered!(messageInfo(name, this.#frameAt(i), first), client);
   }
 
-  #tellPublished(topic: KnownTopic, { client }: Open): void {
+  #tellPublished({ name }: KnownTopic): void {
     const { published } = this.#owners.observer.hooks;
+    const { client } = this.#publisher;
     for (let i = 0; i < this.#frames.count; i++) {
-      published!(messageInfo(topic.name, this.#frameAt(i), this.#first), client, this.#receivers![i]!);
+      published!(messageInfo(name, this.#frameAt(i), this.#first), client, this.#receivers![i]!);
     }
   }
 
-  /** A session took the frames from `from` to `until`. */
-  #took(from: number, until: number): void {
+  /** A session took each `step`th frame from `from` to `until`. */
+  #took(from: number, until: number, step: number): void {
     const receivers = this.#receivers;
     if (receivers === undefined) return;
-    for (let i = from; i < until; i++) receivers[i]!++;
+    for (let i = from; i < until; i += step) receivers[i]!++;
   }
 
   /** One frame of the batch; good until the next call. */
   #frameAt(index: number): PublishView {
     const frames = this.#frames;
-    const isLevel5 = this.#publisher!.link.level === 5;
-    this.#again.aimFrame(frames.bytes, frames.place(index), frames.place(index + 1), isLevel5);
+    const came5 = this.#publisher.link.level === 5;
+    this.#again.aimFrame(frames.bytes, frames.place(index), frames.place(index + 1), came5);
     return this.#again;
   }
 
@@ -490,22 +480,22 @@ export class Batch {
     return bytes[at]! << 8 | bytes[at + 1]!;
   }
 
-  #outgoing(topic: KnownTopic, publisher: Open, view: PublishView): Outgoing {
-    return {
-      view,
-      topic: topic.name,
-      publisher: publisher.session.clientId,
-      expiresAt: expiryOf(view, this.#owners.turn.now),
-      message: undefined,
-    };
+  #outgoing({ name }: KnownTopic, view: PublishView): Outgoing {
+    const publisher = this.#publisher.session.clientId;
+    const expiresAt = expiryOf(view, this.#owners.turn.now);
+    return { view, topic: name, publisher, expiresAt, message: undefined };
   }
 
   /** Lets go of the chunk and of what was made of it. */
   #release(): void {
     this.#frames.bytes = EMPTY;
-    this.#publisher = undefined;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
     if (this.#messages.length > 0) this.#messages.length = 0;
   }
+}
+
+function putId(buffer: Uint8Array, at: number, id: number): void {
+  buffer[at] = id >> 8;
+  buffer[at + 1] = id & 255;
 }

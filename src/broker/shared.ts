@@ -3,6 +3,7 @@
  * Knows members and turns; refuses to know how a message is delivered.
  * @module
  */
+import type { QoS } from "../codec/packet.ts";
 import type { TopicFilter } from "../topic/filter.ts";
 import type { Deliverer, Outgoing } from "./deliver.ts";
 import type { Subscription } from "./session.ts";
@@ -49,6 +50,26 @@ export class SharedGroup {
   choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
     return this.#next(sendsNow, outgoing, deliverer) ?? this.#next(queuesConnected, outgoing, deliverer) ??
       this.#next(queues, outgoing, deliverer);
+  }
+
+  /**
+   * All members in their turn, if each can be sent its share of so many messages of this QoS at once: the first of them gets the
+   * first, the next one the second, and so on round. Undefined if one of them cannot, or there are fewer messages than members: then `choose()` for each message.
+   */
+  inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
+    const all = this.#members;
+    const count = all.length;
+    if (messages < count) return undefined;
+    for (let i = 0; i < count; i++) {
+      const { session, qos: granted } = all[(this.#turn + i) % count]!;
+      const share = Math.ceil((messages - i) / count);
+      const { connection } = session;
+      if (connection === undefined) return undefined;
+      if (Math.min(qos, granted) === 0 ? connection.isFull : !session.canSend(share)) return undefined;
+    }
+    const members = all.slice(this.#turn).concat(all.slice(0, this.#turn));
+    this.#turn = (this.#turn + messages) % count;
+    return members;
   }
 
   #next(test: Test, outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {

@@ -40,7 +40,7 @@ const jobs = numberOf("jobs", args.jobs, 2, 1, 2);
 
 const modules = [...FOLDERS.flatMap((folder) => filesUnder(folder, ".ts")), `${TRANSPORT}.ts`]
   .filter((file) => !file.endsWith("_test.ts") && file !== CHOICES);
-const tests = [...FOLDERS, "spec/codec"].flatMap((folder) => filesUnder(folder, "_test.ts"))
+const tests = FOLDERS.flatMap((folder) => filesUnder(folder, "_test.ts"))
   .concat(`${TRANSPORT}_test.ts`);
 const texts = new Map(
   [...filesUnder("src", ".ts"), ...filesUnder("spec", ".ts")].map((
