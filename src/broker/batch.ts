@@ -18,7 +18,7 @@ import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { Delivery } from "./delivery.ts";
 import type { Outgoing } from "./deliver.ts";
-import { Frames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
+import { CameFrames, type Frames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
@@ -63,7 +63,7 @@ export class Batch {
   /** The first byte of each frame. */
   #first = 0;
   #qos: QoS = 0;
-  readonly #frames: Frames = new Frames();
+  readonly #frames: CameFrames = new CameFrames();
   /** Bytes of the largest frame. */
   #largest = 0;
   /** §2.2.1 the last Packet Identifier; QoS 2 ones ascend, so that none comes twice. */
@@ -147,6 +147,7 @@ export class Batch {
       frames.idAt[count] = view.packetIdAt - frames.from;
     }
     frames.at[count] = view.at - frames.from;
+    frames.payloadAt[count] = view.payloadAt - frames.from;
     frames.to = view.end;
     frames.count = count + 1;
     if (size > this.#largest) this.#largest = size;
@@ -172,7 +173,10 @@ export class Batch {
     frames.from = view.at;
     frames.to = view.end;
     frames.count = 1;
+    frames.qos = view.qos;
+    frames.level5 = view.level5;
     frames.at[0] = 0;
+    frames.payloadAt[0] = view.payloadAt - view.at;
     frames.idAt[0] = view.packetIdAt - view.at;
     if (observer.hooks.published !== undefined) this.#receivers ??= new Uint32Array(FRAMES_MAX);
     return true;
@@ -357,8 +361,8 @@ export class Batch {
     const { link, usesAliases } = receiver;
     const { qos, retain, identifiers } = this.#copies;
     const level5 = link.level === 5;
-    const came5 = this.#publisher.link.level === 5;
-    const isSame = level5 === came5 && qos === this.#qos && retain === this.#isRetained && !usesAliases &&
+    const isSame = level5 === this.#frames.level5 && qos === this.#qos && retain === this.#isRetained &&
+      !usesAliases &&
       (identifiers.length === 0 || !level5);
     if (isSame) return this.#largest <= link.maximumPacketSize ? this.#frames : undefined;
     const stamp = this.#stamp;
@@ -377,16 +381,16 @@ export class Batch {
     };
     if (this.#largest + growthOf(layout) > link.maximumPacketSize) return undefined;
     if (isNewAlias) receiver.setAlias(topic.name, stamp.topicAlias);
-    return this.#laidOut(layout, came5);
+    return this.#laidOut(layout);
   }
 
-  #laidOut(layout: Layout, came5: boolean): Frames {
+  #laidOut(layout: Layout): Frames {
     for (let i = 0; i < this.#layoutCount; i++) {
       if (this.#layouts[i]!.is(layout)) return this.#layouts[i]!;
     }
     const made = this.#layouts[this.#layoutCount] ??= new LaidOut();
     this.#layoutCount++;
-    made.write(this.#frames, came5, layout, this.#again);
+    made.write(this.#frames, layout);
     return made;
   }
 
@@ -469,8 +473,7 @@ export class Batch {
   /** One frame of the batch; good until the next call. */
   #frameAt(index: number): PublishView {
     const frames = this.#frames;
-    const came5 = this.#publisher.link.level === 5;
-    this.#again.aimFrame(frames.bytes, frames.place(index), frames.place(index + 1), came5);
+    this.#again.aimFrame(frames.bytes, frames.place(index), frames.place(index + 1), frames.level5);
     return this.#again;
   }
 

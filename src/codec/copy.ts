@@ -7,7 +7,7 @@
 /** Below this many bytes a loop beats the view that `set` needs. */
 const LOOP_BYTES_MAX = 24;
 
-/** Copies `source[from, until)` to `target` from `at` on; the caller has made sure of the room. */
+/** Copies `source[from, until)` to `target`, which may be the same but not overlap, from `at` on; the caller has made sure of the room. */
 export function copyBytes(
   target: Uint8Array,
   at: number,
@@ -17,7 +17,8 @@ export function copyBytes(
 ): void {
   if (until - from <= LOOP_BYTES_MAX) {
     for (let i = from; i < until; i++) target[at++] = source[i]!;
-  } else target.set(from === 0 && until === source.length ? source : source.subarray(from, until), at);
+  } else if (target === source) target.copyWithin(at, from, until); // makes no view, and costs a third
+  else target.set(from === 0 && until === source.length ? source : source.subarray(from, until), at);
 }
 
 /** Whether `a[at, at + length)` and `b[from, from + length)` hold the same bytes. */
