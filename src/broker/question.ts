@@ -10,8 +10,8 @@ import type { Later } from "./store.ts";
 export interface Question {
   /** Which one it is. */
   readonly kind: "commit" | "page in" | "authenticate" | "authorize";
-  /** Its answer, when it comes. */
-  readonly later: PromiseLike<unknown>;
+  /** Its answer, when it comes: a promise. */
+  readonly later: PromiseLike<unknown> & { catch?(failed: () => void): unknown };
   /** @internal What the answer does. */
   readonly answered: (answer: never) => void;
   /** @internal What an error does in its place. */

@@ -93,7 +93,7 @@ export class Turn implements LinkOwner {
 
   /** Something takes time: the driver is handed the question at the end of the turn. */
   ask(question: Question): void {
-    question.later.then(undefined, () => {}); // what is rejected before the driver listens would count as unhandled
+    question.later.catch?.(() => {}); // a promise that is rejected before the driver listens would count as unhandled
     this.#questions.push(question);
   }
 
