@@ -214,9 +214,13 @@ export class Broker {
    * Publishes a PUBLISH frame of level 5 as it is, as the Server itself: for a message that comes from another Server. It does not come
    * back to the tap it is from.
    * @throws {PeerError} if it is no well-formed PUBLISH.
+   * @throws {UsageError} if it has a Topic Alias or a Subscription Identifier: both belong to one connection.
    */
   inject(frame: Uint8Array, now: number, origin?: Tap): void {
     const view = viewOf(frame, true);
+    if (view.topicAlias !== 0 || view.subscriptionIdentifier) {
+      throw new UsageError("A frame to be injected has a Topic Alias or a Subscription Identifier");
+    }
     const topic = this.#router.find(view.bytes, view.topicAt, view.topicEnd);
     this.#publish(topic.name, view, origin, now);
   }
