@@ -18,7 +18,7 @@ import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { Delivery } from "./delivery.ts";
 import type { Outgoing } from "./deliver.ts";
-import { CameFrames, type Frames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
+import { CameFrames, type Frames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
@@ -71,6 +71,8 @@ export class Batch {
   /** The same frames in other layouts, once there are subscribers that need them. */
   readonly #layouts: LaidOut[] = [];
   #layoutCount = 0;
+  /** For members of a group, that get only some of the frames. */
+  readonly #gathered: Gathered = new Gathered();
   /** The messages, once one of them must be kept. */
   readonly #messages: Message[] = [];
   /** Sessions that took each message, if the owner wants to know. */
@@ -340,15 +342,18 @@ export class Batch {
     const { qos, share } = this.#copies;
     const isKept = session.persists || share !== undefined;
     if (qos === 2 && isKept && session.durable) journal.hold(link); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
-    for (let i = from; i < until;) {
-      const end = step === 1 ? until : i + 1;
-      const begin = frames.place(i);
-      const place = outbox.append(frames.bytes, begin, frames.place(end)) - (begin - frames.from);
-      if (qos > 0) {
-        if (isKept) this.#openKept(topic, session, frames.idAt, outbox.buffer, place, i, end);
-        else this.#open(session, frames.idAt, outbox.buffer, place, i, end);
+    if (step === 1) {
+      const begin = frames.place(from);
+      const place = outbox.append(frames.bytes, begin, frames.place(until)) - (begin - frames.from);
+      if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);
+    } else {
+      const gathered = this.#gathered;
+      gathered.begin(frames);
+      for (let i = from; i < until; i += step) {
+        const place = gathered.add(frames, i) - frames.at[i]!;
+        if (qos > 0) this.#open(topic, session, isKept, frames.idAt, gathered.bytes, place, i, i + 1);
       }
-      i = step === 1 ? until : i + step;
+      outbox.append(gathered.bytes, 0, gathered.to);
     }
     link.touch();
     this.#took(from, until, step);
@@ -394,24 +399,14 @@ export class Batch {
     return made;
   }
 
-  /** Opens an exchange for each frame that stands in `buffer`; `place` is where the first frame of all would stand. */
+  /**
+   * Opens an exchange for each frame that stands in `buffer`; `place` is where the first frame of all would stand. `isKept`: a message
+   * that is not acknowledged may have to be sent again.
+   */
   #open(
-    session: Session,
-    idAt: Uint32Array,
-    buffer: Uint8Array,
-    place: number,
-    from: number,
-    until: number,
-  ): void {
-    const sender = session.needSender();
-    const step = this.#copies.qos === 1 ? Step.PUBACK : Step.PUBREC;
-    for (let i = from; i < until; i++) putId(buffer, place + idAt[i]!, sender.begin(step, undefined));
-  }
-
-  /** The same where a message that is not acknowledged may have to be sent again. */
-  #openKept(
     topic: KnownTopic,
     session: Session,
+    isKept: boolean,
     idAt: Uint32Array,
     buffer: Uint8Array,
     place: number,
@@ -422,12 +417,19 @@ export class Batch {
     const { qos, retain, identifiers, share } = this.#copies;
     const sender = session.needSender();
     const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
-    const messages = this.#keepAll(topic);
+    const messages = isKept ? this.#keepAll(topic) : this.#messages;
     for (let i = from; i < until; i++) {
-      const order = deliverer.takeOrder();
-      const delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
-      delivery.packetId = sender.begin(step, delivery);
-      putId(buffer, place + idAt[i]!, delivery.packetId);
+      let delivery: Delivery | undefined;
+      if (isKept) {
+        const order = deliverer.takeOrder();
+        delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
+      }
+      const id = sender.begin(step, delivery);
+      const at = place + idAt[i]!;
+      buffer[at] = id >> 8;
+      buffer[at + 1] = id & 255;
+      if (delivery === undefined) continue;
+      delivery.packetId = id;
       journal.queued(session, delivery);
     }
   }
@@ -494,11 +496,7 @@ export class Batch {
     this.#frames.bytes = EMPTY;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
+    this.#gathered.release();
     if (this.#messages.length > 0) this.#messages.length = 0;
   }
-}
-
-function putId(buffer: Uint8Array, at: number, id: number): void {
-  buffer[at] = id >> 8;
-  buffer[at + 1] = id & 255;
 }

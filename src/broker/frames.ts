@@ -40,6 +40,40 @@ export class Frames {
   }
 }
 
+/** Some of a batch's frames, moved together: within one buffer a copy makes no view. */
+export class Gathered {
+  bytes: Uint8Array = EMPTY;
+  /** Where the last one ends. */
+  to = 0;
+  /** Where all frames of the batch stand, behind the place of the gathered ones. */
+  #behind = 0;
+
+  /** Begins with none of these frames. */
+  begin({ bytes, from, to }: Frames): void {
+    const size = to - from;
+    if (this.bytes.length < 2 * size) this.bytes = new Uint8Array(2 * size);
+    copyBytes(this.bytes, size, bytes, from, to);
+    this.#behind = size;
+    this.to = 0;
+  }
+
+  /** Adds a frame; returns where it begins. */
+  add(frames: Frames, index: number): number {
+    const at = this.to;
+    const shift = this.#behind - frames.from;
+    const end = frames.place(index + 1) + shift;
+    const begin = frames.place(index) + shift;
+    this.bytes.copyWithin(at, begin, end);
+    this.to = at + end - begin;
+    return at;
+  }
+
+  /** Lets a large buffer go. */
+  release(): void {
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = EMPTY;
+  }
+}
+
 /** Frames as they came from a Client. */
 export class CameFrames extends Frames {
   qos: QoS = 0;
