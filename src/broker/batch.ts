@@ -47,6 +47,8 @@ interface Copies {
 /** The one batch of a broker: it lives inside one input. */
 export class Batch {
   readonly #owners: Owners;
+  /** Frames in one batch. */
+  readonly #messagesMax: number;
   /** The frame that comes. */
   readonly #view: PublishView = new PublishView();
   /** Frames of the batch that are looked at again. */
@@ -80,8 +82,9 @@ export class Batch {
   /** How the present receiver gets its copies. */
   readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
 
-  constructor(owners: Owners) {
+  constructor(owners: Owners, messagesMax: number) {
     this.#owners = owners;
+    this.#messagesMax = messagesMax;
   }
 
   /**
@@ -138,7 +141,7 @@ export class Batch {
     }
     const size = view.end - view.at;
     const { count } = frames;
-    if (count === FRAMES_MAX || size >= SHARED_PAYLOAD_BYTES) return false;
+    if (count === this.#messagesMax || size >= SHARED_PAYLOAD_BYTES) return false;
     const topic = this.#topic!.bytes;
     const { length } = topic;
     if (view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic, 0, length)) {
@@ -161,6 +164,7 @@ export class Batch {
     const { journal, observer } = this.#owners;
     const first = view.bytes[view.at]!;
     const size = view.end - view.at;
+    if (this.#messagesMax === 0) return false;
     if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) {
       return false;
     }
@@ -214,7 +218,8 @@ export class Batch {
     observer.received += count;
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    if (this.#isRetained && !this.#retainLast(topic, match)) {
+    const goesAlone = match.groups.length > 0 && getsSeveral(match);
+    if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
       return;
     }
@@ -499,4 +504,18 @@ export class Batch {
     this.#gathered.release();
     if (this.#messages.length > 0) this.#messages.length = 0;
   }
+}
+
+/** Whether a session may get more than one copy of each message: then the copies of one message go before those of the next [MQTT-4.6.0-5]. */
+function getsSeveral({ targets, groups }: Match): boolean {
+  if (targets.length === 0 && groups.length === 1) return false;
+  const sessions = new Set<Session>();
+  for (const { session } of targets) sessions.add(session);
+  for (const { members } of groups) {
+    for (const { session } of members) {
+      if (sessions.has(session)) return true;
+      sessions.add(session);
+    }
+  }
+  return false;
 }

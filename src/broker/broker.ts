@@ -127,7 +127,7 @@ export class Broker {
     this.#rooms = {
       owners,
       sessions,
-      batch: new Batch(owners),
+      batch: new Batch(owners, limits.batchMessagesMax),
       connections: this.#connections,
       reader: new Reader(),
       isStopping: () => this.#isStopping,

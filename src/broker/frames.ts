@@ -9,7 +9,7 @@ import { publishFirst } from "../codec/publish_template.ts";
 import { EMPTY } from "../codec/publish_view.ts";
 import { putVarint, varintSize } from "../codec/varint.ts";
 
-/** Frames that stand together at most. */
+/** Frames that stand together at most: no more than `LIMITS.batchMessagesMax` allows. */
 export const FRAMES_MAX = 1024;
 
 /** Bytes by which any frame may grow in another layout: a Property Length, and a longer Remaining Length and Property Length. */

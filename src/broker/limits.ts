@@ -195,6 +195,14 @@ function table(): Record<LimitName, LimitRow> {
       "topics",
       "Topic Names whose subscribers are remembered",
     ),
+    batchMessagesMax: row(
+      "broker",
+      1_024,
+      0,
+      1_024,
+      "messages",
+      "PUBLISH packets that arrive together and are passed on together; 0 passes each on alone, for comparison",
+    ),
     retainedMessagesMax: row("broker", 1_000_000, 0, COUNT, "messages", "retained messages"),
     retainedBytesMax: row(
       "broker",
@@ -230,6 +238,7 @@ export type LimitName =
   | "subscriptionsPerSessionMax"
   | "topicLevelsMax"
   | "knownTopicsMax"
+  | "batchMessagesMax"
   | "retainedMessagesMax"
   | "retainedBytesMax";
 
