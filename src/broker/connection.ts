@@ -33,7 +33,7 @@ import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
 import type { Owners } from "./owners.ts";
-import { Permissions } from "./permissions.ts";
+import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -83,7 +83,7 @@ const CLOSED: Phase = { kind: "closed" };
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
-export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay, Ending {
+export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
   /** For the timers. */
   heapIndex = -1;
   /** For the timers. */
@@ -106,7 +106,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     this.peer = peer;
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
-    this.#permissions = new Permissions(policy.authorize, turn, observer, () => this.#permitted());
+    this.#permissions = new Permissions(policy.authorize, turn, observer, this);
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
   }
@@ -374,7 +374,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
   }
 
   /** The authorizer's answers have come. */
-  #permitted(): void {
+  permitted(): void {
     const phase = this.#phase;
     try {
       if (phase.kind === "authenticating" && phase.verdict !== undefined) this.#accept(phase, phase.verdict);
