@@ -229,7 +229,7 @@ export class Batch {
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
-    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   }
 
   get #isRetained(): boolean {
@@ -309,7 +309,7 @@ export class Batch {
     const copies = this.#copies;
     const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     copies.retain = this.#isRetained && member.retainAsPublished;
-    copies.identifiers = member.identifiers;
+    copies.identifiers = member.identifiers; // [MQTT-3.3.4-5]
     copies.share = group.filter.text;
     const count = Math.ceil((until - from) / step);
     const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(count));

@@ -1,5 +1,5 @@
 /**
- * §3.1, §3.2 CONNECT and CONNACK: who comes in, with which session and under which limits.
+ * §3.1, §3.2, §4.4 CONNECT and CONNACK: the session that a Client gets, its limits, and the exchanges that go on.
  * Knows the way from an authenticated CONNECT to an open connection; refuses to know how credentials are checked.
  * @module
  */
@@ -138,7 +138,7 @@ export function accept(
   const resumes = known?.persists === true && !connect.cleanStart;
   const dependsOnFacts = expirySeconds > 0 || known?.durable === true || journal.endsUnsafe(clientId);
   if (journal.failing && !resumes && dependsOnFacts) return UNSAFE;
-  const { session, isPresent } = sessions.take(clientId, connect.cleanStart, connect.level, policy.limits);
+  const { session, isPresent } = sessions.take(clientId, connect.cleanStart, connect.level, policy.limits); // [MQTT-3.1.4-4]
   const open = new Open({
     link,
     connect,
@@ -157,7 +157,7 @@ export function accept(
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);
   connack.sessionPresent = isPresent; // at level 3 the codec leaves it out
-  link.send(connack);
+  link.send(connack); // nothing is sent before it but AUTH: [MQTT-3.1.4-5] [MQTT-3.2.0-1]
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
     sendOpenAgain(owners, open);
@@ -256,10 +256,10 @@ export function refusingConnack(
   return connack;
 }
 
-/** 3.1.1 §3.2.2.3: the return code for a Reason Code; without one the connection closes in silence. */
+/** 3.1.1 §3.2.2.3: the return code for a Reason Code; without one the connection closes in silence [MQTT311-3.1.4-1]. */
 const RETURN_CODES: Readonly<Record<number, number>> = {
-  0x84: 1,
-  0x85: 2,
+  0x84: 1, // [MQTT311-3.1.2-2]
+  0x85: 2, // [MQTT311-3.1.3-9]
   0x88: 3,
   0x89: 3,
   0x97: 3,

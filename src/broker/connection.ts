@@ -1,5 +1,6 @@
 /**
- * §4.2 One Network Connection on the Server: its phases, and each packet to the file of its name.
+ * §3.12, §3.14, §4.2, §4.13, §3.1.2.10 One Network Connection on the Server: its phases, its ends, its silence, and each packet to the
+ * file of its name.
  * Knows how a connection begins and ends; refuses to know what a packet causes.
  *
  * Phases: waiting (for CONNECT), authenticating, open, closing (our last bytes are on their way), closed. Each carries its own data.
@@ -128,7 +129,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
   received(chunk: Uint8Array, now: number): void {
     const { turn } = this.#rooms.owners;
     turn.begin(now);
-    if (this.#isOver) return;
+    if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
     try {
       try {
@@ -391,7 +392,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     if (phase.kind !== "authenticating") return;
     if (verdict.code === CONTINUE) return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
     if (verdict.code === 0) return this.#accept(phase, verdict);
-    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4]
+    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4] [MQTT-3.1.4-2]
   }
 
   #accept(phase: Authenticating, verdict: Verdict): void {
@@ -490,13 +491,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     const open = this.#phase;
     if (open.kind !== "open") return;
     const { level } = this.#link;
-    const { isAccepted } = open;
+    const { isAccepted } = open; // else no CONNACK has gone out: [MQTT-3.14.0-1] [MQTT-3.2.0-2]
     if (!isAccepted) {
       open.forgetWill();
       const connack = refusingConnack(level, refusal);
       if (connack !== undefined) this.#link.send(connack);
     } else if (level === 5) {
-      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
+      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) }; // no Session Expiry Interval: [MQTT-3.14.2-2]
       this.#link.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(open, false, refusal);
@@ -513,7 +514,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
       if (connack !== undefined) this.#link.send(connack);
     }
     this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);
-    this.#close();
+    this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 
   /** Sends what there is, then closes; the session goes on without this connection. */
@@ -524,7 +525,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
 
   #close(): void {
     const { turn } = this.#rooms.owners;
-    this.#phase = CLOSING;
+    this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     this.#rooms.connections.closes(this);
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();

@@ -1,5 +1,5 @@
 /**
- * §4.3, §4.9 From the Server to one Client: PUBLISH now, or later when there is room.
+ * §4.3, §4.4, §4.9, §3.3.2.3.3 From the Server to one Client: PUBLISH now, later when there is room, or never if it expires or is too large.
  * Knows a session and its connection; refuses to know which subscriptions matched.
  * @module
  */
@@ -136,7 +136,7 @@ export class Deliverer {
       this.#observer.drop(topic, view, clientId, "outboundBytesMax");
       return false;
     }
-    const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt);
+    const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
     if (this.#write(connection, view, topic, stamp, outgoing.message !== undefined)) return true;
     this.#observer.drop(topic, view, clientId, "packet too large");
     return false;
@@ -237,7 +237,7 @@ export class Deliverer {
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
-    stamp.first = publishFirst(qos, retain, true);
+    stamp.first = publishFirst(qos, retain, true); // also if the message has expired: [MQTT-4.3.3-7]
     stamp.packetId = packetId;
     if (this.#write(connection, message.view, message.topic, stamp, true)) {
       sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
@@ -301,7 +301,7 @@ export class Deliverer {
     expiresAt: number,
   ): PublishStamp {
     const stamp = this.#stamp;
-    stamp.first = publishFirst(qos, retain, false);
+    stamp.first = publishFirst(qos, retain, false); // [MQTT-4.3.2-2] [MQTT-4.3.3-2]
     stamp.packetId = 0;
     stamp.level5 = link.level === 5;
     stamp.subscriptionIdentifiers = identifiers;

@@ -71,7 +71,7 @@ class Overlap implements Target {
       if (subscription.qos > qos) qos = subscription.qos;
       if (subscription.retainAsPublished) retainAsPublished = true;
       if (!subscription.noLocal) others.push(subscription);
-      if (subscription.identifier !== 0) identifiers.push(subscription.identifier);
+      if (subscription.identifier !== 0) identifiers.push(subscription.identifier); // [MQTT-3.3.4-4]
     }
     this.qos = qos;
     this.retainAsPublished = retainAsPublished;

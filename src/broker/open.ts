@@ -1,5 +1,5 @@
 /**
- * §3.2 to §3.15 A connection whose CONNECT was accepted: what holds until it ends.
+ * §4.9, §3.1.2.10 A connection whose CONNECT was accepted: what holds until it ends, quotas and Keep Alive among it.
  * Knows its Client, session, quotas and aliases; refuses to know what a packet causes.
  * @module
  */
@@ -66,7 +66,7 @@ export class Open extends Outflow implements Serving {
     const { limits } = policy;
     const { properties = {} } = connect;
     super(link, {
-      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax),
+      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax), // [MQTT-4.9.0-1]
       aliasesMax: Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasesOutMax),
       bytesMax: limits.outboundBytesMax,
     });
@@ -76,7 +76,7 @@ export class Open extends Outflow implements Serving {
     this.isResumed = options.isResumed;
     this.receiveLimit = limits.receiveMaximum + (session.received?.size ?? 0);
     this.aliases = new TopicAliases(limits.topicAliasMaximum);
-    this.silenceMs = client.keepAlive * 1500;
+    this.silenceMs = client.keepAlive * 1500; // [MQTT-3.2.2-22]
     this.authenticationMethod = properties.authenticationMethod;
     this.#client = client;
     this.#will = will;

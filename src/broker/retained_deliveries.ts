@@ -156,7 +156,7 @@ export class RetainedDeliveries {
     copy.expiresAt = expiresAt;
     copy.message = retained.large(node);
     const bytes = view.end - view.at;
-    this.#deliverer.deliver(copy, session, qos, true, subscription.identifiers, undefined); // [MQTT-3.3.1-8]
+    this.#deliverer.deliver(copy, session, qos, true, subscription.identifiers, undefined); // [MQTT311-3.3.1-8]
     copy.message = undefined;
     return bytes;
   }

@@ -1,5 +1,5 @@
 /**
- * §3.3.4, §4.7 Which sessions, groups and taps get a message, and what is retained.
+ * §3.3.4, §3.3.1.3, §4.7, §4.8 Which sessions, groups and taps get a message, and which messages are retained.
  * Knows subscriptions and retained messages; refuses to know connections and packets.
  * @module
  */
@@ -105,7 +105,7 @@ export class Router {
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
       else this.#groupOf(filter).join(subscription);
     } else {
-      subscription.set(record);
+      subscription.set(record); // in place, so that it is never out of the tree: [MQTT-3.8.4-4]
       this.#topics.changed(filter.match, filter.wildcard); // what several filters grant together may be another now
     }
     this.#journal.subscribed(session, record);
@@ -129,7 +129,7 @@ export class Router {
 
   /** Takes a subscription away; its session forgets it too. */
   unsubscribe(session: Session, subscription: Subscription): void {
-    session.subscriptions.delete(subscription.filter);
+    session.subscriptions.delete(subscription.filter); // exchanges with the Client go on: [MQTT-3.10.4-3]
     this.#subscriptions--;
     endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]
     const { filter } = subscription;
@@ -235,7 +235,7 @@ export class Router {
     const qos = Math.min(view.qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     const retain = view.retain && member.retainAsPublished;
     const { session, identifiers } = member;
-    return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text);
+    return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text); // [MQTT-3.3.4-5]
   }
 
   /** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */

@@ -1,6 +1,7 @@
 /**
- * §4.1 All sessions of a Server: found or made at CONNECT, left when the connection ends, ended when it is time.
- * Knows whose session is whose, and wills and shared messages that an end sets free; refuses to know packets.
+ * §4.1, §3.1.2.4, §3.1.2.11.2, §3.1.3.2.2 All sessions of a Server: found or made at CONNECT (Clean Start), left when the connection ends,
+ * ended by the Session Expiry Interval; the Will Delay Interval runs and is cancelled here.
+ * Knows the session of each Client, and the wills and shared messages that an end sets free; refuses to know packets.
  * @module
  */
 import { invariant } from "../codec/error.ts";
@@ -93,14 +94,14 @@ export class Sessions implements SessionOwner {
       known.level = level;
       return { session: known, isPresent: true };
     }
-    if (known !== undefined) this.end(known); // [MQTT-3.1.2-4]
-    return { session: this.make(clientId, level, limits), isPresent: false };
+    if (known !== undefined) this.end(known); // [MQTT-3.1.2-4] [MQTT311-3.1.2-6]
+    return { session: this.make(clientId, level, limits), isPresent: false }; // [MQTT-3.1.2-6] [MQTT-3.2.2-2]
   }
 
   /** A new session, which no connection serves yet. */
   make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
     const session = new Session(this, clientId, level, limits);
-    this.#byClientId.set(clientId, session);
+    this.#byClientId.set(clientId, session); // [MQTT-3.1.3-2]
     return session;
   }
 
@@ -120,7 +121,7 @@ export class Sessions implements SessionOwner {
     session.connection = undefined;
     session.resend = undefined;
     router.retainedDeliveries.connectionLost(session);
-    if (will !== undefined) this.#loseWill(session, will);
+    if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);
     if (!session.persists) return this.end(session);
     turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
@@ -168,7 +169,7 @@ export class Sessions implements SessionOwner {
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
   publish(outgoing: Outgoing, origin?: Tap): void {
     const { router, observer } = this.#owners;
-    if (outgoing.view.retain) {
+    if (outgoing.view.retain) { // else nothing is retained: [MQTT-3.1.2-14] [MQTT-3.3.1-8]
       const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
       if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
     }
@@ -187,7 +188,7 @@ export class Sessions implements SessionOwner {
   /** §4.1 a session is over. */
   end(session: Session): void {
     if (session.ended) return;
-    invariant(session.connection === undefined, "a session ends after its connection");
+    invariant(session.connection === undefined, "a session ends after its connection"); // [MQTT-4.1.0-1]
     const { turn, router, journal, observer } = this.#owners;
     session.ended = true;
     turn.timers.cancel(session);
@@ -197,7 +198,7 @@ export class Sessions implements SessionOwner {
       session.pendingWill = undefined;
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
-    this.#byClientId.delete(session.clientId);
+    this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     for (const subscription of [...session.subscriptions.values()]) router.unsubscribe(session, subscription);
     this.#passOnAll(session);
     session.clear();
@@ -205,7 +206,7 @@ export class Sessions implements SessionOwner {
     observer.hooks.sessionEnded?.(session.clientId);
   }
 
-  /** §4.8.2 what waits at a disconnected member goes to a connected one, if there is one. */
+  /** §4.8.2 messages that wait at a disconnected member go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
   #passOnQueued(session: Session): void {
     const { router, journal, turn } = this.#owners;
     const others = session.backlog?.extract(({ share }) =>

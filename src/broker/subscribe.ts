@@ -51,7 +51,7 @@ export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): 
     if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
   });
   journal.holdSince(mark, link);
-  const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
+  const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1] [MQTT-2.2.1-6] [MQTT-3.8.4-2]
   if (refusals.length > 0 && link.level === 5 && link.explains) {
     const properties = { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") };
     link.send({ ...suback, properties });
@@ -83,7 +83,7 @@ function decide(
     return refuse(0x9e, "3.2.2.3.13/not-supported", "Shared Subscriptions are not supported");
   }
   if (filter.wildcard && !policy.wildcardSubscriptionAvailable) {
-    return refuse(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported");
+    return refuse(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported"); // [MQTT311-3.8.3-2]
   }
   if (identifier !== 0 && !policy.subscriptionIdentifiersAvailable) {
     return refuse(0xa1, "3.2.2.3.12/not-supported", "Subscription Identifiers are not supported");
@@ -124,5 +124,5 @@ export function unsubscribePacket(owners: Owners, open: Open, { packetId, filter
     return 0;
   });
   journal.holdSince(mark, link);
-  link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: link.level === 5 ? reasonCodes : [] }); // [MQTT-3.10.4-4]
+  link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: link.level === 5 ? reasonCodes : [] }); // [MQTT-3.10.4-4] [MQTT-2.2.1-6] [MQTT-3.10.4-5]
 }

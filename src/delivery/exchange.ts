@@ -1,5 +1,5 @@
 /**
- * §4.3.2, §4.3.3 What an acknowledgement does to an exchange, for whoever sent its PUBLISH.
+ * §4.3.2, §4.3.3 What an acknowledgement does to an exchange, on the side that sent the PUBLISH.
  * Knows the steps; refuses to know Client and Server, and what is answered.
  * @module
  */

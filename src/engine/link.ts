@@ -1,5 +1,6 @@
 /**
- * §4.2 The half of a connection that is the same for Client and Server: packets out, frames in, and what holds either back.
+ * §4.2, §3.1.2.11.4 The half of a connection that is the same for Client and Server: packets out, up to the Maximum Packet Size,
+ * frames in, and what holds either back.
  * Knows a transport, its outbox and its deframer; refuses to know which role it serves and what a packet means.
  * @module
  */
@@ -163,7 +164,7 @@ export class Link {
     if (bytes.length > this.maximumPacketSize && "properties" in packet) {
       const { reasonString: _reason, userProperties: _user, ...properties } = packet
         .properties as ReasonProperties;
-      writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2]
+      writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2] [MQTT-3.9.2-2] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3]
       encode(writer, { ...packet, properties } as Packet, this.level);
       bytes = writer.bytes();
     }
@@ -193,14 +194,14 @@ export class Link {
     const { writer } = this.#owner;
     const type = first >> 4 as 4 | 5 | 6 | 7;
     writer.reset();
-    encodeAcknowledgement(writer, { type, packetId, reasonCode, properties: { reasonString } }, 5);
+    encodeAcknowledgement(writer, { type, packetId, reasonCode, properties: { reasonString } }, 5); // no User Property: [MQTT-3.4.2-3] [MQTT-3.5.2-3] [MQTT-3.6.2-3]
     const bytes = writer.bytes();
-    if (bytes.length > this.maximumPacketSize) return this.answer(first, packetId, reasonCode); // [MQTT-3.4.2-2] [MQTT-3.5.2-2]
+    if (bytes.length > this.maximumPacketSize) return this.answer(first, packetId, reasonCode); // [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2]
     this.outbox.append(bytes, 0, bytes.length);
     this.#answered();
   }
 
-  /** Answers are added whatever waits before them, but not without end. */
+  /** Answers are added whatever waits before them, but not without end [MQTT-3.3.4-10] [MQTT-4.9.0-3]. */
   #answered(): void {
     if (this.outbox.size > this.answerBytesMax) this.#handler.answersUnread();
     this.touch();
@@ -226,7 +227,7 @@ export class Link {
   flush(): void {
     if (this.#blocked) return;
     if (!this.outbox.flush(this.transport)) this.#blocked = true;
-    else if (this.#ending && this.outbox.size === 0) {
+    else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
       this.transport.close();
     }
@@ -279,7 +280,7 @@ export class Link {
   /** Reads no more; sends what there is and closes the transport. */
   end(): void {
     this.#ending = true;
-    this.#deframer.discard();
+    this.#deframer.discard(); // [MQTT-3.1.4-6]
     this.flush();
   }
 
