@@ -113,7 +113,10 @@ export class Broker {
   readonly #rooms: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
 
-  /** @throws {UsageError} for a limit that does not exist or is out of range. */
+  /**
+   * A Server with these options; without a store it begins empty.
+   * @throws {UsageError} for a limit that does not exist or is out of range.
+   */
   constructor(options: BrokerOptions = {}) {
     const { store, hooks = {}, random = seededRandom(0), ...policy } = options;
     const { limits } = this.#policy = policyOf(policy);

@@ -86,7 +86,7 @@ const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authentic
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay, Ending {
   /** For the timers. */
-  heapIndex = -1;
+  heapIndex: number = -1;
   /** For the timers. */
   heapTime = 0;
   /** Where it comes from. */

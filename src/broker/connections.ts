@@ -5,7 +5,7 @@
  */
 import { invariant } from "../codec/error.ts";
 
-/** A connection that can be ended to make room. */
+/** @internal A connection that can be ended to make room. */
 export interface GivesWay {
   /** [limit/connecting] A new connection takes its place; it is not open. */
   giveWay(): void;

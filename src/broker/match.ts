@@ -25,6 +25,7 @@ export class Tap {
   /** Is told of each message that matches, once, behind the sessions. What it throws is reported. */
   readonly received: (message: TappedMessage) => void;
 
+  /** `Broker.tap()` makes them. */
   constructor(filter: string, received: (message: TappedMessage) => void) {
     this.filter = filter;
     this.received = received;

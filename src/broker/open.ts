@@ -15,7 +15,7 @@ import type { Serving, Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
 import type { ServerWill } from "./will.ts";
 
-/** Ends the connection below. */
+/** @internal Ends the connection below. */
 export interface Ending {
   end(refusal: Refusal, serverReference?: string): void;
 }

@@ -10,12 +10,19 @@ import type { PolicyOptions } from "./options.ts";
 
 /** A policy with every value in it. */
 export interface Policy extends Omit<PolicyOptions, "limits"> {
+  /** Every limit: the given values, those of the broker, or the defaults. */
   readonly limits: Limits;
+  /** §4.12 the Authentication Methods that `authenticate` knows; default none. */
   readonly authenticationMethods: readonly string[];
+  /** §3.2.2.3.4 the highest QoS of a PUBLISH and of a subscription. */
   readonly maximumQos: QoS;
+  /** §3.2.2.3.5 whether messages may be retained. */
   readonly retainAvailable: boolean;
+  /** §3.2.2.3.11 whether a Topic Filter may have wildcards. */
   readonly wildcardSubscriptionAvailable: boolean;
+  /** §3.2.2.3.12 whether a SUBSCRIBE may have a Subscription Identifier. */
   readonly subscriptionIdentifiersAvailable: boolean;
+  /** §3.2.2.3.13 whether a Topic Filter may begin with `$share/`. */
   readonly sharedSubscriptionAvailable: boolean;
 }
 

@@ -111,6 +111,7 @@ export interface Serving extends Outflow {
 
 /** One session at one moment. */
 export interface SessionStats {
+  /** §4.2 whether a Network Connection serves the session. */
   readonly isConnected: boolean;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   readonly expirySeconds: number;

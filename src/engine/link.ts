@@ -38,7 +38,7 @@ export interface LinkOwner {
   touched(link: Link): void;
 }
 
-/** What a link tells the connection it belongs to. */
+/** @internal What a link tells the connection it belongs to. */
 export interface LinkHandler {
   /** `flush()` was called at the end of a turn: there may be room for more. */
   flushed(): void;
