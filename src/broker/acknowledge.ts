@@ -13,7 +13,7 @@ import { reasonString } from "./refusal.ts";
 const PUBREL = PacketType.PUBREL << 4 | 2;
 const PUBCOMP = PacketType.PUBCOMP << 4;
 
-/** Nothing is open under this identifier. Level 5 says so; below it only PUBREL lets the Client come to an end. */
+/** No exchange is open under this identifier. Level 5 has a Reason Code for that; below it only PUBREL lets the Client end its exchange. */
 const NOT_FOUND = {
   code: 0x92,
   rule: "MQTT-3.6.2-1",

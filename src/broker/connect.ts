@@ -23,7 +23,7 @@ import { NEVER_EXPIRES, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { serverWill } from "./will.ts";
 
-/** §3.1.2.2 the level that an answer to this CONNECT must be in, whatever else is wrong with it. */
+/** §3.1.2.2 the level that an answer to this CONNECT must be in, even if the rest of it is wrong. */
 export function levelAsked(bytes: Uint8Array, body: number, end: number): ProtocolLevel {
   const name = end - body < 2 ? 0 : bytes[body]! << 8 | bytes[body + 1]!;
   const version = body + 2 + name < end ? bytes[body + 2 + name]! : 0;
@@ -75,7 +75,7 @@ export function checkConnect(policy: Policy, connect: Connect): void {
   }
 }
 
-/** A CONNECT that the authenticator has let in, and what it came by. */
+/** A CONNECT that the authenticator has accepted, with its link and policy. */
 export interface Candidate {
   readonly link: Link;
   readonly peer: PeerInfo;
@@ -179,7 +179,7 @@ function keepAliveOf(asked: number, most: number): number {
   return asked === 0 ? most : Math.min(asked, most);
 }
 
-/** §3.2 what the Client is told, but for Session Present. */
+/** §3.2 the CONNACK, but for Session Present. */
 function connackOf(
   { policy, phase, verdict }: Candidate,
   client: ClientInfo,

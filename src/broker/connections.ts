@@ -1,6 +1,6 @@
 /**
  * All Network Connections of a Server, by how far they have come, and how many there may be.
- * Knows their number and their age; refuses to know what they carry.
+ * Knows their number and their age; refuses to know packets.
  * @module
  */
 import { invariant } from "../codec/error.ts";
@@ -61,12 +61,12 @@ export class Connections<C extends GivesWay> {
     this.#closing.delete(connection);
   }
 
-  /** Those that are not closing. */
+  /** Connections that are not closing. */
   living(): C[] {
     return [...this.#open, ...this.#connecting];
   }
 
-  /** Those with an accepted CONNECT. */
+  /** Connections with an accepted CONNECT. */
   opens(): Iterable<C> {
     return this.#open;
   }

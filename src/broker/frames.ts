@@ -1,6 +1,6 @@
 /**
  * §3.3 PUBLISH frames of one topic that stand one behind the other, and the same frames in another layout.
- * Knows bytes and places; refuses to know who receives them.
+ * Knows bytes and places; refuses to know receivers.
  * @module
  */
 import { copyBytes } from "../codec/copy.ts";

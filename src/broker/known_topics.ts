@@ -1,5 +1,5 @@
 /**
- * §4.7 Topic Names seen lately, by their bytes, each with its subscribers: no decoding and no tree walk for those.
+ * §4.7 Topic Names seen lately, by their bytes, each with its subscribers: a PUBLISH to one of them needs no decoding and no tree walk.
  * Knows names and their matches; refuses to know how a message is delivered.
  * @module
  */
@@ -28,7 +28,7 @@ export interface KnownTopic {
   used: boolean;
 }
 
-/** A longer name is read anew each time: names have up to 64 KiB, and somebody may send as many as there are places. */
+/** A longer name is read anew each time: names have up to 64 KiB, and a Client may send as many as there are places. */
 const NAME_BYTES_MAX = 256;
 /** Subscribers that all matches together may hold, for each place: a thousand may have subscribed to everything. */
 const SUBSCRIBERS_PER_PLACE = 16;
@@ -79,7 +79,7 @@ export class KnownTopics {
     return topic;
   }
 
-  /** Who gets a message on `topic` now. */
+  /** The subscribers that get a message on `topic` now. */
   match(topic: KnownTopic): Match {
     const { match } = topic;
     const { count } = this.#changes;
@@ -149,7 +149,7 @@ export class KnownTopics {
     return count;
   }
 
-  /** Forgets every match; who made so many has spent far more time on them. */
+  /** Forgets every match; making so many has taken far more time. */
   #forget(): void {
     for (const topic of this.#topics) if (topic !== undefined) topic.match = undefined;
     this.#remembered = 0;
@@ -168,7 +168,7 @@ function isNamed({ bytes: own }: KnownTopic, bytes: Uint8Array, at: number, end:
   return own.length === end - at && sameBytes(own, 0, bytes, at, own.length);
 }
 
-/** Never 0. Four bytes at a time: most of what it takes to find a topic is this. */
+/** Never 0. Four bytes at a time: most of the time to find a topic goes into this. */
 function hashOf(bytes: Uint8Array, at: number, end: number): number {
   let hash = end - at;
   let i = at;

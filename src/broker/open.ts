@@ -1,6 +1,6 @@
 /**
- * §4.9, §3.1.2.10 A connection whose CONNECT was accepted: what holds until it ends, quotas and Keep Alive among it.
- * Knows its Client, session, quotas and aliases; refuses to know what a packet causes.
+ * §4.9, §3.1.2.10 A connection whose CONNECT was accepted: its state until it ends, quotas and Keep Alive among it.
+ * Knows its Client, session, quotas and aliases; refuses to know the effects of a packet.
  * @module
  */
 import type { Connect } from "../codec/packet.ts";
@@ -20,7 +20,7 @@ export interface Ending {
   end(refusal: Refusal, serverReference?: string): void;
 }
 
-/** What is known when a CONNECT is accepted. */
+/** Everything that an accepted CONNECT decides. */
 export interface OpenOptions {
   readonly link: Link;
   readonly connect: Connect;
@@ -85,17 +85,17 @@ export class Open extends Outflow implements Serving {
     this.#ending = options.ending;
   }
 
-  /** Who it is. */
+  /** The Client; a re-authentication may change its username. */
   get client(): ClientInfo {
     return this.#client;
   }
 
-  /** §4.12.1 the Client is known by another name from now on. */
+  /** §4.12.1 the Client has this username from now on. */
   rename(username: string): void {
     this.#client = { ...this.#client, username };
   }
 
-  /** §3.1.2.5 published unless the Client says good-bye. */
+  /** §3.1.2.5 published unless the Client sends DISCONNECT with 0x00. */
   get will(): ServerWill | undefined {
     return this.#will;
   }
@@ -107,7 +107,7 @@ export class Open extends Outflow implements Serving {
     return had;
   }
 
-  /** Whether CONNACK is written, or about to be: it may have been thrown away with what waited for a commit. */
+  /** Whether CONNACK is written, or about to be: it may have been thrown away with the bytes that waited for a commit. */
   get isAccepted(): boolean {
     return this.outbox.position > this.#connackAt;
   }

@@ -1,6 +1,6 @@
 /**
  * §3.3, §4.3 PUBLISH from a Client: checked, then taken over with others like it (batch.ts) or alone, and acknowledged.
- * Knows what may be taken and in which order; refuses to know who gets a message and how it gets there.
+ * Knows the checks and their order; refuses to know subscribers and deliveries.
  * @module
  */
 import { PeerError, protocolError } from "../codec/error.ts";
@@ -93,7 +93,7 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
   const match = router.match(topic);
   if (journal.failing && view.qos > 0 && needsStore(owners, open, view, match)) {
     if (link.level === 5) return refusePublish(owners, open, view, UNSAFE);
-    throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // it has no way to say no
+    throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // below level 5 PUBACK cannot refuse
   }
   const { mark } = journal;
   const outgoing: Outgoing = {

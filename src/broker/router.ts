@@ -24,7 +24,7 @@ import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
-/** What a router works with. */
+/** The other owners, and options. */
 export interface RouterOptions {
   readonly turn: Turn;
   readonly journal: Journal;
@@ -106,7 +106,7 @@ export class Router {
       else this.#groupOf(filter).join(subscription);
     } else {
       subscription.set(record); // in place, so that it is never out of the tree: [MQTT-3.8.4-4]
-      this.#topics.changed(filter.match, filter.wildcard); // what several filters grant together may be another now
+      this.#topics.changed(filter.match, filter.wildcard); // the QoS that several filters grant together may change
     }
     this.#journal.subscribed(session, record);
     return subscription;
@@ -163,7 +163,7 @@ export class Router {
     return this.#retained.size;
   }
 
-  /** What they count for in `retainedBytesMax`. */
+  /** The bytes that they count for in `retainedBytesMax`. */
   get retainedBytes(): number {
     return this.#retained.bytes;
   }
@@ -267,7 +267,7 @@ export class Router {
     target.each((each) => this.#retainedDeliveries.overtake(each, topic, live, qos));
   }
 
-  /** Counters against what they count; `sessions` are all there are. */
+  /** Compares the counters with subscriptions and groups; `sessions` are all there are. */
   assertInvariants(sessions: Iterable<Session>): void {
     let all = 0;
     let shared = 0;

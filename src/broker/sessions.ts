@@ -44,7 +44,7 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.values();
   }
 
-  /** Whose they are. */
+  /** The Client Identifiers of all sessions. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();
   }
@@ -54,7 +54,7 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.get(clientId);
   }
 
-  /** The session of a Client that connects. What is due at this time is done first, although no timer has run since. */
+  /** The session of a Client that connects. Its deadlines up to the present time run first, although no timer has run since. */
   getUpToDate(clientId: string): Session | undefined {
     const session = this.#byClientId.get(clientId);
     if (session !== undefined) this.#catchUp(session);
@@ -130,7 +130,7 @@ export class Sessions implements SessionOwner {
     if (session.durable) session.backlog?.pageOutAll();
   }
 
-  /** §3.1.2.5 the will of a connection that ended without its Client's good-bye. */
+  /** §3.1.2.5 the will of a connection that ended without a DISCONNECT of 0x00. */
   #loseWill(session: Session, will: ServerWill): void {
     if (will.delaySeconds === 0 || !session.persists) return this.publishWill(will); // [MQTT-3.1.2-8]
     this.#owners.turn.timers.schedule(this.delayWill(session, will), this.#willDueAt(session, will));
@@ -149,7 +149,7 @@ export class Sessions implements SessionOwner {
     return this.#owners.turn.now + Math.min(delaySeconds, expirySeconds) * 1000;
   }
 
-  /** A connection that was there when the Server ended is lost: for us, at the first time that is told. */
+  /** A connection that was open when the Server ended is lost: its intervals begin at the first input of the new Server. */
   lostWithServer(session: Session): void {
     const { timers, now } = this.#owners.turn;
     if (session.connection !== undefined || session.ended) return;
@@ -218,7 +218,7 @@ export class Sessions implements SessionOwner {
     }
   }
 
-  /** §4.8.2 what a member leaves behind for good goes to the others, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
+  /** §4.8.2 messages of a member whose session ends go to other members, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
   #passOnAll(session: Session): void {
     const { router, turn } = this.#owners;
     const left: Delivery[] = [];
@@ -232,7 +232,7 @@ export class Sessions implements SessionOwner {
     for (const delivery of left) router.toOtherMember(delivery, turn.now);
   }
 
-  /** Counters against what they count. */
+  /** Compares the map and its sessions. */
   assertInvariants(): void {
     for (const [clientId, session] of this.#byClientId) {
       invariant(session.clientId === clientId && !session.ended, "a session that is there has not ended");

@@ -1,6 +1,6 @@
 /**
  * §3.8–3.11 SUBSCRIBE and UNSUBSCRIBE: subscriptions come, change and go, and retained messages follow.
- * Knows what may be subscribed to and what is answered; refuses to know how messages are matched.
+ * Knows which filters are granted and which Reason Codes answer them; refuses to know how messages are matched.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
@@ -17,7 +17,7 @@ import type { Subscription } from "./session.ts";
 /** Refusals of one SUBSCRIBE that the Reason String explains. */
 const EXPLAINED_MAX = 3;
 
-/** What is answered to one filter: it is subscribed to, or not. */
+/** The decision on one filter: granted, or refused. */
 type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
 
 /** §3.8 False if it must be offered again, since the authorizer takes time. */

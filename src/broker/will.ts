@@ -28,7 +28,7 @@ export function serverWill(will: Will, level: ProtocolLevel, clientId: string): 
 export class PendingWill implements Deadline {
   heapIndex = -1;
   heapTime = 0;
-  /** What is published. */
+  /** The will. */
   readonly will: ServerWill;
   /** The Will Delay Interval has run out [MQTT-3.1.2-8]. */
   readonly due: () => void;
