@@ -1,6 +1,6 @@
 /**
  * How many files and sockets this process may have open.
- * Knows Linux's /proc; refuses to know what they are used for.
+ * Knows Linux's /proc; refuses to know their use.
  * @module
  */
 import { readFileSync } from "node:fs";

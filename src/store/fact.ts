@@ -101,7 +101,7 @@ export interface FactHandler {
 
 /**
  * Tells `handler` every fact of a batch, in the order in which they were written.
- * @throws {StoreError} when the batch is none, and whatever `handler` throws.
+ * @throws {StoreError} when the bytes are no batch, and any error of `handler`.
  */
 export function readFacts(batch: Uint8Array, handler: FactHandler): void {
   for (const from = new BatchReader(batch); from.more;) readFact(from, handler);
