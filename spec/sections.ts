@@ -43,9 +43,13 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
   "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
   "3.1.2.11.2": { title: "Session Expiry Interval", files: ["src/broker/sessions.ts"] },
-  "3.1.2.11.4": { title: "Maximum Packet Size", files: ["src/engine/link.ts", "src/engine/outflow.ts"] },
+  "3.1.2.11.4": {
+    title: "Maximum Packet Size",
+    files: ["src/broker/deliver.ts", "src/engine/link.ts", "src/engine/outflow.ts"],
+  },
   "3.1.3.2.2": { title: "Will Delay Interval", files: ["src/broker/sessions.ts", "src/broker/will.ts"] },
   "3.2": { title: "CONNACK", files: ["src/broker/connect.ts", "src/codec/connack.ts"] },
+  "3.2.2.2": { title: "Connect Reason Code", files: ["src/broker/connection.ts"] },
   "3.3": {
     title: "PUBLISH",
     files: [

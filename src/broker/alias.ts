@@ -1,5 +1,5 @@
 /**
- * §3.3.2.3.4 Topic Aliases of a Client: which topic a PUBLISH with an alias is for.
+ * §3.3.2.3.4 Topic Aliases of a Client: which topic a PUBLISH with an alias is for. Aliases towards a Client: src/engine/outflow.ts.
  * Knows when an alias is set and when it is wrong; refuses to know subscribers.
  * @module
  */

@@ -109,7 +109,7 @@ export class Backlog {
     this.#paging = true;
   }
 
-  /** The page that was asked for is there, or is not wanted any more. */
+  /** The page that was asked for is there, or is not needed any more. */
   pageCame(): void {
     this.#paging = false;
   }

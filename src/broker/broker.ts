@@ -67,7 +67,7 @@ export interface BrokerStats {
   readonly retainedBytes: number;
   /** Topics at which retained messages on their way to a new subscription stand. */
   readonly retainedDeliveries: number;
-  /** Facts told to the store, since the start. */
+  /** Facts recorded for the store, since the start. */
   readonly facts: number;
   /** Connections, sessions and wills for which something falls due. */
   readonly deadlines: number;

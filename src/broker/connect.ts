@@ -241,7 +241,7 @@ function sendOpenAgain(
   }
 }
 
-/** §3.2 a CONNACK that says no; undefined where the level has no code for the reason [MQTT311-3.2.2-6]. */
+/** §3.2 a CONNACK with a refusal; undefined where the level has no code for the reason [MQTT311-3.2.2-6]. */
 export function refusingConnack(
   level: ProtocolLevel,
   refusal: Refusal,

@@ -1,5 +1,5 @@
 /**
- * §3.12, §3.14, §4.2, §4.13, §3.1.2.10 One Network Connection on the Server: its phases, its ends, its silence, and each packet to the
+ * §3.12, §3.14, §4.2, §4.13, §3.1.2.10, §3.2.2.2 One Network Connection on the Server: its phases, its ends, its silence, and each packet to the
  * file of its name.
  * Knows how a connection begins and ends; refuses to know the effects of a packet.
  *

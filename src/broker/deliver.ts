@@ -1,5 +1,5 @@
 /**
- * §4.3, §4.4, §4.9, §3.3.2.3.3 From the Server to one Client: PUBLISH now, later when there is room, or never if it expires or is too large.
+ * §4.3, §4.4, §4.9, §3.3.2.3.3, §3.1.2.11.4 From the Server to one Client: PUBLISH now, later when there is room, or never if it expires or is too large.
  * Knows a session and its connection; refuses to know which subscriptions matched.
  * @module
  */
@@ -170,7 +170,7 @@ export class Deliverer {
     return false;
   }
 
-  /** Sends a delivery for the first time; its exchange remembers it if it may have to be sent again. */
+  /** Sends a delivery for the first time; its exchange holds it if it may have to be sent again. */
   #sendKept(session: Session, connection: Serving, delivery: Delivery): boolean {
     const { message, qos, retain, subscriptionIdentifiers, share } = delivery;
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);

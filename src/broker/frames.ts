@@ -156,7 +156,7 @@ export class LaidOut extends Frames {
       if (level5) {
         to = putVarint(bytes, to, properties);
         copyBytes(bytes, to, this.#added, 0, added);
-        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt);
+        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt); // in their order: [MQTT-3.3.2-17] [MQTT-3.3.2-18]
         to += properties;
       }
       copyBytes(bytes, to, bytes, payloadAt, payloadEnd);

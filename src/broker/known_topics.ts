@@ -24,7 +24,7 @@ export interface KnownTopic {
   touching: number;
   /** `Changes.count` when `match` was last known to be right. */
   checked: number;
-  /** CLOCK reference bit: the topic was found again since another one wanted its place. */
+  /** CLOCK reference bit: the topic was found again since another one tried to take its place. */
   used: boolean;
 }
 
@@ -37,8 +37,8 @@ const ROW = 4;
 
 /**
  * A bounded cache. A name has its place in one of two rows, so that nearly as many are remembered as there are places. Where
- * both are full, a newcomer gets the place of one that was not used since the last newcomer looked at it, or none: what
- * passes once does not drive out what is used again and again.
+ * both are full, a new topic gets the place of one that was not used since the last new topic tried that place, or none: a topic
+ * that comes once does not drive out topics that are used again and again.
  */
 export class KnownTopics {
   /** 0 where there is nothing. */
@@ -47,7 +47,7 @@ export class KnownTopics {
   #rows: number;
   #tree: FilterTree<Subscriber>;
   #changes: Changes;
-  /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` wants. */
+  /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` requires. */
   #scratch: Uint8Array = new Uint8Array(3 * NAME_BYTES_MAX);
   /** Of the eight places of a newcomer, the one to look at next. */
   #hand = 0;

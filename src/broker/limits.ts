@@ -55,7 +55,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       COUNT,
       "connections",
-      "Network Connections without one: at the next the oldest ends, a refused or closing one before any other",
+      "Network Connections without an accepted CONNECT; above it the oldest ends, a refused or closing one first",
     ),
     sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
     connectTimeoutMs: row(

@@ -35,12 +35,12 @@ export class Observer {
     if (dropped !== undefined) dropped(messageInfo(topic, view, view.bytes[view.at]!), whom, reason);
   }
 
-  /** A limit bites; told once for each session and limit until the next connection. */
+  /** A limit is reached; reported once for each session and limit until the next connection. */
   limited(limit: LimitName, whom: string, session?: Reporter): void {
     if (session === undefined || session.reports(limit)) this.hooks.limited?.(limit, whom);
   }
 
-  /** A message goes nowhere and its Client is not told; told once for each rule until the next connection. */
+  /** A message is discarded without a refusal to its Client; reported once for each rule until the next connection. */
   discarded(client: ClientInfo, session: Reporter, refusal: Refusal): void {
     if (session.reports(refusal.rule)) this.hooks.discarded?.(client, refusal);
   }

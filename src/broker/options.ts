@@ -17,7 +17,7 @@ export type { PeerInfo, Refusal };
 export interface ClientInfo {
   /** §3.1.3.1 as sent, or as assigned. */
   readonly clientId: string;
-  /** §3.1.3.5 as sent, or as the authenticator says. */
+  /** §3.1.3.5 of the CONNECT, or of the verdict. */
   readonly username: string | undefined;
   /** §3.1.2.2 */
   readonly level: ProtocolLevel;
@@ -55,7 +55,7 @@ export interface AuthenticationRequest {
 
 /** The answer to an `AuthenticationRequest`. */
 export interface Verdict {
-  /** 0x00 come in, 0x18 go on with `authenticationData` (§4.12), 0x80 and above a refusal that CONNACK may carry. */
+  /** 0x00 accepts the Client, 0x18 goes on with `authenticationData` (§4.12), 0x80 and above is a refusal that CONNACK may carry. */
   readonly code: ReasonCode;
   /** §3.1.2.11.10 for the Client, with 0x00 or 0x18. */
   readonly authenticationData?: Uint8Array;
@@ -75,7 +75,7 @@ export interface Redirection {
   readonly serverReference: string;
 }
 
-/** §5.4.2 something a Client wants to do. */
+/** §5.4.2 an action of a Client that needs a permission. */
 export interface AuthorizationRequest {
   /** A Will Message counts as `publish`, at the CONNECT. */
   readonly action: "publish" | "subscribe";
@@ -129,11 +129,11 @@ export interface BrokerHooks {
   delivered?(message: MessageInfo, client: ClientInfo): void;
   /** A message does not reach this session; with `no member` the id is a `$share` filter of which no member can take it. */
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
-  /** Something a Client wanted is not allowed; the connection stays. */
+  /** A packet of a Client, or a filter in it, is refused; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;
   /**
-   * A message goes nowhere, and its Client is not told: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
-   * a `$` topic is dropped so that the Client may come in. For PUBLISH at most once for each connection and rule.
+   * A message is discarded without a refusal to its Client: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
+   * a `$` topic is dropped so that the Client can be accepted. For PUBLISH at most once for each connection and rule.
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
   /** A limit is reached: its name, and the Client or peer. At most once per limit and session until the next connection. */

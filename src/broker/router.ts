@@ -127,7 +127,7 @@ export class Router {
     this.#topics.changed(filter, wildcard);
   }
 
-  /** Takes a subscription away; its session forgets it too. */
+  /** Removes a subscription, from its session too. */
   unsubscribe(session: Session, subscription: Subscription): void {
     session.subscriptions.delete(subscription.filter); // exchanges with the Client go on: [MQTT-3.10.4-3]
     this.#subscriptions--;

@@ -74,7 +74,7 @@ export interface DeliveryRecord {
   readonly packetId: number;
   /** §4.3.3 a number from the same count as `order`, taken when its PUBREC came; 0 until then. */
   readonly released: number;
-  /** For the store alone: 0 until it has been told of it. */
+  /** For the store alone: 0 until it has a record of the delivery. */
   storeState: number;
 }
 
@@ -132,8 +132,8 @@ export interface SessionStore {
    */
   load(key: SessionKey, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]>;
   /**
-   * Makes all facts told so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
-   * again, with the facts told since.
+   * Makes all facts recorded so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
+   * again, with the facts recorded since.
    */
   commit(): Commit;
 }

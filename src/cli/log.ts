@@ -30,10 +30,10 @@ export interface LogOptions {
   readonly clock?: () => number;
 }
 
-/** So much is written at once: a burst of thousands of Clients shall not keep a line of each. */
+/** So much is written at once: memory does not hold a line for each of a burst of thousands of Clients. */
 const WRITE_NOW_CHARACTERS = 16 * 1024;
 
-/** A log. Lines of one turn of the event loop are written together: a burst of Clients shall not cost a system call each. */
+/** A log. Lines of one turn of the event loop are written together: a burst of Clients does not cost a system call each. */
 export class Log {
   readonly #least: number;
   readonly #format: LogOptions["format"];

@@ -18,7 +18,7 @@ interface LimitOption extends OptionRow {
   readonly limit?: LimitName;
 }
 
-/** Where sessions and messages are, if nothing else is said. */
+/** The default directory of sessions and messages. */
 export const DEFAULT_DATA = "./plumb-data";
 
 /** Names of limits that people know from other brokers. */

@@ -67,7 +67,7 @@ const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
   ],
 ];
 
-/** Why a handshake failed: for people, if that is known, and always as the library of TLS says it. */
+/** Why a handshake failed: in plain words for known errors, and always the message of the TLS library. */
 export function handshakeTrouble({ message }: Error): string {
   const [said = ""] = message.split("\n");
   const known = TROUBLES.find(([pattern]) => pattern.test(said));

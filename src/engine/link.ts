@@ -1,7 +1,7 @@
 /**
  * §4.2, §3.1.2.11.4 The half of a connection that is the same for Client and Server: packets out, up to the Maximum Packet Size,
- * frames in, and what holds either back.
- * Knows a transport, its outbox and its deframer; refuses to know which role it serves and what a packet means.
+ * frames in, and the pauses of both.
+ * Knows a transport, its outbox and its deframer; refuses to know its role and the effects of a packet.
  * @module
  */
 import { encodeAcknowledgement } from "../codec/acknowledgement.ts";
@@ -38,7 +38,7 @@ export interface LinkOwner {
   touched(link: Link): void;
 }
 
-/** @internal What a link tells the connection it belongs to. */
+/** @internal The events of a link, for the connection it belongs to. */
 export interface LinkHandler {
   /** `flush()` was called at the end of a turn: there may be room for more. */
   flushed(): void;
@@ -52,9 +52,9 @@ export interface LinkHandler {
 export class Link {
   /** The stream below. */
   readonly transport: Transport;
-  /** What is on its way to the peer. */
+  /** Bytes on their way to the peer. */
   readonly outbox: Outbox;
-  /** §3.1.2.2 of the CONNECT; until then what can be told of it. */
+  /** §3.1.2.2 of the CONNECT; until that is decoded, as far as its bytes show it. */
   level: ProtocolLevel = 4;
   /** §3.1.2.11.4, §3.2.2.3.6 bytes of the largest packet that the peer takes. */
   maximumPacketSize: number = Infinity;
@@ -98,7 +98,7 @@ export class Link {
     this.#deframer.receive(chunk, handler);
   }
 
-  /** Hands on what was kept while the link was paused; does nothing while it is. */
+  /** Hands on the frames kept while the link was paused; does nothing while it is. */
   readOn(handler: FrameHandler): void {
     if (this.#pauses === 0) this.#deframer.resume(handler);
   }
@@ -126,7 +126,7 @@ export class Link {
     return this.#pauses !== 0;
   }
 
-  /** Bytes that are kept: those of an incomplete frame, or of all frames while the link is paused. */
+  /** Bytes that are kept: of an incomplete frame, or of all frames while the link is paused. */
   get keptBytes(): number {
     return this.#deframer.held;
   }
@@ -223,7 +223,7 @@ export class Link {
     this.#handler.flushed();
   }
 
-  /** Writes what the transport takes. */
+  /** Writes as many bytes as the transport takes. */
   flush(): void {
     if (this.#blocked) return;
     if (!this.outbox.flush(this.transport)) this.#blocked = true;
@@ -246,7 +246,7 @@ export class Link {
 
   // Bytes that wait for a commit.
 
-  /** What is written from now on waits for the next commit; true if nothing waited for it before. */
+  /** Bytes written from now on wait for the next commit; true if none waited for it before. */
   hold(): boolean {
     if (this.#heldNext !== Infinity) return false;
     this.#heldNext = this.outbox.position;
@@ -260,14 +260,14 @@ export class Link {
     this.#heldNext = Infinity;
   }
 
-  /** The commit under way is done: what waited for it may go. */
+  /** The commit under way is done: bytes that waited for it may go. */
   committed(): void {
     this.#heldNow = Infinity;
     this.outbox.limit = this.#heldNext;
     this.touch();
   }
 
-  /** The commit under way has failed: what waited for it is never sent. */
+  /** The commit under way has failed: bytes that waited for it are never sent. */
   commitFailed(): void {
     if (this.#heldNow === Infinity) return;
     this.outbox.truncate(this.#heldNow);
@@ -277,7 +277,7 @@ export class Link {
 
   // The end.
 
-  /** Reads no more; sends what there is and closes the transport. */
+  /** Reads no more; sends the bytes in the outbox and closes the transport. */
   end(): void {
     this.#ending = true;
     this.#deframer.discard(); // [MQTT-3.1.4-6]

@@ -41,7 +41,7 @@ export type Accept = (transport: Transport, peer: PeerInfo) => void;
 
 /**
  * Bursts of thousands of Clients (a broker that comes back, say) wait here while the loop is busy. A queue that
- * overflows costs each lost SYN a second. It is what Linux allows by default since 5.4.
+ * overflows costs each lost SYN a second. Linux allows this many by default since 5.4.
  */
 export const BACKLOG: number = 4096;
 

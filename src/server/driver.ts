@@ -80,7 +80,7 @@ export class Driver {
     try {
       input(this.#loop.now());
     } catch (error) {
-      // The engine does not throw; if it does, one connection pays and not the process.
+      // The engine does not throw; if it does, one connection ends and not the process.
       this.broker.failed(error);
       transport.abort();
     }

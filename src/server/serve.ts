@@ -63,7 +63,7 @@ export interface ServeHooks extends BrokerHooks {
   handshakeFailed?(peer: PeerInfo, error: Error): void;
 }
 
-/** All that may be said of a broker, and where it listens. */
+/** The options of a broker, and its listeners. */
 export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   /**
    * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,

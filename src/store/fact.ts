@@ -70,7 +70,7 @@ export interface QueuedFact {
   readonly share: string | null;
   /** Of the PUBLISH frame. */
   readonly bytes: number;
-  /** The number of a message that was told before; then `own` is undefined. */
+  /** The number of a message that was written before; then `own` is undefined. */
   readonly shared: number | null;
   readonly own: MessageColumns | undefined;
 }
@@ -223,7 +223,7 @@ function readShared(from: BatchReader, handler: FactHandler): void {
   handler.message(from.f64(), readColumns(from));
 }
 
-/** `FactHandler.queued()`; `shared` is the number of its message if that was told by `writeShared()`, else 0. */
+/** `FactHandler.queued()`; `shared` is the number of its message if it was written by `writeShared()`, else 0. */
 export function writeQueued(
   out: BatchWriter,
   session: number,

@@ -138,7 +138,7 @@ function checkRules(database: DatabaseSync, tell: (line: string) => void): void 
   for (const { sql, says } of RULES) {
     try {
       for (const row of database.prepare(`${sql} LIMIT ${FAULTS_MAX}`).all()) tell(says(row as Row));
-    } catch { // a page that cannot be read, which has been told
+    } catch { // a page that cannot be read, which is reported already
     }
   }
 }

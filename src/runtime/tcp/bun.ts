@@ -133,7 +133,7 @@ export class BunTransport implements Transport {
     if (!this.#closing && !this.#over) this.#handler?.received(chunk);
   }
 
-  /** Bun says this also without need. */
+  /** Bun raises this event also without need. */
   drained(): void {
     if (!this.#short || this.#over) return;
     this.#short = false;

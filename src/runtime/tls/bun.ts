@@ -68,7 +68,7 @@ class BunTlsTransport extends BunTransport {
   /** Bytes that came with the end of the handshake, before `start()`; empty bytes are the end of the stream. */
   #early: Uint8Array[] = [];
 
-  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
   constructor(socket: BunSocket, peer: PeerInfo, left: (error: Error) => void) {
     super(socket, peer);
     this.#left = left;

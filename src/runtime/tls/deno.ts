@@ -59,7 +59,7 @@ class DenoTlsTransport implements Transport, TurnReader {
   #over = false;
   #failure: Error | undefined;
 
-  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
   constructor(socket: TLSSocket, peer: PeerInfo, left: (error: Error) => void) {
     this.#socket = socket;
     this.#peer = peer;
@@ -151,7 +151,7 @@ class DenoTlsTransport implements Transport, TurnReader {
     if (!this.#isPaused || this.#closing) this.#reading(true);
   }
 
-  /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be told as well. */
+  /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be paused as well. */
   #reading(on: boolean): void {
     if (this.#dead) return;
     const below = (this.#socket as unknown as TlsSocketSlice)._handle?._parent;
@@ -284,7 +284,7 @@ function listening(server: Server, options: ListenOptions, backlog: number): Pro
 }
 
 /**
- * When descriptors run out Deno 2.9 accepts no more, ever, and says nothing of it. To listen again on the same handle makes it
+ * When descriptors run out Deno 2.9 accepts no more, ever, and reports no error. To listen again on the same handle makes it
  * go on, and does nothing where it goes on anyway.
  */
 function rearm(server: Server, backlog: number): void {
