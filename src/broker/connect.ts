@@ -157,7 +157,8 @@ export function accept(
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);
   connack.sessionPresent = isPresent; // at level 3 the codec leaves it out
-  link.send(connack); // nothing is sent before it but AUTH: [MQTT-3.1.4-5] [MQTT-3.2.0-1]
+  // Nothing is sent before it but AUTH: [MQTT-3.1.4-5] [MQTT-3.2.0-1]
+  link.send(connack);
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
     sendOpenAgain(owners, open);

@@ -105,7 +105,8 @@ export class Router {
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
       else this.#groupOf(filter).join(subscription);
     } else {
-      subscription.set(record); // in place, so that it is never out of the tree: [MQTT-3.8.4-4]
+      // In place, so that it is never out of the tree: [MQTT-3.8.4-4]
+      subscription.set(record);
       this.#topics.changed(filter.match, filter.wildcard); // the QoS that several filters grant together may change
     }
     this.#journal.subscribed(session, record);
