@@ -1,6 +1,6 @@
 /**
  * §3.15, §4.12 Enhanced authentication: AUTH back and forth, at the start and anew.
- * Knows which AUTH may come when, and what an authenticator is asked; refuses to know any method.
+ * Knows which AUTH may come when, and the requests to an authenticator; refuses to know any method.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
@@ -19,7 +19,7 @@ export class Authenticating {
   readonly kind = "authenticating";
   /** With bytes of its own. */
   readonly connect: Connect;
-  /** The authenticator's yes, while the Will's permission is waited for. */
+  /** The verdict that accepts the Client, while the authorizer decides on the Will. */
   verdict: Verdict | undefined;
   /** §3.2.2.3.7 the Client Identifier that the Server gives, once there is one. */
   assigned: string | undefined;
@@ -45,7 +45,7 @@ export interface AuthState {
 }
 
 /**
- * What an AUTH from the Client means.
+ * The meaning of an AUTH from the Client.
  * @throws {PeerError} if it may not be sent now.
  */
 export function authKind(
@@ -73,7 +73,7 @@ export function authKind(
   return isNew ? "reauthenticate" : "continue";
 }
 
-/** Who asks: a CONNECT, or a Client that is known. */
+/** The Client to be authenticated: of a CONNECT, or of an open connection. */
 export interface Applicant {
   readonly peer: PeerInfo;
   readonly level: ProtocolLevel;
@@ -83,7 +83,7 @@ export interface Applicant {
   readonly connect: Connect | undefined;
 }
 
-/** §4.12 what the authenticator is asked. */
+/** §4.12 the request to the authenticator. */
 export function authenticationRequest(
   kind: AuthenticationRequest["kind"],
   { connect, ...who }: Applicant,
@@ -99,7 +99,7 @@ export function authenticationRequest(
   };
 }
 
-/** The authenticator's no. */
+/** The refusal that a verdict stands for. */
 export function refusalOf(verdict: Verdict): Refusal {
   const { code, reasonString } = verdict;
   return { code, rule: ruleOf(code), message: reasonString ?? "The authenticator says no" };

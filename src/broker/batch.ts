@@ -2,7 +2,7 @@
  * §3.3 The batch: PUBLISH frames of one chunk that go on together. Why: spec/decisions/0007-batches.md
  * Knows which frames go together, and in which layout each subscriber gets them; refuses to know how one alone is delivered.
  *
- * All frames of a batch are of one Client, topic, QoS and RETAIN, and stand one behind the other. Whatever is not the next such
+ * All frames of a batch are of one Client, topic, QoS and RETAIN, and stand one behind the other. Anything but the next such
  * frame ends the batch: another PUBLISH, another packet, the end of the chunk. It is ended in two places: here and by
  * `Connection`, in `frame()` and behind each chunk.
  * @module
@@ -77,7 +77,7 @@ export class Batch {
   readonly #gathered: Gathered = new Gathered();
   /** The messages, once one of them must be kept. */
   readonly #messages: Message[] = [];
-  /** Sessions that took each message, if the owner wants to know. */
+  /** Sessions that took each message, if the hook `published` is set. */
   #receivers: Uint32Array | undefined;
   /** How the present receiver gets its copies. */
   readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
@@ -236,7 +236,7 @@ export class Batch {
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
-    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   }
 
   get #isRetained(): boolean {
@@ -275,7 +275,7 @@ export class Batch {
     this.#oneByOne(topic, session, 0, count, 1);
   }
 
-  /** Counts what a Client that does not read will not get; false if the owner wants to know of each message. */
+  /** Counts the messages that a Client that does not read does not get; false if the hook `dropped` is to be called for each. */
   #dropAll(connection: Serving): boolean {
     const { observer, deliverer } = this.#owners;
     if (observer.hooks.dropped !== undefined) return false;
@@ -316,7 +316,7 @@ export class Batch {
     const copies = this.#copies;
     const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     copies.retain = this.#isRetained && member.retainAsPublished;
-    copies.identifiers = member.identifiers;
+    copies.identifiers = member.identifiers; // [MQTT-3.3.4-5]
     copies.share = group.filter.text;
     const count = Math.ceil((until - from) / step);
     const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(count));
@@ -496,7 +496,7 @@ export class Batch {
     return { view, topic: name, publisher, expiresAt, message: undefined };
   }
 
-  /** Lets go of the chunk and of what was made of it. */
+  /** Drops the references to the chunk and to everything made of it. */
   #release(): void {
     this.#frames.bytes = EMPTY;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();

@@ -1,6 +1,7 @@
 /**
- * §4.2 One Network Connection on the Server: its phases, and each packet to the file of its name.
- * Knows how a connection begins and ends; refuses to know what a packet causes.
+ * §3.12, §3.14, §4.2, §4.13, §3.1.2.10, §3.2.2.2 One Network Connection on the Server: its phases, its ends, its silence, and each packet to the
+ * file of its name.
+ * Knows how a connection begins and ends; refuses to know the effects of a packet.
  *
  * Phases: waiting (for CONNECT), authenticating, open, closing (our last bytes are on their way), closed. Each carries its own data.
  * Ends: `refuse()` before it is open, `end()` of an open one by us, `#leave()` for both and for the Client's DISCONNECT, `closed()` when
@@ -47,7 +48,7 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
 
-/** What connections share. */
+/** The parts of a broker that all its connections use. */
 export interface Rooms {
   readonly owners: Owners;
   readonly sessions: Sessions;
@@ -55,17 +56,17 @@ export interface Rooms {
   readonly connections: Connections<Connection>;
   /** For packets but PUBLISH, one at a time. */
   readonly reader: Reader;
-  /** The Server is going: no CONNECT is accepted. */
+  /** The Server is shutting down: no CONNECT is accepted. */
   isStopping(): boolean;
 }
 
 /** One connection at one moment. */
 export interface ConnectionStats {
-  /** Bytes written to it since it began, those that wait included. */
+  /** Bytes written to it since it began, sent or waiting. */
   readonly sentBytes: number;
   /** Bytes that wait for the peer to read them, or for a commit. */
   readonly waitingBytes: number;
-  /** Bytes kept of what it sent: an incomplete packet, or packets behind one that waits for its verdict. */
+  /** Bytes kept from the Client: an incomplete packet, or packets behind one that waits for its verdict. */
   readonly keptBytes: number;
 }
 
@@ -85,7 +86,7 @@ const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authentic
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
   /** For the timers. */
-  heapIndex = -1;
+  heapIndex: number = -1;
   /** For the timers. */
   heapTime = 0;
   /** Where it comes from. */
@@ -111,7 +112,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
   }
 
-  /** Who it is, once its CONNECT is accepted. */
+  /** The Client, once its CONNECT is accepted. */
   get client(): ClientInfo | undefined {
     return this.#phase.kind === "open" ? this.#phase.client : undefined;
   }
@@ -128,7 +129,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   received(chunk: Uint8Array, now: number): void {
     const { turn } = this.#rooms.owners;
     turn.begin(now);
-    if (this.#isOver) return;
+    if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
     try {
       try {
@@ -194,7 +195,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     return this.#phase === CLOSING || this.#phase === CLOSED;
   }
 
-  /** What is kept behind a packet that waits for its verdict is bounded. */
+  /** Bounds the bytes kept behind a packet that waits for its verdict. */
   #boundPending(): void {
     if (this.#link.keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
     this.#rooms.owners.observer.limited("pendingBytesMax", this.#link.transport.label);
@@ -323,8 +324,8 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   }
 
   /**
-   * Throws where as many connections are open as may be, and this Client has none of them. To be asked when the CONNECT comes, so
-   * that no Client authenticates in vain, and when it is accepted: of many that are with the authenticator not all may find a place.
+   * Throws if `connectionsMax` connections are open and this Client has none of them. Called when the CONNECT comes, so that no
+   * Client authenticates in vain, and again when it is accepted, since others may have been accepted in between.
    */
   #requirePlace(clientId: string): void {
     const { connections, sessions, owners } = this.#rooms;
@@ -391,7 +392,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     if (phase.kind !== "authenticating") return;
     if (verdict.code === CONTINUE) return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
     if (verdict.code === 0) return this.#accept(phase, verdict);
-    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4]
+    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4] [MQTT-3.1.4-2]
   }
 
   #accept(phase: Authenticating, verdict: Verdict): void {
@@ -490,13 +491,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const open = this.#phase;
     if (open.kind !== "open") return;
     const { level } = this.#link;
-    const { isAccepted } = open;
+    const { isAccepted } = open; // else no CONNACK has gone out: [MQTT-3.14.0-1] [MQTT-3.2.0-2]
     if (!isAccepted) {
       open.forgetWill();
       const connack = refusingConnack(level, refusal);
       if (connack !== undefined) this.#link.send(connack);
     } else if (level === 5) {
-      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
+      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) }; // no Session Expiry Interval: [MQTT-3.14.2-2]
       this.#link.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(open, false, refusal);
@@ -513,10 +514,10 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       if (connack !== undefined) this.#link.send(connack);
     }
     this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);
-    this.#close();
+    this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 
-  /** Sends what there is, then closes; the session goes on without this connection. */
+  /** Sends the bytes in the outbox, then closes; the session goes on without this connection. */
   #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
     this.#close();
     this.#rooms.sessions.left(open, isClean, refusal);
@@ -524,7 +525,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   #close(): void {
     const { turn } = this.#rooms.owners;
-    this.#phase = CLOSING;
+    this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     this.#rooms.connections.closes(this);
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
@@ -535,7 +536,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     this.#closed();
   }
 
-  /** The Server is going: an open connection is told, any other one is closed. */
+  /** The Server is shutting down: an open connection gets DISCONNECT, any other one is closed. */
   shutDown(refusal: Refusal): void {
     if (this.#phase.kind === "open") this.end(refusal);
     else if (!this.#isOver) this.#close();
@@ -562,13 +563,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     try {
       if (this.#phase.kind === "open") this.end(refusal);
       else if (!this.#isOver) this.#refuse(refusal);
-    } catch (again) { // not even the good-bye could be said
+    } catch (again) { // not even the DISCONNECT could be sent
       this.#rooms.owners.observer.failed(again);
       this.#abort();
     }
   }
 
-  // What the link tells.
+  // Calls of the link.
 
   /** There may be room now that the outbox is written. */
   flushed(): void {
@@ -591,14 +592,14 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     this.#phase.fail({ code: 0x97, rule: "limit/outbound", message });
   }
 
-  /** What it waits for cannot be made safe: that is never sent, and the connection ends. */
+  /** The commit that held bytes wait for has failed: they are never sent, and the connection ends. */
   unsafe(): void {
     if (this.#phase.kind === "open") this.end(UNSAFE);
     else this.#link.flush();
   }
 }
 
-/** Who asks, of all that is known. */
+/** The `Applicant` among these fields. */
 function applicantOf(
   { peer, level, clientId, username, method }: Omit<Parameters<typeof authenticationRequest>[1], "connect">,
   connect: Connect | undefined,

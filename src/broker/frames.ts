@@ -1,6 +1,6 @@
 /**
  * §3.3 PUBLISH frames of one topic that stand one behind the other, and the same frames in another layout.
- * Knows bytes and places; refuses to know who receives them.
+ * Knows bytes and places; refuses to know receivers.
  * @module
  */
 import { copyBytes } from "../codec/copy.ts";
@@ -190,7 +190,7 @@ export class LaidOut extends Frames {
       if (level5) {
         to = putVarint(bytes, to, properties);
         copyBytes(bytes, to, this.#added, 0, added);
-        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt);
+        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt); // in their order: [MQTT-3.3.2-17] [MQTT-3.3.2-18]
         to += properties;
       }
       copyBytes(bytes, to, bytes, payloadAt, payloadEnd);

@@ -1,6 +1,6 @@
 /**
- * §5.4.2 What one Client may do, as the authorizer says.
- * Knows the questions that are open; refuses to know what is done with a permission.
+ * §5.4.2 The permissions of one Client, as the authorizer answers.
+ * Knows the questions that are open; refuses to know the packets that need a permission.
  *
  * An authorizer may take time. Then the link is paused, and the packet that asked is offered again when every answer is there: it asks the
  * same again, and finds the answers.
