@@ -224,7 +224,7 @@ describe("a batch of PUBLISH", () => {
           fc.property(scene(qos), fc.boolean(), (scene, isTold) => {
             assertEquals(play(scene, false, isTold), play(scene, true, isTold));
           }),
-          { numRuns: 100 },
+          { numRuns: 60 },
         );
       },
     );
