@@ -32,7 +32,7 @@ const SIZES: Readonly<Record<string, readonly string[]>> = {
   "src/broker/retained.ts": ["RETAINED_OVERHEAD_BYTES: number = 256"],
   "src/broker/known_topics.ts": ["NAME_BYTES_MAX = 256", "SUBSCRIBERS_PER_PLACE = 16"],
   "src/broker/batch.ts": ["UNALIASED_BYTES = 64 * 1024"],
-  "src/broker/frames.ts": ["FRAMES_MAX = 1024", "KEPT_BYTES_MAX = 256 * 1024"],
+  "src/broker/frames.ts": ["GROWTH_BYTES_MAX = 7", "FRAMES_MAX = 1024", "KEPT_BYTES_MAX = 256 * 1024"],
   "src/broker/retained_deliveries.ts": [
     "TURN_STEPS: number = 8_192",
     "SHARE_STEPS = 2_048",
@@ -86,7 +86,9 @@ const OTHERS: readonly Equivalent[] = [
     replace: "(view.packetIdAt > 0) === (stamp",
     reason: "no identifier stands at the beginning of a frame",
   },
-  ...["hash ^ (hash >>> 16)", "Math.imul(hash ^ (hash >>> 15)", "return hash ^ (hash >>> 15)"].map((find) => ({
+  ...["hash ^ (hash >>> 16)", "Math.imul(hash ^ (hash >>> 15)", "return hash ^ (hash >>> 15)"].map((
+    find,
+  ) => ({
     file: "src/topic/hash.ts",
     find,
     replace: find.replace(">>>", "<<"),
