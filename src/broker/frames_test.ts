@@ -148,7 +148,7 @@ describe("frames in another layout", () => {
         assertEquals(came.bytes, before, "what came stays as it is");
         laidOut.release();
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -162,7 +162,7 @@ describe("frames in another layout", () => {
           assert(grown <= growthOf(layout), `${grown} bytes`);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
