@@ -6,7 +6,7 @@ import { encodePacket } from "../codec/encode.ts";
 import type { ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { bytesOf } from "../testing/frame.ts";
-import { Pair } from "../testing/pair.ts";
+import { Pair, type StubClient } from "../testing/pair.ts";
 import { MemoryStore } from "./mod.ts";
 
 const patient = { timeout: 60_000 };
@@ -248,5 +248,72 @@ describe("a batch of PUBLISH", () => {
     )));
     assertEquals(to.takeTexts(), sent.map(({ text }) => text));
     assertEquals(pair.broker.stats.received, 5000);
+  });
+});
+
+describe("of each message of a batch", () => {
+  /** Publishes in one chunk to topic `a`, at QoS 1. */
+  function batch(from: StubClient, ...texts: string[]): void {
+    from.write(bytesOf(...texts.map((text, i) =>
+      encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 1,
+        retain: false,
+        packetId: i + 1,
+        topic: "a",
+        payload: new TextEncoder().encode(text),
+      }, 5)
+    )));
+  }
+
+  const texts = ["1", "2", "3", "4", "5"];
+
+  test("the owner is told to how many sessions it went, and to whom", () => {
+    const published: string[] = [];
+    const delivered: string[] = [];
+    const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
+    const pair = new Pair({
+      hooks: {
+        published: ({ payload, qos }, client, receivers) =>
+          published.push(`${text(payload)} qos ${qos} of ${client?.clientId}: ${receivers}`),
+        delivered: ({ payload, qos }, { clientId }) =>
+          delivered.push(`${text(payload)} qos ${qos} to ${clientId}`),
+      },
+    });
+    const from = pair.connect({ clientId: "from" });
+    batch(from, "0");
+    assertEquals(published.splice(0), ["0 qos 1 of from: 0"]);
+    const [one, two] = ["one", "two"].map((clientId) =>
+      pair.connect({ clientId, properties: { receiveMaximum: 3 } })
+    );
+    one!.subscribe({ filter: "a", qos: 0 });
+    for (const client of [one!, two!]) client.subscribe({ filter: "$share/g/a", qos: 1 });
+    batch(from, ...texts);
+    assertEquals(published.splice(0), texts.map((text) => `${text} qos 1 of from: 2`));
+    const ordinary = texts.map((text) => `${text} qos 0 to one`);
+    const inTurn = ["1 one", "3 one", "5 one", "2 two", "4 two"].map((pair) =>
+      pair.replace(" ", " qos 1 to ")
+    );
+    assertEquals(delivered.splice(0), [...ordinary, ...inTurn]);
+    batch(from, "6", "7", "8"); // one member has no room: the other has for one more
+    assertEquals(published.splice(0), ["6", "7", "8"].map((text) => `${text} qos 1 of from: 2`));
+    assertEquals(delivered.splice(0).filter((line) => line.includes("qos 1")), ["6 qos 1 to two"]);
+  });
+
+  test("a tap is told once, behind the sessions", () => {
+    const told: string[] = [];
+    const pair = new Pair({ hooks: { delivered: () => told.push("delivered") } });
+    const tap = pair.broker.tap("a", ({ topic, view, publisher }) => {
+      const text = new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end));
+      told.push(`${publisher} ${topic} ${text}`);
+    });
+    const from = pair.connect({ clientId: "from" });
+    pair.connect({ clientId: "to" }).subscribe("a");
+    batch(from, "1", "2");
+    assertEquals(told.splice(0), ["delivered", "delivered", "from a 1", "from a 2"]);
+    pair.broker.untap(tap);
+    batch(from, "3");
+    assertEquals(told, ["delivered"]);
   });
 });
