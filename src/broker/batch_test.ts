@@ -251,6 +251,34 @@ describe("a batch of PUBLISH", () => {
   });
 });
 
+test("[MQTT-2.2.1-4] a batch to several receivers has each message under an identifier of its own, above 255 too", () => {
+  for (const sessionExpiryInterval of [0, 60]) {
+    const pair = new Pair();
+    const receivers = ["one", "two"].map((clientId) => {
+      const client = pair.connect({ clientId, properties: { sessionExpiryInterval } });
+      client.subscribe("a");
+      return client;
+    });
+    const count = 600;
+    pair.connect({ clientId: "from" }).write(bytesOf(...Array.from({ length: count }, (_, i) =>
+      encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 1,
+        retain: false,
+        packetId: i + 1_000,
+        topic: "a",
+        payload: Uint8Array.of(i >> 8, i & 255),
+      }, 5))));
+    for (const client of receivers) {
+      const sent = client.takePublishes().map((
+        { packetId, payload },
+      ) => [packetId, payload[0]! << 8 | payload[1]!]);
+      assertEquals(sent, Array.from({ length: count }, (_, i) => [i + 1, i]));
+    }
+  }
+});
+
 describe("of each message of a batch", () => {
   /** Publishes in one chunk to topic `a`, at QoS 1. */
   function batch(from: StubClient, ...texts: string[]): void {
