@@ -2,11 +2,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
-import { MESSAGE_OVERHEAD_BYTES } from "../delivery/message.ts";
+import { frameOf, MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { seededRandom } from "../engine/random.ts";
 import { assertEnded } from "../testing/assertions.ts";
 import { Life, take } from "../testing/restarts.ts";
 import type { ConnectInit, StubClient } from "../testing/pair.ts";
+import { Backlog } from "./backlog.ts";
+import { Delivery } from "./delivery.ts";
 import type { BrokerOptions, DeliveryRecord, Limits, SessionStats } from "./mod.ts";
 
 const { PUBACK, PUBREC, PUBCOMP } = PacketType;
@@ -548,4 +550,119 @@ describe("[MQTT-4.5.0-1] [MQTT-4.6.0-6] whatever happens, each message comes, in
       assertNothingWaits(life);
     });
   }
+});
+
+describe("a backlog", () => {
+  const LIMITS = { residentMessagesMax: 4, residentBytesMax: 1_000_000 };
+
+  function delivery(order: number, share?: string): Delivery {
+    const topic = "t";
+    const view = frameOf({ topic, payload: new Uint8Array(order), qos: 1, retain: false }, {}, 5);
+    return new Delivery(
+      order,
+      { topic, view, expiresAt: Infinity, publisher: undefined },
+      1,
+      false,
+      [],
+      share,
+    );
+  }
+
+  /** Orders of all that memory holds; they are taken. */
+  function orders(backlog: Backlog): number[] {
+    return backlog.extract(() => true).map(({ order }) => order);
+  }
+
+  function withOrders(...all: number[]): Backlog {
+    const backlog = new Backlog();
+    for (const order of all) backlog.push(delivery(order));
+    return backlog;
+  }
+
+  function bytesOf(...all: number[]): number {
+    return all.reduce((sum, order) => sum + messageBytes(delivery(order).message), 0);
+  }
+
+  test("counts what memory holds, and what is in the store alone", () => {
+    const backlog = withOrders(1, 2, 3);
+    assertEquals([backlog.length, backlog.bytes, backlog.residentBytes], [
+      3,
+      bytesOf(1, 2, 3),
+      bytesOf(1, 2, 3),
+    ]);
+    assertEquals(backlog.shift()?.order, 1);
+    backlog.pageOutOne(delivery(4));
+    assertEquals([backlog.length, backlog.bytes, backlog.residentBytes], [
+      3,
+      bytesOf(2, 3, 4),
+      bytesOf(2, 3),
+    ]);
+    assertEquals([backlog.paged, backlog.pagedFrom], [1, 4]);
+    backlog.pageOutOne(delivery(5));
+    assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [2, 4, bytesOf(2, 3, 4, 5)]);
+    backlog.forgetPaged();
+    assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [0, Infinity, bytesOf(2, 3)]);
+    backlog.assertInvariants();
+  });
+
+  test("gives the first message, unless that is in the store alone", () => {
+    const backlog = withOrders(5);
+    backlog.pageOut({ count: 1, bytes: 1, from: 4 });
+    assertEquals(backlog.shift(), undefined);
+    assert(backlog.pageIn(4, [delivery(4)]));
+    assertEquals([backlog.shift()?.order, backlog.shift()?.order, backlog.shift()], [4, 5, undefined]);
+  });
+
+  test("has room in memory for so many messages and bytes, and for none behind what is in the store alone", () => {
+    const backlog = withOrders(1, 2, 3);
+    assertEquals(backlog.canHold(LIMITS), true);
+    assertEquals(backlog.canHold({ ...LIMITS, residentMessagesMax: 3 }), false);
+    assertEquals(backlog.canHold({ ...LIMITS, residentBytesMax: bytesOf(1, 2, 3) + 1 }), true);
+    assertEquals(backlog.canHold({ ...LIMITS, residentBytesMax: bytesOf(1, 2, 3) }), false);
+    backlog.pageOutOne(delivery(4));
+    assertEquals(backlog.canHold(LIMITS), false);
+  });
+
+  test("leaves all to the store but what came by a Shared Subscription", () => {
+    const backlog = withOrders(1);
+    backlog.push(delivery(2, "$share/g/t"));
+    backlog.push(delivery(3));
+    backlog.pageOutAll();
+    assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [2, 1, bytesOf(1, 2, 3)]);
+    assertEquals(orders(backlog), [2]);
+    backlog.pageOutAll();
+    assertEquals([backlog.paged, backlog.pagedFrom], [2, 1]);
+  });
+
+  test("asks for the next page, one at a time, when memory holds half of what it may, or not what is next", () => {
+    const backlog = withOrders(1, 2, 3);
+    assertEquals(backlog.nextPage(LIMITS), undefined, "there is none");
+    backlog.pageOutOne(delivery(4));
+    assertEquals(backlog.nextPage(LIMITS), undefined);
+    backlog.shift();
+    assertEquals(backlog.nextPage(LIMITS), 4);
+    assertEquals(backlog.nextPage({ ...LIMITS, residentBytesMax: 2 * bytesOf(2, 3) }), 4);
+    assertEquals(backlog.nextPage({ ...LIMITS, residentBytesMax: 2 * bytesOf(2, 3) - 1 }), undefined);
+    assertEquals(backlog.nextPage({ ...LIMITS, residentMessagesMax: 3 }), undefined);
+    backlog.pageAsked();
+    assertEquals(backlog.nextPage(LIMITS), undefined);
+    backlog.pageCame();
+    assertEquals(backlog.nextPage(LIMITS), 4);
+    const away = withOrders(5, 6, 7);
+    away.pageOutOne(delivery(4));
+    assertEquals(away.nextPage(LIMITS), 4);
+  });
+
+  test("puts a page in its place, and none that begins elsewhere or is empty", () => {
+    const backlog = withOrders(2, 5, 9);
+    backlog.pageOut({ count: 3, bytes: bytesOf(3, 4, 7) - 3 * MESSAGE_OVERHEAD_BYTES, from: 3 });
+    assertEquals([backlog.pageIn(2, [delivery(3)]), backlog.pageIn(3, [])], [false, false]);
+    assertEquals(backlog.pageIn(3, [delivery(3), delivery(4)]), true);
+    assertEquals([backlog.paged, backlog.pagedFrom], [1, 5]);
+    assertEquals([backlog.length, backlog.bytes], [6, bytesOf(2, 3, 4, 5, 7, 9)]);
+    backlog.assertInvariants();
+    assertEquals(backlog.pageIn(5, [delivery(7)]), true);
+    assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [0, Infinity, bytesOf(2, 3, 4, 5, 7, 9)]);
+    assertEquals(orders(backlog), [2, 3, 4, 5, 7, 9]);
+  });
 });

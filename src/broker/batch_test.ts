@@ -1,4 +1,4 @@
-/** §3.3 Frames that are passed on in batches give each subscriber exactly the bytes that frame by frame would. @module */
+/** §3.3 Frames that go on as a batch give each subscriber exactly the bytes that frame by frame would. @module */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
@@ -6,7 +6,7 @@ import { encodePacket } from "../codec/encode.ts";
 import type { ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { bytesOf } from "../testing/frame.ts";
-import { Pair } from "../testing/pair.ts";
+import { Pair, type StubClient } from "../testing/pair.ts";
 import { MemoryStore } from "./mod.ts";
 
 const patient = { timeout: 60_000 };
@@ -16,7 +16,13 @@ interface Receiver {
   /** Its session outlives the connection. */
   readonly kept: boolean;
   readonly level: ProtocolLevel;
-  readonly filters: readonly { filter: string; qos: QoS; noLocal: boolean; identifier: number }[];
+  readonly filters: readonly {
+    filter: string;
+    qos: QoS;
+    noLocal: boolean;
+    retainAsPublished: boolean;
+    identifier: number;
+  }[];
   readonly topicAliasMaximum: number;
   readonly maximumPacketSize: number;
 }
@@ -33,14 +39,27 @@ interface Scene {
 }
 
 const TOPICS = ["a", "b", "a/b", "$x"];
-const filters = fc.array(
+const ordinary = fc.array(
   fc.record({
-    filter: fc.constantFrom("a", "b", "+", "#", "a/#", "a/b", "$share/g/a", "$share/g/#"),
+    filter: fc.constantFrom("a", "b", "+", "#", "a/#", "a/b"),
     qos: fc.constantFrom<QoS[]>(0, 1, 2),
     noLocal: fc.boolean(),
+    retainAsPublished: fc.boolean(),
     identifier: fc.constantFrom(0, 0, 0, 1, 200),
-  }).map((one) => one.filter.startsWith("$share") ? { ...one, noLocal: false } : one),
+  }),
   { maxLength: 3 },
+);
+const shared = fc.record({
+  filter: fc.constantFrom("$share/g/a", "$share/g/a", "$share/g/#"),
+  qos: fc.constantFrom<QoS[]>(0, 1, 2),
+  noLocal: fc.constant(false),
+  retainAsPublished: fc.boolean(),
+  identifier: fc.constantFrom(0, 0, 0, 1, 200),
+}).map((one) => [one]);
+/** By one Shared Subscription or by others: the copies by one of each are in no order [MQTT-4.6.0-6]. */
+const filters: fc.Arbitrary<Receiver["filters"]> = fc.oneof(
+  { weight: 3, arbitrary: ordinary },
+  { weight: 1, arbitrary: shared },
 );
 const receiver: fc.Arbitrary<Receiver> = fc.record({
   level: fc.constantFrom<ProtocolLevel[]>(4, 5, 5),
@@ -51,7 +70,7 @@ const receiver: fc.Arbitrary<Receiver> = fc.record({
   kept: fc.constantFrom(false, false, true),
 });
 
-/** Most frames are such as run: one QoS, no flags, one topic for a while. */
+/** Most frames are such as go together: one QoS, no flags, one topic for a while. */
 function publish(level: ProtocolLevel, qos: QoS): fc.Arbitrary<Publish> {
   const rare = <T>(usual: T, other: fc.Arbitrary<T>) =>
     fc.oneof({ weight: 8, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: other });
@@ -105,29 +124,46 @@ function frames(level: ProtocolLevel, qos: QoS): fc.Arbitrary<Uint8Array[]> {
   );
 }
 
-const scene: fc.Arbitrary<Scene> = fc.tuple(
-  fc.constantFrom<ProtocolLevel[]>(4, 5),
-  fc.constantFrom<QoS[]>(0, 1, 2),
-).chain(([level, qos]) =>
-  fc.record({
-    level: fc.constant(level),
-    store: fc.boolean(),
-    kept: fc.boolean(),
-    own: filters,
-    frames: frames(level, qos),
-    chunkBytes: fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(Infinity)), {
-      minLength: 1,
-      maxLength: 5,
-    }),
-    receivers: fc.array(receiver, { minLength: 1, maxLength: 4 }),
-  })
-);
+function scene(qos: QoS): fc.Arbitrary<Scene> {
+  return fc.constantFrom<ProtocolLevel[]>(4, 5).chain((level) =>
+    fc.record({
+      level: fc.constant(level),
+      store: fc.boolean(),
+      kept: fc.boolean(),
+      own: ordinary,
+      frames: frames(level, qos),
+      chunkBytes: fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(Infinity)), {
+        minLength: 1,
+        maxLength: 5,
+      }),
+      receivers: fc.array(receiver, { minLength: 1, maxLength: 4 }),
+    })
+  );
+}
 
-/** What everybody hears, by name; frames stand alone, so that chunks do not matter. */
-function play(scene: Scene, isSlow: boolean): Record<string, Uint8Array[]> {
+/** How often a message was taken by a session, or given to a Client: with the hooks that are told of each. */
+type Told = Record<string, number>;
+
+/**
+ * What everybody hears, by name, and what the owner is told, if it asks; frames stand alone, so that chunks do not matter. One by one,
+ * no message is in a batch.
+ */
+function play(scene: Scene, isOneByOne: boolean, isTold: boolean): [Record<string, Uint8Array[]>, Told] {
+  const told: Told = {};
+  const tell = (line: string, by = 1) => void (told[line] = (told[line] ?? 0) + by);
   const pair = new Pair({
+    ...(isTold && {
+      hooks: {
+        published: ({ topic, payload, qos, retain }, client, receivers) =>
+          tell(`${topic} ${payload.length} ${qos} ${retain} of ${client?.clientId} taken`, receivers),
+        delivered: ({ topic, payload, qos, retain }, { clientId }) =>
+          tell(`${topic} ${payload.length} ${qos} ${retain} to ${clientId}`),
+        dropped: ({ topic, payload, qos }, clientId, why) =>
+          tell(`${topic} ${payload.length} ${qos} not to ${clientId}: ${why}`),
+      },
+    }),
     ...(scene.store && { store: new MemoryStore() }),
-    limits: { receiveMaximum: 20, ...(isSlow && { batchMessagesMax: 0 }) },
+    limits: { receiveMaximum: 20, ...(isOneByOne && { batchMessagesMax: 0 }) },
   });
   const heard: Record<string, Uint8Array[]> = {};
   const subscribe = (
@@ -168,22 +204,24 @@ function play(scene: Scene, isSlow: boolean): Record<string, Uint8Array[]> {
   heard["from: PUBLISH"] = heard["from"]!.filter(([first]) => first! >> 4 === PacketType.PUBLISH);
   heard["from"] = heard["from"]!.filter(([first]) => first! >> 4 !== PacketType.PUBLISH);
   heard["counters"] = from.over ? [] : [Uint8Array.of(received, dropped)]; // a frame that ends it may count or not
-  return heard;
+  return [heard, told];
 }
 
-describe("batches of PUBLISH", () => {
-  test(
-    "[MQTT-3.3.2-18] [MQTT-4.6.0-5] everybody hears the same bytes, in the same order, in batches and each alone",
-    patient,
-    () => {
-      fc.assert(
-        fc.property(scene, (scene) => {
-          assertEquals(play(scene, false), play(scene, true));
-        }),
-        { numRuns: 300 },
-      );
-    },
-  );
+describe("a batch of PUBLISH", () => {
+  for (const qos of [0, 1, 2] as const) {
+    test(
+      `[MQTT-3.3.2-18] [MQTT-4.6.0-5] is heard and told as the same bytes frame by frame, mostly QoS ${qos}`,
+      patient,
+      () => {
+        fc.assert(
+          fc.property(scene(qos), fc.boolean(), (scene, isTold) => {
+            assertEquals(play(scene, false, isTold), play(scene, true, isTold));
+          }),
+          { numRuns: 60 },
+        );
+      },
+    );
+  }
 
   test("[MQTT-4.6.0-5] [MQTT-4.6.0-6] a chunk of many small messages arrives whole and in order", () => {
     const pair = new Pair();
@@ -203,5 +241,100 @@ describe("batches of PUBLISH", () => {
     )));
     assertEquals(to.takeTexts(), sent.map(({ text }) => text));
     assertEquals(pair.broker.stats.received, 5000);
+  });
+});
+
+test("[MQTT-2.2.1-4] a batch to several receivers has each message under an identifier of its own, above 255 too", () => {
+  for (const sessionExpiryInterval of [0, 60]) {
+    const pair = new Pair();
+    const receivers = ["one", "two"].map((clientId) => {
+      const client = pair.connect({ clientId, properties: { sessionExpiryInterval } });
+      client.subscribe("a");
+      return client;
+    });
+    const count = 600;
+    pair.connect({ clientId: "from" }).write(bytesOf(...Array.from({ length: count }, (_, i) =>
+      encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 1,
+        retain: false,
+        packetId: i + 1_000,
+        topic: "a",
+        payload: Uint8Array.of(i >> 8, i & 255),
+      }, 5))));
+    for (const client of receivers) {
+      const sent = client.takePublishes().map((
+        { packetId, payload },
+      ) => [packetId, payload[0]! << 8 | payload[1]!]);
+      assertEquals(sent, Array.from({ length: count }, (_, i) => [i + 1, i]));
+    }
+  }
+});
+
+describe("of each message of a batch", () => {
+  /** Publishes in one chunk to topic `a`, at QoS 1. */
+  function batch(from: StubClient, ...texts: string[]): void {
+    from.write(bytesOf(...texts.map((text, i) =>
+      encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 1,
+        retain: false,
+        packetId: i + 1,
+        topic: "a",
+        payload: new TextEncoder().encode(text),
+      }, 5)
+    )));
+  }
+
+  const texts = ["1", "2", "3", "4", "5"];
+
+  test("the owner is told to how many sessions it went, and to whom", () => {
+    const published: string[] = [];
+    const delivered: string[] = [];
+    const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
+    const pair = new Pair({
+      hooks: {
+        published: ({ payload, qos }, client, receivers) =>
+          published.push(`${text(payload)} qos ${qos} of ${client?.clientId}: ${receivers}`),
+        delivered: ({ payload, qos }, { clientId }) =>
+          delivered.push(`${text(payload)} qos ${qos} to ${clientId}`),
+      },
+    });
+    const from = pair.connect({ clientId: "from" });
+    batch(from, "0");
+    assertEquals(published.splice(0), ["0 qos 1 of from: 0"]);
+    const [one, two] = ["one", "two"].map((clientId) =>
+      pair.connect({ clientId, properties: { receiveMaximum: 3 } })
+    );
+    one!.subscribe({ filter: "a", qos: 0 });
+    for (const client of [one!, two!]) client.subscribe({ filter: "$share/g/a", qos: 1 });
+    batch(from, ...texts);
+    assertEquals(published.splice(0), texts.map((text) => `${text} qos 1 of from: 2`));
+    const ordinary = texts.map((text) => `${text} qos 0 to one`);
+    const inTurn = ["1 one", "3 one", "5 one", "2 two", "4 two"].map((pair) =>
+      pair.replace(" ", " qos 1 to ")
+    );
+    assertEquals(delivered.splice(0), [...ordinary, ...inTurn]);
+    batch(from, "6", "7", "8"); // one member has no room: the other has for one more
+    assertEquals(published.splice(0), ["6", "7", "8"].map((text) => `${text} qos 1 of from: 2`));
+    assertEquals(delivered.splice(0).filter((line) => line.includes("qos 1")), ["6 qos 1 to two"]);
+  });
+
+  test("a tap is told once, behind the sessions", () => {
+    const told: string[] = [];
+    const pair = new Pair({ hooks: { delivered: () => told.push("delivered") } });
+    const tap = pair.broker.tap("a", ({ topic, view, publisher }) => {
+      const text = new TextDecoder().decode(view.bytes.subarray(view.payloadAt, view.end));
+      told.push(`${publisher} ${topic} ${text}`);
+    });
+    const from = pair.connect({ clientId: "from" });
+    pair.connect({ clientId: "to" }).subscribe("a");
+    batch(from, "1", "2");
+    assertEquals(told.splice(0), ["delivered", "delivered", "from a 1", "from a 2"]);
+    pair.broker.untap(tap);
+    batch(from, "3");
+    assertEquals(told, ["delivered"]);
   });
 });

@@ -233,6 +233,7 @@ describe("of a chunk", () => {
       burst(client, 2, [{ packetId: 1 }, { packetId: 2 }, { packetId: 1 }, { packetId: 3 }]);
       assertEquals(take(client), ["PUBREC 1", "PUBREC 2", "PUBREC 1", "PUBREC 3"]);
       assertEquals(receiver.takeTexts(), ["1", "2", "4"]);
+      assertEquals(pair.broker.stats.received, 4);
       const open = ["stub: identifier 1 open", "stub: identifier 2 open", "stub: identifier 3 open"];
       assertEquals(store.take(), init === KEPT ? open : []);
       client.acknowledge(PUBREL, 1);

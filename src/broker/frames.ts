@@ -12,8 +12,8 @@ import { putVarint, varintSize } from "../codec/varint.ts";
 /** Frames that stand together at most: no more than `LIMITS.batchMessagesMax` allows. */
 export const FRAMES_MAX = 1024;
 
-/** Bytes by which any frame may grow in another layout: a Property Length, and a longer Remaining Length and Property Length. */
-const GROWTH_BYTES_MAX = 4;
+/** Bytes by which the two lengths of a frame may grow: a Property Length of four where there was none, a Remaining Length of four after one. */
+const GROWTH_BYTES_MAX = 7;
 /** Identifier and value of a Topic Alias. */
 const ALIAS_BYTES = 3;
 /** A larger buffer is not kept. */

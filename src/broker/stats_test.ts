@@ -54,3 +54,53 @@ describe("stats", () => {
     assertEquals(pair.broker.stats, { ...nothing, received: 2 });
   });
 });
+
+describe("the stats of a session", () => {
+  test("count what is in it", () => {
+    const pair = new Pair();
+    const client = pair.connect();
+    const nothing = {
+      isConnected: true,
+      expirySeconds: 0,
+      subscriptions: 0,
+      queued: 0,
+      queuedBytes: 0,
+      residentBytes: 0,
+      pagedOut: 0,
+      inFlight: 0,
+      exchanges: 0,
+      received: 0,
+      retainedDeliveries: 0,
+      hasPendingWill: false,
+    };
+    assertEquals(client.session, nothing);
+    assertEquals(pair.broker.session("other"), undefined);
+    client.disconnect();
+    const properties = { sessionExpiryInterval: 60, receiveMaximum: 1 };
+    const will = {
+      topic: "w",
+      payload: new Uint8Array(),
+      qos: 0,
+      retain: false,
+      properties: { willDelayInterval: 5 },
+    } as const;
+    const kept = pair.connect({ properties, will });
+    kept.subscribe("t");
+    for (const payload of ["1", "22"]) pair.broker.publish({ topic: "t", payload, qos: 1 }, pair.now);
+    kept.publish({ topic: "other", qos: 2 });
+    const { queuedBytes, ...counts } = kept.session!;
+    const { queuedBytes: _, ...none } = nothing;
+    const open = { ...none, expirySeconds: 60, subscriptions: 1, queued: 1, exchanges: 1, received: 1 };
+    assertEquals(counts, { ...open, inFlight: 1, residentBytes: queuedBytes });
+    assert(queuedBytes > 2);
+    kept.lose();
+    assertEquals(pair.broker.session("stub"), {
+      ...open,
+      isConnected: false,
+      inFlight: 1,
+      residentBytes: queuedBytes,
+      queuedBytes,
+      hasPendingWill: true,
+    });
+  });
+});

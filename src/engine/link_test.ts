@@ -224,3 +224,172 @@ describe("the end of a link", () => {
     assertEquals([touched.length, calls], [2, ["flushed"]]);
   });
 });
+
+describe("answers", () => {
+  test("carry what the level has: no code below level 5, none for success, no body without an identifier", () => {
+    const { link, taken } = new Scene();
+    link.answer(0x40, 0x1234, 0);
+    link.answer(0x40, 0x1234, 0x10);
+    link.answer(0xd0, 0, 0);
+    link.level = 4;
+    link.answer(0x40, 0x1234, 0x10);
+    link.flush();
+    assertEquals(taken, [0x40, 2, 0x12, 0x34, 0x40, 3, 0x12, 0x34, 0x10, 0xd0, 0, 0x40, 2, 0x12, 0x34]);
+  });
+
+  test("[MQTT-3.1.2-24] are not sent where they are larger than the Maximum Packet Size", () => {
+    const { link, taken } = new Scene();
+    link.maximumPacketSize = 4;
+    link.answer(0x40, 1, 0x10);
+    link.answer(0x40, 2, 0);
+    link.maximumPacketSize = 3;
+    link.answer(0x40, 3, 0);
+    link.answer(0xd0, 0, 0);
+    link.flush();
+    assertEquals(taken, [0x40, 2, 0, 2, 0xd0, 0]);
+  });
+
+  test("[MQTT-3.1.2-29] say why where the peer takes that and it fits", () => {
+    const scene = new Scene();
+    const { link } = scene;
+    const whole = { type: PacketType.PUBACK, packetId: 7, reasonCode: 0x87 } as const;
+    const answer = () => {
+      link.answerWith(0x40, 7, 0x87, "why");
+      return scene.takePacket();
+    };
+    const explained = { ...whole, properties: { reasonString: "why" } };
+    assertEquals(answer(), explained);
+    link.maximumPacketSize = 12;
+    assertEquals(answer(), explained);
+    link.maximumPacketSize = 11;
+    assertEquals(answer(), whole);
+    link.maximumPacketSize = Infinity;
+    link.explains = false;
+    assertEquals(answer(), whole);
+    link.explains = true;
+    link.level = 4;
+    link.answerWith(0x40, 7, 0x87, "why");
+    link.flush();
+    assertEquals(scene.taken, [0x40, 2, 0, 7]);
+  });
+
+  test("with a reason and packets are told of, too, when they are not read", () => {
+    const { link, calls } = new Scene();
+    link.answerBytesMax = 0;
+    link.answerWith(0x40, 7, 0x87, "why");
+    link.send({ type: PacketType.PINGRESP });
+    assertEquals(calls, ["answersUnread", "answersUnread"]);
+  });
+
+  test("[MQTT-3.1.2-24] fits() says what send() does, to the byte", () => {
+    const { link } = new Scene();
+    const packet = { type: PacketType.PUBACK, packetId: 1, reasonCode: 0x87 } as const;
+    for (const [most, fits] of [[5, true], [4, false]] as const) {
+      link.maximumPacketSize = most;
+      assertEquals([link.fits(packet), link.send(packet)], [fits, fits]);
+    }
+  });
+});
+
+describe("the bytes of a link", () => {
+  test("are written at once when many wait, and at the end of the turn otherwise", () => {
+    const { link, taken } = new Scene();
+    const put = (bytes: number) => {
+      link.outbox.append(new Uint8Array(bytes), 0, bytes);
+      link.touch();
+    };
+    put(64 * 1024 - 1);
+    assertEquals(taken.length, 0);
+    put(1);
+    assertEquals(taken.length, 64 * 1024);
+  });
+
+  test("wait for drained() once the transport has taken less", () => {
+    const scene = new Scene();
+    const { link, taken } = scene;
+    scene.most = 2;
+    link.answer(0x40, 1, 0);
+    link.flush();
+    scene.most = Infinity;
+    link.flush();
+    assertEquals([taken.length, link.blocked], [2, true]);
+    link.drained();
+    assertEquals([taken.length, link.blocked], [4, false]);
+    link.answer(0x40, 2, 0);
+    link.flush();
+    assertEquals(taken.length, 8);
+  });
+
+  test("are forgotten when the transport is over, those of an incomplete frame too", () => {
+    const scene = new Scene();
+    const { link, taken, calls } = scene;
+    link.receive(Uint8Array.of(0xd0), scene);
+    assertEquals(link.keptBytes, 1);
+    link.hold();
+    link.answer(0x40, 1, 0);
+    link.commitBegins();
+    link.discard();
+    link.commitFailed();
+    link.flush();
+    assertEquals([link.keptBytes, link.outbox.size, taken, calls], [0, 0, [], []]);
+  });
+});
+
+describe("the reasons to pause", () => {
+  test("do not know of each other", () => {
+    const all = [Pause.VERDICT, Pause.RATE, Pause.DISK, Pause.TURN];
+    for (const one of all) {
+      const { link } = new Scene();
+      link.pause(one);
+      for (const other of all) {
+        if (other === one) continue;
+        link.pause(other);
+        assertEquals([link.unpause(one), link.paused], [false, true]);
+        assertEquals([link.unpause(other), link.paused], [true, false]);
+        link.pause(one);
+      }
+    }
+  });
+
+  test("let the transport pause again after they are gone", () => {
+    const { link, calls } = new Scene();
+    for (let i = 0; i < 2; i++) {
+      link.pause(Pause.TURN);
+      assert(link.pauseTransport());
+      assert(link.unpause(Pause.TURN));
+    }
+    link.pause(Pause.TURN);
+    assert(link.unpause(Pause.TURN));
+    assertEquals(calls, ["pause", "resume", "pause", "resume"]);
+  });
+});
+
+describe("a commit after another", () => {
+  test("what is written while one is under way waits for the next, also if nothing waited for the first", () => {
+    const { link, taken } = new Scene();
+    link.commitBegins();
+    link.answer(0x40, 1, 0);
+    assert(link.hold());
+    link.answer(0x40, 2, 0);
+    link.committed();
+    link.flush();
+    assertEquals(taken, [0x40, 2, 0, 1]);
+    link.commitBegins();
+    link.commitFailed();
+    link.answer(0x40, 3, 0);
+    link.flush();
+    assertEquals(taken.slice(4), [0x40, 2, 0, 3]);
+  });
+
+  test("has the link written when it is done", () => {
+    const { link, touched, taken } = new Scene();
+    link.hold();
+    link.answer(0x40, 1, 0);
+    link.endTurn();
+    link.commitBegins();
+    link.committed();
+    assertEquals(touched.length, 2);
+    link.endTurn();
+    assertEquals(taken, [0x40, 2, 0, 1]);
+  });
+});
