@@ -308,11 +308,11 @@ describe("of each message of a batch", () => {
     const [one, two] = ["one", "two"].map((clientId) =>
       pair.connect({ clientId, properties: { receiveMaximum: 3 } })
     );
-    one!.subscribe({ filter: "a", qos: 0 });
+    pair.connect({ clientId: "three" }).subscribe({ filter: "a", qos: 0 });
     for (const client of [one!, two!]) client.subscribe({ filter: "$share/g/a", qos: 1 });
     batch(from, ...texts);
     assertEquals(published.splice(0), texts.map((text) => `${text} qos 1 of from: 2`));
-    const ordinary = texts.map((text) => `${text} qos 0 to one`);
+    const ordinary = texts.map((text) => `${text} qos 0 to three`);
     const inTurn = ["1 one", "3 one", "5 one", "2 two", "4 two"].map((pair) =>
       pair.replace(" ", " qos 1 to ")
     );
@@ -320,6 +320,15 @@ describe("of each message of a batch", () => {
     batch(from, "6", "7", "8"); // one member has no room: the other has for one more
     assertEquals(published.splice(0), ["6", "7", "8"].map((text) => `${text} qos 1 of from: 2`));
     assertEquals(delivered.splice(0).filter((line) => line.includes("qos 1")), ["6 qos 1 to two"]);
+  });
+
+  test("[MQTT-4.6.0-5] to a session that gets two copies, both copies of one go before those of the next", () => {
+    const pair = new Pair();
+    const from = pair.connect({ clientId: "from" });
+    const to = pair.connect({ clientId: "to" });
+    to.subscribe("a", "$share/g/a", "$share/h/a");
+    batch(from, "1", "2");
+    assertEquals(to.takeTexts(), ["1", "1", "1", "2", "2", "2"]);
   });
 
   test("a tap is told once, behind the sessions", () => {
