@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "this.session = session;",
     replace: `this.session = session;
     const known: Map<string, number> = ${kept("aliasesToClients", "session.clientId", "new Map()")};
-    for (const [topic, alias] of known) this.setAlias(topic, alias);
+    for (const [topic, alias] of this.usesAliases ? known : []) this.setAlias(topic, alias);
     const { setAlias } = this;
     this.setAlias = (topic, alias) => (known.set(topic, alias), setAlias.call(this, topic, alias));`,
   },
