@@ -9,7 +9,7 @@ const ROUTER = "src/broker/router.ts";
 const SUBSCRIBE = "src/broker/subscribe.ts";
 
 const SET = "this.#retained.set(outgoing);";
-const KEEPS = "if (this.#isRetained && !this.#retainLast(topic, match)) {";
+const KEEPS = "if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {";
 
 /** A message with RETAIN 0 is retained, depending on whether one was retained on its topic before. */
 function retainedIf(condition: string): string {

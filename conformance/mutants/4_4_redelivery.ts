@@ -47,10 +47,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.4/no-repeat-while-connected",
     file: "src/broker/batch.ts",
-    find: "else this.#open(session, frames.idAt, outbox.buffer, place, i, end);",
-    replace: `else this.#open(session, frames.idAt, outbox.buffer, place, i, end);
+    find: "if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);",
+    replace: `if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);
         const at = place + begin - frames.from;
-        const copy = outbox.buffer.slice(at, at + frames.place(end) - begin);
+        const copy = outbox.buffer.slice(at, at + frames.place(until) - begin);
         copy[0]! |= 8;
         setTimeout(() => {
           if (session.sender!.open > 0) outbox.append(copy, 0, copy.length);
