@@ -94,51 +94,57 @@ export class Journal {
 
   /** The session is over, with all that is in it. */
   dropped(session: Session): void {
-    if (!session.recorded) return;
-    this.#store!.dropped(session);
+    if (!session.recorded || this.#store === undefined) return;
+    this.#store.dropped(session);
     if (session.durable) this.#endedNext.add(session.clientId);
     this.#told();
   }
 
   /** §3.8 A subscription is new or replaced. */
   subscribed(session: Session, record: SubscriptionRecord): void {
-    if (!session.durable) return;
-    this.#store!.subscribed(session, record);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.subscribed(session, record);
     this.#told();
   }
 
   /** §3.10 A subscription is gone. */
   unsubscribed(session: Session, filter: string): void {
-    if (!session.durable) return;
-    this.#store!.unsubscribed(session, filter);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.unsubscribed(session, filter);
     this.#told();
   }
 
   /** §4.3 A message is on its way to the Client, or waits for it. */
   queued(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.queued(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.queued(session, delivery);
     this.#told();
   }
 
   /** It was sent, or released. */
   advanced(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.advanced(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.advanced(session, delivery);
     this.#told();
   }
 
   /** It has come to its end. */
   finished(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.finished(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.finished(session, delivery);
     this.#told();
   }
 
   /** §4.3.3 A QoS 2 message came in under this identifier (true), or PUBREL for it (false). */
   received(session: Session, packetId: number, open: boolean): void {
-    if (!session.durable) return;
-    this.#store!.received(session, packetId, open);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.received(session, packetId, open);
     this.#told();
   }
 
@@ -149,6 +155,11 @@ export class Journal {
     this.#told();
   }
 
+  /** The store, if it is told what is in this session. */
+  #storeFor(session: Session): SessionStore | undefined {
+    return session.durable ? this.#store : undefined;
+  }
+
   #told(): void {
     this.#facts++;
     if (this.#lazy.heapIndex < 0) this.#turn.timers.schedule(this.#lazy, this.#turn.now + LAZY_COMMIT_MS);
@@ -156,7 +167,7 @@ export class Journal {
 
   /** A page of the messages that wait in a session, from `from` on. */
   pageIn(session: Session, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]> {
-    return this.#store!.load(session, from, messages, bytes);
+    return this.#store === undefined ? [] : this.#store.load(session, from, messages, bytes);
   }
 
   // Links that wait for facts.
