@@ -4,9 +4,9 @@
  * @module
  */
 import { protocolError } from "../codec/error.ts";
-import type { Auth, Connect, ProtocolLevel } from "../codec/packet.ts";
+import type { Auth, Connect } from "../codec/packet.ts";
 import type { PeerInfo } from "../transport/peer.ts";
-import type { AuthenticationRequest, Verdict } from "./options.ts";
+import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** §2.4 Continue authentication. */
@@ -73,29 +73,46 @@ export function authKind(
   return isNew ? "reauthenticate" : "continue";
 }
 
-/** The Client to be authenticated: of a CONNECT, or of an open connection. */
-export interface Applicant {
-  readonly peer: PeerInfo;
-  readonly level: ProtocolLevel;
-  readonly clientId: string;
-  readonly username: string | undefined;
-  readonly method: string | undefined;
-  readonly connect: Connect | undefined;
+/** §4.12 the request to the authenticator that a CONNECT makes, or an AUTH before it is accepted. */
+export function requestOfConnect(
+  kind: AuthenticationRequest["kind"],
+  connect: Connect,
+  peer: PeerInfo,
+  data: Uint8Array | undefined,
+): AuthenticationRequest {
+  const { level, clientId, username, password, will, properties } = connect;
+  return {
+    kind,
+    peer,
+    level,
+    clientId,
+    username,
+    password,
+    method: properties?.authenticationMethod,
+    data: data?.slice(),
+    will,
+    userProperties: properties?.userProperties ?? [],
+  };
 }
 
-/** §4.12 the request to the authenticator. */
-export function authenticationRequest(
+/** §4.12.1 the request that an AUTH of an open connection makes. */
+export function requestOfClient(
   kind: AuthenticationRequest["kind"],
-  { connect, ...who }: Applicant,
+  { peer, level, clientId, username }: ClientInfo,
+  method: string | undefined,
   data: Uint8Array | undefined,
 ): AuthenticationRequest {
   return {
     kind,
-    ...who,
-    password: connect?.password,
+    peer,
+    level,
+    clientId,
+    username,
+    password: undefined,
+    method,
     data: data?.slice(),
-    will: connect?.will,
-    userProperties: connect?.properties?.userProperties ?? [],
+    will: undefined,
+    userProperties: [],
   };
 }
 

@@ -27,7 +27,7 @@ import type { Deadline } from "../engine/timers.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
-import { Authenticating, authenticationRequest, authKind, CONTINUE, refusalOf } from "./auth.ts";
+import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
@@ -317,10 +317,8 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     if (this.#rooms.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
     this.#requirePlace(connect.clientId);
     checkConnect(this.#policy, connect);
-    const applicant = { ...connect, peer: this.peer, username: connect.username, method: phase.method };
-    this.#ask(
-      authenticationRequest("connect", applicantOf(applicant, phase.connect), properties.authenticationData),
-    );
+    const data = properties.authenticationData;
+    this.#ask(requestOfConnect("connect", phase.connect, this.peer, data));
   }
 
   /**
@@ -428,11 +426,11 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const isReauthenticating = isOpen && phase.isReauthenticating;
     const kind = authKind(packet, { method, isOpen, isReauthenticating, isAsking: this.#isAsking });
     if (isOpen && kind === "reauthenticate") phase.isReauthenticating = true;
-    const applicant = isOpen ? applicantOf({ ...phase.client, method }, undefined) : applicantOf(
-      { ...phase.connect, peer: this.peer, username: phase.connect.username, method },
-      phase.connect,
-    );
-    this.#ask(authenticationRequest(kind, applicant, packet.properties?.authenticationData));
+    const data = packet.properties?.authenticationData;
+    const request = isOpen
+      ? requestOfClient(kind, phase.client, method, data)
+      : requestOfConnect(kind, phase.connect, this.peer, data);
+    this.#ask(request);
   }
 
   /** §4.12.1 An open connection has been authenticated anew. */
@@ -597,12 +595,4 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     if (this.#phase.kind === "open") this.end(UNSAFE);
     else this.#link.flush();
   }
-}
-
-/** The `Applicant` among these fields. */
-function applicantOf(
-  { peer, level, clientId, username, method }: Omit<Parameters<typeof authenticationRequest>[1], "connect">,
-  connect: Connect | undefined,
-): Parameters<typeof authenticationRequest>[1] {
-  return { peer, level, clientId, username, method, connect };
 }
