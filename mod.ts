@@ -33,15 +33,19 @@ export {
   type MessageInfo,
   type MessageInit,
   type PeerInfo,
+  type PolicyOptions,
   type PublishView,
   type Redirection,
   type Refusal,
   type SessionKey,
   type SessionRecord,
+  type SessionStats,
   type SessionStore,
   type StoredSession,
   type StoredWill,
   type SubscriptionRecord,
+  type Tap,
+  type TappedMessage,
   type Verdict,
 } from "./src/broker/mod.ts";
 export {
@@ -56,7 +60,17 @@ export {
   reasonName,
   UsageError,
 } from "./src/codec/mod.ts";
-export { AddressError, ListenError, serve, type ServeOptions, type Server } from "./src/server/serve.ts";
+export {
+  AddressError,
+  CertificateError,
+  type ListenerOptions,
+  ListenError,
+  serve,
+  type ServeHooks,
+  type ServeOptions,
+  type Server,
+  type TlsServerOptions,
+} from "./src/server/serve.ts";
 export {
   type MemoryOptions,
   type MemoryPair,

@@ -27,7 +27,7 @@ const deno = json("deno.json");
 const npm = json("package.json");
 const ts = record(json("tsconfig.json").compilerOptions);
 
-for (const field of ["name", "version", "license"]) {
+for (const field of ["name", "version", "description", "license"]) {
   same(`package.json ${field}`, deno[field], npm[field]);
 }
 const built = Object.entries(record(deno.exports)).map(([door, file]) => {

@@ -98,6 +98,8 @@ const LAYERS: readonly Layer[] = [
     packages: ["*"],
   },
   { at: "scripts", values: ["src", "spec", "conformance", "mod.ts"], packages: ["*"] },
+  { at: "examples", values: ["mod.ts", "src/store/mod.ts", "conformance/mod.ts"], packages: ["*"] },
+  { at: "bin", values: ["src/cli/main.ts"], packages: ["*"] },
   { at: "mod.ts", values: ["src"] },
 ];
 
@@ -121,7 +123,7 @@ const IMPURE: readonly { readonly pattern: RegExp; readonly what: string; readon
 ];
 
 /** Only these may name a runtime; tests start processes of the one they run on. */
-const MAY_NAME_RUNTIME = ["src/runtime", "src/testing", "scripts"];
+const MAY_NAME_RUNTIME = ["src/runtime", "src/testing", "scripts", "bin"];
 
 function word(name: string): RegExp {
   return new RegExp(`(?<![.\\w$#])${name}(?![\\w$]|\\s*\\??:)`, "g");
@@ -144,7 +146,7 @@ function headerFaults(path: string, text: string): string[] {
   if (!/^(?:#!.*\n)?\/\*\*[\s\S]*?@module[\s\S]*?\*\//.test(text)) {
     faults.push(`${path}:1: does not begin with a doc comment that says what it knows (@module)`);
   }
-  if (!/^[a-z0-9_]+\.ts$/.test(posix.basename(path))) faults.push(`${path}: is not in snake_case`);
+  if (!/^[a-z0-9_]+\.[jt]s$/.test(posix.basename(path))) faults.push(`${path}: is not in snake_case`);
   return faults;
 }
 
@@ -208,9 +210,10 @@ function within(path: string, at: string): boolean {
 if (import.meta.main) {
   const files = [
     "mod.ts",
-    ...["spec", "src", "conformance", "scripts"].flatMap((at) => filesUnder(at, ".ts")),
+    ...["spec", "src", "conformance", "examples", "scripts"].flatMap((at) => filesUnder(at, ".ts")),
   ]
     .filter((file) => filesUnder(".", ".ts").includes(file) && !file.startsWith("scripts/jsr/"));
+  files.push(...filesUnder("bin", ".js"));
   const texts = new Map(files.map((file) => [file, readFileSync(pathOf(file), "utf8")]));
   const faults = [...texts].flatMap(([file, text]) => violations(file, text));
   for (const circle of circles(texts)) faults.push(`imports in a circle: ${circle}`);

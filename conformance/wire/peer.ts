@@ -61,6 +61,8 @@ export class Peer {
   readonly #transport: Transport;
   readonly #options: PeerOptions;
   #unsent: Uint8Array[] = [];
+  /** `close()` was called. */
+  #closing = false;
   #partial: Uint8Array = new Uint8Array(0);
   #inbox: (Seen | End)[] = [];
   #waiting: (() => void) | undefined;
@@ -289,9 +291,10 @@ export class Peer {
     await this.closed("for DISCONNECT was sent");
   }
 
-  /** Ends our half. */
+  /** Ends our half, when all that was to be sent is with the transport. */
   close(): void {
-    this.#transport.close();
+    this.#closing = true;
+    this.#flush();
   }
 
   /** Resolves when the stream is over, or rejects as a failure. */
@@ -350,6 +353,7 @@ export class Peer {
       }
       this.#unsent.shift();
     }
+    if (this.#closing) this.#transport.close();
   }
 
   #received(chunk: Uint8Array): void {

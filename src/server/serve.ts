@@ -24,6 +24,8 @@ import {
   type PolicyOptions,
   type Redirection,
   type Refusal,
+  type Tap,
+  type TappedMessage,
   type Verdict,
 } from "../broker/mod.ts";
 import { ListenError } from "../runtime/listen.ts";
@@ -53,6 +55,8 @@ export type {
   PolicyOptions,
   Redirection,
   Refusal,
+  Tap,
+  TappedMessage,
   TlsServerOptions,
   Verdict,
 };
@@ -86,6 +90,18 @@ export interface Server extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Publishes as the Server itself. */
   publish(message: MessageInit): void;
+  /**
+   * Has `received` called for each message that `filter` matches, at once and inside the engine's turn.
+   * @throws {UsageError} for what is no Topic Filter, or a Shared Subscription.
+   */
+  tap(filter: string, received: (message: TappedMessage) => void): Tap;
+  /** Ends a tap. */
+  untap(tap: Tap): void;
+  /**
+   * Publishes a PUBLISH frame of level 5, as one that a tap of another Server got; `origin` does not get it back.
+   * @throws {PeerError} if it is no well-formed PUBLISH.
+   */
+  inject(frame: Uint8Array, origin?: Tap): void;
   /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
@@ -131,6 +147,9 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     broker,
     addresses: listeners.map(({ url }) => url),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
+    tap: (filter, received) => broker.tap(filter, received),
+    untap: (tap) => broker.untap(tap),
+    inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
     close,
     [Symbol.asyncDispose]: close,

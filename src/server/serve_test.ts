@@ -2,12 +2,13 @@
  * A broker that listens, and real Clients of another maker.
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
 import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
+import { encodePacket, PacketType, PeerError } from "../codec/mod.ts";
 import { AddressError } from "./address.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
@@ -74,6 +75,47 @@ describe("serve()", () => {
       const arrived = messages(receiver, 1);
       await receiver.subscribeAsync("greetings");
       assertEquals(await arrived, ["greetings hello 0"]);
+      await receiver.endAsync();
+    }));
+
+  test("a tap gets what Clients and the Server publish, until it is taken away", () =>
+    served({}, async (server, url) => {
+      const tapped: string[] = [];
+      const tap = server.tap("in/+", ({ topic, publisher, view }) => {
+        tapped.push(`${topic} ${view.end - view.payloadAt} ${publisher}`);
+      });
+      const sender = await client(url, { clientId: "sender" });
+      await sender.publishAsync("in/a", "one", { qos: 1 });
+      await sender.publishAsync("out/a", "three", { qos: 1 });
+      server.publish({ topic: "in/b", payload: "four" });
+      server.untap(tap);
+      await sender.publishAsync("in/c", "five", { qos: 1 });
+      assertEquals(tapped, ["in/a 3 sender", "in/b 4 undefined"]);
+      await sender.endAsync();
+    }));
+
+  test("an injected frame goes to Clients and taps, but not back to the tap it is from", () =>
+    served({}, async (server, url) => {
+      const frame = encodePacket({
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 1,
+        packetId: 7,
+        retain: true,
+        topic: "in/a",
+        payload: new TextEncoder().encode("one"),
+      }, 5);
+      const tapped: string[] = [];
+      const origin = server.tap("#", ({ topic }) => tapped.push(`origin ${topic}`));
+      server.tap("#", ({ topic }) => tapped.push(`other ${topic}`));
+      const receiver = await client(url);
+      await receiver.subscribeAsync("in/#", { qos: 1 });
+      const live = messages(receiver, 1);
+      server.inject(frame, origin);
+      assertEquals(await live, ["in/a one 1"]);
+      assertEquals(tapped, ["other in/a"]);
+      assertEquals(server.broker.stats.retainedMessages, 1);
+      assertThrows(() => server.inject(frame.subarray(0, 5)), PeerError);
       await receiver.endAsync();
     }));
 

@@ -1,11 +1,11 @@
 /**
- * `deno task bench:peers`: other brokers and ours, measured in turn on this machine; the table and the picture in README.md.
+ * `deno task bench:peers`: other brokers and ours, measured in turn on this machine; the tables and the picture of them.
  * Knows its flags and files; refuses to know how it is measured.
  * @module
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import process from "node:process";
 import { progressLine } from "../../../src/bench/table.ts";
 import { CallError } from "../../../src/cli/error.ts";
@@ -18,9 +18,12 @@ import { chartOf } from "./chart.ts";
 import { comparePeers, type Comparison, flagsOf, type PeersProgress, type Row } from "./compare.ts";
 import { coresHere } from "./cores.ts";
 import { type PeerScenario, scenariosOf } from "./scenarios.ts";
-import { type About, failuresOf, partOf, withPart } from "./table.ts";
+import { type About, briefOf, failuresOf, partOf, withPart } from "./table.ts";
 
+/** The short table. */
 const README = "README.md";
+/** The whole one. */
+const BENCHES = "scripts/bench/README.md";
 const CHART = "scripts/bench/peers.svg";
 const WARMUP = 1;
 /** What a run takes beside the seconds in which it measures: the load starts and ends. */
@@ -56,7 +59,7 @@ const OPTIONS: readonly OptionGroup[] = [
           scenariosOf().map(({ name }) => name).join(", ")
         }`,
       },
-      { name: "write", kind: "flag", about: `writes the table in ${README} and ${CHART}` },
+      { name: "write", kind: "flag", about: `writes the tables in ${BENCHES} and ${README}, and ${CHART}` },
       { name: "json", kind: "text", value: "FILE", about: "writes every figure of every round" },
       { name: "help", short: "h", kind: "flag", about: "print this help" },
     ],
@@ -196,8 +199,12 @@ async function main(): Promise<number> {
   if (call.json !== undefined) writeFileSync(call.json, jsonOf(rows, about, comparison));
   if (call.write) {
     writeFileSync(pathOf(CHART), chartOf(rows, about.date));
-    const text = withPart(readFileSync(pathOf(README), "utf8"), partOf(rows, about, CHART));
-    writeFileSync(pathOf(README), formatMarkdown(text));
+    for (
+      const [file, part] of [[BENCHES, partOf(rows, about, basename(CHART))], [README, briefOf(rows, about)]]
+    ) {
+      const text = withPart(readFileSync(pathOf(file!), "utf8"), part!);
+      writeFileSync(pathOf(file!), formatMarkdown(text));
+    }
   }
   const failures = failuresOf(rows);
   for (const failure of failures) console.error(`failed: ${failure}`);

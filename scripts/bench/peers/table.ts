@@ -32,10 +32,13 @@ export interface About {
   readonly missing: readonly string[];
 }
 
+/** The rows of the short table. */
+const BRIEF: readonly string[] = ["pairs", "fanout", "pairs-qos1", "connect"];
+
 /** The text with the part between the marks replaced. */
 export function withPart(text: string, part: string): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error("README.md has no marks for the table of bench:peers");
+  if (from < 0 || to < from) throw new Error("there are no marks for the table of bench:peers");
   return `${text.slice(0, from + BEGIN.length)}\n\n${part}\n\n${text.slice(to)}`;
 }
 
@@ -43,6 +46,25 @@ export function withPart(text: string, part: string): string {
 export function partOf(rows: readonly Row[], about: About, chart?: string): string {
   const picture = chart === undefined ? [] : [`![The same as a picture](${chart})`, ""];
   return [...table(rows, about), "", ...picture, howText(about), ...troubles(rows)].join("\n");
+}
+
+/** A few rows, and of them only the ratios to the first broker. */
+export function briefOf(rows: readonly Row[], { brokers, date, rounds, machine }: About): string {
+  const [first, ...others] = brokers;
+  return [
+    line([`messages or connections each second, ${first?.name} = 1`, ...others.map(({ name }) => name)]),
+    line(["---", ...others.map(() => "---:")]),
+    ...rows.filter(({ scenario }) => BRIEF.includes(scenario.name)).map(({ scenario, summaries }) =>
+      line([
+        scenario.title,
+        ...summaries.slice(1).map(({ ratio, isAtLeast }) =>
+          ratio === undefined ? NONE : `${isAtLeast ? "≥ " : ""}${twoDigits(ratio.median)}`
+        ),
+      ])
+    ),
+    "",
+    `Medians of ${rounds} rounds, ${date.slice(0, 10)}, ${machine}; one core for each broker.`,
+  ].join("\n");
 }
 
 /** What went wrong, a line each. */
@@ -56,7 +78,6 @@ export function failuresOf(rows: readonly Row[]): string[] {
 
 function table(rows: readonly Row[], { brokers }: About): string[] {
   const head = brokers.map(({ name, version }) => `${name} (${version})`);
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [
     line(["", ...head]),
     line(["---", ...head.map(() => "---")]),
@@ -64,6 +85,10 @@ function table(rows: readonly Row[], { brokers }: About): string[] {
       line([scenario.title, ...summaries.map((summary, i) => CELLS[scenario.kind](summary, i === 0))])
     ),
   ];
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
 }
 
 const CELLS: Readonly<Record<Row["scenario"]["kind"], (summary: Summary, isFirst: boolean) => string>> = {

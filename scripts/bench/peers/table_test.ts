@@ -6,7 +6,7 @@ import { chartOf } from "./chart.ts";
 import type { Row } from "./compare.ts";
 import { type Failed, type Run, summaryOf } from "./figures.ts";
 import { type Kind, scenariosOf } from "./scenarios.ts";
-import { type About, failuresOf, partOf, ratioText, rounded, withPart } from "./table.ts";
+import { type About, briefOf, failuresOf, partOf, ratioText, rounded, withPart } from "./table.ts";
 
 const ABOUT: About = {
   date: "2026-01-02T03:04:05.000Z",
@@ -89,14 +89,35 @@ test("levels, brokers that are not there and a busy machine are named", () => {
   assertStringIncludes(partOf([], { ...ABOUT, busy: 7.25 }), "load average 7.3");
 });
 
+test("the short table has ratios of a few rows, and says where a broker could do more", () => {
+  const connect = row("connections", [{ ...RUN, perSecond: 9876, brokerBusy: 0.45 }]);
+  const lines = briefOf([connect, row("latency", [RUN])], ABOUT).split("\n");
+  assertEquals(lines.slice(0, 3), [
+    "| messages or connections each second, first = 1 | second |",
+    "| --- | ---: |",
+    `| ${connect.scenario.title} | ≥ 9.9 |`,
+  ]);
+  assertStringIncludes(lines.at(-1)!, "2026-01-02, a machine");
+  const failed = row("connections", [{ failed: "gone" }]);
+  assertStringIncludes(briefOf([failed], ABOUT), `| ${failed.scenario.title} | – |`);
+  const names = scenariosOf().map(({ name }) => name);
+  const all = names.map((name) => ({
+    ...connect,
+    scenario: scenariosOf().find((one) => one.name === name)!,
+  }));
+  assertEquals(briefOf(all, ABOUT).split("\n").filter((line) => line.includes("≥")).length, 4);
+});
+
 describe("withPart()", () => {
-  test("replaces what stands between the marks of README.md, and nothing else", () => {
-    const text = readFileSync(pathOf("README.md"), "utf8");
-    const once = withPart(text, "NEW");
-    assertStringIncludes(once, "-->\n\nNEW\n\n<!--");
-    assertEquals(withPart(once, "NEW"), once);
-    assertEquals(once.split("\n").at(-2), text.split("\n").at(-2));
-  });
+  for (const file of ["README.md", "scripts/bench/README.md"]) {
+    test(`replaces what stands between the marks of ${file}, and nothing else`, () => {
+      const text = readFileSync(pathOf(file), "utf8");
+      const once = withPart(text, "NEW");
+      assertStringIncludes(once, "-->\n\nNEW\n\n<!--");
+      assertEquals(withPart(once, "NEW"), once);
+      assertEquals(once.split("\n").at(-2), text.split("\n").at(-2));
+    });
+  }
   test("refuses a text without marks", () => {
     assertThrows(() => withPart("nothing", "NEW"), Error, "no marks");
   });
