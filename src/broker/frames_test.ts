@@ -188,6 +188,21 @@ describe("frames in another layout", () => {
     assertEquals(packetsOf(laidOut, layout), expected(packets, layout));
   });
 
+  test("lengths of one byte and of two are told apart", () => {
+    const laidOut = new LaidOut();
+    for (let length = 110; length < 140; length++) {
+      const packets = [
+        publish({ payload: new Uint8Array(length) }),
+        publish({ properties: { userProperties: [["", "x".repeat(length)]] }, payload: Uint8Array.of(1) }),
+        publish({ properties: { contentType: "c" } }),
+      ];
+      for (const layout of [{ ...PLAIN, identifiers: [1] }, { ...PLAIN, level5: false }]) {
+        laidOut.write(cameFrames(packets, 5), layout);
+        assertEquals(packetsOf(laidOut, layout), expected(packets, layout));
+      }
+    }
+  });
+
   test("as many frames as may stand together, each in its place", () => {
     const packets = Array.from(
       { length: FRAMES_MAX },
