@@ -21,6 +21,7 @@ const STEPS: readonly { readonly name: string; readonly command: readonly string
   { name: "statements", command: script("statements", "--check") },
   { name: "agree", command: script("agree") },
   { name: "layers", command: script("layers") },
+  { name: "mutants", command: script("mutants/texts") },
   { name: "docs", command: [command, "doc", "--lint", ...doors] },
   { name: "trace", command: script("trace", "--check") },
   { name: "size", command: script("size") },

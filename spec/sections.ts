@@ -39,8 +39,17 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "2.4": { title: "Reason Code", files: ["src/codec/reason_code.ts"] },
   "3": { title: "MQTT Control Packets", files: ["src/codec/packet.ts"] },
   "3.1": { title: "CONNECT", files: ["src/broker/connect.ts", "src/codec/connect.ts"] },
+  "3.1.2.4": { title: "Clean Start", files: ["src/broker/sessions.ts"] },
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
-  "3.2": { title: "CONNACK", files: ["src/broker/connect.ts", "src/broker/open.ts", "src/codec/connack.ts"] },
+  "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
+  "3.1.2.11.2": { title: "Session Expiry Interval", files: ["src/broker/sessions.ts"] },
+  "3.1.2.11.4": {
+    title: "Maximum Packet Size",
+    files: ["src/broker/deliver.ts", "src/engine/link.ts", "src/engine/outflow.ts"],
+  },
+  "3.1.3.2.2": { title: "Will Delay Interval", files: ["src/broker/sessions.ts", "src/broker/will.ts"] },
+  "3.2": { title: "CONNACK", files: ["src/broker/connect.ts", "src/codec/connack.ts"] },
+  "3.2.2.2": { title: "Connect Reason Code", files: ["src/broker/connection.ts"] },
   "3.3": {
     title: "PUBLISH",
     files: [
@@ -56,10 +65,22 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.3.1.3": {
     title: "RETAIN",
-    files: ["src/broker/retained.ts", "src/broker/retained_deliveries.ts", "src/broker/retained_delivery.ts"],
+    files: [
+      "src/broker/retained.ts",
+      "src/broker/retained_deliveries.ts",
+      "src/broker/retained_delivery.ts",
+      "src/broker/router.ts",
+    ],
   },
-  "3.3.2.3.3": { title: "Message Expiry Interval", files: ["src/delivery/message.ts"] },
-  "3.3.2.3.4": { title: "Topic Alias", files: ["src/broker/alias.ts", "src/engine/topic_aliases.ts"] },
+  "3.3.2.3.3": {
+    title: "Message Expiry Interval",
+    files: ["src/broker/deliver.ts", "src/delivery/message.ts"],
+  },
+  "3.3.2.3.4": {
+    title: "Topic Alias",
+    files: ["src/broker/alias.ts", "src/engine/outflow.ts", "src/engine/topic_aliases.ts"],
+  },
+  "3.3.4": { title: "PUBLISH Actions", files: ["src/broker/match.ts", "src/broker/router.ts"] },
   "3.4": { title: "PUBACK", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.5": { title: "PUBREC", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.6": { title: "PUBREL", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
@@ -68,10 +89,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.9": { title: "SUBACK", files: ["src/broker/subscribe.ts", "src/codec/suback.ts"] },
   "3.10": { title: "UNSUBSCRIBE", files: ["src/broker/subscribe.ts", "src/codec/unsubscribe.ts"] },
   "3.11": { title: "UNSUBACK", files: ["src/broker/subscribe.ts", "src/codec/unsuback.ts"] },
-  "3.12": { title: "PINGREQ", files: ["src/codec/ping.ts"] },
+  "3.12": { title: "PINGREQ", files: ["src/broker/connection.ts", "src/codec/ping.ts"] },
   "3.13": { title: "PINGRESP", files: ["src/codec/ping.ts"] },
-  "3.14": { title: "DISCONNECT", files: ["src/codec/disconnect.ts"] },
-  "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/broker/open.ts", "src/codec/auth.ts"] },
+  "3.14": { title: "DISCONNECT", files: ["src/broker/connection.ts", "src/codec/disconnect.ts"] },
+  "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/codec/auth.ts"] },
   "4.1": {
     title: "Session State",
     files: [
@@ -114,13 +135,22 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "4.3": {
     title: "Quality of Service levels and protocol flows",
-    files: ["src/broker/deliver.ts", "src/broker/delivery.ts", "src/delivery/sender.ts"],
+    files: [
+      "src/broker/deliver.ts",
+      "src/broker/delivery.ts",
+      "src/broker/publish.ts",
+      "src/delivery/sender.ts",
+    ],
   },
+  "4.3.2": { title: "QoS 1: At least once delivery", files: ["src/delivery/exchange.ts"] },
   "4.3.3": {
     title: "QoS 2: Exactly once delivery",
-    files: ["src/delivery/exchange.ts", "src/delivery/receiver.ts"],
+    files: ["src/broker/acknowledge.ts", "src/delivery/exchange.ts", "src/delivery/receiver.ts"],
   },
-  "4.4": { title: "Message delivery retry", files: ["src/delivery/sender.ts"] },
+  "4.4": {
+    title: "Message delivery retry",
+    files: ["src/broker/connect.ts", "src/broker/deliver.ts", "src/delivery/sender.ts"],
+  },
   "4.5": { title: "Message receipt", files: ["src/broker/backlog.ts", "src/delivery/message.ts"] },
   "4.6": { title: "Message ordering", files: ["src/delivery/queue.ts"] },
   "4.7": {
@@ -138,8 +168,16 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     ],
   },
   "4.7.1.1": { title: "Topic level separator", files: ["src/topic/edges.ts"] },
+  "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
   "4.8.2": { title: "Shared Subscriptions", files: ["src/broker/shared.ts", "src/topic/filter.ts"] },
-  "4.9": { title: "Flow Control", files: ["src/broker/deliver.ts", "src/engine/outflow.ts"] },
+  "4.9": {
+    title: "Flow Control",
+    files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/engine/outflow.ts"],
+  },
   "4.12": { title: "Enhanced authentication", files: ["src/broker/auth.ts"] },
-  "4.13": { title: "Handling errors", files: ["src/broker/refusal.ts", "src/codec/error.ts"] },
+  "4.13": {
+    title: "Handling errors",
+    files: ["src/broker/connection.ts", "src/broker/refusal.ts", "src/codec/error.ts"],
+  },
+  "5.4.2": { title: "Authorization of Clients by the Server", files: ["src/broker/permissions.ts"] },
 };

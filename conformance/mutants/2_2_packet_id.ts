@@ -93,8 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "2.2.1/in-use",
     file: "src/broker/publish.ts",
-    find:
-      'else refuse(connection, view, 0x91, "2.2.1/in-use", "A QoS 2 message is open under this identifier");',
-    replace: "else connection.answer(PacketType.PUBACK << 4, view.packetId, 0);",
+    find: 'refusePublish(owners, open, view, { code: 0x91, rule: "2.2.1/in-use", message });',
+    replace: "open.link.answer(PacketType.PUBACK << 4, view.packetId, 0);",
   },
 ];

@@ -11,12 +11,12 @@ const ACKNOWLEDGEMENT = "src/codec/acknowledgement.ts";
 
 /** A packet type that no Client may send. */
 function passedOver(name: string, type: number): SourceMutant {
-  const find = "decode(reader, first, this.level); // what is malformed is called so first";
+  const find = "decode(reader, first, level); // a malformed packet is refused as malformed";
   return {
     kills: `2.1.2/${name}`,
     file: CONNECTION,
     find,
-    replace: `if (type === ${type}) return;\n    ${find}`,
+    replace: `if (type === ${type}) return true;\n    ${find}`,
   };
 }
 
@@ -37,9 +37,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "2.1.2/type-15",
     file: CONNECTION,
-    find: "return authPacket(this, decodeAuth(reader, flags, this.level), now);",
-    replace:
-      "if (this.level < 5) return;\n        return authPacket(this, decodeAuth(reader, flags, this.level), now);",
+    find: "this.#auth(decodeAuth(reader, flags, level));",
+    replace: "if (level === 5) this.#auth(decodeAuth(reader, flags, level));",
   },
   passedOver("client-sends-connack", TYPE.CONNACK),
   passedOver("client-sends-suback", TYPE.SUBACK),

@@ -8,6 +8,7 @@ import { codesPacket, remade } from "./changed_packet.ts";
 
 const CODEC = "src/codec/unsubscribe.ts";
 const BROKER = "src/broker/subscribe.ts";
+const TAKEN_OUT = "router.unsubscribe(session, subscription);";
 
 /** For the cases of `cases/3_10_unsubscribe.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -47,16 +48,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/no-new-messages",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
-    replace: "if (session.durable",
+    find: TAKEN_OUT,
+    replace: "",
   },
   {
     kills: "3.10/begun-qos-2-is-completed",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
-    replace:
-      "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
-      "    if (session.durable",
+    find: TAKEN_OUT,
+    replace: `${TAKEN_OUT}\n    session.sender?.each((id) => session.sender!.end(id));`,
     levels: [5],
   },
   {
@@ -66,10 +65,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/begun-qos-1-is-completed",
     file: BROKER,
-    find: "unsubscribe(broker, session, subscription);\n    if (session.durable",
-    replace:
-      "unsubscribe(broker, session, subscription);\n    session.sender?.each((id) => session.sender!.end(id));\n" +
-      "    if (session.durable",
+    find: TAKEN_OUT,
+    replace: `${TAKEN_OUT}\n    session.sender?.each((id) => session.sender!.end(id));`,
   },
   {
     kills: "3.10/answered",
@@ -81,8 +78,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/answered-for-nothing",
     file: BROKER,
-    find: "if (broker.facts !== before) connection.hold();\n  const { packetId } = packet;",
-    replace: "const { packetId } = packet;\n  if (!reasonCodes.includes(0)) return;",
+    find: "link.send({ type: PacketType.UNSUBACK,",
+    replace: "if (!reasonCodes.includes(0)) return;\n  link.send({ type: PacketType.UNSUBACK,",
   },
   {
     kills: "3.10/answered-for-nothing",
@@ -94,8 +91,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.10/several-filters",
     file: BROKER,
-    find: "const reasonCodes = packet.filters.map((filter) => {",
-    replace: "const reasonCodes = packet.filters.map((filter, at) => {\n    if (at > 0) return 0x11;",
+    find: "const reasonCodes = filters.map((filter) => {",
+    replace: "const reasonCodes = filters.map((filter, at) => {\n    if (at > 0) return 0x11;",
   },
   {
     kills: "3.10/several-filters",

@@ -57,15 +57,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.14/last-packet",
-    file: "src/broker/connection.ts",
-    find: "else if (this.state === State.CLOSING && this.outbox.size === 0) this.transport.close();",
+    file: "src/engine/link.ts",
+    find: "this.transport.close();",
     replace: "",
   },
   {
     kills: "3.14/will-is-discarded",
     file: "src/broker/connection.ts",
-    find: "if (discards) this.will = undefined;",
-    replace: "",
+    find: "const discards = reasonCode === 0 && open.forgetWill();",
+    replace: "const discards = false;",
   },
   {
     kills: "3.14/expiry-from-zero",

@@ -9,10 +9,17 @@ import { remade } from "./changed_packet.ts";
 import { unseen } from "./dropped_packet.ts";
 
 const AUTH = "src/broker/auth.ts";
+const CONNECTION = "src/broker/connection.ts";
+const KIND = "const kind = authKind(packet,";
 const TWICE = "if (found[row.name] !== undefined) throw protocolError(twice,";
 
-function broker(kills: string, find: string, replace = ""): SourceMutant {
-  return { kills, file: AUTH, find, replace };
+function broker(kills: string, file: string, find: string, replace = ""): SourceMutant {
+  return { kills, file, find, replace };
+}
+
+/** An AUTH that is passed over, under a condition. */
+function passedOver(kills: string, condition: string): SourceMutant {
+  return broker(kills, CONNECTION, KIND, `if (${condition}) return;\n    ${KIND}`);
 }
 
 function twice(name: string, rule: string): SourceMutant {
@@ -28,16 +35,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'requireFlags(flags, 0, "MQTT-3.15.1-1");',
     replace: "",
   },
-  broker(
-    "3.15/success-from-a-client",
-    'if (reasonCode === 0) throw protocolError("MQTT-3.15.2-1", "AUTH with Success is for the Server to send");',
-    "if (reasonCode === 0) return;",
-  ),
+  passedOver("3.15/success-from-a-client", "packet.reasonCode === 0"),
   unseen("3.15/unknown-code", ({ type, code }) => type === TYPE.AUTH && code === 0x87),
   unseen("3.15/no-method", ({ type, properties }) => type === TYPE.AUTH && properties.length === 0),
   broker(
     "3.15/other-method",
-    "if (properties?.authenticationMethod !== connection.authenticationMethod) {",
+    AUTH,
+    "if (properties?.authenticationMethod !== method) {",
     "if (properties?.authenticationMethod === undefined) {",
   ),
   twice("method-twice", "3.15.2.2.2/twice"),
@@ -54,43 +58,37 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.12/unknown-method",
     file: "src/broker/connect.ts",
-    find: "if (method !== undefined && !(options.authenticationMethods ?? []).includes(method)) {",
+    find: "if (method !== undefined && !policy.authenticationMethods.includes(method)) {",
     replace: 'if (method === "") {',
   },
   told("4.12/none-without-method", property.authenticationMethod("any")),
-  broker(
-    "4.12/auth-without-method",
-    'throw protocolError("MQTT-4.12.0-7", "AUTH without an Authentication Method in CONNECT");',
-    "return;",
-  ),
+  passedOver("4.12/auth-without-method", "method === undefined"),
   broker(
     "4.12/method-is-repeated",
-    "const properties = { authenticationMethod: connection.authenticationMethod! };",
-    "const properties = { authenticationMethod: `${connection.authenticationMethod}x` };",
+    CONNECTION,
+    "{ authenticationMethod: method }",
+    "{ authenticationMethod: `${method}x` }",
   ),
   broker(
     "4.12/rejected",
-    "return refuseConnect(connection, refusalOf(verdict), now, verdict.serverReference);",
-    "return;",
+    CONNECTION,
+    "this.#refuse(refusalOf(verdict), verdict.serverReference);",
   ),
-  broker(
+  passedOver(
     "4.12/continue-when-none-is-under-way",
-    'throw protocolError("4.12/not-under-way", "Continue authentication while none goes on");',
-    "return;",
+    "packet.reasonCode === CONTINUE && isOpen && !isReauthenticating",
   ),
   broker(
     "4.12.1/again",
-    "  auth(connection, 0, verdict, now);",
-    '  connection.send({ type: PacketType.AUTH, reasonCode: 0, properties: { authenticationMethod: "other" } });',
+    CONNECTION,
+    "this.#sendAuth(0, open.authenticationMethod, verdict);",
+    'this.#sendAuth(0, "other", verdict);',
   ),
   broker(
     "4.12.1/again-with-wrong-data",
-    "if (verdict.code !== 0) { // [MQTT-4.12.1-2]",
-    "if (verdict.code !== 0) return;\n  if (verdict.code !== 0) {",
+    CONNECTION,
+    "if (code !== 0) { // [MQTT-4.12.1-2]",
+    "if (code !== 0) return;\n    if (code !== 0) {",
   ),
-  broker(
-    "4.12.1/too-early",
-    'throw protocolError("4.12.1/too-early", "Re-authenticate before CONNACK");',
-    "return;",
-  ),
+  passedOver("4.12.1/too-early", "packet.reasonCode !== CONTINUE && !isOpen"),
 ];

@@ -8,10 +8,10 @@ import { afterLength } from "./changed_connack.ts";
 import type { Mutant, ProxyMutant } from "./mutant.ts";
 
 const CONNECT = "src/broker/connect.ts";
-const AUTH = "src/broker/auth.ts";
-const ANSWER = "connection.send(connack);\n  broker.hooks.connected?.(client, present);";
-const OPEN_AGAIN = "if (present) sendOpenAgain(connection, session, now);";
-const LET_IN = "if (verdict.code === 0) return accept(connection, verdict, now);";
+const CONNECTION = "src/broker/connection.ts";
+const ANSWER = "link.send(connack);\n  observer.hooks.connected?.(client, isPresent);";
+const OPEN_AGAIN = "if (isPresent) {\n    sendOpenAgain(owners, open);\n    deliverer.pump(session);\n  }";
+const LET_IN = "if (verdict.code === 0) return this.#accept(phase, verdict);";
 
 /** The reserved flag of a CONNECT is cleared on its way to the broker, which then goes on with what is behind it. */
 function cleared(kills: string): ProxyMutant {
@@ -38,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "3.1.4/packets-in-one-chunk",
     file: CONNECT,
     find: ANSWER,
-    replace: "queueMicrotask(() => {\n    connection.send(connack);\n    connection.flush();\n  });",
+    replace: "queueMicrotask(() => {\n    link.send(connack);\n    link.flush();\n  });",
   },
   {
     kills: "3.1.4/connack-before-stored-messages",
@@ -48,10 +48,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.1.4/taken-over",
-    file: CONNECT,
-    find: "broker.sessions.get(clientId)?.connection?.end(taken, now);",
-    replace:
-      "const older = broker.sessions.get(clientId)?.connection;\n  if (older !== undefined) broker.left(older, true, taken, now);",
+    file: "src/broker/sessions.ts",
+    find: "this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);",
+    replace: "const older = this.#byClientId.get(clientId)?.connection;\n" +
+      "    if (older !== undefined) this.left(older as Open, true, TAKEN_OVER);",
   },
   cleared("3.1.4/nothing-behind-a-malformed-one"),
   {
@@ -65,26 +65,27 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.4/nothing-but-connack-before-success",
     levels: [4],
-    file: CONNECT,
-    find: "broker.hooks.refused?.(connection.peer, refusal);",
-    replace: "connection.send({ type: PacketType.PINGRESP });",
+    file: CONNECTION,
+    find: "this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);",
+    replace: "this.#link.send({ type: PacketType.PINGRESP });",
   },
   {
     kills: "3.1.4/bad-credentials",
-    file: AUTH,
+    file: CONNECTION,
     find: LET_IN,
     replace: LET_IN.replace("=== 0", "=== 0 || verdict.code === 0x86"),
   },
   {
     kills: "3.1.4/nothing-behind-bad-credentials",
-    file: AUTH,
+    file: CONNECTION,
     find: LET_IN,
     replace: `${LET_IN}
-    const { send } = connection;
-    connection.send = (packet) =>
-      send.call(connection, { ...packet, reasonCode: connection.level === 5 ? 0x86 : 4 } as typeof packet);
-    accept(connection, verdict, now);
-    connection.send = send;
+    const link = this.#link;
+    const { send } = link;
+    link.send = (packet) =>
+      send.call(link, { ...packet, reasonCode: link.level === 5 ? 0x86 : 4 } as typeof packet);
+    this.#accept(phase, verdict);
+    link.send = send;
     return;`,
   },
 ];

@@ -37,7 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "3.1/second-connect",
     file: CONNECTION,
     find: 'throw protocolError("MQTT-3.1.0-2", "A second CONNECT");',
-    replace: "return;",
+    replace: "return true;",
   },
   codec("protocol-name", 'if (name === "MQTT") {', 'if (name.toUpperCase() === "MQTT") {'),
   {

@@ -10,26 +10,26 @@ const CONNECTION = "src/broker/connection.ts";
 export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.2/silence-ends-the-connection",
-    file: "src/broker/connect.ts",
-    find: "connection.silenceMs = keepAlive * 1500;",
-    replace: "connection.silenceMs = keepAlive * 60_000;",
+    file: "src/broker/open.ts",
+    find: "this.silenceMs = client.keepAlive * 1500;",
+    replace: "this.silenceMs = client.keepAlive * 60_000;",
   },
   {
     kills: "3.1.2/silence-after-packets-ends-the-connection",
     file: CONNECTION,
-    find: "if (silentSince > now) this.broker.timers.schedule(this, silentSince);",
-    replace: "if (silentSince > now) return;",
+    find: "if (silentAt > now) turn.timers.schedule(this, silentAt);",
+    replace: "if (silentAt > now) return;",
   },
-  {
+  { // what is sent counts too
     kills: "3.1.2/silence-while-receiving-ends-the-connection",
     file: CONNECTION,
-    find: "  touch(): void {\n",
-    replace: "  touch(): void {\n    this.lastReceivedAt = this.broker.now;\n",
+    find: "  flushed(): void {\n",
+    replace: "  flushed(): void {\n    this.#lastReceivedAt = this.#rooms.owners.turn.now;\n",
   },
   {
     kills: "3.1.2/silence-brings-the-will",
-    file: "src/broker/engine.ts",
-    find: "if (will !== undefined) this.#loseWill(session, will, now);",
-    replace: "if (will !== undefined && refusal?.code !== 0x8d) this.#loseWill(session, will, now);",
+    file: "src/broker/sessions.ts",
+    find: "if (will !== undefined) this.#loseWill(session, will);",
+    replace: "if (will !== undefined && refusal?.code !== 0x8d) this.#loseWill(session, will);",
   },
 ];

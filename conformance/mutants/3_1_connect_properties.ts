@@ -57,8 +57,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.2.11/no-problem-information-unless-asked-for",
     file: "src/broker/subscribe.ts",
-    find: "connection.level === 5 && connection.requestProblemInformation;",
-    replace: "connection.level === 5;",
+    find: "link.level === 5 && link.explains",
+    replace: "link.level === 5",
   },
   zero("3.1.2.11/receive-maximum-0", "3.1.2.11.3/zero"),
   zero("3.1.2.11/maximum-packet-size-0", "3.1.2.11.4/zero"),

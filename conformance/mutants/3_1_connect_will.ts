@@ -4,24 +4,25 @@
  */
 import type { Mutant, SourceMutant } from "./mutant.ts";
 
-const ENGINE = "src/broker/engine.ts";
-const LOST = "if (will !== undefined) this.#loseWill(session, will, now);";
-const AT_ONCE = "if (will.delaySeconds === 0 || !session.kept) return this.publishWill(will, now);";
-const REMOVED = "if (discards) this.will = undefined;";
-const RETAINED = "if (message.view.retain) {";
+const CONNECTION = "src/broker/connection.ts";
+const SESSIONS = "src/broker/sessions.ts";
+const LOST = "if (will !== undefined) this.#loseWill(session, will);";
+const AT_ONCE = "if (will.delaySeconds === 0 || !session.persists) return this.publishWill(will);";
+const REMOVED = "const discards = reasonCode === 0 && open.forgetWill();";
+const RETAINED = "if (outgoing.view.retain) {";
 
 /** A way to be lost after which no will is published. */
 function forgotten(name: string, unless: string): SourceMutant {
   return {
     kills: `3.1.2/will-comes-after-${name}`,
-    file: ENGINE,
+    file: SESSIONS,
     find: LOST,
     replace: LOST.replace("!== undefined", `!== undefined && ${unless}`),
   };
 }
 
-function engine(kills: string, find: string, replace: string): SourceMutant {
-  return { kills, file: ENGINE, find, replace };
+function sessions(kills: string, find: string, replace: string): SourceMutant {
+  return { kills, file: SESSIONS, find, replace };
 }
 
 /** For the cases of `cases/3_1_connect_will.ts`. */
@@ -32,44 +33,45 @@ export const MUTANTS: readonly Mutant[] = [
   forgotten("takeover", "refusal?.code !== 0x8e"),
   {
     kills: "3.1.2/will-comes-after-disconnect-with-will",
-    file: "src/broker/connection.ts",
+    file: CONNECTION,
     find: REMOVED,
-    replace: "this.will = undefined;",
+    replace: "const discards = open.forgetWill();",
   },
   {
     kills: "3.1.2/no-will-after-disconnect",
-    file: "src/broker/connection.ts",
+    file: CONNECTION,
     find: REMOVED,
-    replace: "",
+    replace: "const discards = false;",
   },
-  engine(
+  sessions(
     "3.1.2/will-comes-once",
     AT_ONCE,
-    "if (will.delaySeconds === 0) this.publishWill(will, now);\n    else if (!session.kept) return this.publishWill(will, now);",
+    "if (will.delaySeconds === 0) this.publishWill(will);\n    else if (!session.persists) return this.publishWill(will);",
   ),
-  engine("3.1.2/will-of-retain-0", RETAINED, "if (message.topic.length > 0) {"),
-  engine("3.1.2/will-of-retain-1", RETAINED, "if (message.topic.length === 0) {"),
-  engine(
+  sessions("3.1.2/will-of-retain-0", RETAINED, "if (outgoing.topic.length > 0) {"),
+  sessions("3.1.2/will-of-retain-1", RETAINED, "if (outgoing.topic.length === 0) {"),
+  sessions(
     "3.1.2/will-comes-when-the-session-ends",
     AT_ONCE,
-    `if (!session.kept && will.delaySeconds > 0) return;\n    ${AT_ONCE}`,
+    `if (!session.persists && will.delaySeconds > 0) return;\n    ${AT_ONCE}`,
   ),
-  engine(
+  sessions(
     "3.1.2/will-comes-when-the-session-is-replaced",
-    "this.publishWill(will.will, now); // [MQTT-3.1.2-8]",
+    "this.publishWill(will.will); // [MQTT-3.1.2-8]",
     "",
   ),
-  engine("3.1.2/will-waits-for-its-delay", AT_ONCE, AT_ONCE.replace("=== 0", ">= 0")),
-  engine(
+  sessions("3.1.2/will-waits-for-its-delay", AT_ONCE, AT_ONCE.replace("=== 0", ">= 0")),
+  sessions(
     "3.1.2/will-comes-when-the-session-expires",
     AT_ONCE,
     `${AT_ONCE}
-    return this.timers.schedule(new PendingWill(this, session, will), now + will.delaySeconds * 1000);`,
+    const { timers, now } = this.#owners.turn;
+    return timers.schedule(new PendingWill(will, () => this.publishWill(will)), now + will.delaySeconds * 1000);`,
   ),
   {
     kills: "3.1.3/no-will-if-the-client-is-back-in-time",
-    file: "src/broker/connect.ts",
-    find: "if (stored.pendingWill !== undefined) broker.timers.cancel(stored.pendingWill);",
+    file: SESSIONS,
+    find: "if (known.pendingWill !== undefined) timers.cancel(known.pendingWill);",
     replace: "",
   },
   {

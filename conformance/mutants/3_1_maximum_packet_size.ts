@@ -4,34 +4,36 @@
  */
 import type { Mutant } from "./mutant.ts";
 
+const CONNECTION = "src/broker/connection.ts";
 const DELIVER = "src/broker/deliver.ts";
+const OUTFLOW = "src/engine/outflow.ts";
+const TOO_LARGE = "if (head + payload > link.maximumPacketSize) return false;";
 
 /** For the cases of `cases/3_1_maximum_packet_size.ts`. */
 export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.2.11.4/nothing-larger",
-    file: DELIVER,
-    find: "if (head + payload > connection.maximumPacketSize) return false;",
-    replace: "if (head + payload > connection.maximumPacketSize + 1) return false;",
+    file: OUTFLOW,
+    find: TOO_LARGE,
+    replace: "if (head + payload > link.maximumPacketSize + 1) return false;",
   },
   {
     kills: "3.1.2.11.4/nothing-larger",
-    file: DELIVER,
-    find: "if (head + payload > connection.maximumPacketSize) return false;",
-    replace: "if (head + payload >= connection.maximumPacketSize) return false;",
+    file: CONNECTION,
+    find: "properties.maximumPacketSize ?? Infinity;",
+    replace: "(properties.maximumPacketSize ?? Infinity) - 1;",
   },
   {
     kills: "3.1.2.11.4/nothing-larger",
-    file: DELIVER,
-    find: "if (head + payload > connection.maximumPacketSize) return false;",
-    replace: "if (head + payload > connection.maximumPacketSize && !owned) return false;",
+    file: OUTFLOW,
+    find: TOO_LARGE,
+    replace: "if (head + payload > link.maximumPacketSize && !owned) return false;",
   },
   {
     kills: "3.1.2.11.4/no-place-is-blocked",
     file: DELIVER,
-    find:
-      'sender.end(id);\n  drop(connection.broker, topic, view, connection.session!.clientId, "packet too large");',
-    replace: "connection.open++;",
+    find: "sender.end(id);",
+    replace: "",
   },
   {
     kills: "3.1.2.11.4/dropped-from-the-session",
@@ -41,14 +43,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.1.2.11.4/retained-messages",
-    file: DELIVER,
-    find: "if (head + payload > connection.maximumPacketSize) return false;",
-    replace: "if (head + payload > connection.maximumPacketSize && (stamp.first & 1) === 0) return false;",
+    file: OUTFLOW,
+    find: TOO_LARGE,
+    replace: "if (head + payload > link.maximumPacketSize && (stamp.first & 1) === 0) return false;",
   },
   {
     kills: "3.2.2.3.6/larger-than-announced",
-    file: "src/broker/connection.ts",
-    find: "this.deframer = new Deframer(broker.limits.packetBytesMax);",
-    replace: "this.deframer = new Deframer(broker.limits.packetBytesMax + 9);",
+    file: CONNECTION,
+    find: "new Link(transport, policy.limits.packetBytesMax,",
+    replace: "new Link(transport, policy.limits.packetBytesMax + 9,",
   },
 ];

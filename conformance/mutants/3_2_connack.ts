@@ -6,14 +6,16 @@ import { property } from "../wire/bytes.ts";
 import { afterLength, refusing, told } from "./changed_connack.ts";
 import type { Mutant } from "./mutant.ts";
 
+const CONNECTION = "src/broker/connection.ts";
+
 /** For the cases of `cases/3_2_connack.ts`. */
 export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.2/only-one",
-    file: "src/broker/connection.ts",
+    file: CONNECTION,
     find: 'throw protocolError("MQTT-3.1.0-2", "A second CONNECT");',
     replace:
-      "this.send({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: 0 });\n        return;",
+      "this.#link.send({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: 0 });\n        return true;",
   },
   {
     kills: "3.2.2/acknowledge-flags",
@@ -26,24 +28,23 @@ export const MUTANTS: readonly Mutant[] = [
   refusing("3.2.2/refusal-has-session-present-0", 1),
   {
     kills: "3.2.2/refusal-closes",
-    file: "src/broker/connect.ts",
-    find: "broker.hooks.refused?.(connection.peer, refusal);\n  connection.shut(now);",
-    replace: "broker.hooks.refused?.(connection.peer, refusal);",
+    file: CONNECTION,
+    find: "observer.hooks.refused?.(this.peer, refusal);\n    this.#close();",
+    replace: "observer.hooks.refused?.(this.peer, refusal);",
   },
   refusing("3.2.2/reason-codes", 0, 0x92),
   told("3.2.2.3/properties-stand-once", property.receiveMaximum(10)),
   told("3.2.2.3/properties-have-values-that-may-be", property.retainAvailable(2)),
   {
     kills: "3.2.2.3/fits-the-maximum-packet-size",
-    file: "src/broker/connection.ts",
+    file: "src/engine/link.ts",
     find: "return bytes.length > this.maximumPacketSize ? undefined : bytes;",
     replace: "return bytes;",
   },
   {
     kills: "3.2.2.3/explanations-are-left-out",
-    file: "src/broker/connect.ts",
-    find: "connection.send(refusingConnack(level, refusal, reference));",
-    replace: "connection.maximumPacketSize = Infinity;\n" +
-      "    connection.send(refusingConnack(level, refusal, reference));",
+    file: CONNECTION,
+    find: "const redirect = rule ===",
+    replace: "this.#link.maximumPacketSize = Infinity;\n      const redirect = rule ===",
   },
 ];

@@ -16,21 +16,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.2/expires-while-away",
     file: DELIVER,
-    find: "if (delivery.message.expiresAt <= now) {",
-    replace: "if (delivery.message.expiresAt <= now && connection.sendLimit === 1) {",
+    find: "if (message.expiresAt <= this.#turn.now) {",
+    replace: "if (message.expiresAt <= this.#turn.now && connection.sendLimit === 1) {",
   },
   {
     kills: "3.3.2/time-away-is-counted",
     file: DELIVER,
-    find: "secondsLeft(message.expiresAt, now));\n  if (session.durable",
-    replace: "message.view.expirySeconds);\n  if (session.durable",
+    find: "message.expiresAt);\n    const item",
+    replace: "message.expiresAt);\n    stamp.expirySeconds = message.view.expirySeconds;\n    const item",
   },
-  { // it is kept for a minute at least
+  { // it is kept for a minute more
     kills: "3.3.2/retained-expires",
-    file: "src/broker/publish.ts",
-    find: "const limit = broker.retained.set(outgoing);",
-    replace: "const limit = broker.retained.set({ ...outgoing, " +
-      "expiresAt: Math.max(outgoing.expiresAt, broker.now + 60_000) });",
+    file: "src/broker/router.ts",
+    find: "this.#retained.set(outgoing);",
+    replace: "this.#retained.set({ ...outgoing, expiresAt: outgoing.expiresAt + 60_000 });",
   },
   {
     kills: "3.3.2/time-retained-is-counted",
@@ -39,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.2/expires-behind-receive-maximum",
     file: DELIVER,
-    find: "if (delivery.message.expiresAt <= now) {",
-    replace: "if (delivery.message.expiresAt <= now && connection.sendLimit !== 1) {",
+    find: "if (message.expiresAt <= this.#turn.now) {",
+    replace: "if (message.expiresAt <= this.#turn.now && connection.sendLimit !== 1) {",
   },
 ];

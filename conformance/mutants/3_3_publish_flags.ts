@@ -36,7 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.1/sent-again-with-dup",
     file: "src/broker/deliver.ts",
-    find: "stamp.first = firstByte(qos, retain, true);",
-    replace: "stamp.first = firstByte(qos, retain, false);",
+    find: "stamp.first = publishFirst(qos, retain, true);",
+    replace: "stamp.first = publishFirst(qos, retain, false);",
   },
 ];

@@ -48,9 +48,9 @@ export const MUTANTS: readonly Mutant[] = [
   { // the last byte of the last property of what waited in a queue
     kills: "3.3.2/properties-of-queued",
     file: "src/broker/deliver.ts",
-    find: "const kept = session.kept || group !== undefined ? delivery : undefined;\n  if (!sendOpen(",
-    replace: "const kept = session.kept || group !== undefined ? delivery : undefined;\n" +
-      "  if (message.view.propertiesEnd > message.view.propertiesAt) {\n    " +
-      "message.view.bytes[message.view.propertiesEnd - 1]! ^= 1;\n  }\n  if (!sendOpen(",
+    find: "if (session.durable && delivery.qos === 2)",
+    replace: "if (message.view.propertiesEnd > message.view.propertiesAt) {\n        " +
+      "message.view.bytes[message.view.propertiesEnd - 1]! ^= 1;\n      }\n      " +
+      "if (session.durable && delivery.qos === 2)",
   },
 ];

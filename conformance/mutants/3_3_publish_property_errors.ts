@@ -37,9 +37,9 @@ export const MUTANTS: readonly Mutant[] = [
   twice("content-type", "0x03"),
   {
     kills: "3.3.2/subscription-identifier-from-client",
-    file: "src/broker/publish.ts",
-    find: "if (view.subscriptionIdentifier) {",
-    replace: "if (view.subscriptionIdentifier && connection.level !== 5) {",
+    file: "src/broker/batch.ts",
+    find: "if (came.subscriptionIdentifier) {",
+    replace: "if (came.subscriptionIdentifier && open.link.level !== 5) {",
   },
   {
     kills: "3.3.2/subscription-identifier-0",

@@ -4,97 +4,100 @@
  */
 import type { Mutant } from "./mutant.ts";
 
-const PUBLISH = "src/broker/publish.ts";
+const BATCH = "src/broker/batch.ts";
+const ROUTER = "src/broker/router.ts";
 const SUBSCRIBE = "src/broker/subscribe.ts";
 
-const AIM = "view.aim(bytes, at, body, end, connection.level === 5);";
+const SET = "this.#retained.set(outgoing);";
+const KEEPS = "if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {";
 
-/** A message is taken for one with RETAIN 1, depending on what is retained already. */
+/** A message with RETAIN 0 is retained, depending on whether one was retained on its topic before. */
 function retainedIf(condition: string): string {
-  return `const name = bytes.subarray(body + 2, body + 2 + (bytes[body]! << 8 | bytes[body + 1]!));
-  if (broker.retained.match(new TextDecoder().decode(name)).${condition}) bytes[at]! |= 1;
-  ${AIM}`;
+  return `const known: Set<string> = ((globalThis as any).retainedNames ??= new Set());
+    if (this.#isRetained) known.add(topic.name);
+    else if (${condition}) router.retain(this.#outgoing(topic, this.#frameAt(count - 1)));
+    ${KEEPS}`;
 }
 
 /** For the cases of `cases/3_3_publish_retain.ts`. */
 export const MUTANTS: readonly Mutant[] = [
   { // the first one stays
     kills: "3.3.1/retained-is-kept",
-    file: PUBLISH,
-    find: "const limit = broker.retained.set(outgoing);",
-    replace: "const limit = broker.retained.match(topic).length > 0 ? undefined : " +
-      "broker.retained.set(outgoing);",
+    file: ROUTER,
+    find: SET,
+    replace: `this.#retained.findText(topic) >= 0 ? undefined : ${SET}`,
   },
   { // RETAIN 0 on what a subscription brings
     kills: "3.3.1/retained-is-kept",
-    file: "src/broker/replay.ts",
-    find: "deliver(broker, copy, session, qos, true, subscription",
-    replace: "deliver(broker, copy, session, qos, false, subscription",
+    file: "src/broker/retained_deliveries.ts",
+    find: "deliver(copy, session, qos, true, subscription",
+    replace: "deliver(copy, session, qos, false, subscription",
   },
   {
     kills: "3.3.1/qos-0-retained-replaces",
-    file: PUBLISH,
-    find: "if (view.retain) {",
-    replace: "if (view.retain && (view.qos > 0 || view.payloadLength === 0)) {",
+    file: ROUTER,
+    find: SET,
+    replace: `view.qos === 0 ? undefined : ${SET}`,
   },
   { // the old one stays
     kills: "3.3.1/empty-payload-removes",
-    file: PUBLISH,
-    find: "if (view.payloadLength === 0) {",
-    replace: "if (view.payloadLength === 0) return undefined;\n  if (view.payloadLength === 0) {",
+    file: ROUTER,
+    find: "this.unretain(topic);\n      return undefined;",
+    replace: "return undefined;",
   },
   { // it is not passed on
     kills: "3.3.1/empty-payload-removes",
-    file: PUBLISH,
-    find: "const receivers = match.empty ?",
-    replace: "const receivers = match.empty || (view.retain && view.payloadLength === 0) ?",
+    file: BATCH,
+    find: "for (const target of match.targets) {",
+    replace: "const isEmpty = this.#isRetained && this.#frameAt(0).payloadLength === 0;\n" +
+      "    for (const target of isEmpty ? [] : match.targets) {",
   },
   {
     kills: "3.3.1/empty-payload-is-not-kept",
-    file: PUBLISH,
+    file: ROUTER,
     find: "if (view.payloadLength === 0) {",
-    replace: "if (view.payloadLength === 0 && broker.retained.match(topic).length > 0) {",
+    replace: "if (view.payloadLength === 0 && this.#retained.findText(topic) >= 0) {",
   },
   {
     kills: "3.3.1/retain-0-is-not-kept",
-    file: PUBLISH,
-    find: AIM,
-    replace: retainedIf("length === 0"),
+    file: BATCH,
+    find: KEEPS,
+    replace: retainedIf("!known.has(topic.name)"),
   },
   {
     kills: "3.3.1/retain-0-replaces-nothing",
-    file: PUBLISH,
-    find: AIM,
-    replace: retainedIf("length > 0"),
+    file: BATCH,
+    find: KEEPS,
+    replace: retainedIf("known.has(topic.name)"),
   },
   {
     kills: "3.3.1/retain-handling-0",
     file: SUBSCRIBE,
-    find: "const wanted = request.retainHandling === 0 ||",
-    replace: "const wanted = (request.retainHandling === 0 && !known) ||",
+    find: "const isWanted = request.retainHandling === 0 ||",
+    replace: "const isWanted = (request.retainHandling === 0 && !isKnown) ||",
   },
   {
     kills: "3.3.1/retain-handling-1",
     file: SUBSCRIBE,
-    find: "(request.retainHandling === 1 && !known)",
+    find: "(request.retainHandling === 1 && !isKnown)",
     replace: "request.retainHandling === 1",
   },
   {
     kills: "3.3.1/retain-handling-2",
     file: SUBSCRIBE,
-    find: "const wanted = request.retainHandling === 0 ||",
-    replace: "const wanted = request.retainHandling !== 1 ||",
+    find: "const isWanted = request.retainHandling === 0 ||",
+    replace: "const isWanted = request.retainHandling !== 1 ||",
   },
   {
     kills: "3.3.1/live-without-retain-as-published",
-    file: PUBLISH,
-    find: "const kept = retain && subscription.retainAsPublished;",
-    replace: "const kept = retain;",
+    file: BATCH,
+    find: "this.#isRetained && target.retainAsPublished;",
+    replace: "this.#isRetained;",
   },
   {
     kills: "3.3.1/live-with-retain-as-published",
-    file: PUBLISH,
-    find: "const kept = retain && subscription.retainAsPublished;",
-    replace: "const kept = false;",
+    file: BATCH,
+    find: "this.#isRetained && target.retainAsPublished;",
+    replace: "false;",
   },
 ];

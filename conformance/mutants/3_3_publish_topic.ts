@@ -7,6 +7,7 @@ import { parse } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 
 const KNOWN = "src/broker/known_topics.ts";
+const CHECKED = "const topic = checkPublish(owners, open, view);";
 
 /** For the cases of `cases/3_3_publish_topic.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -38,17 +39,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.3.2/no-topic-and-no-alias",
-    file: "src/broker/publish.ts",
-    find: "if (view.topicEnd === view.topicAt) {",
-    replace: "if (view.topicEnd === view.topicAt && connection.level === 5) return;\n" +
-      "  if (view.topicEnd === view.topicAt) {",
+    file: "src/broker/batch.ts",
+    find: CHECKED,
+    replace: `if (view.topicEnd === view.topicAt && open.link.level === 5) return true;\n    ${CHECKED}`,
   },
   {
     kills: "3.3.2/empty-topic",
-    file: "src/broker/publish.ts",
-    find: "if (view.topicEnd === view.topicAt) {",
-    replace: "if (view.topicEnd === view.topicAt && connection.level !== 5) return;\n" +
-      "  if (view.topicEnd === view.topicAt) {",
+    file: "src/broker/batch.ts",
+    find: CHECKED,
+    replace: `if (view.topicEnd === view.topicAt && open.link.level !== 5) return true;\n    ${CHECKED}`,
   },
   {
     kills: "3.3.2/topic-with-null",

@@ -8,6 +8,8 @@ import { codesPacket, remade } from "./changed_packet.ts";
 
 const CODEC = "src/codec/subscribe.ts";
 const BROKER = "src/broker/subscribe.ts";
+const ROUTER = "src/broker/router.ts";
+const REPLACED = "subscription.set(record);\n      this.#topics";
 
 /** For the cases of `cases/3_8_subscribe.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -55,17 +57,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "3.8/no-local",
-    file: "src/broker/run.ts",
-    find: "if (subscription.noLocal && receiver === connection) continue;",
-    replace: "",
+    file: "src/broker/batch.ts",
+    find: "if (target.noLocal && target.session === publisher.session) {",
+    replace: "if (target.noLocal && count === 0) {",
   },
   {
     kills: "3.8/no-local-is-of-the-client",
-    file: "src/broker/connect.ts",
-    find: "return { session: stored, present: true };",
-    replace:
-      "for (const one of stored.subscriptions.values()) one.set({ ...one, qos: one.qos, noLocal: false } as any);\n" +
-      "    return { session: stored, present: true };",
+    file: "src/broker/sessions.ts",
+    find: "return { session: known, isPresent: true };",
+    replace: `for (const one of known.subscriptions.values()) {
+        const { filter, qos, retainAsPublished, retainHandling, identifier } = one;
+        one.set({ filter, qos, noLocal: false, retainAsPublished, retainHandling, identifier });
+      }
+      return { session: known, isPresent: true };`,
   },
   {
     kills: "3.8/no-local-shared",
@@ -83,59 +87,60 @@ export const MUTANTS: readonly Mutant[] = [
   { kills: "3.8/answered", toAuditor: remade(TYPE.SUBACK, () => new Uint8Array()) },
   {
     kills: "3.8/same-filter-replaces",
-    file: BROKER,
-    find: "subscription.set(record);",
-    replace: "subscription.set({ ...record, qos: Math.max(record.qos, subscription.qos) as QoS });",
+    file: ROUTER,
+    find: REPLACED,
+    replace:
+      "subscription.set({ ...record, qos: Math.max(record.qos, subscription.qos) as QoS });\n      this.#topics",
   },
   {
     kills: "3.8/same-filter-replaces-options",
-    file: BROKER,
-    find: "subscription.set(record);",
-    replace: "subscription.set({ ...record, identifier: record.identifier || subscription.identifier });",
+    file: ROUTER,
+    find: REPLACED,
+    replace:
+      "subscription.set({ ...record, identifier: record.identifier || subscription.identifier });\n      this.#topics",
   },
   {
     kills: "3.8/same-filter-brings-retained-again",
     file: BROKER,
-    find: "const wanted = request.retainHandling === 0 ||",
-    replace: "const wanted = (request.retainHandling === 0 && !known) ||",
+    find: "const isWanted = request.retainHandling === 0 ||",
+    replace: "const isWanted = (request.retainHandling === 0 && !isKnown) ||",
   },
   {
     kills: "3.8/replacing-loses-nothing",
-    file: BROKER,
+    file: ROUTER,
     find: "let subscription = session.subscriptions.get(filter.text);",
     replace: `let subscription = session.subscriptions.get(filter.text) as Subscription & { away?: boolean };
-  if (subscription !== undefined && subscription.away !== true) {
-    const gone = subscription;
-    gone.away = true;
-    broker.tree.remove(filter.match, gone);
-    broker.topics.changed(filter.match, filter.wildcard);
-    setTimeout(() => {
-      gone.away = false;
-      broker.tree.add(filter.match, gone);
-      broker.topics.changed(filter.match, filter.wildcard);
-    }, 2);
-  }`,
+    if (subscription !== undefined && subscription.away !== true) {
+      const gone = subscription;
+      gone.away = true;
+      this.#remove(filter.match, gone);
+      setTimeout(() => {
+        gone.away = false;
+        this.#add(filter.match, filter.wildcard, gone);
+      }, 2);
+    }`,
   },
   {
     kills: "3.8/wildcards-work-or-are-refused",
-    file: BROKER,
-    find: "broker.tree.add(filter.match, subscription);",
-    replace: "if (!filter.wildcard) broker.tree.add(filter.match, subscription);",
+    file: ROUTER,
+    find: "if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);",
+    replace:
+      "if (filter.share === undefined) {\n        if (!filter.wildcard) this.#add(filter.match, false, subscription);\n      }",
   },
   {
     kills: "3.8/several-filters",
     file: BROKER,
-    find: "const known = session.subscriptions.has(request.filter);",
-    replace: `const known = session.subscriptions.has(request.filter);
+    find: "const isKnown = session.subscriptions.has(request.filter);",
+    replace: `const isKnown = session.subscriptions.has(request.filter);
     if (fresh.some((one) => one.subscription.filter === request.filter)) {
       reasonCodes.push(request.qos);
-      continue;
+      return;
     }`,
   },
   {
     kills: "3.8/lower-qos",
-    file: "src/broker/run.ts",
-    find: "subscription.qos >= qos &&",
-    replace: "",
+    file: "src/broker/batch.ts",
+    find: "const qos = copies.qos = Math.min(this.#qos, target.qos) as QoS;",
+    replace: "const qos = copies.qos = this.#qos;",
   },
 ];

@@ -13,27 +13,27 @@ export const MUTANTS: readonly Mutant[] = [
     file: CONNECTION,
     find: "const { code, rule, message } = error as PeerError;",
     replace: `const { code, rule, message } = error as PeerError;
-    if (this.state === State.OPEN && (error as PeerError).kind === "${kind}") return;`,
+    if (this.#phase.kind === "open" && (error as PeerError).kind === "${kind}") return;`,
   })),
   {
     kills: "4.13/others-stay",
     file: CONNECTION,
     find: "const { code, rule, message } = error as PeerError;",
     replace: `const { code, rule, message } = error as PeerError;
-    for (const { connection } of [...this.broker.sessions.values()]) {
-      if (connection !== this) connection?.end({ code, rule, message }, now);
+    for (const { connection } of [...this.#rooms.sessions.all()]) {
+      if (connection !== this.#phase) connection?.end({ code, rule, message });
     }`,
   },
   {
     kills: "4.13/connack-failure-goes-with-the-end",
-    file: "src/broker/connect.ts",
-    find: "broker.hooks.refused?.(connection.peer, refusal);\n  connection.shut(now);",
-    replace: "broker.hooks.refused?.(connection.peer, refusal);\n  connection.flush();",
+    file: CONNECTION,
+    find: "observer.hooks.refused?.(this.peer, refusal);\n    this.#close();",
+    replace: "observer.hooks.refused?.(this.peer, refusal);\n    this.#link.flush();",
   },
   {
     kills: "4.13/disconnect-failure-goes-with-the-end",
-    file: CONNECTION,
-    find: "else if (this.state === State.CLOSING && this.outbox.size === 0) this.transport.close();",
+    file: "src/engine/link.ts",
+    find: "this.transport.close();",
     replace: "",
   },
 ];

@@ -15,16 +15,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: EXPIRY,
     replace: `${EXPIRY}
   setTimeout(() => {
-    for (const subscription of session.subscriptions.values()) {
-      broker.tree.remove(subscription.filter, subscription);
-      broker.topics.changed(subscription.filter, true);
-    }
+    for (const subscription of session.subscriptions.values()) owners.router.unsubscribe(session, subscription);
   }, 1500);`,
   },
   {
     kills: "4.1/ends-when-it-expires",
-    file: "src/broker/engine.ts",
-    find: "this.timers.schedule(session, now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]",
+    file: "src/broker/sessions.ts",
+    find: "turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]",
     replace: "",
   },
   {

@@ -7,6 +7,7 @@ import type { Mutant } from "./mutant.ts";
 import { remade } from "./changed_packet.ts";
 
 const ACKNOWLEDGE = "src/broker/acknowledge.ts";
+const BATCH = "src/broker/batch.ts";
 const PUBLISH = "src/broker/publish.ts";
 
 /** The two bytes of the identifier in the wrong order. */
@@ -19,21 +20,22 @@ export const MUTANTS: readonly Mutant[] = [
   { kills: "4.3.2/acknowledged", toAuditor: swapped(TYPE.PUBACK) },
   {
     kills: "4.3.2/new-after-puback",
-    file: PUBLISH,
-    find: "if (view.qos > 0 && inUse(connection, session, view)) return;",
-    replace: `const last = session as { lastId?: number };
-  if (view.qos === 1 && last.lastId === view.packetId && (view.bytes[view.at]! & 8) !== 0) {
-    return connection.answer(PacketType.PUBACK << 4, view.packetId, 0);
-  }
-  if (view.qos === 1) last.lastId = view.packetId;
-  if (view.qos > 0 && inUse(connection, session, view)) return;`,
+    file: BATCH,
+    find: "if (isInUse(owners, open, view)) {",
+    replace: `const last = open.session as { lastId?: number };
+    if (view.qos === 1 && last.lastId === view.packetId && (view.bytes[view.at]! & 8) !== 0) {
+      open.link.answer(PacketType.PUBACK << 4, view.packetId, 0);
+      return true;
+    }
+    if (view.qos === 1) last.lastId = view.packetId;
+    if (isInUse(owners, open, view)) {`,
   },
   { kills: "4.3.3/acknowledged", toAuditor: swapped(TYPE.PUBREC) },
   { kills: "4.3.3/pubcomp", toAuditor: swapped(TYPE.PUBCOMP) },
   {
     kills: "4.3.3/pubcomp-for-unknown",
     file: ACKNOWLEDGE,
-    find: "connection.answer(PUBCOMP, id, connection.level === 5 ? 0x92 : 0);",
+    find: "link.answer(PUBCOMP, id, link.level === 5 ? 0x92 : 0);",
     replace: "",
   },
   {
@@ -44,31 +46,33 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.3.3/repeat-on-a-new-connection",
-    file: "src/broker/connect.ts",
-    find: "return { session: stored, present: true };",
-    replace: "stored.received = undefined;\n    return { session: stored, present: true };",
+    file: "src/broker/sessions.ts",
+    find: "return { session: known, isPresent: true };",
+    replace: "for (let id = 1; id < 65_536; id++) known.received?.delete(id);\n" +
+      "      return { session: known, isPresent: true };",
   },
   {
     kills: "4.3.3/new-after-pubcomp",
     file: ACKNOWLEDGE,
-    find: "session!.received?.delete(id) === true",
-    replace: "session!.received?.has(id) === true",
+    find: "session.received?.delete(id) === true",
+    replace: "session.received?.has(id) === true",
   },
   {
     kills: "4.3.3/new-after-refusal",
-    file: PUBLISH,
-    find: "if (refusal !== undefined) return refuse(",
-    replace: "if (refusal !== undefined && view.qos === 2) remember(broker, session, view.packetId);\n" +
-      "  if (refusal !== undefined) return refuse(",
+    file: BATCH,
+    find: "open.permissions.forget();",
+    replace: "open.permissions.forget();\n" +
+      "    if (refusal !== undefined && view.qos === 2) remember(owners, open, view.packetId);",
   },
   {
     kills: "4.3.3/exchange-outlives-expiry",
-    file: "src/broker/run.ts",
-    find: "if (view.qos === 2) remember(broker, connection.session!, view.packetId);",
-    replace: `if (view.qos === 2) remember(broker, connection.session!, view.packetId);
-  if (view.expiryAt >= 0) {
-    const { packetId } = view;
-    setTimeout(() => connection.session!.received?.delete(packetId), view.expirySeconds * 1000);
-  }`,
+    file: BATCH,
+    find: "remember(this.#owners, publisher, this.#idOf(i));",
+    replace: `{
+      remember(this.#owners, publisher, this.#idOf(i));
+      const { expiryAt, expirySeconds, packetId } = this.#frameAt(i);
+      if (expiryAt < 0) continue;
+      setTimeout(() => publisher.session.received?.delete(packetId), expirySeconds * 1000);
+    }`,
   },
 ];

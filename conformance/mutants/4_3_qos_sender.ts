@@ -60,8 +60,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.3/open-until-pubcomp",
     file: CONNECT,
-    find: "for (const { id } of released) connection.answer(",
-    replace: "for (const { id } of released.slice(1)) connection.answer(",
+    find: "for (const { id } of released) link.answer(",
+    replace: "for (const { id } of released.slice(1)) link.answer(",
   },
   {
     kills: "4.3.3/no-publish-after-pubrel",
@@ -73,7 +73,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.3/sent-does-not-expire",
     file: "src/broker/deliver.ts",
-    find: "stamp.first = firstByte(qos, retain, true);",
-    replace: "if (message.expiresAt <= now) return;\n  stamp.first = firstByte(qos, retain, true);",
+    find: "stamp.first = publishFirst(qos, retain, true);",
+    replace:
+      "if (message.expiresAt <= this.#turn.now) return;\n    stamp.first = publishFirst(qos, retain, true);",
   },
 ];

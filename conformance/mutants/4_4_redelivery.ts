@@ -13,7 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.4/everything-open-comes-again",
     file: "src/broker/connect.ts",
-    find: "if (present) sendOpenAgain(connection, session, now);",
+    find: "    sendOpenAgain(owners, open);\n",
     replace: "",
   },
   {
@@ -22,38 +22,39 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.4/acknowledged-comes-no-more",
-    file: ACKNOWLEDGE,
-    find: "if (step === Step.PUBACK || step === Step.RESEND_1) ended(",
-    replace: "if (step === Step.RESEND_1) ended(",
+    file: "src/delivery/exchange.ts",
+    find: "if (step !== Step.PUBACK && step !== Step.RESEND_1)",
+    replace: "if (step !== Step.RESEND_1)",
   },
   {
     kills: "4.4/refused-qos-1-comes-no-more",
     file: ACKNOWLEDGE,
-    find: "if (step === Step.PUBACK || step === Step.RESEND_1) ended(",
-    replace: "if (code < 0x80 && (step === Step.PUBACK || step === Step.RESEND_1)) ended(",
+    find: "if (puback(sender, id) === Outcome.ENDED)",
+    replace: "if (code < 0x80 && puback(sender, id) === Outcome.ENDED)",
   },
   {
     kills: "4.4/refused-qos-2-comes-no-more",
     file: ACKNOWLEDGE,
-    find: "if (code >= 0x80) return ended(connection, id, step, code, now);",
-    replace: "if (code >= 0x80) return;",
+    find: "const outcome = pubrec(sender, id, code);",
+    replace: "if (code >= 0x80) return;\n    const outcome = pubrec(sender, id, code);",
   },
   {
     kills: "4.4/refused-qos-2-comes-no-more",
     file: ACKNOWLEDGE,
-    find: "if (code >= 0x80) return ended(connection, id, step, code, now);",
-    replace: "",
+    find: "const outcome = pubrec(sender, id, code);",
+    replace: "const outcome = pubrec(sender, id, 0);",
   },
   {
     kills: "4.4/no-repeat-while-connected",
-    file: "src/broker/run.ts",
-    find: "else openAll(receiver, session.exchanges(), at, run, frames);",
-    replace: `else openAll(receiver, session.exchanges(), at, run, frames);
-      const copy = receiver.outbox.buffer.slice(at, at + frames.to - frames.from);
-      copy[0]! |= 8;
-      setTimeout(() => {
-        if (session.sender!.open > 0) receiver.outbox.append(copy, 0, copy.length);
-        receiver.flush();
-      }, 1500);`,
+    file: "src/broker/batch.ts",
+    find: "if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);",
+    replace: `if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);
+        const at = place + begin - frames.from;
+        const copy = outbox.buffer.slice(at, at + frames.place(until) - begin);
+        copy[0]! |= 8;
+        setTimeout(() => {
+          if (session.sender!.open > 0) outbox.append(copy, 0, copy.length);
+          link.flush();
+        }, 1500);`,
   },
 ];

@@ -8,16 +8,14 @@ import type { Mutant } from "./mutant.ts";
 export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.5/every-subscriber",
-    file: "src/broker/run.ts",
-    find:
-      "for (const subscription of match.plain) {\n    const { session } = subscription;\n    const receiver",
-    replace:
-      "for (const subscription of match.plain.slice(0, 5)) {\n    const { session } = subscription;\n    const receiver",
+    file: "src/broker/batch.ts",
+    find: "for (const target of match.targets) {",
+    replace: "for (const target of match.targets.slice(0, 5)) {",
   },
   {
     kills: "4.5/while-disconnected",
     file: "src/broker/deliver.ts",
-    find: "if (session.ended || (connection === undefined && !session.kept)) return false;\n  const free",
-    replace: "if (session.ended || connection === undefined) return false;\n  const free",
+    find: "if (session.ended || (connection === undefined && !session.persists)) return false;",
+    replace: "if (session.ended || connection === undefined) return false;",
   },
 ];

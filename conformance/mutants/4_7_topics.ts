@@ -66,7 +66,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/broker/subscribe.ts",
     find: "  const suback = {",
     replace: '  if (packet.subscriptions[0]!.filter === "#") {\n    const topic = "$SYS/uptime";\n    ' +
-      "connection.send({ type: PacketType.PUBLISH, dup: false, qos: 0, retain: true, topic, " +
+      "link.send({ type: PacketType.PUBLISH, dup: false, qos: 0, retain: true, topic, " +
       "payload: new Uint8Array(1) });\n  }\n  const suback = {",
   },
   { // a Client may publish to $ topics, and + matches them

@@ -30,52 +30,44 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     kills: "4.8.2/one-member",
-    file: "src/broker/publish.ts",
-    find: "const member = group.choose(outgoing, broker);",
-    replace: `for (const { session, qos: granted, identifiers } of group.members.slice(1)) {
-    deliver(broker, outgoing, session, Math.min(qos, granted) as QoS, false, identifiers, group, now);
-  }
-  const member = group.choose(outgoing, broker);`,
+    file: "src/broker/batch.ts",
+    find: "const members = group.inTurn(count, this.#qos);",
+    replace: `for (const other of group.members.slice(1)) this.#toMember(topic, group, other, 0, count, 1);
+    const members = group.inTurn(count, this.#qos);`,
   },
   {
     kills: "4.8.2/granted-qos",
-    file: "src/broker/publish.ts",
-    find: "const least = Math.min(qos, member.qos) as QoS;",
-    replace: "const least = qos;",
+    file: "src/broker/batch.ts",
+    find: "const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS;",
+    replace: "const qos = copies.qos = this.#qos;",
   },
   ...["4.8.2/finished-with-the-same-member", "4.8.2/released-with-the-same-member"].map((kills): Mutant => ({
     kills,
-    file: "src/broker/engine.ts",
-    find: "this.#passOnQueued(session, now);",
+    file: "src/broker/sessions.ts",
+    find: "this.#passOnQueued(session);",
     replace: `session.sender?.each((id, _step, delivery) => {
-      if (delivery?.group === undefined) return;
+      if (delivery?.share === undefined) return;
       session.sender!.end(id);
-      deliverToOther(this, delivery, now);
+      router.toOtherMember(delivery, turn.now);
     });`,
   })),
   {
     kills: "4.8.2/begun-goes-to-no-other",
-    file: "src/broker/engine.ts",
+    file: "src/broker/sessions.ts",
     find: "(step === Step.PUBACK || step === Step.RESEND_1)",
     replace: "step !== Step.PUBCOMP",
   },
-  ...[1, 2].map((qos): Mutant => ({
-    kills: `4.8.2/refused-qos-${qos}`,
+  ...["puback(sender, id)", "pubrec(sender, id, code)"].map((outcome, i): Mutant => ({
+    kills: `4.8.2/refused-qos-${i + 1}`,
     file: "src/broker/acknowledge.ts",
-    find: "if (code >= 0x80) {\n      const { message } = delivery;",
-    replace: `if (code >= 0x80) {
-      const { message } = delivery;
-      if (delivery.group !== undefined && delivery.qos === ${qos}) {
-        import("./publish.ts").then(({ deliverToOther }) => {
-          deliverToOther(connection.broker, delivery, now);
-          connection.broker.flush(now);
-        });
-      }`,
+    find: outcome,
+    replace: `(code >= 0x80 && delivery?.share !== undefined &&
+      owners.router.toOtherMember(delivery, owners.turn.now), ${outcome})`,
   })),
   {
     kills: "4.8.2/no-retained-messages",
     file: "src/broker/subscribe.ts",
-    find: "if (wanted && !subscription.isShared) {",
-    replace: "if (wanted) {",
+    find: "if (isWanted && !subscription.isShared)",
+    replace: "if (isWanted)",
   },
 ];

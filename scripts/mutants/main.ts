@@ -19,6 +19,7 @@ import { BrokerProcess } from "./broker_process.ts";
 import { brokerFiles, Cache, hashOf, hashOfFiles, hashOfModules } from "./cache.ts";
 import { allServerCases, type FoundCase } from "./cases.ts";
 import { BASELINE_PATIENCE_MS, type Found, PATIENCE_MS, tryCases } from "./trials.ts";
+import { TypedSource } from "./types.ts";
 import { Workshop } from "./workshop.ts";
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
@@ -57,7 +58,7 @@ const mutants = await allMutants();
 for (const id of cases.keys()) {
   if (!SERVER_CASES.some((one) => one.id === id)) faults.push(`${id}: not among SERVER_CASES`);
 }
-const tasks = sampled(plan());
+const tasks = wellTyped(sampled(plan()));
 const brokers = await baselines(tasks.flatMap(openLevels));
 await runAll(tasks);
 cache.save(args.only.length === 0 && args.sample === undefined && args.level === undefined);
@@ -116,6 +117,23 @@ function sampled(all: Task[]): Task[] {
   const place = ({ found: { mutant, index } }: Task) => hashOf(mutant.kills, String(index));
   return [...all].filter(({ source }) => source.one.timing !== true)
     .sort((a, b) => place(a) < place(b) ? -1 : 1).slice(0, Number(args.sample));
+}
+
+/** The tasks that can be done: a break that is still to be shown is made of names that are there. */
+function wellTyped(all: Task[]): Task[] {
+  let source: TypedSource | undefined;
+  return all.filter((task) => {
+    const { mutant, file, index } = task.found;
+    if (!("file" in mutant) || openLevels(task).length === 0) return true;
+    try {
+      const fault = (source ??= new TypedSource()).faultOf(mutant);
+      if (fault === undefined) return true;
+      faults.push(`${mutant.kills} (${file} #${index}): the broken source is not well typed: ${fault}`);
+    } catch (error) {
+      faults.push(`${mutant.kills} (${file} #${index}): ${(error as Error).message}`);
+    }
+    return false;
+  });
 }
 
 /** The brokers on which a case can show something: one that it passes on, or that it has nothing to do on. */

@@ -1,5 +1,5 @@
 /**
- * §3.4–3.7 PUBACK, PUBREC, PUBREL and PUBCOMP from a Client, and what each moves on.
+ * §3.4–3.7, §4.3.3 PUBACK, PUBREC, PUBREL and PUBCOMP from a Client, and the exchange that each moves on.
  * Knows what the Server answers and records; refuses to know messages, and the steps themselves (src/delivery/exchange.ts).
  * @module
  */
@@ -13,7 +13,7 @@ import { reasonString } from "./refusal.ts";
 const PUBREL = PacketType.PUBREL << 4 | 2;
 const PUBCOMP = PacketType.PUBCOMP << 4;
 
-/** Nothing is open under this identifier. Level 5 says so; below it only PUBREL lets the Client come to an end. */
+/** No exchange is open under this identifier. Level 5 has a Reason Code for that; below it only PUBREL lets the Client end its exchange. */
 const NOT_FOUND = {
   code: 0x92,
   rule: "MQTT-3.6.2-1",
@@ -48,7 +48,7 @@ export function acknowledgePacket(
       return;
     }
     if (outcome === Outcome.RELEASED && delivery !== undefined) released(owners, open, delivery);
-    link.answer(PUBREL, id, 0); // [MQTT-4.3.3-4]
+    link.answer(PUBREL, id, 0); // [MQTT-4.3.3-4] [MQTT-2.2.1-5]
   }
 }
 
@@ -82,12 +82,12 @@ function ended(
 
 /** §3.6 the Client releases a QoS 2 message that it sent. */
 function release({ journal }: Owners, { session, link }: Open, id: number): void {
-  if (session.received?.delete(id) === true) {
+  if (session.received?.delete(id) === true) { // also if the message has expired: [MQTT-4.3.3-13]
     const { mark } = journal;
     journal.received(session, id, false);
     journal.holdSince(mark, link); // a new message under this identifier must not look like a repeat, not even after a crash
-    return link.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11]
+    return link.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11] [MQTT-2.2.1-5]
   }
   if (journal.failing && session.durable) journal.hold(link); // it may have come before, on another connection
-  link.answer(PUBCOMP, id, link.level === 5 ? 0x92 : 0);
+  link.answer(PUBCOMP, id, link.level === 5 ? 0x92 : 0); // no properties: [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 }

@@ -1,6 +1,6 @@
 /**
- * §3.3.2.3.4 Topic Aliases of a Client: which topic a PUBLISH with an alias is for.
- * Knows when an alias is set and when it is wrong; refuses to know who gets the message.
+ * §3.3.2.3.4 Topic Aliases of a Client: which topic a PUBLISH with an alias is for. Aliases towards a Client: src/engine/outflow.ts.
+ * Knows when an alias is set and when it is wrong; refuses to know subscribers.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
@@ -19,7 +19,7 @@ export function topicOfAlias(aliases: TopicAliases, frame: PublishView, router: 
     throw protocolError("3.3.4/alias-above-maximum", message, 0x94);
   }
   if (topicEnd > topicAt) { // [MQTT-3.3.2-12]
-    router.find(frame.bytes, topicAt, topicEnd); // throws for what is no Topic Name: that sets nothing
+    router.find(frame.bytes, topicAt, topicEnd); // throws if this is no Topic Name: then no alias is set
     aliases.set(topicAlias, frame.bytes, topicAt, topicEnd);
   }
   const topic = aliases.get(topicAlias);

@@ -1,12 +1,12 @@
 /**
  * §3.15, §4.12 Enhanced authentication: AUTH back and forth, at the start and anew.
- * Knows which AUTH may come when, and what an authenticator is asked; refuses to know any method.
+ * Knows which AUTH may come when, and the requests to an authenticator; refuses to know any method.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
-import type { Auth, Connect, ProtocolLevel } from "../codec/packet.ts";
+import type { Auth, Connect } from "../codec/packet.ts";
 import type { PeerInfo } from "../transport/peer.ts";
-import type { AuthenticationRequest, Verdict } from "./options.ts";
+import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** §2.4 Continue authentication. */
@@ -19,7 +19,7 @@ export class Authenticating {
   readonly kind = "authenticating";
   /** With bytes of its own. */
   readonly connect: Connect;
-  /** The authenticator's yes, while the Will's permission is waited for. */
+  /** The verdict that accepts the Client, while the authorizer decides on the Will. */
   verdict: Verdict | undefined;
   /** §3.2.2.3.7 the Client Identifier that the Server gives, once there is one. */
   assigned: string | undefined;
@@ -45,7 +45,7 @@ export interface AuthState {
 }
 
 /**
- * What an AUTH from the Client means.
+ * The meaning of an AUTH from the Client.
  * @throws {PeerError} if it may not be sent now.
  */
 export function authKind(
@@ -73,33 +73,50 @@ export function authKind(
   return isNew ? "reauthenticate" : "continue";
 }
 
-/** Who asks: a CONNECT, or a Client that is known. */
-export interface Applicant {
-  readonly peer: PeerInfo;
-  readonly level: ProtocolLevel;
-  readonly clientId: string;
-  readonly username: string | undefined;
-  readonly method: string | undefined;
-  readonly connect: Connect | undefined;
+/** §4.12 the request to the authenticator that a CONNECT makes, or an AUTH before it is accepted. */
+export function requestOfConnect(
+  kind: AuthenticationRequest["kind"],
+  connect: Connect,
+  peer: PeerInfo,
+  data: Uint8Array | undefined,
+): AuthenticationRequest {
+  const { level, clientId, username, password, will, properties } = connect;
+  return {
+    kind,
+    peer,
+    level,
+    clientId,
+    username,
+    password,
+    method: properties?.authenticationMethod,
+    data: data?.slice(),
+    will,
+    userProperties: properties?.userProperties ?? [],
+  };
 }
 
-/** §4.12 what the authenticator is asked. */
-export function authenticationRequest(
+/** §4.12.1 the request that an AUTH of an open connection makes. */
+export function requestOfClient(
   kind: AuthenticationRequest["kind"],
-  { connect, ...who }: Applicant,
+  { peer, level, clientId, username }: ClientInfo,
+  method: string | undefined,
   data: Uint8Array | undefined,
 ): AuthenticationRequest {
   return {
     kind,
-    ...who,
-    password: connect?.password,
+    peer,
+    level,
+    clientId,
+    username,
+    password: undefined,
+    method,
     data: data?.slice(),
-    will: connect?.will,
-    userProperties: connect?.properties?.userProperties ?? [],
+    will: undefined,
+    userProperties: [],
   };
 }
 
-/** The authenticator's no. */
+/** The refusal that a verdict stands for. */
 export function refusalOf(verdict: Verdict): Refusal {
   const { code, reasonString } = verdict;
   return { code, rule: ruleOf(code), message: reasonString ?? "The authenticator says no" };

@@ -9,13 +9,13 @@ import { Queue } from "../delivery/queue.ts";
 import { type Delivery, revived } from "./delivery.ts";
 import type { DeliveryRecord, StoredSession } from "./store.ts";
 
-/** What memory may hold of a recorded session's backlog. */
+/** The part of a recorded session's backlog that memory may hold. */
 export interface BacklogLimits {
   readonly residentMessagesMax: number;
   readonly residentBytesMax: number;
 }
 
-/** The messages that wait in one session. What is paged out stands in the store alone, behind all that memory holds. */
+/** The messages that wait in one session. Messages that are paged out stand in the store alone, behind all that memory holds. */
 export class Backlog {
   #queue: Queue<Delivery> = new Queue();
   #residentBytes = 0;
@@ -31,12 +31,12 @@ export class Backlog {
     return this.#paged + this.#queue.length;
   }
 
-  /** What they count for in `queuedBytesMax`. */
+  /** The bytes that all of them count for in `queuedBytesMax`. */
   get bytes(): number {
     return this.#residentBytes + this.#pagedBytes;
   }
 
-  /** What those count for that memory holds. */
+  /** The bytes that the messages in memory count for. */
   get residentBytes(): number {
     return this.#residentBytes;
   }
@@ -71,7 +71,7 @@ export class Backlog {
     return delivery;
   }
 
-  /** Takes out of memory, in order, what `test` accepts. */
+  /** Takes out of memory, in order, the messages that `test` accepts. */
   extract(test: (delivery: Delivery) => boolean): Delivery[] {
     const out = this.#queue.extract(test);
     for (const { message } of out) this.#residentBytes -= messageBytes(message);
@@ -86,7 +86,7 @@ export class Backlog {
     this.#pagedFrom = Math.min(this.#pagedFrom, from);
   }
 
-  /** Leaves to the store whatever came by no Shared Subscription: that goes to another member as soon as there is one. */
+  /** Leaves all messages to the store except messages of a Shared Subscription, which go to another member as soon as there is one. */
   pageOutAll(): void {
     this.pageOut(sizeOf(this.extract(({ share }) => share === undefined)));
   }
@@ -96,7 +96,7 @@ export class Backlog {
     this.pageOut(sizeOf([delivery]));
   }
 
-  /** Where the next page begins, if it is to be asked for now: memory holds half of what it may, or less. */
+  /** Where the next page begins, if it is to be asked for now: memory holds at most half of its limits. */
   nextPage({ residentMessagesMax, residentBytesMax }: BacklogLimits): number | undefined {
     if (this.#paged === 0 || this.#paging) return undefined;
     const isLow = this.#queue.length <= residentMessagesMax >> 1 &&
@@ -109,12 +109,12 @@ export class Backlog {
     this.#paging = true;
   }
 
-  /** The page that was asked for is there, or is not wanted any more. */
+  /** The page that was asked for is there, or is not needed any more. */
   pageCame(): void {
     this.#paging = false;
   }
 
-  /** Puts a page that begins at `from` among what memory holds; false if something else has been put there meanwhile. */
+  /** Puts a page that begins at `from` among the messages in memory; false if another page was put there meanwhile. */
   pageIn(from: number, found: readonly DeliveryRecord[]): boolean {
     if (this.#pagedFrom !== from || found.length === 0) return false;
     const resident = this.extract(() => true);
@@ -137,13 +137,13 @@ export class Backlog {
     this.#pagedFrom = Infinity;
   }
 
-  /** Whether memory holds what is next. */
+  /** Whether memory holds the next message. */
   #isHere(): boolean {
     const first = this.#queue.peek();
     return first !== undefined && first.order <= this.#pagedFrom;
   }
 
-  /** Counters against what they count. */
+  /** Compares the counters with the messages. */
   assertInvariants(): void {
     let bytes = 0;
     let before = 0;

@@ -2,7 +2,7 @@
  * §3.3 The batch: PUBLISH frames of one chunk that go on together. Why: spec/decisions/0007-batches.md
  * Knows which frames go together, and in which layout each subscriber gets them; refuses to know how one alone is delivered.
  *
- * All frames of a batch are of one Client, topic, QoS and RETAIN, and stand one behind the other. Whatever is not the next such
+ * All frames of a batch are of one Client, topic, QoS and RETAIN, and stand one behind the other. Anything but the next such
  * frame ends the batch: another PUBLISH, another packet, the end of the chunk. It is ended in two places: here and by
  * `Connection`, in `frame()` and behind each chunk.
  * @module
@@ -18,7 +18,7 @@ import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { Delivery } from "./delivery.ts";
 import type { Outgoing } from "./deliver.ts";
-import { CameFrames, type Frames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
+import { CameFrames, type Frames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
@@ -47,6 +47,8 @@ interface Copies {
 /** The one batch of a broker: it lives inside one input. */
 export class Batch {
   readonly #owners: Owners;
+  /** Frames in one batch. */
+  readonly #messagesMax: number;
   /** The frame that comes. */
   readonly #view: PublishView = new PublishView();
   /** Frames of the batch that are looked at again. */
@@ -71,15 +73,18 @@ export class Batch {
   /** The same frames in other layouts, once there are subscribers that need them. */
   readonly #layouts: LaidOut[] = [];
   #layoutCount = 0;
+  /** For members of a group, that get only some of the frames. */
+  readonly #gathered: Gathered = new Gathered();
   /** The messages, once one of them must be kept. */
   readonly #messages: Message[] = [];
-  /** Sessions that took each message, if the owner wants to know. */
+  /** Sessions that took each message, if the hook `published` is set. */
   #receivers: Uint32Array | undefined;
   /** How the present receiver gets its copies. */
   readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
 
-  constructor(owners: Owners) {
+  constructor(owners: Owners, messagesMax: number) {
     this.#owners = owners;
+    this.#messagesMax = messagesMax;
   }
 
   /**
@@ -136,7 +141,7 @@ export class Batch {
     }
     const size = view.end - view.at;
     const { count } = frames;
-    if (count === FRAMES_MAX || size >= SHARED_PAYLOAD_BYTES) return false;
+    if (count === this.#messagesMax || size >= SHARED_PAYLOAD_BYTES) return false;
     const topic = this.#topic!.bytes;
     const { length } = topic;
     if (view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic, 0, length)) {
@@ -159,6 +164,7 @@ export class Batch {
     const { journal, observer } = this.#owners;
     const first = view.bytes[view.at]!;
     const size = view.end - view.at;
+    if (this.#messagesMax === 0) return false;
     if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) {
       return false;
     }
@@ -212,7 +218,8 @@ export class Batch {
     observer.received += count;
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    if (this.#isRetained && !this.#retainLast(topic, match)) {
+    const goesAlone = match.groups.length > 0 && getsSeveral(match);
+    if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
       return;
     }
@@ -229,7 +236,7 @@ export class Batch {
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
-    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+    for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   }
 
   get #isRetained(): boolean {
@@ -268,7 +275,7 @@ export class Batch {
     this.#oneByOne(topic, session, 0, count, 1);
   }
 
-  /** Counts what a Client that does not read will not get; false if the owner wants to know of each message. */
+  /** Counts the messages that a Client that does not read does not get; false if the hook `dropped` is to be called for each. */
   #dropAll(connection: Serving): boolean {
     const { observer, deliverer } = this.#owners;
     if (observer.hooks.dropped !== undefined) return false;
@@ -309,7 +316,7 @@ export class Batch {
     const copies = this.#copies;
     const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     copies.retain = this.#isRetained && member.retainAsPublished;
-    copies.identifiers = member.identifiers;
+    copies.identifiers = member.identifiers; // [MQTT-3.3.4-5]
     copies.share = group.filter.text;
     const count = Math.ceil((until - from) / step);
     const isReady = connection !== undefined && (qos === 0 ? !connection.isFull : session.canSend(count));
@@ -340,15 +347,18 @@ export class Batch {
     const { qos, share } = this.#copies;
     const isKept = session.persists || share !== undefined;
     if (qos === 2 && isKept && session.durable) journal.hold(link); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
-    for (let i = from; i < until;) {
-      const end = step === 1 ? until : i + 1;
-      const begin = frames.place(i);
-      const place = outbox.append(frames.bytes, begin, frames.place(end)) - (begin - frames.from);
-      if (qos > 0) {
-        if (isKept) this.#openKept(topic, session, frames.idAt, outbox.buffer, place, i, end);
-        else this.#open(session, frames.idAt, outbox.buffer, place, i, end);
+    if (step === 1) {
+      const begin = frames.place(from);
+      const place = outbox.append(frames.bytes, begin, frames.place(until)) - (begin - frames.from);
+      if (qos > 0) this.#open(topic, session, isKept, frames.idAt, outbox.buffer, place, from, until);
+    } else {
+      const gathered = this.#gathered;
+      gathered.begin(frames);
+      for (let i = from; i < until; i += step) {
+        const place = gathered.add(frames, i) - frames.at[i]!;
+        if (qos > 0) this.#open(topic, session, isKept, frames.idAt, gathered.bytes, place, i, i + 1);
       }
-      i = step === 1 ? until : i + step;
+      outbox.append(gathered.bytes, 0, gathered.to);
     }
     link.touch();
     this.#took(from, until, step);
@@ -394,24 +404,14 @@ export class Batch {
     return made;
   }
 
-  /** Opens an exchange for each frame that stands in `buffer`; `place` is where the first frame of all would stand. */
+  /**
+   * Opens an exchange for each frame that stands in `buffer`; `place` is where the first frame of all would stand. `isKept`: a message
+   * that is not acknowledged may have to be sent again.
+   */
   #open(
-    session: Session,
-    idAt: Uint32Array,
-    buffer: Uint8Array,
-    place: number,
-    from: number,
-    until: number,
-  ): void {
-    const sender = session.needSender();
-    const step = this.#copies.qos === 1 ? Step.PUBACK : Step.PUBREC;
-    for (let i = from; i < until; i++) putId(buffer, place + idAt[i]!, sender.begin(step, undefined));
-  }
-
-  /** The same where a message that is not acknowledged may have to be sent again. */
-  #openKept(
     topic: KnownTopic,
     session: Session,
+    isKept: boolean,
     idAt: Uint32Array,
     buffer: Uint8Array,
     place: number,
@@ -422,12 +422,19 @@ export class Batch {
     const { qos, retain, identifiers, share } = this.#copies;
     const sender = session.needSender();
     const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
-    const messages = this.#keepAll(topic);
+    const messages = isKept ? this.#keepAll(topic) : this.#messages;
     for (let i = from; i < until; i++) {
-      const order = deliverer.takeOrder();
-      const delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
-      delivery.packetId = sender.begin(step, delivery);
-      putId(buffer, place + idAt[i]!, delivery.packetId);
+      let delivery: Delivery | undefined;
+      if (isKept) {
+        const order = deliverer.takeOrder();
+        delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
+      }
+      const id = sender.begin(step, delivery);
+      const at = place + idAt[i]!;
+      buffer[at] = id >> 8;
+      buffer[at + 1] = id & 255;
+      if (delivery === undefined) continue;
+      delivery.packetId = id;
       journal.queued(session, delivery);
     }
   }
@@ -489,16 +496,26 @@ export class Batch {
     return { view, topic: name, publisher, expiresAt, message: undefined };
   }
 
-  /** Lets go of the chunk and of what was made of it. */
+  /** Drops the references to the chunk and to everything made of it. */
   #release(): void {
     this.#frames.bytes = EMPTY;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
+    this.#gathered.release();
     if (this.#messages.length > 0) this.#messages.length = 0;
   }
 }
 
-function putId(buffer: Uint8Array, at: number, id: number): void {
-  buffer[at] = id >> 8;
-  buffer[at + 1] = id & 255;
+/** Whether a session may get more than one copy of each message: then the copies of one message go before those of the next [MQTT-4.6.0-5]. */
+function getsSeveral({ targets, groups }: Match): boolean {
+  if (targets.length === 0 && groups.length === 1) return false;
+  const sessions = new Set<Session>();
+  for (const { session } of targets) sessions.add(session);
+  for (const { members } of groups) {
+    for (const { session } of members) {
+      if (sessions.has(session)) return true;
+      sessions.add(session);
+    }
+  }
+  return false;
 }

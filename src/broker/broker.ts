@@ -1,6 +1,6 @@
 /**
  * The Server as a pure machine: bytes, time and answers in; bytes, closes and questions out.
- * Knows the order of inputs and of what a turn ends with; refuses to know sockets, clocks and files.
+ * Knows the order of inputs and of the steps that end a turn; refuses to know sockets, clocks and files.
  * @module
  */
 import { UsageError } from "../codec/error.ts";
@@ -51,11 +51,11 @@ export interface BrokerStats {
   readonly received: number;
   /** Copies that did not reach a session, since the start. */
   readonly dropped: number;
-  /** Connections that are not over, those without a CONNECT included. */
+  /** Connections that are not over, with or without an accepted CONNECT. */
   readonly connections: number;
   /** Connections with an accepted CONNECT. */
   readonly connected: number;
-  /** Sessions, those of Clients that are away included. */
+  /** Sessions, of connected and of disconnected Clients. */
   readonly sessions: number;
   /** Subscriptions of all sessions. */
   readonly subscriptions: number;
@@ -63,21 +63,21 @@ export interface BrokerStats {
   readonly sharedSubscriptions: number;
   /** §3.3.1.3 */
   readonly retainedMessages: number;
-  /** What they count for in `retainedBytesMax`. */
+  /** The bytes that they count for in `retainedBytesMax`. */
   readonly retainedBytes: number;
   /** Topics at which retained messages on their way to a new subscription stand. */
   readonly retainedDeliveries: number;
-  /** Facts told to the store, since the start. */
+  /** Facts recorded for the store, since the start. */
   readonly facts: number;
   /** Connections, sessions and wills for which something falls due. */
   readonly deadlines: number;
-  /** The store cannot make facts safe at present: what depends on that is refused. */
+  /** The store cannot make facts safe at present: packets that need that are refused. */
   readonly isFailing: boolean;
   /** Facts are recorded that are not safe yet. */
   readonly isUnsafe: boolean;
 }
 
-/** What `flush()` has to do: nothing; something that a peer waits for; or only what may take many turns, and comes after all input. */
+/** The work for `flush()`: nothing; something that a peer waits for; or only work that may take many turns, and comes after all input. */
 export type Work = "none" | "soon" | "later";
 
 const SHUTTING_DOWN: Refusal = {
@@ -89,12 +89,12 @@ const SHUTTING_DOWN: Refusal = {
 /**
  * One Server. Two of them share nothing. All times are ms since the epoch, and never go back.
  *
- * Whoever embeds it (`Driver` of the server folder, tests) calls four kinds of methods:
+ * An embedder (`Driver` of the server folder, tests) calls four kinds of methods:
  *
  * - **Inputs**, each with the time: `opened()` for a new transport, then `received()`, `drained()` and `closed()` of the connection it
  *   returns; `ticked()` when `nextDeadline()` is reached; `answered()` or `rejected()` for each question.
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
- *   "none". Only then bytes leave, and what waits for the disk begins to wait. It returns the questions that take time: a commit, a
+ *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
  * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
  *   `flush()` follows.
@@ -113,7 +113,10 @@ export class Broker {
   readonly #rooms: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
 
-  /** @throws {UsageError} for a limit that does not exist or is out of range. */
+  /**
+   * A Server with these options; without a store it begins empty.
+   * @throws {UsageError} for a limit that does not exist or is out of range.
+   */
   constructor(options: BrokerOptions = {}) {
     const { store, hooks = {}, random = seededRandom(0), ...policy } = options;
     const { limits } = this.#policy = policyOf(policy);
@@ -127,7 +130,7 @@ export class Broker {
     this.#rooms = {
       owners,
       sessions,
-      batch: new Batch(owners),
+      batch: new Batch(owners, limits.batchMessagesMax),
       connections: this.#connections,
       reader: new Reader(),
       isStopping: () => this.#isStopping,
@@ -137,7 +140,7 @@ export class Broker {
 
   // Inputs.
 
-  /** A new connection, under the broker's own policy or that of a listener; the caller then hands in what the transport tells. */
+  /** A new connection, under the broker's own policy or that of a listener; the caller then hands in the events of the transport. */
   opened(transport: Transport, peer: PeerInfo, now: number, policy: Policy = this.#policy): Connection {
     this.#turn.begin(now);
     this.#connections.makeRoom(policy.limits.connectingMax);
@@ -146,7 +149,7 @@ export class Broker {
     return connection;
   }
 
-  /** Does what is due at `now`. */
+  /** Runs every deadline up to `now`. */
   ticked(now: number): void {
     this.#turn.tick(now);
   }
@@ -165,13 +168,13 @@ export class Broker {
 
   // The end of a turn.
 
-  /** What `flush()` has to do. */
+  /** The work for `flush()`. */
   get work(): Work {
     if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
     return this.#turn.scheduledCount > 0 ? "later" : "none";
   }
 
-  /** The end of a turn: every connection's bytes are written but those that wait for facts. Returns what takes time. */
+  /** The end of a turn: writes every connection's bytes that wait for no commit. Returns the questions that take time. */
   flush(now: number): readonly Question[] {
     const turn = this.#turn;
     turn.begin(now);
@@ -190,7 +193,7 @@ export class Broker {
   // The owner's calls.
 
   /**
-   * What holds for the connections of one listener: the given values over the broker's own.
+   * The policy for the connections of one listener: the given values over the broker's own.
    * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker.
    */
   policy(given: PolicyOptions): Policy {
@@ -214,9 +217,13 @@ export class Broker {
    * Publishes a PUBLISH frame of level 5 as it is, as the Server itself: for a message that comes from another Server. It does not come
    * back to the tap it is from.
    * @throws {PeerError} if it is no well-formed PUBLISH.
+   * @throws {UsageError} if it has a Topic Alias or a Subscription Identifier: both belong to one connection.
    */
   inject(frame: Uint8Array, now: number, origin?: Tap): void {
     const view = viewOf(frame, true);
+    if (view.topicAlias !== 0 || view.subscriptionIdentifier) {
+      throw new UsageError("A frame to be injected has a Topic Alias or a Subscription Identifier");
+    }
     const topic = this.#router.find(view.bytes, view.topicAt, view.topicEnd);
     this.#publish(topic.name, view, origin, now);
   }
@@ -235,7 +242,7 @@ export class Broker {
 
   /**
    * Has `received` called for each message that `filter` matches, behind the sessions.
-   * @throws {UsageError} for what is no Topic Filter, or a Shared Subscription.
+   * @throws {UsageError} if `filter` is no Topic Filter, or a Shared Subscription.
    */
   tap(filter: string, received: (message: TappedMessage) => void): Tap {
     const parsed = parseFilter(filter);
@@ -268,7 +275,7 @@ export class Broker {
     return true;
   }
 
-  /** Accepts nobody any more, and tells every Client (0x8B). The transports are over when `stats.connections` is 0. */
+  /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over when `stats.connections` is 0. */
   shutdown(now: number): void {
     this.#turn.begin(now);
     this.#isStopping = true;
@@ -324,7 +331,7 @@ export class Broker {
     return this.#connections.size;
   }
 
-  /** Compares counters with what they count, after `flush()`: throws if one is wrong. Takes time; for tests and simulations. */
+  /** Counts everything anew and compares the counters, after `flush()`: throws if one is wrong. Takes time; for tests and simulations. */
   assertInvariants(): void {
     this.#turn.assertInvariants();
     this.#journal.assertInvariants();

@@ -1,5 +1,5 @@
 /**
- * §3.1, §3.2 CONNECT and CONNACK: who comes in, with which session and under which limits.
+ * §3.1, §3.2, §4.4 CONNECT and CONNACK: the session that a Client gets, its limits, and the exchanges that go on.
  * Knows the way from an authenticated CONNECT to an open connection; refuses to know how credentials are checked.
  * @module
  */
@@ -23,7 +23,7 @@ import { NEVER_EXPIRES, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { serverWill } from "./will.ts";
 
-/** §3.1.2.2 the level that an answer to this CONNECT must be in, whatever else is wrong with it. */
+/** §3.1.2.2 the level that an answer to this CONNECT must be in, even if the rest of it is wrong. */
 export function levelAsked(bytes: Uint8Array, body: number, end: number): ProtocolLevel {
   const name = end - body < 2 ? 0 : bytes[body]! << 8 | bytes[body + 1]!;
   const version = body + 2 + name < end ? bytes[body + 2 + name]! : 0;
@@ -75,7 +75,7 @@ export function checkConnect(policy: Policy, connect: Connect): void {
   }
 }
 
-/** A CONNECT that the authenticator has let in, and what it came by. */
+/** A CONNECT that the authenticator has accepted, with its link and policy. */
 export interface Candidate {
   readonly link: Link;
   readonly peer: PeerInfo;
@@ -138,7 +138,7 @@ export function accept(
   const resumes = known?.persists === true && !connect.cleanStart;
   const dependsOnFacts = expirySeconds > 0 || known?.durable === true || journal.endsUnsafe(clientId);
   if (journal.failing && !resumes && dependsOnFacts) return UNSAFE;
-  const { session, isPresent } = sessions.take(clientId, connect.cleanStart, connect.level, policy.limits);
+  const { session, isPresent } = sessions.take(clientId, connect.cleanStart, connect.level, policy.limits); // [MQTT-3.1.4-4]
   const open = new Open({
     link,
     connect,
@@ -157,6 +157,7 @@ export function accept(
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);
   connack.sessionPresent = isPresent; // at level 3 the codec leaves it out
+  // Nothing is sent before it but AUTH: [MQTT-3.1.4-5] [MQTT-3.2.0-1]
   link.send(connack);
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
@@ -179,7 +180,7 @@ function keepAliveOf(asked: number, most: number): number {
   return asked === 0 ? most : Math.min(asked, most);
 }
 
-/** §3.2 what the Client is told, but for Session Present. */
+/** §3.2 the CONNACK, but for Session Present. */
 function connackOf(
   { policy, phase, verdict }: Candidate,
   client: ClientInfo,
@@ -241,7 +242,7 @@ function sendOpenAgain(
   }
 }
 
-/** §3.2 a CONNACK that says no; undefined where the level has no code for the reason [MQTT311-3.2.2-6]. */
+/** §3.2 a CONNACK with a refusal; undefined where the level has no code for the reason [MQTT311-3.2.2-6]. */
 export function refusingConnack(
   level: ProtocolLevel,
   refusal: Refusal,
@@ -256,10 +257,10 @@ export function refusingConnack(
   return connack;
 }
 
-/** 3.1.1 §3.2.2.3: the return code for a Reason Code; without one the connection closes in silence. */
+/** 3.1.1 §3.2.2.3: the return code for a Reason Code; without one the connection closes in silence [MQTT311-3.1.4-1]. */
 const RETURN_CODES: Readonly<Record<number, number>> = {
-  0x84: 1,
-  0x85: 2,
+  0x84: 1, // [MQTT311-3.1.2-2]
+  0x85: 2, // [MQTT311-3.1.3-9]
   0x88: 3,
   0x89: 3,
   0x97: 3,

@@ -1,6 +1,7 @@
 /**
- * §4.2 One Network Connection on the Server: its phases, and each packet to the file of its name.
- * Knows how a connection begins and ends; refuses to know what a packet causes.
+ * §3.12, §3.14, §4.2, §4.13, §3.1.2.10, §3.2.2.2 One Network Connection on the Server: its phases, its ends, its silence, and each packet to the
+ * file of its name.
+ * Knows how a connection begins and ends; refuses to know the effects of a packet.
  *
  * Phases: waiting (for CONNECT), authenticating, open, closing (our last bytes are on their way), closed. Each carries its own data.
  * Ends: `refuse()` before it is open, `end()` of an open one by us, `#leave()` for both and for the Client's DISCONNECT, `closed()` when
@@ -26,14 +27,14 @@ import type { Deadline } from "../engine/timers.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
-import { Authenticating, authenticationRequest, authKind, CONTINUE, refusalOf } from "./auth.ts";
+import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
 import type { Owners } from "./owners.ts";
-import { Permissions } from "./permissions.ts";
+import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -47,7 +48,7 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
 
-/** What connections share. */
+/** The parts of a broker that all its connections use. */
 export interface Rooms {
   readonly owners: Owners;
   readonly sessions: Sessions;
@@ -55,17 +56,17 @@ export interface Rooms {
   readonly connections: Connections<Connection>;
   /** For packets but PUBLISH, one at a time. */
   readonly reader: Reader;
-  /** The Server is going: no CONNECT is accepted. */
+  /** The Server is shutting down: no CONNECT is accepted. */
   isStopping(): boolean;
 }
 
 /** One connection at one moment. */
 export interface ConnectionStats {
-  /** Bytes written to it since it began, those that wait included. */
+  /** Bytes written to it since it began, sent or waiting. */
   readonly sentBytes: number;
   /** Bytes that wait for the peer to read them, or for a commit. */
   readonly waitingBytes: number;
-  /** Bytes kept of what it sent: an incomplete packet, or packets behind one that waits for its verdict. */
+  /** Bytes kept from the Client: an incomplete packet, or packets behind one that waits for its verdict. */
   readonly keptBytes: number;
 }
 
@@ -83,9 +84,9 @@ const CLOSED: Phase = { kind: "closed" };
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
-export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay, Ending {
+export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
   /** For the timers. */
-  heapIndex = -1;
+  heapIndex: number = -1;
   /** For the timers. */
   heapTime = 0;
   /** Where it comes from. */
@@ -106,12 +107,12 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     this.peer = peer;
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
-    this.#permissions = new Permissions(policy.authorize, turn, observer, () => this.#permitted());
+    this.#permissions = new Permissions(policy.authorize, turn, observer, this);
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
   }
 
-  /** Who it is, once its CONNECT is accepted. */
+  /** The Client, once its CONNECT is accepted. */
   get client(): ClientInfo | undefined {
     return this.#phase.kind === "open" ? this.#phase.client : undefined;
   }
@@ -128,7 +129,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
   received(chunk: Uint8Array, now: number): void {
     const { turn } = this.#rooms.owners;
     turn.begin(now);
-    if (this.#isOver) return;
+    if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
     try {
       try {
@@ -194,7 +195,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     return this.#phase === CLOSING || this.#phase === CLOSED;
   }
 
-  /** What is kept behind a packet that waits for its verdict is bounded. */
+  /** Bounds the bytes kept behind a packet that waits for its verdict. */
   #boundPending(): void {
     if (this.#link.keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
     this.#rooms.owners.observer.limited("pendingBytesMax", this.#link.transport.label);
@@ -316,15 +317,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     if (this.#rooms.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
     this.#requirePlace(connect.clientId);
     checkConnect(this.#policy, connect);
-    const applicant = { ...connect, peer: this.peer, username: connect.username, method: phase.method };
-    this.#ask(
-      authenticationRequest("connect", applicantOf(applicant, phase.connect), properties.authenticationData),
-    );
+    const data = properties.authenticationData;
+    this.#ask(requestOfConnect("connect", phase.connect, this.peer, data));
   }
 
   /**
-   * Throws where as many connections are open as may be, and this Client has none of them. To be asked when the CONNECT comes, so
-   * that no Client authenticates in vain, and when it is accepted: of many that are with the authenticator not all may find a place.
+   * Throws if `connectionsMax` connections are open and this Client has none of them. Called when the CONNECT comes, so that no
+   * Client authenticates in vain, and again when it is accepted, since others may have been accepted in between.
    */
   #requirePlace(clientId: string): void {
     const { connections, sessions, owners } = this.#rooms;
@@ -374,7 +373,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
   }
 
   /** The authorizer's answers have come. */
-  #permitted(): void {
+  permitted(): void {
     const phase = this.#phase;
     try {
       if (phase.kind === "authenticating" && phase.verdict !== undefined) this.#accept(phase, phase.verdict);
@@ -391,7 +390,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     if (phase.kind !== "authenticating") return;
     if (verdict.code === CONTINUE) return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
     if (verdict.code === 0) return this.#accept(phase, verdict);
-    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4]
+    this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4] [MQTT-3.1.4-2]
   }
 
   #accept(phase: Authenticating, verdict: Verdict): void {
@@ -427,11 +426,11 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     const isReauthenticating = isOpen && phase.isReauthenticating;
     const kind = authKind(packet, { method, isOpen, isReauthenticating, isAsking: this.#isAsking });
     if (isOpen && kind === "reauthenticate") phase.isReauthenticating = true;
-    const applicant = isOpen ? applicantOf({ ...phase.client, method }, undefined) : applicantOf(
-      { ...phase.connect, peer: this.peer, username: phase.connect.username, method },
-      phase.connect,
-    );
-    this.#ask(authenticationRequest(kind, applicant, packet.properties?.authenticationData));
+    const data = packet.properties?.authenticationData;
+    const request = isOpen
+      ? requestOfClient(kind, phase.client, method, data)
+      : requestOfConnect(kind, phase.connect, this.peer, data);
+    this.#ask(request);
   }
 
   /** §4.12.1 An open connection has been authenticated anew. */
@@ -490,13 +489,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     const open = this.#phase;
     if (open.kind !== "open") return;
     const { level } = this.#link;
-    const { isAccepted } = open;
+    const { isAccepted } = open; // else no CONNACK has gone out: [MQTT-3.14.0-1] [MQTT-3.2.0-2]
     if (!isAccepted) {
       open.forgetWill();
       const connack = refusingConnack(level, refusal);
       if (connack !== undefined) this.#link.send(connack);
     } else if (level === 5) {
-      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) };
+      const properties = { reasonString: reasonString(refusal), ...(serverReference && { serverReference }) }; // no Session Expiry Interval: [MQTT-3.14.2-2]
       this.#link.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(open, false, refusal);
@@ -513,10 +512,10 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
       if (connack !== undefined) this.#link.send(connack);
     }
     this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);
-    this.#close();
+    this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 
-  /** Sends what there is, then closes; the session goes on without this connection. */
+  /** Sends the bytes in the outbox, then closes; the session goes on without this connection. */
   #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
     this.#close();
     this.#rooms.sessions.left(open, isClean, refusal);
@@ -524,7 +523,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
 
   #close(): void {
     const { turn } = this.#rooms.owners;
-    this.#phase = CLOSING;
+    this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     this.#rooms.connections.closes(this);
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
@@ -535,7 +534,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     this.#closed();
   }
 
-  /** The Server is going: an open connection is told, any other one is closed. */
+  /** The Server is shutting down: an open connection gets DISCONNECT, any other one is closed. */
   shutDown(refusal: Refusal): void {
     if (this.#phase.kind === "open") this.end(refusal);
     else if (!this.#isOver) this.#close();
@@ -562,13 +561,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     try {
       if (this.#phase.kind === "open") this.end(refusal);
       else if (!this.#isOver) this.#refuse(refusal);
-    } catch (again) { // not even the good-bye could be said
+    } catch (again) { // not even the DISCONNECT could be sent
       this.#rooms.owners.observer.failed(again);
       this.#abort();
     }
   }
 
-  // What the link tells.
+  // Calls of the link.
 
   /** There may be room now that the outbox is written. */
   flushed(): void {
@@ -591,17 +590,9 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, GivesWay
     this.#phase.fail({ code: 0x97, rule: "limit/outbound", message });
   }
 
-  /** What it waits for cannot be made safe: that is never sent, and the connection ends. */
+  /** The commit that held bytes wait for has failed: they are never sent, and the connection ends. */
   unsafe(): void {
     if (this.#phase.kind === "open") this.end(UNSAFE);
     else this.#link.flush();
   }
-}
-
-/** Who asks, of all that is known. */
-function applicantOf(
-  { peer, level, clientId, username, method }: Omit<Parameters<typeof authenticationRequest>[1], "connect">,
-  connect: Connect | undefined,
-): Parameters<typeof authenticationRequest>[1] {
-  return { peer, level, clientId, username, method, connect };
 }

@@ -1,11 +1,11 @@
 /**
  * All Network Connections of a Server, by how far they have come, and how many there may be.
- * Knows their number and their age; refuses to know what they carry.
+ * Knows their number and their age; refuses to know packets.
  * @module
  */
 import { invariant } from "../codec/error.ts";
 
-/** A connection that can be ended to make room. */
+/** @internal A connection that can be ended to make room. */
 export interface GivesWay {
   /** [limit/connecting] A new connection takes its place; it is not open. */
   giveWay(): void;
@@ -61,12 +61,12 @@ export class Connections<C extends GivesWay> {
     this.#closing.delete(connection);
   }
 
-  /** Those that are not closing. */
+  /** Connections that are not closing. */
   living(): C[] {
     return [...this.#open, ...this.#connecting];
   }
 
-  /** Those with an accepted CONNECT. */
+  /** Connections with an accepted CONNECT. */
   opens(): Iterable<C> {
     return this.#open;
   }

@@ -1,5 +1,5 @@
 /**
- * §4.3, §4.9 From the Server to one Client: PUBLISH now, or later when there is room.
+ * §4.3, §4.4, §4.9, §3.3.2.3.3, §3.1.2.11.4 From the Server to one Client: PUBLISH now, later when there is room, or never if it expires or is too large.
  * Knows a session and its connection; refuses to know which subscriptions matched.
  * @module
  */
@@ -86,7 +86,7 @@ export class Deliverer {
     return fullBacklog(session, outgoing) === undefined;
   }
 
-  /** Brings one message to one session; false if it will not get it. `share` is the filter of a Shared Subscription. */
+  /** Brings one message to one session; false if the session does not get it. `share` is the filter of a Shared Subscription. */
   deliver(
     outgoing: Outgoing,
     session: Session,
@@ -136,7 +136,7 @@ export class Deliverer {
       this.#observer.drop(topic, view, clientId, "outboundBytesMax");
       return false;
     }
-    const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt);
+    const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
     if (this.#write(connection, view, topic, stamp, outgoing.message !== undefined)) return true;
     this.#observer.drop(topic, view, clientId, "packet too large");
     return false;
@@ -170,7 +170,7 @@ export class Deliverer {
     return false;
   }
 
-  /** Sends a delivery for the first time; its exchange remembers it if it may have to be sent again. */
+  /** Sends a delivery for the first time; its exchange holds it if it may have to be sent again. */
   #sendKept(session: Session, connection: Serving, delivery: Delivery): boolean {
     const { message, qos, retain, subscriptionIdentifiers, share } = delivery;
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
@@ -206,7 +206,7 @@ export class Deliverer {
     else backlog.pageOutOne(delivery);
   }
 
-  /** Sends what waits, as far as there is room: first again, then the backlog; retained deliveries come at the end of the turn. */
+  /** Sends waiting messages as far as there is room: first `resend`, then the backlog; retained deliveries come at the end of the turn. */
   pump(session: Session): void {
     const { connection } = session;
     if (connection === undefined) return;
@@ -217,7 +217,7 @@ export class Deliverer {
     }
     while (session.queued > 0 && session.quota > 0 && !connection.isFull) {
       const delivery = this.#next(session);
-      if (delivery === undefined) break; // it is on its way, or lost
+      if (delivery === undefined) break; // its page is on its way from the store, or lost
       const { message } = delivery;
       if (message.expiresAt <= this.#turn.now) { // [MQTT-3.3.2-5]
         this.#observer.drop(message.topic, message.view, session.clientId, "expired");
@@ -237,7 +237,7 @@ export class Deliverer {
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
-    stamp.first = publishFirst(qos, retain, true);
+    stamp.first = publishFirst(qos, retain, true); // also if the message has expired: [MQTT-4.3.3-7]
     stamp.packetId = packetId;
     if (this.#write(connection, message.view, message.topic, stamp, true)) {
       sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
@@ -278,21 +278,21 @@ export class Deliverer {
   }
 
   /**
-   * Takes a page in; true if sending can go on. If the Client has gone meanwhile, memory keeps nothing of it: the page is asked
-   * for anew when there is a connection.
+   * Takes a page in; true if sending can go on. If the Client has disconnected meanwhile, the page is dropped, and asked for
+   * anew on the next connection.
    */
   #pageCame(session: Session, from: number, found: readonly DeliveryRecord[]): boolean {
     const { backlog } = session;
     backlog?.pageCame();
     if (backlog === undefined || session.ended || session.connection === undefined) return false;
     if (backlog.pageIn(from, found) || found.length > 0 || backlog.pagedFrom !== from) return true;
-    if (this.#journal.failing) return false; // it is among the facts that could not be made safe yet
+    if (this.#journal.failing) return false; // the page may be among the facts that are not safe yet
     this.#observer.failed(new Error(`${backlog.paged} messages of ${session.clientId} are not in the store`));
     backlog.forgetPaged();
     return true;
   }
 
-  /** What one receiver's copy of a message differs in; good until the next call. */
+  /** The fields in which one receiver's copy of a message differs; good until the next call. */
   #stampFor(
     { link }: Serving,
     qos: QoS,
@@ -301,7 +301,7 @@ export class Deliverer {
     expiresAt: number,
   ): PublishStamp {
     const stamp = this.#stamp;
-    stamp.first = publishFirst(qos, retain, false);
+    stamp.first = publishFirst(qos, retain, false); // [MQTT-4.3.2-2] [MQTT-4.3.3-2]
     stamp.packetId = 0;
     stamp.level5 = link.level === 5;
     stamp.subscriptionIdentifiers = identifiers;

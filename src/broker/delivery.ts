@@ -1,18 +1,18 @@
 /**
  * §4.3 One QoS 1 or 2 message on its way to one session.
- * Knows what is sent and how far it has got; refuses to know where it waits.
+ * Knows one message and the state of its exchange; refuses to know the queues.
  * @module
  */
 import type { Message } from "../delivery/message.ts";
 import type { DeliveryRecord } from "./store.ts";
 
-/** What the queues, the sender and the store share. */
+/** One object for the queues, the sender and the store. */
 export class Delivery implements DeliveryRecord {
   /** §4.6 ascending in the order of delivery. */
   readonly order: number;
-  /** What is on its way. */
+  /** The message. */
   readonly message: Message;
-  /** At which it is sent. */
+  /** The QoS at which it is sent. */
   readonly qos: 1 | 2;
   /** The flag it is sent with. */
   readonly retain: boolean;

@@ -1,6 +1,6 @@
 /**
  * §3.3 PUBLISH frames of one topic that stand one behind the other, and the same frames in another layout.
- * Knows bytes and places; refuses to know who receives them.
+ * Knows bytes and places; refuses to know receivers.
  * @module
  */
 import { copyBytes } from "../codec/copy.ts";
@@ -9,7 +9,7 @@ import { publishFirst } from "../codec/publish_template.ts";
 import { EMPTY } from "../codec/publish_view.ts";
 import { putVarint, varintSize } from "../codec/varint.ts";
 
-/** Frames that stand together at most. */
+/** Frames that stand together at most: no more than `LIMITS.batchMessagesMax` allows. */
 export const FRAMES_MAX = 1024;
 
 /** Bytes by which the two lengths of a frame may grow: a Property Length of four where there was none, a Remaining Length of four after one. */
@@ -37,6 +37,40 @@ export class Frames {
   /** Where frame `index` begins in `bytes`; `count` is where the last one ends. */
   place(index: number): number {
     return index === this.count ? this.to : this.from + this.at[index]!;
+  }
+}
+
+/** Some of a batch's frames, moved together: within one buffer a copy makes no view. */
+export class Gathered {
+  bytes: Uint8Array = EMPTY;
+  /** Where the last one ends. */
+  to = 0;
+  /** Where all frames of the batch stand, behind the place of the gathered ones. */
+  #behind = 0;
+
+  /** Begins with none of these frames. */
+  begin({ bytes, from, to }: Frames): void {
+    const size = to - from;
+    if (this.bytes.length < 2 * size) this.bytes = new Uint8Array(2 * size);
+    copyBytes(this.bytes, size, bytes, from, to);
+    this.#behind = size;
+    this.to = 0;
+  }
+
+  /** Adds a frame; returns where it begins. */
+  add(frames: Frames, index: number): number {
+    const at = this.to;
+    const shift = this.#behind - frames.from;
+    const end = frames.place(index + 1) + shift;
+    const begin = frames.place(index) + shift;
+    this.bytes.copyWithin(at, begin, end);
+    this.to = at + end - begin;
+    return at;
+  }
+
+  /** Lets a large buffer go. */
+  release(): void {
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = EMPTY;
   }
 }
 
@@ -156,7 +190,7 @@ export class LaidOut extends Frames {
       if (level5) {
         to = putVarint(bytes, to, properties);
         copyBytes(bytes, to, this.#added, 0, added);
-        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt);
+        copyBytes(bytes, to + added, bytes, propertiesAt, payloadAt); // in their order: [MQTT-3.3.2-17] [MQTT-3.3.2-18]
         to += properties;
       }
       copyBytes(bytes, to, bytes, payloadAt, payloadEnd);

@@ -1,6 +1,6 @@
 /**
- * §4.1 What the store is told, and what may not leave before the store has it safe.
- * Knows which facts are recorded, the commits, and the links that wait for one; refuses to know what a fact is for.
+ * §4.1 The facts for the store, and the bytes that may not leave before the facts are safe.
+ * Knows which facts are recorded, the commits, and the links that wait for one; refuses to know the purpose of a fact.
  *
  * A fact is recorded if its session is `durable`. The bytes that depend on facts are held: `mark` before, `holdSince()` behind the facts,
  * or `hold()` where the facts may be older. A commit begins at the end of a turn in which a link is held, or when facts
@@ -21,7 +21,7 @@ import type { Turn } from "./turn.ts";
 const LAZY_COMMIT_MS = 1_000;
 /** After a commit that failed, this long until the next try. */
 const RETRY_COMMIT_MS = 1_000;
-/** `#committedFacts` after a failure: whatever was recorded is not safe. */
+/** `#committedFacts` after a failure: no recorded fact is safe. */
 const NOTHING_SAFE = -1;
 
 /** The facts of one broker. Without a store it records none, and holds nothing. */
@@ -63,7 +63,7 @@ export class Journal {
     return this.#store !== undefined;
   }
 
-  /** Facts cannot be made safe at present: what depends on new ones is refused. */
+  /** Facts cannot be made safe at present: packets that need new facts are refused. */
   get failing(): boolean {
     return this.#failing;
   }
@@ -94,51 +94,57 @@ export class Journal {
 
   /** The session is over, with all that is in it. */
   dropped(session: Session): void {
-    if (!session.recorded) return;
-    this.#store!.dropped(session);
+    if (!session.recorded || this.#store === undefined) return;
+    this.#store.dropped(session);
     if (session.durable) this.#endedNext.add(session.clientId);
     this.#told();
   }
 
   /** §3.8 A subscription is new or replaced. */
   subscribed(session: Session, record: SubscriptionRecord): void {
-    if (!session.durable) return;
-    this.#store!.subscribed(session, record);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.subscribed(session, record);
     this.#told();
   }
 
   /** §3.10 A subscription is gone. */
   unsubscribed(session: Session, filter: string): void {
-    if (!session.durable) return;
-    this.#store!.unsubscribed(session, filter);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.unsubscribed(session, filter);
     this.#told();
   }
 
   /** §4.3 A message is on its way to the Client, or waits for it. */
   queued(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.queued(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.queued(session, delivery);
     this.#told();
   }
 
   /** It was sent, or released. */
   advanced(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.advanced(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.advanced(session, delivery);
     this.#told();
   }
 
   /** It has come to its end. */
   finished(session: Session, delivery: Delivery): void {
-    if (!session.durable) return;
-    this.#store!.finished(session, delivery);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.finished(session, delivery);
     this.#told();
   }
 
   /** §4.3.3 A QoS 2 message came in under this identifier (true), or PUBREL for it (false). */
   received(session: Session, packetId: number, open: boolean): void {
-    if (!session.durable) return;
-    this.#store!.received(session, packetId, open);
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.received(session, packetId, open);
     this.#told();
   }
 
@@ -149,6 +155,11 @@ export class Journal {
     this.#told();
   }
 
+  /** The store, if it is told what is in this session. */
+  #storeFor(session: Session): SessionStore | undefined {
+    return session.durable ? this.#store : undefined;
+  }
+
   #told(): void {
     this.#facts++;
     if (this.#lazy.heapIndex < 0) this.#turn.timers.schedule(this.#lazy, this.#turn.now + LAZY_COMMIT_MS);
@@ -156,22 +167,22 @@ export class Journal {
 
   /** A page of the messages that wait in a session, from `from` on. */
   pageIn(session: Session, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]> {
-    return this.#store!.load(session, from, messages, bytes);
+    return this.#store === undefined ? [] : this.#store.load(session, from, messages, bytes);
   }
 
-  // What waits for facts.
+  // Links that wait for facts.
 
   /** For `holdSince()`: the facts so far. */
   get mark(): number {
     return this.#facts;
   }
 
-  /** If facts were recorded since `mark`, what is written to the link from now on waits until they are safe. */
+  /** If facts were recorded since `mark`, bytes written to the link from now on wait until they are safe. */
   holdSince(mark: number, link: Link): void {
     if (this.#facts !== mark) this.hold(link);
   }
 
-  /** What is written to the link from now on waits until the facts so far are safe. */
+  /** Bytes written to the link from now on wait until the facts so far are safe. */
   hold(link: Link): void {
     if (link.hold()) this.#heldNext.push(link);
   }
@@ -231,7 +242,7 @@ export class Journal {
     this.#recovered();
   }
 
-  /** What depends on the facts may not be acknowledged. The next commit tries again, with the facts told since. */
+  /** Packets that depend on the facts may not be acknowledged. The next commit tries again, with the facts recorded since. */
   #commitFailed(error: unknown): void {
     this.#committing = false;
     this.#committedFacts = NOTHING_SAFE;
@@ -247,7 +258,7 @@ export class Journal {
     for (const link of held) link.commitFailed();
   }
 
-  /** Counters against what they count. */
+  /** Compares the counters with the links and facts. */
   assertInvariants(): void {
     invariant(this.#committedFacts <= this.#facts, "no fact is safe that was not recorded");
     invariant(this.#committing || this.#heldNow.length === 0, "a link waits for a commit that is under way");

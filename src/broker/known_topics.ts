@@ -1,5 +1,5 @@
 /**
- * §4.7 Topic Names seen lately, by their bytes, each with its subscribers: no decoding and no tree walk for those.
+ * §4.7 Topic Names seen lately, by their bytes, each with its subscribers: a PUBLISH to one of them needs no decoding and no tree walk.
  * Knows names and their matches; refuses to know how a message is delivered.
  * @module
  */
@@ -24,11 +24,11 @@ export interface KnownTopic {
   touching: number;
   /** `Changes.count` when `match` was last known to be right. */
   checked: number;
-  /** CLOCK reference bit: the topic was found again since another one wanted its place. */
+  /** CLOCK reference bit: the topic was found again since another one tried to take its place. */
   used: boolean;
 }
 
-/** A longer name is read anew each time: names have up to 64 KiB, and somebody may send as many as there are places. */
+/** A longer name is read anew each time: names have up to 64 KiB, and a Client may send as many as there are places. */
 const NAME_BYTES_MAX = 256;
 /** Subscribers that all matches together may hold, for each place: a thousand may have subscribed to everything. */
 const SUBSCRIBERS_PER_PLACE = 16;
@@ -37,8 +37,8 @@ const ROW = 4;
 
 /**
  * A bounded cache. A name has its place in one of two rows, so that nearly as many are remembered as there are places. Where
- * both are full, a newcomer gets the place of one that was not used since the last newcomer looked at it, or none: what
- * passes once does not drive out what is used again and again.
+ * both are full, a new topic gets the place of one that was not used since the last new topic tried that place, or none: a topic
+ * that comes once does not drive out topics that are used again and again.
  */
 export class KnownTopics {
   /** 0 where there is nothing. */
@@ -47,7 +47,7 @@ export class KnownTopics {
   #rows: number;
   #tree: FilterTree<Subscriber>;
   #changes: Changes;
-  /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` wants. */
+  /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` requires. */
   #scratch: Uint8Array = new Uint8Array(3 * NAME_BYTES_MAX);
   /** Of the eight places of a newcomer, the one to look at next. */
   #hand = 0;
@@ -79,7 +79,7 @@ export class KnownTopics {
     return topic;
   }
 
-  /** Who gets a message on `topic` now. */
+  /** The subscribers that get a message on `topic` now. */
   match(topic: KnownTopic): Match {
     const { match } = topic;
     const { count } = this.#changes;
@@ -149,7 +149,7 @@ export class KnownTopics {
     return count;
   }
 
-  /** Forgets every match; who made so many has spent far more time on them. */
+  /** Forgets every match; making so many has taken far more time. */
   #forget(): void {
     for (const topic of this.#topics) if (topic !== undefined) topic.match = undefined;
     this.#remembered = 0;
@@ -168,7 +168,7 @@ function isNamed({ bytes: own }: KnownTopic, bytes: Uint8Array, at: number, end:
   return own.length === end - at && sameBytes(own, 0, bytes, at, own.length);
 }
 
-/** Never 0. Four bytes at a time: most of what it takes to find a topic is this. */
+/** Never 0. Four bytes at a time: most of the time to find a topic goes into this. */
 function hashOf(bytes: Uint8Array, at: number, end: number): number {
   let hash = end - at;
   let i = at;

@@ -6,17 +6,17 @@
 
 /** One row of the table. */
 export interface LimitRow {
-  /** What the broker takes when nothing is said. */
+  /** The value that holds if none is given. */
   readonly default: number;
   /** The smallest value taken. */
   readonly least: number;
   /** The largest value taken. */
   readonly most: number;
-  /** What the number counts. */
+  /** The unit of the number. */
   readonly unit: string;
-  /** What is limited. */
+  /** The meaning, for `plumb --help`. */
   readonly about: string;
-  /** Whom it holds for: a listener may set all but the limits of the whole broker. */
+  /** The scope: a listener may set all limits but limits of scope "broker". */
   readonly scope: "broker" | "connection" | "session";
 }
 
@@ -35,7 +35,7 @@ const COUNT = 0xffff_ffff;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The names are those of the options; on the command line `packetBytesMax` is `--packet-bytes-max`. */
+/** The names are the names of the options; on the command line `packetBytesMax` is `--packet-bytes-max`. */
 export const LIMITS: Readonly<Record<LimitName, LimitRow>> = /* @__PURE__ */ table();
 
 /** A function, so that a bundle without the broker can leave the table out. */
@@ -55,7 +55,7 @@ function table(): Record<LimitName, LimitRow> {
       1,
       COUNT,
       "connections",
-      "Network Connections without one: at the next the oldest ends, a refused or closing one before any other",
+      "Network Connections without an accepted CONNECT; above it the oldest ends, a refused or closing one first",
     ),
     sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
     connectTimeoutMs: row(
@@ -152,7 +152,7 @@ function table(): Record<LimitName, LimitRow> {
       2,
       COUNT,
       "messages",
-      "messages that memory holds of those that wait in one connected durable session; the rest is in the store alone",
+      "messages waiting in one connected durable session that memory holds; the rest is in the store alone",
     ),
     residentBytesMax: row(
       "session",
@@ -195,6 +195,14 @@ function table(): Record<LimitName, LimitRow> {
       "topics",
       "Topic Names whose subscribers are remembered",
     ),
+    batchMessagesMax: row(
+      "broker",
+      1_024,
+      0,
+      1_024,
+      "messages",
+      "PUBLISH packets that arrive together and are passed on together; 0 passes each on alone, for comparison",
+    ),
     retainedMessagesMax: row("broker", 1_000_000, 0, COUNT, "messages", "retained messages"),
     retainedBytesMax: row(
       "broker",
@@ -230,6 +238,7 @@ export type LimitName =
   | "subscriptionsPerSessionMax"
   | "topicLevelsMax"
   | "knownTopicsMax"
+  | "batchMessagesMax"
   | "retainedMessagesMax"
   | "retainedBytesMax";
 

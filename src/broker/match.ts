@@ -22,16 +22,17 @@ export interface TappedMessage {
 export class Tap {
   /** §4.7 */
   readonly filter: string;
-  /** Is told of each message that matches, once, behind the sessions. What it throws is reported. */
+  /** Called once for each message that matches, after the sessions. An exception is reported. */
   readonly received: (message: TappedMessage) => void;
 
+  /** `Broker.tap()` makes them. */
   constructor(filter: string, received: (message: TappedMessage) => void) {
     this.filter = filter;
     this.received = received;
   }
 }
 
-/** What the tree holds: ordinary subscriptions, one group for all members of a Shared Subscription, taps. */
+/** The values in the tree: ordinary subscriptions, one group for all members of a Shared Subscription, taps. */
 export type Subscriber = Subscription | SharedGroup | Tap;
 
 /** One session that gets a message, and how. */
@@ -71,7 +72,7 @@ class Overlap implements Target {
       if (subscription.qos > qos) qos = subscription.qos;
       if (subscription.retainAsPublished) retainAsPublished = true;
       if (!subscription.noLocal) others.push(subscription);
-      if (subscription.identifier !== 0) identifiers.push(subscription.identifier);
+      if (subscription.identifier !== 0) identifiers.push(subscription.identifier); // [MQTT-3.3.4-4]
     }
     this.qos = qos;
     this.retainAsPublished = retainAsPublished;
@@ -90,14 +91,14 @@ export interface Match {
   readonly targets: readonly Target[];
   readonly groups: readonly SharedGroup[];
   readonly taps: readonly Tap[];
-  /** No session and no group: a publisher is told so (0x10). */
+  /** No session and no group: PUBACK and PUBREC have Reason Code 0x10. */
   readonly isEmpty: boolean;
 }
 
 const NONE: readonly never[] = [];
 const NOTHING: Match = { targets: NONE, groups: NONE, taps: NONE, isEmpty: true };
 
-/** The match made of what the tree found. */
+/** The match of these subscribers. */
 export function matchOf(found: readonly Subscriber[]): Match {
   if (found.length === 0) return NOTHING;
   if (found.length === 1 && found[0] instanceof Subscription) {

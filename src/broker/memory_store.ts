@@ -1,6 +1,6 @@
 /**
- * §4.1 A store that keeps its facts in memory: what a broker told it, another broker of the same process can be given.
- * Knows the facts; refuses to know files. The model of what every store must bring back.
+ * §4.1 A store that keeps its facts in memory, for a later broker of the same process.
+ * Knows the facts; refuses to know files. The model for every store.
  * @module
  */
 import type { Message } from "../delivery/message.ts";
@@ -19,7 +19,7 @@ interface Kept {
   readonly id: number;
   session: SessionRecord;
   subscriptions: Map<string, SubscriptionRecord>;
-  /** Those that wait and came by no Shared Subscription are brought back by `load()`. */
+  /** Waiting ones that came by no Shared Subscription are brought back by `load()`. */
   deliveries: Map<number, DeliveryRecord>;
   received: Set<number>;
 }
@@ -55,7 +55,7 @@ export class MemoryStore implements SessionStore {
     return [...this.#retained.values()];
   }
 
-  /** Of what is there now. */
+  /** The facts as they are now. */
   lastOrder(): number {
     let last = 0;
     for (const { deliveries } of this.#sessions.values()) {
@@ -64,7 +64,7 @@ export class MemoryStore implements SessionStore {
     return last;
   }
 
-  /** Keeps the session; what is in it stays. */
+  /** Keeps the session; its content stays. */
   saved(key: SessionKey, session: SessionRecord): void {
     const kept = this.#of(key);
     if (kept !== undefined) kept.session = session;
@@ -81,7 +81,7 @@ export class MemoryStore implements SessionStore {
     }
   }
 
-  /** Forgets the session and what is in it. */
+  /** Forgets the session and its content. */
   dropped(key: SessionKey): void {
     if (this.#of(key) !== undefined) this.#sessions.delete(key.clientId);
   }

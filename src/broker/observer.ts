@@ -1,6 +1,6 @@
 /**
- * What an owner is told: counts always, rare events by hooks, single messages by hooks only if one is set.
- * Knows what happened; refuses to know what the owner makes of it.
+ * Observation for the owner: counts always, rare events by hooks, single messages by hooks only if one is set.
+ * Knows counts and hooks; refuses to know the use that an owner makes of them.
  * @module
  */
 import type { Rule } from "../codec/error.ts";
@@ -10,14 +10,14 @@ import type { LimitName } from "./limits.ts";
 import type { BrokerHooks, ClientInfo, DropReason, MessageInfo } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** Whether a limit, or a rule, is to be reported now: a session knows what it has reported. */
+/** Whether a limit, or a rule, is to be reported now: once per session until the next connection. */
 interface Reporter {
   reports(reason: LimitName | Rule): boolean;
 }
 
 /** Counts and hooks of one broker. */
 export class Observer {
-  /** The owner's hooks; what they throw stays with them. */
+  /** The owner's hooks; their exceptions do not reach the engine. */
   readonly hooks: BrokerHooks;
   /** PUBLISH packets from Clients. */
   received = 0;
@@ -28,19 +28,19 @@ export class Observer {
     this.hooks = guarded(hooks);
   }
 
-  /** A session will not get a message, or a group (then `whom` is its filter). */
+  /** A session does not get a message, or a group does not (then `whom` is its filter). */
   drop(topic: string, view: PublishView, whom: string, reason: DropReason): void {
     this.dropped++;
     const { dropped } = this.hooks;
     if (dropped !== undefined) dropped(messageInfo(topic, view, view.bytes[view.at]!), whom, reason);
   }
 
-  /** A limit bites; told once for each session and limit until the next connection. */
+  /** A limit is reached; reported once for each session and limit until the next connection. */
   limited(limit: LimitName, whom: string, session?: Reporter): void {
     if (session === undefined || session.reports(limit)) this.hooks.limited?.(limit, whom);
   }
 
-  /** A message goes nowhere and its Client is not told; told once for each rule until the next connection. */
+  /** A message is discarded without a refusal to its Client; reported once for each rule until the next connection. */
   discarded(client: ClientInfo, session: Reporter, refusal: Refusal): void {
     if (session.reports(refusal.rule)) this.hooks.discarded?.(client, refusal);
   }

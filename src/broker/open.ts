@@ -1,6 +1,6 @@
 /**
- * §3.2 to §3.15 A connection whose CONNECT was accepted: what holds until it ends.
- * Knows its Client, session, quotas and aliases; refuses to know what a packet causes.
+ * §4.9, §3.1.2.10 A connection whose CONNECT was accepted: its state until it ends, quotas and Keep Alive among it.
+ * Knows its Client, session, quotas and aliases; refuses to know the effects of a packet.
  * @module
  */
 import type { Connect } from "../codec/packet.ts";
@@ -15,12 +15,12 @@ import type { Serving, Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
 import type { ServerWill } from "./will.ts";
 
-/** Ends the connection below. */
+/** @internal Ends the connection below. */
 export interface Ending {
   end(refusal: Refusal, serverReference?: string): void;
 }
 
-/** What is known when a CONNECT is accepted. */
+/** Everything that an accepted CONNECT decides. */
 export interface OpenOptions {
   readonly link: Link;
   readonly connect: Connect;
@@ -66,7 +66,7 @@ export class Open extends Outflow implements Serving {
     const { limits } = policy;
     const { properties = {} } = connect;
     super(link, {
-      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax),
+      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax), // [MQTT-4.9.0-1]
       aliasesMax: Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasesOutMax),
       bytesMax: limits.outboundBytesMax,
     });
@@ -76,7 +76,7 @@ export class Open extends Outflow implements Serving {
     this.isResumed = options.isResumed;
     this.receiveLimit = limits.receiveMaximum + (session.received?.size ?? 0);
     this.aliases = new TopicAliases(limits.topicAliasMaximum);
-    this.silenceMs = client.keepAlive * 1500;
+    this.silenceMs = client.keepAlive * 1500; // [MQTT-3.2.2-22]
     this.authenticationMethod = properties.authenticationMethod;
     this.#client = client;
     this.#will = will;
@@ -85,17 +85,17 @@ export class Open extends Outflow implements Serving {
     this.#ending = options.ending;
   }
 
-  /** Who it is. */
+  /** The Client; a re-authentication may change its username. */
   get client(): ClientInfo {
     return this.#client;
   }
 
-  /** §4.12.1 the Client is known by another name from now on. */
+  /** §4.12.1 the Client has this username from now on. */
   rename(username: string): void {
     this.#client = { ...this.#client, username };
   }
 
-  /** §3.1.2.5 published unless the Client says good-bye. */
+  /** §3.1.2.5 published unless the Client sends DISCONNECT with 0x00. */
   get will(): ServerWill | undefined {
     return this.#will;
   }
@@ -107,7 +107,7 @@ export class Open extends Outflow implements Serving {
     return had;
   }
 
-  /** Whether CONNACK is written, or about to be: it may have been thrown away with what waited for a commit. */
+  /** Whether CONNACK is written, or about to be: it may have been thrown away with the bytes that waited for a commit. */
   get isAccepted(): boolean {
     return this.outbox.position > this.#connackAt;
   }

@@ -1,5 +1,5 @@
 /**
- * What an owner may decide about a broker: limits, who may come in, what they may do, what to be told.
+ * The decisions of an owner about a broker: limits, features, authentication, authorization, hooks.
  * Knows the questions; refuses to know the answers.
  * @module
  */
@@ -17,7 +17,7 @@ export type { PeerInfo, Refusal };
 export interface ClientInfo {
   /** §3.1.3.1 as sent, or as assigned. */
   readonly clientId: string;
-  /** §3.1.3.5 as sent, or as the authenticator says. */
+  /** §3.1.3.5 of the CONNECT, or of the verdict. */
   readonly username: string | undefined;
   /** §3.1.2.2 */
   readonly level: ProtocolLevel;
@@ -29,7 +29,7 @@ export interface ClientInfo {
   readonly cleanStart: boolean;
 }
 
-/** §3.1, §4.12 somebody asks to come in, or to be known anew. */
+/** §3.1, §4.12 a Client is to be authenticated, or authenticated anew. */
 export interface AuthenticationRequest {
   /** `connect` for a CONNECT, `continue` for an AUTH 0x18, `reauthenticate` for an AUTH 0x19. */
   readonly kind: "connect" | "continue" | "reauthenticate";
@@ -55,7 +55,7 @@ export interface AuthenticationRequest {
 
 /** The answer to an `AuthenticationRequest`. */
 export interface Verdict {
-  /** 0x00 come in, 0x18 go on with `authenticationData` (§4.12), 0x80 and above a refusal that CONNACK may carry. */
+  /** 0x00 accepts the Client, 0x18 goes on with `authenticationData` (§4.12), 0x80 and above is a refusal that CONNACK may carry. */
   readonly code: ReasonCode;
   /** §3.1.2.11.10 for the Client, with 0x00 or 0x18. */
   readonly authenticationData?: Uint8Array;
@@ -75,11 +75,11 @@ export interface Redirection {
   readonly serverReference: string;
 }
 
-/** §5.4.2 something a Client wants to do. */
+/** §5.4.2 an action of a Client that needs a permission. */
 export interface AuthorizationRequest {
   /** A Will Message counts as `publish`, at the CONNECT. */
   readonly action: "publish" | "subscribe";
-  /** Who wants it. */
+  /** The Client that asks. */
   readonly client: ClientInfo;
   /** The Topic Name, or the Topic Filter with its `$share/…/`. */
   readonly topic: string;
@@ -111,7 +111,7 @@ export type DropReason =
   | "refused by the client"
   | "no member";
 
-/** What an owner is told, at once and inside the engine's turn: be quick. An exception is reported, and ignored. */
+/** Called at once, inside the engine's turn: a hook must be quick. An exception is reported, and ignored. */
 export interface BrokerHooks {
   /** A CONNECT was accepted. */
   connected?(client: ClientInfo, sessionPresent: boolean): void;
@@ -119,7 +119,7 @@ export interface BrokerHooks {
   disconnected?(client: ClientInfo, clean: boolean, refusal: Refusal | undefined): void;
   /** A connection ended before a CONNECT was accepted. */
   refused?(peer: PeerInfo, refusal: Refusal): void;
-  /** §3.8 a subscription was made or replaced, with what was granted. */
+  /** §3.8 a subscription was made or replaced, with the options that were granted. */
   subscribed?(client: ClientInfo, filter: string, options: SubscriptionOptions): void;
   /** §3.10 a subscription is gone. */
   unsubscribed?(client: ClientInfo, filter: string): void;
@@ -127,20 +127,20 @@ export interface BrokerHooks {
   published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
   /** A message was handed to this Client's connection. */
   delivered?(message: MessageInfo, client: ClientInfo): void;
-  /** A message will not reach this session; with `no member` it is a `$share` filter that nobody can take it for. */
+  /** A message does not reach this session; with `no member` the id is a `$share` filter of which no member can take it. */
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
-  /** Something a Client wanted is not allowed; the connection stays. */
+  /** A packet of a Client, or a filter in it, is refused; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;
   /**
-   * A message goes nowhere, and its Client is not told: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
-   * a `$` topic is dropped so that the Client may come in. For PUBLISH at most once for each connection and rule.
+   * A message is discarded without a refusal to its Client: QoS 0 has no answer, below level 5 PUBACK has no code, and a Will on
+   * a `$` topic is dropped so that the Client can be accepted. For PUBLISH at most once for each connection and rule.
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
-  /** A limit bites: its name, and whom. At most once per limit and session until the next connection. */
+  /** A limit is reached: its name, and the Client or peer. At most once per limit and session until the next connection. */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */
   sessionEnded?(clientId: string): void;
-  /** The store could not make facts safe: until it can, what depends on it is refused (0x97), and it is tried again. */
+  /** The store could not make facts safe. The broker tries again; until that succeeds it refuses packets that need the store (0x97). */
   storeFailed?(error: unknown): void;
   /** It can again. */
   storeRecovered?(): void;
@@ -148,13 +148,13 @@ export interface BrokerHooks {
   failed?(error: unknown): void;
 }
 
-/** What holds for the connections of one listener, or, given to a broker, of all that say nothing else. Everything is optional. */
+/** The policy for the connections of one listener, or, given to a broker, of all listeners without another one. Everything is optional. */
 export interface PolicyOptions {
-  /** In place of the defaults of `LIMITS`. A listener may set those whose scope is not the broker. */
+  /** In place of the defaults of `LIMITS`. A listener may set limits whose scope is not the broker. */
   readonly limits?: Partial<Limits>;
   /**
-   * §3.1.4 May this Client come in? Nothing of it is read until the answer is there. An exception, or a promise that is rejected, is
-   * a no (0x88), and reported.
+   * §3.1.4 decides whether this Client is accepted. Its packets are not read until the answer is there. An exception, or a promise that
+   * is rejected, refuses it (0x88), and is reported.
    */
   readonly authenticate?: ((request: AuthenticationRequest) => Later<Verdict>) | undefined;
   /** §4.12 the Authentication Methods that `authenticate` knows. */
@@ -162,7 +162,7 @@ export interface PolicyOptions {
   /**
    * §5.4.2 0x00, or the code of the refusal: 0x87, or 0x80, 0x83, 0x90 (publish), 0x8F (subscribe), 0x97. Nothing of the Client is
    * read until the answer is there. It is asked once for PUBLISH packets that arrive together and are alike in topic,
-   * QoS and RETAIN. An exception, or a promise that is rejected, is a no (0x87), and reported.
+   * QoS and RETAIN. An exception, or a promise that is rejected, refuses the action (0x87), and is reported.
    */
   readonly authorize?: ((request: AuthorizationRequest) => Later<ReasonCode>) | undefined;
   /** §3.2.2.3.4; default 2. */
@@ -181,12 +181,12 @@ export interface PolicyOptions {
   readonly redirect?: Redirection;
 }
 
-/** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to everybody. */
+/** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to every Client. */
 export interface BrokerOptions extends PolicyOptions {
   /** Without one, everything is forgotten at the end of the process. */
   readonly store?: SessionStore;
   /** For assigned Client Identifiers; without one they can be guessed. */
   readonly random?: Random;
-  /** What the owner is told. */
+  /** Functions to be called on events. */
   readonly hooks?: BrokerHooks;
 }

@@ -1,6 +1,6 @@
 /**
  * The owners of a broker's state, as the files of packets reach them.
- * Knows their names; refuses to know what they do.
+ * Knows their names; refuses to know their work.
  * @module
  */
 import type { Deliverer } from "./deliver.ts";
@@ -11,9 +11,9 @@ import type { Turn } from "./turn.ts";
 
 /** One of each, made once for each broker. */
 export interface Owners {
-  /** The present time, and what happens at the end of the turn. */
+  /** The present time, and the work for the end of the turn. */
   readonly turn: Turn;
-  /** What the store is told, and what waits for it. */
+  /** Facts for the store, and links that wait until facts are safe. */
   readonly journal: Journal;
   /** Counts and hooks. */
   readonly observer: Observer;

@@ -1,6 +1,6 @@
 /**
- * §5.4.2 What one Client may do, as the authorizer says.
- * Knows the questions that are open; refuses to know what is done with a permission.
+ * §5.4.2 The permissions of one Client, as the authorizer answers.
+ * Knows the questions that are open; refuses to know the packets that need a permission.
  *
  * An authorizer may take time. Then the link is paused, and the packet that asked is offered again when every answer is there: it asks the
  * same again, and finds the answers.
@@ -16,27 +16,32 @@ import type { Turn } from "./turn.ts";
 /** The authorizer failed. */
 const NOT_AUTHORIZED = 0x87;
 
+/** What a connection does with answers that come later. */
+export interface PermissionHandler {
+  /** Every answer that was waited for has come. */
+  permitted(): void;
+}
+
 /** The authorizer, as one connection asks it. */
 export class Permissions {
   readonly #authorize: PolicyOptions["authorize"];
   readonly #turn: Turn;
   readonly #observer: Observer;
-  /** Called when every answer that was waited for has come. */
-  readonly #complete: () => void;
-  /** Answers for the packet that waits. */
-  readonly #answers: Map<string, ReasonCode> = new Map();
+  readonly #handler: PermissionHandler;
+  /** Answers for the packet that waits; made for the first answer that comes later. */
+  #answers: Map<string, ReasonCode> | undefined;
   #waiting = 0;
 
   constructor(
     authorize: PolicyOptions["authorize"],
     turn: Turn,
     observer: Observer,
-    complete: () => void,
+    handler: PermissionHandler,
   ) {
     this.#authorize = authorize;
     this.#turn = turn;
     this.#observer = observer;
-    this.#complete = complete;
+    this.#handler = handler;
   }
 
   /** Whether an answer is waited for. */
@@ -53,8 +58,7 @@ export class Permissions {
     retain: boolean,
   ): ReasonCode | undefined {
     if (this.#authorize === undefined) return 0;
-    const key = this.#answers.size > 0 || this.#waiting > 0 ? keyOf(action, topic, qos, retain) : undefined;
-    const known = key === undefined ? undefined : this.#answers.get(key);
+    const known = this.#answers?.get(keyOf(action, topic, qos, retain));
     if (known !== undefined) return known;
     try {
       const answer = this.#authorize({ action, client, topic, qos, retain });
@@ -70,8 +74,8 @@ export class Permissions {
   #wait(key: string, later: PromiseLike<ReasonCode>): void {
     this.#waiting++;
     const answered = (code: ReasonCode): void => {
-      this.#answers.set(key, code);
-      if (--this.#waiting === 0) this.#complete();
+      (this.#answers ??= new Map()).set(key, code);
+      if (--this.#waiting === 0) this.#handler.permitted();
     };
     const rejected = (error: unknown): void => {
       this.#observer.failed(error);
@@ -82,7 +86,7 @@ export class Permissions {
 
   /** The packet that waited is dealt with. */
   forget(): void {
-    if (this.#answers.size > 0) this.#answers.clear();
+    this.#answers = undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What holds for the connections of one listener: limits, features, who may come in, what they may do.
- * Knows the answers that stand from the start; refuses to know the owner's.
+ * The policy for the connections of one listener: limits, features, authentication, authorization.
+ * Knows defaults and which value wins; refuses to know the effects of a value.
  * @module
  */
 import { UsageError } from "../codec/error.ts";
@@ -10,17 +10,24 @@ import type { PolicyOptions } from "./options.ts";
 
 /** A policy with every value in it. */
 export interface Policy extends Omit<PolicyOptions, "limits"> {
+  /** Every limit: the given values, the values of the broker, or the defaults. */
   readonly limits: Limits;
+  /** §4.12 the Authentication Methods that `authenticate` knows; default none. */
   readonly authenticationMethods: readonly string[];
+  /** §3.2.2.3.4 the highest QoS of a PUBLISH and of a subscription. */
   readonly maximumQos: QoS;
+  /** §3.2.2.3.5 whether messages may be retained. */
   readonly retainAvailable: boolean;
+  /** §3.2.2.3.11 whether a Topic Filter may have wildcards. */
   readonly wildcardSubscriptionAvailable: boolean;
+  /** §3.2.2.3.12 whether a SUBSCRIBE may have a Subscription Identifier. */
   readonly subscriptionIdentifiersAvailable: boolean;
+  /** §3.2.2.3.13 whether a Topic Filter may begin with `$share/`. */
   readonly sharedSubscriptionAvailable: boolean;
 }
 
 /**
- * The given values over those of `base`, and these over the defaults.
+ * The given values; for others the values of `base`; for others the defaults.
  * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker alone.
  */
 export function policyOf(given: PolicyOptions, base?: Policy): Policy {
@@ -43,7 +50,7 @@ function defined(options: Omit<PolicyOptions, "limits">): Omit<PolicyOptions, "l
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** The given limits over those of the broker, or over the defaults. */
+/** The given limits over the limits of the broker, or over the defaults. */
 function limitsOf(given: Partial<Limits>, base: Limits | undefined): Limits {
   const limits = {} as Record<LimitName, number>;
   for (const [name, row] of Object.entries(LIMITS) as [LimitName, typeof LIMITS[LimitName]][]) {

@@ -1,6 +1,6 @@
 /**
- * §3.3 PUBLISH from a Client: checked, then taken over with others like it (batch.ts) or alone.
- * Knows what may be taken and in which order; refuses to know who gets a message and how it gets there.
+ * §3.3, §4.3 PUBLISH from a Client: checked, then taken over with others like it (batch.ts) or alone, and acknowledged.
+ * Knows the checks and their order; refuses to know subscribers and deliveries.
  * @module
  */
 import { PeerError, protocolError } from "../codec/error.ts";
@@ -93,7 +93,7 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
   const match = router.match(topic);
   if (journal.failing && view.qos > 0 && needsStore(owners, open, view, match)) {
     if (link.level === 5) return refusePublish(owners, open, view, UNSAFE);
-    throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // it has no way to say no
+    throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // below level 5 PUBACK cannot refuse
   }
   const { mark } = journal;
   const outgoing: Outgoing = {
@@ -103,7 +103,7 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
     expiresAt: expiryOf(view, turn.now),
     message: undefined,
   };
-  if (view.retain) {
+  if (view.retain) { // else nothing is retained: [MQTT-3.3.1-8]
     const limit = router.retain(outgoing);
     if (limit !== undefined) {
       observer.limited(limit, session.clientId, session);
@@ -120,9 +120,9 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
     published(messageInfo(topic.name, view, view.bytes[view.at]!), open.client, receivers);
   }
   if (qos === 0) return;
-  if (qos === 2) remember(owners, open, packetId);
+  if (qos === 2) remember(owners, open, packetId); // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
   journal.holdSince(mark, link);
-  // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+  // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);
 }
 

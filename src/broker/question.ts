@@ -1,7 +1,7 @@
 /**
- * What takes time: a commit, a page of messages, a verdict, a permission. It leaves the engine by `Broker.flush()` and comes back
+ * Questions that take time: a commit, a page of messages, a verdict, a permission. A question leaves the engine by `Broker.flush()` and comes back
  * by `Broker.answered()` or `Broker.rejected()`.
- * Knows the promise and what its answer does; refuses to know who waits for it in the meantime.
+ * Knows the promise and the effect of its answer; refuses to know the driver.
  * @module
  */
 import type { Later } from "./store.ts";
@@ -12,9 +12,9 @@ export interface Question {
   readonly kind: "commit" | "page in" | "authenticate" | "authorize";
   /** Its answer, when it comes: a promise. */
   readonly later: PromiseLike<unknown> & { catch?(failed: () => void): unknown };
-  /** @internal What the answer does. */
+  /** @internal Called with the answer. */
   readonly answered: (answer: never) => void;
-  /** @internal What an error does in its place. */
+  /** @internal Called with the error if there is no answer. */
   readonly rejected: (error: unknown) => void;
 }
 

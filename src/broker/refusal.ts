@@ -1,6 +1,6 @@
 /**
  * §4.13 Why something is refused, in words and numbers; and the refusals that more than one file gives.
- * Knows codes and rules; refuses to know how a peer is told.
+ * Knows codes and rules; refuses to know packets.
  * @module
  */
 import type { Rule } from "../codec/error.ts";
@@ -10,16 +10,16 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 export interface Refusal {
   /** §2.4 */
   readonly code: ReasonCode;
-  /** What was broken: a statement, a duty without a number, a limit or a policy of ours. */
+  /** The rule that was broken: a statement, a duty without a number, a limit or a policy of ours. */
   readonly rule: Rule;
-  /** What was wrong, for a person. */
+  /** The fault, for a person. */
   readonly message: string;
 }
 
 /** Characters of a Reason String or log line that a peer's own text may fill. */
 const REASON_CHARACTERS_MAX = 240;
 
-/** §3.2.2.3.9 the Reason String of a refusal: the rule, then what was wrong, cut where a peer's text is long. */
+/** §3.2.2.3.9 the Reason String of a refusal: the rule, then the message, cut where a peer's text is long. */
 export function reasonString({ rule, message }: Refusal): string {
   const text = `${rule}: ${message}`;
   return text.length <= REASON_CHARACTERS_MAX

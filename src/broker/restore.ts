@@ -1,5 +1,5 @@
 /**
- * §4.1 What the store kept, brought back when the Server starts. Deadlines that have passed meanwhile fall due at the first
+ * §4.1 Sessions and retained messages, brought back from the store when the Server starts. Deadlines that have passed meanwhile fall due at the first
  * `ticked()`.
  * Knows the records; refuses to know files.
  * @module

@@ -1,9 +1,9 @@
 /**
  * §3.3.1.3 Retained messages: the last one of each topic, found by filter.
- * Knows topics and frames; refuses to know who subscribes.
+ * Knows topics and frames; refuses to know subscribers.
  *
  * There may be millions, so none of them is an object: a small one is a run of bytes in a slab, whose place is the number
- * that the tree has for its topic. A message is made of it when somebody asks. Large ones are kept as they are, since
+ * that the tree has for its topic. `read()` makes a message of it. Large ones are kept as they are, since
  * outboxes share their bytes.
  * @module
  */
@@ -24,7 +24,7 @@ import type { LimitName, Limits } from "./limits.ts";
  */
 export const RETAINED_OVERHEAD_BYTES: number = 256;
 
-/** What the tree has for a large message, in place of a place. */
+/** The value in the tree for a large message, which has no place in a slab. */
 const LARGE = -2;
 
 /** In front of a frame: whether it is of level 5, and the publisher, after its length. */
@@ -32,7 +32,7 @@ const PREFIX_BYTES = 3;
 const LEVEL_5 = 1;
 const PUBLISHER = 2;
 
-/** What can be retained: a message, or one that nobody has kept yet. */
+/** A message that can be retained, whether it is kept elsewhere or not. */
 export interface Retainable {
   readonly view: PublishView;
   /** ms since the epoch, Infinity for never. */
@@ -70,10 +70,10 @@ export class Retained {
   #bytes = 0;
   readonly #timers: Timers;
   readonly #limits: Limits;
-  /** Calls `remove()`, and tells who else has to know. */
+  /** Called for a topic whose message has expired; calls `remove()`. */
   readonly expired: (topic: string) => void;
 
-  /** `seed` is a number nobody can guess. */
+  /** `seed` is a number that peers cannot guess. */
   constructor(timers: Timers, limits: Limits, seed: number, expired: (topic: string) => void) {
     this.#tree = new NameTree({ seed });
     this.#frames = new Slabs((node, place) => this.#tree.put(node, place));
@@ -87,17 +87,17 @@ export class Retained {
     return this.#tree.size;
   }
 
-  /** What they count for in `retainedBytesMax`. */
+  /** The bytes that they count for in `retainedBytesMax`. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Topics on which somebody's walk stands. */
+  /** Topics on which walks stand. */
   get walks(): number {
     return this.#tree.pinned;
   }
 
-  /** Makes `message` its topic's retained message, whatever the limits: it was there before they were set. */
+  /** Makes `message` its topic's retained message, above the limits if need be: it was there before they were set. */
   restore(message: Message): void {
     const { view, expiresAt, publisher } = message;
     const isLarge = view.payloadLength >= SHARED_PAYLOAD_BYTES;
@@ -221,7 +221,7 @@ export class Retained {
     return this.#tree.value(node) === LARGE ? this.#large.get(node) : undefined;
   }
 
-  /** Aims `view` at the message at a node, good until anything here is changed; returns its publisher if somebody `asks`. */
+  /** Aims `view` at the message at a node, good until anything here is changed; returns its publisher if `asks` is true. */
   aim(view: PublishView, node: number, asks: boolean): string | undefined {
     const place = this.#tree.value(node);
     if (place === LARGE) {
@@ -249,7 +249,7 @@ export class Retained {
     return { topic, view, expiresAt: this.expiresAt(node), publisher };
   }
 
-  /** Counters against what they count. */
+  /** Compares the counters with the messages. */
   assertInvariants(): void {
     let bytes = 0;
     let count = 0;
@@ -274,7 +274,7 @@ export class Retained {
   }
 }
 
-/** Bytes of a run: a frame and what stands before it. */
+/** Bytes of a run: a frame and its prefix. */
 function runBytes(view: PublishView, publisher: string | undefined): number {
   return PREFIX_BYTES + utf8Length(publisher) + view.end - view.at;
 }

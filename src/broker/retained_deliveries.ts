@@ -1,9 +1,9 @@
 /**
- * §3.3.1.3 Retained messages on their way to a new subscription, in portions: what a turn does for all of them is bounded,
- * and so is what waits in memory, however many there are.
- * Knows which session is next and what there is room for; refuses to know how a message is sent.
+ * §3.3.1.3 Retained messages on their way to a new subscription, in portions: the work of one turn is bounded,
+ * and so is the memory for waiting messages, however many there are.
+ * Knows which session is next and how much it may send; refuses to know how a message is sent.
  *
- * A retained delivery stands at one topic. It belongs to the session: it goes on when there is room, on whatever connection, and
+ * A retained delivery stands at one topic. It belongs to the session: it goes on when there is room, on this connection or a later one, and
  * while there is none, QoS 1 and 2 messages go into the session's backlog (§4.1), up to the limits of that. A message is sent
  * as it is when the walk comes to its topic. So none is older than a live message that went before it, but where that one
  * was not retained: then the retained one is sent out of turn, first (§4.6).
@@ -21,7 +21,7 @@ import { RetainedDelivery } from "./retained_delivery.ts";
 import type { Session, Subscription } from "./session.ts";
 import type { Turn } from "./turn.ts";
 
-/** What all retained deliveries together may do in one turn: a step is a topic looked at, some 50 ns. */
+/** The steps of all retained deliveries together in one turn: a step is a topic looked at, some 50 ns. */
 export const TURN_STEPS: number = 8_192;
 /** Minimum share of one session, so that progress is visible when many compete. */
 const SHARE_STEPS = 2_048;
@@ -156,7 +156,7 @@ export class RetainedDeliveries {
     copy.expiresAt = expiresAt;
     copy.message = retained.large(node);
     const bytes = view.end - view.at;
-    this.#deliverer.deliver(copy, session, qos, true, subscription.identifiers, undefined); // [MQTT-3.3.1-8]
+    this.#deliverer.deliver(copy, session, qos, true, subscription.identifiers, undefined); // [MQTT311-3.3.1-8]
     copy.message = undefined;
     return bytes;
   }
@@ -188,7 +188,7 @@ export class RetainedDeliveries {
     this.#deliverer.deliver(outgoingOf(message), session, qos, true, subscription.identifiers, undefined);
   }
 
-  /** The connection has ended: what is left of QoS 1 and 2 retained messages belongs to the session (§4.1). */
+  /** The connection has ended: the rest of the QoS 1 and 2 retained messages belongs to the session (§4.1). */
   connectionLost(session: Session): void {
     if (session.retainedDeliveries === undefined) return;
     for (const delivery of session.retainedDeliveries.values()) delivery.isLost = true;

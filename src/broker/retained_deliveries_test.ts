@@ -198,7 +198,7 @@ describe("a live message while retained ones wait", () => {
   });
 });
 
-describe("a replay under way", () => {
+describe("retained messages under way", () => {
   test("[MQTT-3.8.4-3] who asks again gets everything again, but not what was left of the first time besides", () => {
     const { to } = stopped(0);
     for (let i = 0; i < 5; i++) to.write(subscribeBytes("r/+", 0));

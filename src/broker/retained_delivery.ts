@@ -1,6 +1,6 @@
 /**
  * §3.3.1.3 Where the retained messages for one subscription stand.
- * Knows the place; refuses to know what is sent next and when (retained_deliveries.ts).
+ * Knows the place; refuses to know the order of sending (retained_deliveries.ts).
  * @module
  */
 import type { NameCursor } from "../topic/name_cursor.ts";

@@ -271,7 +271,7 @@ describe("limits of retained messages", () => {
   });
 });
 
-describe("a replay to a slow reader", () => {
+describe("retained messages to a slow reader", () => {
   const COUNT = 40;
 
   /** So many retained messages of a kilobyte, and a subscriber that does not read. */

@@ -1,5 +1,5 @@
 /**
- * §3.3.4, §4.7 Which sessions, groups and taps get a message, and what is retained.
+ * §3.3.4, §3.3.1.3, §4.7, §4.8 Which sessions, groups and taps get a message, and which messages are retained.
  * Knows subscriptions and retained messages; refuses to know connections and packets.
  * @module
  */
@@ -24,7 +24,7 @@ import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
-/** What a router works with. */
+/** The other owners, and options. */
 export interface RouterOptions {
   readonly turn: Turn;
   readonly journal: Journal;
@@ -105,8 +105,9 @@ export class Router {
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
       else this.#groupOf(filter).join(subscription);
     } else {
+      // In place, so that it is never out of the tree: [MQTT-3.8.4-4]
       subscription.set(record);
-      this.#topics.changed(filter.match, filter.wildcard); // what several filters grant together may be another now
+      this.#topics.changed(filter.match, filter.wildcard); // the QoS that several filters grant together may change
     }
     this.#journal.subscribed(session, record);
     return subscription;
@@ -127,9 +128,9 @@ export class Router {
     this.#topics.changed(filter, wildcard);
   }
 
-  /** Takes a subscription away; its session forgets it too. */
+  /** Removes a subscription, from its session too. */
   unsubscribe(session: Session, subscription: Subscription): void {
-    session.subscriptions.delete(subscription.filter);
+    session.subscriptions.delete(subscription.filter); // exchanges with the Client go on: [MQTT-3.10.4-3]
     this.#subscriptions--;
     endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]
     const { filter } = subscription;
@@ -163,7 +164,7 @@ export class Router {
     return this.#retained.size;
   }
 
-  /** What they count for in `retainedBytesMax`. */
+  /** The bytes that they count for in `retainedBytesMax`. */
   get retainedBytes(): number {
     return this.#retained.bytes;
   }
@@ -235,7 +236,7 @@ export class Router {
     const qos = Math.min(view.qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     const retain = view.retain && member.retainAsPublished;
     const { session, identifiers } = member;
-    return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text);
+    return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text); // [MQTT-3.3.4-5]
   }
 
   /** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */
@@ -267,7 +268,7 @@ export class Router {
     target.each((each) => this.#retainedDeliveries.overtake(each, topic, live, qos));
   }
 
-  /** Counters against what they count; `sessions` are all there are. */
+  /** Compares the counters with subscriptions and groups; `sessions` are all there are. */
   assertInvariants(sessions: Iterable<Session>): void {
     let all = 0;
     let shared = 0;

@@ -1,6 +1,6 @@
 /**
  * §4.1 Session State on the Server: subscriptions, messages on their way, and when it ends.
- * Knows what belongs to one Client Identifier; refuses to know sockets and routing.
+ * Knows the state under one Client Identifier; refuses to know sockets and routing.
  * @module
  */
 import { invariant, type Rule } from "../codec/error.ts";
@@ -78,7 +78,7 @@ export class Subscription implements SubscriptionRecord {
     return this.identifiers.length === 0 ? 0 : this.identifiers[0]!;
   }
 
-  /** What is left of it for the session's own messages if it has No Local (match.ts). */
+  /** As one target (match.ts): with No Local no subscription is left for the session's own messages. */
   get others(): undefined {
     return undefined;
   }
@@ -111,6 +111,7 @@ export interface Serving extends Outflow {
 
 /** One session at one moment. */
 export interface SessionStats {
+  /** §4.2 whether a Network Connection serves the session. */
   readonly isConnected: boolean;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   readonly expirySeconds: number;
@@ -118,15 +119,15 @@ export interface SessionStats {
   readonly subscriptions: number;
   /** QoS 1 and 2 messages that wait for room. */
   readonly queued: number;
-  /** What they count for in `queuedBytesMax`. */
+  /** The bytes that they count for in `queuedBytesMax`. */
   readonly queuedBytes: number;
-  /** What those in memory count for. */
+  /** The bytes that the messages in memory count for. */
   readonly residentBytes: number;
   /** How many of them are in the store alone. */
   readonly pagedOut: number;
   /** §4.9 QoS 1 and 2 messages sent on the present connection and not acknowledged. */
   readonly inFlight: number;
-  /** §4.4 exchanges towards the Client that are not over, those to be sent again included. */
+  /** §4.4 exchanges towards the Client that are not over, including messages to be sent again. */
   readonly exchanges: number;
   /** §4.3.3 QoS 2 messages received and not yet released. */
   readonly received: number;
@@ -158,7 +159,7 @@ export class Session implements Deadline, SessionKey {
   ended = false;
   /** For the journal: the store has a record of the session. */
   recorded = false;
-  /** For the journal: the store is told what is in the session. It has, or has had, a Session Expiry Interval above 0. */
+  /** For the journal: the store records the content of the session. The session has, or has had, a Session Expiry Interval above 0. */
   durable = false;
   readonly subscriptions: Map<string, Subscription> = new Map();
   /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */
@@ -260,7 +261,7 @@ export class Session implements Deadline, SessionKey {
     this.#reported = undefined;
   }
 
-  /** Lets go of every message: a topic may still remember an ended session for a while. */
+  /** Drops every message: a known topic may refer to an ended session for a while. */
   clear(): void {
     this.#backlog = undefined;
     this.#sender = undefined;
@@ -301,7 +302,7 @@ export class Session implements Deadline, SessionKey {
     };
   }
 
-  /** Counters against what they count, and what must not be there without a connection. */
+  /** Compares the counters with the messages, and the fields with the presence of a connection. */
   assertInvariants(): void {
     const { connection } = this;
     this.#backlog?.assertInvariants();

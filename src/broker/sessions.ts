@@ -1,6 +1,7 @@
 /**
- * §4.1 All sessions of a Server: found or made at CONNECT, left when the connection ends, ended when it is time.
- * Knows whose session is whose, and wills and shared messages that an end sets free; refuses to know packets.
+ * §4.1, §3.1.2.4, §3.1.2.11.2, §3.1.3.2.2 All sessions of a Server: found or made at CONNECT (Clean Start), left when the connection ends,
+ * ended by the Session Expiry Interval; the Will Delay Interval runs and is cancelled here.
+ * Knows the session of each Client, and the wills and shared messages that an end sets free; refuses to know packets.
  * @module
  */
 import { invariant } from "../codec/error.ts";
@@ -43,7 +44,7 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.values();
   }
 
-  /** Whose they are. */
+  /** The Client Identifiers of all sessions. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();
   }
@@ -53,7 +54,7 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.get(clientId);
   }
 
-  /** The session of a Client that connects. What is due at this time is done first, although no timer has run since. */
+  /** The session of a Client that connects. Its deadlines up to the present time run first, although no timer has run since. */
   getUpToDate(clientId: string): Session | undefined {
     const session = this.#byClientId.get(clientId);
     if (session !== undefined) this.#catchUp(session);
@@ -93,14 +94,14 @@ export class Sessions implements SessionOwner {
       known.level = level;
       return { session: known, isPresent: true };
     }
-    if (known !== undefined) this.end(known); // [MQTT-3.1.2-4]
-    return { session: this.make(clientId, level, limits), isPresent: false };
+    if (known !== undefined) this.end(known); // [MQTT-3.1.2-4] [MQTT311-3.1.2-6]
+    return { session: this.make(clientId, level, limits), isPresent: false }; // [MQTT-3.1.2-6] [MQTT-3.2.2-2]
   }
 
   /** A new session, which no connection serves yet. */
   make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
     const session = new Session(this, clientId, level, limits);
-    this.#byClientId.set(clientId, session);
+    this.#byClientId.set(clientId, session); // [MQTT-3.1.3-2]
     return session;
   }
 
@@ -120,7 +121,7 @@ export class Sessions implements SessionOwner {
     session.connection = undefined;
     session.resend = undefined;
     router.retainedDeliveries.connectionLost(session);
-    if (will !== undefined) this.#loseWill(session, will);
+    if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);
     if (!session.persists) return this.end(session);
     turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
@@ -129,7 +130,7 @@ export class Sessions implements SessionOwner {
     if (session.durable) session.backlog?.pageOutAll();
   }
 
-  /** §3.1.2.5 the will of a connection that ended without its Client's good-bye. */
+  /** §3.1.2.5 the will of a connection that ended without a DISCONNECT of 0x00. */
   #loseWill(session: Session, will: ServerWill): void {
     if (will.delaySeconds === 0 || !session.persists) return this.publishWill(will); // [MQTT-3.1.2-8]
     this.#owners.turn.timers.schedule(this.delayWill(session, will), this.#willDueAt(session, will));
@@ -148,7 +149,7 @@ export class Sessions implements SessionOwner {
     return this.#owners.turn.now + Math.min(delaySeconds, expirySeconds) * 1000;
   }
 
-  /** A connection that was there when the Server ended is lost: for us, at the first time that is told. */
+  /** A connection that was open when the Server ended is lost: its intervals begin at the first input of the new Server. */
   lostWithServer(session: Session): void {
     const { timers, now } = this.#owners.turn;
     if (session.connection !== undefined || session.ended) return;
@@ -168,7 +169,7 @@ export class Sessions implements SessionOwner {
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
   publish(outgoing: Outgoing, origin?: Tap): void {
     const { router, observer } = this.#owners;
-    if (outgoing.view.retain) {
+    if (outgoing.view.retain) { // else nothing is retained: [MQTT-3.1.2-14] [MQTT-3.3.1-8]
       const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
       if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
     }
@@ -187,7 +188,7 @@ export class Sessions implements SessionOwner {
   /** §4.1 a session is over. */
   end(session: Session): void {
     if (session.ended) return;
-    invariant(session.connection === undefined, "a session ends after its connection");
+    invariant(session.connection === undefined, "a session ends after its connection"); // [MQTT-4.1.0-1]
     const { turn, router, journal, observer } = this.#owners;
     session.ended = true;
     turn.timers.cancel(session);
@@ -197,7 +198,7 @@ export class Sessions implements SessionOwner {
       session.pendingWill = undefined;
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
-    this.#byClientId.delete(session.clientId);
+    this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     for (const subscription of [...session.subscriptions.values()]) router.unsubscribe(session, subscription);
     this.#passOnAll(session);
     session.clear();
@@ -205,7 +206,7 @@ export class Sessions implements SessionOwner {
     observer.hooks.sessionEnded?.(session.clientId);
   }
 
-  /** §4.8.2 what waits at a disconnected member goes to a connected one, if there is one. */
+  /** §4.8.2 messages that wait at a disconnected member go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
   #passOnQueued(session: Session): void {
     const { router, journal, turn } = this.#owners;
     const others = session.backlog?.extract(({ share }) =>
@@ -217,7 +218,7 @@ export class Sessions implements SessionOwner {
     }
   }
 
-  /** §4.8.2 what a member leaves behind for good goes to the others, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
+  /** §4.8.2 messages of a member whose session ends go to other members, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
   #passOnAll(session: Session): void {
     const { router, turn } = this.#owners;
     const left: Delivery[] = [];
@@ -231,7 +232,7 @@ export class Sessions implements SessionOwner {
     for (const delivery of left) router.toOtherMember(delivery, turn.now);
   }
 
-  /** Counters against what they count. */
+  /** Compares the map and its sessions. */
   assertInvariants(): void {
     for (const [clientId, session] of this.#byClientId) {
       invariant(session.clientId === clientId && !session.ended, "a session that is there has not ended");

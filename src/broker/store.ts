@@ -1,6 +1,6 @@
 /**
- * §4.1 What must survive of sessions and retained messages: the facts a store records, and how they come back.
- * Knows the shape of the facts; refuses to know files, and who decides what is worth keeping.
+ * §4.1 The part of sessions and retained messages that must survive: the facts a store records, and how they come back.
+ * Knows the shape of the facts; refuses to know files, and the choice of facts.
  * @module
  */
 import type { ProtocolLevel, SubscriptionOptions } from "../codec/packet.ts";
@@ -30,7 +30,7 @@ export interface StoredWill {
   readonly dueAt: number | undefined;
 }
 
-/** §4.1 the session itself, without what is in it. */
+/** §4.1 the session itself, without its content. */
 export interface SessionRecord {
   /** §3.1.3.1 the key. */
   readonly clientId: string;
@@ -60,7 +60,7 @@ export interface SubscriptionRecord extends SubscriptionOptions {
 export interface DeliveryRecord {
   /** Unique among all deliveries of the store, ascending in the order of delivery. */
   readonly order: number;
-  /** What is on its way. */
+  /** The message. */
   readonly message: Message;
   /** At which it is sent. */
   readonly qos: 1 | 2;
@@ -74,7 +74,7 @@ export interface DeliveryRecord {
   readonly packetId: number;
   /** §4.3.3 a number from the same count as `order`, taken when its PUBREC came; 0 until then. */
   readonly released: number;
-  /** For the store alone: 0 until it has been told of it. */
+  /** For the store alone: 0 until it has a record of the delivery. */
   storeState: number;
 }
 
@@ -86,7 +86,7 @@ export interface StoredSession {
   readonly storeId: number;
   /** All of them. */
   readonly subscriptions: readonly SubscriptionRecord[];
-  /** In ascending order: those sent, and those that came by a Shared Subscription. Released ones may lack their message. */
+  /** In ascending order: deliveries that were sent, and deliveries of a Shared Subscription. Released ones may lack their message. */
   readonly deliveries: readonly DeliveryRecord[];
   /** The others, which wait: how many, the bytes of their PUBLISH frames, and the first `order` (Infinity if none). */
   readonly waiting: { readonly count: number; readonly bytes: number; readonly from: number };
@@ -96,8 +96,8 @@ export interface StoredSession {
 
 /**
  * Records facts in the order of the calls; `commit()` makes all of them safe together. Memory is the truth, but for
- * messages that wait in a session and came by no Shared Subscription: those may be in the store alone, until `load()`.
- * What is in a session is told if its Session Expiry Interval is or was above 0.
+ * messages that wait in a session and came by no Shared Subscription: they may be in the store alone, until `load()`.
+ * The content of a session is recorded if its Session Expiry Interval is or was above 0.
  */
 export interface SessionStore {
   /** Every session that was saved and not dropped. Called once, before anything else. */
@@ -106,7 +106,7 @@ export interface SessionStore {
   retainedMessages(): Iterable<Message>;
   /** The highest `order` or `released` there is, 0 if none. Called once, after `sessions()`. */
   lastOrder(): number;
-  /** A session is new or changed; what is in it stays. */
+  /** A session is new or changed; its content stays. */
   saved(key: SessionKey, session: SessionRecord): void;
   /** A session is over, with all that is in it. */
   dropped(key: SessionKey): void;
@@ -132,8 +132,8 @@ export interface SessionStore {
    */
   load(key: SessionKey, from: number, messages: number, bytes: number): Later<readonly DeliveryRecord[]>;
   /**
-   * Makes all facts told so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
-   * again, with the facts told since.
+   * Makes all facts recorded so far safe; undefined if they are already. Rejected when that cannot be done; the next call tries
+   * again, with the facts recorded since.
    */
   commit(): Commit;
 }

@@ -1,6 +1,6 @@
 /**
  * §3.8–3.11 SUBSCRIBE and UNSUBSCRIBE: subscriptions come, change and go, and retained messages follow.
- * Knows what may be subscribed to and what is answered; refuses to know how messages are matched.
+ * Knows which filters are granted and which Reason Codes answer them; refuses to know how messages are matched.
  * @module
  */
 import { protocolError } from "../codec/error.ts";
@@ -17,7 +17,7 @@ import type { Subscription } from "./session.ts";
 /** Refusals of one SUBSCRIBE that the Reason String explains. */
 const EXPLAINED_MAX = 3;
 
-/** What is answered to one filter: it is subscribed to, or not. */
+/** The decision on one filter: granted, or refused. */
 type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
 
 /** §3.8 False if it must be offered again, since the authorizer takes time. */
@@ -51,7 +51,7 @@ export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): 
     if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
   });
   journal.holdSince(mark, link);
-  const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
+  const suback = { type: PacketType.SUBACK, packetId: packet.packetId, reasonCodes } as const; // [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1] [MQTT-2.2.1-6] [MQTT-3.8.4-2]
   if (refusals.length > 0 && link.level === 5 && link.explains) {
     const properties = { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") };
     link.send({ ...suback, properties });
@@ -83,7 +83,7 @@ function decide(
     return refuse(0x9e, "3.2.2.3.13/not-supported", "Shared Subscriptions are not supported");
   }
   if (filter.wildcard && !policy.wildcardSubscriptionAvailable) {
-    return refuse(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported");
+    return refuse(0xa2, "3.2.2.3.11/not-supported", "Wildcards are not supported"); // [MQTT311-3.8.3-2]
   }
   if (identifier !== 0 && !policy.subscriptionIdentifiersAvailable) {
     return refuse(0xa1, "3.2.2.3.12/not-supported", "Subscription Identifiers are not supported");
@@ -124,5 +124,5 @@ export function unsubscribePacket(owners: Owners, open: Open, { packetId, filter
     return 0;
   });
   journal.holdSince(mark, link);
-  link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: link.level === 5 ? reasonCodes : [] }); // [MQTT-3.10.4-4]
+  link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: link.level === 5 ? reasonCodes : [] }); // [MQTT-3.10.4-4] [MQTT-2.2.1-6] [MQTT-3.10.4-5]
 }

@@ -1,8 +1,8 @@
 /**
  * A turn of the engine: from one flush to the next. The one place where the present time stands.
- * Knows what is to be done at the end of the turn; refuses to know why.
+ * Knows the work for the end of the turn; refuses to know its causes.
  *
- * What happens at the end, in this order: connections that failed in the middle of routing end, retained deliveries go on for so
+ * The steps at the end, in this order: connections that failed in the middle of routing end, retained deliveries go on for so
  * many steps, a commit begins, every link that has bytes is written.
  * @module
  */
@@ -17,8 +17,8 @@ import type { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
 /**
- * After so many chunks what they caused is written, though the turn goes on: of thousands of Clients that connect at once the
- * first shall not wait for the last.
+ * After so many chunks their answers are written, though the turn goes on: of thousands of Clients that connect at once the
+ * first does not wait for the last.
  */
 const CHUNKS_MAX = 128;
 
@@ -29,7 +29,7 @@ export interface Endable {
 
 const NO_QUESTIONS: readonly Question[] = [];
 
-/** What one broker does in a turn. */
+/** The turns of one broker. */
 export class Turn implements LinkOwner {
   /** For every outbox. */
   readonly pool: BufferPool = new BufferPool();
@@ -56,7 +56,7 @@ export class Turn implements LinkOwner {
     this.#now = now;
   }
 
-  /** Does what is due. */
+  /** Runs every deadline up to `now`. */
   tick(now: number): void {
     this.#now = now;
     this.timers.run(now);
@@ -77,13 +77,13 @@ export class Turn implements LinkOwner {
     this.#failed.push({ target, refusal });
   }
 
-  /** Ends what has failed. */
+  /** Ends the connections for which `fail()` was called. */
   endFailed(): void {
     for (let i = 0; i < this.#failed.length; i++) this.#failed[i]!.target.end(this.#failed[i]!.refusal);
     this.#failed.length = 0;
   }
 
-  /** Writes every link's bytes but those that wait for a commit. */
+  /** Writes every link's bytes that wait for no commit. */
   write(): void {
     this.#chunks = 0;
     const touched = this.#touched;
@@ -97,7 +97,7 @@ export class Turn implements LinkOwner {
     this.#questions.push(question);
   }
 
-  /** What takes time since the last call. */
+  /** The questions since the last call. */
   takeQuestions(): readonly Question[] {
     if (this.#questions.length === 0) return NO_QUESTIONS;
     const questions = this.#questions;

@@ -1,5 +1,5 @@
 /**
- * §3.1.2.5 Will Messages: made at CONNECT, published when the Client is gone.
+ * §3.1.2.5, §3.1.3.2.2 Will Messages: made at CONNECT; sessions.ts publishes, delays and cancels them.
  * Knows the will and its delay; refuses to know why the Client is gone.
  * @module
  */
@@ -28,7 +28,7 @@ export function serverWill(will: Will, level: ProtocolLevel, clientId: string): 
 export class PendingWill implements Deadline {
   heapIndex = -1;
   heapTime = 0;
-  /** What is published. */
+  /** The will. */
   readonly will: ServerWill;
   /** The Will Delay Interval has run out [MQTT-3.1.2-8]. */
   readonly due: () => void;

@@ -39,10 +39,10 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         kind: "text",
         value: "FILE.toml",
         about:
-          "what cannot be probed: username, password, authentication-method, authentication-data (a list), " +
+          "a file with facts that cannot be probed: username, password, authentication-method, authentication-data (a list), " +
           "forbidden-topic, product",
       },
-      { name: "product", kind: "text", value: "NAME", about: "what the target is, for the reports" },
+      { name: "product", kind: "text", value: "NAME", about: "the name of the target, for the reports" },
     ],
   },
   {
@@ -66,7 +66,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         value: "N",
         least: 1,
         most: 65_535,
-        about: "wait here for a Client that somebody starts by hand, once for each case, as it is said",
+        about: "wait here for a Client that you start by hand, once for each case, as the output asks",
       },
     ],
   },
@@ -95,7 +95,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
     ],
   },
   {
-    title: "What comes of it",
+    title: "Results",
     rows: [
       {
         name: "report",
@@ -113,12 +113,12 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
       {
         name: "list",
         kind: "flag",
-        about: "count which statements have a case, and name those that have none",
+        about: "count the statements that have a case, and name the statements that have none",
       },
       { name: "diff", kind: "flag", about: "compare two reports: --diff A.json B.json" },
     ],
   },
-  { title: "Else", rows: [{ name: "help", short: "h", kind: "flag", about: "say this" }] },
+  { title: "Other", rows: [{ name: "help", short: "h", kind: "flag", about: "print this help" }] },
 ];
 
 const FLAGS: Flags = {
@@ -191,6 +191,6 @@ export function auditHelp(): string {
     "plumb audit --client --exec COMMAND [flags]                   the same with a Client",
     ...flagsHelp(AUDIT_OPTIONS),
     "Every flag has an environment variable: --at-once is PLUMB_AUDIT_AT_ONCE. The command line wins.",
-    "Exit status: 0 all well, 1 something is against the standard or could not be audited, 2 the call was wrong.",
+    "Exit status: 0 success, 1 something is against the standard or could not be audited, 2 the call was wrong.",
   ].join("\n\n") + "\n";
 }

@@ -1,5 +1,5 @@
 /**
- * `plumb bench`: how it is called, and where what it finds goes.
+ * `plumb bench`: how it is called, and where its results go.
  * Knows its flags, the terminal and files; refuses to know how a load is made.
  * @module
  */
@@ -45,7 +45,8 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
         name: "scenario",
         kind: "list",
         value: "NAME",
-        about: "one of those below; may be given more than once; default pairs, fanout and fanin at QoS 0, " +
+        about:
+          "one of the scenarios below; may be given more than once; default pairs, fanout and fanin at QoS 0, " +
           "pairs at QoS 1 and 2",
       },
       {
@@ -55,19 +56,23 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
         about: "another broker, to compare with: both are measured in alternation, round by round",
       },
       count("rounds", `how often; default 1, with --vs ${ROUNDS_AGAINST}`, 1000),
-      count("pid", "the broker's process on this machine: its CPU time and memory are told", 2 ** 31),
-      count("vs-pid", "that of the other broker", 2 ** 31),
+      count("pid", "the broker's process id on this machine: its CPU time and memory are reported", 2 ** 31),
+      count("vs-pid", "the process id of the other broker", 2 ** 31),
     ],
   },
   {
-    title: "How much; defaults are those of the scenario",
+    title: "How much; each scenario has its defaults",
     rows: [
       count("publishers", "Clients that publish", 100_000),
       count("subscribers", "Clients that subscribe; in pairs as many as publish", 100_000),
       count("connections", "Clients of a burst, in connect", 100_000),
-      count("messages", "messages in all, in place of seconds; those retained, in retained", 1_000_000_000),
+      count(
+        "messages",
+        "messages in all, in place of seconds; in retained, the retained messages",
+        1_000_000_000,
+      ),
       { name: "qos", kind: "choice", choices: ["0", "1", "2"], about: "of publishers and subscriptions" },
-      count("size", "bytes of the payload; the first 16 say what message it is", 16_777_216, 16),
+      count("size", "bytes of the payload; the first 16 identify the message", 16_777_216, 16),
       count(
         "window",
         "messages of a publisher that are not yet delivered, at most; connections that are being made",
@@ -92,7 +97,7 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
   },
   TRUST_OPTIONS,
   {
-    title: "How it is done and told",
+    title: "Threads and output",
     rows: [
       count("threads", "threads of the load; default one less than there are cores, and 1 at least", 256),
       { name: "plot", kind: "flag", about: "show latencies as bars, also where stdout is no terminal" },
@@ -105,7 +110,7 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
       },
     ],
   },
-  { title: "Else", rows: [{ name: "help", short: "h", kind: "flag", about: "say this" }] },
+  { title: "Other", rows: [{ name: "help", short: "h", kind: "flag", about: "print this help" }] },
 ];
 
 const FLAGS: Flags = {
@@ -120,7 +125,7 @@ const REPORTS: Readonly<Record<string, (report: BenchReport) => string>> = {
   svg: svgReport,
 };
 
-/** What is asked for. */
+/** A call, read and checked. */
 interface BenchCall {
   readonly plans: readonly Plan[];
   readonly sides: readonly Side[];
@@ -223,7 +228,7 @@ function checkRoom(plans: readonly Plan[]): void {
   }
 }
 
-/** Before anything is measured: nobody waits minutes to learn that the second broker is not there. */
+/** Before anything is measured, so that a broker that is not there is an error at once, not after minutes. */
 async function reach({ sides, plans }: BenchCall): Promise<void> {
   try {
     for (const { target } of sides) await probe(target, plans[0]!.level);
@@ -274,7 +279,7 @@ function suffixOf(file: string): string {
   return /\.([a-z]+)$/i.exec(file)?.[1]?.toLowerCase() ?? "";
 }
 
-/** Before the measurement, so that nobody waits for a report that then cannot be written. */
+/** Before the measurement, so that a report that cannot be written is an error at once. */
 function checkReportFile(file: string): void {
   if (!Object.hasOwn(REPORTS, suffixOf(file))) {
     const endings = Object.keys(REPORTS).map((suffix) => `.${suffix}`).join(" or ");
@@ -305,6 +310,6 @@ export function benchHelp(): string {
     "Columns: CPU µs is the broker's CPU time for each message or connection (its end included), load the share of\n" +
     "its time that the busiest thread of the load worked. Every message carries its number: one that is lost, late or comes twice is told.",
     "Every flag has an environment variable: --vs-pid is PLUMB_BENCH_VS_PID. The command line wins.",
-    "Exit status: 0 all well, 1 something was lost, out of order or failed, 2 the call was wrong.",
+    "Exit status: 0 success, 1 something was lost, out of order or failed, 2 the call was wrong.",
   ].join("\n\n") + "\n";
 }

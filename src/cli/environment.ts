@@ -16,7 +16,7 @@ interface DenoSlice {
 
 const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
 
-/** Those of this process. What Deno was not told to allow is not set: nobody is asked for each of dozens of variables. */
+/** The variables of this process. A variable that Deno may not read counts as not set: no prompt for each of dozens of variables. */
 export const environment: Environment = (name) => {
   const hidden = deno !== undefined &&
     deno.permissions.querySync({ name: "env", variable: name }).state !== "granted";

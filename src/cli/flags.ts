@@ -1,6 +1,6 @@
 /**
  * How flags are written: on the command line, in the environment and in the help, by a table that a command gives.
- * Knows names, kinds and what is wrong with a value; refuses to know which flags there are.
+ * Knows names, kinds and faults of a value; refuses to know which flags there are.
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
@@ -16,7 +16,7 @@ export interface OptionRow {
   readonly also?: string;
   /** `list` may be given more than once, and with blanks between in the environment. */
   readonly kind: "flag" | "text" | "list" | "integer" | "choice";
-  /** What stands for the value in the help. */
+  /** The placeholder of the value in the help. */
   readonly value?: string;
   readonly choices?: readonly string[];
   readonly least?: number;
@@ -32,10 +32,10 @@ export interface OptionGroup {
   readonly rows: readonly OptionRow[];
 }
 
-/** What stands before the names of flags in the environment, if a command does not say otherwise. */
+/** The prefix of the names of flags in the environment, unless a command has another one. */
 export const PREFIX = "PLUMB_";
 
-/** What a command has of flags. */
+/** The flags of a command. */
 export interface Flags {
   readonly rows: readonly OptionRow[];
   /** How many arguments that are no flags it takes; default 0. */
@@ -45,7 +45,7 @@ export interface Flags {
   readonly help: string;
 }
 
-/** What was said: valid values by name, and the arguments that are no flags. */
+/** The call: valid values by name, and the arguments that are no flags. */
 export interface Said {
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly positionals: readonly string[];

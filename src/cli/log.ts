@@ -1,6 +1,6 @@
 /**
  * Log lines for people and for programs.
- * Knows levels and formats; refuses to know what happens in a broker.
+ * Knows levels and formats; refuses to know events of a broker.
  * @module
  */
 import process from "node:process";
@@ -11,7 +11,7 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
 /** How a line is written. */
 export const LOG_FORMATS = ["logfmt", "json"] as const;
 
-/** What a line may hold besides its message; undefined is left out. */
+/** The fields of a line besides its message; undefined is left out. */
 export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Where lines go. */
@@ -30,10 +30,10 @@ export interface LogOptions {
   readonly clock?: () => number;
 }
 
-/** So much is written at once: a burst of thousands of Clients shall not keep a line of each. */
+/** So much is written at once: memory does not hold a line for each of a burst of thousands of Clients. */
 const WRITE_NOW_CHARACTERS = 16 * 1024;
 
-/** A log. Lines of one turn of the event loop are written together: a burst of Clients shall not cost a system call each. */
+/** A log. Lines of one turn of the event loop are written together: a burst of Clients does not cost a system call each. */
 export class Log {
   readonly #least: number;
   readonly #format: LogOptions["format"];
@@ -69,7 +69,7 @@ export class Log {
     this.#log(3, message, fields);
   }
 
-  /** Writes what waits; resolves when the system has it. */
+  /** Writes all lines that wait; resolves when the system has them. */
   flush(): Promise<void> {
     const lines = this.#lines;
     this.#lines = "";
@@ -111,7 +111,7 @@ function quoted(text: string): string {
   );
 }
 
-/** What JSON leaves as it is and a terminal does not: C1 controls and changes of direction. */
+/** Characters that JSON leaves as they are and a terminal interprets: C1 controls and changes of direction. */
 const UNPRINTABLE = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** stderr, whose loss (a pipe that is closed) does not end the broker. */

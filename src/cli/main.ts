@@ -1,6 +1,6 @@
 /**
  * The executable: `plumb [command] [flags]`.
- * Knows the commands and the exit status; refuses to know what they do.
+ * Knows the commands and the exit status; refuses to know their work.
  * @module
  */
 import process from "node:process";
@@ -14,7 +14,7 @@ import { serveCommand } from "./serve.ts";
 import { say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-/** Each gives the exit status. The first is the default; what few need is loaded only then. */
+/** Each gives the exit status. The first is the default; a rarely used command is loaded only then. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   serve,
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),

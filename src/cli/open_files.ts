@@ -1,6 +1,6 @@
 /**
  * How many files and sockets this process may have open.
- * Knows Linux's /proc; refuses to know what they are used for.
+ * Knows Linux's /proc; refuses to know their use.
  * @module
  */
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ interface DenoSlice {
 
 /**
  * Connections that there is room for, or undefined where it cannot be known. Beyond it the system accepts no connection: Clients
- * wait without an answer, and Bun, which says nothing of it, asks again and again. A limit of our own answers them.
+ * wait without an answer, and Bun, which reports no error, tries again and again. A limit of our own answers them.
  */
 export function connectionsRoom(): number | undefined {
   const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;

@@ -1,6 +1,6 @@
 /**
- * What can be said on the command line and in the environment, in one table; the help is made from it.
- * Knows names, kinds and defaults; refuses to know what is done with the values.
+ * The flags of `plumb serve` and their environment variables, in one table; the help is made from it.
+ * Knows names, kinds and defaults; refuses to know their effects.
  * @module
  */
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
@@ -18,7 +18,7 @@ interface LimitOption extends OptionRow {
   readonly limit?: LimitName;
 }
 
-/** Where sessions and messages are, if nothing else is said. */
+/** The default directory of sessions and messages. */
 export const DEFAULT_DATA = "./plumb-data";
 
 /** Names of limits that people know from other brokers. */
@@ -38,7 +38,7 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         value: "URL",
         default: DEFAULT_LISTEN,
         about:
-          "a listener, as mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT (port 8883 if none is said); may be given more than " +
+          "a listener, as mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT (default port 8883); may be given more than " +
           "once; localhost is 127.0.0.1 and ::1",
       },
       {
@@ -142,10 +142,10 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
     })),
   },
   {
-    title: "Else",
+    title: "Other",
     rows: [
-      { name: "help", short: "h", kind: "flag", about: "say this" },
-      { name: "version", short: "V", kind: "flag", about: "say the version" },
+      { name: "help", short: "h", kind: "flag", about: "print this help" },
+      { name: "version", short: "V", kind: "flag", about: "print the version" },
     ],
   },
 ];
@@ -153,7 +153,7 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
 const ROWS: readonly LimitOption[] = OPTIONS.flatMap(({ rows }) => rows);
 const FLAGS: Flags = { rows: ROWS, help: "plumb -h" };
 
-/** What the owner wants. */
+/** The values of all flags. */
 export interface Settings {
   readonly help: boolean;
   readonly version: boolean;
@@ -209,7 +209,7 @@ function durabilityOf(level: string): Durability {
   throw new CallError(`--durability takes fsync, os or interval=MS, not ${JSON.stringify(level)}`);
 }
 
-/** The short form is a listener besides those with URLs, and the only one when nothing is said. */
+/** `--listen-addr` and `--port` make one listener besides the URLs of `--listen`; without any of the three there is the default one. */
 function listenOf(urls: readonly string[] | undefined, host?: string, port?: string): readonly string[] {
   if (host === undefined && port === undefined) return urls ?? [DEFAULT_LISTEN];
   const name = host ?? "localhost";
@@ -225,13 +225,13 @@ function kebab(name: string): string {
 export function helpText(): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
-    "plumb audit URL         holds a broker against the standard; plumb audit -h tells more\n" +
-    "plumb bench URL         measures one, or two against each other; plumb bench -h tells more\n" +
-    "plumb backup FILE       copies the data of a broker, which may go on meanwhile\n" +
-    "plumb verify            checks them\n" +
-    "plumb compact           gives room in their file back to the disk",
+    "plumb audit URL         checks a broker against the standard; see plumb audit -h\n" +
+    "plumb bench URL         measures a broker, or compares two; see plumb bench -h\n" +
+    "plumb backup FILE       copies the data of a broker, which may keep running\n" +
+    "plumb verify            checks the data for faults\n" +
+    "plumb compact           makes the data file smaller",
     ...flagsHelp(OPTIONS),
     "Every flag has an environment variable: --log-level is PLUMB_LOG_LEVEL. The command line wins.",
-    "Exit status: 0 all well, 1 the work failed, 2 the call was wrong.",
+    "Exit status: 0 success, 1 the work failed, 2 the call was wrong.",
   ].join("\n\n") + "\n";
 }

@@ -1,6 +1,6 @@
 /**
  * `plumb serve`: a broker until a signal comes, and its log.
- * Knows what is worth a line; refuses to know how flags are written.
+ * Knows which events are worth a line; refuses to know how flags are written.
  * @module
  */
 import process from "node:process";
@@ -15,7 +15,7 @@ import { connectionsRoom } from "./open_files.ts";
 import type { Settings } from "./options.ts";
 import { handshakeTrouble, tlsOf } from "./tls.ts";
 
-/** What a shell says of a process that a signal ended. */
+/** A shell's exit status for a process that a signal ended. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
@@ -50,7 +50,7 @@ function checkAddress(url: string): void {
   }
 }
 
-/** What is there of sessions and messages. */
+/** Opens the store of sessions and messages. */
 async function open(data: string, { durability, strictStore }: Settings, log: Log): Promise<SqliteStore> {
   const { openStore, StoreError } = await import("../store/mod.ts");
   try {
@@ -65,7 +65,7 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
         if (event.kind === "made") return log.info("store made", { path });
         const { why } = event;
         if (event.kind === "damaged") {
-          return log.error("store damaged; a restart saves what can be saved", { path, why });
+          return log.error("store damaged; a restart saves all that can be read", { path, why });
         }
         log.error("store damaged, set aside", { path, to: event.to, why, ...event.saved });
       },
@@ -76,13 +76,13 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
   }
 }
 
-/** What to do about it. */
+/** Advice for each trouble. */
 const ADVICE: Partial<Record<StoreTrouble, string>> = {
   locked: "; choose another directory with --data",
   unwritable: "; choose another directory with --data, or --memory to go without",
   newer: "; run the version that wrote it, or choose another directory with --data",
   foreign: "; choose another directory with --data",
-  corrupt: "; without --strict-store it is set aside and what can be saved is saved",
+  corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
 };
 
 async function start(
@@ -113,7 +113,7 @@ async function start(
   }
 }
 
-/** No more connections than the system lets us have: a quarter of the room for those without an accepted CONNECT. */
+/** No more connections than the process may have open files: up to a quarter of them for connections without an accepted CONNECT. */
 function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
   const room = connectionsRoom();
   if (room === undefined) return limits;
@@ -128,7 +128,7 @@ function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
   return { ...limits, connectionsMax, connectingMax };
 }
 
-/** A signal often comes twice at once: to the process group, and passed on by whoever started us (`timeout`, npm, Ctrl-C). */
+/** A signal often comes twice at once: to the process group, and passed on by the parent process (`timeout`, npm). */
 const SAME_SIGNAL_MS = 250;
 
 /** Resolves at the first signal. */
@@ -169,7 +169,7 @@ function hooksFor(log: Log): ServeHooks {
       }),
     refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
     handshakeFailed: (peer, error) => {
-      // Who looks whether the port is open, or comes without TLS and leaves, is no news.
+      // A port scan, or a Client without TLS that leaves, is no reason for a warning.
       const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
       log[level]("TLS handshake failed", { peer: where(peer), why: handshakeTrouble(error) });
     },
@@ -186,7 +186,7 @@ function hooksFor(log: Log): ServeHooks {
   return log.shows("debug") ? { ...hooks, ...chattyHooks(log) } : hooks;
 }
 
-/** What can come with every message, and so costs the broker time: asked for only if it is shown. */
+/** Hooks that may be called for every message, which costs time: set only if their lines are shown. */
 function chattyHooks(log: Log): ServeHooks {
   return {
     denied: (client, refusal) => log.debug("denied", { ...who(client), ...why(refusal) }),

@@ -1,5 +1,5 @@
 /**
- * `plumb backup`, `plumb verify` and `plumb compact`: how they are called, and what they print.
+ * `plumb backup`, `plumb verify` and `plumb compact`: how they are called, and their output.
  * Knows flags and lines; refuses to know how a store is kept.
  * @module
  */
@@ -20,10 +20,10 @@ const DATA: OptionRow = {
   about: "the data directory of the broker",
 };
 const JSON_ROW: OptionRow = { name: "json", kind: "flag", about: "results as JSON" };
-const HELP: OptionRow = { name: "help", short: "h", kind: "flag", about: "say this" };
+const HELP: OptionRow = { name: "help", short: "h", kind: "flag", about: "print this help" };
 const FORCE: OptionRow = { name: "force", kind: "flag", about: "replace FILE if it is there" };
 
-/** How a command is called, and what it does with a store that is there; gives the exit status. */
+/** A command: its flags, and its work on a store that is there; gives the exit status. */
 interface StoreCommand {
   readonly call: string;
   readonly about: readonly string[];
@@ -44,8 +44,8 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
   backup: {
     call: "plumb backup [flags] FILE",
     about: [
-      "Copies what a broker keeps to FILE, all of one moment; the broker may go on meanwhile.",
-      `To go back to it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
+      "Copies the data of a broker to FILE, as of one moment; the broker may keep running.",
+      `To restore it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
     ],
     rows: [DATA, FORCE, JSON_ROW, HELP],
     positionals: 1,
@@ -71,8 +71,8 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
   verify: {
     call: "plumb verify [flags]",
     about: [
-      "Looks at every page and every row of what a broker keeps, and changes nothing; the broker may go on meanwhile.",
-      "A line for each fault. The broker sets a damaged store aside when it starts, and saves what can be saved.",
+      "Checks every page and every row of the data of a broker, and changes nothing; the broker may keep running.",
+      "Prints a line for each fault. When it starts, the broker sets a damaged store aside, and saves all that can be read.",
     ],
     rows: [DATA, JSON_ROW, HELP],
     positionals: 0,
@@ -101,8 +101,8 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
   compact: {
     call: "plumb compact [flags]",
     about: [
-      "Gives room in the file back to the disk: what was kept for Clients and is no more. No broker may run on it.",
-      "It needs as much room as the file has, beside it and in the directory for temporary files.",
+      "Makes the data file smaller: it gives the room of deleted data back to the disk. The broker must not run.",
+      "It needs as much free room as the file has, beside it and in the directory for temporary files.",
     ],
     rows: [DATA, JSON_ROW, HELP],
     positionals: 0,
@@ -157,8 +157,8 @@ export function storeHelp(name: string): string {
     ...flagsHelp(groups),
     "Every flag has an environment variable: --data is PLUMB_DATA. The command line wins.",
     name === "verify"
-      ? "Exit status: 0 all well, 1 there are faults, 2 the call was wrong, or there is no store."
-      : "Exit status: 0 all well, 1 the work failed, 2 the call was wrong, or there is no store.",
+      ? "Exit status: 0 success, 1 there are faults, 2 the call was wrong, or there is no store."
+      : "Exit status: 0 success, 1 the work failed, 2 the call was wrong, or there is no store.",
   ].join("\n\n") + "\n";
 }
 
@@ -166,7 +166,7 @@ function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** One line; what is no text as JSON. */
+/** One line; a value that is no text is written as JSON. */
 function line(what: string | object): string {
   return `${typeof what === "string" ? what : JSON.stringify(what)}\n`;
 }

@@ -115,7 +115,7 @@ describe("plumb serve with a data directory", () => {
           status: 1,
           out: "",
           err:
-            `plumb: ${path}: file is not a database; without --strict-store it is set aside and what can be saved is saved\n`,
+            `plumb: ${path}: file is not a database; without --strict-store it is set aside, and all that can be read is saved\n`,
         });
         const log = await broker(directory, () => Promise.resolve());
         const { sessions, subscriptions, deliveries, retained } = contentsOf();

@@ -1,6 +1,6 @@
 /**
- * What a command says to whoever started it, and on which runtime.
- * Knows the streams of the process; refuses to know what is said.
+ * The output of a command, and the runtime it runs on.
+ * Knows the streams of the process; refuses to know the texts.
  * @module
  */
 import process from "node:process";

@@ -1,6 +1,6 @@
 /**
  * Certificate and key of a broker, from the files that the command line names, and why a handshake failed.
- * Knows files and what to say of them; refuses to know X.509 and sockets.
+ * Knows files and their flags; refuses to know X.509 and sockets.
  * @module
  */
 import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
@@ -54,7 +54,7 @@ function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** What libraries of TLS call it, and what it is. */
+/** Names of errors in TLS libraries, and their meaning. */
 const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
   [/wrong.version.number|http.request|InvalidContentType/i, "the peer does not speak TLS"],
   [
@@ -67,7 +67,7 @@ const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
   ],
 ];
 
-/** Why a handshake failed: for people, if that is known, and always as the library of TLS says it. */
+/** Why a handshake failed: in plain words for known errors, and always the message of the TLS library. */
 export function handshakeTrouble({ message }: Error): string {
   const [said = ""] = message.split("\n");
   const known = TROUBLES.find(([pattern]) => pattern.test(said));

@@ -1,5 +1,5 @@
 /**
- * Whom a command that calls a Server by TLS trusts, as its flags say it.
+ * The flags for TLS of a command that connects to a Server.
  * Knows flags and files; refuses to know X.509 and sockets.
  * @module
  */
@@ -20,13 +20,13 @@ export const TRUST_OPTIONS: OptionGroup = {
       value: "FILE",
       about: "certificates to trust in place of the system's, in PEM",
     },
-    { name: "insecure", kind: "flag", about: "trust whoever answers" },
+    { name: "insecure", kind: "flag", about: "trust any certificate; for tests only" },
   ],
 };
 
 /**
- * Reads the file, if there is one. `urls`: whom the command calls.
- * @throws {CallError} for a file that cannot be read or used, and where nobody is called by TLS.
+ * Reads the file, if there is one. `urls`: the Servers that the command connects to.
+ * @throws {CallError} for a file that cannot be read or used, and if no URL is of TLS.
  */
 export async function trustOf({ given }: Said, urls: readonly string[]): Promise<TlsClientOptions> {
   const file = given.get("ca")?.at(-1);

@@ -10,7 +10,7 @@ import type { Reader } from "./reader.ts";
 import { isReasonAllowed, reasonName } from "./reason_code.ts";
 import type { Writer } from "./writer.ts";
 
-/** §2.1.3 refuses flags other than those the packet type requires. */
+/** §2.1.3 refuses other flags than the packet type requires. */
 export function requireFlags(flags: number, required: number, rule: Rule): void {
   if (flags !== required) {
     throw malformed(rule, `Fixed header flags ${bits(flags)} instead of ${bits(required)}`);

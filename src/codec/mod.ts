@@ -2,7 +2,7 @@
  * The codec: bytes to MQTT Control Packets and back, at protocol levels 3 (MQTT 3.1), 4 (3.1.1) and 5 (5.0).
  * Pure and stateless: knows every rule a packet can break by itself; refuses to know sessions, roles and I/O.
  *
- * Each packet has its own decoder and encoder, and a bundle holds only those it uses.
+ * Each packet has its own decoder and encoder, and a bundle holds only the ones it uses.
  *
  * @example
  * ```ts

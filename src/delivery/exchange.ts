@@ -1,11 +1,11 @@
 /**
- * §4.3.2, §4.3.3 What an acknowledgement does to an exchange, for whoever sent its PUBLISH.
- * Knows the steps; refuses to know Client and Server, and what is answered.
+ * §4.3.2, §4.3.3 The effect of an acknowledgement on an exchange, on the side that sent the PUBLISH.
+ * Knows the steps; refuses to know Client and Server, and answers.
  * @module
  */
 import { type Sender, Step } from "./sender.ts";
 
-/** What an acknowledgement did. */
+/** The effect of an acknowledgement. */
 export const Outcome = {
   /** No exchange waits for it: nothing is changed. */
   STRAY: 0,

@@ -25,7 +25,7 @@ const SHARED_FRAME_BYTES_MAX = SLAB_BYTES / 2;
 export interface Message {
   /** §3.3.2.1 Topic Name. */
   readonly topic: string;
-  /** The frame as published, without Topic Alias; its bytes may stand among those of others. */
+  /** The frame as published, without Topic Alias; its bytes may stand among the bytes of other messages. */
   readonly view: PublishView;
   /** §3.3.2.3.3 ms since the epoch, Infinity if it does not expire. */
   readonly expiresAt: number;

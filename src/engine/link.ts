@@ -1,6 +1,7 @@
 /**
- * §4.2 The half of a connection that is the same for Client and Server: packets out, frames in, and what holds either back.
- * Knows a transport, its outbox and its deframer; refuses to know which role it serves and what a packet means.
+ * §4.2, §3.1.2.11.4 The half of a connection that is the same for Client and Server: packets out, up to the Maximum Packet Size,
+ * frames in, and the pauses of both.
+ * Knows a transport, its outbox and its deframer; refuses to know its role and the effects of a packet.
  * @module
  */
 import { encodeAcknowledgement } from "../codec/acknowledgement.ts";
@@ -37,7 +38,7 @@ export interface LinkOwner {
   touched(link: Link): void;
 }
 
-/** What a link tells the connection it belongs to. */
+/** @internal The events of a link, for the connection it belongs to. */
 export interface LinkHandler {
   /** `flush()` was called at the end of a turn: there may be room for more. */
   flushed(): void;
@@ -51,9 +52,9 @@ export interface LinkHandler {
 export class Link {
   /** The stream below. */
   readonly transport: Transport;
-  /** What is on its way to the peer. */
+  /** Bytes on their way to the peer. */
   readonly outbox: Outbox;
-  /** §3.1.2.2 of the CONNECT; until then what can be told of it. */
+  /** §3.1.2.2 of the CONNECT; until that is decoded, as far as its bytes show it. */
   level: ProtocolLevel = 4;
   /** §3.1.2.11.4, §3.2.2.3.6 bytes of the largest packet that the peer takes. */
   maximumPacketSize: number = Infinity;
@@ -97,7 +98,7 @@ export class Link {
     this.#deframer.receive(chunk, handler);
   }
 
-  /** Hands on what was kept while the link was paused; does nothing while it is. */
+  /** Hands on the frames kept while the link was paused; does nothing while it is. */
   readOn(handler: FrameHandler): void {
     if (this.#pauses === 0) this.#deframer.resume(handler);
   }
@@ -125,7 +126,7 @@ export class Link {
     return this.#pauses !== 0;
   }
 
-  /** Bytes that are kept: those of an incomplete frame, or of all frames while the link is paused. */
+  /** Bytes that are kept: of an incomplete frame, or of all frames while the link is paused. */
   get keptBytes(): number {
     return this.#deframer.held;
   }
@@ -163,7 +164,7 @@ export class Link {
     if (bytes.length > this.maximumPacketSize && "properties" in packet) {
       const { reasonString: _reason, userProperties: _user, ...properties } = packet
         .properties as ReasonProperties;
-      writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2]
+      writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2] [MQTT-3.9.2-2] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3]
       encode(writer, { ...packet, properties } as Packet, this.level);
       bytes = writer.bytes();
     }
@@ -193,14 +194,14 @@ export class Link {
     const { writer } = this.#owner;
     const type = first >> 4 as 4 | 5 | 6 | 7;
     writer.reset();
-    encodeAcknowledgement(writer, { type, packetId, reasonCode, properties: { reasonString } }, 5);
+    encodeAcknowledgement(writer, { type, packetId, reasonCode, properties: { reasonString } }, 5); // no User Property: [MQTT-3.4.2-3] [MQTT-3.5.2-3] [MQTT-3.6.2-3]
     const bytes = writer.bytes();
-    if (bytes.length > this.maximumPacketSize) return this.answer(first, packetId, reasonCode); // [MQTT-3.4.2-2] [MQTT-3.5.2-2]
+    if (bytes.length > this.maximumPacketSize) return this.answer(first, packetId, reasonCode); // [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2]
     this.outbox.append(bytes, 0, bytes.length);
     this.#answered();
   }
 
-  /** Answers are added whatever waits before them, but not without end. */
+  /** Answers are added whatever waits before them, but not without end [MQTT-3.3.4-10] [MQTT-4.9.0-3]. */
   #answered(): void {
     if (this.outbox.size > this.answerBytesMax) this.#handler.answersUnread();
     this.touch();
@@ -222,11 +223,11 @@ export class Link {
     this.#handler.flushed();
   }
 
-  /** Writes what the transport takes. */
+  /** Writes as many bytes as the transport takes. */
   flush(): void {
     if (this.#blocked) return;
     if (!this.outbox.flush(this.transport)) this.#blocked = true;
-    else if (this.#ending && this.outbox.size === 0) {
+    else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
       this.transport.close();
     }
@@ -245,7 +246,7 @@ export class Link {
 
   // Bytes that wait for a commit.
 
-  /** What is written from now on waits for the next commit; true if nothing waited for it before. */
+  /** Bytes written from now on wait for the next commit; true if none waited for it before. */
   hold(): boolean {
     if (this.#heldNext !== Infinity) return false;
     this.#heldNext = this.outbox.position;
@@ -259,14 +260,14 @@ export class Link {
     this.#heldNext = Infinity;
   }
 
-  /** The commit under way is done: what waited for it may go. */
+  /** The commit under way is done: bytes that waited for it may go. */
   committed(): void {
     this.#heldNow = Infinity;
     this.outbox.limit = this.#heldNext;
     this.touch();
   }
 
-  /** The commit under way has failed: what waited for it is never sent. */
+  /** The commit under way has failed: bytes that waited for it are never sent. */
   commitFailed(): void {
     if (this.#heldNow === Infinity) return;
     this.outbox.truncate(this.#heldNow);
@@ -276,10 +277,10 @@ export class Link {
 
   // The end.
 
-  /** Reads no more; sends what there is and closes the transport. */
+  /** Reads no more; sends the bytes in the outbox and closes the transport. */
   end(): void {
     this.#ending = true;
-    this.#deframer.discard();
+    this.#deframer.discard(); // [MQTT-3.1.4-6]
     this.flush();
   }
 

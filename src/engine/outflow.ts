@@ -1,5 +1,5 @@
 /**
- * §3.3, §4.9 PUBLISH packets towards the peer of a link: Send Quota, Topic Aliases, Maximum Packet Size.
+ * §3.3, §4.9, §3.3.2.3.4, §3.1.2.11.4 PUBLISH packets towards the peer of a link: Send Quota, Topic Aliases, Maximum Packet Size.
  * Knows what may go and in which layout; refuses to know which role sends, and sessions.
  * @module
  */
@@ -90,7 +90,7 @@ export class Outflow {
     const aliases = this.#aliases!;
     const alias = aliases.get(topic);
     stamp.topicKnown = alias !== undefined;
-    stamp.topicAlias = alias ?? (aliases.size < this.#aliasesMax ? aliases.size + 1 : 0);
+    stamp.topicAlias = alias ?? (aliases.size < this.#aliasesMax ? aliases.size + 1 : 0); // [MQTT-3.1.2-26]
   }
 
   /** A PUBLISH that names the topic beside its alias is on its way. */

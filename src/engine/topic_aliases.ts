@@ -1,6 +1,6 @@
 /**
- * §3.3.2.3.4 The Topic Aliases of a peer: what each stands for on this connection.
- * Knows aliases and the bytes of Topic Names; refuses to know who gets a message.
+ * §3.3.2.3.4 The Topic Aliases of a peer: the topic of each on this connection.
+ * Knows aliases and the bytes of Topic Names; refuses to know subscribers.
  * @module
  */
 

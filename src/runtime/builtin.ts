@@ -1,7 +1,7 @@
 /**
  * Modules of Node, fetched when they are needed.
  * Knows that bundlers for browsers look at our runtime files too, and refuse imports whose names their stand-ins do not have; refuses to
- * know what the modules do.
+ * know their use.
  * @module
  */
 

@@ -1,10 +1,10 @@
 /**
  * Buffers of one size, lent and given back.
- * Knows how many are worth keeping; refuses to know what is in them.
+ * Knows how many are worth keeping; refuses to know their content.
  * @module
  */
 
-/** Lends buffers; keeps at most `most` of those that come back. */
+/** Lends buffers; keeps at most `most` of the buffers that come back. */
 export class ChunkPool {
   readonly bytes: number;
   readonly #most: number;

@@ -1,6 +1,6 @@
 /**
  * The time that engines are given.
- * Knows the clock of the machine; refuses to know what time is for.
+ * Knows the clock of the machine; refuses to know deadlines.
  * @module
  */
 
@@ -8,8 +8,8 @@
 export type Clock = () => number;
 
 /**
- * The wall's time as it was when the process started, going on evenly: whoever sets the machine's clock neither ends Keep Alives nor
- * revives what has expired.
+ * The wall clock's time at the start of the process, plus the time that has passed since: setting the machine's clock neither ends
+ * Keep Alives nor revives expired messages.
  */
 export function wallClock(): number {
   return Math.floor(performance.timeOrigin + performance.now());

@@ -1,6 +1,6 @@
 /**
  * Opens connections over TCP and TLS with the adapter of the runtime it runs on.
- * Knows how to reach a host; refuses to know what the bytes mean.
+ * Knows how to reach a host; refuses to know the meaning of the bytes.
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
@@ -16,7 +16,7 @@ export async function dialTcp(options: DialOptions): Promise<Transport> {
   return await adapter.dialTcp(options);
 }
 
-/** Connects by TLS where `tls` says whom to trust, else by TCP; rejects with the system's error, or with why the peer is not trusted. */
+/** Connects by TLS if `tls` is given, else by TCP; rejects with the system's error, or with the reason why the peer is not trusted. */
 export async function dial({ host, port }: DialOptions, tls?: TlsClientOptions): Promise<Transport> {
   if (tls === undefined) return await dialTcp({ host, port });
   const { dialTls } = await import("./tls/tls.ts");

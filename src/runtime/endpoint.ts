@@ -1,5 +1,5 @@
 /**
- * Both ends of a connection as every adapter sees them: where to listen, whom to call, why a listener cannot be opened.
+ * Both ends of a connection as every adapter sees them: where to listen, where to connect to, why a listener cannot be opened.
  * Knows addresses and the system's errors; refuses to know any runtime.
  * @module
  */
@@ -8,7 +8,7 @@ import type { Transport } from "../transport/transport.ts";
 
 export type { PeerInfo };
 
-/** Whom to call. */
+/** Where to connect to. */
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
@@ -22,7 +22,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Connections that may wait to be accepted; the system may cap it (`net.core.somaxconn`). */
   readonly backlog?: number;
-  /** Told when connections cannot be accepted for a while, with the reason; accepting goes on. */
+  /** Called when connections cannot be accepted for a while, with the reason; accepting goes on. */
   readonly troubled?: (error: Error) => void;
 }
 
@@ -41,7 +41,7 @@ export type Accept = (transport: Transport, peer: PeerInfo) => void;
 
 /**
  * Bursts of thousands of Clients (a broker that comes back, say) wait here while the loop is busy. A queue that
- * overflows costs each lost SYN a second. It is what Linux allows by default since 5.4.
+ * overflows costs each lost SYN a second. Linux allows this many by default since 5.4.
  */
 export const BACKLOG: number = 4096;
 
@@ -73,7 +73,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "no permission for this port",
 };
 
-/** What Deno's error classes are called elsewhere. */
+/** The system's names for Deno's error classes. */
 const CODES: Readonly<Record<string, string>> = {
   AddrInUse: "EADDRINUSE",
   AddrNotAvailable: "EADDRNOTAVAIL",
@@ -92,7 +92,7 @@ export function hostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** An IPv4 peer of a listener for both families is `::ffff:192.0.2.1`; everybody writes `192.0.2.1`. */
+/** An IPv4 peer of a listener for both families is `::ffff:192.0.2.1`; the usual form is `192.0.2.1`. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

@@ -1,6 +1,6 @@
 /**
  * Opens TCP listeners with the adapter of the runtime it runs on.
- * Knows which runtimes there are; refuses to know what the bytes mean.
+ * Knows which runtimes there are; refuses to know the meaning of the bytes.
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
@@ -15,7 +15,7 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   return await adapter.listenTcp(options, accept);
 }
 
-/** What `tcp/bun.ts` and `tcp/deno.ts` offer. */
+/** The exports of `tcp/bun.ts` and `tcp/deno.ts`. */
 export interface TcpAdapter {
   listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
   dialTcp(options: DialOptions): Promise<Transport>;

@@ -1,12 +1,12 @@
 /**
  * The event loop and the clock, as an engine's driver needs them.
- * Knows how each runtime orders sockets, immediates and timers; refuses to know what is run.
+ * Knows how each runtime orders sockets, immediates and timers; refuses to know drivers.
  * @module
  */
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { wallClock } from "./clock.ts";
 
-/** Takes back what was asked of `Loop.at()`; does nothing once that has run. */
+/** Cancels one call of `Loop.at()`; does nothing once its function has run. */
 export type Cancel = () => void;
 
 /** When things are done: the runtime's loop in production, one of virtual time in tests. */
@@ -23,7 +23,7 @@ export interface Loop {
 
 /** The longest that a timer can wait. */
 const WAIT_MS_MAX = 2 ** 31 - 1;
-/** What falls due within this time is done together: deadlines are seconds long, and there may be one per connection. */
+/** Deadlines within this time are run together: they are seconds long, and there may be one per connection. */
 const WAIT_MS_MIN = 10;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Random numbers that nobody can guess, for what engines make up: Client Identifiers.
- * Knows the system's entropy; refuses to know what it is for.
+ * Random numbers that peers cannot guess, for assigned Client Identifiers and hashes.
+ * Knows the system's entropy; refuses to know its use.
  * @module
  */
 import type { Random } from "../engine/random.ts";

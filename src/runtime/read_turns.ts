@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers";
 
 /** Bytes of all connections together that are read in one turn; the read that passes this bound is the last. */
 const TURN_BYTES = 64 * 1024;
-/** What a read costs at least, in bytes. */
+/** The least that a read counts for, in bytes. */
 const READ_COST_BYTES = 1024;
 
 /** A connection that reads. */
@@ -27,7 +27,7 @@ let emptied: TurnReader[] = [];
 /** Connections for which more is there: each has a turn of its own, or many fast senders would make a turn long. */
 const filled: TurnReader[] = [];
 
-/** Counts what was read; true if the reader has to wait: `readInTurn()` will be called. `more` says that more is there. */
+/** Counts the bytes of a read; true if the reader has to wait until `readInTurn()` is called. `more`: there is more to read. */
 export function endsReadTurn(bytes: number, more: boolean, reader: TurnReader): boolean {
   left -= Math.max(bytes, READ_COST_BYTES);
   if (left > 0) return false;

@@ -17,10 +17,10 @@ export interface Address {
   readonly port: number;
 }
 
-/** What is listened on when nothing is said: the loopback addresses, where anonymous Clients are our own. */
+/** The default listener: the loopback addresses, where anonymous Clients run on the same machine. */
 export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
-/** What a scheme means. */
+/** The meaning of a scheme. */
 export interface SchemeRow {
   /** The port when the URL names none. */
   readonly port: number;
@@ -42,7 +42,7 @@ export class AddressError extends Error {
 
 /**
  * Reads a listener's URL.
- * @throws {AddressError} that says what is supported.
+ * @throws {AddressError} that says which URLs are supported.
  */
 export function parseAddress(text: string): Address {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";

@@ -1,5 +1,5 @@
 /**
- * Runs a broker engine: hands it what transports tell, ends each turn with one flush, and calls it when something is due.
+ * Runs a broker engine: hands it the events of transports, ends each turn with one flush, and calls it at each deadline.
  * Knows transports and the event loop; refuses to know MQTT.
  * @module
  */
@@ -10,17 +10,17 @@ import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 /**
  * A timer that comes later than this says that the process stood still: stopped, starved, or in a virtual machine that
- * was. What Clients have sent meanwhile is read first, or all of them would be called silent.
+ * was. The bytes that Clients have sent meanwhile are read first, or all Clients would count as silent.
  */
 const LATE_MS = 250;
-/** Time for reading that. */
+/** Time for reading these bytes. */
 const CATCH_UP_MS = 50;
 /** `#armedFor` during that time: no deadline is earlier, so the timer is left alone. */
 const CATCHING_UP = -Infinity;
 
 /** The loop around one broker. */
 export class Driver {
-  /** What is run. Calls that change something go through `run()`. */
+  /** The engine. Calls that change something go through `run()`. */
   readonly broker: Broker;
   readonly #loop: Loop;
   /** `#turn` is on its way. */
@@ -38,7 +38,7 @@ export class Driver {
   #closed: Promise<void> | undefined;
   #onClosed: (() => void) | undefined;
 
-  /** Begins at once: what fell due while nothing ran is done first. */
+  /** Begins at once: deadlines that passed while nothing ran come first. */
   constructor(broker: Broker, loop: Loop = systemLoop) {
     this.broker = broker;
     this.#loop = loop;
@@ -53,7 +53,7 @@ export class Driver {
     return connection;
   }
 
-  /** Does something to the broker from outside, at a time and with what follows from it: every call of the owner's goes through here. */
+  /** Calls `action` with the broker and the time, then ends the turn: every call of the owner goes through here. */
   run<T>(action: (broker: Broker, now: number) => T): T {
     try {
       return action(this.broker, this.#loop.now());
@@ -62,7 +62,7 @@ export class Driver {
     }
   }
 
-  /** Tells every Client that the Server goes (0x8B); resolves when all connections are over and all facts are safe. */
+  /** Sends every Client DISCONNECT (0x8B); resolves when all connections are over and all facts are safe. */
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#onClosed = () => {
@@ -75,12 +75,12 @@ export class Driver {
     return this.#closed;
   }
 
-  /** For the links: does `input` with the time, and what follows from it. */
+  /** For the links: calls `input` with the time, then ends the turn. */
   input(transport: Transport, input: (now: number) => void): void {
     try {
       input(this.#loop.now());
     } catch (error) {
-      // The engine does not throw; if it does, one connection pays and not the process.
+      // The engine does not throw; if it does, one connection ends and not the process.
       this.broker.failed(error);
       transport.abort();
     }
@@ -185,7 +185,7 @@ export class Driver {
   };
 }
 
-/** What one transport tells, for its connection. */
+/** Hands the events of one transport to its connection. */
 class Link implements TransportHandler {
   readonly #driver: Driver;
   readonly #transport: Transport;

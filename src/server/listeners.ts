@@ -1,6 +1,6 @@
 /**
- * The listeners of a broker: what each is to be, and how each scheme is opened.
- * Knows which function opens a scheme; refuses to know what becomes of the connections.
+ * The listeners of a broker: the address and policy of each, and how each scheme is opened.
+ * Knows which function opens a scheme; refuses to know connections.
  * @module
  */
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
@@ -10,7 +10,7 @@ import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type Address, AddressError, addressUrl, parseAddress, type Scheme, SCHEMES } from "./address.ts";
 
-/** One listener, and what holds for its connections only: limits, features, authenticator and authorizer over those of the broker. */
+/** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
 export interface ListenerOptions extends PolicyOptions {
   /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`. */
   readonly url: string;
@@ -21,7 +21,7 @@ export interface ListenerOptions extends PolicyOptions {
 /** A listener as it was asked for, checked. */
 export interface ListenerPlan {
   readonly address: Address;
-  /** What holds for its connections; undefined is the broker's own. */
+  /** The policy for its connections; undefined is the broker's own. */
   readonly policy: Policy | undefined;
   /** Given where the scheme needs it. */
   readonly tls: TlsServerOptions | undefined;
@@ -37,7 +37,7 @@ export interface OpenListener {
   close(): Promise<void>;
 }
 
-/** What listeners tell. */
+/** Events of listeners. */
 export interface ListenerEvents {
   accept(transport: Transport, peer: PeerInfo, policy: Policy | undefined): void;
   /** Connections cannot be accepted for a while. */
@@ -47,8 +47,8 @@ export interface ListenerEvents {
 }
 
 /**
- * Reads what is asked for, before anything is opened. `tls` is for the listeners that have none of their own; `policyOf` puts the values
- * of a listener over those of its broker.
+ * Checks all listeners before one is opened. `tls` is for the listeners that have none of their own; `policyOf` puts the values
+ * of a listener over the values of its broker.
  * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
  * @throws {UsageError} as `policyOf` does.
  */
@@ -81,7 +81,7 @@ type Open = (
   events: ListenerEvents,
 ) => Promise<Listener>;
 
-/** How each scheme is opened. What few need is loaded only then. */
+/** How each scheme is opened. A rare scheme is loaded only then. */
 const OPENERS: Readonly<Record<Scheme, Open>> = {
   mqtt: (where, _plan, accept) => listenTcp(where, accept),
   mqtts: async (where, { tls }, accept, { handshakeFailed }) => {

@@ -57,13 +57,13 @@ export type {
   Verdict,
 };
 
-/** What the owner of a broker that listens is told, besides what the engine tells. */
+/** The hooks of the engine, and one for listeners. */
 export interface ServeHooks extends BrokerHooks {
   /** A connection to a TLS listener ended before its handshake was done; `code` of the error is `ECONNRESET` if the peer just left. */
   handshakeFailed?(peer: PeerInfo, error: Error): void;
 }
 
-/** All that may be said of a broker, and where it listens. */
+/** The options of a broker, and its listeners. */
 export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   /**
    * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
@@ -72,7 +72,7 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly listen?: readonly (string | ListenerOptions)[];
   /** The certificate and its key that listeners with TLS show, if they have none of their own. */
   readonly tls?: TlsServerOptions;
-  /** What happens, as it happens. */
+  /** Functions to be called on events. */
   readonly hooks?: ServeHooks;
   /** In place of the runtime's own, for tests and measurements. */
   readonly loop?: Loop;
@@ -80,7 +80,7 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
 
 /** A broker that listens. */
 export interface Server extends AsyncDisposable {
-  /** To look at. What changes it goes through the methods below, which also do what follows. */
+  /** For reading only. The methods below change it, and end the turn. */
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];
@@ -88,14 +88,14 @@ export interface Server extends AsyncDisposable {
   publish(message: MessageInit): void;
   /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
-  /** Accepts nobody more, tells every Client (0x8B), and resolves when all connections are over. */
+  /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
 }
 
 /**
  * Starts a broker.
  * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
- * @throws {CertificateError} for what is no certificate with its key.
+ * @throws {CertificateError} for a text that is no certificate or not its key.
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {

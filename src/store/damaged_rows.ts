@@ -30,7 +30,7 @@ type Asked = number | bigint | Uint8Array | null;
 type Place = readonly Asked[];
 
 /**
- * The rows of a table. Where something cannot be read, `unreadable` is told, rows may come twice, and their order is none.
+ * The rows of a table. Where a page cannot be read, `unreadable` is called, and rows come in any order, some of them twice.
  * Never throws for damage.
  */
 export function* rowsAround(

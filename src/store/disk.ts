@@ -35,7 +35,7 @@ export interface LoadRequest {
 export interface Disk {
   /** Makes a batch safe. The caller gives its bytes away. */
   apply(batch: Uint8Array<ArrayBuffer>): void;
-  /** Tries again the batch that failed, and those behind it. */
+  /** Tries again the batch that failed, and the batches behind it. */
   retry(): void;
   /** Asks for a page. */
   load(request: LoadRequest): void;

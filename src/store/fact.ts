@@ -70,7 +70,7 @@ export interface QueuedFact {
   readonly share: string | null;
   /** Of the PUBLISH frame. */
   readonly bytes: number;
-  /** The number of a message that was told before; then `own` is undefined. */
+  /** The number of a message that was written before; then `own` is undefined. */
   readonly shared: number | null;
   readonly own: MessageColumns | undefined;
 }
@@ -101,7 +101,7 @@ export interface FactHandler {
 
 /**
  * Tells `handler` every fact of a batch, in the order in which they were written.
- * @throws {StoreError} when the batch is none, and whatever `handler` throws.
+ * @throws {StoreError} when the bytes are no batch, and any error of `handler`.
  */
 export function readFacts(batch: Uint8Array, handler: FactHandler): void {
   for (const from = new BatchReader(batch); from.more;) readFact(from, handler);
@@ -223,7 +223,7 @@ function readShared(from: BatchReader, handler: FactHandler): void {
   handler.message(from.f64(), readColumns(from));
 }
 
-/** `FactHandler.queued()`; `shared` is the number of its message if that was told by `writeShared()`, else 0. */
+/** `FactHandler.queued()`; `shared` is the number of its message if it was written by `writeShared()`, else 0. */
 export function writeQueued(
   out: BatchWriter,
   session: number,

@@ -31,7 +31,7 @@ export function writeMessage(out: BatchWriter, { view, expiresAt, publisher }: M
   out.blob(view.bytes, view.at, view.end);
 }
 
-/** The message for a row. Its bytes are those of the batch. */
+/** The message for a row. It shares the bytes of the batch. */
 export function readColumns(from: BatchReader): MessageColumns {
   const { topic, view, expiresAt, publisher } = readMessage(from);
   return {
@@ -44,7 +44,7 @@ export function readColumns(from: BatchReader): MessageColumns {
   };
 }
 
-/** The message for a session that it is to be delivered to. Its bytes are those of the batch. */
+/** The message for a session that it is to be delivered to. It shares the bytes of the batch. */
 export function readMessage(from: BatchReader): Message {
   const level5 = from.flag();
   const expiresAt = from.f64();
@@ -84,7 +84,7 @@ export class MessageMaker {
   passing(row: MessageColumns): Message {
     const { topic, payload, properties, header } = row;
     const propertiesBytes = properties === null ? 0 : varintSize(properties.length) + properties.length;
-    /** Bytes behind the fixed header, but those of the topic. */
+    /** Bytes behind the fixed header, without the topic. */
     const rest = 2 + (isIdentified(header) ? 2 : 0) + propertiesBytes + payload.length;
     const room = 5 + rest + topic.length * 3;
     const isSmall = room <= SCRATCH_BYTES;

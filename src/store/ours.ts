@@ -1,7 +1,7 @@
 /**
- * Whose a database is, and of which version.
+ * Which program has written a database, and which version of it.
  * Knows the two numbers in its header; refuses to know its tables. Apart from `Database`, whose declaration does without
- * `node:sqlite`: not everybody has types for that.
+ * `node:sqlite`: not every project has types for that.
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
@@ -10,7 +10,7 @@ import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 
 /**
  * The version of an open file, 0 if there is nothing in it.
- * @throws {StoreError} if somebody else has written it: `foreign`, or `newer`.
+ * @throws {StoreError} if another program, or a newer Plumb, has written it: `foreign`, `newer`.
  */
 export function assertOurs(database: DatabaseSync, path: string): number {
   const number = (sql: string) => Number(Object.values(database.prepare(sql).get()!)[0]);

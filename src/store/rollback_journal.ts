@@ -1,10 +1,10 @@
 /**
  * The rollback journal that an interrupted change leaves beside a file without a log.
- * Knows when there is one, and whose it is; refuses to know what was changed.
+ * Knows when there is one, and of which file; refuses to know the change.
  *
  * A store has a log from its first millisecond on. Before that, while a new file or a backup that was put in its place is given
  * its log, SQLite keeps a journal. When the process or the machine ends just then, the journal stays, and the file cannot be
- * read by those who may not write: the first who may takes the change back.
+ * read by a process that may not write: the first process that may write takes the change back.
  * @module
  */
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
@@ -17,7 +17,7 @@ const BUSY_MS = 5_000;
 
 /**
  * Takes back the change of the file at `path` that was interrupted, if there is one.
- * @throws {StoreError} if the file cannot be written. Damage is no error here: whoever reads the file finds it.
+ * @throws {StoreError} if the file cannot be written. Damage is no error here: reading the file finds it.
  */
 export function takeBackInterrupted(path: string): void {
   const journal = `${path}-journal`;

@@ -96,7 +96,7 @@ export class SqliteStore implements SessionStore {
   /** Subscriptions and received identifiers, already as facts. */
   readonly #rest: BatchWriter = new BatchWriter();
   readonly #out: BatchWriter = new BatchWriter();
-  /** Number of batches given to the disk, and (`#applied`) of those that are safe. */
+  /** Number of batches given to the disk, and (`#applied`) of the safe ones among them. */
   #posted = 0;
   #applied = 0;
   #failure: StoreError | undefined;

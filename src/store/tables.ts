@@ -30,7 +30,7 @@ export interface Table {
 const TEXT_BYTES_MAX = 65_535;
 const IDENTIFIER_MAX = 268_435_455;
 const U32_MAX = 0xffff_ffff;
-/** PUBLISH, whatever its QoS and RETAIN; DUP is never kept. */
+/** PUBLISH of any QoS and RETAIN; DUP is never kept. */
 const PUBLISH = 0x30;
 const QOS_AND_RETAIN = 0x07;
 

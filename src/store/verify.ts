@@ -46,7 +46,7 @@ const RULES: readonly { readonly sql: string; says(row: Row): string }[] = [
   {
     sql:
       "SELECT id FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)",
-    says: ({ id }) => `message ${id}: nobody waits for it`,
+    says: ({ id }) => `message ${id}: no delivery refers to it`,
   },
   { // SQLite does not look for these
     sql: `SELECT id FROM delivery INDEXED BY delivery_waiting WHERE step = 0
@@ -121,7 +121,7 @@ function openOurs(path: string, tell: (line: string) => void): DatabaseSync | un
 function checkPages(database: DatabaseSync, tell: (line: string) => void): void {
   let rows = 0;
   try {
-    // One by one: it may end in an error behind what it has found, on Deno in silence.
+    // Row by row: the check may end in an error behind the faults it has found, on Deno in silence.
     const check = database.prepare("PRAGMA integrity_check(1000)");
     for (const row of check.iterate()) {
       rows++;
@@ -138,7 +138,7 @@ function checkRules(database: DatabaseSync, tell: (line: string) => void): void 
   for (const { sql, says } of RULES) {
     try {
       for (const row of database.prepare(`${sql} LIMIT ${FAULTS_MAX}`).all()) tell(says(row as Row));
-    } catch { // a page that cannot be read, which has been told
+    } catch { // a page that cannot be read, which is reported already
     }
   }
 }

@@ -75,7 +75,7 @@ describe("verifyStore()", () => {
     ],
     "a message for nobody": [
       "INSERT INTO message (id, topic, payload, header) VALUES (9000, 't', x'', 50)",
-      ["message 9000: nobody waits for it"],
+      ["message 9000: no delivery refers to it"],
     ],
     "a Packet Identifier used twice": [
       "UPDATE delivery SET packet_id = 1 WHERE packet_id = 2 AND session = 2",

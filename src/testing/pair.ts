@@ -9,6 +9,7 @@ import {
   type BrokerHooks,
   type BrokerOptions,
   type Connection,
+  type Policy,
   type SessionStats,
 } from "../broker/mod.ts";
 import { decodePacket } from "../codec/decode.ts";
@@ -68,10 +69,15 @@ export class Pair {
   }
 
   /** A connection that has sent nothing yet. */
-  open(level: ProtocolLevel = 5, options: MemoryOptions = {}, peer: Partial<PeerInfo> = {}): StubClient {
+  open(
+    level: ProtocolLevel = 5,
+    options: MemoryOptions = {},
+    peer: Partial<PeerInfo> = {},
+    policy?: Policy,
+  ): StubClient {
     const pair = memoryPair(options);
     const from = { address: "192.0.2.1", port: 40_000, transport: "memory", ...peer } as const;
-    const connection = this.#driver.accept(pair.left, from);
+    const connection = this.#driver.accept(pair.left, from, policy);
     const client = new StubClient(this, pair.right, connection, level);
     this.#links.push({ pair, client });
     return client;

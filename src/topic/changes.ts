@@ -1,7 +1,7 @@
 /**
- * §4.7 Which Topic Names a subscription with wildcards can touch when it comes or goes: those below what stands before its
+ * §4.7 Which Topic Names a subscription with wildcards can touch when it comes or goes: all names below the levels before its
  * first wildcard.
- * Knows how often something changed below each name; refuses to know what.
+ * Knows how often something changed below each name; refuses to know the change.
  * @module
  */
 import { mixed } from "./edges.ts";
@@ -14,8 +14,8 @@ const PRIME = 0x0100_0193;
 
 /**
  * Counts changes in a bounded number of cells, each for the levels before a first wildcard whose hash falls into it. A Topic
- * Name looks at one cell for each number of its own first levels, from none to all. So no change escapes it that can touch
- * it, and now and then there is one that does not.
+ * Name looks at one cell for each number of its own first levels, from none to all. So a change that can touch
+ * the name is never missed; when two hashes collide, a change that cannot touch it counts too.
  */
 export class Changes {
   /** Never goes down, and so no sum of several stays the same when one of them changes. */

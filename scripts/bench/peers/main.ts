@@ -58,7 +58,7 @@ const OPTIONS: readonly OptionGroup[] = [
       },
       { name: "write", kind: "flag", about: `writes the table in ${README} and ${CHART}` },
       { name: "json", kind: "text", value: "FILE", about: "writes every figure of every round" },
-      { name: "help", short: "h", kind: "flag", about: "say this" },
+      { name: "help", short: "h", kind: "flag", about: "print this help" },
     ],
   },
 ];

@@ -200,10 +200,16 @@ export class Directory implements World {
 
   /** Waits for a condition that changes with what Clients do; false if the broker ended before, or (a problem) in vain. */
   async #until(condition: () => boolean, what: string, deadline: number): Promise<boolean> {
+    let { owed } = this.model;
+    let end = deadline;
     while (!condition()) {
       const host = this.#host;
       if (host?.ended !== undefined) return false;
-      const left = deadline - performance.now();
+      if (this.model.owed !== owed) { // messages come, however busy the machine is
+        owed = this.model.owed;
+        end = performance.now() + LIMIT_MS;
+      }
+      const left = end - performance.now();
       if (left <= 0) {
         const open = this.#players.filter(({ client }) => !client.idle || client.state !== "open");
         const names = open.map(({ client }) => `${client.id} (${client.state})`).join(", ");

@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TCP on Bun, by `Bun.listen` and `Bun.connect`.
- * Knows Bun's sockets; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
+ * Knows Bun's sockets; refuses to know the meaning of the bytes. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
  * @module
  */
 import { setImmediate } from "node:timers";
@@ -23,13 +23,13 @@ export interface BunSocket {
   /** Undefined where the peer is gone. */
   readonly remoteAddress: string | undefined;
   readonly remotePort: number;
-  /** Hands to the kernel what it takes at once and keeps nothing; -1 once the socket is closed. */
+  /** Hands to the kernel as many bytes as it takes at once and keeps none; -1 once the socket is closed. */
   write(chunk: Uint8Array): number;
   pause(): void;
   resume(): void;
   /** Sends the end of the stream; reading goes on. */
   shutdown(): void;
-  /** Closes the descriptor; the kernel still sends what it took. */
+  /** Closes the descriptor; the kernel still sends the bytes that it took. */
   end(): void;
   /** Resets the connection. */
   terminate(): void;
@@ -72,7 +72,7 @@ export class BunTransport implements Transport {
   #closing = false;
   /** `closed()` was called or is about to be. */
   #over = false;
-  /** Inside a call to the socket: what it tells from there waits until the call is over. */
+  /** Inside a call to the socket: events that it raises meanwhile wait until the call is over. */
   #calling = false;
   #failure: Error | undefined;
 
@@ -133,14 +133,14 @@ export class BunTransport implements Transport {
     if (!this.#closing && !this.#over) this.#handler?.received(chunk);
   }
 
-  /** Bun says this also without need. */
+  /** Bun raises this event also without need. */
   drained(): void {
     if (!this.#short || this.#over) return;
     this.#short = false;
     this.#handler?.drained();
   }
 
-  /** The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too. */
+  /** The peer ended its half. Answers to this turn's last bytes still go out, then our half ends too. */
   ended(): void {
     setImmediate(() => {
       if (this.#over) return;
@@ -169,17 +169,17 @@ export class BunTransport implements Transport {
   }
 }
 
-/** One object for all sockets of a listener, and one for those we dial. */
+/** One object for all sockets of a listener, and one for all sockets that we dial. */
 export function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   return {
     binaryType: "uint8array",
     open(socket: BunSocket): void {
-      if (socket.remoteAddress === undefined) { // reset before it was accepted: nobody to talk to, `close` follows
+      if (socket.remoteAddress === undefined) { // reset before it was accepted: `close` follows
         socket.terminate();
         return;
       }
       opened(socket);
-      // Whoever starts later must not miss what has arrived until then.
+      // A transport that is started later must not miss bytes that arrive until then.
       if (!socket.data?.started) socket.pause();
     },
     data: (socket, chunk) => socket.data?.received(chunk),
@@ -191,7 +191,7 @@ export function handlers(opened: (socket: BunSocket) => void): BunHandlers {
   };
 }
 
-/** Who is at the other end. */
+/** The peer of a socket. */
 export function peerOf({ remoteAddress, remotePort }: BunSocket, transport: "tcp" | "tls"): PeerInfo {
   return { address: plainAddress(remoteAddress ?? ""), port: remotePort, transport };
 }
@@ -219,7 +219,7 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   };
 }
 
-/** Those we dial. */
+/** Of sockets that we dial. */
 const DIALLED = /* @__PURE__ */ handlers((opened) => {
   opened.data = new BunTransport(opened, peerOf(opened, "tcp"));
 });

@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TCP on Deno, by `Deno.listen` and `Deno.connect`.
- * Knows Deno's connections; refuses to know what the bytes mean. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
+ * Knows Deno's connections; refuses to know the meaning of the bytes. Why not `node:net`: spec/decisions/0011-tcp-per-runtime.md
  * @module
  */
 import { setImmediate, setTimeout } from "node:timers";
@@ -100,18 +100,18 @@ class DenoTransport implements Transport, TurnReader {
   readonly #conn: DenoConn;
   readonly #peer: PeerInfo;
   #handler!: TransportHandler;
-  /** What the write under way is sending. */
+  /** The buffer of the write under way. */
   #sending: Uint8Array | undefined;
-  /** Its bytes that are sent, and those that are to be. */
+  /** How many of its bytes are sent, and how many are to be. */
   #sent = 0;
   #sendable = 0;
   /** A `write()` was short: the handler's `drained()` is owed. */
   #short = false;
   #paused = false;
   #small!: Uint8Array;
-  /** What the read under way fills. */
+  /** The buffer of the read under way. */
   #reading!: Uint8Array;
-  /** What the next read fills, while it is not begun because of `pause()` or because the loop has to turn. */
+  /** The buffer of the next read, while it is not begun because of `pause()` or because the loop has to turn. */
   #waiting: Uint8Array | undefined;
   #closing = false;
   /** Nothing can be sent or received any more. */
@@ -191,7 +191,7 @@ class DenoTransport implements Transport, TurnReader {
     const full = length === buffer.length;
     if (length === null || this.#dead) {
       if (buffer !== this.#small) READS.give(buffer);
-      // The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too.
+      // The peer ended its half. Answers to this turn's last bytes still go out, then our half ends too.
       if (this.#closing || this.#dead) this.#over();
       else setImmediate(() => this.#ended());
       return;
@@ -210,7 +210,7 @@ class DenoTransport implements Transport, TurnReader {
       next = this.#small;
     } else if (full && buffer === this.#small) next = READS.take();
     if (this.#dead) return this.#read(next); // it fails, which is the end
-    // After our close() what arrives is read, paused or not, and thrown away.
+    // After our close() all that arrives is read, paused or not, and thrown away.
     if (endsReadTurn(length, full, this) || (this.#paused && !this.#closing)) this.#waiting = next;
     else this.#read(next);
   };
@@ -281,7 +281,7 @@ class DenoTransport implements Transport, TurnReader {
     this.#conn.closeWrite().catch(() => {});
   }
 
-  /** Ends both halves; the reader then comes to its end, whatever it waits for. */
+  /** Ends both halves; the reader then comes to its end, also in the middle of a wait. */
   #kill(): void {
     if (this.#dead) return;
     this.#dead = true;
@@ -363,7 +363,7 @@ async function acceptAll(
   }
 }
 
-/** Closes what may be closed already, which Deno answers with an exception. */
+/** Closes a resource that may be closed already, to which Deno responds with an exception. */
 function close(resource: { close(): void }): void {
   try {
     resource.close();

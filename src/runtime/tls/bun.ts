@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TLS on Bun, by `Bun.listen` and `Bun.connect`.
- * Knows Bun's TLS sockets; refuses to know what the bytes mean. Why these: spec/decisions/0014-tls.md
+ * Knows Bun's TLS sockets; refuses to know the meaning of the bytes. Why these: spec/decisions/0014-tls.md
  * @module
  */
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
@@ -26,9 +26,9 @@ import type { TlsClientOptions, TlsListenOptions, TlsServerOptions } from "./opt
 
 interface BunTlsHandlers extends BunHandlers {
   /**
-   * The handshake is done, with `trouble` if there is no certificate, or one that does not convince; or it has failed, which it has
-   * too when the certificate is one for somebody else. Without this handler Bun tells `open` only then, and nobody could end
-   * a connection that stalls.
+   * The handshake is done, with `trouble` if there is no certificate, or one that is not trusted; or it has failed, as it does
+   * too for a certificate of another host. Without this handler Bun calls `open` only then, and a connection that stalls could
+   * not be ended.
    */
   handshake(socket: BunSocket, done: boolean, trouble: Error | null | undefined): void;
 }
@@ -63,12 +63,12 @@ class BunTlsTransport extends BunTransport {
   #isSecured = false;
   /** It never will be. */
   #isOver = false;
-  /** Wanted before there was something to pause. */
+  /** `pause()` was called before there was a socket to pause. */
   #isPaused = false;
-  /** What came with the end of the handshake, before anybody wanted it; empty bytes are the end of the stream. */
+  /** Bytes that came with the end of the handshake, before `start()`; empty bytes are the end of the stream. */
   #early: Uint8Array[] = [];
 
-  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
   constructor(socket: BunSocket, peer: PeerInfo, left: (error: Error) => void) {
     super(socket, peer);
     this.#left = left;
@@ -146,7 +146,7 @@ function tlsHandlers(
     ...plain,
     open(socket: BunSocket): void {
       plain.open(socket);
-      if (socket.data !== undefined) socket.resume(); // the handshake waits for nobody
+      if (socket.data !== undefined) socket.resume(); // the handshake must not be paused
     },
     handshake(socket: BunSocket, done: boolean, trouble: Error | null | undefined): void {
       if (!done && !(forgives && systemCode(trouble) === SOMEBODY_ELSE)) {

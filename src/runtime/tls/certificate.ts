@@ -1,6 +1,6 @@
 /**
- * Certificates and keys as PEM texts: whether a TLS listener can use them, and what is wrong if not.
- * Knows X.509 as far as that goes; refuses to know files and sockets. What it says never holds anything of a key.
+ * Certificates and keys as PEM texts: whether a TLS listener can use them, and the fault if not.
+ * Knows X.509 as far as that goes; refuses to know files and sockets. Its messages hold nothing of a key.
  * @module
  */
 import type { KeyObject, X509Certificate } from "node:crypto";
@@ -26,7 +26,7 @@ export function checkCertificate({ cert, key }: TlsServerOptions): Validity {
     if (others.some((other) => other.checkPrivateKey(secret))) {
       throw new CertificateError(
         "cert",
-        "must hold the Server's own certificate first, then those that issued it",
+        "must hold the Server's own certificate first, then the certificates of its issuers",
       );
     }
     throw new CertificateError("key", `does not belong to the certificate (${nameOf(own!)})`);
@@ -77,7 +77,7 @@ function keyOf(text: string): KeyObject {
   }
   try {
     return crypto.createPrivateKey(text);
-  } catch { // What it says of the reason may quote the text.
+  } catch { // The message of this error may quote the text.
     throw new CertificateError("key", "holds a private key that cannot be read");
   }
 }

@@ -43,7 +43,7 @@ describe("checkCertificate()", () => {
       "its issuer first",
       CA + CERT,
       KEY,
-      "tls.cert must hold the Server's own certificate first, then those that issued it",
+      "tls.cert must hold the Server's own certificate first, then the certificates of its issuers",
     ],
     ["no key", CERT, "", `tls.key holds no private key: ${begins("PRIVATE KEY")}`],
     [

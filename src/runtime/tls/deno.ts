@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TLS on Deno, by `node:net` and `node:tls`.
- * Knows Node's sockets as Deno has them; refuses to know what the bytes mean. Why these: spec/decisions/0014-tls.md
+ * Knows Node's sockets as Deno has them; refuses to know the meaning of the bytes. Why these: spec/decisions/0014-tls.md
  * @module
  */
 import type { Server, Socket } from "node:net";
@@ -32,7 +32,7 @@ const SMALL_WRITES = new ChunkPool(4 * 1024, 1024);
 /** Two records. */
 const LARGE_WRITES = new ChunkPool(32 * 1024, 128);
 
-/** What is below a TLS socket: a TCP socket without its stream. */
+/** The TCP socket below a TLS socket, without its stream. */
 interface TlsSocketSlice {
   readonly _handle?: { readonly _parent?: { readStart(): void; readStop(): void } } | null;
 }
@@ -43,28 +43,28 @@ class DenoTlsTransport implements Transport, TurnReader {
   readonly #peer: PeerInfo;
   readonly #left: (error: Error) => void;
   #handler: TransportHandler | undefined;
-  /** What the write under way is sending. */
+  /** The buffer of the write under way. */
   #sending: Uint8Array | undefined;
   /** A `write()` was short: `drained()` is owed. */
   #short = false;
   #isSecured = false;
-  /** Wanted before there was something to pause. */
+  /** `pause()` was called before there was a socket to pause. */
   #isPaused = false;
   #closing = false;
   /** It reads on when the loop has turned. */
   #waits = false;
   /** Nothing can be sent or received any more. */
   #dead = false;
-  /** The socket is closed, and `closed()` was called or is owed to whoever starts. */
+  /** The socket is closed, and `closed()` was called, or is to be called by `start()`. */
   #over = false;
   #failure: Error | undefined;
 
-  /** `left` is told if the peer ends the connection, or breaks the rules, before the handshake is done. */
+  /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
   constructor(socket: TLSSocket, peer: PeerInfo, left: (error: Error) => void) {
     this.#socket = socket;
     this.#peer = peer;
     this.#left = left;
-    // An error nobody listens to would end the process.
+    // An error event without a listener would end the process.
     socket.on("error", (error) => this.#failed(error));
     socket.on("close", () => this.#closed());
   }
@@ -151,7 +151,7 @@ class DenoTlsTransport implements Transport, TurnReader {
     if (!this.#isPaused || this.#closing) this.#reading(true);
   }
 
-  /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be told as well. */
+  /** Deno 2.9 reads on when a TLS socket is paused, without bound: the TCP handle below it has to be paused as well. */
   #reading(on: boolean): void {
     if (this.#dead) return;
     const below = (this.#socket as unknown as TlsSocketSlice)._handle?._parent;
@@ -164,7 +164,7 @@ class DenoTlsTransport implements Transport, TurnReader {
     }
   }
 
-  /** The peer ended its half. What this turn's last bytes are answered with still goes out, then ours ends too. */
+  /** The peer ended its half. Answers to this turn's last bytes still go out, then our half ends too. */
   #ended(): void {
     setImmediate(() => {
       this.#closing = true;
@@ -195,7 +195,7 @@ class DenoTlsTransport implements Transport, TurnReader {
   }
 
   #failed(error: Error): void {
-    if (this.#dead) return; // what follows our own abort() is no news
+    if (this.#dead) return; // an error after our own abort() is not reported
     this.#failure ??= error;
     this.#dead = true;
   }
@@ -271,7 +271,7 @@ function listening(server: Server, options: ListenOptions, backlog: number): Pro
   const { host, port } = options;
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
-      // What Deno 2.9 says of an address that is not ours.
+      // The message of Deno 2.9 for an address of another machine.
       if (systemCode(error) === "EINVAL") Object.assign(error, { code: "EADDRNOTAVAIL" });
       reject(new ListenError(options, error));
     });
@@ -284,7 +284,7 @@ function listening(server: Server, options: ListenOptions, backlog: number): Pro
 }
 
 /**
- * When descriptors run out Deno 2.9 accepts no more, ever, and says nothing of it. To listen again on the same handle makes it
+ * When descriptors run out Deno 2.9 accepts no more, ever, and reports no error. To listen again on the same handle makes it
  * go on, and does nothing where it goes on anyway.
  */
 function rearm(server: Server, backlog: number): void {

@@ -1,23 +1,23 @@
 /**
- * What a TLS listener shows and whom a call by TLS trusts, as its owner says it.
+ * The certificate that a TLS listener shows, and the certificates that a TLS Client trusts.
  * Knows names; refuses to know X.509 and sockets, so that a program without TLS loads nothing of it.
  * @module
  */
 import type { ListenOptions, PeerInfo } from "../endpoint.ts";
 
-/** What a TLS listener shows. PEM texts, not names of files. */
+/** The certificate of a TLS listener and its key. PEM texts, not names of files. */
 export interface TlsServerOptions {
-  /** The Server's certificate, and behind it those that lead to the one Clients trust. */
+  /** The Server's certificate, and behind it the chain of issuers up to one that Clients trust. */
   readonly cert: string;
   /** The private key of the first of them, without a passphrase. It stands in no message and no log. */
   readonly key: string;
 }
 
-/** Whom a call by TLS trusts. */
+/** The certificates that a TLS Client trusts. */
 export interface TlsClientOptions {
   /** PEM text: certificates to trust in place of the system's. */
   readonly ca?: string;
-  /** Trusts whoever answers: for tests and measurements. */
+  /** Trusts any certificate: for tests and measurements. */
   readonly insecure?: boolean;
 }
 
@@ -27,10 +27,10 @@ export class CertificateError extends Error {
   override readonly name = "CertificateError";
   /** Which of the texts it is about. */
   readonly of: keyof TlsServerOptions | "ca";
-  /** The message without the name of the text, for those who know it by another one. */
+  /** The message without the name of the text, for a caller that has another name for it. */
   readonly what: string;
 
-  /** `what` begins with a verb: "holds no certificate"; `where` says whose text it is. */
+  /** `what` begins with a verb: "holds no certificate"; `where` is the option that holds the text. */
   constructor(of: keyof TlsServerOptions | "ca", what: string, where = "tls") {
     super(`${where}.${of} ${what}`);
     this.of = of;
@@ -38,9 +38,9 @@ export class CertificateError extends Error {
   }
 }
 
-/** Where to listen, and what to tell. */
+/** Where to listen, with which certificate, and a hook. */
 export interface TlsListenOptions extends ListenOptions {
   readonly tls: TlsServerOptions;
-  /** Told of a connection that ended before its handshake was done, with the reason if the peer gave one. */
+  /** Called for a connection that ended before its handshake was done, with the reason if the peer gave one. */
   readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
 }

@@ -1,6 +1,6 @@
 /**
  * §4.2 Network Connections over TLS: listeners and calls, with the adapter of the runtime it runs on.
- * Knows what a Server shows and what a Client trusts; refuses to know what the bytes mean. Loaded only where TLS is asked for.
+ * Knows the certificates of Server and Client; refuses to know the meaning of the bytes. Loaded only where TLS is asked for.
  * @module
  */
 import type { Transport } from "../../transport/transport.ts";
@@ -8,7 +8,7 @@ import { checkCertificate } from "./certificate.ts";
 import type { Accept, DialOptions, Listener } from "../endpoint.ts";
 import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
 
-/** What `bun.ts` and `deno.ts` offer. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
+/** The exports of `bun.ts` and `deno.ts`. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
   listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
@@ -16,7 +16,7 @@ export interface TlsAdapter {
 
 /**
  * Opens a TLS listener.
- * @throws {CertificateError} for what is no certificate with its key.
+ * @throws {CertificateError} for a text that is no certificate or not its key.
  * @throws {ListenError} when the port is in use, say.
  */
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
