@@ -601,6 +601,7 @@ describe("a backlog", () => {
     backlog.pageOutOne(delivery(5));
     assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [2, 4, bytesOf(2, 3, 4, 5)]);
     backlog.forgetPaged();
+    backlog.pageOut({ count: 0, bytes: 0, from: 7 });
     assertEquals([backlog.paged, backlog.pagedFrom, backlog.bytes], [0, Infinity, bytesOf(2, 3)]);
     backlog.assertInvariants();
   });

@@ -47,6 +47,7 @@ function cameFrames(packets: readonly Publish[], level: ProtocolLevel): CameFram
     at += frame.length;
   }
   came.to = came.from + at;
+  came.at.fill(1, came.count); // of an earlier batch
   return came;
 }
 
@@ -176,6 +177,29 @@ describe("frames in another layout", () => {
       const [first, second] = [laidOut.place(0), laidOut.place(1)];
       const grown = second - first - encodePacket(packets[0]!, level).length;
       assert(grown <= growthOf(layout), `${grown} bytes`);
+    }
+  });
+
+  test("[MQTT-3.8.4-8] [MQTT-3.3.1-12] only the first bytes are others where QoS or RETAIN alone is", () => {
+    const packets = ["1", "22"].map((text) => publish({ qos: 2, payload: new TextEncoder().encode(text) }));
+    const layout: Layout = { ...PLAIN, qos: 1, retain: true };
+    const laidOut = new LaidOut();
+    laidOut.write(cameFrames(packets, 5), layout);
+    assertEquals(packetsOf(laidOut, layout), expected(packets, layout));
+  });
+
+  test("lengths of one byte and of two are told apart", () => {
+    const laidOut = new LaidOut();
+    for (let length = 110; length < 140; length++) {
+      const packets = [
+        publish({ payload: new Uint8Array(length) }),
+        publish({ properties: { userProperties: [["", "x".repeat(length)]] }, payload: Uint8Array.of(1) }),
+        publish({ properties: { contentType: "c" } }),
+      ];
+      for (const layout of [{ ...PLAIN, identifiers: [1] }, { ...PLAIN, level5: false }]) {
+        laidOut.write(cameFrames(packets, 5), layout);
+        assertEquals(packetsOf(laidOut, layout), expected(packets, layout));
+      }
     }
   });
 

@@ -6,7 +6,7 @@ import type { Link } from "../engine/link.ts";
 import { Hand } from "../testing/by_hand.ts";
 import type { Delivery } from "./delivery.ts";
 import { Journal } from "./journal.ts";
-import type { BrokerHooks, SessionStore, SubscriptionRecord } from "./mod.ts";
+import type { BrokerHooks, SessionRecord, SessionStore, SubscriptionRecord } from "./mod.ts";
 import { Observer } from "./observer.ts";
 import { policyOf } from "./policy.ts";
 import { Session } from "./session.ts";
@@ -20,20 +20,21 @@ class Scene {
   readonly hooks: string[] = [];
   readonly turn: Turn = new Turn();
   readonly journal: Journal;
+  readonly store: SessionStore;
   /** What the next commits return. */
   commits: (Hand<undefined> | undefined)[] = [];
 
   constructor(hasStore = true) {
     const tell = (line: string) => () => void this.told.push(line);
-    const store = new Proxy({}, {
-      get: (_, name: string) => {
-        if (name !== "commit") return tell(name);
+    const store = this.store = new Proxy({}, {
+      get: (own: Record<string, unknown>, name: string) => {
+        if (name !== "commit") return own[name] ?? tell(name);
         return () => {
           this.told.push("commit");
           return this.commits.shift()?.later;
         };
       },
-    }) as SessionStore;
+    }) as unknown as SessionStore;
     const hooks: BrokerHooks = {
       storeFailed: (error) => this.hooks.push(`failed: ${(error as Error).message}`),
       storeRecovered: () => this.hooks.push("recovered"),
@@ -134,8 +135,25 @@ describe("facts", () => {
         Object.assign(one.connection!.will!, { message: {}, delaySeconds: 0 });
       }
       journal.saved(one);
-      assertEquals([told.length, one.recorded], [isSaved ? 1 : 0, isSaved]);
+      assertEquals([told.length, one.recorded, journal.mark], [isSaved ? 1 : 0, isSaved, isSaved ? 1 : 0]);
       assertEquals(one.durable, "expirySeconds" in init || "durable" in init);
+    }
+  });
+
+  test("saved: with the time at which the session ends, while it has no connection", () => {
+    const connection = { will: undefined } as Session["connection"];
+    for (
+      const [init, expiresAt] of [
+        [{ heapIndex: 0, heapTime: 5 }, 5],
+        [{ heapIndex: -1, heapTime: 5 }, Infinity],
+        [{ heapIndex: -1, heapTime: 5, connection }, undefined],
+      ] as const
+    ) {
+      const records: SessionRecord[] = [];
+      const scene = new Scene();
+      scene.store.saved = (_, record) => void records.push(record);
+      scene.journal.saved(scene.session({ ...init, expirySeconds: 1 }));
+      assertEquals(records.map((record) => record.expiresAt), [expiresAt]);
     }
   });
 

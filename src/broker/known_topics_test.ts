@@ -26,6 +26,14 @@ describe("KnownTopics", () => {
     assert(find(topics, long) !== find(topics, long));
   });
 
+  test("a name is the same topic wherever it stands, and another one is not", () => {
+    const topics = new KnownTopics(new FilterTree(0), 16);
+    const bytes = encodeUtf8("a/b-a/b-a/c")!;
+    const first = topics.find(bytes, 0, 3);
+    assert(topics.find(bytes, 4, 7) === first);
+    assertEquals(topics.find(bytes, 8, 11).name, "a/c");
+  });
+
   test("messages to very long names reach their subscribers, come they and go", () => {
     const pair = new Pair();
     const name = `long/${"x".repeat(1_000)}`;

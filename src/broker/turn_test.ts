@@ -102,8 +102,8 @@ describe("the end of a turn", () => {
     const question: Question = { kind: "commit", later, answered: () => {}, rejected: () => {} };
     assertEquals([turn.takeQuestions(), turn.isUrgent], [[], false]);
     turn.ask(question);
-    turn.ask({ ...question, kind: "page in", later: new Hand().later });
     assertEquals([caught, turn.isUrgent], [1, true]);
+    turn.ask({ ...question, kind: "page in", later: new Hand().later });
     assertEquals(turn.takeQuestions().map(({ kind }) => kind), ["commit", "page in"]);
     assertEquals([turn.takeQuestions(), turn.isUrgent], [[], false]);
   });

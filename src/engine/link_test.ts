@@ -281,6 +281,20 @@ describe("answers", () => {
     assertEquals(calls, ["answersUnread", "answersUnread"]);
   });
 
+  test("keep the Reason String of a packet that is as large as may be", () => {
+    const scene = new Scene();
+    const packet = {
+      type: PacketType.DISCONNECT,
+      reasonCode: 0x9c,
+      properties: { reasonString: "why" },
+    } as const;
+    for (const [most, properties] of [[10, packet.properties], [9, undefined]] as const) {
+      scene.link.maximumPacketSize = most;
+      assert(scene.link.send(packet));
+      assertEquals((scene.takePacket() as Partial<typeof packet>).properties, properties);
+    }
+  });
+
   test("[MQTT-3.1.2-24] fits() says what send() does, to the byte", () => {
     const { link } = new Scene();
     const packet = { type: PacketType.PUBACK, packetId: 1, reasonCode: 0x87 } as const;

@@ -164,6 +164,24 @@ describe("Topic Aliases towards the peer", () => {
     assertEquals(named(scene.take()), ["", 1]);
   });
 
+  test("[MQTT-3.1.2-24] in another layout it goes without one and by its name, whether the peer knows the alias or not", () => {
+    const scene = new Scene({ aliasesMax: 1 });
+    const view = messageOf("t", "text");
+    const size = view.end - view.at + 2;
+    const write = () => {
+      scene.outflow.write(view, "t", stampOf({ subscriptionIdentifiers: [7] }), false);
+      return named(scene.take());
+    };
+    scene.link.maximumPacketSize = size;
+    assertEquals(write(), ["t", undefined]);
+    scene.link.maximumPacketSize = size + 3;
+    assertEquals(write(), ["t", 1]);
+    scene.link.maximumPacketSize = size + 1; // the alias takes three, the name one
+    assertEquals(write(), ["t", undefined]);
+    scene.link.maximumPacketSize = size + 2;
+    assertEquals(write(), ["", 1]);
+  });
+
   test("[MQTT-3.1.2-24] one that does not fit at all sets none", () => {
     const scene = new Scene({ aliasesMax: 1 });
     const view = messageOf("t", "text");

@@ -238,6 +238,41 @@ const OTHERS: readonly Equivalent[] = [
     reason: "a byte more or less in a count of steps",
   },
   {
+    file: "src/broker/turn.ts",
+    find: "#now = 0;\n",
+    kind: "constant",
+    reason: "each input says its time before it is asked for",
+  },
+  {
+    file: "src/broker/turn.ts",
+    find: "if (this.#questions.length === 0) return NO_QUESTIONS;",
+    reason: "another list that is as empty",
+  },
+  {
+    file: "src/broker/journal.ts",
+    find: "{ heapIndex: -1, heapTime: 0, due: () => this.#due = true }",
+    kind: "constant",
+    reason: "any index below 0 says that it is in no heap, and its time is set when it comes into one",
+  },
+  ...["aliasesMax >= 0 ?", "aliasesMax > (-1) ?"].map((replace) => ({
+    file: "src/engine/outflow.ts",
+    find: "aliasesMax > 0 ?",
+    replace,
+    reason: "without aliases no map is asked for",
+  })),
+  {
+    file: "src/broker/journal.ts",
+    find: "NOTHING_SAFE = -1",
+    replace: "NOTHING_SAFE = -2",
+    reason: "no number of facts either",
+  },
+  {
+    file: "src/engine/outflow.ts",
+    find: "alias ?? (aliases",
+    replace: "alias || (aliases",
+    reason: "no alias is 0",
+  },
+  {
     file: "src/delivery/exchange.ts",
     find: "REPEATED: 3,",
     replace: "REPEATED: 4,",
