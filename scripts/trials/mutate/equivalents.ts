@@ -189,8 +189,8 @@ const OTHERS: readonly Equivalent[] = [
   },
   {
     file: "src/broker/batch.ts",
-    find: "if (count === FRAMES_MAX",
-    replace: "if (count !== FRAMES_MAX",
+    find: "if (count === this.#messagesMax",
+    replace: "if (count !== this.#messagesMax",
     reason: "every frame is a batch of its own: slower, and the same bytes",
   },
   {
@@ -205,12 +205,12 @@ const OTHERS: readonly Equivalent[] = [
     kind: "constant",
     reason: "set when a batch begins",
   },
-  {
+  ...["  }\n}\n\n/** Frames as they", "  }\n}\n\n/** The length of"].map((behind) => ({
     file: "src/broker/frames.ts",
-    find: "this.bytes.length > KEPT_BYTES_MAX",
-    replace: "this.bytes.length >= KEPT_BYTES_MAX",
+    find: `this.bytes.length > KEPT_BYTES_MAX) this.bytes = EMPTY;\n${behind}`,
+    replace: `this.bytes.length >= KEPT_BYTES_MAX) this.bytes = EMPTY;\n${behind}`,
     reason: "a size that only the speed depends on",
-  },
+  })),
   {
     file: "src/broker/frames.ts",
     find: "this.bytes.length < behind + size",
