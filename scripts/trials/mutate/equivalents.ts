@@ -273,6 +273,12 @@ const OTHERS: readonly Equivalent[] = [
     reason: "no alias is 0",
   },
   {
+    file: "src/broker/sessions.ts",
+    find: "now + will.will.delaySeconds * 1000",
+    replace: "now + (will.will.delaySeconds / 1000)",
+    reason: "asked whether it is due now: only a delay of 0 is",
+  },
+  {
     file: "src/delivery/exchange.ts",
     find: "REPEATED: 3,",
     replace: "REPEATED: 4,",
