@@ -93,7 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "2.2.1/in-use",
     file: "src/broker/publish.ts",
-    find: 'refusePublish(owners, open, view, { code: 0x91, rule: "2.2.1/in-use", message });',
+    find: 'refusePublish(parts, open, view, { code: 0x91, rule: "2.2.1/in-use", message });',
     replace: "open.link.answer(PacketType.PUBACK << 4, view.packetId, 0);",
   },
 ];

@@ -24,7 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "3.1.2/silence-while-receiving-ends-the-connection",
     file: CONNECTION,
     find: "  flushed(): void {\n",
-    replace: "  flushed(): void {\n    this.#lastReceivedAt = this.#rooms.owners.turn.now;\n",
+    replace: "  flushed(): void {\n    this.#lastReceivedAt = this.#host.parts.turn.now;\n",
   },
   {
     kills: "3.1.2/silence-brings-the-will",

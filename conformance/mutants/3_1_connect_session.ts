@@ -7,7 +7,7 @@ import type { Mutant } from "./mutant.ts";
 const CONNECT = "src/broker/connect.ts";
 const CONNECTION = "src/broker/connection.ts";
 const SESSIONS = "src/broker/sessions.ts";
-const SESSIONS_MADE = "const sessions = this.#sessions = new Sessions(owners, random);";
+const SESSIONS_MADE = "const sessions = this.#sessions = new Sessions(parts, random);";
 const NOT_KEPT = "if (!session.persists) return this.end(session);";
 
 /** For the cases of `cases/3_1_connect_session.ts`. */

@@ -65,7 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
     "3.1.2/will-comes-when-the-session-expires",
     AT_ONCE,
     `${AT_ONCE}
-    const { timers, now } = this.#owners.turn;
+    const { timers, now } = this.#parts.turn;
     return timers.schedule(new PendingWill(will, () => this.publishWill(will)), now + will.delaySeconds * 1000);`,
   ),
   {

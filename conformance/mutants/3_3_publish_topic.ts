@@ -7,7 +7,7 @@ import { parse } from "../wire/parse.ts";
 import type { Mutant } from "./mutant.ts";
 
 const KNOWN = "src/broker/known_topics.ts";
-const CHECKED = "const topic = checkPublish(owners, open, view);";
+const CHECKED = "const topic = checkPublish(parts, open, view);";
 
 /** For the cases of `cases/3_3_publish_topic.ts`. */
 export const MUTANTS: readonly Mutant[] = [

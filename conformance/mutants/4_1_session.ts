@@ -15,7 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: EXPIRY,
     replace: `${EXPIRY}
   setTimeout(() => {
-    for (const subscription of session.subscriptions.values()) owners.router.unsubscribe(session, subscription);
+    for (const subscription of session.subscriptions.values()) parts.router.unsubscribe(session, subscription);
   }, 1500);`,
   },
   {

@@ -21,14 +21,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.2/new-after-puback",
     file: BATCH,
-    find: "if (isInUse(owners, open, view)) {",
+    find: "if (isInUse(parts, open, view)) {",
     replace: `const last = open.session as { lastId?: number };
     if (view.qos === 1 && last.lastId === view.packetId && (view.bytes[view.at]! & 8) !== 0) {
       open.link.answer(PacketType.PUBACK << 4, view.packetId, 0);
       return true;
     }
     if (view.qos === 1) last.lastId = view.packetId;
-    if (isInUse(owners, open, view)) {`,
+    if (isInUse(parts, open, view)) {`,
   },
   { kills: "4.3.3/acknowledged", toAuditor: swapped(TYPE.PUBREC) },
   { kills: "4.3.3/pubcomp", toAuditor: swapped(TYPE.PUBCOMP) },
@@ -62,14 +62,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: BATCH,
     find: "open.permissions.forget();",
     replace: "open.permissions.forget();\n" +
-      "    if (refusal !== undefined && view.qos === 2) remember(owners, open, view.packetId);",
+      "    if (refusal !== undefined && view.qos === 2) remember(parts, open, view.packetId);",
   },
   {
     kills: "4.3.3/exchange-outlives-expiry",
     file: BATCH,
-    find: "remember(this.#owners, publisher, this.#idOf(i));",
+    find: "remember(this.#parts, publisher, this.#idOf(i));",
     replace: `{
-      remember(this.#owners, publisher, this.#idOf(i));
+      remember(this.#parts, publisher, this.#idOf(i));
       const { expiryAt, expirySeconds, packetId } = this.#frameAt(i);
       if (expiryAt < 0) continue;
       setTimeout(() => publisher.session.received?.delete(packetId), expirySeconds * 1000);

@@ -13,7 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.4/everything-open-comes-again",
     file: "src/broker/connect.ts",
-    find: "    sendOpenAgain(owners, open);\n",
+    find: "    sendOpenAgain(parts, open);\n",
     replace: "",
   },
   {

@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/broker/acknowledge.ts",
     find: outcome,
     replace: `(code >= 0x80 && delivery?.share !== undefined &&
-      owners.router.toOtherMember(delivery, owners.turn.now), ${outcome})`,
+      parts.router.toOtherMember(delivery, parts.turn.now), ${outcome})`,
   })),
   {
     kills: "4.8.2/no-retained-messages",

@@ -7,7 +7,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Open } from "./open.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { reasonString } from "./refusal.ts";
 
 const PUBREL = PacketType.PUBREL << 4 | 2;
@@ -22,43 +22,43 @@ const NOT_FOUND = {
 
 /** One of the four. */
 export function acknowledgePacket(
-  owners: Owners,
+  parts: Parts,
   open: Open,
   type: 4 | 5 | 6 | 7,
   id: number,
   code: number,
 ): void {
-  if (type === PacketType.PUBREL) return release(owners, open, id);
+  if (type === PacketType.PUBREL) return release(parts, open, id);
   const { session, link } = open;
   const { sender } = session;
   if (sender === undefined) {
-    if (type === PacketType.PUBREC && code < 0x80) refuseRelease(owners, open, id);
+    if (type === PacketType.PUBREC && code < 0x80) refuseRelease(parts, open, id);
     return;
   }
   const delivery = sender.item(id);
   if (type === PacketType.PUBACK) {
-    if (puback(sender, id) === Outcome.ENDED) ended(owners, open, delivery, code);
+    if (puback(sender, id) === Outcome.ENDED) ended(parts, open, delivery, code);
   } else if (type === PacketType.PUBCOMP) {
-    if (pubcomp(sender, id) === Outcome.ENDED) ended(owners, open, delivery, 0);
+    if (pubcomp(sender, id) === Outcome.ENDED) ended(parts, open, delivery, 0);
   } else {
     const outcome = pubrec(sender, id, code);
-    if (outcome === Outcome.ENDED) return ended(owners, open, delivery, code);
+    if (outcome === Outcome.ENDED) return ended(parts, open, delivery, code);
     if (outcome === Outcome.STRAY) {
-      if (code < 0x80) refuseRelease(owners, open, id); // else this identifier is free for the Client already [MQTT-4.3.3-9]
+      if (code < 0x80) refuseRelease(parts, open, id); // else this identifier is free for the Client already [MQTT-4.3.3-9]
       return;
     }
-    if (outcome === Outcome.RELEASED && delivery !== undefined) released(owners, open, delivery);
+    if (outcome === Outcome.RELEASED && delivery !== undefined) released(parts, open, delivery);
     link.answer(PUBREL, id, 0); // [MQTT-4.3.3-4] [MQTT-2.2.1-5]
   }
 }
 
-function refuseRelease({ observer }: Owners, { client, link }: Open, id: number): void {
+function refuseRelease({ observer }: Parts, { client, link }: Open, id: number): void {
   observer.hooks.denied?.(client, NOT_FOUND);
   link.answerWith(PUBREL, id, NOT_FOUND.code, reasonString(NOT_FOUND));
 }
 
 /** §4.3.3 the Client owns a QoS 2 message. After PUBREL the PUBLISH may never be sent again, not even after a crash [MQTT-4.3.3-6]. */
-function released({ deliverer, journal }: Owners, { session, link }: Open, delivery: Delivery): void {
+function released({ deliverer, journal }: Parts, { session, link }: Open, delivery: Delivery): void {
   delivery.released = deliverer.takeOrder();
   const { mark } = journal;
   journal.advanced(session, delivery);
@@ -67,7 +67,7 @@ function released({ deliverer, journal }: Owners, { session, link }: Open, deliv
 
 /** An exchange is over: its identifier and its place are free. */
 function ended(
-  { deliverer, journal, observer }: Owners,
+  { deliverer, journal, observer }: Parts,
   { session }: Open,
   delivery: Delivery | undefined,
   code: number,
@@ -81,7 +81,7 @@ function ended(
 }
 
 /** §3.6 the Client releases a QoS 2 message that it sent. */
-function release({ journal }: Owners, { session, link }: Open, id: number): void {
+function release({ journal }: Parts, { session, link }: Open, id: number): void {
   if (session.received?.delete(id) === true) { // also if the message has expired: [MQTT-4.3.3-13]
     const { mark } = journal;
     journal.received(session, id, false);

@@ -23,7 +23,7 @@ import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { checkPublish, isInUse, publishForbidden, refusePublish, remember, takeOne } from "./publish.ts";
 import { NO_IDENTIFIERS, type Serving, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
@@ -46,7 +46,7 @@ interface Copies {
 
 /** The one batch of a broker: it lives inside one input. */
 export class Batch {
-  readonly #owners: Owners;
+  readonly #parts: Parts;
   /** Frames in one batch. */
   readonly #messagesMax: number;
   /** The frame that comes. */
@@ -82,8 +82,8 @@ export class Batch {
   /** How the present receiver gets its copies. */
   readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
 
-  constructor(owners: Owners, messagesMax: number) {
-    this.#owners = owners;
+  constructor(parts: Parts, messagesMax: number) {
+    this.#parts = parts;
     this.#messagesMax = messagesMax;
   }
 
@@ -102,25 +102,25 @@ export class Batch {
       if (this.#extend(view)) return true;
       this.end();
     }
-    const owners = this.#owners;
-    const topic = checkPublish(owners, open, view);
-    if (isInUse(owners, open, view)) {
-      owners.observer.received++;
+    const parts = this.#parts;
+    const topic = checkPublish(parts, open, view);
+    if (isInUse(parts, open, view)) {
+      parts.observer.received++;
       return true;
     }
-    const refusal = publishForbidden(owners, open, view, topic);
+    const refusal = publishForbidden(parts, open, view, topic);
     if (refusal === "later") return false;
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
-    owners.observer.received++;
-    if (refusal === undefined) takeOne(owners, open, view, topic);
-    else refusePublish(owners, open, view, refusal);
+    parts.observer.received++;
+    if (refusal === undefined) takeOne(parts, open, view, topic);
+    else refusePublish(parts, open, view, refusal);
     return true;
   }
 
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
   #withoutAlias(open: Open, frame: PublishView): PublishView {
-    const topic = topicOfAlias(open.aliases, frame, this.#owners.router);
+    const topic = topicOfAlias(open.aliases, frame, this.#parts.router);
     const bytes = this.#unaliased;
     const most = frame.end - frame.at + topic.length;
     let at = this.#topic !== undefined && this.#frames.bytes === bytes ? this.#frames.to : 0;
@@ -161,7 +161,7 @@ export class Batch {
 
   /** Begins with this frame; false if it must go alone. */
   #begin(publisher: Open, topic: KnownTopic, view: PublishView): boolean {
-    const { journal, observer } = this.#owners;
+    const { journal, observer } = this.#parts;
     const first = view.bytes[view.at]!;
     const size = view.end - view.at;
     if (this.#messagesMax === 0) return false;
@@ -211,7 +211,7 @@ export class Batch {
   }
 
   #deliver(topic: KnownTopic): void {
-    const { router, observer, journal } = this.#owners;
+    const { router, observer, journal } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
     const match = router.match(topic);
@@ -220,7 +220,7 @@ export class Batch {
     const { mark } = journal;
     const goesAlone = match.groups.length > 0 && getsSeveral(match);
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
-      for (let i = 0; i < count; i++) takeOne(this.#owners, publisher, this.#frameAt(i), topic);
+      for (let i = 0; i < count; i++) takeOne(this.#parts, publisher, this.#frameAt(i), topic);
       return;
     }
     for (const target of match.targets) {
@@ -232,7 +232,7 @@ export class Batch {
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;
-    if (this.#qos === 2) { for (let i = 0; i < count; i++) remember(this.#owners, publisher, this.#idOf(i)); }
+    if (this.#qos === 2) { for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i)); }
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
@@ -250,7 +250,7 @@ export class Batch {
   #retainLast(topic: KnownTopic, { targets }: Match): boolean {
     if (targets.some(({ session }) => session.retainedDeliveries !== undefined)) return false;
     const last = this.#frameAt(this.#frames.count - 1);
-    return this.#owners.router.retain(this.#outgoing(topic, last)) === undefined;
+    return this.#parts.router.retain(this.#outgoing(topic, last)) === undefined;
   }
 
   /** §3.3.4 to one session, once for all of its subscriptions that match. */
@@ -265,7 +265,7 @@ export class Batch {
     const { count } = this.#frames;
     if (connection === undefined && (qos === 0 || !session.persists)) return;
     if (session.retainedDeliveries !== undefined) {
-      this.#owners.router.overtake(target, topic, undefined, qos); // §4.6 before the first frame: all of them are newer
+      this.#parts.router.overtake(target, topic, undefined, qos); // §4.6 before the first frame: all of them are newer
     }
     if (connection !== undefined) {
       if (qos === 0 ? !connection.isFull : session.canSend(count)) {
@@ -277,7 +277,7 @@ export class Batch {
 
   /** Counts the messages that a Client that does not read does not get; false if the hook `dropped` is to be called for each. */
   #dropAll(connection: Serving): boolean {
-    const { observer, deliverer } = this.#owners;
+    const { observer, deliverer } = this.#parts;
     if (observer.hooks.dropped !== undefined) return false;
     deliverer.overflows(connection);
     observer.dropped += this.#frames.count;
@@ -286,7 +286,7 @@ export class Batch {
 
   /** §4.8.2 to the members of a group, in turn: together for each member if all of them can be sent their share now. */
   #toGroup(topic: KnownTopic, group: SharedGroup): void {
-    const { observer, deliverer } = this.#owners;
+    const { observer, deliverer } = this.#parts;
     const { count } = this.#frames;
     const members = group.inTurn(count, this.#qos);
     if (members !== undefined) {
@@ -330,7 +330,7 @@ export class Batch {
     const { qos, retain, identifiers, share } = this.#copies;
     for (let i = from; i < until; i += step) {
       const outgoing = this.#outgoing(topic, this.#frameAt(i));
-      const isTaken = this.#owners.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
+      const isTaken = this.#parts.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
       if (isTaken) this.#took(i, i + 1, 1);
     }
   }
@@ -343,7 +343,7 @@ export class Batch {
     const frames = this.#framesFor(topic, receiver, from);
     if (frames === undefined) return false;
     const { session, link, outbox } = receiver;
-    const { journal, observer } = this.#owners;
+    const { journal, observer } = this.#parts;
     const { qos, share } = this.#copies;
     const isKept = session.persists || share !== undefined;
     if (qos === 2 && isKept && session.durable) journal.hold(link); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
@@ -418,7 +418,7 @@ export class Batch {
     from: number,
     until: number,
   ): void {
-    const { deliverer, journal } = this.#owners;
+    const { deliverer, journal } = this.#parts;
     const { qos, retain, identifiers, share } = this.#copies;
     const sender = session.needSender();
     const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
@@ -442,7 +442,7 @@ export class Batch {
   /** Messages of all frames, for all sessions that must keep them. */
   #keepAll(topic: KnownTopic): readonly Message[] {
     const messages = this.#messages;
-    const { deliverer } = this.#owners;
+    const { deliverer } = this.#parts;
     for (let i = messages.length; i < this.#frames.count; i++) {
       messages.push(deliverer.keep(this.#outgoing(topic, this.#frameAt(i))));
     }
@@ -452,18 +452,18 @@ export class Batch {
   #toTaps({ name }: KnownTopic, match: Match): void {
     const publisher = this.#publisher.session.clientId;
     for (let i = 0; i < this.#frames.count; i++) {
-      this.#owners.router.toTaps({ topic: name, view: this.#frameAt(i), publisher }, match);
+      this.#parts.router.toTaps({ topic: name, view: this.#frameAt(i), publisher }, match);
     }
   }
 
   #tellDelivered({ name }: KnownTopic, { client }: Serving, from: number, until: number, step: number): void {
-    const { delivered } = this.#owners.observer.hooks;
+    const { delivered } = this.#parts.observer.hooks;
     const first = publishFirst(this.#copies.qos, this.#copies.retain, false);
     for (let i = from; i < until; i += step) delivered!(messageInfo(name, this.#frameAt(i), first), client);
   }
 
   #tellPublished({ name }: KnownTopic): void {
-    const { published } = this.#owners.observer.hooks;
+    const { published } = this.#parts.observer.hooks;
     const { client } = this.#publisher;
     for (let i = 0; i < this.#frames.count; i++) {
       published!(messageInfo(name, this.#frameAt(i), this.#first), client, this.#receivers![i]!);
@@ -492,7 +492,7 @@ export class Batch {
 
   #outgoing({ name }: KnownTopic, view: PublishView): Outgoing {
     const publisher = this.#publisher.session.clientId;
-    const expiresAt = expiryOf(view, this.#owners.turn.now);
+    const expiresAt = expiryOf(view, this.#parts.turn.now);
     return { view, topic: name, publisher, expiresAt, message: undefined };
   }
 

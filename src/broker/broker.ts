@@ -21,7 +21,7 @@ import { Journal } from "./journal.ts";
 import { Tap, type TappedMessage } from "./match.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
@@ -110,7 +110,7 @@ export class Broker {
   readonly #sessions: Sessions;
   readonly #policy: Policy;
   readonly #connections: Connections<Connection> = new Connections();
-  readonly #rooms: ConstructorParameters<typeof Connection>[0];
+  readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
 
   /**
@@ -125,17 +125,17 @@ export class Broker {
     const journal = this.#journal = new Journal(store, turn, observer, () => this.#recovered());
     const deliverer = new Deliverer(turn, journal, observer);
     const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
-    const owners: Owners = { turn, journal, observer, deliverer, router };
-    const sessions = this.#sessions = new Sessions(owners, random);
-    this.#rooms = {
-      owners,
+    const parts: Parts = { turn, journal, observer, deliverer, router };
+    const sessions = this.#sessions = new Sessions(parts, random);
+    this.#host = {
+      parts,
       sessions,
-      batch: new Batch(owners, limits.batchMessagesMax),
+      batch: new Batch(parts, limits.batchMessagesMax),
       connections: this.#connections,
       reader: new Reader(),
       isStopping: () => this.#isStopping,
     };
-    if (store !== undefined) restore(store, owners, sessions, limits);
+    if (store !== undefined) restore(store, parts, sessions, limits);
   }
 
   // Inputs.
@@ -144,7 +144,7 @@ export class Broker {
   opened(transport: Transport, peer: PeerInfo, now: number, policy: Policy = this.#policy): Connection {
     this.#turn.begin(now);
     this.#connections.makeRoom(policy.limits.connectingMax);
-    const connection = new Connection(this.#rooms, transport, peer, policy);
+    const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
     return connection;
   }

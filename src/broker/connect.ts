@@ -15,7 +15,7 @@ import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
 import { type Ending, Open } from "./open.ts";
 import type { ClientInfo, Verdict } from "./options.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -96,11 +96,11 @@ const DOLLAR_WILL: Refusal = {
 
 /** Opens the connection; else returns why not, or "later" if the authorizer takes time over the Will. */
 export function accept(
-  owners: Owners,
+  parts: Parts,
   sessions: Sessions,
   candidate: Candidate,
 ): Refusal | "later" | undefined {
-  const { turn, journal, observer, deliverer } = owners;
+  const { turn, journal, observer, deliverer } = parts;
   const { link, policy, phase, verdict, permissions } = candidate;
   const { connect } = phase;
   if (connect.clientId === "") phase.assigned ??= sessions.newClientId(); // [MQTT-3.1.3-6] [MQTT-3.1.3-7]
@@ -161,7 +161,7 @@ export function accept(
   link.send(connack);
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
-    sendOpenAgain(owners, open);
+    sendOpenAgain(parts, open);
     deliverer.pump(session);
   }
   if (isDollarWill) observer.hooks.discarded?.(client, DOLLAR_WILL);
@@ -218,7 +218,7 @@ function connackOf(
 
 /** §4.4 PUBREL and PUBLISH packets that were open on an earlier connection, in their order [MQTT-4.4.0-1]. */
 function sendOpenAgain(
-  { journal }: Owners,
+  { journal }: Parts,
   { session, link }: { readonly session: Session; readonly link: Link },
 ): void {
   const { sender } = session;

@@ -33,7 +33,7 @@ import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./c
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
@@ -49,8 +49,8 @@ const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
 
 /** The parts of a broker that all its connections use. */
-export interface Rooms {
-  readonly owners: Owners;
+export interface Host {
+  readonly parts: Parts;
   readonly sessions: Sessions;
   readonly batch: Batch;
   readonly connections: Connections<Connection>;
@@ -91,7 +91,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   heapTime = 0;
   /** Where it comes from. */
   readonly peer: PeerInfo;
-  readonly #rooms: Rooms;
+  readonly #host: Host;
   readonly #policy: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
@@ -101,9 +101,9 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   #lastReceivedAt: number;
 
   /** `Broker.opened()` makes them. */
-  constructor(rooms: Rooms, transport: Transport, peer: PeerInfo, policy: Policy) {
-    const { turn, observer } = rooms.owners;
-    this.#rooms = rooms;
+  constructor(host: Host, transport: Transport, peer: PeerInfo, policy: Policy) {
+    const { turn, observer } = host.parts;
+    this.#host = host;
     this.peer = peer;
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
@@ -127,7 +127,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** Bytes arrived. Never throws. `chunk` is the engine's only during the call. */
   received(chunk: Uint8Array, now: number): void {
-    const { turn } = this.#rooms.owners;
+    const { turn } = this.#host.parts;
     turn.begin(now);
     if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
@@ -135,7 +135,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       try {
         this.#link.receive(chunk, this);
       } finally {
-        this.#rooms.batch.end();
+        this.#host.batch.end();
       }
       if (this.#link.paused) this.#boundPending();
     } catch (error) {
@@ -147,7 +147,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   /** The transport can take more. */
   drained(now: number): void {
     if (this.#phase === CLOSED) return;
-    const { turn, deliverer } = this.#rooms.owners;
+    const { turn, deliverer } = this.#host.parts;
     turn.begin(now);
     this.#link.drained();
     if (this.#phase.kind === "open" && !this.#link.blocked) deliverer.pump(this.#phase.session);
@@ -155,7 +155,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** The transport is over. */
   closed(now: number): void {
-    this.#rooms.owners.turn.begin(now);
+    this.#host.parts.turn.begin(now);
     this.#closed();
   }
 
@@ -163,16 +163,16 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     if (this.#phase === CLOSED) return;
     const before = this.#phase;
     this.#phase = CLOSED;
-    this.#rooms.owners.turn.timers.cancel(this);
-    this.#rooms.connections.ended(this);
+    this.#host.parts.turn.timers.cancel(this);
+    this.#host.connections.ended(this);
     this.#link.discard();
-    if (before.kind === "open") this.#rooms.sessions.left(before, false, undefined);
+    if (before.kind === "open") this.#host.sessions.left(before, false, undefined);
   }
 
   /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
   due(now: number): void {
     const { limits } = this.#policy;
-    const { observer, turn } = this.#rooms.owners;
+    const { observer, turn } = this.#host.parts;
     const phase = this.#phase;
     if (phase.kind === "closing") { // [limit/close-timeout]
       observer.limited("closeTimeoutMs", this.#link.transport.label);
@@ -198,7 +198,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   /** Bounds the bytes kept behind a packet that waits for its verdict. */
   #boundPending(): void {
     if (this.#link.keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
-    this.#rooms.owners.observer.limited("pendingBytesMax", this.#link.transport.label);
+    this.#host.parts.observer.limited("pendingBytesMax", this.#link.transport.label);
   }
 
   /** A verdict or a permission has come: reads on. */
@@ -207,7 +207,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     try {
       this.#link.readOn(this);
     } finally {
-      this.#rooms.batch.end();
+      this.#host.batch.end();
     }
   }
 
@@ -222,7 +222,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     }
     const first = bytes[at]!;
     const isTaken = first >> 4 === PacketType.PUBLISH
-      ? this.#rooms.batch.add(phase, bytes, at, body, end)
+      ? this.#host.batch.add(phase, bytes, at, body, end)
       : this.#packet(phase, bytes, first, body, end);
     if (!isTaken) this.#link.pause(Pause.VERDICT);
     return isTaken;
@@ -230,15 +230,15 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** Packets of an open connection but PUBLISH. */
   #packet(open: Open, bytes: Uint8Array, first: number, body: number, end: number): boolean {
-    this.#rooms.batch.end();
-    const { owners } = this.#rooms;
+    this.#host.batch.end();
+    const { parts } = this.#host;
     const { level } = this.#link;
     const type = first >> 4;
     if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
       this.#acknowledgement(open, type as 4 | 5 | 6 | 7, bytes, first, body, end);
       return true;
     }
-    const reader = this.#rooms.reader.aim(bytes, body, end);
+    const reader = this.#host.reader.aim(bytes, body, end);
     const flags = first & 15;
     switch (type) {
       case PacketType.PINGREQ:
@@ -246,9 +246,9 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
         this.#link.answer(PacketType.PINGRESP << 4, 0, 0); // [MQTT-3.12.4-1]
         return true;
       case PacketType.SUBSCRIBE:
-        return subscribePacket(owners, open, decodeSubscribe(reader, flags, level));
+        return subscribePacket(parts, open, decodeSubscribe(reader, flags, level));
       case PacketType.UNSUBSCRIBE:
-        unsubscribePacket(owners, open, decodeUnsubscribe(reader, flags, level));
+        unsubscribePacket(parts, open, decodeUnsubscribe(reader, flags, level));
         return true;
       case PacketType.DISCONNECT:
         this.#disconnect(decodeDisconnect(reader, flags, level), open);
@@ -274,17 +274,17 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     let id = end - body === 2 ? bytes[body]! << 8 | bytes[body + 1]! : 0;
     let code = 0;
     if (id === 0 || (first & 15) !== (type === PacketType.PUBREL ? 2 : 0)) { // not of the shortest form, or wrong
-      const reader = this.#rooms.reader.aim(bytes, body, end);
+      const reader = this.#host.reader.aim(bytes, body, end);
       const packet = decodeAcknowledgement(type, reader, first & 15, this.#link.level);
       id = packet.packetId;
       code = packet.reasonCode;
     }
-    acknowledgePacket(this.#rooms.owners, open, type, id, code);
+    acknowledgePacket(this.#host.parts, open, type, id, code);
   }
 
   /** Before the CONNECT is accepted only it, AUTH and DISCONNECT are taken. */
   #early(bytes: Uint8Array, first: number, body: number, end: number): void {
-    const reader = this.#rooms.reader.aim(bytes, body, end);
+    const reader = this.#host.reader.aim(bytes, body, end);
     if (this.#phase.kind === "waiting") {
       if (first >> 4 !== PacketType.CONNECT) {
         throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");
@@ -314,7 +314,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
     link.explains = properties.requestProblemInformation ?? true;
     const phase = this.#phase = new Authenticating(ownBytes(connect));
-    if (this.#rooms.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
+    if (this.#host.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
     this.#requirePlace(connect.clientId);
     checkConnect(this.#policy, connect);
     const data = properties.authenticationData;
@@ -326,10 +326,10 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
    * Client authenticates in vain, and again when it is accepted, since others may have been accepted in between.
    */
   #requirePlace(clientId: string): void {
-    const { connections, sessions, owners } = this.#rooms;
+    const { connections, sessions, parts } = this.#host;
     if (connections.open < this.#policy.limits.connectionsMax) return;
     if (sessions.get(clientId)?.connection !== undefined) return; // [MQTT-3.1.4-3] that one ends
-    owners.observer.limited("connectionsMax", this.#link.transport.label);
+    parts.observer.limited("connectionsMax", this.#link.transport.label);
     throw refused(0x97, "limit/connections", "As many connections as may be open (connectionsMax)");
   }
 
@@ -339,12 +339,12 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const answer = this.#verdictOf(request);
     if (!isLater(answer)) return this.#decided(answer);
     if (this.#phase.kind !== "open") this.#link.pause(Pause.VERDICT);
-    this.#rooms.owners.turn.ask({
+    this.#host.parts.turn.ask({
       kind: "authenticate",
       later: answer,
       answered: (verdict: Verdict) => this.#answered(verdict),
       rejected: (error) => {
-        this.#rooms.owners.observer.failed(error);
+        this.#host.parts.observer.failed(error);
         this.#answered(AUTHENTICATOR_FAILED);
       },
     });
@@ -356,7 +356,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     try {
       return authenticate(request);
     } catch (error) {
-      this.#rooms.owners.observer.failed(error);
+      this.#host.parts.observer.failed(error);
       return AUTHENTICATOR_FAILED;
     }
   }
@@ -394,10 +394,10 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   }
 
   #accept(phase: Authenticating, verdict: Verdict): void {
-    const { owners, sessions, connections } = this.#rooms;
+    const { parts, sessions, connections } = this.#host;
     phase.verdict = verdict;
     this.#requirePlace(phase.connect.clientId);
-    const answer = accept(owners, sessions, {
+    const answer = accept(parts, sessions, {
       link: this.#link,
       peer: this.peer,
       policy: this.#policy,
@@ -409,8 +409,8 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
         this.#phase = open;
         connections.opened(this);
         this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
-        if (open.silenceMs === 0) owners.turn.timers.cancel(this);
-        else owners.turn.timers.schedule(this, owners.turn.now + open.silenceMs);
+        if (open.silenceMs === 0) parts.turn.timers.cancel(this);
+        else parts.turn.timers.schedule(this, parts.turn.now + open.silenceMs);
       },
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
@@ -481,7 +481,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     }
     const discards = reasonCode === 0 && open.forgetWill(); // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.#leave(open, true, undefined);
-    if (discards) this.#rooms.owners.journal.commitSoon(); // or a crash would bring it back
+    if (discards) this.#host.parts.journal.commitSoon(); // or a crash would bring it back
   }
 
   /** Ends an open connection: DISCONNECT where the level has it, then the close. */
@@ -499,7 +499,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       this.#link.send({ type: PacketType.DISCONNECT, reasonCode: refusal.code, properties });
     }
     this.#leave(open, false, refusal);
-    if (!isAccepted && !open.isResumed) this.#rooms.sessions.end(open.session); // the Client has none: [MQTT-3.2.2-4]
+    if (!isAccepted && !open.isResumed) this.#host.sessions.end(open.session); // the Client has none: [MQTT-3.2.2-4]
   }
 
   /** §3.2.2.2 a CONNACK with the reason where the level has one for it, then the close [MQTT-3.2.2-7]. */
@@ -511,20 +511,20 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       const connack = refusingConnack(this.#link.level, refusal, serverReference ?? redirect);
       if (connack !== undefined) this.#link.send(connack);
     }
-    this.#rooms.owners.observer.hooks.refused?.(this.peer, refusal);
+    this.#host.parts.observer.hooks.refused?.(this.peer, refusal);
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 
   /** Sends the bytes in the outbox, then closes; the session goes on without this connection. */
   #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
     this.#close();
-    this.#rooms.sessions.left(open, isClean, refusal);
+    this.#host.sessions.left(open, isClean, refusal);
   }
 
   #close(): void {
-    const { turn } = this.#rooms.owners;
+    const { turn } = this.#host.parts;
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
-    this.#rooms.connections.closes(this);
+    this.#host.connections.closes(this);
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
   }
@@ -542,7 +542,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** [limit/connecting] A new connection takes the place of this one, which is not open. */
   giveWay(): void {
-    this.#rooms.owners.observer.limited("connectingMax", this.#link.transport.label);
+    this.#host.parts.observer.limited("connectingMax", this.#link.transport.label);
     if (!this.#isOver) {
       const message = "Too many connections without an accepted CONNECT (connectingMax)";
       this.#refuse({ code: 0x97, rule: "limit/connecting", message });
@@ -553,7 +553,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   /** The one place where a peer's fault becomes an answer (§4.13). */
   #caught(error: unknown): void {
     if (!(error instanceof PeerError)) {
-      this.#rooms.owners.observer.failed(error);
+      this.#host.parts.observer.failed(error);
       error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");
     }
     const { code, rule, message } = error as PeerError;
@@ -562,7 +562,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       if (this.#phase.kind === "open") this.end(refusal);
       else if (!this.#isOver) this.#refuse(refusal);
     } catch (again) { // not even the DISCONNECT could be sent
-      this.#rooms.owners.observer.failed(again);
+      this.#host.parts.observer.failed(again);
       this.#abort();
     }
   }
@@ -573,7 +573,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   flushed(): void {
     const phase = this.#phase;
     if (phase.kind !== "open" || this.#link.blocked || !phase.session.hasMore) return;
-    this.#rooms.owners.deliverer.pump(phase.session);
+    this.#host.parts.deliverer.pump(phase.session);
   }
 
   /** The store works again: messages of a backlog that could not be read are asked for anew. */
@@ -585,7 +585,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   answersUnread(): void {
     if (this.#phase.kind !== "open") return;
     const { client, session } = this.#phase;
-    this.#rooms.owners.observer.limited("outboundBytesMax", client.clientId, session);
+    this.#host.parts.observer.limited("outboundBytesMax", client.clientId, session);
     const message = "Answers are not read (outboundBytesMax)";
     this.#phase.fail({ code: 0x97, rule: "limit/outbound", message });
   }

@@ -16,7 +16,7 @@ import type { Turn } from "./turn.ts";
 /** The authorizer failed. */
 const NOT_AUTHORIZED = 0x87;
 
-/** What a connection does with answers that come later. */
+/** @internal What a connection does with answers that come later. */
 export interface PermissionHandler {
   /** Every answer that was waited for has come. */
   permitted(): void;

@@ -12,14 +12,14 @@ import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 
 /**
  * The topic of a PUBLISH that is alone in its chunk or begins a batch.
  * @throws {PeerError} for a packet that ends the connection.
  */
-export function checkPublish({ router }: Owners, open: Open, view: PublishView): KnownTopic {
+export function checkPublish({ router }: Parts, open: Open, view: PublishView): KnownTopic {
   const { policy } = open;
   if (view.qos > policy.maximumQos) {
     throw new PeerError("protocol", 0x9b, "MQTT-3.2.2-11", `QoS ${view.qos} is above Maximum QoS`);
@@ -36,16 +36,16 @@ export function checkPublish({ router }: Owners, open: Open, view: PublishView):
 }
 
 /** True if the identifier belongs to an open QoS 2 exchange, and the answer is given. */
-export function isInUse(owners: Owners, open: Open, view: PublishView): boolean {
+export function isInUse(parts: Parts, open: Open, view: PublishView): boolean {
   const { received } = open.session;
   if (view.qos === 0 || received === undefined) return false;
   if (received.has(view.packetId)) {
     if (view.qos === 2) {
-      if (owners.journal.isUnsafe) owners.journal.hold(open.link); // the first one may have come on another connection
+      if (parts.journal.isUnsafe) parts.journal.hold(open.link); // the first one may have come on another connection
       open.link.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
     } else {
       const message = "A QoS 2 message is open under this identifier";
-      refusePublish(owners, open, view, { code: 0x91, rule: "2.2.1/in-use", message });
+      refusePublish(parts, open, view, { code: 0x91, rule: "2.2.1/in-use", message });
     }
     return true;
   }
@@ -58,7 +58,7 @@ export function isInUse(owners: Owners, open: Open, view: PublishView): boolean 
 
 /** Why a message on this topic is refused; the connection stays. "later" if the authorizer takes time. */
 export function publishForbidden(
-  { observer }: Owners,
+  { observer }: Parts,
   open: Open,
   view: PublishView,
   topic: KnownTopic,
@@ -78,7 +78,7 @@ export function publishForbidden(
 }
 
 /** The message is not taken over. Below level 5 there is no code for that, so it is acknowledged and dropped [MQTT311-3.3.5-2]. */
-export function refusePublish({ observer }: Owners, open: Open, view: PublishView, refusal: Refusal): void {
+export function refusePublish({ observer }: Parts, open: Open, view: PublishView, refusal: Refusal): void {
   const { client, session, link } = open;
   observer.hooks.denied?.(client, refusal);
   const type = view.qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
@@ -87,12 +87,12 @@ export function refusePublish({ observer }: Owners, open: Open, view: PublishVie
 }
 
 /** The slow path: takes over one message that nothing forbids. */
-export function takeOne(owners: Owners, open: Open, view: PublishView, topic: KnownTopic): void {
-  const { journal, router, observer, turn } = owners;
+export function takeOne(parts: Parts, open: Open, view: PublishView, topic: KnownTopic): void {
+  const { journal, router, observer, turn } = parts;
   const { session, link } = open;
   const match = router.match(topic);
-  if (journal.failing && view.qos > 0 && needsStore(owners, open, view, match)) {
-    if (link.level === 5) return refusePublish(owners, open, view, UNSAFE);
+  if (journal.failing && view.qos > 0 && needsStore(parts, open, view, match)) {
+    if (link.level === 5) return refusePublish(parts, open, view, UNSAFE);
     throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // below level 5 PUBACK cannot refuse
   }
   const { mark } = journal;
@@ -109,7 +109,7 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
       observer.limited(limit, session.clientId, session);
       if (view.qos > 0) {
         const message = `No room to retain it (${limit})`;
-        return refusePublish(owners, open, view, { code: 0x97, rule: "limit/retained", message });
+        return refusePublish(parts, open, view, { code: 0x97, rule: "limit/retained", message });
       }
     }
   }
@@ -120,20 +120,20 @@ export function takeOne(owners: Owners, open: Open, view: PublishView, topic: Kn
     published(messageInfo(topic.name, view, view.bytes[view.at]!), open.client, receivers);
   }
   if (qos === 0) return;
-  if (qos === 2) remember(owners, open, packetId); // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
+  if (qos === 2) remember(parts, open, packetId); // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
   journal.holdSince(mark, link);
   // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);
 }
 
 /** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */
-export function remember({ journal }: Owners, { session }: Open, packetId: number): void {
+export function remember({ journal }: Parts, { session }: Open, packetId: number): void {
   session.needReceived().add(packetId);
   journal.received(session, packetId, true);
 }
 
 /** Whether taking this QoS 1 or 2 message over means that a fact is recorded. */
-function needsStore({ journal }: Owners, open: Open, view: PublishView, match: Match): boolean {
+function needsStore({ journal }: Parts, open: Open, view: PublishView, match: Match): boolean {
   const records = ({ session, qos }: Pick<Target, "session" | "qos">) => session.durable && qos > 0;
   return (view.qos === 2 && open.session.durable) || (view.retain && journal.isKept) ||
     match.targets.some(records) || match.groups.some(({ members }) => members.some(records));

@@ -8,25 +8,25 @@ import { Step } from "../delivery/sender.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { revived } from "./delivery.ts";
 import type { Limits } from "./limits.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { DeliveryRecord, SessionStore, StoredSession } from "./store.ts";
 
 /** Brings back sessions and retained messages. */
-export function restore(store: SessionStore, owners: Owners, sessions: Sessions, limits: Limits): void {
-  for (const stored of store.sessions()) restoreSession(stored, owners, sessions, limits);
-  for (const message of store.retainedMessages()) owners.router.restoreRetained(message);
-  owners.deliverer.ordersTaken(store.lastOrder());
+export function restore(store: SessionStore, parts: Parts, sessions: Sessions, limits: Limits): void {
+  for (const stored of store.sessions()) restoreSession(stored, parts, sessions, limits);
+  for (const message of store.retainedMessages()) parts.router.restoreRetained(message);
+  parts.deliverer.ordersTaken(store.lastOrder());
 }
 
-function restoreSession(stored: StoredSession, owners: Owners, sessions: Sessions, limits: Limits): void {
+function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions, limits: Limits): void {
   const { session: record, subscriptions, deliveries, received } = stored;
-  const { timers } = owners.turn;
+  const { timers } = parts.turn;
   const session = sessions.make(record.clientId, record.level, limits);
   session.storeId = stored.storeId;
   for (const subscription of subscriptions) {
-    owners.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
+    parts.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
   }
   session.expirySeconds = record.expirySeconds;
   session.recorded = true;

@@ -24,7 +24,7 @@ import { SharedGroup } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
-/** The other owners, and options. */
+/** The other parts, and options. */
 export interface RouterOptions {
   readonly turn: Turn;
   readonly journal: Journal;

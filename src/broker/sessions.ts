@@ -15,7 +15,7 @@ import type { Limits } from "./limits.ts";
 import type { Tap } from "./match.ts";
 import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import type { Refusal } from "./refusal.ts";
 import { intervalMs, Session, type SessionOwner } from "./session.ts";
 import { PendingWill, type ServerWill } from "./will.ts";
@@ -25,12 +25,12 @@ const TAKEN_OVER: Refusal = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Cl
 
 /** The sessions of one broker. */
 export class Sessions implements SessionOwner {
-  readonly #owners: Owners;
+  readonly #parts: Parts;
   readonly #random: Random;
   readonly #byClientId: Map<string, Session> = new Map();
 
-  constructor(owners: Owners, random: Random) {
-    this.#owners = owners;
+  constructor(parts: Parts, random: Random) {
+    this.#parts = parts;
     this.#random = random;
   }
 
@@ -62,7 +62,7 @@ export class Sessions implements SessionOwner {
   }
 
   #catchUp(session: Session): void {
-    const { now, timers } = this.#owners.turn;
+    const { now, timers } = this.#parts.turn;
     const will = session.pendingWill;
     // A will without a deadline comes from before a crash: the Client was connected, and no timer has run since.
     const dueAt = will === undefined
@@ -84,7 +84,7 @@ export class Sessions implements SessionOwner {
     level: ProtocolLevel,
     limits: Limits,
   ): { session: Session; isPresent: boolean } {
-    const { timers } = this.#owners.turn;
+    const { timers } = this.#parts.turn;
     this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
     const known = this.#byClientId.get(clientId);
     if (known !== undefined && !cleanStart) { // [MQTT-3.1.2-5]
@@ -116,7 +116,7 @@ export class Sessions implements SessionOwner {
 
   /** The connection of a session has ended, cleanly (by the Client's DISCONNECT), by us (`refusal`), or it is lost. */
   left(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
-    const { turn, router, observer, journal } = this.#owners;
+    const { turn, router, observer, journal } = this.#parts;
     const { session, client, will } = open;
     session.connection = undefined;
     session.resend = undefined;
@@ -133,7 +133,7 @@ export class Sessions implements SessionOwner {
   /** §3.1.2.5 the will of a connection that ended without a DISCONNECT of 0x00. */
   #loseWill(session: Session, will: ServerWill): void {
     if (will.delaySeconds === 0 || !session.persists) return this.publishWill(will); // [MQTT-3.1.2-8]
-    this.#owners.turn.timers.schedule(this.delayWill(session, will), this.#willDueAt(session, will));
+    this.#parts.turn.timers.schedule(this.delayWill(session, will), this.#willDueAt(session, will));
   }
 
   /** A will waits; it is not scheduled yet. */
@@ -141,34 +141,34 @@ export class Sessions implements SessionOwner {
     return session.pendingWill = new PendingWill(will, () => {
       session.pendingWill = undefined; // [MQTT-3.1.2-10]
       this.publishWill(will);
-      this.#owners.journal.saved(session);
+      this.#parts.journal.saved(session);
     });
   }
 
   #willDueAt({ expirySeconds }: Session, { delaySeconds }: ServerWill): number {
-    return this.#owners.turn.now + Math.min(delaySeconds, expirySeconds) * 1000;
+    return this.#parts.turn.now + Math.min(delaySeconds, expirySeconds) * 1000;
   }
 
   /** A connection that was open when the Server ended is lost: its intervals begin at the first input of the new Server. */
   lostWithServer(session: Session): void {
-    const { timers, now } = this.#owners.turn;
+    const { timers, now } = this.#parts.turn;
     if (session.connection !== undefined || session.ended) return;
     if (session.heapIndex < 0) timers.schedule(session, now + intervalMs(session.expirySeconds));
     const { pendingWill } = session;
     if (pendingWill !== undefined && pendingWill.heapIndex < 0) {
       timers.schedule(pendingWill, this.#willDueAt(session, pendingWill.will));
     }
-    this.#owners.journal.saved(session);
+    this.#parts.journal.saved(session);
   }
 
   /** Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill): void {
-    this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#owners.turn.now) }));
+    this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#parts.turn.now) }));
   }
 
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
   publish(outgoing: Outgoing, origin?: Tap): void {
-    const { router, observer } = this.#owners;
+    const { router, observer } = this.#parts;
     if (outgoing.view.retain) { // else nothing is retained: [MQTT-3.1.2-14] [MQTT-3.3.1-8]
       const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
       if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
@@ -189,7 +189,7 @@ export class Sessions implements SessionOwner {
   end(session: Session): void {
     if (session.ended) return;
     invariant(session.connection === undefined, "a session ends after its connection"); // [MQTT-4.1.0-1]
-    const { turn, router, journal, observer } = this.#owners;
+    const { turn, router, journal, observer } = this.#parts;
     session.ended = true;
     turn.timers.cancel(session);
     const will = session.pendingWill;
@@ -208,7 +208,7 @@ export class Sessions implements SessionOwner {
 
   /** §4.8.2 messages that wait at a disconnected member go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
   #passOnQueued(session: Session): void {
-    const { router, journal, turn } = this.#owners;
+    const { router, journal, turn } = this.#parts;
     const others = session.backlog?.extract(({ share }) =>
       share !== undefined && router.group(share)?.isConnected === true
     );
@@ -220,7 +220,7 @@ export class Sessions implements SessionOwner {
 
   /** §4.8.2 messages of a member whose session ends go to other members, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
   #passOnAll(session: Session): void {
-    const { router, turn } = this.#owners;
+    const { router, turn } = this.#parts;
     const left: Delivery[] = [];
     session.sender?.each((_id, step, delivery) => {
       if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {

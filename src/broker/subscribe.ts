@@ -10,7 +10,7 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
 import type { Open } from "./open.ts";
-import type { Owners } from "./owners.ts";
+import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Subscription } from "./session.ts";
 
@@ -21,11 +21,11 @@ const EXPLAINED_MAX = 3;
 type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
 
 /** §3.8 False if it must be offered again, since the authorizer takes time. */
-export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): boolean {
-  const { journal, observer, router } = owners;
+export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): boolean {
+  const { journal, observer, router } = parts;
   const { session, client, link, permissions } = open;
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
-  const decisions = packet.subscriptions.map((request) => decide(owners, open, request, identifier));
+  const decisions = packet.subscriptions.map((request) => decide(parts, open, request, identifier));
   if (permissions.isWaiting) return false;
   permissions.forget();
   const { mark } = journal;
@@ -33,7 +33,7 @@ export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): 
   const refusals: Refusal[] = [];
   const fresh: { subscription: Subscription; filter: TopicFilter }[] = [];
   packet.subscriptions.forEach((request, i) => { // [MQTT-3.8.4-5]
-    const decision = roomFor(owners, open, decisions[i]!);
+    const decision = roomFor(parts, open, decisions[i]!);
     if ("refusal" in decision) {
       reasonCodes.push(link.level === 5 ? decision.refusal.code : 0x80); // [MQTT311-3.9.3-2]
       refusals.push(decision.refusal);
@@ -65,7 +65,7 @@ export function subscribePacket(owners: Owners, open: Open, packet: Subscribe): 
 
 /** Whether this filter may be subscribed to, as far as the filters before it make no difference; the connection stays. */
 function decide(
-  { journal, observer }: Owners,
+  { journal, observer }: Parts,
   open: Open,
   request: SubscriptionRequest,
   identifier: number,
@@ -98,7 +98,7 @@ function decide(
 }
 
 /** The decision, unless there are as many subscriptions as may be. */
-function roomFor({ observer }: Owners, { session, policy }: Open, decision: Decision): Decision {
+function roomFor({ observer }: Parts, { session, policy }: Open, decision: Decision): Decision {
   if ("refusal" in decision || session.subscriptions.has(decision.filter.text)) return decision;
   if (session.subscriptions.size < policy.limits.subscriptionsPerSessionMax) return decision;
   observer.limited("subscriptionsPerSessionMax", session.clientId, session);
@@ -111,8 +111,8 @@ function refuse(code: ReasonCode, rule: Refusal["rule"], message: string): { ref
 }
 
 /** §3.10 */
-export function unsubscribePacket(owners: Owners, open: Open, { packetId, filters }: Unsubscribe): void {
-  const { journal, observer, router } = owners;
+export function unsubscribePacket(parts: Parts, open: Open, { packetId, filters }: Unsubscribe): void {
+  const { journal, observer, router } = parts;
   const { session, client, link } = open;
   const { mark } = journal;
   const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]

@@ -1,5 +1,5 @@
 /**
- * The owners of a broker's state, as the files of packets reach them.
+ * The parts of a broker that keep its state, as the files of packets reach them.
  * Knows their names; refuses to know their work.
  * @module
  */
@@ -10,7 +10,7 @@ import type { Router } from "./router.ts";
 import type { Turn } from "./turn.ts";
 
 /** One of each, made once for each broker. */
-export interface Owners {
+export interface Parts {
   /** The present time, and the work for the end of the turn. */
   readonly turn: Turn;
   /** Facts for the store, and links that wait until facts are safe. */
