@@ -279,6 +279,12 @@ const OTHERS: readonly Equivalent[] = [
     reason: "asked whether it is due now: only a delay of 0 is",
   },
   {
+    file: "src/topic/tree.ts",
+    find: "code === HASH ? code : 0",
+    kind: "constant",
+    reason: "a number that none of the three kinds has",
+  },
+  {
     file: "src/delivery/exchange.ts",
     find: "REPEATED: 3,",
     replace: "REPEATED: 4,",
