@@ -281,7 +281,7 @@ const OTHERS: readonly Equivalent[] = [
   {
     file: "src/topic/tree.ts",
     find: "code === HASH ? code : 0",
-    kind: "constant",
+    replace: "code === HASH ? code : 1",
     reason: "a number that none of the three kinds has",
   },
   {
