@@ -225,12 +225,27 @@ const OTHERS: readonly Equivalent[] = [
     kind: "operator",
     reason: "a member is an object",
   },
-  {
-    file: "src/broker/restore.ts",
-    find: "{ heapIndex: -1, heapTime: 0,",
-    kind: "constant",
-    reason: "any index below 0 says that it is in no heap, and its time is set when it comes into one",
-  },
+  ...["src/broker/restore.ts", "src/broker/journal.ts"].flatMap((file) =>
+    ["{ heapIndex: -2, heapTime: 0,", "{ heapIndex: -1, heapTime: 1,", "{ heapIndex: -1, heapTime: (-1),"]
+      .map((
+        replace,
+      ) => ({
+        file,
+        find: "{ heapIndex: -1, heapTime: 0,",
+        replace,
+        reason: "any index below 0 says that it is in no heap, and its time is set when it comes into one",
+      }))
+  ),
+  ...["if (this.#questions.length === (-1)) return NO_QUESTIONS;", "if (this.#questions.length === 0) ;"].map(
+    (
+      replace,
+    ) => ({
+      file: "src/broker/turn.ts",
+      find: "if (this.#questions.length === 0) return NO_QUESTIONS;",
+      replace,
+      reason: "another list that is as empty",
+    }),
+  ),
   {
     file: "src/broker/retained_deliveries.ts",
     find: "if (!retained.has(node)) return 0;",
@@ -242,17 +257,6 @@ const OTHERS: readonly Equivalent[] = [
     find: "#now = 0;\n",
     kind: "constant",
     reason: "each input says its time before it is asked for",
-  },
-  {
-    file: "src/broker/turn.ts",
-    find: "if (this.#questions.length === 0) return NO_QUESTIONS;",
-    reason: "another list that is as empty",
-  },
-  {
-    file: "src/broker/journal.ts",
-    find: "{ heapIndex: -1, heapTime: 0, due: () => this.#due = true }",
-    kind: "constant",
-    reason: "any index below 0 says that it is in no heap, and its time is set when it comes into one",
   },
   ...["aliasesMax >= 0 ?", "aliasesMax > (-1) ?"].map((replace) => ({
     file: "src/engine/outflow.ts",
