@@ -8,7 +8,7 @@ import type { ProtocolLevel, Publish, PublishProperties, QoS } from "../codec/pa
 import { PacketType } from "../codec/packet_type.ts";
 import { viewOf } from "../codec/publish_view.ts";
 import { bytesOf } from "../testing/frame.ts";
-import { CameFrames, FRAMES_MAX, growthOf, LaidOut, type Layout } from "./frames.ts";
+import { CameFrames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 
 const PLAIN: Layout = { level5: true, qos: 0, retain: false, identifiers: [], alias: 0, isAliasKnown: false };
 /** Bytes of a chunk before the first frame. */
@@ -245,6 +245,36 @@ describe("frames in another layout", () => {
       });
       laidOut.release();
       assertEquals(laidOut.bytes.length > 0, isKept);
+    }
+  });
+});
+
+describe("some frames of a batch, gathered", () => {
+  test("stand one behind the other as they are, whatever stood in the buffer before", () => {
+    const gathered = new Gathered(); // reused, as in a broker
+    for (
+      const [length, chosen] of [[300, [1, 2, 4]], [3, [0, 4]], [20, [0, 1, 2, 3, 4]], [5, [3]]] as const
+    ) {
+      const packets = Array.from(
+        { length: 5 },
+        (_, i) => publish({ payload: new Uint8Array(length + i).fill(i) }),
+      );
+      const came = cameFrames(packets, 5);
+      gathered.begin(came);
+      assertEquals(gathered.to, 0);
+      const places = chosen.map((index) => gathered.add(came, index));
+      const frames = chosen.map((index) => encodePacket(packets[index]!, 5));
+      assertEquals(gathered.bytes.slice(0, gathered.to), bytesOf(...frames));
+      assertEquals(places, frames.map((_, i) => bytesOf(...frames.slice(0, i)).length));
+    }
+  });
+
+  test("let a large buffer go, and keep a small one", () => {
+    for (const [payloadBytes, isKept] of [[1_000, true], [300 * 1024, false]] as const) {
+      const gathered = new Gathered();
+      gathered.begin(cameFrames([publish({ payload: new Uint8Array(payloadBytes) })], 5));
+      gathered.release();
+      assertEquals(gathered.bytes.length > 0, isKept);
     }
   });
 });

@@ -26,6 +26,13 @@ describe("KnownTopics", () => {
     assert(find(topics, long) !== find(topics, long));
   });
 
+  test("topics that were used and are not used any more make room for one that is", () => {
+    const topics = new KnownTopics(new FilterTree(0), 16);
+    for (let i = 0; i < 100; i++) for (let times = 0; times < 2; times++) find(topics, `old/${i}`);
+    let tries = 0;
+    while (find(topics, "new") !== find(topics, "new")) assert(++tries < 100, "it is never remembered");
+  });
+
   test("a name is the same topic wherever it stands, and another one is not", () => {
     const topics = new KnownTopics(new FilterTree(0), 16);
     const bytes = encodeUtf8("a/b-a/b-a/c")!;

@@ -62,6 +62,21 @@ describe("a turn", () => {
     assertEquals(pair.broker.stats.retainedDeliveries, 0);
   });
 
+  test("[MQTT-3.3.2-5] it passes over what has expired, though the clock was not told in time, and what follows comes", () => {
+    const pair = new Pair();
+    const reader = pair.connect();
+    for (
+      const [topic, messageExpiryInterval] of [["r/1", 10], ["r/2", 11], ["r/3", 10], ["r/4", 11]] as const
+    ) {
+      const properties = { messageExpiryInterval };
+      pair.broker.publish({ topic, payload: topic, retain: true, properties }, pair.now);
+    }
+    pair.now += 10_000;
+    reader.subscribe("r/+");
+    assertEquals(reader.takeTexts(), ["r/2", "r/4"]);
+    assertEquals(pair.broker.stats.retainedDeliveries, 0);
+  });
+
   test("it looks at a part of many topics of which none matches", () => {
     const pair = new Pair();
     retainMany(pair, 30_000, (i) => `r/${i}`);

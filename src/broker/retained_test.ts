@@ -375,3 +375,21 @@ describe("retained messages to a slow reader", () => {
     assertEquals([topics.length, topics.filter((topic) => topic.startsWith("r/"))], [9, []]);
   });
 });
+
+test("[MQTT-3.8.3-3] a retained message knows its publisher, however long that name is, and whatever stands before it", () => {
+  const pair = new Pair();
+  for (const clientId of ["c", "x".repeat(255), "x".repeat(256), "x".repeat(1_000), "é".repeat(300)]) {
+    const from = pair.connect({ clientId });
+    const topics = ["r/1", "r/2", "r/3"];
+    for (const topic of topics) from.publish({ topic, retain: true, payload: Uint8Array.of(0xff) });
+    from.subscribe({ filter: "r/+", noLocal: true });
+    assertEquals(from.takePublishes(), []);
+    from.unsubscribe("r/+");
+    const other = pair.connect({ clientId: "other" });
+    other.subscribe({ filter: "r/+", noLocal: true });
+    assertEquals(
+      other.takePublishes().map(({ topic, payload }) => [topic, ...payload]),
+      topics.map((topic) => [topic, 0xff]),
+    );
+  }
+});

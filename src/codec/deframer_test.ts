@@ -154,6 +154,13 @@ describe("Deframer", () => {
     assertRefused(() => other.receive(Uint8Array.of(0xff, 0xff, 0x7f), handler), "2.1.4/too-large", 0x95);
   });
 
+  test("[2.1.4/too-large] frames of exactly the Maximum Packet Size are taken, wherever they stand in a chunk", () => {
+    const one = frame(0x30, new Uint8Array(8));
+    const frames = new Frames();
+    new Deframer(10).receive(bytesOf(one, one, one), frames);
+    assertEquals(frames.all, [one, one, one]);
+  });
+
   test("[1.5.5/fifth-byte] a Remaining Length of five bytes is refused, also byte by byte", () => {
     const bytes = Uint8Array.of(0x30, 0x80, 0x80, 0x80, 0x80, 0x01);
     assertRefused(() => new Deframer(ENOUGH).receive(bytes, new Frames()), "1.5.5/fifth-byte", 0x81);

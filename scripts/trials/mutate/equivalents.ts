@@ -189,8 +189,8 @@ const OTHERS: readonly Equivalent[] = [
   },
   {
     file: "src/broker/batch.ts",
-    find: "if (count === FRAMES_MAX",
-    replace: "if (count !== FRAMES_MAX",
+    find: "if (count === this.#messagesMax",
+    replace: "if (count !== this.#messagesMax",
     reason: "every frame is a batch of its own: slower, and the same bytes",
   },
   {
@@ -205,12 +205,12 @@ const OTHERS: readonly Equivalent[] = [
     kind: "constant",
     reason: "set when a batch begins",
   },
-  {
+  ...["  }\n}\n\n/** Frames as they", "  }\n}\n\n/** The length of"].map((behind) => ({
     file: "src/broker/frames.ts",
-    find: "this.bytes.length > KEPT_BYTES_MAX",
-    replace: "this.bytes.length >= KEPT_BYTES_MAX",
+    find: `this.bytes.length > KEPT_BYTES_MAX) this.bytes = EMPTY;\n${behind}`,
+    replace: `this.bytes.length >= KEPT_BYTES_MAX) this.bytes = EMPTY;\n${behind}`,
     reason: "a size that only the speed depends on",
-  },
+  })),
   {
     file: "src/broker/frames.ts",
     find: "this.bytes.length < behind + size",
@@ -271,6 +271,18 @@ const OTHERS: readonly Equivalent[] = [
     find: "alias ?? (aliases",
     replace: "alias || (aliases",
     reason: "no alias is 0",
+  },
+  {
+    file: "src/broker/sessions.ts",
+    find: "now + will.will.delaySeconds * 1000",
+    replace: "now + (will.will.delaySeconds / 1000)",
+    reason: "asked whether it is due now: only a delay of 0 is",
+  },
+  {
+    file: "src/topic/tree.ts",
+    find: "code === HASH ? code : 0",
+    kind: "constant",
+    reason: "a number that none of the three kinds has",
   },
   {
     file: "src/delivery/exchange.ts",
