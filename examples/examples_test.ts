@@ -63,7 +63,9 @@ class Example {
   }
 
   interrupt(): void {
-    process.kill(this.#child.pid!, "SIGINT"); // after kill() of a child Deno reports the signal, however it ended
+    const { pid, exitCode, signalCode } = this.#child;
+    // Not by kill() of the child: behind that Deno reports the signal, however the child ended.
+    if (pid !== undefined && exitCode === null && signalCode === null) process.kill(pid, "SIGINT");
   }
 
   /** Its exit status, or the signal that killed it, and all that it said. */
