@@ -47,7 +47,11 @@ describe("a broker that is killed", () => {
     assertFound(wrong, "Session Present is 0, but its session was acknowledged");
   });
   test("is caught if it forgets a single kind of fact", patient, async () => {
-    const { wrong } = await crash({ rounds: 150, kinds: ["time"], forget: "INSERT OR REPLACE INTO retained" });
+    const { wrong } = await crash({
+      rounds: 150,
+      kinds: ["time"],
+      forget: "INSERT OR REPLACE INTO retained",
+    });
     assertFound(wrong, "as its retained message");
   });
 });
