@@ -49,6 +49,8 @@ class Receiver {
   readonly owed: Set<number> = new Set();
   /** The highest serial that came, by publisher, topic and both QoS. */
   readonly latest: Map<string, number> = new Map();
+  /** Since this tick it is known what came; of an earlier message this may be a second copy in the same session. */
+  knownSince = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -141,6 +143,7 @@ export class Model {
     client.owed.clear();
     client.copies.clear(); // "exactly once" is what one session promises
     client.latest.clear();
+    client.knownSince = this.#now;
     for (const subscription of client.subscriptions.values()) subscription.unsubscribing(this.#now);
   }
 
@@ -315,7 +318,7 @@ export class Model {
     this.#count(group ?? client, message, got, what, steady);
   }
 
-  #count(receiver: Receiver, { sent, sends }: Message, got: Got, what: string, steady: boolean): void {
+  #count(receiver: Receiver, { sent, sends, from }: Message, got: Got, what: string, steady: boolean): void {
     receiver.owed.delete(sent.serial);
     let copies = receiver.copies.get(sent.serial);
     const first = copies === undefined;
@@ -329,7 +332,7 @@ export class Model {
     if (!first || (got.qos === 0 && sends > 1)) return;
     const key = `${sent.publisher} ${sent.topic} ${sent.qos} ${got.qos}`;
     const latest = receiver.latest.get(key) ?? 0;
-    if (latest > sent.serial && steady && !sent.isWill) {
+    if (latest > sent.serial && steady && !sent.isWill && from > receiver.knownSince) {
       this.#problem(`${what} of ${sent.publisher} behind ${latest}`);
     }
     receiver.latest.set(key, Math.max(latest, sent.serial));

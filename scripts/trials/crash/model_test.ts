@@ -166,6 +166,20 @@ describe("messages", () => {
     scene.deliver(first, 1);
     scene.assertProblem(new RegExp(`got message ${first} .* behind ${third}`));
   });
+  test("nor do second copies behind a CONNECT that ends the session later", () => {
+    const scene = new Scene(1);
+    const serials = [scene.send(1), scene.send(1)];
+    for (const serial of serials) {
+      scene.sendAgain(serial, 1); // the publisher has lost its connection: the Server has two of each
+      scene.model.acknowledged(serial, 0);
+      scene.deliver(serial, 1);
+    }
+    scene.model.connecting("s", false, false);
+    scene.model.connected("s", false, true);
+    scene.deliver(serials[1]!, 1); // again, since its PUBACK was lost
+    for (const serial of serials) scene.deliver(serial, 1);
+    scene.assertNone();
+  });
   test("repeats do not count in order", () => {
     const scene = new Scene();
     const serials = [scene.publish(1), scene.publish(1)];
