@@ -16,11 +16,12 @@ import { EMPTY, PublishView } from "../codec/publish_view.ts";
 import { expiryOf, type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
+import { COST, PIECE_STEPS } from "./budget.ts";
 import { Delivery } from "./delivery.ts";
 import type { Outgoing } from "./deliver.ts";
 import { CameFrames, type Frames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
-import type { Match, Target } from "./match.ts";
+import { type Match, NOTHING, type Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
@@ -62,6 +63,10 @@ export class Batch {
   #topic: KnownTopic | undefined;
   /** Set as long as `#topic` is, and while the batch is brought to its subscribers. */
   #publisher!: Open;
+  /** The subscribers of `#topic`. */
+  #match: Match = NOTHING;
+  /** Frames that it may have at most. */
+  #most = 0;
   /** The first byte of each frame. */
   #first = 0;
   #qos: QoS = 0;
@@ -121,6 +126,7 @@ export class Batch {
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
   #withoutAlias(open: Open, frame: PublishView): PublishView {
     const topic = topicOfAlias(open.aliases, frame, this.#parts.router);
+    this.#parts.turn.budget.spendBytes(topic.length);
     const bytes = this.#unaliased;
     const most = frame.end - frame.at + topic.length;
     let at = this.#topic !== undefined && this.#frames.bytes === bytes ? this.#frames.to : 0;
@@ -141,7 +147,7 @@ export class Batch {
     }
     const size = view.end - view.at;
     const { count } = frames;
-    if (count === this.#messagesMax || size >= SHARED_PAYLOAD_BYTES) return false;
+    if (count === this.#most || size >= SHARED_PAYLOAD_BYTES) return false;
     const topic = this.#topic!.bytes;
     const { length } = topic;
     if (view.topicEnd - view.topicAt !== length || !sameBytes(view.bytes, view.topicAt, topic, 0, length)) {
@@ -161,13 +167,15 @@ export class Batch {
 
   /** Begins with this frame; false if it must go alone. */
   #begin(publisher: Open, topic: KnownTopic, view: PublishView): boolean {
-    const { journal, observer } = this.#parts;
+    const { journal, observer, router } = this.#parts;
     const first = view.bytes[view.at]!;
     const size = view.end - view.at;
     if (this.#messagesMax === 0) return false;
     if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) {
       return false;
     }
+    const match = this.#match = router.match(topic);
+    this.#most = match.steps === 1 ? this.#messagesMax : this.#pieceOf(match);
     this.#topic = topic;
     this.#publisher = publisher;
     this.#first = first;
@@ -186,6 +194,11 @@ export class Batch {
     frames.idAt[0] = view.packetIdAt - view.at;
     if (observer.hooks.published !== undefined) this.#receivers ??= new Uint32Array(FRAMES_MAX);
     return true;
+  }
+
+  /** As many messages as may go to so many subscribers before other connections are served. */
+  #pieceOf({ steps }: Match): number {
+    return Math.max(1, Math.min(this.#messagesMax, Math.floor(PIECE_STEPS / steps)));
   }
 
   /** §4.3.3 whether no QoS 2 message is open under this identifier, and a QoS 2 message is not one too many. */
@@ -211,14 +224,15 @@ export class Batch {
   }
 
   #deliver(topic: KnownTopic): void {
-    const { router, observer, journal } = this.#parts;
+    const { observer, journal, turn, router } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
-    const match = router.match(topic);
+    const match = this.#match;
     observer.received += count;
+    turn.budget.spend(count * (1 + match.steps));
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    const goesAlone = match.groups.length > 0 && getsSeveral(match);
+    const goesAlone = match.groups.length > 0 && router.givesSeveral(match);
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#parts, publisher, this.#frameAt(i), topic);
       return;
@@ -228,7 +242,7 @@ export class Batch {
         if (target.others !== undefined) this.#toTarget(topic, target.others);
       } else this.#toTarget(topic, target);
     }
-    for (const group of match.groups) this.#toGroup(topic, group);
+    if (match.groups.length > 0) this.#toGroups(topic, match);
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;
@@ -284,6 +298,18 @@ export class Batch {
     return true;
   }
 
+  /** §4.8.2 to each group. */
+  #toGroups(topic: KnownTopic, match: Match): void {
+    const { observer, router } = this.#parts;
+    if (this.#qos > 0 || observer.hooks.dropped !== undefined) {
+      for (const group of match.groups) this.#toGroup(topic, group);
+      return;
+    }
+    const groups = router.groupsConnected(match);
+    observer.dropped += (match.groups.length - groups.length) * this.#frames.count;
+    for (const group of groups) this.#toGroup(topic, group);
+  }
+
   /** §4.8.2 to the members of a group, in turn: together for each member if all of them can be sent their share now. */
   #toGroup(topic: KnownTopic, group: SharedGroup): void {
     const { observer, deliverer } = this.#parts;
@@ -328,6 +354,7 @@ export class Batch {
   /** Each `step`th frame from `from` to `until`, by the slow path. */
   #oneByOne(topic: KnownTopic, session: Session, from: number, until: number, step: number): void {
     const { qos, retain, identifiers, share } = this.#copies;
+    this.#parts.turn.budget.spend(Math.ceil((until - from) / step) * COST.alone);
     for (let i = from; i < until; i += step) {
       const outgoing = this.#outgoing(topic, this.#frameAt(i));
       const isTaken = this.#parts.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
@@ -499,23 +526,10 @@ export class Batch {
   /** Drops the references to the chunk and to everything made of it. */
   #release(): void {
     this.#frames.bytes = EMPTY;
+    this.#match = NOTHING;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
     this.#gathered.release();
     if (this.#messages.length > 0) this.#messages.length = 0;
   }
-}
-
-/** Whether a session may get more than one copy of each message: then the copies of one message go before those of the next [MQTT-4.6.0-5]. */
-function getsSeveral({ targets, groups }: Match): boolean {
-  if (targets.length === 0 && groups.length === 1) return false;
-  const sessions = new Set<Session>();
-  for (const { session } of targets) sessions.add(session);
-  for (const { members } of groups) {
-    for (const { session } of members) {
-      if (sessions.has(session)) return true;
-      sessions.add(session);
-    }
-  }
-  return false;
 }

@@ -131,6 +131,7 @@ export class Broker {
       parts,
       sessions,
       batch: new Batch(parts, limits.batchMessagesMax),
+      budget: turn.budget,
       connections: this.#connections,
       reader: new Reader(),
       isStopping: () => this.#isStopping,
@@ -171,17 +172,19 @@ export class Broker {
   /** The work for `flush()`. */
   get work(): Work {
     if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
-    return this.#turn.scheduledCount > 0 ? "later" : "none";
+    return this.#turn.isBehind ? "later" : "none";
   }
 
   /** The end of a turn: writes every connection's bytes that wait for no commit. Returns the questions that take time. */
   flush(now: number): readonly Question[] {
     const turn = this.#turn;
     turn.begin(now);
+    turn.budget.goOn();
     turn.endFailed();
     this.#router.retainedDeliveries.endTurn();
     if (this.#journal.isDue) this.#journal.commit();
     turn.write();
+    turn.end();
     return turn.takeQuestions();
   }
 

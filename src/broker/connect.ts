@@ -153,6 +153,7 @@ export function accept(
   });
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
+  parts.router.connected(session);
   candidate.opened(open);
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);

@@ -29,6 +29,7 @@ import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
 import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
+import { type Budget, COST, type Postponed } from "./budget.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
@@ -44,6 +45,9 @@ import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
+/** Bytes kept of a connection that waits for a later turn; above it the transport is not read. */
+const POSTPONED_BYTES_MAX = 64 * 1024;
+
 /** The first two bytes of a Client that speaks TLS: by our reading a CONNECT with wrong flags, of three bytes. */
 const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
@@ -53,6 +57,7 @@ export interface Host {
   readonly parts: Parts;
   readonly sessions: Sessions;
   readonly batch: Batch;
+  readonly budget: Budget;
   readonly connections: Connections<Connection>;
   /** For packets but PUBLISH, one at a time. */
   readonly reader: Reader;
@@ -84,11 +89,16 @@ const CLOSED: Phase = { kind: "closed" };
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
-export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
+export class Connection
+  implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending, Postponed {
   /** For the timers. */
   heapIndex: number = -1;
   /** For the timers. */
   heapTime = 0;
+  /** For the budget. */
+  debt = 0;
+  /** For the budget. */
+  isPostponed = false;
   /** Where it comes from. */
   readonly peer: PeerInfo;
   readonly #host: Host;
@@ -98,6 +108,8 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
   #isAsking = false;
+  /** The transport is over, and what it brought before is still to be dealt with. */
+  #isCut = false;
   #lastReceivedAt: number;
 
   /** `Broker.opened()` makes them. */
@@ -131,12 +143,16 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     turn.begin(now);
     if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
+    const { budget } = this.#host;
+    if (!budget.begin()) this.#postpone();
+    budget.spendBytes(chunk.length);
     try {
       try {
         this.#link.receive(chunk, this);
       } finally {
         this.#host.batch.end();
       }
+      if (budget.isSpent) this.#postpone();
       if (this.#link.paused) this.#boundPending();
     } catch (error) {
       this.#caught(error);
@@ -155,8 +171,30 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** The transport is over. */
   closed(now: number): void {
-    this.#host.parts.turn.begin(now);
-    this.#closed();
+    const { turn } = this.#host.parts;
+    turn.begin(now);
+    if (this.#phase.kind === "open" && (this.isPostponed || turn.budget.isTurnSpent)) {
+      this.#isCut = true;
+      this.#postpone();
+    } else this.#closed();
+  }
+
+  /** What the Client sends from here on, and what the end of its connection brings about, waits for a later turn. */
+  #postpone(): void {
+    this.#link.pause(Pause.TURN);
+    const { budget, parts } = this.#host;
+    if (parts.journal.isFull) parts.journal.postpone(this);
+    else budget.postpone(this);
+  }
+
+  /** The later turn has come. */
+  goOn(): void {
+    try {
+      this.#readOn(Pause.TURN);
+    } catch (error) {
+      this.#caught(error);
+    }
+    if (this.#isCut && !this.isPostponed) this.#closed();
   }
 
   #closed(): void {
@@ -197,18 +235,24 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** Bounds the bytes kept behind a packet that waits for its verdict. */
   #boundPending(): void {
-    if (this.#link.keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
+    const { keptBytes } = this.#link;
+    if (this.isPostponed && keptBytes > POSTPONED_BYTES_MAX) return void this.#link.pauseTransport();
+    if (keptBytes <= this.#policy.limits.pendingBytesMax || !this.#link.pauseTransport()) return;
     this.#host.parts.observer.limited("pendingBytesMax", this.#link.transport.label);
   }
 
-  /** A verdict or a permission has come: reads on. */
-  #readOn(): void {
-    if (!this.#link.unpause(Pause.VERDICT) || this.#isOver) return;
+  /** One reason to read no further is gone. */
+  #readOn(why: Pause): void {
+    if (!this.#link.unpause(why) || this.#isOver) return;
+    const { batch, budget } = this.#host;
+    if (why !== Pause.TURN) budget.begin();
     try {
       this.#link.readOn(this);
     } finally {
-      this.#host.batch.end();
+      batch.end();
     }
+    if (budget.isSpent) this.#postpone();
+    if (this.#link.paused) this.#boundPending();
   }
 
   // Frames.
@@ -225,13 +269,15 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       ? this.#host.batch.add(phase, bytes, at, body, end)
       : this.#packet(phase, bytes, first, body, end);
     if (!isTaken) this.#link.pause(Pause.VERDICT);
+    else if (this.#host.budget.isSpent) this.#postpone();
     return isTaken;
   }
 
   /** Packets of an open connection but PUBLISH. */
   #packet(open: Open, bytes: Uint8Array, first: number, body: number, end: number): boolean {
-    this.#host.batch.end();
-    const { parts } = this.#host;
+    const { parts, batch, budget } = this.#host;
+    batch.end();
+    budget.spend(COST.packet);
     const { level } = this.#link;
     const type = first >> 4;
     if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
@@ -311,6 +357,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const link = this.#link;
     const { properties = {} } = connect;
     link.level = connect.level;
+    this.#host.budget.spend(COST.connect);
     link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
     link.explains = properties.requestProblemInformation ?? true;
     const phase = this.#phase = new Authenticating(ownBytes(connect));
@@ -366,7 +413,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     if (!this.#isAsking || this.#isOver) return;
     try {
       this.#decided(verdict);
-      if (!this.#permissions.isWaiting) this.#readOn();
+      if (!this.#permissions.isWaiting) this.#readOn(Pause.VERDICT);
     } catch (error) {
       this.#caught(error);
     }
@@ -377,7 +424,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const phase = this.#phase;
     try {
       if (phase.kind === "authenticating" && phase.verdict !== undefined) this.#accept(phase, phase.verdict);
-      if (!this.#permissions.isWaiting) this.#readOn();
+      if (!this.#permissions.isWaiting) this.#readOn(Pause.VERDICT);
     } catch (error) {
       this.#caught(error);
     }

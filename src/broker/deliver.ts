@@ -229,6 +229,7 @@ export class Deliverer {
       else this.#journal.finished(session, delivery);
     }
     if (session.retainedDeliveries !== undefined) this.#turn.schedule(session);
+    this.#turn.budget.spend(session.rise());
   }
 
   /** §4.4 the same PUBLISH under its old identifier, with DUP 1 [MQTT-3.3.1-1]. */

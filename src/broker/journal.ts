@@ -8,9 +8,11 @@
  * @module
  */
 import { invariant } from "../codec/error.ts";
-import type { Message } from "../delivery/message.ts";
+import { type Message, messageBytes } from "../delivery/message.ts";
+import { Queue } from "../delivery/queue.ts";
 import type { Link } from "../engine/link.ts";
 import type { Deadline } from "../engine/timers.ts";
+import { COST, type Postponed } from "./budget.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Observer } from "./observer.ts";
 import type { Session } from "./session.ts";
@@ -21,6 +23,13 @@ import type { Turn } from "./turn.ts";
 const LAZY_COMMIT_MS = 1_000;
 /** After a commit that failed, this long until the next try. */
 const RETRY_COMMIT_MS = 1_000;
+/**
+ * Facts for one commit; the bytes of messages count too. Above it a connection that causes facts is not read until the commit begins, so
+ * that no other one waits long for its own.
+ */
+const FACTS_MAX = 16_384;
+/** Bytes that count for a fact. */
+const FACT_BYTES = 1024;
 /** `#committedFacts` after a failure: no recorded fact is safe. */
 const NOTHING_SAFE = -1;
 
@@ -35,6 +44,9 @@ export class Journal {
   #facts = 0;
   /** Of these, how many the last commit that began took with it. */
   #committedFacts = 0;
+  /** What the next commit has to take: facts and bytes. */
+  #weight = 0;
+  readonly #waiting: Queue<Postponed> = new Queue();
   #committing = false;
   #failing = false;
   /** A commit is due though no link is held. */
@@ -121,7 +133,7 @@ export class Journal {
     const store = this.#storeFor(session);
     if (store === undefined) return;
     store.queued(session, delivery);
-    this.#told();
+    this.#told(messageBytes(delivery.message));
   }
 
   /** It was sent, or released. */
@@ -152,7 +164,7 @@ export class Journal {
   retained(topic: string, message: Message | undefined): void {
     if (this.#store === undefined) return;
     this.#store.retained(topic, message);
-    this.#told();
+    this.#told(message === undefined ? 0 : messageBytes(message));
   }
 
   /** The store, if it is told what is in this session. */
@@ -160,9 +172,36 @@ export class Journal {
     return session.durable ? this.#store : undefined;
   }
 
-  #told(): void {
+  #told(bytes = 0): void {
     this.#facts++;
+    const { budget } = this.#turn;
+    budget.spend(COST.fact);
+    this.#weight += 1 + Math.floor(bytes / FACT_BYTES);
+    if (this.isFull) {
+      budget.exhaust();
+      this.#due = true;
+    }
     if (this.#lazy.heapIndex < 0) this.#turn.timers.schedule(this.#lazy, this.#turn.now + LAZY_COMMIT_MS);
+  }
+
+  /** Whether the next commit takes no more: connections that cause facts wait. */
+  get isFull(): boolean {
+    return this.#weight >= FACTS_MAX && !this.#failing;
+  }
+
+  /** Has `work` go on when the next commit has begun. */
+  postpone(work: Postponed): void {
+    if (work.isPostponed) return;
+    work.isPostponed = true;
+    this.#waiting.push(work);
+  }
+
+  #release(): void {
+    this.#weight = 0;
+    for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) {
+      work.isPostponed = false;
+      this.#turn.budget.postpone(work);
+    }
   }
 
   /** A page of the messages that wait in a session, from `from` on. */
@@ -211,6 +250,7 @@ export class Journal {
     this.#committing = true;
     this.#due = false;
     this.#committedFacts = this.#facts;
+    this.#release();
     this.#turn.timers.cancel(this.#lazy);
     [this.#endedNow, this.#endedNext] = [this.#endedNext, this.#endedNow];
     this.#heldNow = this.#heldNext;
@@ -247,6 +287,7 @@ export class Journal {
     this.#committing = false;
     this.#committedFacts = NOTHING_SAFE;
     this.#turn.timers.schedule(this.#lazy, this.#turn.now + RETRY_COMMIT_MS);
+    this.#release();
     if (!this.#failing) {
       this.#failing = true;
       this.#observer.hooks.storeFailed?.(error);

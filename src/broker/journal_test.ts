@@ -93,7 +93,7 @@ function linkOf(calls: string[]): Link {
   } as Partial<Link> as Link;
 }
 
-const DELIVERY = {} as Delivery;
+const DELIVERY = { message: { view: { at: 0, end: 9 } } } as Delivery;
 const SUBSCRIPTION = {} as SubscriptionRecord;
 
 describe("facts", () => {

@@ -10,6 +10,7 @@ import { hasWildcard, levelCount } from "../topic/name.ts";
 import { Changes } from "../topic/changes.ts";
 import { mixed } from "../topic/edges.ts";
 import type { FilterTree } from "../topic/tree.ts";
+import { Budget } from "./budget.ts";
 import { type Match, matchOf, type Subscriber } from "./match.ts";
 
 /** One Topic Name. */
@@ -32,6 +33,10 @@ export interface KnownTopic {
 const NAME_BYTES_MAX = 256;
 /** Subscribers that all matches together may hold, for each place: a thousand may have subscribed to everything. */
 const SUBSCRIBERS_PER_PLACE = 16;
+/** Steps for a node that is looked at, for a subscriber that is found, for a name that is read (and one more for eight bytes). */
+const NODE_STEPS = 6;
+const FOUND_STEPS = 2;
+const NEW_NAME_STEPS = 10;
 /** Places in a row. */
 const ROW = 4;
 
@@ -47,6 +52,7 @@ export class KnownTopics {
   #rows: number;
   #tree: FilterTree<Subscriber>;
   #changes: Changes;
+  readonly #budget: Budget;
   /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` requires. */
   #scratch: Uint8Array = new Uint8Array(3 * NAME_BYTES_MAX);
   /** Of the eight places of a newcomer, the one to look at next. */
@@ -54,8 +60,9 @@ export class KnownTopics {
   /** Subscribers in the matches that were made since all were forgotten. */
   #remembered = 0;
 
-  constructor(tree: FilterTree<Subscriber>, most: number) {
+  constructor(tree: FilterTree<Subscriber>, most: number, budget: Budget = new Budget()) {
     this.#tree = tree;
+    this.#budget = budget;
     const places = 1 << (31 - Math.clz32(most));
     this.#rows = places / ROW;
     this.#hashes = new Int32Array(places);
@@ -74,6 +81,7 @@ export class KnownTopics {
       known.used = true;
       return known;
     }
+    this.#budget.spend(NEW_NAME_STEPS + (end - at >> 3));
     const topic = readTopic(bytes, at, end);
     if (end - at <= NAME_BYTES_MAX) this.#keep(hash, topic);
     return topic;
@@ -88,7 +96,8 @@ export class KnownTopics {
     topic.checked = count;
     if (match !== undefined && topic.touching === touching) return match;
     const found: Subscriber[] = [];
-    this.#tree.match(topic.name, found);
+    const nodes = this.#tree.match(topic.name, found);
+    this.#budget.spend(nodes * NODE_STEPS + found.length * FOUND_STEPS);
     this.#remembered += found.length;
     if (this.#remembered > this.#topics.length * SUBSCRIBERS_PER_PLACE) this.#forget();
     topic.match = matchOf(found);

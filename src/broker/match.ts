@@ -4,6 +4,7 @@
  * @module
  */
 import type { QoS } from "../codec/packet.ts";
+import { COST } from "./budget.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { NO_IDENTIFIERS, type Session, Subscription } from "./session.ts";
 import { SharedGroup } from "./shared.ts";
@@ -93,16 +94,38 @@ export interface Match {
   readonly taps: readonly Tap[];
   /** No session and no group: PUBACK and PUBREC have Reason Code 0x10. */
   readonly isEmpty: boolean;
+  /** §4.8.2 for `Router`: what it found out about the groups when their members last changed. */
+  groupsKnown: GroupsKnown | undefined;
+  /** Steps that a message to all of them takes in a batch. */
+  readonly steps: number;
+}
+
+/** What holds of the groups of a match until their members change. */
+export interface GroupsKnown {
+  /** `Router`'s count of changes. */
+  readonly at: number;
+  /** Groups with a connected member: the others take no message of QoS 0. */
+  readonly connected: readonly SharedGroup[];
+  /** A session may get more than one copy of a message. */
+  readonly severalCopies: boolean;
 }
 
 const NONE: readonly never[] = [];
-const NOTHING: Match = { targets: NONE, groups: NONE, taps: NONE, isEmpty: true };
+/** No subscribers. */
+export const NOTHING: Match = {
+  targets: NONE,
+  groups: NONE,
+  taps: NONE,
+  isEmpty: true,
+  groupsKnown: undefined,
+  steps: 1,
+};
 
 /** The match of these subscribers. */
 export function matchOf(found: readonly Subscriber[]): Match {
   if (found.length === 0) return NOTHING;
   if (found.length === 1 && found[0] instanceof Subscription) {
-    return { targets: [found[0]], groups: NONE, taps: NONE, isEmpty: false };
+    return { ...NOTHING, targets: [found[0]], isEmpty: false };
   }
   const groups: SharedGroup[] = [];
   const taps: Tap[] = [];
@@ -118,7 +141,9 @@ export function matchOf(found: readonly Subscriber[]): Match {
   }
   const targets: Target[] = [];
   for (const subscriptions of bySession.values()) targets.push(targetOf(subscriptions));
-  return { targets, groups, taps, isEmpty: targets.length === 0 && groups.length === 0 };
+  const isEmpty = targets.length === 0 && groups.length === 0;
+  const steps = found.length + groups.length * COST.group;
+  return { targets, groups, taps, isEmpty, groupsKnown: undefined, steps };
 }
 
 function targetOf(subscriptions: readonly Subscription[]): Target {

@@ -136,5 +136,5 @@ export function remember({ journal }: Parts, { session }: Open, packetId: number
 function needsStore({ journal }: Parts, open: Open, view: PublishView, match: Match): boolean {
   const records = ({ session, qos }: Pick<Target, "session" | "qos">) => session.durable && qos > 0;
   return (view.qos === 2 && open.session.durable) || (view.retain && journal.isKept) ||
-    match.targets.some(records) || match.groups.some(({ members }) => members.some(records));
+    match.targets.some(records) || match.groups.some(({ members }) => [...members].some(records));
 }

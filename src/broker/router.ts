@@ -10,12 +10,13 @@ import { type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { hasWildcard } from "../topic/name.ts";
 import { FilterTree } from "../topic/tree.ts";
+import { type Budget, COST } from "./budget.ts";
 import { type Deliverer, type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
+import type { GroupsKnown, Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
 import type { Observer } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
@@ -37,22 +38,27 @@ export interface RouterOptions {
 
 /** All subscriptions and retained messages of a broker. */
 export class Router {
+  readonly #budget: Budget;
   readonly #journal: Journal;
   readonly #observer: Observer;
   readonly #deliverer: Deliverer;
   readonly #tree: FilterTree<Subscriber>;
   readonly #topics: KnownTopics;
   readonly #groups: Map<string, SharedGroup> = new Map();
+  /** §4.8.2 how often members came, went, connected first or disconnected last. */
+  #groupChanges = 0;
+  readonly #groupChanged = (): void => void this.#groupChanges++;
   readonly #retained: Retained;
   readonly #retainedDeliveries: RetainedDeliveries;
   #subscriptions = 0;
 
   constructor({ turn, journal, observer, deliverer, limits, random }: RouterOptions) {
+    this.#budget = turn.budget;
     this.#journal = journal;
     this.#observer = observer;
     this.#deliverer = deliverer;
     this.#tree = new FilterTree(random());
-    this.#topics = new KnownTopics(this.#tree, limits.knownTopicsMax);
+    this.#topics = new KnownTopics(this.#tree, limits.knownTopicsMax, turn.budget);
     this.#retained = new Retained(turn.timers, limits, random(), (topic) => this.unretain(topic));
     this.#retainedDeliveries = new RetainedDeliveries(turn, this.#retained, deliverer);
   }
@@ -103,7 +109,10 @@ export class Router {
       session.subscriptions.set(filter.text, subscription);
       this.#subscriptions++;
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
-      else this.#groupOf(filter).join(subscription);
+      else {
+        this.#groupOf(filter).join(subscription);
+        session.shared++;
+      }
     } else {
       // In place, so that it is never out of the tree: [MQTT-3.8.4-4]
       subscription.set(record);
@@ -116,7 +125,7 @@ export class Router {
   #groupOf(filter: TopicFilter): SharedGroup {
     let group = this.#groups.get(filter.text);
     if (group === undefined) {
-      group = new SharedGroup(filter);
+      group = new SharedGroup(filter, this.#groupChanged);
       this.#groups.set(filter.text, group);
       this.#add(filter.match, filter.wildcard, group);
     }
@@ -137,9 +146,30 @@ export class Router {
     if (!subscription.isShared) return this.#remove(filter, subscription);
     const group = this.#groups.get(filter)!;
     group.leave(subscription);
-    if (group.members.length > 0) return;
+    session.shared--;
+    session.forgetSunk(subscription);
+    if (group.size > 0) return;
     this.#groups.delete(filter);
     this.#remove(group.filter.match, group);
+  }
+
+  /** §4.8.2 a session has a connection from now on. */
+  connected(session: Session): void {
+    for (const [member, group] of this.#shared(session)) group.connected(member);
+  }
+
+  /** §4.8.2 it has none from now on. */
+  disconnected(session: Session): void {
+    for (const [, group] of this.#shared(session)) group.disconnected();
+  }
+
+  *#shared(session: Session): Iterable<[Subscription, SharedGroup]> {
+    if (session.shared === 0) return;
+    this.#budget.spend(session.subscriptions.size);
+    for (const member of session.subscriptions.values()) {
+      const group = this.#groups.get(member.filter);
+      if (group !== undefined) yield [member, group];
+    }
   }
 
   #remove(filter: string, subscriber: Subscriber): void {
@@ -200,15 +230,39 @@ export class Router {
 
   // Routing.
 
+  /** §4.8.2 the groups of a match that can take a message of QoS 0. */
+  groupsConnected(match: Match): readonly SharedGroup[] {
+    return match.groups.length === 0 ? match.groups : this.#known(match).connected;
+  }
+
+  /**
+   * Whether a session may get more than one copy of each message: then the copies of one message go before those of the next
+   * [MQTT-4.6.0-5].
+   */
+  givesSeveral(match: Match): boolean {
+    return this.#known(match).severalCopies;
+  }
+
+  #known(match: Match): GroupsKnown {
+    if (match.groupsKnown?.at === this.#groupChanges) return match.groupsKnown;
+    const connected = match.groups.filter(({ isConnected }) => isConnected);
+    this.#budget.spend(match.steps);
+    return match.groupsKnown = { at: this.#groupChanges, connected, severalCopies: givesSeveral(match) };
+  }
+
   /** Brings a message to every subscriber [MQTT-4.5.0-1]; returns how many sessions took it. `origin` does not get it. */
   route(outgoing: Outgoing, match: Match, publisher: Session | undefined, origin?: Tap): number {
     let receivers = 0;
+    this.#budget.spend(match.steps * COST.alone);
     for (const target of match.targets) {
       if (target.noLocal && target.session === publisher) { // [MQTT-3.8.3-3]
         if (target.others !== undefined && this.#toTarget(outgoing, target.others)) receivers++;
       } else if (this.#toTarget(outgoing, target)) receivers++;
     }
-    for (const group of match.groups) if (this.toGroup(outgoing, group)) receivers++;
+    const isDeafLeftOut = outgoing.view.qos === 0 && this.#observer.hooks.dropped === undefined;
+    const groups = isDeafLeftOut ? this.groupsConnected(match) : match.groups;
+    if (isDeafLeftOut) this.#observer.dropped += match.groups.length - groups.length;
+    for (const group of groups) if (this.toGroup(outgoing, group)) receivers++;
     if (match.taps.length > 0) this.toTaps(outgoing, match, origin);
     return receivers;
   }
@@ -246,7 +300,8 @@ export class Router {
       this.#observer.drop(message.topic, message.view, share, "expired");
       return;
     }
-    const group = this.#groups.get(share) ?? new SharedGroup(parseFilter(share) as TopicFilter); // perhaps none is left in it
+    const group = this.#groups.get(share) ??
+      new SharedGroup(parseFilter(share) as TopicFilter, this.#groupChanged); // perhaps none is left in it
     this.toGroup(outgoingOf(message), group);
   }
 
@@ -278,11 +333,25 @@ export class Router {
     }
     let members = 0;
     for (const group of this.#groups.values()) {
-      invariant(group.members.length > 0, "a group has members");
-      members += group.members.length;
+      invariant(group.size > 0, "a group has members");
+      members += group.size;
     }
     invariant(all === this.#subscriptions, "subscriptions");
     invariant(members === shared, "members of groups");
     this.#retained.assertInvariants();
   }
+}
+
+/** Whether a session is among the targets and in a group, or in two groups. */
+function givesSeveral({ targets, groups }: Match): boolean {
+  if (targets.length === 0 && groups.length === 1) return false;
+  const sessions = new Set<Session>();
+  for (const { session } of targets) sessions.add(session);
+  for (const { members } of groups) {
+    for (const { session } of members) {
+      if (sessions.has(session)) return true;
+      sessions.add(session);
+    }
+  }
+  return false;
 }

@@ -137,6 +137,12 @@ export interface SessionStats {
   readonly hasPendingWill: boolean;
 }
 
+/** §4.8.2 A group, as far as a session knows it. */
+export interface Rising {
+  /** The session of a member can take more than before. */
+  rise(member: Subscription): void;
+}
+
 /** Ends sessions when it is time. */
 export interface SessionOwner {
   /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
@@ -162,6 +168,8 @@ export class Session implements Deadline, SessionKey {
   /** For the journal: the store records the content of the session. The session has, or has had, a Session Expiry Interval above 0. */
   durable = false;
   readonly subscriptions: Map<string, Subscription> = new Map();
+  /** §4.8.2 how many of them are shared. */
+  shared = 0;
   /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */
   resend: Queue<Delivery> | undefined;
   /** Retained messages that its subscriptions are still to get; undefined while there are none. */
@@ -173,6 +181,8 @@ export class Session implements Deadline, SessionKey {
   #backlog: Backlog | undefined;
   #sender: Sender<Delivery> | undefined;
   #received: Receiver | undefined;
+  /** §4.8.2 groups in which its subscriptions went down in rank, since it could not take a message. */
+  #sunk: Map<Subscription, Rising> | undefined;
   /** Limits, and rules by which messages were discarded, that were reported since the last CONNECT. */
   #reported: Set<LimitName | Rule> | undefined;
   readonly #owner: SessionOwner;
@@ -224,9 +234,29 @@ export class Session implements Deadline, SessionKey {
     return (this.#received ??= new Receiver());
   }
 
-  /** Whether messages wait that its connection could take. */
+  /** Whether messages wait that its connection could take, or a group waits for it. */
   get hasMore(): boolean {
-    return this.queued > 0 || this.resend !== undefined || this.retainedDeliveries !== undefined;
+    return this.queued > 0 || this.resend !== undefined || this.retainedDeliveries !== undefined ||
+      this.#sunk !== undefined;
+  }
+
+  /** §4.8.2 one of its subscriptions went down in rank in its group. */
+  sinks(subscription: Subscription, group: Rising): void {
+    (this.#sunk ??= new Map()).set(subscription, group);
+  }
+
+  /** §4.8.2 it can take more than before: its subscriptions rise again. Returns in how many groups. */
+  rise(): number {
+    const sunk = this.#sunk;
+    if (sunk === undefined) return 0;
+    this.#sunk = undefined;
+    for (const [subscription, group] of sunk) group.rise(subscription);
+    return sunk.size;
+  }
+
+  /** §4.8.2 a subscription has ended. */
+  forgetSunk(subscription: Subscription): void {
+    if (this.#sunk?.delete(subscription) === true && this.#sunk.size === 0) this.#sunk = undefined;
   }
 
   /** Whether so many QoS 1 or 2 messages may be sent now, in front of nothing that waits [MQTT-4.9.0-2] [MQTT-3.3.4-9]. */

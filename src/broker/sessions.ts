@@ -120,6 +120,7 @@ export class Sessions implements SessionOwner {
     const { session, client, will } = open;
     session.connection = undefined;
     session.resend = undefined;
+    router.disconnected(session);
     router.retainedDeliveries.connectionLost(session);
     if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);

@@ -1,6 +1,6 @@
 /**
  * §4.8.2 Shared Subscriptions: one message, one member of the group.
- * Knows members and turns; refuses to know how a message is delivered.
+ * Knows members, their turns, and which of them could take a message lately; refuses to know how a message is delivered.
  * @module
  */
 import type { QoS } from "../codec/packet.ts";
@@ -10,37 +10,268 @@ import type { Subscription } from "./session.ts";
 
 type Test = (member: Subscription, outgoing: Outgoing, deliverer: Deliverer) => boolean;
 
+/** Members that passed no test lately and are asked once more for a message that none of the others takes. */
+const ASKED_AGAIN_MAX = 8;
+
+/** Members who take turns, in the order in which they came; adding and taking away cost the same however many they are. */
+class Rota {
+  readonly members: Set<Subscription> = new Set();
+  /** Stays right while members come and go. */
+  #turns: Iterator<Subscription> = this.members.values();
+
+  /** The member whose turn it is; undefined if there is none. */
+  next(): Subscription | undefined {
+    if (this.members.size === 0) return undefined;
+    let turn = this.#turns.next();
+    if (turn.done) turn = (this.#turns = this.members.values()).next();
+    return turn.value as Subscription;
+  }
+}
+
+/**
+ * All members in ranks: of rank 0 are members that pass the first test, as far as is known, and so on; of the last rank those that
+ * pass none. A member that fails the test of its rank goes down by one, and up to rank 0 when its session can take more. So the
+ * members that cannot take a message are not asked for each.
+ */
+class Ranks {
+  readonly #tests: readonly Test[];
+  readonly #ranks: readonly Rota[];
+
+  constructor(tests: readonly Test[]) {
+    this.#tests = tests;
+    this.#ranks = [...tests, undefined].map(() => new Rota());
+  }
+
+  /** Rank 0. */
+  get first(): Rota {
+    return this.#ranks[0]!;
+  }
+
+  leave(member: Subscription): void {
+    for (const { members } of this.#ranks) if (members.delete(member)) return;
+  }
+
+  /** To rank 0. */
+  rise(member: Subscription): void {
+    if (this.first.members.has(member)) return;
+    this.leave(member);
+    this.first.members.add(member);
+  }
+
+  /** The member that gets a message; `sinks` is told of each that went down. */
+  choose(
+    outgoing: Outgoing,
+    deliverer: Deliverer,
+    sinks: (member: Subscription) => void,
+  ): Subscription | undefined {
+    for (let rank = 0; rank < this.#tests.length; rank++) {
+      const { members } = this.#ranks[rank]!;
+      for (;;) {
+        const member = this.#ranks[rank]!.next();
+        if (member === undefined) break;
+        if (this.#tests[rank]!(member, outgoing, deliverer)) return member;
+        members.delete(member);
+        this.#ranks[rank + 1]!.members.add(member);
+        sinks(member);
+      }
+    }
+    return this.#askAgain(outgoing, deliverer);
+  }
+
+  /** Room may have come about that no session told of: messages have expired. */
+  #askAgain(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+    const last = this.#ranks.at(-1)!;
+    for (let i = Math.min(last.members.size, ASKED_AGAIN_MAX); i > 0; i--) {
+      const member = last.next()!;
+      if (this.#tests.some((test) => test(member, outgoing, deliverer))) return member;
+    }
+    return undefined;
+  }
+}
+
+/** The members of a group, as they take turns. */
+interface Members extends Iterable<Subscription> {
+  readonly size: number;
+  join(member: Subscription): void;
+  leave(member: Subscription): void;
+  /** The session of a member can take more than before. */
+  rise(member: Subscription): void;
+  choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined;
+  inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined;
+}
+
+/** So many are asked one after the other: there may be a million groups of one. */
+const FEW = 8;
+
+/** At most `FEW` members. */
+class FewMembers implements Members {
+  readonly #all: Subscription[] = [];
+  #turn = 0;
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  [Symbol.iterator](): Iterator<Subscription> {
+    return this.#all.values();
+  }
+
+  join(member: Subscription): void {
+    this.#all.push(member);
+  }
+
+  leave(member: Subscription): void {
+    const at = this.#all.indexOf(member);
+    this.#all.splice(at, 1);
+    if (at < this.#turn) this.#turn--;
+  }
+
+  rise(): void {}
+
+  choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+    for (const test of outgoing.view.qos === 0 ? TESTS_QOS_0 : TESTS_QOS_12) {
+      const count = this.#all.length;
+      for (let i = 0; i < count; i++) {
+        const at = (this.#turn + i) % count;
+        const member = this.#all[at]!;
+        if (!test(member, outgoing, deliverer)) continue;
+        this.#turn = (at + 1) % count;
+        return member;
+      }
+    }
+    return undefined;
+  }
+
+  inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
+    const all = this.#all;
+    const count = all.length;
+    if (messages < count) return undefined;
+    for (let i = 0; i < count; i++) {
+      const share = Math.ceil((messages - i) / count);
+      if (!sendsAll(all[(this.#turn + i) % count]!, qos, share)) return undefined;
+    }
+    const members = all.slice(this.#turn).concat(all.slice(0, this.#turn));
+    this.#turn = (this.#turn + messages) % count;
+    return members;
+  }
+}
+
+/** Any number of members: choosing one costs the same however many there are. */
+class ManyMembers implements Members {
+  readonly #all: Set<Subscription>;
+  readonly #sinks: (member: Subscription) => void;
+  readonly #forQos12: Ranks = new Ranks(TESTS_QOS_12);
+  readonly #forQos0: Ranks = new Ranks(TESTS_QOS_0);
+
+  /** `sinks` is told of each member that went down in rank. */
+  constructor(members: Iterable<Subscription>, sinks: (member: Subscription) => void) {
+    this.#all = new Set(members);
+    this.#sinks = sinks;
+    for (const member of this.#all) this.rise(member);
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  [Symbol.iterator](): Iterator<Subscription> {
+    return this.#all.values();
+  }
+
+  join(member: Subscription): void {
+    this.#all.add(member);
+    this.rise(member);
+  }
+
+  leave(member: Subscription): void {
+    this.#all.delete(member);
+    this.#forQos12.leave(member);
+    this.#forQos0.leave(member);
+  }
+
+  rise(member: Subscription): void {
+    this.#forQos12.rise(member);
+    this.#forQos0.rise(member);
+  }
+
+  choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+    const ranks = outgoing.view.qos === 0 ? this.#forQos0 : this.#forQos12;
+    return ranks.choose(outgoing, deliverer, this.#sinks);
+  }
+
+  inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
+    const { first } = qos === 0 ? this.#forQos0 : this.#forQos12;
+    const count = first.members.size;
+    if (messages < count || count === 0) return undefined;
+    const members: Subscription[] = [];
+    for (let i = 0; i < count; i++) members.push(first.next()!); // all round: it is the same member's turn as before
+    for (let i = 0; i < count; i++) {
+      if (!sendsAll(members[i]!, qos, Math.ceil((messages - i) / count))) return undefined;
+    }
+    for (let i = messages % count; i > 0; i--) first.next();
+    return members;
+  }
+}
+
 /** All members of one `$share/NAME/FILTER`. */
 export class SharedGroup {
   readonly filter: TopicFilter;
-  readonly #members: Subscription[] = [];
-  #turn = 0;
+  #members: Members = new FewMembers();
+  #connected = 0;
+  readonly #changed: () => void;
 
-  constructor(filter: TopicFilter) {
+  /** `changed` is called when the first member connects or the last one disconnects, and when members come and go. */
+  constructor(filter: TopicFilter, changed: () => void) {
     this.filter = filter;
+    this.#changed = changed;
   }
 
   /** The members, in no order that means anything. */
-  get members(): readonly Subscription[] {
+  get members(): Iterable<Subscription> {
     return this.#members;
   }
 
-  /** A member comes. */
-  join(member: Subscription): void {
-    this.#members.push(member);
-  }
-
-  /** A member leaves; the turn of the others is not changed by it. */
-  leave(member: Subscription): void {
-    const at = this.#members.indexOf(member);
-    if (at < 0) return;
-    this.#members.splice(at, 1);
-    if (at < this.#turn) this.#turn--;
+  /** How many there are. */
+  get size(): number {
+    return this.#members.size;
   }
 
   /** Whether a member is connected. */
   get isConnected(): boolean {
-    return this.#members.some(({ session }) => session.connection !== undefined);
+    return this.#connected > 0;
+  }
+
+  /** A member comes. */
+  join(member: Subscription): void {
+    if (this.#members.size === FEW && this.#members instanceof FewMembers) {
+      this.#members = new ManyMembers(this.#members, (one) => one.session.sinks(one, this));
+    }
+    this.#members.join(member);
+    if (member.session.connection !== undefined) this.#connected++;
+    this.#changed();
+  }
+
+  /** A member leaves; the turn of the others is not changed by it. */
+  leave(member: Subscription): void {
+    this.#members.leave(member);
+    if (member.session.connection !== undefined) this.#connected--;
+    this.#changed();
+  }
+
+  /** The session of a member has a connection from now on. */
+  connected(member: Subscription): void {
+    if (++this.#connected === 1) this.#changed();
+    this.#members.rise(member);
+  }
+
+  /** It has none from now on. */
+  disconnected(): void {
+    if (--this.#connected === 0) this.#changed();
+  }
+
+  /** The session of a member can take more than before. */
+  rise(member: Subscription): void {
+    this.#members.rise(member);
   }
 
   /**
@@ -48,42 +279,28 @@ export class SharedGroup {
    * one that can queue it, then a disconnected one that can. Undefined if no member can take it.
    */
   choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
-    return this.#next(sendsNow, outgoing, deliverer) ?? this.#next(queuesConnected, outgoing, deliverer) ??
-      this.#next(queues, outgoing, deliverer);
+    if (this.#connected === 0 && outgoing.view.qos === 0) return undefined;
+    return this.#members.choose(outgoing, deliverer);
   }
 
   /**
-   * All members in their turn, if each can be sent its share of so many messages of this QoS at once: the first of them gets the
+   * All members that messages can be sent to, in their turn, if each can be sent its share of so many of this QoS at once: the first of them gets the
    * first, the next one the second, and so on round. Undefined if one of them cannot, or there are fewer messages than members: then `choose()` for each message.
    */
   inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
-    const all = this.#members;
-    const count = all.length;
-    if (messages < count) return undefined;
-    for (let i = 0; i < count; i++) {
-      const { session, qos: granted } = all[(this.#turn + i) % count]!;
-      const share = Math.ceil((messages - i) / count);
-      const { connection } = session;
-      if (connection === undefined) return undefined;
-      if (Math.min(qos, granted) === 0 ? connection.isFull : !session.canSend(share)) return undefined;
-    }
-    const members = all.slice(this.#turn).concat(all.slice(0, this.#turn));
-    this.#turn = (this.#turn + messages) % count;
-    return members;
+    return this.#members.inTurn(messages, qos);
   }
+}
 
-  #next(test: Test, outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
-    const count = this.#members.length;
-    for (let i = 0; i < count; i++) {
-      const at = (this.#turn + i) % count;
-      const member = this.#members[at]!;
-      if (test(member, outgoing, deliverer)) {
-        this.#turn = (at + 1) % count;
-        return member;
-      }
-    }
-    return undefined;
-  }
+/** In the order of preference. */
+const TESTS_QOS_12: readonly Test[] = [sendsNow, queuesConnected, queues];
+const TESTS_QOS_0: readonly Test[] = [sendsNow];
+
+/** Whether so many messages of this QoS can be sent to a member at once. */
+function sendsAll({ session, qos: granted }: Subscription, qos: QoS, messages: number): boolean {
+  const { connection } = session;
+  if (connection === undefined) return false;
+  return Math.min(qos, granted) === 0 ? !connection.isFull : session.canSend(messages);
 }
 
 function sendsNow({ session, qos }: Subscription, { view }: Outgoing): boolean {

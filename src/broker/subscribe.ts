@@ -9,6 +9,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
+import { COST } from "./budget.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -24,6 +25,7 @@ type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal }
 export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): boolean {
   const { journal, observer, router } = parts;
   const { session, client, link, permissions } = open;
+  parts.turn.budget.spend(packet.subscriptions.length * COST.filter);
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
   const decisions = packet.subscriptions.map((request) => decide(parts, open, request, identifier));
   if (permissions.isWaiting) return false;
@@ -115,6 +117,7 @@ export function unsubscribePacket(parts: Parts, open: Open, { packetId, filters 
   const { journal, observer, router } = parts;
   const { session, client, link } = open;
   const { mark } = journal;
+  parts.turn.budget.spend(filters.length * COST.filter);
   const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
     const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]
     if (subscription === undefined) return 0x11;

@@ -12,6 +12,7 @@ import { Queue } from "../delivery/queue.ts";
 import type { Link, LinkOwner } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { Timers } from "../engine/timers.ts";
+import { Budget } from "./budget.ts";
 import type { Question } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
@@ -21,6 +22,8 @@ import type { Session } from "./session.ts";
  * first does not wait for the last.
  */
 const CHUNKS_MAX = 128;
+/** Bytes that are written in one turn: what is over waits for the next one. Some ms of copying. */
+const WRITTEN_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Something that can be ended for a reason. */
 export interface Endable {
@@ -37,10 +40,16 @@ export class Turn implements LinkOwner {
   readonly writer: Writer = new Writer();
   /** Everything that falls due later. */
   readonly timers: Timers = new Timers();
+  /** The work of this turn. */
+  readonly budget: Budget = new Budget();
   #now = 0;
   /** Chunks received since links were written last. */
   #chunks = 0;
   #touched: Link[] = [];
+  /** Links that have to wait for the next turn to be written. */
+  #unwritten: Link[] = [];
+  /** Bytes written in this turn. */
+  #written = 0;
   #failed: { readonly target: Endable; readonly refusal: Refusal }[] = [];
   #questions: Question[] = [];
   /** Sessions whose retained deliveries can go on. */
@@ -56,11 +65,13 @@ export class Turn implements LinkOwner {
     this.#now = now;
   }
 
-  /** Runs every deadline up to `now`. */
+  /** Runs every deadline up to `now`; when the turn has done enough, the others stay due. */
   tick(now: number): void {
     this.#now = now;
-    this.timers.run(now);
+    this.timers.run(now, this.#isSpent);
   }
+
+  readonly #isSpent = (): boolean => this.budget.isTurnSpent;
 
   /** A link has bytes to be written at the end of the turn. */
   touched(link: Link): void {
@@ -83,12 +94,39 @@ export class Turn implements LinkOwner {
     this.#failed.length = 0;
   }
 
-  /** Writes every link's bytes that wait for no commit. */
+  /** Writes every link's bytes that wait for no commit, as far as the bytes of a turn reach. */
   write(): void {
     this.#chunks = 0;
-    const touched = this.#touched;
+    const touched = this.#unwritten.length === 0 ? this.#touched : this.#unwritten.concat(this.#touched);
     this.#touched = [];
-    for (const link of touched) link.endTurn();
+    this.#unwritten = [];
+    for (let i = 0; i < touched.length; i++) {
+      if (this.mayWrite) touched[i]!.endTurn();
+      else this.#unwritten.push(touched[i]!);
+    }
+  }
+
+  /** Whether bytes may still be written in this turn. */
+  get mayWrite(): boolean {
+    return this.#written < WRITTEN_BYTES_MAX;
+  }
+
+  /** So many bytes were written. */
+  wrote(bytes: number): void {
+    this.#written += bytes;
+  }
+
+  /** Whether work is left for a later turn, or the counters of this one stand at their end. */
+  get isBehind(): boolean {
+    const { budget } = this;
+    return this.#scheduled.length > 0 || budget.waiting > 0 || this.#unwritten.length > 0 ||
+      !this.mayWrite || budget.isTurnSpent;
+  }
+
+  /** The turn is over: the next one begins with nothing done. */
+  end(): void {
+    this.budget.endTurn();
+    this.#written = 0;
   }
 
   /** Something takes time: the driver is handed the question at the end of the turn. */

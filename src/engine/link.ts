@@ -36,6 +36,10 @@ export interface LinkOwner {
   readonly writer: Writer;
   /** The link has bytes to be flushed at the end of the turn. */
   touched(link: Link): void;
+  /** Whether bytes may still be written in this turn; if not, they wait for a later one. */
+  readonly mayWrite: boolean;
+  /** So many bytes were written. */
+  wrote(bytes: number): void;
 }
 
 /** @internal The events of a link, for the connection it belongs to. */
@@ -98,9 +102,20 @@ export class Link {
     this.#deframer.receive(chunk, handler);
   }
 
-  /** Hands on the frames kept while the link was paused; does nothing while it is. */
+  /** Hands on the frames kept while the link was paused, and has the transport read on; does nothing while it is. */
   readOn(handler: FrameHandler): void {
-    if (this.#pauses === 0) this.#deframer.resume(handler);
+    if (this.#pauses !== 0) return;
+    try {
+      this.#deframer.resume(handler);
+    } finally {
+      this.#resumeTransport();
+    }
+  }
+
+  #resumeTransport(): void {
+    if (!this.#transportPaused || this.#pauses !== 0) return;
+    this.#transportPaused = false;
+    this.transport.resume();
   }
 
   /** Hands on no frame after the present one. */
@@ -113,12 +128,7 @@ export class Link {
   unpause(why: Pause): boolean {
     if ((this.#pauses & why) === 0) return false;
     this.#pauses &= ~why;
-    if (this.#pauses !== 0) return false;
-    if (this.#transportPaused) {
-      this.#transportPaused = false;
-      this.transport.resume();
-    }
-    return true;
+    return this.#pauses === 0;
   }
 
   /** Whether frames are kept for later. */
@@ -213,7 +223,7 @@ export class Link {
       this.#touched = true;
       this.#owner.touched(this);
     }
-    if (!this.#blocked && this.outbox.size >= WRITE_NOW_BYTES) this.flush();
+    if (!this.#blocked && this.outbox.size >= WRITE_NOW_BYTES && this.#owner.mayWrite) this.flush();
   }
 
   /** The end of the turn for this link: writes, and tells the handler. */
@@ -226,7 +236,10 @@ export class Link {
   /** Writes as many bytes as the transport takes. */
   flush(): void {
     if (this.#blocked) return;
-    if (!this.outbox.flush(this.transport)) this.#blocked = true;
+    const { size } = this.outbox;
+    const isDone = this.outbox.flush(this.transport);
+    this.#owner.wrote(size - this.outbox.size);
+    if (!isDone) this.#blocked = true;
     else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
       this.transport.close();
@@ -236,7 +249,8 @@ export class Link {
   /** The transport can take more. */
   drained(): void {
     this.#blocked = false;
-    this.flush();
+    if (this.#owner.mayWrite) this.flush();
+    else this.touch();
   }
 
   /** The transport took less than it was given, and has not been drained since. */

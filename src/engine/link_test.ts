@@ -15,6 +15,8 @@ class Scene {
   readonly taken: number[] = [];
   readonly calls: string[] = [];
   readonly touched: Link[] = [];
+  /** Bytes that the owner was told of. */
+  wrote = 0;
   readonly frames: number[] = [];
   readonly link: Link;
 
@@ -37,6 +39,8 @@ class Scene {
       pool: new BufferPool(),
       writer: new Writer(),
       touched: (link: Link) => void this.touched.push(link),
+      mayWrite: true,
+      wrote: (bytes: number) => void (this.wrote += bytes),
     };
     this.link = new Link(transport, 100, owner, {
       flushed: () => void this.calls.push("flushed"),
@@ -146,14 +150,14 @@ describe("a link that is paused", () => {
     const scene = new Scene();
     const { link, frames } = scene;
     link.pause(Pause.VERDICT);
-    link.pause(Pause.DISK);
+    link.pause(Pause.RATE);
     link.receive(Uint8Array.of(0xc0, 0, 0xd0), scene);
     link.receive(Uint8Array.of(0, 0xe0, 0), scene);
     assertEquals([frames, link.keptBytes, link.paused], [[], 6, true]);
-    assertEquals(link.unpause(Pause.DISK), false);
+    assertEquals(link.unpause(Pause.RATE), false);
     link.readOn(scene);
     assertEquals(frames, []);
-    assertEquals(link.unpause(Pause.DISK), false, "it was no reason any more");
+    assertEquals(link.unpause(Pause.RATE), false, "it was no reason any more");
     assertEquals(link.unpause(Pause.VERDICT), true);
     link.readOn(scene);
     assertEquals([frames, link.keptBytes, link.paused], [[0xc0, 0xd0, 0xe0], 0, false]);
@@ -182,11 +186,15 @@ describe("a link that is paused", () => {
   });
 
   test("has its transport pause once, and resume with the last reason", () => {
-    const { link, calls } = new Scene();
+    const scene = new Scene();
+    const { link, calls } = scene;
     assertEquals(link.pauseTransport(), false);
     link.pause(Pause.RATE);
     assertEquals([link.pauseTransport(), link.pauseTransport()], [true, false]);
+    link.readOn(scene);
     link.unpause(Pause.RATE);
+    assertEquals(calls, ["pause"]);
+    link.readOn(scene);
     assertEquals(calls, ["pause", "resume"]);
   });
 });
@@ -351,7 +359,7 @@ describe("the bytes of a link", () => {
 
 describe("the reasons to pause", () => {
   test("do not know of each other", () => {
-    const all = [Pause.VERDICT, Pause.RATE, Pause.DISK, Pause.TURN];
+    const all = [Pause.VERDICT, Pause.RATE, Pause.RATE, Pause.TURN];
     for (const one of all) {
       const { link } = new Scene();
       link.pause(one);
@@ -366,14 +374,17 @@ describe("the reasons to pause", () => {
   });
 
   test("let the transport pause again after they are gone", () => {
-    const { link, calls } = new Scene();
+    const scene = new Scene();
+    const { link, calls } = scene;
     for (let i = 0; i < 2; i++) {
       link.pause(Pause.TURN);
       assert(link.pauseTransport());
       assert(link.unpause(Pause.TURN));
+      link.readOn(scene);
     }
     link.pause(Pause.TURN);
     assert(link.unpause(Pause.TURN));
+    link.readOn(scene);
     assertEquals(calls, ["pause", "resume", "pause", "resume"]);
   });
 });

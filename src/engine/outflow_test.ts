@@ -32,7 +32,13 @@ class Scene {
         return chunk.length;
       },
     });
-    const owner = { pool: new BufferPool(), writer: new Writer(), touched: () => void this.touched++ };
+    const owner = {
+      pool: new BufferPool(),
+      writer: new Writer(),
+      touched: () => void this.touched++,
+      mayWrite: true,
+      wrote: () => {},
+    };
     const handler = { flushed: () => {}, answersUnread: () => {}, unsafe: () => {} };
     this.link = new Link(transport, 1_000, owner, handler);
     this.link.level = 5;

@@ -14,6 +14,8 @@ export interface Deadline {
   heapTime: number;
 }
 
+const never = (): boolean => false;
+
 /** A binary heap of deadlines. */
 export class Timers {
   #heap: Deadline[] = [];
@@ -51,9 +53,12 @@ export class Timers {
     this.#down(this.#up(index));
   }
 
-  /** Calls every deadline that is due at `now`, the earliest first; deadlines scheduled meanwhile for later stay. */
-  run(now: number): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.heapTime <= now) {
+  /**
+   * Calls every deadline that is due at `now`, the earliest first, until `isEnough()`; deadlines scheduled meanwhile for later
+   * stay.
+   */
+  run(now: number, isEnough: () => boolean = never): void {
+    while (this.#heap.length > 0 && this.#heap[0]!.heapTime <= now && !isEnough()) {
       const deadline = this.#heap[0]!;
       this.cancel(deadline);
       deadline.due(now);

@@ -81,6 +81,7 @@ export class FilterTree<V> {
   #edges: Edges<Node<V>> = new Edges();
   #size = 0;
   #nodes = 1;
+  #visited = 0;
   /** Of the next branch. */
   #seed: number;
 
@@ -163,17 +164,23 @@ export class FilterTree<V> {
     return true;
   }
 
-  /** Appends to `out` the values of every filter that matches `topic` [MQTT-3.3.2-3], character by character [MQTT-4.7.3-4]. */
-  match(topic: string, out: V[]): void {
+  /**
+   * Appends to `out` the values of every filter that matches `topic` [MQTT-3.3.2-3], character by character [MQTT-4.7.3-4].
+   * Returns how many nodes it looked at.
+   */
+  match(topic: string, out: V[]): number {
+    this.#visited = 0;
     if (topic.charCodeAt(0) !== 0x24) this.#collect(this.#root, topic, 0, out);
     else { // [MQTT-4.7.2-1] wildcards in first place do not match $-topics
       const end = endOf(topic, 0);
       const next = this.#literal(this.#root, topic, 0, end);
       if (next !== undefined) this.#enter(next, topic, end + 1, out);
     }
+    return this.#visited;
   }
 
   #collect(at: Branch<V>, topic: string, from: number, out: V[]): void {
+    this.#visited++;
     append(at.hash, out); // `#` matches its parent level too
     if (from > topic.length) {
       append(at.here, out);
