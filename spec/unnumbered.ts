@@ -118,6 +118,8 @@ export const UNNUMBERED = {
   "limit/connect-timeout": { section: "4.13.2", levels: [3, 4, 5], text: "The connection did not send CONNECT, or did not end its authentication, in time." },
   "limit/connecting": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections without an accepted CONNECT as it may." },
   "limit/connections": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections as it may." },
+  "limit/filters": { section: "4.13.2", levels: [3, 4, 5], text: "A packet has more Topic Filters than the broker takes in one." },
+  "limit/name-bytes": { section: "4.13.2", levels: [3, 4, 5], text: "A topic, a filter, a Client Identifier or a user name has more bytes than the broker takes." },
   "limit/outbound": { section: "4.13.2", levels: [3, 4, 5], text: "The peer reads too slowly: more bytes wait for it than may." },
   "limit/pending": { section: "4.13.2", levels: [3, 4, 5], text: "More bytes came behind a CONNECT or AUTH still undecided than the broker keeps." },
   "limit/queue": { section: "4.13.2", levels: [3, 4, 5], text: "The session has as many messages, or bytes of them, waiting as it may." },

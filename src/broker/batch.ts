@@ -25,7 +25,15 @@ import { type Match, NOTHING, type Target } from "./match.ts";
 import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
-import { checkPublish, isInUse, publishForbidden, refusePublish, remember, takeOne } from "./publish.ts";
+import {
+  checkNameBytes,
+  checkPublish,
+  isInUse,
+  publishForbidden,
+  refusePublish,
+  remember,
+  takeOne,
+} from "./publish.ts";
 import { NO_IDENTIFIERS, type Serving, type Session, type Subscription } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
@@ -125,6 +133,7 @@ export class Batch {
 
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
   #withoutAlias(open: Open, frame: PublishView): PublishView {
+    checkNameBytes(open, frame, this.#parts.observer);
     const topic = topicOfAlias(open.aliases, frame, this.#parts.router);
     this.#parts.turn.budget.spendBytes(topic.length);
     const bytes = this.#unaliased;

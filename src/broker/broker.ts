@@ -339,7 +339,7 @@ export class Broker {
     this.#turn.assertInvariants();
     this.#journal.assertInvariants();
     this.#sessions.assertInvariants();
-    this.#router.assertInvariants(this.#sessions.all());
+    this.#router.assertInvariants(this.#sessions.subscribed());
     this.#connections.assertInvariants();
   }
 }

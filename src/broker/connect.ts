@@ -17,6 +17,7 @@ import { type Ending, Open } from "./open.ts";
 import type { ClientInfo, Verdict } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import type { Permissions } from "./permissions.ts";
+import { isLonger } from "../codec/utf8.ts";
 import type { Policy } from "./policy.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import { NEVER_EXPIRES, type Session } from "./session.ts";
@@ -62,8 +63,18 @@ export function checkConnect(policy: Policy, connect: Connect): void {
   if (connect.clientId === "" && connect.level === 4 && !connect.cleanStart) {
     throw refused(0x85, "MQTT311-3.1.3-8", "An empty Client Identifier needs Clean Session 1");
   }
+  const { nameBytesMax } = policy.limits;
+  if (isLonger(connect.clientId, nameBytesMax)) {
+    throw refused(0x85, "limit/name-bytes", "Client Identifier of too many bytes (nameBytesMax)");
+  }
+  if (connect.username !== undefined && isLonger(connect.username, nameBytesMax)) {
+    throw refused(0x86, "limit/name-bytes", "User name of too many bytes (nameBytesMax)");
+  }
   const { will } = connect;
   if (will === undefined) return;
+  if (isLonger(will.topic, nameBytesMax)) {
+    throw refused(0x90, "limit/name-bytes", "Will Topic of too many bytes (nameBytesMax)");
+  }
   if (will.qos > policy.maximumQos) {
     throw refused(0x9b, "MQTT-3.2.2-12", `Will QoS ${will.qos} is not supported`);
   }

@@ -118,7 +118,7 @@ export class Connection
     this.#host = host;
     this.peer = peer;
     this.#policy = policy;
-    this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
+    this.#link = new Link(transport, policy.limits.connectBytesMax, turn, this);
     this.#permissions = new Permissions(policy.authorize, turn, observer, this);
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
@@ -455,6 +455,7 @@ export class Connection
       opened: (open) => {
         this.#phase = open;
         connections.opened(this);
+        this.#link.limitFrames(this.#policy.limits.packetBytesMax, this.#policy.limits.controlBytesMax);
         this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
         if (open.silenceMs === 0) parts.turn.timers.cancel(this);
         else parts.turn.timers.schedule(this, parts.turn.now + open.silenceMs);

@@ -82,6 +82,38 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "largest packet that the Server takes, announced as Maximum Packet Size",
     ),
+    connectBytesMax: row(
+      "connection",
+      64 * KIB,
+      64,
+      268_435_460,
+      "bytes",
+      "largest packet of a connection whose CONNECT is not accepted yet: a CONNECT with its Will, or an AUTH",
+    ),
+    controlBytesMax: row(
+      "connection",
+      256 * KIB,
+      64,
+      268_435_460,
+      "bytes",
+      "largest packet other than PUBLISH: SUBSCRIBE and UNSUBSCRIBE with all of their filters, say",
+    ),
+    filtersPerPacketMax: row(
+      "connection",
+      10_000,
+      1,
+      COUNT,
+      "filters",
+      "Topic Filters in one SUBSCRIBE or UNSUBSCRIBE",
+    ),
+    nameBytesMax: row(
+      "connection",
+      4 * KIB,
+      16,
+      65_535,
+      "bytes",
+      "Topic Name, Topic Filter, Client Identifier or user name",
+    ),
     keepAliveSecondsMax: row(
       "connection",
       65_535,
@@ -223,6 +255,10 @@ export type LimitName =
   | "connectTimeoutMs"
   | "closeTimeoutMs"
   | "packetBytesMax"
+  | "connectBytesMax"
+  | "controlBytesMax"
+  | "filtersPerPacketMax"
+  | "nameBytesMax"
   | "keepAliveSecondsMax"
   | "sessionExpirySecondsMax"
   | "receiveMaximum"

@@ -3,14 +3,14 @@
  * Knows the checks and their order; refuses to know subscribers and deliveries.
  * @module
  */
-import { PeerError, protocolError } from "../codec/error.ts";
+import { PeerError, protocolError, refused } from "../codec/error.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { expiryOf } from "../delivery/message.ts";
 import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
-import { messageInfo } from "./observer.ts";
+import { messageInfo, type Observer } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -19,7 +19,7 @@ import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
  * The topic of a PUBLISH that is alone in its chunk or begins a batch.
  * @throws {PeerError} for a packet that ends the connection.
  */
-export function checkPublish({ router }: Parts, open: Open, view: PublishView): KnownTopic {
+export function checkPublish({ router, observer }: Parts, open: Open, view: PublishView): KnownTopic {
   const { policy } = open;
   if (view.qos > policy.maximumQos) {
     throw new PeerError("protocol", 0x9b, "MQTT-3.2.2-11", `QoS ${view.qos} is above Maximum QoS`);
@@ -32,7 +32,21 @@ export function checkPublish({ router }: Parts, open: Open, view: PublishView): 
       ? protocolError("3.3.2.1/no-topic", "PUBLISH without Topic Name and Topic Alias")
       : protocolError("MQTT-4.7.3-1", "Empty Topic Name", 0x90);
   }
+  checkNameBytes(open, view, observer);
   return router.find(view.bytes, view.topicAt, view.topicEnd);
+}
+
+/**
+ * @throws {PeerError} for a Topic Name of too many bytes: before it is decoded, or remembered for an alias.
+ */
+export function checkNameBytes(
+  { policy, client, session }: Open,
+  { topicAt, topicEnd }: PublishView,
+  observer: Observer,
+): void {
+  if (topicEnd - topicAt <= policy.limits.nameBytesMax) return;
+  observer.limited("nameBytesMax", client.clientId, session);
+  throw refused(0x90, "limit/name-bytes", "Topic Name of too many bytes (nameBytesMax)");
 }
 
 /** True if the identifier belongs to an open QoS 2 exchange, and the answer is given. */

@@ -9,6 +9,7 @@ import type { ProtocolLevel } from "../codec/packet.ts";
 import { expiryOf } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Random } from "../engine/random.ts";
+import { COST, type Postponed } from "./budget.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Limits } from "./limits.ts";
@@ -23,11 +24,44 @@ import { PendingWill, type ServerWill } from "./will.ts";
 /** §3.1.4 the Client has connected again. */
 const TAKEN_OVER: Refusal = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Client has connected again" };
 
+/** Subscriptions that an ended session loses at once; if it has more, the others go as the budget allows. */
+const UNSUBSCRIBED_AT_ONCE = 64;
+
+/** The subscriptions of an ended session come to their end. */
+class Unsubscribing implements Postponed {
+  debt = 0;
+  isPostponed = false;
+  readonly #session: Session;
+  readonly #parts: Parts;
+  readonly #done: () => void;
+
+  constructor(session: Session, parts: Parts, done: () => void) {
+    this.#session = session;
+    this.#parts = parts;
+    this.#done = done;
+  }
+
+  goOn(): void {
+    const { router, turn: { budget } } = this.#parts;
+    let count = 0;
+    for (const subscription of this.#session.subscriptions.values()) {
+      router.unsubscribe(this.#session, subscription);
+      budget.spend(COST.filter);
+      if (++count >= UNSUBSCRIBED_AT_ONCE && budget.isSpent && this.#session.subscriptions.size > 0) {
+        return budget.postpone(this);
+      }
+    }
+    this.#done();
+  }
+}
+
 /** The sessions of one broker. */
 export class Sessions implements SessionOwner {
   readonly #parts: Parts;
   readonly #random: Random;
   readonly #byClientId: Map<string, Session> = new Map();
+  /** Sessions that have ended and have subscriptions still. */
+  readonly #unsubscribing: Set<Session> = new Set();
 
   constructor(parts: Parts, random: Random) {
     this.#parts = parts;
@@ -39,9 +73,10 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.size;
   }
 
-  /** Every session. */
-  all(): Iterable<Session> {
-    return this.#byClientId.values();
+  /** Every session that has subscriptions, also if it has ended. */
+  *subscribed(): Iterable<Session> {
+    yield* this.#byClientId.values();
+    yield* this.#unsubscribing;
   }
 
   /** The Client Identifiers of all sessions. */
@@ -200,7 +235,8 @@ export class Sessions implements SessionOwner {
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
-    for (const subscription of [...session.subscriptions.values()]) router.unsubscribe(session, subscription);
+    this.#unsubscribing.add(session);
+    new Unsubscribing(session, this.#parts, () => this.#unsubscribing.delete(session)).goOn();
     this.#passOnAll(session);
     session.clear();
     journal.dropped(session);
@@ -229,8 +265,9 @@ export class Sessions implements SessionOwner {
       }
     });
     left.sort((a, b) => a.order - b.order);
-    left.push(...(session.backlog?.extract(({ share }) => share !== undefined) ?? []));
     for (const delivery of left) router.toOtherMember(delivery, turn.now);
+    const waiting = session.backlog?.extract(({ share }) => share !== undefined) ?? [];
+    for (const delivery of waiting) router.toOtherMember(delivery, turn.now);
   }
 
   /** Compares the map and its sessions. */

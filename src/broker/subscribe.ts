@@ -3,12 +3,13 @@
  * Knows which filters are granted and which Reason Codes answer them; refuses to know how messages are matched.
  * @module
  */
-import { protocolError } from "../codec/error.ts";
+import { protocolError, refused } from "../codec/error.ts";
 import type { QoS, Subscribe, SubscriptionRequest, Unsubscribe } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
+import { isLonger } from "../codec/utf8.ts";
 import { COST } from "./budget.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
@@ -25,7 +26,7 @@ type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal }
 export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): boolean {
   const { journal, observer, router } = parts;
   const { session, client, link, permissions } = open;
-  parts.turn.budget.spend(packet.subscriptions.length * COST.filter);
+  checkCount(parts, open, packet.subscriptions.length);
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
   const decisions = packet.subscriptions.map((request) => decide(parts, open, request, identifier));
   if (permissions.isWaiting) return false;
@@ -65,6 +66,17 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
   return true;
 }
 
+/**
+ * Counts the work of so many filters.
+ * @throws {PeerError} if they are more than one packet may have.
+ */
+function checkCount({ turn, observer }: Parts, { session, policy }: Open, filters: number): void {
+  turn.budget.spend(filters * COST.filter);
+  if (filters <= policy.limits.filtersPerPacketMax) return;
+  observer.limited("filtersPerPacketMax", session.clientId, session);
+  throw refused(0x97, "limit/filters", `${filters} Topic Filters in one packet (filtersPerPacketMax)`);
+}
+
 /** Whether this filter may be subscribed to, as far as the filters before it make no difference; the connection stays. */
 function decide(
   { journal, observer }: Parts,
@@ -89,6 +101,10 @@ function decide(
   }
   if (identifier !== 0 && !policy.subscriptionIdentifiersAvailable) {
     return refuse(0xa1, "3.2.2.3.12/not-supported", "Subscription Identifiers are not supported");
+  }
+  if (isLonger(filter.text, policy.limits.nameBytesMax)) {
+    observer.limited("nameBytesMax", session.clientId, session);
+    return refuse(0x8f, "limit/name-bytes", "Topic Filter of too many bytes (nameBytesMax)");
   }
   if (levelCount(filter.match) > policy.limits.topicLevelsMax) {
     observer.limited("topicLevelsMax", session.clientId, session);
@@ -117,7 +133,7 @@ export function unsubscribePacket(parts: Parts, open: Open, { packetId, filters 
   const { journal, observer, router } = parts;
   const { session, client, link } = open;
   const { mark } = journal;
-  parts.turn.budget.spend(filters.length * COST.filter);
+  checkCount(parts, open, filters.length);
   const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
     const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]
     if (subscription === undefined) return 0x11;

@@ -4,6 +4,7 @@
  * @module
  */
 import { malformed, PeerError } from "./error.ts";
+import { PacketType } from "./packet_type.ts";
 
 /** Takes the frames of one stream, in order. */
 export interface FrameHandler {
@@ -19,8 +20,12 @@ const FIRST_BYTES = 256;
 
 /** Cuts one stream into frames. Bytes of a frame that lies whole in its chunk are never copied. */
 export class Deframer {
-  /** §3.1.2.11.4 bytes of the largest frame taken, fixed header included. */
-  maximumPacketSize: number;
+  /** §3.1.2.11.4 bytes of the largest PUBLISH taken, fixed header included. */
+  #publishMost: number;
+  /** The same for packets of all other types. */
+  #otherMost: number;
+  /** The smaller one. */
+  #most: number;
   #held: Uint8Array | undefined;
   #heldLength = 0;
   #stopped = false;
@@ -28,7 +33,14 @@ export class Deframer {
 
   /** `maximumPacketSize`: bytes, fixed header included; Infinity takes every packet. */
   constructor(maximumPacketSize: number) {
-    this.maximumPacketSize = maximumPacketSize;
+    this.#publishMost = this.#otherMost = this.#most = maximumPacketSize;
+  }
+
+  /** From now on these are the largest frames taken: of a PUBLISH, and of any other packet. */
+  limit(publishMost: number, otherMost: number): void {
+    this.#publishMost = publishMost;
+    this.#otherMost = otherMost;
+    this.#most = Math.min(publishMost, otherMost);
   }
 
   /** Bytes kept: of an incomplete frame, and after a stop of frames not yet handed on. */
@@ -84,7 +96,7 @@ export class Deframer {
         length = remainingLength(bytes, at, size);
       }
       const end = body + length;
-      if (end - at > this.maximumPacketSize) throw tooLarge(end - at, this.maximumPacketSize);
+      if (end - at > this.#most) this.#checkSize(bytes[at]!, end - at);
       if (end > until) break;
       if (!handler.frame(bytes, at, body, end)) {
         this.#stopped = true;
@@ -109,7 +121,7 @@ export class Deframer {
       used++;
     }
     const total = size + remainingLength(this.#held!, 0, size);
-    if (total > this.maximumPacketSize) throw tooLarge(total, this.maximumPacketSize);
+    if (total > this.#most) this.#checkSize(this.#held![0]!, total);
     const missing = Math.min(total - this.#heldLength, chunk.length - used);
     this.#hold(chunk, used, used + missing);
     used += missing;
@@ -123,6 +135,11 @@ export class Deframer {
     if (!this.#stopped) return used;
     this.#hold(chunk, used, chunk.length);
     return chunk.length;
+  }
+
+  #checkSize(first: number, size: number): void {
+    const most = first >> 4 === PacketType.PUBLISH ? this.#publishMost : this.#otherMost;
+    if (size > most) throw tooLarge(size, most);
   }
 
   #hold(bytes: Uint8Array, from: number, until: number): void {
@@ -168,6 +185,6 @@ function tooLarge(size: number, most: number): PeerError {
     "refused",
     0x95,
     "2.1.4/too-large",
-    `Packet of ${size} bytes, Maximum Packet Size is ${most}`,
+    `Packet of ${size} bytes, at most ${most} are taken`,
   );
 }

@@ -107,3 +107,9 @@ function secondLeast(lead: number): number {
 function secondMost(lead: number): number {
   return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
 }
+
+/** Whether `text` is longer than so many bytes of UTF-8. */
+export function isLonger(text: string, bytes: number): boolean {
+  if (text.length * 3 <= bytes) return false; // three bytes for a UTF-16 unit at most
+  return text.length > bytes || (encodeUtf8(text)?.length ?? 0) > bytes;
+}

@@ -83,7 +83,7 @@ export class Link {
   #pauses = 0;
   #transportPaused = false;
 
-  /** `packetBytesMax`: bytes of the largest frame taken. */
+  /** `packetBytesMax`: bytes of the largest frame taken, until `limitFrames()` is called. */
   constructor(transport: Transport, packetBytesMax: number, owner: LinkOwner, handler: LinkHandler) {
     this.transport = transport;
     this.outbox = new Outbox(owner.pool);
@@ -100,6 +100,11 @@ export class Link {
    */
   receive(chunk: Uint8Array, handler: FrameHandler): void {
     this.#deframer.receive(chunk, handler);
+  }
+
+  /** From now on these are the largest frames taken, in bytes: of a PUBLISH, and of any other packet. */
+  limitFrames(publishMost: number, otherMost: number): void {
+    this.#deframer.limit(publishMost, otherMost);
   }
 
   /** Hands on the frames kept while the link was paused, and has the transport read on; does nothing while it is. */
