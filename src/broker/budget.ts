@@ -26,7 +26,7 @@ export const COST = {
   /** A filter of SUBSCRIBE or UNSUBSCRIBE. */
   filter: 40,
   /** One message to one group: a member is chosen. */
-  group: 8,
+  group: 12,
   /** One message that goes alone to one receiver. */
   alone: 6,
   /** A fact for the store. */

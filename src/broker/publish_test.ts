@@ -13,7 +13,7 @@ const QOS: readonly QoS[] = [0, 1, 2];
 
 /** A publisher and a subscriber to `filter`. */
 function two(filter = "#", level: ProtocolLevel = 5): { pair: Pair; from: StubClient; to: StubClient } {
-  const pair = new Pair();
+  const pair = new Pair({ limits: { nameBytesMax: 65_535 } });
   const to = pair.connect({ clientId: "to", level });
   to.subscribe(filter);
   return { pair, from: pair.connect({ clientId: "from", level }), to };
