@@ -174,10 +174,12 @@ export class Broker {
     const turn = this.#turn;
     this.#inputs.begin(now);
     try {
-      turn.endFailed();
-      this.#router.retainedDeliveries.endTurn();
-      if (this.#journal.isDue) this.#journal.commit();
-      turn.write();
+      do {
+        turn.endFailed();
+        this.#router.retainedDeliveries.endTurn();
+        if (this.#journal.isDue) this.#journal.commit();
+        turn.write();
+      } while (this.#inputs.callWaiting()); // the turn of what its hooks have called ends with it
     } finally {
       this.#inputs.end();
     }

@@ -26,6 +26,8 @@ export class Inputs {
   readonly #observer: Observer;
   readonly #waiting: Queue<Call> = new Queue();
   #isInside = false;
+  /** Calls that may still be done in this input. */
+  #left = 0;
 
   constructor(turn: Turn, observer: Observer) {
     this.#turn = turn;
@@ -50,12 +52,13 @@ export class Inputs {
   /** An input begins; the caller has seen that none is being worked on, and calls `end()` in every case. */
   begin(now: number): void {
     this.#isInside = true;
+    this.#left = CALLS_MAX;
     this.#turn.begin(now);
   }
 
   /** The input is over but for the calls that were made inside. */
   end(): void {
-    if (this.#waiting.length > 0) this.#callWaiting();
+    if (this.#waiting.length > 0) this.callWaiting();
     this.#isInside = false;
   }
 
@@ -77,17 +80,20 @@ export class Inputs {
     this.#waiting.push({ now, run });
   }
 
-  #callWaiting(): void {
-    for (let i = 0; i < CALLS_MAX; i++) {
-      const call = this.#waiting.shift();
-      if (call === undefined) return;
+  /** Does the calls that wait, as many as may be done in this input; false if there are none. */
+  callWaiting(): boolean {
+    const before = this.#left;
+    while (this.#left > 0 && this.#waiting.length > 0) {
+      this.#left--;
+      const { now, run } = this.#waiting.shift()!;
       try {
-        this.#turn.begin(Math.max(call.now, this.#turn.now));
-        call.run();
+        this.#turn.begin(Math.max(now, this.#turn.now));
+        run();
       } catch (error) {
         this.#observer.failed(error);
       }
     }
+    return this.#left < before;
   }
 
   /** After `flush()`. */
