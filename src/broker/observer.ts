@@ -8,6 +8,7 @@ import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import type { LimitName } from "./limits.ts";
 import type { BrokerHooks, ClientInfo, DropReason, MessageInfo } from "./options.ts";
+import { isLater } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Whether a limit, or a rule, is to be reported now: once per session until the next connection. */
@@ -100,5 +101,5 @@ function guarded(hooks: BrokerHooks): BrokerHooks {
 
 /** An owner's function may be `async`: unreported, the rejection of its promise would end the process. */
 export function watch(result: unknown, report: (error: unknown) => void): void {
-  if (result instanceof Promise) result.catch(report);
+  if (isLater(result)) result.then(undefined, report);
 }
