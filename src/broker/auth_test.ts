@@ -172,13 +172,12 @@ describe("at the start", () => {
     client.assertSilent();
   });
 
-  test("[MQTT-4.12.0-6] an authenticator that would go on without a method is at fault, not the Client: 0x83", () => {
+  test("[MQTT-4.12.0-6] an authenticator that would go on without a method is at fault, not the Client: 0x88", () => {
     const { told, pair } = bound(new Setup({ authenticate: () => ({ code: CONTINUE }) }));
     for (const level of [4, 5] as const) {
       const client = pair.open(level);
       client.connect({ level });
-      if (level === 5) assertNotAccepted(client, 0x83, "MQTT-4.13.1-1");
-      else assertClosed(client);
+      assertNotAccepted(client, level === 5 ? 0x88 : 3, "policy/not-authorized");
     }
     assertEquals(told.failures.length, 2);
     pair.assertEmpty();

@@ -4,23 +4,23 @@
  * @module
  */
 import { UsageError } from "../codec/error.ts";
-import type { MessageProperties, QoS } from "../codec/packet.ts";
-import { type PublishView, viewOf } from "../codec/publish_view.ts";
+import type { PublishView } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
-import { expiryOf, frameOf } from "../delivery/message.ts";
+import { expiryOf } from "../delivery/message.ts";
 import { seededRandom } from "../engine/random.ts";
 import { parseFilter } from "../topic/filter.ts";
-import { isTopicName } from "../topic/name.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Batch } from "./batch.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer } from "./deliver.ts";
+import { Inputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
 import { Tap, type TappedMessage } from "./match.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
+import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
@@ -30,20 +30,6 @@ import { Router } from "./router.ts";
 import type { SessionStats } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { Turn } from "./turn.ts";
-
-/** A message that the Server's owner publishes. */
-export interface MessageInit {
-  /** §3.3.2.1 Topic Name; `$`-topics are allowed. */
-  readonly topic: string;
-  /** A text is sent as UTF-8. */
-  readonly payload: Uint8Array | string;
-  /** Default 0. */
-  readonly qos?: QoS;
-  /** Default false. */
-  readonly retain?: boolean;
-  /** §3.3.2.3 for Clients of level 5. */
-  readonly properties?: MessageProperties;
-}
 
 /** A Server at one moment: gauges, and counts since the start. */
 export interface BrokerStats {
@@ -80,6 +66,8 @@ export interface BrokerStats {
 /** The work for `flush()`: nothing; something that a peer waits for; or only work that may take many turns, and comes after all input. */
 export type Work = "none" | "soon" | "later";
 
+const NO_QUESTIONS: readonly Question[] = [];
+
 const SHUTTING_DOWN: Refusal = {
   code: 0x8b,
   rule: "limit/unavailable",
@@ -101,10 +89,14 @@ const SHUTTING_DOWN: Refusal = {
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
  * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
+ *
+ * A hook, an authenticator, an authorizer, a tap and a store are called in the middle of an input. They may call any method: looks
+ * answer at once, everything else is checked at once and done at the end of that input, in the order of the calls.
  */
 export class Broker {
   readonly #turn: Turn = new Turn();
   readonly #observer: Observer;
+  readonly #inputs: Inputs;
   readonly #journal: Journal;
   readonly #router: Router;
   readonly #sessions: Sessions;
@@ -122,6 +114,7 @@ export class Broker {
     const { limits } = this.#policy = policyOf(policy);
     const turn = this.#turn;
     const observer = this.#observer = new Observer(hooks);
+    const inputs = this.#inputs = new Inputs(turn, observer);
     const journal = this.#journal = new Journal(store, turn, observer, () => this.#recovered());
     const deliverer = new Deliverer(turn, journal, observer);
     const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
@@ -129,6 +122,7 @@ export class Broker {
     const sessions = this.#sessions = new Sessions(parts, random);
     this.#host = {
       parts,
+      inputs,
       sessions,
       batch: new Batch(parts, limits.batchMessagesMax),
       budget: turn.budget,
@@ -143,48 +137,55 @@ export class Broker {
 
   /** A new connection, under the broker's own policy or that of a listener; the caller then hands in the events of the transport. */
   opened(transport: Transport, peer: PeerInfo, now: number, policy: Policy = this.#policy): Connection {
-    this.#turn.begin(now);
-    this.#connections.makeRoom(policy.limits.connectingMax);
+    const { connectingMax } = policy.limits;
+    if (!this.#inputs.isInside) this.#turn.begin(now);
     const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
+    this.#inputs.run(now, () => this.#connections.makeRoom(connectingMax + 1)); // it is one of them already
     return connection;
   }
 
   /** Runs every deadline up to `now`. */
   ticked(now: number): void {
-    this.#turn.tick(now);
+    this.#inputs.run(now, () => this.#turn.tick(this.#turn.now));
   }
 
   /** The promise of a question has resolved. */
   answered(question: Question, answer: unknown, now: number): void {
-    this.#turn.begin(now);
-    question.answered(answer as never);
+    this.#inputs.run(now, () => question.answered(answer as never));
   }
 
   /** The promise of a question is rejected. */
   rejected(question: Question, error: unknown, now: number): void {
-    this.#turn.begin(now);
-    question.rejected(error);
+    this.#inputs.run(now, () => question.rejected(error));
   }
 
   // The end of a turn.
 
   /** The work for `flush()`. */
   get work(): Work {
+    if (this.#inputs.isBehind) return "later";
     if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
     return this.#turn.isBehind ? "later" : "none";
   }
 
   /** The end of a turn: writes every connection's bytes that wait for no commit. Returns the questions that take time. */
   flush(now: number): readonly Question[] {
+    if (this.#inputs.isInside) return NO_QUESTIONS; // a hook calls: this turn ends when its input has ended
     const turn = this.#turn;
-    turn.begin(now);
-    turn.budget.goOn();
-    turn.endFailed();
-    this.#router.retainedDeliveries.endTurn();
-    if (this.#journal.isDue) this.#journal.commit();
-    turn.write();
-    turn.end();
+    this.#inputs.begin(now);
+    try {
+      turn.budget.goOn();
+      do {
+        turn.endFailed();
+        this.#router.retainedDeliveries.endTurn();
+        if (this.#journal.isDue) this.#journal.commit();
+        turn.write();
+      } while (this.#inputs.callWaiting()); // the turn of what its hooks have called ends with it
+      turn.end();
+    } finally {
+      this.#inputs.end();
+    }
     return turn.takeQuestions();
   }
 
@@ -205,15 +206,11 @@ export class Broker {
 
   /**
    * Publishes as the Server itself; `$`-topics are allowed.
-   * @throws {UsageError} for a topic, payload or property that cannot be sent.
+   * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
    */
   publish(message: MessageInit, now: number): void {
-    const { topic, qos = 0, retain = false, properties = {} } = message;
-    if (!isTopicName(topic)) throw new UsageError(`${JSON.stringify(topic)} is not a Topic Name`);
-    const payload = typeof message.payload === "string"
-      ? new TextEncoder().encode(message.payload)
-      : message.payload;
-    this.#publish(topic, frameOf({ topic, payload, qos, retain }, properties, 5), undefined, now);
+    const { topic, view } = ownMessage(message);
+    this.#publish(topic, view, undefined, now);
   }
 
   /**
@@ -223,67 +220,66 @@ export class Broker {
    * @throws {UsageError} if it has a Topic Alias or a Subscription Identifier: both belong to one connection.
    */
   inject(frame: Uint8Array, now: number, origin?: Tap): void {
-    const view = viewOf(frame, true);
-    if (view.topicAlias !== 0 || view.subscriptionIdentifier) {
-      throw new UsageError("A frame to be injected has a Topic Alias or a Subscription Identifier");
-    }
-    const topic = this.#router.find(view.bytes, view.topicAt, view.topicEnd);
-    this.#publish(topic.name, view, origin, now);
+    const { topic, view } = injectedMessage(frame);
+    this.#publish(topic, this.#inputs.isFree ? view : view.copy(), origin, now);
   }
 
   #publish(topic: string, view: PublishView, origin: Tap | undefined, now: number): void {
-    this.#turn.begin(now);
-    const outgoing = {
-      view,
-      topic,
-      publisher: undefined,
-      expiresAt: expiryOf(view, now),
-      message: undefined,
-    };
-    this.#sessions.publish(outgoing, origin);
+    this.#inputs.run(now, () => {
+      const outgoing = {
+        view,
+        topic,
+        publisher: undefined,
+        expiresAt: expiryOf(view, this.#turn.now),
+        message: undefined,
+      };
+      this.#sessions.publish(outgoing, origin);
+    });
   }
 
   /**
    * Has `received` called for each message that `filter` matches, behind the sessions.
-   * @throws {UsageError} if `filter` is no Topic Filter, or a Shared Subscription.
+   * @throws {UsageError} if `filter` is no Topic Filter, or a Shared Subscription, or `received` no function.
    */
   tap(filter: string, received: (message: TappedMessage) => void): Tap {
-    const parsed = parseFilter(filter);
+    if (typeof received !== "function") throw new UsageError("A tap needs a function to be called");
+    const parsed = typeof filter === "string" ? parseFilter(filter) : "MQTT-4.7.3-1";
     if (typeof parsed === "string" || parsed.share !== undefined) {
       throw new UsageError(`${JSON.stringify(filter)} is not a Topic Filter for a tap`);
     }
     const tap = new Tap(filter, received);
-    this.#router.tap(tap);
+    this.#inputs.run(this.#turn.now, () => this.#router.tap(tap));
     return tap;
   }
 
-  /** Ends a tap. */
+  /**
+   * Ends a tap; one that has ended stays so.
+   * @throws {UsageError} if it is none.
+   */
   untap(tap: Tap): void {
-    this.#router.untap(tap);
+    if (!(tap instanceof Tap)) throw new UsageError("Only a tap can be ended by untap()");
+    this.#inputs.run(this.#turn.now, () => this.#router.untap(tap));
   }
 
-  /** Ends the connection of a Client, if it has one; false if not. */
+  /**
+   * Ends the connection that a Client has now; false if it has none.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
   disconnect(clientId: string, reason: Refusal | Redirection, now: number): boolean {
+    const { refusal, serverReference } = checkReason(reason);
     const connection = this.#sessions.get(clientId)?.connection;
     if (connection === undefined) return false;
-    this.#turn.begin(now);
-    if ("serverReference" in reason) {
-      const refusal = {
-        code: reason.code,
-        rule: "policy/redirected",
-        message: "Go to another Server",
-      } as const;
-      connection.end(refusal, reason.serverReference);
-    } else connection.end(reason);
+    this.#inputs.run(now, () => connection.end(refusal, serverReference));
     return true;
   }
 
   /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over when `stats.connections` is 0. */
   shutdown(now: number): void {
-    this.#turn.begin(now);
-    this.#isStopping = true;
-    this.#journal.close();
-    for (const connection of this.#connections.living()) connection.shutDown(SHUTTING_DOWN);
+    this.#inputs.run(now, () => {
+      this.#isStopping = true;
+      this.#journal.close();
+      for (const connection of this.#connections.living()) connection.shutDown(SHUTTING_DOWN);
+    });
   }
 
   /** Reports an error that a driver or a listener met. */
@@ -337,6 +333,7 @@ export class Broker {
   /** Counts everything anew and compares the counters, after `flush()`: throws if one is wrong. Takes time; for tests and simulations. */
   assertInvariants(): void {
     this.#turn.assertInvariants();
+    this.#inputs.assertInvariants();
     this.#journal.assertInvariants();
     this.#sessions.assertInvariants();
     this.#router.assertInvariants(this.#sessions.subscribed());

@@ -189,12 +189,12 @@ describe("refusals", () => {
     });
   }
 
-  test("a verdict that CONNACK cannot carry is our own fault: 0x83, and the owner is told", () => {
+  test("a verdict that CONNACK cannot carry is our own fault: 0x88, and the owner is told", () => {
     const log = new Told();
     const pair = new Pair({ hooks: log.hooks, authenticate: () => ({ code: 0x8d }) });
     const client = pair.open();
     client.connect();
-    assertNotAccepted(client, 0x83, "MQTT-4.13.1-1");
+    assertNotAccepted(client, 0x88, "policy/not-authorized");
     assertEquals(log.failures.length, 1);
     pair.assertEmpty();
   });

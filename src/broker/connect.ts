@@ -15,6 +15,7 @@ import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
 import { type Ending, Open } from "./open.ts";
 import type { ClientInfo, Verdict } from "./options.ts";
+import { requireText } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import type { Permissions } from "./permissions.ts";
 import { isLonger } from "../codec/utf8.ts";
@@ -217,7 +218,10 @@ function connackOf(
   if (client.keepAlive !== connect.keepAlive) properties.serverKeepAlive = client.keepAlive;
   if (connect.properties?.requestResponseInformation === true) { // [MQTT-3.1.2-28]
     const information = policy.responseInformation?.(client);
-    if (information !== undefined) properties.responseInformation = information;
+    if (information !== undefined) {
+      requireText("responseInformation", information);
+      properties.responseInformation = information;
+    }
   }
   if (verdict.reasonString !== undefined) properties.reasonString = verdict.reasonString;
   if (method !== undefined) { // [MQTT-4.12.0-5] [MQTT-4.12.0-6]

@@ -212,15 +212,112 @@ describe("while the verdict is awaited", () => {
     assertEquals(told.connects.length, 1);
   });
 
-  test("a shutdown closes it, and the verdict then changes nothing", () => {
+  test("a shutdown refuses it with 0x88, and the verdict then changes nothing", () => {
+    for (const level of LEVELS) {
+      const setup = new Deciding();
+      const silent = setup.pair.open(level);
+      const client = setup.pair.open(level);
+      client.connect();
+      setup.pair.broker.shutdown(setup.pair.now);
+      assertNotAccepted(client, level === 5 ? 0x88 : 3, "limit/unavailable");
+      assertClosed(silent);
+      setup.told.assertRefused(0x88, "limit/unavailable");
+      setup.decide({ code: 0 });
+      assertEquals(setup.told.connects, []);
+      setup.pair.assertEmpty();
+    }
+  });
+
+  for (const how of ["FIN", "reset"]) {
+    for (const level of LEVELS) {
+      test(`what came behind CONNECT counts though the connection is over, by ${how}, level ${level}`, () => {
+        const setup = new Deciding();
+        const { pair, told } = setup;
+        const watcher = pair.open();
+        watcher.write(connectBytes(5, "watcher"));
+        setup.decide({ code: 0 });
+        watcher.take(CONNACK);
+        watcher.subscribe("t");
+        told.connects.length = 0;
+        const client = pair.open(level);
+        client.write(bytesOf(connectBytes(level), traffic(level)));
+        if (how === "FIN") client.transport.close();
+        else client.transport.abort();
+        pair.settle();
+        watcher.assertSilent();
+        setup.decide({ code: 0 });
+        assertEquals(watcher.takeTexts(), ["hello"]);
+        assertEquals(told.connects, [{ clientId: "c", sessionPresent: false }]);
+        assertEquals(told.ends, [{ clientId: "c", clean: false, refusal: undefined }]);
+        assertEquals([pair.broker.connections, [...pair.broker.clientIds()]], [1, ["watcher"]]);
+      });
+    }
+  }
+
+  test("nothing counts of a connection that is over if its Client is refused, has come again, or the Server shuts down", () => {
+    for (const what of ["refused", "again", "shutdown", "timeout"]) {
+      const setup = new Deciding({ limits: { connectTimeoutMs: 2_000 } });
+      const { pair, told } = setup;
+      const watcher = pair.open();
+      watcher.write(connectBytes(5, "watcher"));
+      setup.decide({ code: 0 });
+      watcher.subscribe("t");
+      const client = pair.open();
+      client.write(bytesOf(connectBytes(5), traffic(5)));
+      client.transport.close();
+      pair.settle();
+      assertEquals(pair.broker.connections, 2);
+      if (what === "shutdown") pair.broker.shutdown(pair.now);
+      if (what === "timeout") pair.advance(2_000);
+      if (what === "again") {
+        const again = pair.open();
+        again.connect({ clientId: "c" });
+        setup.asked.reverse();
+        setup.decide({ code: 0 });
+        assertEquals(again.take(CONNACK).reasonCode, 0);
+        setup.decide({ code: 0 });
+        again.assertSilent();
+        again.disconnect();
+      } else setup.decide({ code: what === "refused" ? 0x87 : 0 });
+      assertEquals(watcher.takeTexts(), [], what);
+      assertEquals(told.failures, []);
+      assertEquals(pair.broker.connections, what === "shutdown" ? 0 : 1);
+    }
+  });
+
+  test("what came behind it may be DISCONNECT, whose will is not published", () => {
     const setup = new Deciding();
-    const client = setup.pair.open();
-    client.connect();
-    setup.pair.broker.shutdown(setup.pair.now);
+    const { pair, told } = setup;
+    const client = pair.open();
+    const will = { topic: "w", payload: new Uint8Array(1), qos: 0, retain: true } as const;
+    const connect = {
+      type: PacketType.CONNECT,
+      level: 5,
+      cleanStart: true,
+      keepAlive: 0,
+      clientId: "c",
+      will,
+    } as const;
+    const disconnect = { type: PacketType.DISCONNECT, reasonCode: 0 } as const;
+    client.write(bytesOf(encodePacket(connect, 5), traffic(5), encodePacket(disconnect, 5)));
+    client.transport.close();
+    pair.settle();
     setup.decide({ code: 0 });
-    assertClosed(client);
-    assertEquals(setup.told.connects, []);
-    setup.pair.assertEmpty();
+    assertEquals(told.ends, [{ clientId: "c", clean: true, refusal: undefined }]);
+    assertEquals(pair.broker.stats.retainedMessages, 0);
+    pair.assertEmpty();
+  });
+
+  test("a fault in what came behind it ends the session as it would have", () => {
+    const setup = new Deciding();
+    const { pair, told } = setup;
+    const client = pair.open();
+    client.write(bytesOf(connectBytes(5), connectBytes(5)));
+    client.transport.close();
+    pair.settle();
+    setup.decide({ code: 0 });
+    told.assertEnded("c", 0x82, "MQTT-3.1.0-2");
+    pair.assertEmpty();
   });
 
   test("the authenticator may answer at once", () => {

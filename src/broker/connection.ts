@@ -32,8 +32,10 @@ import type { Batch } from "./batch.ts";
 import { type Budget, COST, type Postponed } from "./budget.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
+import type { Inputs } from "./inputs.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
+import { checkVerdict } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
@@ -55,6 +57,7 @@ const TLS_VERSION_MAJOR = 3;
 /** The parts of a broker that all its connections use. */
 export interface Host {
   readonly parts: Parts;
+  readonly inputs: Inputs;
   readonly sessions: Sessions;
   readonly batch: Batch;
   readonly budget: Budget;
@@ -86,6 +89,13 @@ const WAITING: Phase = { kind: "waiting" };
 const CLOSING: Phase = { kind: "closing" };
 const CLOSED: Phase = { kind: "closed" };
 
+/** §3.2.2.2 for CONNACK, which has no 0x8B. */
+const SHUTTING_DOWN: Refusal = {
+  code: 0x88,
+  rule: "limit/unavailable",
+  message: "The Server is shutting down",
+};
+
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
@@ -108,8 +118,8 @@ export class Connection
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
   #isAsking = false;
-  /** The transport is over, and what it brought before is still to be dealt with. */
-  #isCut = false;
+  /** The transport is over, and packets that came by it wait. */
+  #isLost = false;
   #lastReceivedAt: number;
 
   /** `Broker.opened()` makes them. */
@@ -139,8 +149,20 @@ export class Connection
 
   /** Bytes arrived. Never throws. `chunk` is the engine's only during the call. */
   received(chunk: Uint8Array, now: number): void {
-    const { turn } = this.#host.parts;
-    turn.begin(now);
+    const { inputs } = this.#host;
+    if (inputs.isInside) {
+      const own = chunk.slice();
+      return inputs.later(now, () => this.#received(own, now));
+    }
+    inputs.begin(now);
+    try {
+      this.#received(chunk, now);
+    } finally {
+      inputs.end();
+    }
+  }
+
+  #received(chunk: Uint8Array, now: number): void {
     if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
     const { budget } = this.#host;
@@ -157,26 +179,31 @@ export class Connection
     } catch (error) {
       this.#caught(error);
     }
-    turn.chunkDone();
+    this.#host.parts.turn.chunkDone();
   }
 
   /** The transport can take more. */
   drained(now: number): void {
-    if (this.#phase === CLOSED) return;
-    const { turn, deliverer } = this.#host.parts;
-    turn.begin(now);
-    this.#link.drained();
-    if (this.#phase.kind === "open" && !this.#link.blocked) deliverer.pump(this.#phase.session);
+    this.#host.inputs.run(now, () => {
+      if (this.#phase === CLOSED) return;
+      this.#link.drained();
+      if (this.#phase.kind === "open" && !this.#link.blocked) {
+        this.#host.parts.deliverer.pump(this.#phase.session);
+      }
+    });
   }
 
-  /** The transport is over. */
+  /** The transport is over. Packets that came before and wait, for a verdict say, are dealt with first, as if none had to wait. */
   closed(now: number): void {
-    const { turn } = this.#host.parts;
-    turn.begin(now);
-    if (this.#phase.kind === "open" && (this.isPostponed || turn.budget.isTurnSpent)) {
-      this.#isCut = true;
-      this.#postpone();
-    } else this.#closed();
+    this.#host.inputs.run(now, () => {
+      const { paused, keptBytes } = this.#link;
+      const isOpen = this.#phase.kind === "open";
+      const waits = isOpen && (this.isPostponed || this.#host.budget.isTurnSpent);
+      if (this.#isOver || !(waits || (paused && keptBytes > 0))) return this.#closed();
+      this.#isLost = true;
+      if (waits) this.#postpone();
+      else if (isOpen) this.#boundLost();
+    });
   }
 
   /** What the Client sends from here on, and what the end of its connection brings about, waits for a later turn. */
@@ -194,7 +221,12 @@ export class Connection
     } catch (error) {
       this.#caught(error);
     }
-    if (this.#isCut && !this.isPostponed) this.#closed();
+  }
+
+  /** Bounds the time for the verdicts that an open connection without a transport waits for; an earlier phase has its deadline. */
+  #boundLost(): void {
+    const { turn } = this.#host.parts;
+    turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
   }
 
   #closed(): void {
@@ -215,6 +247,10 @@ export class Connection
     if (phase.kind === "closing") { // [limit/close-timeout]
       observer.limited("closeTimeoutMs", this.#link.transport.label);
       this.#abort();
+    } else if (phase.kind === "open" && this.#isLost && this.isPostponed) this.#boundLost();
+    else if (phase.kind === "open" && this.#isLost) {
+      observer.limited("closeTimeoutMs", this.#link.transport.label);
+      this.#closed();
     } else if (phase.kind === "open") {
       const silentAt = this.#lastReceivedAt + phase.silenceMs;
       if (silentAt > now) turn.timers.schedule(this, silentAt);
@@ -253,6 +289,7 @@ export class Connection
     }
     if (budget.isSpent) this.#postpone();
     if (this.#link.paused) this.#boundPending();
+    else if (this.#isLost) this.#closed();
   }
 
   // Frames.
@@ -361,7 +398,7 @@ export class Connection
     link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
     link.explains = properties.requestProblemInformation ?? true;
     const phase = this.#phase = new Authenticating(ownBytes(connect));
-    if (this.#host.isStopping()) throw refused(0x88, "limit/unavailable", "The Server is shutting down");
+    if (this.#host.isStopping()) throw refused(SHUTTING_DOWN.code, SHUTTING_DOWN.rule, SHUTTING_DOWN.message);
     this.#requirePlace(connect.clientId);
     checkConnect(this.#policy, connect);
     const data = properties.authenticationData;
@@ -430,8 +467,21 @@ export class Connection
     }
   }
 
-  #decided(verdict: Verdict): void {
+  /** Nonsense of an authenticator is for its owner to see, and a no for the Client. */
+  #checked(answer: Verdict): Verdict {
+    const phase = this.#phase;
+    try {
+      if (phase.kind === "open") return checkVerdict(answer, phase.authenticationMethod, true);
+      return checkVerdict(answer, phase.kind === "authenticating" ? phase.method : undefined, false);
+    } catch (error) {
+      this.#host.parts.observer.failed(error);
+      return AUTHENTICATOR_FAILED;
+    }
+  }
+
+  #decided(answer: Verdict): void {
     this.#isAsking = false;
+    const verdict = this.#checked(answer);
     const phase = this.#phase;
     if (phase.kind === "open") return this.#decidedAnew(phase, verdict);
     if (phase.kind !== "authenticating") return;
@@ -443,6 +493,8 @@ export class Connection
   #accept(phase: Authenticating, verdict: Verdict): void {
     const { parts, sessions, connections } = this.#host;
     phase.verdict = verdict;
+    const isReplaced = this.#isLost && sessions.get(phase.connect.clientId)?.connection !== undefined;
+    if (isReplaced) return this.#close(); // the Client has come again: [MQTT-3.1.4-3] is not for a connection that is over
     this.#requirePlace(phase.connect.clientId);
     const answer = accept(parts, sessions, {
       link: this.#link,
@@ -457,7 +509,8 @@ export class Connection
         connections.opened(this);
         this.#link.limitFrames(this.#policy.limits.packetBytesMax, this.#policy.limits.controlBytesMax);
         this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
-        if (open.silenceMs === 0) parts.turn.timers.cancel(this);
+        if (this.#isLost) this.#boundLost();
+        else if (open.silenceMs === 0) parts.turn.timers.cancel(this);
         else parts.turn.timers.schedule(this, parts.turn.now + open.silenceMs);
       },
     });
@@ -572,6 +625,7 @@ export class Connection
   #close(): void {
     const { turn } = this.#host.parts;
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
+    if (this.#isLost) return this.#closed();
     this.#host.connections.closes(this);
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
@@ -582,9 +636,10 @@ export class Connection
     this.#closed();
   }
 
-  /** The Server is shutting down: an open connection gets DISCONNECT, any other one is closed. */
+  /** The Server is shutting down: an open connection gets DISCONNECT, one that authenticates gets CONNACK, any other one is closed. */
   shutDown(refusal: Refusal): void {
     if (this.#phase.kind === "open") this.end(refusal);
+    else if (this.#phase.kind === "authenticating") this.#refuse(SHUTTING_DOWN);
     else if (!this.#isOver) this.#close();
   }
 

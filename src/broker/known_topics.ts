@@ -190,12 +190,21 @@ function hashOf(bytes: Uint8Array, at: number, end: number): number {
   return mixed(hash) || 1;
 }
 
-function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
+/**
+ * §4.7 The Topic Name `bytes[at, end)`.
+ * @throws {PeerError} if that is none.
+ */
+export function readTopicName(bytes: Uint8Array, at: number, end: number): string {
   if (at === end) throw protocolError("MQTT-4.7.3-1", "Empty Topic Name", 0x90);
   const name = decodeUtf8(bytes, at, end);
   if (name === undefined) throw malformed("MQTT-1.5.4-1", "Topic Name is not UTF-8");
   if (name.includes("\0")) throw malformed("MQTT-1.5.4-2", "Topic Name with U+0000");
   if (hasWildcard(name)) throw protocolError("MQTT-3.3.2-2", "Wildcard in the Topic Name", 0x90); // [MQTT-4.7.0-1]
+  return name;
+}
+
+function readTopic(bytes: Uint8Array, at: number, end: number): KnownTopic {
+  const name = readTopicName(bytes, at, end);
   const own = new Uint8Array(end - at);
   copyBytes(own, 0, bytes, at, end);
   return {

@@ -8,6 +8,7 @@ import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import type { LimitName } from "./limits.ts";
 import type { BrokerHooks, ClientInfo, DropReason, MessageInfo } from "./options.ts";
+import { isLater } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Whether a limit, or a rule, is to be reported now: once per session until the next connection. */
@@ -46,9 +47,7 @@ export class Observer {
   }
 
   /** An error that is ours or the owner's. */
-  failed(error: unknown): void {
-    this.hooks.failed?.(error);
-  }
+  readonly failed = (error: unknown): void => this.hooks.failed?.(error);
 }
 
 /** A message as hooks see it; `first` is the first byte of its PUBLISH. */
@@ -80,19 +79,27 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   failed: true,
 };
 
-/** Hooks whose exceptions go to `failed`. */
+/** Hooks whose exceptions go to `failed`, at once or by the promise of an `async` one. */
 function guarded(hooks: BrokerHooks): BrokerHooks {
   const safe: Record<string, (...args: unknown[]) => void> = {};
   for (const name of Object.keys(HOOKS) as (keyof BrokerHooks)[]) {
-    const hook = hooks[name] as ((...args: unknown[]) => void) | undefined;
+    const hook = hooks[name] as ((...args: unknown[]) => unknown) | undefined;
     if (hook === undefined) continue;
+    const report = (error: unknown): void => {
+      if (name !== "failed") safe["failed"]?.(error);
+    };
     safe[name] = (...args) => {
       try {
-        hook.apply(hooks, args);
+        watch(hook.apply(hooks, args), report);
       } catch (error) {
-        if (name !== "failed") safe["failed"]?.(error);
+        report(error);
       }
     };
   }
   return safe as BrokerHooks;
+}
+
+/** An owner's function may be `async`: unreported, the rejection of its promise would end the process. */
+export function watch(result: unknown, report: (error: unknown) => void): void {
+  if (isLater(result)) result.then(undefined, report);
 }

@@ -111,7 +111,16 @@ export type DropReason =
   | "refused by the client"
   | "no member";
 
-/** Called at once, inside the engine's turn: a hook must be quick. An exception is reported, and ignored. */
+/**
+ * Called at once, inside the engine's turn: a hook must be quick. An exception, or the rejection of an `async` hook, is reported, and
+ * ignored.
+ *
+ * A hook may call every method of the broker or server, as may an authenticator, an authorizer, a tap and a store. Looks (`stats`,
+ * `session()`, ...) show how it is in the middle of the step. Whatever changes something is checked at once, throws `UsageError` if it
+ * is wrong, and is done when the input that the hook tells of is dealt with (all that one read of a socket brought, say), in the order
+ * of the calls and before anything else: as if it were called right after. So a message published by `connected` comes behind all
+ * that the session still had to send.
+ */
 export interface BrokerHooks {
   /** A CONNECT was accepted. */
   connected?(client: ClientInfo, sessionPresent: boolean): void;
@@ -153,8 +162,9 @@ export interface PolicyOptions {
   /** In place of the defaults of `LIMITS`. A listener may set limits whose scope is not the broker. */
   readonly limits?: Partial<Limits>;
   /**
-   * §3.1.4 decides whether this Client is accepted. Its packets are not read until the answer is there. An exception, or a promise that
-   * is rejected, refuses it (0x88), and is reported.
+   * §3.1.4 decides whether this Client is accepted. Its packets are not read until the answer is there; what it sent before it closed
+   * the connection counts even then. An exception, a promise that is rejected, or an answer that is no verdict refuses it
+   * (0x88), and is reported.
    */
   readonly authenticate?: ((request: AuthenticationRequest) => Later<Verdict>) | undefined;
   /** §4.12 the Authentication Methods that `authenticate` knows. */
@@ -162,7 +172,8 @@ export interface PolicyOptions {
   /**
    * §5.4.2 0x00, or the code of the refusal: 0x87, or 0x80, 0x83, 0x90 (publish), 0x8F (subscribe), 0x97. Nothing of the Client is
    * read until the answer is there. It is asked once for PUBLISH packets that arrive together and are alike in topic,
-   * QoS and RETAIN. An exception, or a promise that is rejected, refuses the action (0x87), and is reported.
+   * QoS and RETAIN. An exception, a promise that is rejected, or an answer that is none of these refuses the action (0x87), and is
+   * reported.
    */
   readonly authorize?: ((request: AuthorizationRequest) => Later<ReasonCode>) | undefined;
   /** §3.2.2.3.4; default 2. */

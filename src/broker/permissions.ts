@@ -10,6 +10,7 @@ import type { QoS } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Observer } from "./observer.ts";
 import type { AuthorizationRequest, ClientInfo, PolicyOptions } from "./options.ts";
+import { checkPermission } from "./owner.ts";
 import { isLater } from "./question.ts";
 import type { Turn } from "./turn.ts";
 
@@ -62,8 +63,8 @@ export class Permissions {
     if (known !== undefined) return known;
     try {
       const answer = this.#authorize({ action, client, topic, qos, retain });
-      if (!isLater(answer)) return answer;
-      this.#wait(keyOf(action, topic, qos, retain), answer);
+      if (!isLater(answer)) return checkPermission(action, answer);
+      this.#wait(keyOf(action, topic, qos, retain), action, answer);
       return undefined;
     } catch (error) {
       this.#observer.failed(error);
@@ -71,15 +72,24 @@ export class Permissions {
     }
   }
 
-  #wait(key: string, later: PromiseLike<ReasonCode>): void {
+  #wait(key: string, action: AuthorizationRequest["action"], later: PromiseLike<ReasonCode>): void {
     this.#waiting++;
-    const answered = (code: ReasonCode): void => {
+    const decided = (code: ReasonCode): void => {
       (this.#answers ??= new Map()).set(key, code);
       if (--this.#waiting === 0) this.#handler.permitted();
     };
     const rejected = (error: unknown): void => {
       this.#observer.failed(error);
-      answered(NOT_AUTHORIZED);
+      decided(NOT_AUTHORIZED);
+    };
+    const answered = (answer: ReasonCode): void => {
+      let code: ReasonCode;
+      try {
+        code = checkPermission(action, answer);
+      } catch (error) {
+        return rejected(error);
+      }
+      decided(code);
     };
     this.#turn.ask({ kind: "authorize", later, answered, rejected });
   }

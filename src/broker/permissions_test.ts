@@ -124,12 +124,34 @@ describe("a PUBLISH that waits for its permission", () => {
     assertEquals(watcher.takeTexts(), ["early", "late"]);
   });
 
-  test("goes nowhere if its Client is gone before the answer", () => {
-    const setup = new Asking();
+  for (const how of ["lose", "close"] as const) {
+    test(`counts, with what is behind it, if its Client is gone before the answer: ${how}`, () => {
+      const setup = new Asking();
+      const watcher = setup.watcher();
+      const client = setup.pair.connect({ clientId: "client" });
+      client.write(bytes(5, publish("later", 0, 0, "x"), publish("now", 0, 0, "y")));
+      if (how === "lose") client.lose();
+      else client.transport.close();
+      setup.pair.settle();
+      assertEquals(setup.pair.broker.session("client")?.isConnected, true);
+      setup.answer(0);
+      assertEquals([watcher.takeTexts(), setup.told.failures], [["x", "y"], []]);
+      assertEquals(setup.told.ends.map(({ clientId, clean }) => [clientId, clean]), [["client", false]]);
+      assertEquals(setup.pair.broker.connections, 1);
+    });
+  }
+
+  test("[limit/close-timeout] does not keep a Client that is gone for longer than closeTimeoutMs", () => {
+    const setup = new Asking({ limits: { closeTimeoutMs: 3_000 } });
     const watcher = setup.watcher();
     const client = setup.pair.connect({ clientId: "client" });
-    client.write(bytes(5, publish("later", 0, 0, "x"), publish("now", 0, 0, "y")));
+    client.write(bytes(5, publish("later", 0, 0, "x")));
     client.lose();
+    setup.pair.advance(2_999);
+    assertEquals(setup.pair.broker.connections, 2);
+    setup.pair.advance(1);
+    assertEquals(setup.pair.broker.connections, 1);
+    assertEquals(setup.told.limits.map(({ limit }) => limit), ["closeTimeoutMs"]);
     setup.answer(0);
     assertEquals([watcher.takeTexts(), setup.told.failures], [[], []]);
   });

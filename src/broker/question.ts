@@ -20,5 +20,6 @@ export interface Question {
 
 /** Whether this is an answer that comes later. */
 export function isLater<T>(answer: Later<T>): answer is Extract<Later<T>, PromiseLike<T>> {
-  return typeof answer === "object" && answer !== null && "then" in answer;
+  return typeof answer === "object" && answer !== null && "then" in answer &&
+    typeof answer.then === "function";
 }

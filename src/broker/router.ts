@@ -17,7 +17,7 @@ import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import type { LimitName, Limits } from "./limits.ts";
 import type { GroupsKnown, Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
-import type { Observer } from "./observer.ts";
+import { type Observer, watch } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
 import { type Session, Subscription } from "./session.ts";
@@ -310,7 +310,7 @@ export class Router {
     for (const tap of taps) {
       if (tap === origin) continue;
       try {
-        tap.received({ topic, view, publisher });
+        watch(tap.received({ topic, view, publisher }), this.#observer.failed);
       } catch (error) {
         this.#observer.failed(error);
       }

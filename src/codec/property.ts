@@ -199,7 +199,8 @@ function writeProperty(writer: Writer, place: PropertyPlace, name: string, value
     throw new UsageError(`Property ${name} is not one of this packet's [2.2.2.2/not-allowed]`);
   }
   if (twice !== MAY_REPEAT) return writeValue(writer, row, place, value);
-  for (const each of value as readonly unknown[]) writeValue(writer, row, place, each); // [MQTT-3.1.3-10]
+  if (!Array.isArray(value)) throw unwritable(row, place, value);
+  for (const each of value) writeValue(writer, row, place, each); // [MQTT-3.1.3-10]
 }
 
 function writeValue(writer: Writer, row: PropertyRow, place: PropertyPlace, value: unknown): void {
@@ -212,28 +213,37 @@ function writeValue(writer: Writer, row: PropertyRow, place: PropertyPlace, valu
       if (typeof value !== "boolean") throw unwritable(row, place, value);
       return writer.u8(value ? 1 : 0);
     case "u16":
-      return writer.u16(writable(row, place, value as number));
+      return writer.u16(writable(row, place, value));
     case "u32":
-      return writer.u32(writable(row, place, value as number));
+      return writer.u32(writable(row, place, value));
     case "varint":
-      return writer.varint(writable(row, place, value as number));
+      return writer.varint(writable(row, place, value));
     case "utf8":
-      if (row.range[place] !== undefined && hasWildcard(value as string)) throw unwritable(row, place, value);
-      return writer.utf8(value as string);
+      if (typeof value !== "string") throw unwritable(row, place, value);
+      if (row.range[place] !== undefined && hasWildcard(value)) throw unwritable(row, place, value);
+      return writer.utf8(value);
     case "binary":
-      return writer.binary(value as Uint8Array);
+      if (!(value instanceof Uint8Array)) throw unwritable(row, place, value);
+      return writer.binary(value);
     case "pair":
-      return writer.pair(value as readonly [string, string]);
+      if (!isPair(value)) throw unwritable(row, place, value);
+      return writer.pair(value);
   }
 }
 
-function writable(row: PropertyRow, place: PropertyPlace, value: number): number {
-  if (value === 0 && row.range[place] !== undefined) throw unwritable(row, place, value);
+function isPair(value: unknown): value is readonly [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === "string");
+}
+
+function writable(row: PropertyRow, place: PropertyPlace, value: unknown): number {
+  const isZero = value === 0 && row.range[place] !== undefined;
+  if (typeof value !== "number" || isZero) throw unwritable(row, place, value);
   return value;
 }
 
 function unwritable(row: PropertyRow, place: PropertyPlace, value: unknown): UsageError {
-  return new UsageError(`Property ${row.name} cannot be ${value} [${row.range[place]}]`);
+  const shown = typeof value === "object" && value !== null ? "an object" : String(value);
+  return new UsageError(`Property ${row.name} cannot be ${shown} [${row.range[place] ?? row.kind}]`);
 }
 
 function hex(value: number): string {

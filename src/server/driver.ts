@@ -138,12 +138,15 @@ export class Driver {
     if (broker.nextDeadline() < this.#armedFor) this.#arm();
   };
 
-  /** Hands in the answer when it is there. */
+  /** Hands in the answer when it is there. An owner's promise may be none of the language's: the first answer counts. */
   #await(question: Question): void {
     const { broker } = this;
     const commits = question.kind === "commit" ? 1 : 0;
     this.#commits += commits;
+    let isAnswered = false;
     const ended = (input: (now: number) => void) => {
+      if (isAnswered) return;
+      isAnswered = true;
       this.#commits -= commits;
       try {
         input(this.#loop.now());
@@ -152,10 +155,12 @@ export class Driver {
       }
       this.#endTurnSoon();
     };
-    question.later.then(
-      (answer) => ended((now) => broker.answered(question, answer, now)),
-      (error) => ended((now) => broker.rejected(question, error, now)),
-    );
+    const rejected = (error: unknown) => ended((now) => broker.rejected(question, error, now));
+    try {
+      question.later.then((answer) => ended((now) => broker.answered(question, answer, now)), rejected);
+    } catch (error) {
+      rejected(error);
+    }
   }
 
   #arm(): void {

@@ -355,6 +355,64 @@ describe("Driver", () => {
     assertEquals([one.ends, silent.ends, driver.broker.connections], [["close"], ["close"], 0]);
   });
 
+  test("close() in a hook is like any other: everybody gets what came before it, then the reason", async () => {
+    const hooks = {
+      connected: () => void (closing ??= driver.close()),
+      disconnected: () => void driver.close(),
+    };
+    let closing: Promise<void> | undefined;
+    const { driver, open } = drive({ hooks });
+    const [one, silent] = [open(), open()];
+    one.send(connectPacket("one"));
+    await until(() => closing !== undefined, "the hook is called");
+    await closing;
+    const types = one.writes.flatMap((bytes) =>
+      bytes[0]! >> 4 === PacketType.CONNACK ? [bytes[0]! >> 4] : []
+    );
+    assertEquals(types, [PacketType.CONNACK]);
+    assertEquals([one.ends, silent.ends, driver.broker.connections], [["close"], ["close"], 0]);
+  });
+
+  test("a promise of the owner that is none of the language's may answer twice, or throw, without harm to other questions", async () => {
+    const failures: unknown[] = [];
+    let odd: { then(done: (answer: 0) => void): void } = {
+      then: () => {
+        throw new Error("then");
+      },
+    };
+    const { driver, open } = drive({
+      hooks: { failed: (error) => void failures.push(error) },
+      authorize: ({ topic }) => topic === "a" ? odd as Promise<0> : Promise.resolve(0),
+    });
+    const [one, two] = [open(), open()];
+    one.send(connectPacket("one"));
+    two.send({ ...connectPacket("two") });
+    await until(() => one.writes.length + two.writes.length === 2, "CONNACK is written");
+    one.send(publishPacket(1, 1));
+    two.send({ ...publishPacket(1, 1), topic: "b" });
+    await until(() => one.writes.length + two.writes.length === 4, "both are answered");
+    assertEquals(
+      [one.last, two.last].map((packet) => packet?.type === PacketType.PUBACK && packet.reasonCode),
+      [
+        0x87,
+        0x10,
+      ],
+    );
+    assertEquals(failures.map(String), ["Error: then"]);
+    odd = {
+      then: (done) => {
+        done(0);
+        done(0);
+      },
+    };
+    for (const id of [2, 3]) {
+      one.send(publishPacket(1, id));
+      await until(() => one.writes.length === 1 + id, "the answer is written");
+      assertEquals(one.last?.type === PacketType.PUBACK && one.last.packetId, id);
+    }
+    await driver.close();
+  });
+
   test("an exception in the engine or a transport ends one connection and is told", async () => {
     const failures: unknown[] = [];
     const { open } = drive({ hooks: { failed: (error) => void failures.push(error) } });

@@ -82,13 +82,19 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly loop?: Loop;
 }
 
-/** A broker that listens. */
+/**
+ * A broker that listens. Its methods may be called anywhere, also in hooks, authenticators, authorizers and taps: there they are checked
+ * at once, and done in their order as soon as the broker has dealt with what it is telling of.
+ */
 export interface Server extends AsyncDisposable {
   /** For reading only. The methods below change it, and end the turn. */
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];
-  /** Publishes as the Server itself. */
+  /**
+   * Publishes as the Server itself.
+   * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
+   */
   publish(message: MessageInit): void;
   /**
    * Has `received` called for each message that `filter` matches, at once and inside the engine's turn.
@@ -102,7 +108,10 @@ export interface Server extends AsyncDisposable {
    * @throws {PeerError} if it is no well-formed PUBLISH.
    */
   inject(frame: Uint8Array, origin?: Tap): void;
-  /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
+  /**
+   * Ends the connection that a Client has now with this reason, or sends it elsewhere (§4.11); false if it has none.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
@@ -124,7 +133,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     troubled: (error) => broker.failed(error),
     handshakeFailed(peer, error): void {
       try {
-        options.hooks?.handshakeFailed?.(peer, error);
+        const result: unknown = options.hooks?.handshakeFailed?.(peer, error);
+        if (result instanceof Promise) result.catch((rejected) => broker.failed(rejected));
       } catch (thrown) {
         broker.failed(thrown);
       }

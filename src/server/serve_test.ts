@@ -8,7 +8,7 @@ import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
 import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
-import { encodePacket, PacketType, PeerError } from "../codec/mod.ts";
+import { encodePacket, PacketType, PeerError, UsageError } from "../codec/mod.ts";
 import { AddressError } from "./address.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
@@ -164,6 +164,65 @@ describe("serve()", () => {
       );
     });
   }
+
+  test("what a Client sent before it closed its half counts, though its verdict comes later", () => {
+    let decide: ((verdict: { code: 0 }) => void) | undefined;
+    let ended: (clean: boolean) => void;
+    const end = new Promise<boolean>((resolve) => ended = resolve);
+    const authenticate = ({ clientId }: AuthenticationRequest) =>
+      clientId === "gone" ? new Promise<{ code: 0 }>((resolve) => decide = resolve) : { code: 0 as const };
+    const hooks = {
+      disconnected: ({ clientId }: { clientId: string }, clean: boolean) =>
+        clientId === "gone" && ended(clean),
+    };
+    return served({ authenticate, hooks }, async (_, url) => {
+      const watcher = await client(url);
+      await watcher.subscribeAsync("t", { qos: 1 });
+      const got = messages(watcher, 1);
+      const socket = connectTcp({
+        port: Number(new URL(url.replace("mqtt", "http")).port),
+        host: "127.0.0.1",
+      });
+      const packet = { type: PacketType.PUBLISH, dup: false, qos: 1, retain: false, topic: "t" } as const;
+      const connect = { level: 5, cleanStart: true, keepAlive: 0, clientId: "gone" } as const;
+      socket.end(Uint8Array.from([
+        ...encodePacket({ type: PacketType.CONNECT, ...connect }, 5),
+        ...encodePacket({ ...packet, packetId: 1, payload: new TextEncoder().encode("last words") }, 5),
+      ]));
+      socket.resume();
+      await new Promise<void>((resolve) => socket.on("close", () => resolve())); // the Server has ended its half too
+      decide!({ code: 0 });
+      assertEquals(await got, ["t last words 1"]);
+      assertEquals(await end, false);
+      await watcher.endAsync();
+    });
+  });
+
+  test("publish() with what cannot be sent throws, and hooks may call whatever they want", () => {
+    let called: Server | undefined;
+    let ended: (code: number | undefined) => void;
+    const end = new Promise((resolve) => ended = resolve);
+    return served({
+      hooks: {
+        connected({ clientId }): void {
+          if (clientId === "first") called!.publish({ topic: "hello", payload: clientId, retain: true });
+          else called!.disconnect(clientId, { code: 0x98, rule: "policy/banned", message: "Not today" });
+        },
+        disconnected: ({ clientId }, _clean, reason) => void (clientId === "second" && ended(reason?.code)),
+      },
+    }, async (server, url) => {
+      called = server;
+      assertThrows(() => server.publish({ topic: "t", payload: 5 as unknown as string }), UsageError);
+      const first = await client(url, { clientId: "first" });
+      const got = messages(first, 1);
+      await first.subscribeAsync("hello");
+      assertEquals(await got, ["hello first 0"]);
+      const second = await client(url, { clientId: "second" });
+      assertEquals(await end, 0x98);
+      second.end(true);
+      await first.endAsync();
+    });
+  });
 
   test("listens on both loopback addresses for localhost", async () => {
     await using server = await serve({ listen: ["mqtt://localhost:0"] });
