@@ -48,6 +48,9 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
 
+/** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
+const CONNECT_LEVEL_BYTES = 7;
+
 /** The parts of a broker that all its connections use. */
 export interface Host {
   readonly parts: Parts;
@@ -226,6 +229,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       : this.#packet(phase, bytes, first, body, end);
     if (!isTaken) this.#link.pause(Pause.VERDICT);
     return isTaken;
+  }
+
+  /** A CONNECT that is too large is answered in its level, which its first bytes show [MQTT-3.2.2-7]. */
+  tooLarge(bytes: Uint8Array, at: number, body: number, until: number): boolean {
+    if (this.#phase !== WAITING || bytes[at] !== PacketType.CONNECT << 4) return false;
+    this.#link.level = levelAsked(bytes, body, until);
+    return until - body < CONNECT_LEVEL_BYTES;
   }
 
   /** Packets of an open connection but PUBLISH. */
@@ -473,7 +483,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     const { session, policy } = open;
     const expiry = properties?.sessionExpiryInterval;
     if (expiry !== undefined) {
-      if (session.expirySeconds === 0 && expiry !== 0) {
+      if (open.expiryAsked === 0 && expiry !== 0) {
         const message = "Session Expiry Interval set on DISCONNECT after 0 on CONNECT";
         throw protocolError("3.14.2.2.2/expiry-from-zero", message);
       }

@@ -171,7 +171,10 @@ export class Sessions implements SessionOwner {
     const { router, observer } = this.#parts;
     if (outgoing.view.retain) { // else nothing is retained: [MQTT-3.1.2-14] [MQTT-3.3.1-8]
       const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
-      if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
+      if (limit !== undefined) {
+        observer.limited(limit, outgoing.publisher ?? "the Server");
+        router.unretain(outgoing.topic); // the message goes on, so an older one is not the topic's last any more
+      }
     }
     const { bytes, at, topicAt, topicEnd } = outgoing.view;
     const topic = router.find(bytes, topicAt, topicEnd);

@@ -43,6 +43,13 @@ export class SharedGroup {
     return this.#members.some(({ session }) => session.connection !== undefined);
   }
 
+  /** Whether a member's session can keep QoS 1 and 2 messages, were there room. */
+  get hasKeeper(): boolean {
+    return this.#members.some(({ qos, session }) =>
+      qos > 0 && !session.ended && (session.connection !== undefined || session.persists)
+    );
+  }
+
   /**
    * The member that gets a message. Members take turns: first a member that can be sent it at once, then a connected
    * one that can queue it, then a disconnected one that can. Undefined if no member can take it.

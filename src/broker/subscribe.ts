@@ -3,12 +3,13 @@
  * Knows which filters are granted and which Reason Codes answer them; refuses to know how messages are matched.
  * @module
  */
-import { protocolError } from "../codec/error.ts";
+import { protocolError, refused } from "../codec/error.ts";
 import type { QoS, Subscribe, SubscriptionRequest, Unsubscribe } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
+import type { Link } from "../engine/link.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -17,6 +18,12 @@ import type { Subscription } from "./session.ts";
 /** Refusals of one SUBSCRIBE that the Reason String explains. */
 const EXPLAINED_MAX = 3;
 
+/**
+ * A bridge of level 3 or 4 cannot ask for these. With them `topic # both` does not loop, and the other broker retains what is
+ * retained here.
+ */
+const AS_BRIDGE = { noLocal: true, retainAsPublished: true } as const;
+
 /** The decision on one filter: granted, or refused. */
 type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
 
@@ -24,6 +31,7 @@ type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal }
 export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): boolean {
   const { journal, observer, router } = parts;
   const { session, client, link, permissions } = open;
+  requireFit(link, PacketType.SUBACK, packet.packetId, packet.subscriptions.length);
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
   const decisions = packet.subscriptions.map((request) => decide(parts, open, request, identifier));
   if (permissions.isWaiting) return false;
@@ -43,7 +51,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     const { filter } = decision;
     const isKnown = session.subscriptions.has(request.filter);
     const qos = Math.min(request.qos, open.policy.maximumQos) as QoS; // [MQTT-3.2.2-10]
-    const granted = { ...request, qos, identifier };
+    const granted = { ...request, qos, identifier, ...(open.isBridge && AS_BRIDGE) };
     const subscription = router.subscribe(session, filter, granted);
     reasonCodes.push(qos); // [MQTT-3.8.4-7]
     observer.hooks.subscribed?.(client, request.filter, granted);
@@ -61,6 +69,21 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
   }
   router.retainedDeliveries.startNow(session);
   return true;
+}
+
+/**
+ * Throws if the answer is above the Client's Maximum Packet Size: it would wait for that for ever. Nothing is done of the packet.
+ */
+function requireFit(
+  link: Link,
+  type: typeof PacketType.SUBACK | typeof PacketType.UNSUBACK,
+  packetId: number,
+  count: number,
+): void {
+  if (link.maximumPacketSize === Infinity) return;
+  if (link.fits({ type, packetId, reasonCodes: new Array(count).fill(0) })) return;
+  const name = type === PacketType.SUBACK ? "SUBACK" : "UNSUBACK";
+  throw refused(0x95, "MQTT-3.1.2-24", `${name} is above the Client's Maximum Packet Size`);
 }
 
 /** Whether this filter may be subscribed to, as far as the filters before it make no difference; the connection stays. */
@@ -114,6 +137,7 @@ function refuse(code: ReasonCode, rule: Refusal["rule"], message: string): { ref
 export function unsubscribePacket(parts: Parts, open: Open, { packetId, filters }: Unsubscribe): void {
   const { journal, observer, router } = parts;
   const { session, client, link } = open;
+  requireFit(link, PacketType.UNSUBACK, packetId, filters.length);
   const { mark } = journal;
   const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
     const subscription = session.subscriptions.get(filter); // [MQTT-3.10.4-1]

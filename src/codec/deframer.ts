@@ -12,10 +12,17 @@ export interface FrameHandler {
    * during the call. False: it cannot be taken yet; it is kept with all that follows, and `resume()` offers it again.
    */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean;
+  /**
+   * A frame is to be refused for its size: what has come of it, its first byte at `at`, its variable header from `body`. True: only when
+   * more has come; it is asked again then, and must have seen enough within `SHOWN_BYTES`.
+   */
+  tooLarge?(bytes: Uint8Array, at: number, body: number, until: number): boolean;
 }
 
 /** First allocation for a frame that came in parts; it doubles as bytes really arrive, whatever the header promises. */
 const FIRST_BYTES = 256;
+/** So much more of a frame that is too large is kept for `tooLarge()`. */
+const SHOWN_BYTES = 16;
 
 /** Cuts one stream into frames. Bytes of a frame that lies whole in its chunk are never copied. */
 export class Deframer {
@@ -84,7 +91,10 @@ export class Deframer {
         length = remainingLength(bytes, at, size);
       }
       const end = body + length;
-      if (end - at > this.maximumPacketSize) throw tooLarge(end - at, this.maximumPacketSize);
+      if (end - at > this.maximumPacketSize) {
+        if (handler.tooLarge?.(bytes, at, body, until) === true) break;
+        throw tooLarge(end - at, this.maximumPacketSize);
+      }
       if (end > until) break;
       if (!handler.frame(bytes, at, body, end)) {
         this.#stopped = true;
@@ -109,7 +119,11 @@ export class Deframer {
       used++;
     }
     const total = size + remainingLength(this.#held!, 0, size);
-    if (total > this.maximumPacketSize) throw tooLarge(total, this.maximumPacketSize);
+    if (total > this.maximumPacketSize) {
+      this.#hold(chunk, used, Math.min(chunk.length, used + SHOWN_BYTES));
+      if (handler.tooLarge?.(this.#held!, 0, size, this.#heldLength) === true) return chunk.length;
+      throw tooLarge(total, this.maximumPacketSize);
+    }
     const missing = Math.min(total - this.#heldLength, chunk.length - used);
     this.#hold(chunk, used, used + missing);
     used += missing;
