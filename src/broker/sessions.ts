@@ -11,6 +11,7 @@ import { Step } from "../delivery/sender.ts";
 import type { Random } from "../engine/random.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
+import { stopGathering } from "./gather.ts";
 import type { Limits } from "./limits.ts";
 import type { Tap } from "./match.ts";
 import { messageInfo } from "./observer.ts";
@@ -121,6 +122,7 @@ export class Sessions implements SessionOwner {
     session.connection = undefined;
     session.resend = undefined;
     router.retainedDeliveries.connectionLost(session);
+    stopGathering(this.#parts, session);
     if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);
     if (!session.persists) return this.end(session);

@@ -10,6 +10,7 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
 import type { Link } from "../engine/link.ts";
+import { gather } from "./gather.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -39,6 +40,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
   const { mark } = journal;
   const reasonCodes: number[] = [];
   const refusals: Refusal[] = [];
+  let joins = false;
   const fresh: { subscription: Subscription; filter: TopicFilter }[] = [];
   packet.subscriptions.forEach((request, i) => { // [MQTT-3.8.4-5]
     const decision = roomFor(parts, open, decisions[i]!);
@@ -54,6 +56,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     const granted = { ...request, qos, identifier, ...(open.isBridge && AS_BRIDGE) };
     const subscription = router.subscribe(session, filter, granted);
     reasonCodes.push(qos); // [MQTT-3.8.4-7]
+    if (!isKnown && subscription.isShared && router.group(filter.text)!.members.length > 1) joins = true;
     observer.hooks.subscribed?.(client, request.filter, granted);
     const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && !isKnown); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
@@ -68,6 +71,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     router.retainedDeliveries.begin(subscription, filter.match, filter.wildcard);
   }
   router.retainedDeliveries.startNow(session);
+  if (joins) gather(parts, session);
   return true;
 }
 
