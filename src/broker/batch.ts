@@ -337,7 +337,10 @@ export class Batch {
       const outgoing = this.#outgoing(topic, this.#frameAt(i));
       const member = group.choose(outgoing, deliverer);
       if (member !== undefined) this.#toMember(topic, group, member, i, i + 1, 1);
-      else observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+      else {
+        if (group.hasKeeper) deliverer.limited++; // one that could keep it, had it room
+        observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+      }
     }
   }
 
