@@ -36,6 +36,7 @@ class Scene {
     const owner = {
       pool: new BufferPool(),
       writer: new Writer(),
+      now: 0,
       touched: (link: Link) => void this.touched.push(link),
     };
     this.link = new Link(transport, 100, owner, {

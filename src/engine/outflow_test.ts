@@ -32,7 +32,12 @@ class Scene {
         return chunk.length;
       },
     });
-    const owner = { pool: new BufferPool(), writer: new Writer(), touched: () => void this.touched++ };
+    const owner = {
+      pool: new BufferPool(),
+      writer: new Writer(),
+      now: 0,
+      touched: () => void this.touched++,
+    };
     const handler = { flushed: () => {}, answersUnread: () => {}, unsafe: () => {} };
     this.link = new Link(transport, 1_000, owner, handler);
     this.link.level = 5;
