@@ -30,7 +30,8 @@ export class Ages implements Renewer {
   note(position: number): void {
     const last = this.#until.length - 1;
     if (last >= 0 && this.#until[last]! >= position) return;
-    if (last >= 0 && this.now - this.#since[last]! < TOGETHER_MS) this.#until[last] = position;
+    const before = last < 0 ? Infinity : this.now - this.#since[last]!; // below 0 where more was counted down than had passed
+    if (before >= 0 && before < TOGETHER_MS) this.#until[last] = position;
     else {
       this.#until.push(position);
       this.#since.push(this.now);
