@@ -265,16 +265,17 @@ export class Batch {
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     this.#parts.journal.holdSince(mark, publisher.link);
     for (let i = 0; i < count; i++) {
+      const id = this.#idOf(i);
       if (this.#taken[i] === 0) {
         refusePublish(this.#parts, publisher, this.#frameAt(i), NO_ROOM);
         continue;
       }
       if (this.#qos === 2) {
-        remember(this.#parts, publisher, this.#idOf(i));
+        remember(this.#parts, publisher, id);
         publisher.isRecovering = false;
         this.#parts.journal.holdSince(mark, publisher.link);
       }
-      publisher.link.answer(first, this.#idOf(i), 0);
+      publisher.link.answer(first, id, 0);
     }
   }
 

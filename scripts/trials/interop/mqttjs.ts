@@ -8,6 +8,9 @@ import { Buffer } from "node:buffer";
 import { Inbox, within } from "../../lib/within.ts";
 import type { Stage } from "./test_broker.ts";
 
+/** Where a client connects to, and what it ends with. */
+export type Place = Pick<Stage, "port" | "atEnd">;
+
 /** A message as MQTT.js hands it over. */
 export type Arrived = IPublishPacket & { readonly payload: Buffer };
 
@@ -22,7 +25,7 @@ export class Mqttjs {
   /** Errors it told; a connection that is cut is none. */
   readonly errors: unknown[] = [];
 
-  constructor(stage: Stage, options: IClientOptions) {
+  constructor(stage: Place, options: IClientOptions) {
     this.id = options.clientId!;
     this.client = mqtt.connect({
       protocol: "mqtt",
@@ -80,7 +83,7 @@ export class Mqttjs {
 }
 
 /** A client that is connected. */
-export async function joined(stage: Stage, options: IClientOptions): Promise<Mqttjs> {
+export async function joined(stage: Place, options: IClientOptions): Promise<Mqttjs> {
   const client = new Mqttjs(stage, options);
   client.connack = await client.connacks.take(`CONNACK for ${client.id}`);
   return client;
