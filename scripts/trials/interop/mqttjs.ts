@@ -24,6 +24,8 @@ export class Mqttjs {
   readonly messages: Inbox<Arrived> = new Inbox();
   /** Errors it told; a connection that is cut is none. */
   readonly errors: unknown[] = [];
+  /** `cut()` was called. */
+  isCut = false;
 
   constructor(stage: Place, options: IClientOptions) {
     this.id = options.clientId!;
@@ -72,6 +74,7 @@ export class Mqttjs {
 
   /** Cuts the connection, so that it seems lost to both sides. */
   cut(): void {
+    this.isCut = true;
     this.client.stream.destroy();
   }
 
