@@ -174,7 +174,7 @@ describe("an outbox that waits", () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 60 },
     );
   });
 });
