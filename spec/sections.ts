@@ -74,7 +74,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.3.2.3.3": {
     title: "Message Expiry Interval",
-    files: ["src/broker/deliver.ts", "src/delivery/message.ts"],
+    files: ["src/broker/deliver.ts", "src/delivery/message.ts", "src/engine/ages.ts"],
   },
   "3.3.2.3.4": {
     title: "Topic Alias",
@@ -169,7 +169,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "4.7.1.1": { title: "Topic level separator", files: ["src/topic/edges.ts"] },
   "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
-  "4.8.2": { title: "Shared Subscriptions", files: ["src/broker/shared.ts", "src/topic/filter.ts"] },
+  "4.8.2": {
+    title: "Shared Subscriptions",
+    files: ["src/broker/gather.ts", "src/broker/shared.ts", "src/topic/filter.ts"],
+  },
   "4.9": {
     title: "Flow Control",
     files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/engine/outflow.ts"],

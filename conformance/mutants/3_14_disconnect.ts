@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.14/expiry-from-zero",
     file: "src/broker/connection.ts",
-    find: "if (session.expirySeconds === 0 && expiry !== 0) {",
+    find: "if (open.expiryAsked === 0 && expiry !== 0) {",
     replace: "if (session.expirySeconds > 0 && expiry < 0) {",
   },
   {

@@ -10,7 +10,8 @@ import type { Mutant, ProxyMutant } from "./mutant.ts";
 const CONNECT = "src/broker/connect.ts";
 const CONNECTION = "src/broker/connection.ts";
 const ANSWER = "link.send(connack);\n  observer.hooks.connected?.(client, isPresent);";
-const OPEN_AGAIN = "if (isPresent) {\n    sendOpenAgain(parts, open);\n    deliverer.pump(session);\n  }";
+const OPEN_AGAIN =
+  "if (isPresent) {\n    sendOpenAgain(parts, open);\n    deliverer.pump(session);\n    gather(parts, session);\n  }";
 const LET_IN = "if (verdict.code === 0) return this.#accept(phase, verdict);";
 
 /** The reserved flag of a CONNECT is cleared on its way to the broker, which then goes on with what is behind it. */

@@ -30,6 +30,24 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "if (head + payload > link.maximumPacketSize && !owned) return false;",
   },
   {
+    kills: "3.1.2.11.4/acknowledgement-that-does-not-fit",
+    file: "src/broker/subscribe.ts",
+    find: "requireFit(link, PacketType.SUBACK, packet.packetId, packet.subscriptions.length);",
+    replace: "",
+  },
+  {
+    kills: "3.1.2.11.4/acknowledgement-that-does-not-fit",
+    file: "src/broker/subscribe.ts",
+    find: "requireFit(link, PacketType.UNSUBACK, packetId, filters.length);",
+    replace: "",
+  },
+  {
+    kills: "3.2.2.3.6/connect-larger-than-announced",
+    file: CONNECTION,
+    find: "this.#link.level = levelAsked(bytes, body, until);",
+    replace: "",
+  },
+  {
     kills: "3.1.2.11.4/no-place-is-blocked",
     file: DELIVER,
     find: "sender.end(id);",

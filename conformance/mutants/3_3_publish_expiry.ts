@@ -25,6 +25,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: "message.expiresAt);\n    const item",
     replace: "message.expiresAt);\n    stamp.expirySeconds = message.view.expirySeconds;\n    const item",
   },
+  {
+    kills: "3.3.2/time-unread-is-counted",
+    file: "src/engine/link.ts",
+    find: "if (this.level === 5 && this.outbox.size > 0) this.#noteAge();",
+    replace: "if (this.level === 3 && this.outbox.size > 0) this.#noteAge();",
+  },
   { // it is kept for a minute more
     kills: "3.3.2/retained-expires",
     file: "src/broker/router.ts",

@@ -30,12 +30,31 @@ export const MUTANTS: readonly Mutant[] = [
     if (view.qos === 1) last.lastId = view.packetId;
     if (isInUse(parts, open, view)) {`,
   },
+  {
+    kills: "4.3.2/under-a-forgotten-qos-2",
+    file: PUBLISH,
+    find:
+      "forget(parts, open, view.packetId); // PUBACK could not refuse it, and to drop it would lose it\n      return false;",
+    replace: "open.link.answer(PacketType.PUBACK << 4, view.packetId, 0);\n      return true;",
+  },
+  {
+    kills: "4.3.3/many-open",
+    file: "src/broker/open.ts",
+    find: ": 65_535;",
+    replace: ": limits.receiveMaximum;",
+  },
+  {
+    kills: "4.3.3/pubrel-again-on-a-new-connection",
+    file: "src/broker/open.ts",
+    find: "this.isRecovering = options.isResumed;",
+    replace: "this.isRecovering = false;",
+  },
   { kills: "4.3.3/acknowledged", toAuditor: swapped(TYPE.PUBREC) },
   { kills: "4.3.3/pubcomp", toAuditor: swapped(TYPE.PUBCOMP) },
   {
     kills: "4.3.3/pubcomp-for-unknown",
     file: ACKNOWLEDGE,
-    find: "link.answer(PUBCOMP, id, link.level === 5 ? 0x92 : 0);",
+    find: "link.answer(PUBCOMP, id, link.level === 5 && !isRecovering ? 0x92 : 0);",
     replace: "",
   },
   {

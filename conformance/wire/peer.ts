@@ -278,6 +278,18 @@ export class Peer {
     }
   }
 
+  /** Reads nothing any more, so that what the target sends waits with the target when the buffers between are full. */
+  stopReading(): void {
+    this.#note("event", new Uint8Array(0), "the auditor stops reading");
+    this.#transport.pause();
+  }
+
+  /** Reads again. */
+  readOn(): void {
+    this.#note("event", new Uint8Array(0), "the auditor reads on");
+    this.#transport.resume();
+  }
+
   /** Ends the connection without a word. */
   abort(): void {
     if (!this.#over) this.#note("event", new Uint8Array(0), "the auditor resets the connection");

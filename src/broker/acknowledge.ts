@@ -81,7 +81,7 @@ function ended(
 }
 
 /** §3.6 the Client releases a QoS 2 message that it sent. */
-function release({ journal }: Parts, { session, link }: Open, id: number): void {
+function release({ journal }: Parts, { session, link, isRecovering }: Open, id: number): void {
   if (session.received?.delete(id) === true) { // also if the message has expired: [MQTT-4.3.3-13]
     const { mark } = journal;
     journal.received(session, id, false);
@@ -89,5 +89,6 @@ function release({ journal }: Parts, { session, link }: Open, id: number): void 
     return link.answer(PUBCOMP, id, 0); // [MQTT-4.3.3-11] [MQTT-2.2.1-5]
   }
   if (journal.failing && session.durable) journal.hold(link); // it may have come before, on another connection
-  link.answer(PUBCOMP, id, link.level === 5 ? 0x92 : 0); // no properties: [MQTT-3.7.2-2] [MQTT-3.7.2-3]
+  // While the Client recovers, this PUBREL repeats one whose PUBCOMP got lost: 0x92 would call a delivered message failed.
+  link.answer(PUBCOMP, id, link.level === 5 && !isRecovering ? 0x92 : 0); // no properties: [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 }

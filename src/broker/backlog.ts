@@ -71,9 +71,9 @@ export class Backlog {
     return delivery;
   }
 
-  /** Takes out of memory, in order, the messages that `test` accepts. */
-  extract(test: (delivery: Delivery) => boolean): Delivery[] {
-    const out = this.#queue.extract(test);
+  /** Takes out of memory, in order, the messages that `test` accepts, the first `most` of them. */
+  extract(test: (delivery: Delivery) => boolean, most?: number): Delivery[] {
+    const out = this.#queue.extract(test, most);
     for (const { message } of out) this.#residentBytes -= messageBytes(message);
     return out;
   }

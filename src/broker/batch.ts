@@ -29,6 +29,7 @@ import {
   checkNameBytes,
   checkPublish,
   isInUse,
+  NO_ROOM,
   publishForbidden,
   refusePublish,
   remember,
@@ -92,6 +93,11 @@ export class Batch {
   readonly #messages: Message[] = [];
   /** Sessions that took each message, if the hook `published` is set. */
   #receivers: Uint32Array | undefined;
+  /** A session took all of the messages. */
+  #isTaken = false;
+  /** 1 for each message that a session took though not all of them; noted only where they do not go together. */
+  readonly #taken: Uint8Array = new Uint8Array(FRAMES_MAX);
+  #isAnyNoted = false;
   /** How the present receiver gets its copies. */
   readonly #copies: Copies = { qos: 0, retain: false, identifiers: NO_IDENTIFIERS, share: undefined };
 
@@ -233,7 +239,7 @@ export class Batch {
   }
 
   #deliver(topic: KnownTopic): void {
-    const { observer, journal, turn, router } = this.#parts;
+    const { observer, journal, turn, router, deliverer } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
     const match = this.#match;
@@ -242,6 +248,7 @@ export class Batch {
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
     const goesAlone = match.groups.length > 0 && router.givesSeveral(match);
+    const { limited } = deliverer;
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#parts, publisher, this.#frameAt(i), topic);
       return;
@@ -255,11 +262,37 @@ export class Batch {
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;
-    if (this.#qos === 2) { for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i)); }
+    const isLimited = deliverer.limited !== limited && !this.#isTaken && !this.#isRetained;
+    if (isLimited && publisher.link.level === 5) return this.#answerEach(mark);
+    if (this.#qos === 2) {
+      for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i));
+      publisher.isRecovering = false;
+    }
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
     for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
+  }
+
+  /** Some messages may have found no room anywhere: each has an answer of its own. */
+  #answerEach(mark: number): void {
+    const { count } = this.#frames;
+    const publisher = this.#publisher;
+    const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
+    this.#parts.journal.holdSince(mark, publisher.link);
+    for (let i = 0; i < count; i++) {
+      const id = this.#idOf(i);
+      if (this.#taken[i] === 0) {
+        refusePublish(this.#parts, publisher, this.#frameAt(i), NO_ROOM);
+        continue;
+      }
+      if (this.#qos === 2) {
+        remember(this.#parts, publisher, id);
+        publisher.isRecovering = false;
+        this.#parts.journal.holdSince(mark, publisher.link);
+      }
+      publisher.link.answer(first, id, 0);
+    }
   }
 
   get #isRetained(): boolean {
@@ -333,7 +366,10 @@ export class Batch {
       const outgoing = this.#outgoing(topic, this.#frameAt(i));
       const member = group.choose(outgoing, deliverer);
       if (member !== undefined) this.#toMember(topic, group, member, i, i + 1, 1);
-      else observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+      else {
+        if (group.hasKeeper) deliverer.limited++; // one that could keep it, had it room
+        observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
+      }
     }
   }
 
@@ -508,9 +544,16 @@ export class Batch {
 
   /** A session took each `step`th frame from `from` to `until`. */
   #took(from: number, until: number, step: number): void {
+    if (step === 1 && until - from === this.#frames.count) this.#isTaken = true;
+    else this.#note(from, until, step);
     const receivers = this.#receivers;
     if (receivers === undefined) return;
     for (let i = from; i < until; i += step) receivers[i]!++;
+  }
+
+  #note(from: number, until: number, step: number): void {
+    this.#isAnyNoted = true;
+    for (let i = from; i < until; i += step) this.#taken[i] = 1;
   }
 
   /** One frame of the batch; good until the next call. */
@@ -536,6 +579,9 @@ export class Batch {
   #release(): void {
     this.#frames.bytes = EMPTY;
     this.#match = NOTHING;
+    this.#isTaken = false;
+    if (this.#isAnyNoted) this.#taken.fill(0);
+    this.#isAnyNoted = false;
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
     this.#gathered.release();

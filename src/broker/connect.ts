@@ -13,6 +13,7 @@ import { levelCount } from "../topic/name.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
+import { gather } from "./gather.ts";
 import { type Ending, Open } from "./open.ts";
 import type { ClientInfo, Verdict } from "./options.ts";
 import { requireText } from "./owner.ts";
@@ -176,6 +177,7 @@ export function accept(
   if (isPresent) {
     sendOpenAgain(parts, open);
     deliverer.pump(session);
+    gather(parts, session);
   }
   if (isDollarWill) observer.hooks.discarded?.(client, DOLLAR_WILL);
   return undefined;

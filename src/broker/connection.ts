@@ -54,6 +54,9 @@ const POSTPONED_BYTES_MAX = 64 * 1024;
 const TLS_HANDSHAKE = 0x16;
 const TLS_VERSION_MAJOR = 3;
 
+/** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
+const CONNECT_LEVEL_BYTES = 7;
+
 /** The parts of a broker that all its connections use. */
 export interface Host {
   readonly parts: Parts;
@@ -308,6 +311,13 @@ export class Connection
     if (!isTaken) this.#link.pause(Pause.VERDICT);
     else if (this.#host.budget.isSpent) this.#postpone();
     return isTaken;
+  }
+
+  /** A CONNECT that is too large is answered in its level, which its first bytes show [MQTT-3.2.2-7]. */
+  tooLarge(bytes: Uint8Array, at: number, body: number, until: number): boolean {
+    if (this.#phase !== WAITING || bytes[at] !== PacketType.CONNECT << 4) return false;
+    this.#link.level = levelAsked(bytes, body, until);
+    return until - body < CONNECT_LEVEL_BYTES;
   }
 
   /** Packets of an open connection but PUBLISH. */
@@ -574,7 +584,7 @@ export class Connection
     const { session, policy } = open;
     const expiry = properties?.sessionExpiryInterval;
     if (expiry !== undefined) {
-      if (session.expirySeconds === 0 && expiry !== 0) {
+      if (open.expiryAsked === 0 && expiry !== 0) {
         const message = "Session Expiry Interval set on DISCONNECT after 0 on CONNECT";
         throw protocolError("3.14.2.2.2/expiry-from-zero", message);
       }

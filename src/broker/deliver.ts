@@ -47,6 +47,8 @@ export class Deliverer {
   readonly #frames: FrameKeeper = new FrameKeeper();
   readonly #stamp: PublishStamp = noStamp();
   #nextOrder = 1;
+  /** QoS 1 and 2 copies that a session, or a whole group, did not get for a limit, since the start. */
+  limited = 0;
 
   constructor(turn: Turn, journal: Journal, observer: Observer) {
     this.#turn = turn;
@@ -187,6 +189,7 @@ export class Deliverer {
       this.#wait(session, delivery);
       return true;
     }
+    this.limited++;
     this.#observer.limited(limit, session.clientId, session);
     this.#observer.drop(topic, view, session.clientId, limit);
     session.connection?.fail({

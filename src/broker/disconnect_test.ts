@@ -52,6 +52,22 @@ describe("DISCONNECT from the Client", () => {
     });
   }
 
+  test("the Session Expiry Interval that CONNECT asked for counts, not the limit it was cut down to", () => {
+    const told = new Told();
+    const pair = new Pair({ hooks: told.hooks, limits: { sessionExpirySecondsMax: 0 } });
+    const will = { topic: "w", payload: new Uint8Array(), qos: 0, retain: false } as const;
+    const watcher = pair.connect({ clientId: "watcher" });
+    watcher.subscribe("w");
+    const client = pair.connect({ will, properties: { sessionExpiryInterval: 100 } });
+    assertEquals(client.connack?.properties?.sessionExpiryInterval, 0);
+    client.disconnect(0, { sessionExpiryInterval: 50 });
+    assertClosed(client);
+    assertEquals(told.ends, [{ clientId: "stub", clean: true, refusal: undefined }]);
+    watcher.assertSilent();
+    watcher.disconnect();
+    pair.assertEmpty();
+  });
+
   test("[3.14.2.2.2/expiry-from-zero] it may not begin a session that was to end: it then counts as none", () => {
     for (const given of [1, 0xffff_ffff]) {
       const { told, pair, client } = open();

@@ -232,10 +232,12 @@ describe("of a message to a Client the store is told", () => {
     const scene = begin();
     const first = scene.pair.connect({ ...KEPT, clientId: "a" });
     first.subscribe("$share/g/t");
-    first.lose();
-    assertEquals(told(scene, () => publish(scene.pair, 1, "x")), ["a: queued 0 x"]);
     const second = scene.pair.connect({ ...KEPT, clientId: "b" });
     second.subscribe("$share/g/t");
+    for (const member of [first, second]) member.lose();
+    scene.pair.advance(1_000);
+    scene.store.take();
+    assertEquals(told(scene, () => publish(scene.pair, 1, "x")), ["a: queued 0 x"]);
     let again: StubClient | undefined;
     scene.pair.advance(1_000);
     scene.store.take();
@@ -244,8 +246,25 @@ describe("of a message to a Client the store is told", () => {
       "a: sent 1 x",
     ]);
     assertEquals(told(scene, () => again!.disconnect(0, { sessionExpiryInterval: 0 })), [
-      "b: queued 1 x",
+      "b: queued 0 x",
       "a: dropped",
+    ]);
+  });
+
+  test("by a Shared Subscription: that it waits no more at a member who is away, when another one comes", () => {
+    const scene = begin();
+    for (const clientId of ["a", "b"]) {
+      const member = scene.pair.connect({ ...KEPT, clientId });
+      member.subscribe("$share/g/t");
+      member.lose();
+    }
+    scene.pair.advance(1_000);
+    scene.store.take();
+    assertEquals(told(scene, () => publish(scene.pair, 1, "x")), ["a: queued 0 x"]);
+    assertEquals(told(scene, () => scene.pair.connect({ ...KEPT, clientId: "b" })), [
+      "b: saved 600 connected",
+      "a: finished 0 x",
+      "b: queued 1 x",
     ]);
   });
 });

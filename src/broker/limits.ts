@@ -146,6 +146,14 @@ function table(): Record<LimitName, LimitRow> {
       "messages",
       "QoS 1 and 2 messages in flight to one Client; its Receive Maximum may allow fewer",
     ),
+    inFlightMaxLevel4: row(
+      "connection",
+      20,
+      1,
+      65_535,
+      "messages",
+      "the same for a Client of MQTT 3.1.1 or 3.1, which cannot say how many it takes: many take no more than 20",
+    ),
     topicAliasMaximum: row(
       "connection",
       256,
@@ -263,6 +271,7 @@ export type LimitName =
   | "sessionExpirySecondsMax"
   | "receiveMaximum"
   | "inFlightMax"
+  | "inFlightMaxLevel4"
   | "topicAliasMaximum"
   | "topicAliasesOutMax"
   | "queuedMessagesMax"

@@ -43,8 +43,12 @@ export class Open extends Outflow implements Serving {
   readonly permissions: Permissions;
   /** The session was there before. */
   readonly isResumed: boolean;
-  /** §3.3.4 QoS 2 identifiers that may be open from the Client. */
+  /** §3.3.4 QoS 2 identifiers that may be open from the Client: below level 5 all, since CONNACK cannot tell it of a maximum. */
   readonly receiveLimit: number;
+  /** The Client is a bridge of level 3 or 4: its subscriptions are without local copies, and with RETAIN as published. */
+  readonly isBridge: boolean;
+  /** §3.1.2.11.2 the Session Expiry Interval of the CONNECT, whatever limit it was cut down to. */
+  readonly expiryAsked: number;
   /** §3.3.2.3.4 the Client's. */
   readonly aliases: TopicAliases;
   /** §3.1.2.10 one and a half times the Keep Alive in ms, 0 is off. */
@@ -53,6 +57,8 @@ export class Open extends Outflow implements Serving {
   readonly authenticationMethod: string | undefined;
   /** §4.12.1 the Client is being authenticated anew. */
   isReauthenticating = false;
+  /** §4.4 the Client may still release exchanges of an earlier connection that the Server has ended: no new one has begun. */
+  isRecovering: boolean;
   #client: ClientInfo;
   #will: ServerWill | undefined;
   /** `fail()` was called. */
@@ -66,7 +72,10 @@ export class Open extends Outflow implements Serving {
     const { limits } = policy;
     const { properties = {} } = connect;
     super(link, {
-      sendLimit: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax), // [MQTT-4.9.0-1]
+      sendLimit: Math.min(
+        connect.level === 5 ? properties.receiveMaximum ?? 65_535 : limits.inFlightMaxLevel4,
+        limits.inFlightMax,
+      ), // [MQTT-4.9.0-1]
       aliasesMax: Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasesOutMax),
       bytesMax: limits.outboundBytesMax,
     });
@@ -74,7 +83,10 @@ export class Open extends Outflow implements Serving {
     this.policy = policy;
     this.permissions = options.permissions;
     this.isResumed = options.isResumed;
-    this.receiveLimit = limits.receiveMaximum + (session.received?.size ?? 0);
+    this.isRecovering = options.isResumed;
+    this.receiveLimit = connect.level === 5 ? limits.receiveMaximum + (session.received?.size ?? 0) : 65_535;
+    this.isBridge = connect.bridge === true;
+    this.expiryAsked = properties.sessionExpiryInterval ?? 0;
     this.aliases = new TopicAliases(limits.topicAliasMaximum);
     this.silenceMs = client.keepAlive * 1500; // [MQTT-3.2.2-22]
     this.authenticationMethod = properties.authenticationMethod;

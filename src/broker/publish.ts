@@ -15,6 +15,9 @@ import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 
+/** Every session that was to get the message has dropped it for a limit. Below level 5 PUBACK has no code for that. */
+export const NO_ROOM: Refusal = { code: 0x97, rule: "limit/queue", message: "No session has room for it" };
+
 /**
  * The topic of a PUBLISH that is alone in its chunk or begins a batch.
  * @throws {PeerError} for a packet that ends the connection.
@@ -57,6 +60,9 @@ export function isInUse(parts: Parts, open: Open, view: PublishView): boolean {
     if (view.qos === 2) {
       if (parts.journal.isUnsafe) parts.journal.hold(open.link); // the first one may have come on another connection
       open.link.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
+    } else if (open.link.level < 5) {
+      forget(parts, open, view.packetId); // PUBACK could not refuse it, and to drop it would lose it
+      return false;
     } else {
       const message = "A QoS 2 message is open under this identifier";
       refusePublish(parts, open, view, { code: 0x91, rule: "2.2.1/in-use", message });
@@ -68,6 +74,17 @@ export function isInUse(parts: Parts, open: Open, view: PublishView): boolean {
     throw new PeerError("protocol", 0x93, "3.3.4/receive-maximum", message);
   }
   return false;
+}
+
+/**
+ * Below level 5 a QoS 1 message under the identifier of an open QoS 2 message shows that the Client knows nothing of that
+ * exchange any more: it has lost its memory. Without this its next QoS 2 message under the identifier would pass for a repeat.
+ */
+function forget({ journal }: Parts, { session, link }: Open, packetId: number): void {
+  const { mark } = journal;
+  session.received?.delete(packetId);
+  journal.received(session, packetId, false);
+  journal.holdSince(mark, link);
 }
 
 /** Why a message on this topic is refused; the connection stays. "later" if the authorizer takes time. */
@@ -102,7 +119,7 @@ export function refusePublish({ observer }: Parts, open: Open, view: PublishView
 
 /** The slow path: takes over one message that nothing forbids. */
 export function takeOne(parts: Parts, open: Open, view: PublishView, topic: KnownTopic): void {
-  const { journal, router, observer, turn } = parts;
+  const { journal, router, observer, turn, deliverer } = parts;
   const { session, link } = open;
   const match = router.match(topic);
   if (journal.failing && view.qos > 0 && needsStore(parts, open, view, match)) {
@@ -117,24 +134,34 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     expiresAt: expiryOf(view, turn.now),
     message: undefined,
   };
+  let isRetained = false;
   if (view.retain) { // else nothing is retained: [MQTT-3.3.1-8]
     const limit = router.retain(outgoing);
+    isRetained = limit === undefined;
     if (limit !== undefined) {
       observer.limited(limit, session.clientId, session);
-      if (view.qos > 0) {
+      if (view.qos > 0 && link.level === 5) {
         const message = `No room to retain it (${limit})`;
         return refusePublish(parts, open, view, { code: 0x97, rule: "limit/retained", message });
       }
+      router.unretain(topic.name); // the message goes on, so an older one is not the topic's last any more
     }
   }
   const { qos, packetId } = view;
+  const { limited } = deliverer;
   const receivers = router.route(outgoing, match, session);
   const { published } = observer.hooks;
   if (published !== undefined) {
     published(messageInfo(topic.name, view, view.bytes[view.at]!), open.client, receivers);
   }
   if (qos === 0) return;
-  if (qos === 2) remember(parts, open, packetId); // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
+  if (receivers === 0 && deliverer.limited !== limited && !isRetained && link.level === 5) {
+    return refusePublish(parts, open, view, NO_ROOM);
+  }
+  if (qos === 2) { // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
+    remember(parts, open, packetId);
+    if (!view.dup) open.isRecovering = false;
+  }
   journal.holdSince(mark, link);
   // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);

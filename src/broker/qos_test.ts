@@ -1,6 +1,7 @@
 /** §4.3, §3.4–3.7 QoS 1 and 2 step by step, the Server as receiver and as sender. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import { encodePacket } from "../codec/encode.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertClosed, assertEnded, assertRule, Told } from "../testing/assertions.ts";
@@ -65,15 +66,37 @@ for (const level of LEVELS) {
       assertEquals(answers(from), [[PUBACK, 5, 0], [PUBCOMP, 5, level === 5 ? 0x92 : 0]]);
     });
 
-    test("[2.2.1/in-use] QoS 1 under the identifier of an open QoS 2 message is not taken over", () => {
-      const { from, to } = two(level);
-      from.publish({ topic: "a", qos: 2, packetId: 5, payload: "x" });
-      from.publish({ topic: "a", qos: 1, packetId: 5, payload: "y" });
-      assertEquals(answers(from), [[PUBREC, 5, 0], [PUBACK, 5, level === 5 ? 0x91 : 0]]);
-      assertEquals(to.takeTexts(), ["x"]);
-      from.acknowledge(PUBREL, 5);
-      assertEquals(answers(from), [[PUBCOMP, 5, 0]]);
-    });
+    if (level === 5) {
+      test("[2.2.1/in-use] QoS 1 under the identifier of an open QoS 2 message is not taken over", () => {
+        const { from, to } = two(level);
+        from.publish({ topic: "a", qos: 2, packetId: 5, payload: "x" });
+        from.publish({ topic: "a", qos: 1, packetId: 5, payload: "y" });
+        assertEquals(answers(from), [[PUBREC, 5, 0], [PUBACK, 5, 0x91]]);
+        assertEquals(to.takeTexts(), ["x"]);
+        from.acknowledge(PUBREL, 5);
+        assertEquals(answers(from), [[PUBCOMP, 5, 0]]);
+      });
+    } else {
+      test("QoS 1 under the identifier of an open QoS 2 message is taken over, and the identifier is new then", () => {
+        for (const isCut of [false, true]) {
+          const { pair, to } = two(level);
+          const init = { clientId: "device", level, cleanStart: false };
+          let from = pair.connect(init);
+          from.publish({ topic: "a", qos: 2, packetId: 1, payload: "x" });
+          assertEquals(answers(from), [[PUBREC, 1, 0]]);
+          if (isCut) {
+            from.lose(); // the device has no memory of it when it comes back
+            from = pair.connect(init);
+          }
+          from.publish({ topic: "a", qos: 1, packetId: 1, payload: "y" });
+          assertEquals(answers(from), [[PUBACK, 1, 0]]);
+          from.publish({ topic: "a", qos: 2, packetId: 1, payload: "z" });
+          from.acknowledge(PUBREL, 1);
+          assertEquals(answers(from), [[PUBREC, 1, 0], [PUBCOMP, 1, 0]]);
+          assertEquals(to.takeTexts(), ["x", "y", "z"]);
+        }
+      });
+    }
 
     test("[MQTT-2.2.1-3] identifiers of both directions, and of two Clients, are independent", () => {
       const { from, to } = two(level);
@@ -368,5 +391,56 @@ describe("Message Expiry Interval and QoS 2", () => {
     pair.advance(5_000);
     const [again] = pair.connect(session).takePublishes();
     assertEquals([again?.dup, again?.packetId, again?.properties], [true, 1, { messageExpiryInterval: 0 }]);
+  });
+});
+
+describe("PUBREL on a resumed session, level 5", () => {
+  const KEPT = { clientId: "device", cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
+
+  function resumed(): StubClient {
+    const pair = new Pair();
+    const first = pair.connect(KEPT);
+    first.publish({ topic: "a", qos: 2, packetId: 7 });
+    first.acknowledge(PUBREL, 7); // PUBCOMP gets lost
+    first.lose();
+    return pair.connect(KEPT);
+  }
+
+  test("for an exchange that the Server has ended it gets 0x00, however often", () => {
+    const client = resumed();
+    for (let i = 0; i < 2; i++) client.acknowledge(PUBREL, 7);
+    assertEquals(answers(client), [[PUBCOMP, 7, 0], [PUBCOMP, 7, 0]]);
+  });
+
+  test("also behind a PUBLISH that is sent again, with DUP 1, or with DUP 0 as MQTT.js does", () => {
+    const pair = new Pair();
+    const first = pair.connect(KEPT);
+    for (const packetId of [5, 6]) first.publish({ topic: "a", qos: 2, packetId });
+    first.acknowledge(PUBREL, 6);
+    first.lose();
+    const client = pair.connect(KEPT);
+    client.publish({ topic: "a", qos: 2, packetId: 5 });
+    client.publish({ topic: "a", qos: 2, packetId: 4, dup: true });
+    client.publish({ topic: "a", qos: 1, packetId: 3 });
+    for (const id of [5, 4, 6]) client.acknowledge(PUBREL, id);
+    const comps = answers(client).filter(([type]) => type === PUBCOMP);
+    assertEquals(comps, [[PUBCOMP, 5, 0], [PUBCOMP, 4, 0], [PUBCOMP, 6, 0]]);
+  });
+
+  test("[MQTT-3.7.2-1] 0x92 once a new QoS 2 message has come, alone or among others, and on a session that is new", () => {
+    for (const ids of [[1], [1, 2, 3]]) {
+      const client = resumed();
+      const publish = { type: PacketType.PUBLISH, dup: false, qos: 2, retain: false, topic: "a" } as const;
+      client.write(
+        bytesOf(
+          ...ids.map((packetId) => encodePacket({ ...publish, packetId, payload: new Uint8Array() }, 5)),
+        ),
+      );
+      client.acknowledge(PUBREL, 7);
+      assertEquals(answers(client).at(-1), [PUBCOMP, 7, 0x92]);
+    }
+    const client = new Pair().connect(KEPT);
+    client.acknowledge(PUBREL, 7);
+    assertEquals(answers(client), [[PUBCOMP, 7, 0x92]]);
   });
 });

@@ -261,6 +261,36 @@ describe("limits of retained messages", () => {
     assertEquals([pair.broker.stats.retainedMessages, pair.broker.stats.retainedBytes], [0, 0]);
   });
 
+  for (const level of [3, 4, 5] as const) {
+    test(`[limit/retained] at the limit, level ${level}: ${level === 5 ? "nobody gets it" : "live subscribers do"}`, () => {
+      for (const qos of [1, 2] as const) {
+        const { from, to } = two(level, { retainedMessagesMax: 1 });
+        to.subscribe("#");
+        from.publish({ topic: "a", retain: true, qos, payload: "1" });
+        from.publish({ topic: "b", retain: true, qos, payload: "2" });
+        assertEquals(to.takeTexts(), level === 5 ? ["1"] : ["1", "2"]);
+        const answer = qos === 1 ? PUBACK : PUBREC;
+        assertEquals([from.take(answer), from.take(answer)].map(({ reasonCode }) => reasonCode), [
+          0,
+          level === 5 ? 0x97 : 0,
+        ]);
+      }
+    });
+  }
+
+  test("[MQTT-3.3.1-5] a message that goes on though it cannot be retained leaves no older one on its topic", () => {
+    for (const qos of [0, 1] as const) {
+      const { pair, from } = two(4, { retainedBytesMax: 1000 + OVERHEAD_BYTES });
+      from.publish({ topic: "a", retain: true, qos, payload: "old" });
+      from.publish({ topic: "a", retain: true, qos, payload: "x".repeat(1500) });
+      assertEquals(pair.broker.stats.retainedMessages, 0);
+    }
+    const { pair, from } = two(5, { retainedBytesMax: 1000 + OVERHEAD_BYTES });
+    from.publish({ topic: "a", retain: true, qos: 1, payload: "old" });
+    from.publish({ topic: "a", retain: true, qos: 1, payload: "x".repeat(1500) });
+    assertEquals(pair.broker.stats.retainedMessages, 1); // refused, so nothing has changed
+  });
+
   test("[MQTT-3.2.2-14] with retained messages switched off RETAIN 1 ends the connection", () => {
     const pair = new Pair({ retainAvailable: false });
     const from = pair.connect({ clientId: "from" });

@@ -284,6 +284,7 @@ export class Router {
     const { view, topic } = outgoing;
     const member = group.choose(outgoing, this.#deliverer);
     if (member === undefined) {
+      if (group.hasKeeper) this.#deliverer.limited++; // one that could keep it, had it room
       this.#observer.drop(topic, view, group.filter.text, "no member");
       return false;
     }

@@ -176,6 +176,8 @@ export class Session implements Deadline, SessionKey {
   retainedDeliveries: Map<Subscription, RetainedDelivery> | undefined;
   /** For the turn: it is among the sessions whose retained deliveries can go on. */
   scheduled = false;
+  /** Messages of its Shared Subscriptions that still come from members who are away (gather.ts). */
+  gathering: Deadline | undefined;
   /** The will while it waits for its delay. */
   pendingWill: PendingWill | undefined;
   #backlog: Backlog | undefined;

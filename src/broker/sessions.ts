@@ -12,6 +12,7 @@ import type { Random } from "../engine/random.ts";
 import { COST, type Postponed } from "./budget.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
+import { stopGathering } from "./gather.ts";
 import type { Limits } from "./limits.ts";
 import type { Tap } from "./match.ts";
 import { messageInfo } from "./observer.ts";
@@ -157,6 +158,7 @@ export class Sessions implements SessionOwner {
     session.resend = undefined;
     router.disconnected(session);
     router.retainedDeliveries.connectionLost(session);
+    stopGathering(this.#parts, session);
     if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);
     if (!session.persists) return this.end(session);
@@ -207,7 +209,10 @@ export class Sessions implements SessionOwner {
     const { router, observer } = this.#parts;
     if (outgoing.view.retain) { // else nothing is retained: [MQTT-3.1.2-14] [MQTT-3.3.1-8]
       const limit = router.retain(outgoing); // [MQTT-3.1.2-15]
-      if (limit !== undefined) observer.limited(limit, outgoing.publisher ?? "the Server");
+      if (limit !== undefined) {
+        observer.limited(limit, outgoing.publisher ?? "the Server");
+        router.unretain(outgoing.topic); // the message goes on, so an older one is not the topic's last any more
+      }
     }
     const { bytes, at, topicAt, topicEnd } = outgoing.view;
     const topic = router.find(bytes, topicAt, topicEnd);

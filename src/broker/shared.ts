@@ -89,6 +89,9 @@ class Ranks {
   }
 }
 
+/** Members that are asked whether one of them could keep a message: nearly each could, but for one that was granted QoS 0. */
+const KEEPERS_ASKED_MAX = 64;
+
 /** The members of a group, as they take turns. */
 interface Members extends Iterable<Subscription> {
   readonly size: number;
@@ -272,6 +275,16 @@ export class SharedGroup {
   /** The session of a member can take more than before. */
   rise(member: Subscription): void {
     this.#members.rise(member);
+  }
+
+  /** Whether a member's session can keep QoS 1 and 2 messages, were there room. */
+  get hasKeeper(): boolean {
+    let asked = 0;
+    for (const { qos, session } of this.#members) {
+      if (qos > 0 && !session.ended && (session.connection !== undefined || session.persists)) return true;
+      if (++asked === KEEPERS_ASKED_MAX) return false;
+    }
+    return false;
   }
 
   /**

@@ -200,7 +200,7 @@ describe("members that come, go, and are slow", () => {
     group.publish(1, 2);
     group.publish(2, 2);
     const again = ["m0", "m1"].map((clientId) => group.pair.connect({ clientId, ...KEPT }).takeTexts());
-    assertEquals(again.map((texts) => texts.length), [2, 2]);
+    assertEquals(again.map((texts) => texts.length), [4, 0]);
     assertEquals(again.flat().sort(), ["3", "4", "5", "6"]);
     assertEquals(group.pair.broker.stats.dropped, 1);
   });
@@ -246,6 +246,84 @@ describe("members that come, go, and are slow", () => {
     group.pair.settle();
     assertEquals([a.over, b.over], [false, false]);
     assertEquals(group.pair.broker.stats.dropped, 2);
+  });
+});
+
+describe("messages that wait at members who are away", () => {
+  function away(count: number, options: BrokerOptions = {}, members = 3): Group {
+    const group = new Group(options);
+    for (let i = 0; i < members; i++) group.join();
+    for (const member of group.members) member.lose();
+    group.publish(1, count);
+    return group;
+  }
+
+  /** The numbers that a member gets, acknowledging each. */
+  function drain(client: StubClient): number[] {
+    const got: number[] = [];
+    for (;;) {
+      const publishes = client.takePublishes();
+      if (publishes.length === 0) return got;
+      for (const { payload, packetId } of publishes) {
+        got.push(Number(new TextDecoder().decode(payload)));
+        client.acknowledge(PUBACK, packetId!);
+      }
+    }
+  }
+
+  test("all go to the one that comes back first", () => {
+    const group = away(12);
+    const back = group.pair.connect({ clientId: "m1", ...KEPT });
+    assertEquals(drain(back).sort((a, b) => a - b), Array.from({ length: 12 }, (_, i) => i));
+    for (const clientId of ["m0", "m2"]) group.pair.connect({ clientId, ...KEPT }).assertSilent();
+    assertEquals(group.pair.broker.stats.dropped, 0);
+  });
+
+  test("all go to a member that joins, at the QoS it is granted; a member at QoS 0 leaves them where they are kept", () => {
+    const group = away(12);
+    group.join({ clientId: "zero" }, 0).assertSilent();
+    const joined = group.join({ clientId: "one" }, 1);
+    assertEquals(drain(joined), Array.from({ length: 12 }, (_, i) => i));
+  });
+
+  test("a message that a member was sent stays with that member [MQTT-4.8.2-4]", () => {
+    const group = new Group();
+    const [a, b] = [
+      group.join({ properties: { sessionExpiryInterval: 60, receiveMaximum: 1 } }),
+      group.join(),
+    ];
+    b.lose();
+    group.publish(2, 3);
+    assertEquals(a.takeTexts(), ["0"]);
+    a.lose();
+    const back = group.pair.connect({ clientId: "m1", ...KEPT });
+    assertEquals(back.takeTexts(), ["1", "2"]);
+    assertEquals(group.pair.connect({ clientId: "m0", ...KEPT }).takeTexts(), ["0"]);
+  });
+
+  test("many come in portions, as the member takes them; the rest stays when it leaves", () => {
+    const group = away(3_000);
+    const back = group.pair.connect({ clientId: "m1", ...KEPT });
+    const got = drain(back);
+    assertEquals(group.pair.broker.session("m0")!.queued > 0, true);
+    for (let i = 0; i < 20; i++) {
+      group.pair.advance(10);
+      got.push(...drain(back));
+    }
+    assertEquals(got.sort((a, b) => a - b), Array.from({ length: 3_000 }, (_, i) => i));
+    group.pair.advance(2_000);
+    assertEquals(group.pair.broker.session("m0")!.queued, 0);
+  });
+
+  test("what has expired meanwhile does not come", () => {
+    const group = away(0);
+    const { pair } = group;
+    const properties = { messageExpiryInterval: 2 };
+    for (let i = 0; i < 4; i++) {
+      pair.broker.publish({ topic: "a", qos: 1, payload: `${i}`, properties }, pair.now);
+    }
+    pair.advance(3_000);
+    pair.connect({ clientId: "m1", ...KEPT }).assertSilent();
   });
 });
 
@@ -379,6 +457,7 @@ describe("messages that a member cannot finish", () => {
     }
     assertEquals(a.takeTexts(), ["x"]);
     a.lose();
+    group.pair.advance(6_000);
     const b = group.join();
     group.pair.advance(60_000);
     b.assertSilent();

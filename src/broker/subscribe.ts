@@ -10,7 +10,9 @@ import type { ReasonCode } from "../codec/reason_code.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { levelCount } from "../topic/name.ts";
 import { isLonger } from "../codec/utf8.ts";
+import type { Link } from "../engine/link.ts";
 import { COST } from "./budget.ts";
+import { gather } from "./gather.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -18,6 +20,12 @@ import type { Subscription } from "./session.ts";
 
 /** Refusals of one SUBSCRIBE that the Reason String explains. */
 const EXPLAINED_MAX = 3;
+
+/**
+ * A bridge of level 3 or 4 cannot ask for these. With them `topic # both` does not loop, and the other broker retains what is
+ * retained here.
+ */
+const AS_BRIDGE = { noLocal: true, retainAsPublished: true } as const;
 
 /** The decision on one filter: granted, or refused. */
 type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
@@ -27,6 +35,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
   const { journal, observer, router } = parts;
   const { session, client, link, permissions } = open;
   checkCount(parts, open, packet.subscriptions.length);
+  requireFit(link, PacketType.SUBACK, packet.packetId, packet.subscriptions.length);
   const identifier = packet.properties?.subscriptionIdentifier ?? 0;
   const decisions = packet.subscriptions.map((request) => decide(parts, open, request, identifier));
   if (permissions.isWaiting) return false;
@@ -34,6 +43,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
   const { mark } = journal;
   const reasonCodes: number[] = [];
   const refusals: Refusal[] = [];
+  let joins = false;
   const fresh: { subscription: Subscription; filter: TopicFilter }[] = [];
   packet.subscriptions.forEach((request, i) => { // [MQTT-3.8.4-5]
     const decision = roomFor(parts, open, decisions[i]!);
@@ -46,9 +56,10 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     const { filter } = decision;
     const isKnown = session.subscriptions.has(request.filter);
     const qos = Math.min(request.qos, open.policy.maximumQos) as QoS; // [MQTT-3.2.2-10]
-    const granted = { ...request, qos, identifier };
+    const granted = { ...request, qos, identifier, ...(open.isBridge && AS_BRIDGE) };
     const subscription = router.subscribe(session, filter, granted);
     reasonCodes.push(qos); // [MQTT-3.8.4-7]
+    if (!isKnown && subscription.isShared && router.group(filter.text)!.size > 1) joins = true;
     observer.hooks.subscribed?.(client, request.filter, granted);
     const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && !isKnown); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
@@ -63,6 +74,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     router.retainedDeliveries.begin(subscription, filter.match, filter.wildcard);
   }
   router.retainedDeliveries.startNow(session);
+  if (joins) gather(parts, session);
   return true;
 }
 
@@ -75,6 +87,21 @@ function checkCount({ turn, observer }: Parts, { session, policy }: Open, filter
   if (filters <= policy.limits.filtersPerPacketMax) return;
   observer.limited("filtersPerPacketMax", session.clientId, session);
   throw refused(0x97, "limit/filters", `${filters} Topic Filters in one packet (filtersPerPacketMax)`);
+}
+
+/**
+ * Throws if the answer is above the Client's Maximum Packet Size: it would wait for that for ever. Nothing is done of the packet.
+ */
+function requireFit(
+  link: Link,
+  type: typeof PacketType.SUBACK | typeof PacketType.UNSUBACK,
+  packetId: number,
+  count: number,
+): void {
+  if (link.maximumPacketSize === Infinity) return;
+  if (link.fits({ type, packetId, reasonCodes: new Array(count).fill(0) })) return;
+  const name = type === PacketType.SUBACK ? "SUBACK" : "UNSUBACK";
+  throw refused(0x95, "MQTT-3.1.2-24", `${name} is above the Client's Maximum Packet Size`);
 }
 
 /** Whether this filter may be subscribed to, as far as the filters before it make no difference; the connection stays. */
@@ -132,6 +159,7 @@ function refuse(code: ReasonCode, rule: Refusal["rule"], message: string): { ref
 export function unsubscribePacket(parts: Parts, open: Open, { packetId, filters }: Unsubscribe): void {
   const { journal, observer, router } = parts;
   const { session, client, link } = open;
+  requireFit(link, PacketType.UNSUBACK, packetId, filters.length);
   const { mark } = journal;
   checkCount(parts, open, filters.length);
   const reasonCodes = filters.map((filter) => { // [MQTT-3.10.4-6] [MQTT-3.11.3-1]

@@ -13,10 +13,17 @@ export interface FrameHandler {
    * during the call. False: it cannot be taken yet; it is kept with all that follows, and `resume()` offers it again.
    */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean;
+  /**
+   * A frame is to be refused for its size: what has come of it, its first byte at `at`, its variable header from `body`. True: only when
+   * more has come; it is asked again then, and must have seen enough within `SHOWN_BYTES`.
+   */
+  tooLarge?(bytes: Uint8Array, at: number, body: number, until: number): boolean;
 }
 
 /** First allocation for a frame that came in parts; it doubles as bytes really arrive, whatever the header promises. */
 const FIRST_BYTES = 256;
+/** So much more of a frame that is too large is kept for `tooLarge()`. */
+const SHOWN_BYTES = 16;
 
 /** Cuts one stream into frames. Bytes of a frame that lies whole in its chunk are never copied. */
 export class Deframer {
@@ -96,7 +103,10 @@ export class Deframer {
         length = remainingLength(bytes, at, size);
       }
       const end = body + length;
-      if (end - at > this.#most) this.#checkSize(bytes[at]!, end - at);
+      if (end - at > this.#most && end - at > this.#mostOf(bytes[at]!)) {
+        if (handler.tooLarge?.(bytes, at, body, until) === true) break;
+        throw tooLarge(end - at, this.#mostOf(bytes[at]!));
+      }
       if (end > until) break;
       if (!handler.frame(bytes, at, body, end)) {
         this.#stopped = true;
@@ -121,7 +131,12 @@ export class Deframer {
       used++;
     }
     const total = size + remainingLength(this.#held!, 0, size);
-    if (total > this.#most) this.#checkSize(this.#held![0]!, total);
+    const most = this.#mostOf(this.#held![0]!);
+    if (total > most) {
+      this.#hold(chunk, used, Math.min(chunk.length, used + SHOWN_BYTES));
+      if (handler.tooLarge?.(this.#held!, 0, size, this.#heldLength) === true) return chunk.length;
+      throw tooLarge(total, most);
+    }
     const missing = Math.min(total - this.#heldLength, chunk.length - used);
     this.#hold(chunk, used, used + missing);
     used += missing;
@@ -137,9 +152,9 @@ export class Deframer {
     return chunk.length;
   }
 
-  #checkSize(first: number, size: number): void {
-    const most = first >> 4 === PacketType.PUBLISH ? this.#publishMost : this.#otherMost;
-    if (size > most) throw tooLarge(size, most);
+  /** Bytes of the largest frame taken that begins with this byte. */
+  #mostOf(first: number): number {
+    return first >> 4 === PacketType.PUBLISH ? this.#publishMost : this.#otherMost;
   }
 
   #hold(bytes: Uint8Array, from: number, until: number): void {

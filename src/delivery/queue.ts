@@ -45,13 +45,13 @@ export class Queue<T> {
     return item;
   }
 
-  /** Takes out, in order, every item that `test` accepts. */
-  extract(test: (item: T) => boolean): T[] {
+  /** Takes out, in order, the items that `test` accepts, the first `most` of them. */
+  extract(test: (item: T) => boolean, most: number = Infinity): T[] {
     const out: T[] = [];
     const kept: T[] = [];
     for (let i = this.#head; i < this.#items.length; i++) {
       const item = this.#items[i]!;
-      (test(item) ? out : kept).push(item);
+      (out.length < most && test(item) ? out : kept).push(item);
     }
     this.#items = kept;
     this.#head = 0;

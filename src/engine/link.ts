@@ -11,6 +11,7 @@ import type { Packet, ProtocolLevel, ReasonProperties } from "../codec/packet.ts
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Writer } from "../codec/writer.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Ages } from "./ages.ts";
 import { type BufferPool, Outbox } from "./outbox.ts";
 
 /** Bytes in an outbox from which on it is written at once, not at the end of the turn. */
@@ -34,6 +35,8 @@ export type Pause = typeof Pause[keyof typeof Pause];
 export interface LinkOwner {
   readonly pool: BufferPool;
   readonly writer: Writer;
+  /** The present time in ms. */
+  readonly now: number;
   /** The link has bytes to be flushed at the end of the turn. */
   touched(link: Link): void;
   /** Whether bytes may still be written in this turn; if not, they wait for a later one. */
@@ -82,6 +85,8 @@ export class Link {
   /** A set of `Pause` bits. */
   #pauses = 0;
   #transportPaused = false;
+  /** Of bytes that have waited over the end of a turn; only at level 5. */
+  #ages: Ages | undefined;
 
   /** `packetBytesMax`: bytes of the largest frame taken, until `limitFrames()` is called. */
   constructor(transport: Transport, packetBytesMax: number, owner: LinkOwner, handler: LinkHandler) {
@@ -235,6 +240,7 @@ export class Link {
   endTurn(): void {
     this.#touched = false;
     this.flush();
+    if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
     this.#handler.flushed();
   }
 
@@ -242,13 +248,22 @@ export class Link {
   flush(): void {
     if (this.#blocked) return;
     const { size } = this.outbox;
-    const isDone = this.outbox.flush(this.transport);
+    const ages = this.#ages;
+    if (ages !== undefined) ages.now = this.#owner.now;
+    const isTaken = this.outbox.flush(this.transport, ages);
     this.#owner.wrote(size - this.outbox.size);
-    if (!isDone) this.#blocked = true;
+    if (ages !== undefined && this.outbox.size === 0) this.#ages = undefined;
+    if (!isTaken) this.#blocked = true;
     else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
       this.transport.close();
     }
+  }
+
+  #noteAge(): void {
+    const ages = this.#ages ??= new Ages();
+    ages.now = this.#owner.now;
+    ages.note(this.outbox.position);
   }
 
   /** The transport can take more. */

@@ -38,6 +38,7 @@ class Scene {
     const owner = {
       pool: new BufferPool(),
       writer: new Writer(),
+      now: 0,
       touched: (link: Link) => void this.touched.push(link),
       mayWrite: true,
       wrote: (bytes: number) => void (this.wrote += bytes),

@@ -11,6 +11,12 @@ export interface ByteSink {
   write(chunk: Uint8Array): number;
 }
 
+/** Brings bytes up to date that have waited. */
+export interface Renewer {
+  /** `bytes[from, end)` are about to be offered. Index 0 is where something whole was appended, and stands at `position`. */
+  renew(bytes: Uint8Array, from: number, end: number, position: number): void;
+}
+
 /** Buffers given back by connections with nothing to send. Buckets by power of two. */
 export class BufferPool {
   #free: Uint8Array[][] = [];
@@ -42,12 +48,19 @@ function bucketOf(bytes: number): number {
 /** One connection's bytes. Positions count from its first byte ever. */
 export class Outbox {
   #pool: BufferPool;
-  /** Whole pieces before `#tail`: filled buffers and payloads shared with other connections. */
+  /**
+   * Whole pieces before `#tail`: filled buffers, which begin as something whole was appended, and payloads shared with other
+   * connections. While there are some, `#start` is 0.
+   */
   #pieces: Uint8Array[] | undefined;
+  /** Bytes of the first piece that are taken. */
+  #offset = 0;
+  /** The pieces that are shared. */
+  #shared: Set<Uint8Array> | undefined;
   #tail: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
-  /** Bytes of `#pieces`. */
+  /** Bytes of `#pieces` that are not taken. */
   #sealed = 0;
   #taken = 0;
   #limit = Infinity;
@@ -100,28 +113,31 @@ export class Outbox {
   share(bytes: Uint8Array): void {
     this.#seal();
     this.#pieces!.push(bytes);
+    (this.#shared ??= new Set()).add(bytes);
     this.#sealed += bytes.length;
   }
 
-  /** Writes the bytes that may leave; true if the sink took all of them. */
-  flush(sink: ByteSink): boolean {
+  /** Writes the bytes that may leave; true if the sink took all of them. `renewer` sees them first, but for what is shared. */
+  flush(sink: ByteSink, renewer?: Renewer): boolean {
     while (this.#pieces !== undefined) {
       const piece = this.#pieces[0]!;
-      const allowed = Math.min(piece.length, this.#limit - this.#taken);
+      const from = this.#offset;
+      const allowed = Math.min(piece.length - from, this.#limit - this.#taken);
       if (allowed <= 0) return true;
-      const taken = sink.write(allowed === piece.length ? piece : piece.subarray(0, allowed));
+      if (renewer !== undefined && this.#shared?.has(piece) !== true) {
+        renewer.renew(piece, from, piece.length, this.#taken - from);
+      }
+      const taken = sink.write(allowed === piece.length ? piece : piece.subarray(from, from + allowed));
       this.#taken += taken;
       this.#sealed -= taken;
-      if (taken === piece.length) {
-        if (this.#pieces.length === 1) this.#pieces = undefined;
-        else this.#pieces.shift();
-      } else {
-        if (taken > 0) this.#pieces[0] = piece.subarray(taken);
-        return taken === allowed;
-      }
+      this.#offset += taken;
+      if (this.#offset < piece.length) return taken === allowed;
+      this.#offset = 0;
+      this.#drop(this.#pieces.shift()!);
     }
     const allowed = Math.min(this.#end - this.#start, this.#limit - this.#taken);
     if (allowed > 0) {
+      renewer?.renew(this.#tail, this.#start, this.#end, this.#taken - this.#start);
       const taken = sink.write(this.#tail.subarray(this.#start, this.#start + allowed));
       this.#taken += taken;
       this.#start += taken;
@@ -138,17 +154,34 @@ export class Outbox {
     this.#end -= tail;
     for (drop -= tail; drop > 0;) {
       const piece = this.#pieces!.pop()!;
-      const cut = Math.min(drop, piece.length);
-      if (cut < piece.length) this.#pieces!.push(piece.subarray(0, piece.length - cut));
-      if (this.#pieces!.length === 0) this.#pieces = undefined;
+      const isShared = this.#shared?.has(piece) === true;
+      const left = piece.length - (this.#pieces!.length === 0 ? this.#offset : 0);
+      const cut = Math.min(drop, left);
+      if (cut < left) {
+        const rest = piece.subarray(0, piece.length - cut);
+        this.#pieces!.push(rest);
+        if (isShared) this.#shared!.add(rest);
+      }
+      this.#drop(piece);
       this.#sealed -= cut;
       drop -= cut;
     }
   }
 
+  /** A piece is gone. */
+  #drop(piece: Uint8Array): void {
+    this.#shared?.delete(piece);
+    if (this.#pieces!.length > 0) return;
+    this.#pieces = undefined;
+    this.#shared = undefined;
+    this.#offset = 0;
+  }
+
   /** Drops everything that is not taken. */
   clear(): void {
     this.#pieces = undefined;
+    this.#shared = undefined;
+    this.#offset = 0;
     this.#sealed = 0;
     this.#release();
   }
@@ -161,18 +194,17 @@ export class Outbox {
 
   #grow(bytes: number): void {
     const used = this.#end - this.#start;
-    if (used >= PIECE_BYTES) {
-      // A long backlog grows by pieces: copying it again and again would cost its square.
+    if (used >= PIECE_BYTES || this.#start > 0) {
+      // A long backlog grows by pieces: copying it again and again would cost its square. So does one whose first bytes are
+      // taken: a buffer begins as something whole was appended.
       this.#seal();
-      this.#tail = this.#pool.take(Math.max(bytes, PIECE_BYTES));
+      this.#tail = this.#pool.take(Math.max(bytes, Math.min(used * 2, PIECE_BYTES)));
       return;
     }
     const next = this.#pool.take(Math.max(used + bytes, Math.min(used * 2, PIECE_BYTES)));
-    copyBytes(next, 0, this.#tail, this.#start, this.#end);
+    copyBytes(next, 0, this.#tail, 0, used);
     if (this.#tail.length > 0) this.#pool.give(this.#tail);
     this.#tail = next;
-    this.#start = 0;
-    this.#end = used;
   }
 
   /** Turns the tail into a piece. */
@@ -180,7 +212,8 @@ export class Outbox {
     this.#pieces ??= [];
     const used = this.#end - this.#start;
     if (used > 0) {
-      this.#pieces.push(this.#tail.subarray(this.#start, this.#end));
+      if (this.#pieces.length === 0) this.#offset = this.#start;
+      this.#pieces.push(this.#tail.subarray(0, this.#end));
       this.#sealed += used;
     } else if (this.#tail.length > 0) this.#pool.give(this.#tail);
     this.#tail = EMPTY;

@@ -35,6 +35,7 @@ class Scene {
     const owner = {
       pool: new BufferPool(),
       writer: new Writer(),
+      now: 0,
       touched: () => void this.touched++,
       mayWrite: true,
       wrote: () => {},

@@ -2,10 +2,20 @@
  * §3.1.2.11.4, §3.2.2.3.6, §2.1.4 Maximum Packet Size: what a Server under audit must do, as sender and as receiver.
  * @module
  */
-import { bytes, disconnect, field, property, TYPE, varint } from "../../wire/bytes.ts";
+import {
+  bytes,
+  disconnect,
+  field,
+  property,
+  subscribe,
+  TYPE,
+  u16,
+  unsubscribe,
+  varint,
+} from "../../wire/bytes.ts";
 import { type ServerCase, serverCases } from "../../case.ts";
 import { payloadText } from "../../wire/parse.ts";
-import type { Peer } from "../../wire/peer.ts";
+import { nameOf, type Peer } from "../../wire/peer.ts";
 import type { Trial } from "../trial.ts";
 import { check, Finding } from "../../verdict.ts";
 
@@ -45,6 +55,36 @@ const TO_CLIENT: readonly ServerCase[] = serverCases("3.1.2.11.4", {
         check(length === size, `PUBLISH of ${length} bytes came, one of ${size} was published last`);
         await publisher.barrier();
         await peer.expectNoPublish("the others are above Maximum Packet Size");
+      }
+    },
+  },
+  "acknowledgement-that-does-not-fit": {
+    statements: ["MQTT-3.1.2-24"],
+    levels: [5],
+    does:
+      "Connects with a small Maximum Packet Size, and sends SUBSCRIBE and UNSUBSCRIBE with more filters than their answer has " +
+      "room for, each on a connection of its own.",
+    requires: "No larger packet comes, and the connection ends: the Client would wait for ever.",
+    async run(t) {
+      for (const type of [TYPE.SUBSCRIBE, TYPE.UNSUBSCRIBE]) {
+        const { peer, size } = await t.narrow();
+        const filters = Array.from({ length: size }, (_, i) => t.topic(`f${i}`));
+        peer.send(
+          type === TYPE.SUBSCRIBE
+            ? subscribe(5, t.id(), filters.map((filter) => [filter, 0]))
+            : unsubscribe(5, t.id(), filters),
+        );
+        const seen = await peer.next();
+        const name = nameOf(type);
+        if (seen === undefined) throw new Finding("lenient", `${name} is answered by nothing`);
+        if (seen.type === "end") continue;
+        const { length } = seen.raw;
+        check(length <= size, `${nameOf(seen.type)} of ${length} bytes, Maximum Packet Size is ${size}`);
+        check(
+          seen.type === TYPE.DISCONNECT,
+          `${nameOf(seen.type)} came for a ${name} whose answer does not fit`,
+        );
+        await peer.refused();
       }
     },
   },
@@ -130,6 +170,28 @@ const TO_CLIENT: readonly ServerCase[] = serverCases("3.1.2.11.4", {
 });
 
 const TO_SERVER: readonly ServerCase[] = serverCases("3.2.2.3.6", {
+  "connect-larger-than-announced": {
+    statements: ["2.1.4/too-large"],
+    levels: [5],
+    needs: ["maximum packet size"],
+    does:
+      "Sends the beginning of a CONNECT whose length is one byte above the Maximum Packet Size of the target.",
+    requires: "CONNACK with 0x95, and the end of the connection.",
+    async run(t) {
+      const most = t.profile.maximumPacketSize!;
+      if (most > LARGEST) {
+        throw new Finding("unsupported", `Maximum Packet Size is ${most}; above ${LARGEST} it is not tried`);
+      }
+      const peer = await t.open();
+      const begin = bytes(field("MQTT"), 5, 2, u16(0));
+      peer.send(bytes(TYPE.CONNECT << 4, varint(most), begin));
+      for (let left = most - begin.length; left > 0; left -= PART) {
+        peer.send(new Uint8Array(Math.min(left, PART)));
+      }
+      const ending = await peer.refused([0x95]);
+      if (ending !== "code") throw new Finding("lenient", "The connection was closed without a CONNACK");
+    },
+  },
   "larger-than-announced": {
     statements: ["2.1.4/too-large"],
     levels: [5],
@@ -152,6 +214,9 @@ const TO_SERVER: readonly ServerCase[] = serverCases("3.2.2.3.6", {
     },
   },
 });
+
+/** Bytes that are sent at a time. */
+const PART = 64 * 1024;
 
 /** Bytes of one packet that the auditor is ready to send. */
 const LARGEST = 64 * 1024 * 1024;

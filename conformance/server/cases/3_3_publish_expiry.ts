@@ -15,6 +15,10 @@ const EXPIRED_MS = 2600;
 /** Long enough to be counted. */
 const WAIT_MS = 2100;
 
+/** More than the buffers between two programs hold, less than a broker that is willing to wait holds. */
+const UNREAD_BYTES = 9_000_000;
+const LARGE_BYTES = 900_000;
+
 /** An interval that does not run out. */
 const LONG_SECONDS = 100;
 
@@ -99,6 +103,33 @@ export const CASES: readonly ServerCase[] = serverCases("3.3.2", {
       await tell(t, await t.connect(), "x", LONG_SECONDS);
       await t.wait(WAIT_MS);
       checkLeft(await (await t.resume()).take(), WAIT_MS, t.elapsedMs - before);
+    },
+  },
+  "time-unread-is-counted": {
+    statements: ["MQTT-3.3.2-6"],
+    levels: [5],
+    needs: ["qos 1"],
+    timing: true,
+    does:
+      "Publishes 9 MB at QoS 1, and then a message with a Message Expiry Interval of 100 s, to a subscriber that reads nothing for " +
+      "2.1 s.",
+    requires: "The message comes with about 98 s, 99 at most.",
+    async run(t) {
+      const subscriber = await t.connect();
+      await t.subscribeAt(subscriber, t.topic(), 1);
+      const peer = await t.connect();
+      subscriber.stopReading();
+      const size = Math.min(LARGE_BYTES, (t.profile.maximumPacketSize ?? Infinity) - 100);
+      const count = Math.ceil(UNREAD_BYTES / size);
+      for (let i = 0; i < count; i++) {
+        await t.published(peer, { topic: t.topic(), payload: new Uint8Array(size), qos: 1 });
+      }
+      const before = t.elapsedMs;
+      await tell(t, peer, "x", LONG_SECONDS);
+      await t.wait(WAIT_MS);
+      subscriber.readOn();
+      for (let i = 0; i < count; i++) await subscriber.take();
+      checkLeft(await subscriber.take(), WAIT_MS, t.elapsedMs - before);
     },
   },
   "retained-expires": {

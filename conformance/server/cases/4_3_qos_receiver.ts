@@ -2,7 +2,7 @@
  * §4.3 QoS 1 and 2 from a publisher to the Server: what a Server under audit must do as receiver.
  * @module
  */
-import { acknowledgement, options, property, type PublishParts, TYPE } from "../../wire/bytes.ts";
+import { acknowledgement, bytes, options, property, type PublishParts, TYPE } from "../../wire/bytes.ts";
 import { type ServerCase, serverCases } from "../../case.ts";
 import { payloadText } from "../../wire/parse.ts";
 import { hexCode, nameOf, type Peer } from "../../wire/peer.ts";
@@ -11,6 +11,9 @@ import { check, Finding } from "../../verdict.ts";
 
 /** Identifiers whose two bytes are different, alike, and at the ends of the range. */
 const IDS = [1, 0x0102, 0x7f7f, 65_535];
+
+/** More QoS 2 messages than many Servers have open at a time. */
+const MANY = 1_100;
 
 /** Sends a packet and takes its answer, which must have that type and identifier; returns its code. */
 async function answered(peer: Peer, sent: Uint8Array, type: number, id: number): Promise<number> {
@@ -82,9 +85,69 @@ const AT_LEAST_ONCE: readonly ServerCase[] = serverCases("4.3.2", {
       check(count >= 3, `${count} messages came, 3 were published`);
     },
   },
+  "under-a-forgotten-qos-2": {
+    statements: ["MQTT311-4.3.2-2"],
+    levels: [4],
+    needs: ["qos 2"],
+    does:
+      "Publishes at QoS 2 and takes PUBREC, comes back to its session without a memory of that, as after a power cut, and " +
+      "publishes another message at QoS 1 under the same identifier.",
+    requires: "If PUBACK comes, the subscriber gets the message; the connection may end instead.",
+    async run(t) {
+      const subscriber = await subscriberOf(t);
+      const { peer } = await t.session();
+      await taken(peer, t.publish({ topic: t.topic(), payload: "old", qos: 2, id: 1 }), TYPE.PUBREC, 1);
+      await subscriber.takeUntil("old");
+      peer.abort();
+      const again = await t.resume();
+      again.send(t.publish({ topic: t.topic(), payload: "new", qos: 1, id: 1 }));
+      const seen = await again.next();
+      if (seen === undefined) throw new Finding("fail", "Neither PUBACK nor the end of the connection came");
+      if (seen.type === "end") return;
+      check(seen.type === TYPE.PUBACK && seen.id === 1, `${nameOf(seen.type)} came, PUBACK was expected`);
+      await t.published(await t.connect(), { topic: t.topic(), payload: "end", qos: 1, id: 40_000 });
+      const came = (await subscriber.takeUntil("end")).map(payloadText);
+      check(came.includes("new"), "PUBACK came, but the message to no subscriber");
+    },
+  },
 });
 
 const EXACTLY_ONCE: readonly ServerCase[] = serverCases("4.3.3", {
+  "many-open": {
+    statements: ["MQTT311-4.3.3-2"],
+    levels: [4],
+    needs: ["qos 2"],
+    does: "Publishes 1,100 messages at QoS 2 under as many identifiers before it sends a PUBREL.",
+    requires: "A PUBREC and a PUBCOMP for each: nothing has told the Client of a maximum.",
+    async run(t) {
+      const peer = await t.connect();
+      const ids = Array.from({ length: MANY }, (_, i) => i + 1);
+      peer.send(bytes(...ids.map((id) => t.publish({ topic: t.topic(), qos: 2, id }))));
+      for (const id of ids) check((await peer.expect(TYPE.PUBREC)).id === id, `PUBREC for ${id} was due`);
+      peer.send(bytes(...ids.map(pubrel)));
+      for (const id of ids) check((await peer.expect(TYPE.PUBCOMP)).id === id, `PUBCOMP for ${id} was due`);
+    },
+  },
+  "pubrel-again-on-a-new-connection": {
+    statements: ["MQTT-4.3.3-11"],
+    levels: [5],
+    needs: ["qos 2"],
+    does:
+      "Publishes at QoS 2 and sends PUBREL, comes back to its session as if PUBCOMP had got lost, and sends PUBREL again.",
+    requires: "PUBCOMP with that identifier and code 0x00: the message was delivered.",
+    async run(t) {
+      const { peer } = await t.session();
+      await taken(peer, t.publish({ topic: t.topic(), qos: 2, id: 321 }), TYPE.PUBREC, 321);
+      await taken(peer, pubrel(321), TYPE.PUBCOMP, 321);
+      peer.abort();
+      const code = await answered(await t.resume(), pubrel(321), TYPE.PUBCOMP, 321);
+      if (code === 0) return;
+      const message = `PUBCOMP has ${
+        hexCode(code)
+      }: some Clients take that for a message that was not delivered`;
+      throw new Finding("lenient", message);
+    },
+  },
   "acknowledged": {
     statements: ["MQTT-4.3.3-8", "MQTT-2.2.1-5", "MQTT311-4.3.3-2", "MQTT311-2.3.1-6"],
     levels: [4, 5],

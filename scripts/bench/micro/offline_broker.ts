@@ -75,7 +75,13 @@ export class Stage {
   constructor(options: BrokerOptions = {}) {
     this.broker = new Broker({
       ...options,
-      limits: { inFlightMax: 65_535, receiveMaximum: 65_535, connectTimeoutMs: 3_600_000, ...options.limits },
+      limits: {
+        inFlightMax: 65_535,
+        inFlightMaxLevel4: 65_535,
+        receiveMaximum: 65_535,
+        connectTimeoutMs: 3_600_000,
+        ...options.limits,
+      },
       hooks: {
         failed: (error) => {
           throw error;

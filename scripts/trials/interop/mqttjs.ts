@@ -8,6 +8,9 @@ import { Buffer } from "node:buffer";
 import { Inbox, within } from "../../lib/within.ts";
 import type { Stage } from "./test_broker.ts";
 
+/** Where a client connects to, and what it ends with. */
+export type Place = Pick<Stage, "port" | "atEnd">;
+
 /** A message as MQTT.js hands it over. */
 export type Arrived = IPublishPacket & { readonly payload: Buffer };
 
@@ -21,8 +24,10 @@ export class Mqttjs {
   readonly messages: Inbox<Arrived> = new Inbox();
   /** Errors it told; a connection that is cut is none. */
   readonly errors: unknown[] = [];
+  /** `cut()` was called. */
+  isCut = false;
 
-  constructor(stage: Stage, options: IClientOptions) {
+  constructor(stage: Place, options: IClientOptions) {
     this.id = options.clientId!;
     this.client = mqtt.connect({
       protocol: "mqtt",
@@ -69,6 +74,7 @@ export class Mqttjs {
 
   /** Cuts the connection, so that it seems lost to both sides. */
   cut(): void {
+    this.isCut = true;
     this.client.stream.destroy();
   }
 
@@ -80,7 +86,7 @@ export class Mqttjs {
 }
 
 /** A client that is connected. */
-export async function joined(stage: Stage, options: IClientOptions): Promise<Mqttjs> {
+export async function joined(stage: Place, options: IClientOptions): Promise<Mqttjs> {
   const client = new Mqttjs(stage, options);
   client.connack = await client.connacks.take(`CONNACK for ${client.id}`);
   return client;

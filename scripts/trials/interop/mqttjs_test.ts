@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { IClientOptions } from "mqtt";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers";
 import { LIMIT_MS, within } from "../../lib/within.ts";
 import { type Arrived, joined, type Mqttjs } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, type Stage, UNICODE_TOPICS } from "./test_broker.ts";
@@ -511,3 +512,53 @@ test("MQTT.js, level 3: QoS, retained, will, session", patient, () =>
     const again = await client("subscriber", { clean: false });
     assertEquals(await again.takeTexts(1), ["away"]);
   }));
+
+for (const protocolVersion of [4, 3] as const) {
+  test(
+    `MQTT.js, level ${protocolVersion}: 3,000 messages of QoS 2 at once are taken, each once, on one connection`,
+    patient,
+    () =>
+      onStage(async (stage) => {
+        const old: IClientOptions = protocolVersion === 3 ? { protocolId: "MQIsdp" } : {};
+        const subscriber = await joined(stage, { protocolVersion: 5, clientId: "subscriber" });
+        await subscriber.subscribe("many");
+        const publisher = await joined(stage, { protocolVersion, clientId: "publisher", ...old });
+        const texts = Array.from({ length: 3_000 }, (_, i) => `${i}`);
+        await Promise.all(texts.map((text) => publisher.publish("many", text, { qos: 2 })));
+        assertEquals(await subscriber.takeTexts(3_000), texts);
+        assertEquals([publisher.errors, publisher.connacks.items.length], [[], 0]);
+      }),
+  );
+}
+
+test(
+  "MQTT.js, level 5: a QoS 2 publish whose PUBCOMP is lost with the connection resolves",
+  patient,
+  () =>
+    onStage(async (stage) => {
+      const subscriber = await joined(stage, { protocolVersion: 5, clientId: "subscriber" });
+      await subscriber.subscribe("once");
+      const publisher = await joined(stage, {
+        protocolVersion: 5,
+        clientId: "publisher",
+        clean: false,
+        reconnectPeriod: 20,
+        properties: { sessionExpiryInterval: 60 },
+      });
+      const isReleased = new Promise<void>((resolve) => {
+        publisher.client.on("packetsend", ({ cmd }) => {
+          if (cmd !== "pubrel" || publisher.isCut) return;
+          publisher.client.stream.unpipe(); // PUBCOMP is not read
+          resolve();
+        });
+      });
+      const published = publisher.publish("once", "delivered", { qos: 2 });
+      await within(isReleased, "PUBREL");
+      const session = () => stage.server.broker.session("publisher");
+      while (session()!.received > 0) await within(new Promise((resolve) => setImmediate(resolve)), "a turn");
+      publisher.cut();
+      await published;
+      assertEquals(await subscriber.takeTexts(1), ["delivered"]);
+      assertEquals(publisher.errors, []);
+    }),
+);
