@@ -511,7 +511,16 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       const connack = refusingConnack(this.#link.level, refusal, serverReference ?? redirect);
       if (connack !== undefined) this.#link.send(connack);
     }
-    this.#host.parts.observer.hooks.refused?.(this.peer, refusal);
+    const client = this.#phase.kind === "authenticating" ? this.#phase.connect : undefined;
+    this.#host.parts.observer.hooks.refused?.(
+      this.peer,
+      refusal,
+      client && {
+        clientId: client.clientId,
+        username: client.username,
+        level: client.level,
+      },
+    );
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 

@@ -35,6 +35,7 @@ export type {
   PolicyOptions,
   Redirection,
   Refusal,
+  RefusedClient,
   Verdict,
 } from "./options.ts";
 export type { SessionStats } from "./session.ts";

@@ -16,6 +16,8 @@ import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { listenTcp } from "../runtime/listen.ts";
+import { settingsOf } from "./options.ts";
+import { listenAdvice } from "./serve.ts";
 import { CA, CERT, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 
 const LIMIT_MS = 15_000;
@@ -114,33 +116,50 @@ async function broker(
 }
 
 describe("plumb", () => {
-  test("-h says what there is, on stdout", patient, async () => {
+  test("-h says what is used most, on stdout, and --help-all says all", patient, async () => {
     const { status, out, err } = await run("-h");
     assertEquals([status, err], [0, ""]);
     assertMatch(out, /^plumb \[serve\] \[flags\]/);
-    assertMatch(out, /--packet-bytes-max N/);
-    assertEquals((await run("serve", "--help")).out, out);
+    assertMatch(out, /plumb --help-all names/);
+    assertEquals(out.includes("--packet-bytes-max"), false);
+    assertEquals([(await run("serve", "--help")).out, (await run("help")).out], [out, out]);
+    const all = await run("--help-all");
+    assertMatch(all.out, /--packet-bytes-max N/);
+    assertEquals(await run("help", "serve"), all);
   });
 
-  test("-V says the version", patient, async () => {
-    assertEquals(await run("-V"), { status: 0, out: `plumb ${config.version}\n`, err: "" });
-  });
-
-  test("refuses an unknown command in one line", patient, async () => {
-    assertEquals(await run("server"), {
-      status: 2,
-      out: "",
-      err: 'plumb: unknown command "server"; did you mean serve?\n',
+  for (const command of ["audit", "bench", "backup", "verify", "compact"]) {
+    test(`help ${command} says what ${command} does`, patient, async () => {
+      const { status, out, err } = await run("help", command);
+      assertEquals([status, err], [0, ""]);
+      assertMatch(out, new RegExp(`^plumb ${command} `));
+      assertMatch(out, /\nExit status: 0 all is well, 1 something wrong was found, 2 /);
     });
-  });
+  }
 
-  test("refuses an unknown flag in one line", patient, async () => {
-    assertEquals(await run("--potr", "1"), {
-      status: 2,
-      out: "",
-      err: "plumb: unknown flag --potr; did you mean --port?\n",
+  for (const args of [["-V"], ["-v"], ["--version"], ["version"], ["serve", "-v"]]) {
+    test(`${args.join(" ")} says the version`, patient, async () => {
+      assertEquals(await run(...args), { status: 0, out: `plumb ${config.version}\n`, err: "" });
     });
-  });
+  }
+
+  const unknown: readonly (readonly [args: readonly string[], said: string])[] = [
+    [["server"], 'unknown command "server"; did you mean serve?'],
+    [["pub"], 'unknown command "pub"; plumb help names all'],
+    [["help", "pub"], 'unknown command "pub"; plumb help names all'],
+    [["--potr", "1"], "unknown flag --potr; did you mean --port?"],
+    [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
+    [
+      ["-l", "300.1.1.1"],
+      '-l takes an address or a name of this machine, such as 127.0.0.1 or localhost, not "300.1.1.1"',
+    ],
+    [["-p", "70000"], '-p takes a whole number from 0 to 65535, not "70000"'],
+  ];
+  for (const [args, said] of unknown) {
+    test(`refuses ${args.join(" ")} in one line`, patient, async () => {
+      assertEquals(await run(...args), { status: 2, out: "", err: `plumb: ${said}\n` });
+    });
+  }
 
   test("refuses a listener it cannot serve in one line", patient, async () => {
     const { status, err } = await run("--listen", "coap://127.0.0.1");
@@ -187,15 +206,24 @@ describe("plumb", () => {
     }
   });
 
-  test("names the port that is in use, and the flag", patient, async () => {
+  test("names the port that is in use, and the flag that was written", patient, async () => {
     const { port, close } = await listenTcp({ host: "127.0.0.1", port: 0 }, () => {});
-    const { status, out, err } = await run("-p", `${port}`, "--log-level", "error");
+    for (const [flag, value] of [["-p", `${port}`], ["--listen", `mqtt://127.0.0.1:${port}`]] as const) {
+      assertEquals(await run(flag, value, "--log-level", "error"), {
+        status: 2,
+        out: "",
+        err: `plumb: Cannot listen on 127.0.0.1:${port}: the port is in use; choose another with ${flag}\n`,
+      });
+    }
     await close();
-    assertEquals([status, out, err], [
-      1,
-      "",
-      `plumb: Cannot listen on 127.0.0.1:${port}: the port is in use; choose another with --port or --listen\n`,
-    ]);
+  });
+
+  test("advises who may not have a port below 1024", () => {
+    const { listen } = settingsOf(["-p", "83"], () => undefined);
+    assertEquals(
+      listenAdvice({ code: "EACCES", port: 83 }, listen),
+      "; ports below 1024 need root: choose another with -p, or lower net.ipv4.ip_unprivileged_port_start",
+    );
   });
 });
 
@@ -214,7 +242,7 @@ describe("plumb serve", () => {
         said.err,
         /level=info msg=connected client=one user=me mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
       );
-      assertMatch(said.err, /level=info msg=disconnected client=one user=me how=clean/);
+      assertMatch(said.err, /level=info msg=disconnected client=one user=me how="said good-bye"/);
       assertEquals([said.out, said.err.includes("secret")], ["", false]);
     }));
 
