@@ -5,8 +5,17 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,15 +60,22 @@ interface CallOptions {
   readonly env?: Record<string, string>;
   /** How many files it may have open. */
   readonly files?: number;
+  /** A file that its stderr goes to. */
+  readonly stderr?: string;
 }
 
 function call(
   args: readonly string[],
-  { file = main, env = {}, files }: CallOptions = {},
+  { file = main, env = {}, files, stderr }: CallOptions = {},
 ): Called {
   const before = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
   const command = [process.execPath, ...before, ...args];
-  const shell = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`];
+  const words = [
+    ...files === undefined ? [] : [`ulimit -n ${files};`],
+    'exec "$0" "$@"',
+    ...stderr === undefined ? [] : [`2>${stderr}`],
+  ];
+  const shell = words.length === 1 ? [] : ["sh", "-c", words.join(" ")];
   const [program, ...rest] = [...shell, ...command] as [string, ...string[]];
   const PLUMB_DATA = join(folder, `${++calls}`);
   const child = spawn(program, rest, { env: { ...process.env, PLUMB_DATA, ...env } });
@@ -278,6 +294,99 @@ describe("plumb serve", () => {
         ],
       ),
   );
+
+  test("says how each connection ended, and who was refused", patient, () =>
+    broker(async (called, url) => {
+      const { said } = called;
+      const enter = (clientId: string) =>
+        connectAsync(url, { clientId, protocolVersion: 5, reconnectPeriod: 0 });
+      const first = await enter("one");
+      first.on("error", () => {});
+      const second = await enter("one");
+      const refusedOne = await enter("two").then(() => "accepted", () => "refused");
+      assertEquals(refusedOne, "refused");
+      await second.endAsync();
+      const third = await enter("three");
+      (third.stream as Socket).destroy();
+      await until(() => said.err.includes("client=three how="), () => "the third has left");
+      const fourth = await enter("four");
+      signal(called, "SIGTERM");
+      assertEquals(await ended(called), 0);
+      for (const client of [first, third, fourth]) client.end(true);
+      const lines = said.err.split("\n").filter((line) => /msg=(disconnected|refused)/.test(line));
+      assertEquals(lines.map((line) => line.slice(line.indexOf("msg=")).replace(/tcp:\S+/, "PEER")), [
+        'msg=disconnected client=one how="taken over" code=0x8e rule=MQTT-3.1.4-3 ' +
+        'detail="The Client has connected again"',
+        "msg=refused client=two peer=PEER code=0x97 rule=limit/connections " +
+        'detail="As many connections as may be open (connectionsMax)"',
+        'msg=disconnected client=one how="said good-bye"',
+        "msg=disconnected client=three how=lost",
+        'msg=disconnected client=four how="ended by the Server" code=0x8b rule=limit/unavailable ' +
+        'detail="The Server is shutting down"',
+      ]);
+    }, ["--connections-max", "1"]));
+
+  for (const [address, open] of [["127.0.0.1", false], ["0.0.0.0", true]] as const) {
+    test(
+      `${open ? "warns" : "does not warn"} of everybody when it listens on ${address}`,
+      patient,
+      () =>
+        broker(
+          async (called) => {
+            signal(called, "SIGTERM");
+            assertEquals(await ended(called), 0);
+            const warnings = called.said.err.split("\n").filter((line) => line.includes("level=warn"));
+            assertEquals(
+              warnings.map((line) => line.slice(line.indexOf("msg=")).replace(/:\d+ /, ":PORT ")),
+              open
+                ? [
+                  'msg="everybody who reaches this address may connect" url=mqtt://0.0.0.0:PORT ' +
+                  'why="no TLS, no user names"',
+                ]
+                : [],
+            );
+          },
+          ["-l", address, "-p", "0"],
+        ),
+    );
+  }
+
+  test("neither stands still nor grows when stderr is not read", patient, async () => {
+    const stderr = join(folder, "fifo");
+    assertEquals(spawnSync("mkfifo", [stderr]).status, 0);
+    const reader = openSync(stderr, constants.O_RDWR | constants.O_NONBLOCK);
+    const bytes = new Uint8Array(65_536);
+    let text = "";
+    const reads = (what: string) => {
+      try {
+        text += new TextDecoder("latin1").decode(bytes.subarray(0, readSync(reader, bytes)));
+      } catch { /* nothing there yet */ }
+      return text.includes(what);
+    };
+    const limits = ["--log-waiting-characters-max", "8192", "--log-lines-per-second-max", "1000000"];
+    const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--log-level", "debug", ...limits];
+    const called = call(args, { stderr });
+    try {
+      await until(() => reads("msg=listening"), () => `it listens; it said ${text}`);
+      const url = /url=(mqtt:\S+)/.exec(text)![1]!;
+      const filters = Array.from({ length: 1000 }, (_, i) => `${"x".repeat(150)}/${i}`);
+      const flood = async () => {
+        const client = await connectAsync(url, { reconnectPeriod: 0 });
+        await client.subscribeAsync(filters); // a line for each
+        await client.endAsync();
+      };
+      await flood();
+      await flood(); // the broker answers
+      await until(() => reads('msg="log lines dropped" count='), () => "it says so");
+      await flood();
+      signal(called, "SIGTERM");
+      assertEquals(await ended(called), 0);
+    } finally {
+      called.process.kill("SIGKILL");
+      await ended(called);
+      closeSync(reader);
+    }
+  });
 
   test("the public door, run directly, is the same", patient, () =>
     broker(

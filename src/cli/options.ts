@@ -230,7 +230,7 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     tlsCert: one("tls-cert"),
     tlsKey: one("tls-key"),
     limits,
-    data: dataOf(one("data"), one("memory") === "true"),
+    data: dataOf(said),
     durability: durabilityOf(one("durability") ?? "fsync"),
     strictStore: one("strict-store") === "true",
     logLevel: (one("log-level") ?? "info") as Settings["logLevel"],
@@ -239,9 +239,15 @@ export function settingsOf(args: readonly string[], environment: Environment): S
   };
 }
 
-function dataOf(data: string | undefined, memory: boolean): string | undefined {
-  if (memory && data !== undefined) throw new CallError("--data and --memory exclude each other");
-  return memory ? undefined : data ?? DEFAULT_DATA;
+function dataOf({ given, written }: Said): string | undefined {
+  const data = given.get("data")?.at(-1);
+  if (given.get("memory")?.at(-1) !== "true") return data ?? DEFAULT_DATA;
+  if (data === undefined) return undefined;
+  const [ofData, ofMemory] = ["data", "memory"].map((name) => written(name).startsWith("-"));
+  if (ofData === ofMemory) {
+    throw new CallError(`${written("data")} and ${written("memory")} exclude each other`);
+  }
+  return ofMemory ? undefined : data; // the command line wins
 }
 
 function durabilityOf(level: string): Durability {

@@ -94,11 +94,19 @@ describe("settingsOf()", () => {
     assertEquals(settings.limits, { sessionsMax: 7 });
   });
 
+  test("takes --memory in place of a directory in the environment, and the other way round", () => {
+    const dataOf = (args: string[], variables: Record<string, string>) =>
+      settingsOf(args, (name) => variables[name]).data;
+    assertEquals(dataOf(["--memory"], { PLUMB_DATA: "a" }), undefined);
+    assertEquals(dataOf(["--data", "a"], { PLUMB_MEMORY: "1" }), "a");
+  });
+
   const refusals: readonly (readonly [args: string[], message: string])[] = [
     [["--prot", "1"], "unknown flag --prot; did you mean --port?"],
     [["--max-session=1"], "unknown flag --max-session; did you mean --max-sessions?"],
     [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
     [["-x"], "unknown flag -x; plumb --help-all names all"],
+    [["--memory", "--data", "a"], "--data and --memory exclude each other"],
     [["now"], 'unexpected argument "now"'],
     [["--port"], "--port needs a value: --port N"],
     [["--port", "--memory"], "--port needs a value: --port N"],
