@@ -149,7 +149,7 @@ export async function isAlive(
 }
 
 /** Sends a CONNECT; the answer may be anything. */
-async function knock(
+export async function knock(
   dial: Dial,
   level: Level,
   { username, password }: Declared,
