@@ -178,7 +178,10 @@ export async function benchMain(args: readonly string[], environment: Environmen
   const files = given.get("report") ?? [];
   for (const file of files) checkReportFile(file);
   await reach(call);
-  const watch = new Watch(process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined);
+  const watch = new Watch(
+    process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined,
+    call.sides.length,
+  );
   const report = await bench({
     ...call,
     version: VERSION,
@@ -186,8 +189,10 @@ export async function benchMain(args: readonly string[], environment: Environmen
     progress: (progress) => watch.tell(progress),
   }).finally(() => watch.end());
   for (const file of files) writeReport(file, REPORTS[suffixOf(file)]!(report));
-  const plot = is("plot") || process.stdout.isTTY === true ? `\n${plotText(report)}` : "";
-  await say(is("json") ? REPORTS.json!(report) : tableText(report) + plot);
+  const isTerminal = process.stdout.isTTY === true;
+  const plot = is("plot") || isTerminal ? `${plotText(report)}\n` : "";
+  const columns = isTerminal ? process.stdout.columns ?? 80 : undefined;
+  await say(is("json") ? REPORTS.json!(report) : plot + tableText(report, columns));
   return isWell(report) ? STATUS.good : STATUS.found;
 }
 
@@ -270,13 +275,15 @@ const REFRESH_MS = 250;
 /** The line on stderr while it runs. */
 class Watch {
   readonly #columns: number | undefined;
+  readonly #sides: number;
   #progress: Progress | undefined;
   #sinceMs = 0;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** `columns`: undefined shows nothing. */
-  constructor(columns: number | undefined) {
+  /** `columns`: undefined shows nothing. `sides`: how many targets there are. */
+  constructor(columns: number | undefined, sides: number) {
     this.#columns = columns;
+    this.#sides = sides;
     if (columns !== undefined) this.#timer = setInterval(() => this.#show(), REFRESH_MS);
   }
 
@@ -297,7 +304,8 @@ class Watch {
     const { done, all, plan, side, phase } = this.#progress;
     const wantedMs = (plan.warmup + plan.seconds) * 1000;
     const part = phase === "running" ? Math.min(1, (performance.now() - this.#sinceMs) / wantedMs) : 0;
-    const what = `${plan.scenario} QoS ${plan.qos}  ${SIDES[side]}  ${phase}`;
+    const name = this.#sides > 1 ? `  ${SIDES[side]}` : "";
+    const what = `${plan.scenario} QoS ${plan.qos}${name}  ${phase}`;
     const line = progressLine({ share: (done + part) / all, done, all, what, columns: this.#columns });
     process.stderr.write(`\r${line}\x1b[K`);
   }

@@ -54,6 +54,7 @@ describe("plumb bench", () => {
       assertEquals(status, 0);
       assertMatch(out, /^ +A\/B +\d/m);
       assertMatch(out, /^latency of pairs QoS 0$/m);
+      assert(out.indexOf("latency of pairs") < out.indexOf("scenario"), "the table comes last");
       const report = JSON.parse(readFileSync(files[0]!, "utf8"));
       assertEquals([report.format, report.rounds, report.targets], ["plumb-bench", 2, [url, url]]);
       assertMatch(report.generator.runtime, /^(Deno|Bun) \d/);

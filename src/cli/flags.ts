@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { wrap } from "../bench/wrap.ts";
 import type { Environment } from "./environment.ts";
 import { CallError } from "./error.ts";
 import { nearest } from "./nearest.ts";
@@ -186,15 +187,4 @@ function helpOf(row: OptionRow): string {
   const lines = wrap(about, HELP_COLUMNS - HELP_INDENT);
   const first = left.length < HELP_INDENT - 1 ? [left.padEnd(HELP_INDENT) + lines.shift()!] : [left];
   return [...first, ...lines.map((line) => " ".repeat(HELP_INDENT) + line)].join("\n");
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
 }
