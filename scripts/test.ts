@@ -6,14 +6,13 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TEST_MS } from "./lib/patience.ts";
 import { bun, deno, run } from "./lib/run.ts";
 import { brokeOff, count, countBun, countJunit, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
 
 /** For all tests on one runtime; `TEST_MS` finds what hangs. */
 const LIMIT_MS = 60 * 60_000;
-/** So long a test may take on either runtime, however busy the machine is: on Bun in place of its 5 s, on Deno without a word. */
-const TEST_MS = 120_000;
 /** What Deno says again and again of one test. */
 const STILL_RUNNING = /has been running for over/;
 
@@ -38,7 +37,7 @@ async function runBun(files: readonly string[]): Promise<Tally> {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const { code, text } = await run(
-    [...command, "test", "--timeout", `${TEST_MS}`, ...files.map((file) => `./${file}`)],
+    [...command, "test", ...files.map((file) => `./${file}`)],
     { limitMs: LIMIT_MS, silentMs: 2 * TEST_MS },
   );
   tellBreak("Bun", code, text);
