@@ -21,7 +21,7 @@ describe("textAt()", () => {
         for (const text of [one.does, one.requires].map((each) => textAt(each, level))) {
           const isAbout = /level/.test(one.id); // of the levels themselves
           assert(isAbout || !text.toLowerCase().includes(other), `${one.id} at level ${level}: ${text}`);
-          assert(!/[{|}]|  | [.,;]/.test(text), `${one.id} at level ${level}: ${text}`);
+          assert(!/[{|}]| {2}| [.,;]/.test(text), `${one.id} at level ${level}: ${text}`);
           assert(/\.\)?$/.test(text), `${one.id} at level ${level}: ${text}`);
         }
       }

@@ -32,7 +32,7 @@ import type { Batch } from "./batch.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
-import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
+import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
@@ -82,6 +82,11 @@ const CLOSING: Phase = { kind: "closing" };
 const CLOSED: Phase = { kind: "closed" };
 
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
+
+/** What a CONNECT says of its Client, without what only the authenticator may see. */
+function claimOf({ clientId, username, level }: Connect): RefusedClient {
+  return { clientId, username, level };
+}
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
@@ -511,16 +516,8 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       const connack = refusingConnack(this.#link.level, refusal, serverReference ?? redirect);
       if (connack !== undefined) this.#link.send(connack);
     }
-    const client = this.#phase.kind === "authenticating" ? this.#phase.connect : undefined;
-    this.#host.parts.observer.hooks.refused?.(
-      this.peer,
-      refusal,
-      client && {
-        clientId: client.clientId,
-        username: client.username,
-        level: client.level,
-      },
-    );
+    const client = this.#phase.kind === "authenticating" ? claimOf(this.#phase.connect) : undefined;
+    this.#host.parts.observer.hooks.refused?.(this.peer, refusal, client);
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 
