@@ -106,7 +106,16 @@ describe("plumb audit refuses with one line and status 2", () => {
     ["an unreachable host in short", ["127.0.0.1:1"], /mqtt:\/\/127\.0\.0\.1:1: it cannot be reached/],
     ["another scheme", ["http://a"], /http: cannot be audited yet/],
     ["a path", ["mqtt://a/b"], /more than a host and a port/],
-    ["an unreachable host", ["mqtt://127.0.0.1:1"], /mqtt:\/\/127\.0\.0\.1:1: it cannot be reached/],
+    [
+      "an unreachable host",
+      ["mqtt://127.0.0.1:1"],
+      /127\.0\.0\.1:1: it cannot be reached: nothing listens there/,
+    ],
+    [
+      "an unknown host",
+      ["no.such.invalid"],
+      /mqtt:\/\/no\.such\.invalid: it cannot be reached: no such host is known/,
+    ],
     [
       "an unknown statement",
       ["mqtt://a", "--only", "MQTT-3.3.1-99"],
