@@ -37,6 +37,7 @@ export {
   type PublishView,
   type Redirection,
   type Refusal,
+  type RefusedClient,
   type SessionKey,
   type SessionRecord,
   type SessionStats,

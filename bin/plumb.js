@@ -46,7 +46,7 @@ async function startFirst() {
   process.stderr.write(
     "plumb: it runs on Bun or Deno, and neither is on the PATH: npm install -g bun, or npm install -g deno\n",
   );
-  process.exitCode = 1;
+  process.exitCode = 2;
 }
 
 if ("Bun" in globalThis || "Deno" in globalThis) await import(main.href);

@@ -67,7 +67,7 @@ for (const [name, path] of Object.entries<string>(bin)) {
 
     test("says in one line what to install where Node is alone", needsNode, () => {
       const { end, out, err } = call(file, ["--version"], [ENV], pathWith(["node", node!]));
-      assertEquals([end, out], [1, ""]);
+      assertEquals([end, out], [2, ""]);
       assertMatch(err, /^plumb: .*Bun or Deno.*npm install -g.*\n$/);
     });
   });

@@ -18,9 +18,9 @@ export interface CaseInit<T> {
   /** Statements of 5.0 count when it runs at level 5, those of 3.1.1 at level 4, unnumbered ones at both. */
   readonly statements: readonly RuleId[];
   readonly levels: readonly Level[];
-  /** What the auditor does, in plain words. */
+  /** What the auditor does, in plain words; see `textAt`. */
   readonly does: string;
-  /** What must come of it. */
+  /** What must come of it; see `textAt`. */
   readonly requires: string;
   readonly needs?: readonly Capability[];
   /** It waits for longer than a round trip: run only when asked for. */
@@ -90,4 +90,12 @@ export function statementsAt(one: Case, level: Level): RuleId[] {
     if (!(id in STATEMENTS)) return true;
     return STATEMENTS[id as StatementId].version === (level === 5 ? "5.0" : "3.1.1");
   });
+}
+
+/** The text for one level: `{5|words}` stands at level 5 only, `{4|words}` at level 4 only. */
+export function textAt(text: string, level: Level): string {
+  return text.replace(
+    /\{([45])\|([^{}]*)\}/g,
+    (_, only: string, words: string) => only === String(level) ? words : "",
+  );
 }

@@ -27,7 +27,7 @@ import {
   type StatementVerdict,
   terminalReport,
 } from "./mod.ts";
-import { progressLine } from "./report/terminal.ts";
+import { progressLine, sumLine } from "./report/terminal.ts";
 
 /** What is asked for. */
 export interface AuditCall {
@@ -112,8 +112,22 @@ export async function auditCommand(call: AuditCall, terminal: Terminal): Promise
       `${report.target}: ${said(report)}; the URL or --profile may give a user and a password`,
     );
   }
-  for (const file of call.reports) writeReport(file, REPORTS[suffixOf(file)]!(report));
-  await terminal.out(call.json ? REPORTS.json!(report) : terminalReport(report, { colour: terminal.colour }));
+  return await finish(call, report, terminal);
+}
+
+/** Writes and prints a report; gives the exit status. */
+async function finish(
+  { reports, json }: AuditCall,
+  report: AuditReport,
+  terminal: Terminal,
+): Promise<number> {
+  for (const file of reports) writeReport(file, REPORTS[suffixOf(file)]!(report));
+  const { colour } = terminal;
+  await terminal.out(
+    json
+      ? REPORTS.json!(report)
+      : `${terminalReport(report, { colour })}\n${sumLine(report, reports, { colour })}`,
+  );
   return statusOf(report);
 }
 
@@ -139,9 +153,7 @@ async function clientCommand(call: AuditCall, terminal: Terminal): Promise<numbe
   if (report.levels.every(({ unreachable }) => unreachable?.kind === "host")) {
     throw new AuditCallError(`${report.target}: ${said(report)}`);
   }
-  for (const file of call.reports) writeReport(file, REPORTS[suffixOf(file)]!(report));
-  await terminal.out(call.json ? REPORTS.json!(report) : terminalReport(report, { colour: terminal.colour }));
-  return statusOf(report);
+  return await finish(call, report, terminal);
 }
 
 /** What the target did at the first level that could not be audited. */

@@ -43,7 +43,7 @@ export interface AuditOptions {
   readonly atOnce?: number;
   /** Whom to trust at `mqtts:`; default whom the system trusts. */
   readonly tls?: TlsClientOptions;
-  /** What the target is, as `mosquitto 2.0.11`; stands in the report. */
+  /** What the target is, as `mosquitto 2.0.11`; stands in the report. Default: what a Server says in `$SYS/broker/version`. */
   readonly product?: string;
   /** ISO 8601, for the report; default now. */
   readonly date?: string;

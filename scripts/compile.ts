@@ -8,6 +8,11 @@ import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 
 mkdirSync(pathOf("dist"), { recursive: true });
+const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true }); // a new clone has no packages
+if (installed.code !== 0) {
+  console.log(installed.text);
+  process.exit(installed.code);
+}
 const command = [...bun(), "build", "--compile", "--minify", "src/cli/main.ts", "--outfile", "dist/plumb"];
 const { code } = await run(command);
 if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);

@@ -6,20 +6,23 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TEST_MS } from "./lib/patience.ts";
 import { bun, deno, run } from "./lib/run.ts";
-import { count, countBun, countJunit, type Tally } from "./lib/tally.ts";
+import { brokeOff, count, countBun, countJunit, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
 
-const LIMIT_MS = 10 * 60_000;
-/** For one test on Bun, whose own 5 s a busy machine exceeds. A test that hangs is ended by its own time-out or by `LIMIT_MS`. */
-const TEST_MS = "120000";
+/** For all tests on one runtime; `TEST_MS` finds what hangs. */
+const LIMIT_MS = 60 * 60_000;
+/** What Deno says again and again of one test. */
+const STILL_RUNNING = /has been running for over/;
 
 async function runDeno(files: readonly string[]): Promise<Tally> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-test-"));
   try {
     const report = join(folder, "deno.xml");
     const command = [...deno(), "test", "-A", `--junit-path=${report}`, ...files];
-    const { code } = await run(command, { limitMs: LIMIT_MS });
+    const { code, text } = await run(command, { limitMs: LIMIT_MS, silentMs: TEST_MS, noise: STILL_RUNNING });
+    tellBreak("Deno", code, text);
     return count(code, () => countJunit(readFileSync(report, "utf8")));
   } finally {
     rmSync(folder, { recursive: true });
@@ -33,16 +36,20 @@ async function runBun(files: readonly string[]): Promise<Tally> {
     console.log(installed.text);
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  const { code, text } = await run([
-    ...command,
-    "test",
-    "--timeout",
-    TEST_MS,
-    ...files.map((file) => `./${file}`),
-  ], {
-    limitMs: LIMIT_MS,
-  });
+  const { code, text } = await run(
+    [...command, "test", ...files.map((file) => `./${file}`)],
+    { limitMs: LIMIT_MS, silentMs: 2 * TEST_MS },
+  );
+  tellBreak("Bun", code, text);
   return count(code, () => countBun(text));
+}
+
+/** Says where a run ended that has no summary: it crashed, it left, or it was ended since it took too long. */
+function tellBreak(runtime: string, code: number, text: string): void {
+  const where = brokeOff(text);
+  if (where === undefined) return;
+  const how = code === 124 ? "took too long" : `ended with status ${code} and without a summary`;
+  console.log(`\n${runtime} ${how}, ${where}`);
 }
 
 function line({ passed, failed, skipped }: Tally): string {

@@ -24,14 +24,17 @@ export interface Reproducer {
 /** Lines at the beginning and at the end of a transcript that a report keeps. */
 const KEPT_LINES = 200;
 
-/** The transcript without what stands in its middle, if it is long. */
-export function shorten(transcript: readonly TranscriptLine[]): readonly TranscriptLine[] {
-  const left = transcript.length - 2 * KEPT_LINES;
+/** The transcript without what stands in its middle, if it is long: `kept` lines at either end. */
+export function shorten(
+  transcript: readonly TranscriptLine[],
+  kept: number = KEPT_LINES,
+): readonly TranscriptLine[] {
+  const left = transcript.length - 2 * kept;
   if (left <= 1) return transcript;
-  const head = transcript.slice(0, KEPT_LINES);
+  const head = transcript.slice(0, kept);
   const text = `${left} lines are left out here`;
   const gap: TranscriptLine = { at: head.at(-1)!.at, peer: "", direction: "event", hex: "", text };
-  return [...head, gap, ...transcript.slice(-KEPT_LINES)];
+  return [...head, gap, ...transcript.slice(-kept)];
 }
 
 /** The transcript with `*` for each byte of a secret field (§1.5.6: the length stands before it). */

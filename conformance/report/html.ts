@@ -5,6 +5,7 @@
  */
 import type { TranscriptLine } from "../wire/peer.ts";
 import { escapeMarkup as safe } from "./escape.ts";
+import { shorten } from "./evidence.ts";
 import { SCRIPT, STYLE } from "./html_style.ts";
 import {
   type AuditReport,
@@ -166,10 +167,7 @@ function statementItem(
   }"><summary>${badge(verdict)}<code>${safe(id)}</code><span>${safe(text)}</span>${
     because === "" ? "" : `<span class="why">${safe(because)}</span>`
   }</summary><div class="inside"><p class="soft">${safe(`§${section} ${title} · ${kind}`)}</p>${
-    cases.map((one) =>
-      one.verdict === "pass" || one.transcript.length === 0 ? caseLine(one, level) : caseBody(one, true)
-    )
-      .join("")
+    cases.map((one) => caseLine(one, level)).join("")
   }</div></details>`;
 }
 
@@ -193,12 +191,12 @@ function caseItem(one: ReportCase, { level }: ReportLevel): string {
     safe(statements.join(" ").toLowerCase())
   }"><summary>${badge(verdict)}<code>${safe(id)}</code><span>${safe(does)}</span>${
     reason === "" ? "" : `<span class="why">${safe(reason)}</span>`
-  }</summary><div class="inside">${caseBody(one, false)}</div></details>`;
+  }</summary><div class="inside">${caseBody(one)}</div></details>`;
 }
 
 /** What was done, required and found, the bytes, and how to do it again. */
-function caseBody(one: ReportCase, named: boolean): string {
-  const { id, verdict, statements, does, requires, reason, endings, ms, transcript, reproducer } = one;
+function caseBody(one: ReportCase): string {
+  const { verdict, statements, does, requires, reason, endings, ms, transcript, reproducer } = one;
   const rows: [string, string][] = [
     ["Does", safe(does)],
     ["Requires", safe(requires)],
@@ -208,12 +206,17 @@ function caseBody(one: ReportCase, named: boolean): string {
     ["Took", `${ms} ms`],
   ];
   const list = rows.map(([term, text]) => `<dt>${term}<dd>${text}`).join("");
-  const heading = named ? `<p>${badge(verdict)} <code>${safe(id)}</code></p>` : "";
-  const bytes = transcript.length === 0
+  const lines = verdict === "pass" ? shorten(transcript, PASS_LINES) : transcript;
+  const bytes = lines.length === 0
     ? ""
-    : `<table class="log">${transcript.map(logLine).join("")}</table>${again(reproducer)}`;
-  return `<div class="${named ? "case" : ""}">${heading}<dl>${list}</dl>${bytes}</div>`;
+    : `<table class="log">${lines.map(logLine).join("")}</table><pre><code>${
+      safe(reproducer.command)
+    }</code></pre>`;
+  return `<dl>${list}</dl>${bytes}`;
 }
+
+/** Lines at the beginning and at the end of the transcript of a case that passed; the JSON report has all of them. */
+const PASS_LINES = 6;
 
 const DIRECTIONS = {
   sent: ["s", "→ sent"],
@@ -223,19 +226,8 @@ const DIRECTIONS = {
 
 function logLine({ at, peer, direction, text, hex }: TranscriptLine): string {
   const [name, word] = DIRECTIONS[direction];
-  const bytes = hex === "" ? "" : `<span class="hex">${spaced(hex)}</span>`;
+  const bytes = hex === "" ? "" : `<i>${safe(hex)}</i>`;
   return `<tr class="${name}"><td>${at} ms<td>${safe(peer)}<td>${word}<td>${safe(text)}${bytes}`;
-}
-
-/** Two digits a byte, bytes apart. */
-function spaced(hex: string): string {
-  return safe(hex.replace(/[0-9a-f]{2}(?=.)/g, "$& "));
-}
-
-function again({ command, sent }: ReportCase["reproducer"]): string {
-  const lines = sent.map(({ peer, hex, cut }) => `${peer}: ${hex}${cut === true ? " (and more)" : ""}`);
-  return `<details><summary>Do it again</summary><pre><code>${safe(command)}</code></pre>` +
-    `<pre><code>${safe(lines.join("\n"))}</code></pre></details>`;
 }
 
 function statementAnchor(level: number, id: string): string {

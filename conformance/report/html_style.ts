@@ -23,7 +23,7 @@ export const STYLE = `
 html { scroll-padding-top: 4.5rem; }
 body { margin: 0 auto; padding: 1.5rem clamp(1rem, 3vw, 2.5rem) 4rem; max-width: 84rem; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
-code, pre, .hex { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .87em; }
+code, pre, .log i { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .87em; }
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
 h1 { font-size: 1.65rem; margin: 0 0 .2rem; letter-spacing: -.01em; } h1 code { font-size: .85em; }
 h2 { font-size: 1.3rem; margin: 1.6rem 0 .8rem; } section + section { margin-top: 3rem; border-top: 1px solid var(--line); }
@@ -61,14 +61,13 @@ details > summary { cursor: pointer; }
 .item[open] > summary { border-bottom: 1px solid var(--line); }
 .badge { color: var(--v); font-weight: 650; font-size: .84rem; } .badge::before { content: "\\25CF\\00A0"; }
 .inside { padding: .5rem .9rem .8rem; } .inside p { margin: .3rem 0; }
-.case { border-top: 1px dashed var(--line); margin-top: .6rem; padding-top: .5rem; }
-.case dl { display: grid; grid-template-columns: 6rem 1fr; gap: .1rem .8rem; margin: .4rem 0; } .case dt { color: var(--soft); } .case dd { margin: 0; overflow-wrap: anywhere; }
+.inside dl { display: grid; grid-template-columns: 6rem 1fr; gap: .1rem .8rem; margin: .4rem 0; } .inside dt { color: var(--soft); } .inside dd { margin: 0; overflow-wrap: anywhere; }
 .log { width: 100%; border-collapse: collapse; margin: .5rem 0; background: var(--code); border-radius: 6px; font-size: .88rem; }
 .log td { padding: .22rem .6rem; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .log tr:last-child td { border: 0; }
 .log td:nth-child(1) { text-align: right; white-space: nowrap; color: var(--soft); width: 5.2rem; font-variant-numeric: tabular-nums; }
 .log td:nth-child(2) { white-space: nowrap; width: 1%; color: var(--soft); } .log td:nth-child(3) { width: 6.4rem; white-space: nowrap; font-weight: 600; }
 .log .s td:nth-child(3) { color: var(--sent); } .log .r td:nth-child(3) { color: var(--received); } .log .e { color: var(--soft); font-style: italic; }
-.hex { display: block; color: var(--soft); word-break: normal; overflow-wrap: anywhere; font-style: normal; }
+.log i { display: block; color: var(--soft); word-break: normal; overflow-wrap: anywhere; font-style: normal; }
 pre { background: var(--code); padding: .6rem .8rem; border-radius: 6px; overflow-x: auto; margin: .4rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .copy { float: right; font: inherit; font-size: .8rem; color: var(--soft); background: var(--card); border: 1px solid var(--line); border-radius: 4px; cursor: pointer; }
 .off { display: none; }

@@ -11,7 +11,7 @@ import { UNNUMBERED, type UnnumberedId } from "../../spec/unnumbered.ts";
 import { type CaseResult, compareIds, type LevelReport } from "../result.ts";
 import type { Level } from "../wire/bytes.ts";
 import { CAPABILITIES, type Capability } from "../capability.ts";
-import { type Case, type RuleId, statementsAt } from "../case.ts";
+import { type Case, type RuleId, statementsAt, textAt } from "../case.ts";
 import { type Coverage, coverageAt, VERSION_OF } from "../coverage.ts";
 import type { TranscriptLine } from "../wire/peer.ts";
 import type { Ending, UnreachableKind, Verdict } from "../verdict.ts";
@@ -49,7 +49,7 @@ export interface AuditReport {
   readonly target: string;
   /** When, as ISO 8601. */
   readonly date: string;
-  /** What the owner says of the target, as `mosquitto 2.0.11`; empty if nothing was said. */
+  /** What the owner says of the target, or else the target itself, as `mosquitto version 2.0.11`; empty if neither says anything. */
   readonly product: string;
   /** What has audited it. */
   readonly auditor: {
@@ -377,8 +377,8 @@ function caseOf(result: CaseResult, { target, secrets = [], command }: About): R
     id: one.id,
     section: one.id.replace(/^client\//, "").split("/")[0]!,
     statements: statementsAt(one, level).sort(compareIds),
-    does: one.does,
-    requires: one.requires,
+    does: textAt(one.does, level),
+    requires: textAt(one.requires, level),
     timing: one.timing === true,
     verdict,
     reason,

@@ -17,7 +17,7 @@ import { junitReport } from "./junit.ts";
 import { markdownReport } from "./markdown.ts";
 import { NASTY, sampleReport, SECRET, unreachableReport } from "./sample_report.ts";
 import { compareSections, topSection } from "./sections.ts";
-import { progressLine, terminalReport } from "./terminal.ts";
+import { progressLine, sumLine, terminalReport } from "./terminal.ts";
 
 const report = sampleReport();
 const [five, four] = report.levels as [typeof report.levels[number], typeof report.levels[number]];
@@ -143,11 +143,20 @@ describe("the HTML page", () => {
   });
   test("shows statements, transcripts and reproducers without a script", () => {
     for (
-      const text of ["MQTT-3.3.1-4", "PINGREQ", "c0 00", "→ sent", "← received", "plumb audit --level 5"]
+      const text of ["MQTT-3.3.1-4", "PINGREQ", "c000", "→ sent", "← received", "plumb audit --level 5"]
     ) {
       assert(page.includes(text), text);
     }
     assertMatch(page, /<details class="item statement fail" id="s5-MQTT-3.3.1-4"/);
+  });
+  test("has long transcripts only of cases that did not pass, and each but once", () => {
+    const line = { peer: "client", direction: "event", hex: "", text: "waits", at: 0 } as const;
+    const transcript = Array.from({ length: 100 }, () => line);
+    const withCases = (verdict: "pass" | "fail") =>
+      htmlReport({ ...report, levels: [{ ...five, cases: [{ ...five.cases[0]!, verdict, transcript }] }] });
+    const lines = (text: string) => text.split("<td>waits").length - 1;
+    assertEquals([lines(withCases("fail")), lines(withCases("pass"))], [100, 12]);
+    assertMatch(withCases("pass"), /88 lines are left out here/);
   });
   test("links to what is there", () => {
     const ids = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
@@ -224,6 +233,16 @@ describe("the terminal", () => {
   test("is not moved by what a target says", () => {
     // deno-lint-ignore no-control-regex
     assert(!/[\u0000-\u0009\u000b-\u001f]/.test(terminalReport(report, { colour: false })));
+  });
+  test("ends with counts and where the reports are", () => {
+    const plain = { colour: false };
+    assertEquals(
+      sumLine(report, ["a.html", "a.json"], plain),
+      "MQTT 5.0: 1 pass, 1 lenient, 1 fail, 1 inconclusive, 1 unsupported; MQTT 3.1.1: 1 pass, 1 lenient, 1 fail; " +
+        "written to a.html, a.json\n",
+    );
+    assertMatch(sumLine(report, [], plain), /; --report FILE.html keeps the bytes\n$/);
+    assertMatch(sumLine(unreachableReport(), [], plain), /: not audited/);
   });
   test("has a bar no wider than it", () => {
     const how = { done: 5, all: 10, level: 5, verdicts: ["fail", "pass"] as const, caseId: "3.3.1/qos-3" };

@@ -29,13 +29,33 @@ const COLOURS: Readonly<Record<StatementVerdict, string>> = {
   untested: "90",
 };
 
+function painter(colour: boolean): Paint {
+  return (text, verdict) => colour ? `\x1b[${COLOURS[verdict]}m${text}\x1b[0m` : text;
+}
+
 /** The report: for each level a table, then every case that did not pass; ends with a line break. */
 export function terminalReport(report: AuditReport, { colour }: TerminalStyle): string {
-  const paint = (text: string, verdict: StatementVerdict) =>
-    colour ? `\x1b[${COLOURS[verdict]}m${text}\x1b[0m` : text;
+  const paint = painter(colour);
   const { target, product, levels } = report;
   const head = printable(product === "" ? target : `${product} at ${target}`);
   return levels.map((level) => `${head}, MQTT ${level.version}\n\n${levelText(level, paint)}\n`).join("\n");
+}
+
+/** The last line: the cases of all levels by verdict, and where the reports are; ends with a line break. */
+export function sumLine(
+  { levels }: AuditReport,
+  files: readonly string[],
+  { colour }: TerminalStyle,
+): string {
+  const paint = painter(colour);
+  const parts = levels.map(({ version, totals: { cases }, unreachable }) => {
+    const counts = VERDICTS.filter((one) => cases[one] > 0).map((one) => paint(`${cases[one]} ${one}`, one));
+    return `MQTT ${version}: ${unreachable === undefined ? counts.join(", ") : "not audited"}`;
+  });
+  const where = files.length > 0
+    ? `; written to ${files.join(", ")}`
+    : "; --report FILE.html keeps the bytes";
+  return `${parts.join("; ")}${where}\n`;
 }
 
 type Paint = (text: string, verdict: StatementVerdict) => string;

@@ -9,6 +9,7 @@ import { type AuditOptions, settle } from "../options.ts";
 import { type AuditReport, reportOf } from "../report/json.ts";
 import { SERVER_CASES } from "./cases/mod.ts";
 import type { Declared } from "./profile.ts";
+import { productOf } from "./product.ts";
 import { runServerCases } from "./run_cases.ts";
 import { parseTarget } from "./target.ts";
 
@@ -23,11 +24,16 @@ export async function audit(target: string, options: AuditOptions = {}): Promise
   const declared: Declared = { ...inUrl, ...options.declared };
   const { levels, run, about } = settle(SERVER_CASES, options);
   const found = [];
-  for (const level of levels) {
-    found.push(await runServerCases({ ...run(level), dial: () => dial({ host, port }, tls), declared }));
-  }
+  const call = () => dial({ host, port }, tls);
+  for (const level of levels) found.push(await runServerCases({ ...run(level), dial: call, declared }));
+  const reached = found.find(({ unreachable, stopped }) =>
+    unreachable === undefined && stopped === undefined
+  );
+  const product = options.product ??
+    (reached && await productOf(call, reached.level, declared, run(reached.level).patienceMs));
   return reportOf(found, {
     ...about,
+    ...product !== undefined && { product },
     target,
     secrets: [declared.password ?? "", ...declared.authenticationData ?? []],
     allCases: ALL_CASES,

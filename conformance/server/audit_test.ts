@@ -8,7 +8,7 @@ import { listenTcp } from "../../src/runtime/listen.ts";
 import { serve } from "../../src/server/serve.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import type { Transport } from "../../src/transport/transport.ts";
-import { audit, type AuditReport, type Level } from "../mod.ts";
+import { audit, type AuditOptions, type AuditReport, type Level } from "../mod.ts";
 
 const PATIENCE_MS = 150;
 /** With hundreds of cases at a time, so long is early: none of them has waited for more than a few answers. */
@@ -214,3 +214,31 @@ async function forward(transport: Transport, port: number): Promise<void> {
   early.forEach(send);
   if (over) end();
 }
+
+describe("the product", () => {
+  for (
+    const [payload, product] of [
+      ["mosquitto version 2.0.11", "mosquitto version 2.0.11"],
+      ["\x1b[31mred", ""],
+      [undefined, ""],
+    ] as const
+  ) {
+    test(
+      `a target that says ${JSON.stringify(payload)} of itself is called ${JSON.stringify(product)}`,
+      patient,
+      async () => {
+        const server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
+        if (payload !== undefined) server.publish({ topic: "$SYS/broker/version", payload, retain: true });
+        try {
+          const call = (options: AuditOptions) =>
+            audit(server.addresses[0]!, { only: ["3.12/answered"], ...options });
+          assertEquals((await call({ levels: [5] })).product, product);
+          assertEquals((await call({ levels: [4] })).product, product);
+          assertEquals((await call({ product: "ours" })).product, "ours");
+        } finally {
+          await server.close();
+        }
+      },
+    );
+  }
+});

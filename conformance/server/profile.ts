@@ -3,6 +3,7 @@
  * Knows capabilities; refuses to judge.
  * @module
  */
+import { dialTrouble } from "../../src/runtime/dial.ts";
 import type { Transport } from "../../src/transport/transport.ts";
 import { connect, type Level, options, pingreq, subscribe, TYPE } from "../wire/bytes.ts";
 import type { Capability } from "../capability.ts";
@@ -149,7 +150,7 @@ export async function isAlive(
 }
 
 /** Sends a CONNECT; the answer may be anything. */
-async function knock(
+export async function knock(
   dial: Dial,
   level: Level,
   { username, password }: Declared,
@@ -159,7 +160,7 @@ async function knock(
   try {
     transport = await dial();
   } catch (error) {
-    throw new Unreachable("host", `It cannot be reached: ${error instanceof Error ? error.message : error}`);
+    throw new Unreachable("host", `It cannot be reached: ${dialTrouble(error)}`);
   }
   const transcript: Transcript = [];
   const peer = new Peer(transport, { name: "probe", level, patienceMs, transcript, clock: () => 0 });

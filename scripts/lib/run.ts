@@ -22,6 +22,10 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The command is ended after this long. */
   readonly limitMs?: number;
+  /** The command is ended when it has said nothing for so long. */
+  readonly silentMs?: number;
+  /** Output that does not count as something. */
+  readonly noise?: RegExp;
   /** Default: the root of the project. */
   readonly cwd?: string;
 }
@@ -35,19 +39,27 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
     const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
     const chunks: string[] = [];
     let late = false;
-    const timer = setTimeout(() => {
+    const kill = () => {
       late = true;
       child.kill("SIGKILL");
-    }, options.limitMs ?? 600_000);
+    };
+    const { silentMs, noise, limitMs = 600_000 } = options;
+    const timer = setTimeout(kill, limitMs);
+    let silence = setTimeout(kill, silentMs ?? limitMs);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
       stream.on("data", (chunk: string) => {
         chunks.push(chunk);
+        if (silentMs !== undefined && noise?.test(chunk) !== true) {
+          clearTimeout(silence);
+          silence = setTimeout(kill, silentMs);
+        }
         if (!options.quiet) process.stdout.write(chunk);
       });
     }
     const finish = (code: number): void => {
       clearTimeout(timer);
+      clearTimeout(silence);
       resolve({ code, text: chunks.join(""), seconds: (performance.now() - began) / 1000 });
     };
     child.on("error", (error) => {

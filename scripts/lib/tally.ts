@@ -1,5 +1,5 @@
 /**
- * Reads the reports of `deno test` and `bun test` into numbers of tests.
+ * Reads the reports of `deno test` and `bun test` into numbers of tests, or where they broke off.
  * Knows the two formats; refuses to know which tests there are.
  * @module
  */
@@ -49,4 +49,24 @@ export function countBun(text: string): Tally {
     return Number(found?.[1] ?? 0);
   };
   return { passed: last("pass"), failed: last("fail") + last("error"), skipped: last("skip") + last("todo") };
+}
+
+/** Where the output of a run without a summary breaks off, in words; undefined if there is a summary. */
+export function brokeOff(text: string): string | undefined {
+  if (/^(ok|FAILED) \| \d+ passed|^Ran \d+ tests? across/m.test(text)) return undefined;
+  const file = [...text.matchAll(/^running \d+ tests? from (\S+)$|^(\S+_test\.ts):$/gm)].at(-1);
+  const open: string[] = [];
+  let ended: string | undefined;
+  for (const [, indent = "", name = "", verdict = ""] of text.matchAll(/^((?: {2})*)(\S.*?) \.\.\.(.*)$/gm)) {
+    const depth = indent.length / 2;
+    open.length = Math.min(open.length, depth);
+    if (/^ (ok|FAILED|ignored|cancelled)\b/.test(verdict)) ended = [...open, name].join(" > ");
+    else open[depth] = name;
+  }
+  ended ??= [...text.matchAll(/^\((?:pass|fail|skip)\) (.*?)(?: \[.*\])?$/gm)].at(-1)?.[1]; // Bun tells ends only
+  const where = file === undefined ? "before the first file" : `in ${file[1] ?? file[2]}`;
+  const at = open.length > 0
+    ? `at ${JSON.stringify(open.join(" > "))}`
+    : ended && `behind ${JSON.stringify(ended)}`;
+  return [where, ...at ? [at] : []].join(", ");
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { count, countBun, countJunit } from "./tally.ts";
+import { brokeOff, count, countBun, countJunit } from "./tally.ts";
 
 const JUNIT = `<testsuites>
 <testcase name="group" classname="x"><failure message="1 test step failed">1 test step failed.</failure></testcase>
@@ -36,5 +36,33 @@ describe("count()", () => {
       throw new Error("No such file");
     };
     assertEquals(count(0, read), { passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe("brokeOff()", () => {
+  const deno = [
+    "running 1 test from ./src/a_test.ts",
+    "outer ...",
+    "  first ...",
+    "------- output -------",
+    "some output",
+    "----- output end -----",
+    "  first ... ok (3ms)",
+    "  inner ...",
+    "    second ...",
+  ];
+  const bun = ["bun test v1", "", "src/a_test.ts:", "(pass) outer > first [5.21ms]", "src/b_test.ts:"];
+
+  test("names the file and the test that began last, of Deno's output", () => {
+    assertEquals(brokeOff(deno.join("\n")), 'in ./src/a_test.ts, at "outer > inner > second"');
+    assertEquals(brokeOff([...deno.slice(0, 7)].join("\n")), 'in ./src/a_test.ts, at "outer"');
+  });
+  test("names the file and the test that ended last, of Bun's output, which names no beginnings", () => {
+    assertEquals(brokeOff(bun.join("\n")), 'in src/b_test.ts, behind "outer > first"');
+  });
+  test("says that nothing began", () => assertEquals(brokeOff("error: no\n"), "before the first file"));
+  test("says nothing of a run that has a summary", () => {
+    assertEquals(brokeOff([...deno, "", "FAILED | 0 passed | 1 failed (554ms)"].join("\n")), undefined);
+    assertEquals(brokeOff([...bun, "", "Ran 1 test across 2 files. [1s]"].join("\n")), undefined);
   });
 });

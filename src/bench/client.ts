@@ -11,7 +11,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { reasonName } from "../codec/reason_code.ts";
 import { viewOf } from "../codec/publish_view.ts";
 import { type BufferPool, Outbox } from "../engine/outbox.ts";
-import { dial } from "../runtime/dial.ts";
+import { dial, dialTrouble } from "../runtime/dial.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { putStamp } from "./stamp.ts";
 import type { Target } from "./target.ts";
@@ -335,7 +335,7 @@ async function reach({ host, port, tls, url }: Target): Promise<Transport> {
   try {
     return await dial({ host, port }, tls);
   } catch (error) {
-    throw new ClientError(`${url} cannot be reached: ${(error as Error).message.split("\n")[0]}`);
+    throw new ClientError(`${url} cannot be reached: ${dialTrouble(error)}`);
   }
 }
 

@@ -44,7 +44,14 @@ export interface ScenarioReport {
   readonly ratio?: Spread;
   /** The same of the Servers' CPU time for each message. */
   readonly cpuRatio?: Spread;
+  /** The same of the percentiles of latency, in a run at a rate: without one, latency is that of a Server at its limit. */
+  readonly latencyRatio?: Readonly<Record<Percentile, Spread>>;
 }
+
+/** The percentiles that are told. */
+export const PERCENTILES = ["p50", "p90", "p99", "p999", "max"] as const;
+/** One of them. */
+export type Percentile = typeof PERCENTILES[number];
 
 /** A median, with the least and the most. */
 export interface Spread {
@@ -107,7 +114,20 @@ export function scenarioReport(plan: Plan, sides: readonly (readonly Round[])[])
   };
   const ratio = ratioOf(({ perSecond }) => perSecond);
   const cpuRatio = ratioOf(({ server }) => server?.cpuUsPerDone);
-  return { plan, sides: sides.map(sideReport), ...ratio && { ratio }, ...cpuRatio && { cpuRatio } };
+  const latencies = plan.rate > 0 && ratio !== undefined && {
+    latencyRatio: Object.fromEntries(PERCENTILES.map((percentile) => // A bucket of 0 µs is none to divide by.
+    [percentile, ratioOf(({ latency }) => Math.max(1, latencyReport(latency)[percentile]))!])) as Record<
+      Percentile,
+      Spread
+    >,
+  };
+  return {
+    plan,
+    sides: sides.map(sideReport),
+    ...ratio && { ratio },
+    ...cpuRatio && { cpuRatio },
+    ...latencies,
+  };
 }
 
 function sideReport(rounds: readonly Round[]): SideReport {

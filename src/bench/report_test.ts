@@ -115,6 +115,48 @@ describe("tableText()", () => {
   });
 });
 
+describe("a run at a rate, of two targets", () => {
+  const [atRate] = plansOf(["latency"], {});
+  const took = (us: number) => {
+    const latency = new Histogram();
+    for (let i = 0; i < 10; i++) latency.add(us);
+    return result(100, { latency });
+  };
+  const scenario = scenarioReport(atRate!, [[took(20), took(30), took(10)], [
+    took(10),
+    took(10),
+    took(10),
+  ]]);
+
+  test("has its percentiles compared, round by round", () => {
+    assertEquals(scenario.latencyRatio?.p50, { median: 2, least: 1, most: 3 });
+    assertEquals(scenario.latencyRatio?.p999.median, 2);
+    assertEquals(scenarioReport(plan!, [[took(200)], [took(100)]]).latencyRatio, undefined);
+  });
+
+  test("shows them in the table in place of the rates", () => {
+    const text = tableText({ ...reportOf([result(1)], [result(1)]), scenarios: [scenario] });
+    assertMatch(text, /^ +A\/B +2\.00 +2\.00 +2\.00 +2\.00 +2\.00$/m);
+    assertMatch(
+      text,
+      /^latency QoS 1: latency of A by that of B: p50 2\.00 \(1\.00-3\.00\), p99 2\.00 \(1\.00-3\.00\)$/m,
+    );
+  });
+});
+
+test("tableText() cuts no word and no column where the terminal is narrow", () => {
+  const server = { server: { cpuUsPerDone: 1.5, rssBytes: 2 ** 20 } };
+  const report = reportOf([result(1234567, { ...server, busy: [0.95] })], [result(1234567, server)]);
+  const full = tableText(report).split("\n");
+  for (const columns of [120, 90, 80]) {
+    const text = tableText(report, columns);
+    for (const line of text.split("\n")) assert(line.length <= columns, line);
+    const words = new Set(full.flatMap((line) => line.split(/ +/)));
+    for (const word of text.split(/\s+/)) assert(words.has(word), word);
+    assertMatch(text, /p50 .*p99/);
+  }
+});
+
 test("plotText() and svgReport() show every message once", () => {
   const report = reportOf([result(1)], [result(2)]);
   const { latency } = report.scenarios[0]!.sides[0]!;

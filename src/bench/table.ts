@@ -12,7 +12,8 @@ import {
   type SideReport,
   type Spread,
 } from "./report.ts";
-import { type ScenarioReport, troublesOf } from "./report.ts";
+import { PERCENTILES, type ScenarioReport, troublesOf } from "./report.ts";
+import { wrap } from "./wrap.ts";
 
 /** The names of the two targets. */
 export const SIDES = ["A", "B"] as const;
@@ -34,25 +35,33 @@ const HEAD = [
 ] as const;
 /** Columns of words; the others are figures and stand to the right. */
 const LEFT: readonly number[] = [0, 2, 3];
+/** Columns that go where there is no room for all, the first one first. */
+const SPARED: readonly (typeof HEAD[number])[] = ["p99.9", "p90", "RSS MiB", "max", "load", "clients"];
 
-/** The table, faults, and warnings; ends with a line break. */
-export function tableText(report: BenchReport): string {
+/** The table, faults, and warnings; ends with a line break. `columns`: the width that lines are to fit in. */
+export function tableText(report: BenchReport, columns: number = Infinity): string {
   const { targets, rounds, generator: { threads }, scenarios } = report;
   const named = targets.length === 1 ? targets : targets.map((url, i) => `${SIDES[i]} ${url}`);
   const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
   const title = `${named.join("  against  ")}  (${many(rounds, "round")}, ${many(threads, "thread")})`;
   const rows = scenarios.flatMap((scenario) => rowsOf(scenario));
-  return [title, "", ...aligned([HEAD, ...rows]), "", ...remarks(report)].join("\n").trimEnd() + "\n";
+  const lines = remarks(report).flatMap((line) => wrap(line, columns));
+  return [...wrap(title, columns), "", ...aligned([HEAD, ...rows], columns), "", ...lines].join("\n")
+    .trimEnd() +
+    "\n";
 }
 
-function rowsOf({ plan, sides, ratio, cpuRatio }: ScenarioReport): string[][] {
+function rowsOf({ plan, sides, ratio, cpuRatio, latencyRatio }: ScenarioReport): string[][] {
   const rows = sides.map((side, i) => {
     const first = i === 0 ? [plan.scenario, String(plan.qos), clientsOf(plan)] : ["", "", ""];
     return [...first, sides.length > 1 ? SIDES[i]! : "", ...figures(side)];
   });
   if (ratio === undefined) return rows;
-  const cpu = cpuRatio === undefined ? [] : ["", "", "", "", "", spreadText(cpuRatio)];
-  return [...rows, ["", "", "", "A/B", spreadText(ratio), ...cpu]];
+  const cpu = cpuRatio === undefined ? [] : [spreadText(cpuRatio)];
+  const compared = latencyRatio === undefined
+    ? [spreadText(ratio), ...PERCENTILES.map(() => "")]
+    : ["", ...PERCENTILES.map((percentile) => ratioText(latencyRatio[percentile].median))];
+  return [...rows, ["", "", "", "A/B", ...compared, ...cpu]];
 }
 
 function figures(side: SideReport): string[] {
@@ -76,8 +85,11 @@ function clientsOf({ kind, connections, publishers, subscribers, messages }: Pla
 
 /** `1.63 (1.50-1.71)`. */
 export function spreadText({ median, least, most }: Spread): string {
-  const text = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
-  return `${text(median)} (${text(least)}-${text(most)})`;
+  return `${ratioText(median)} (${ratioText(least)}-${ratioText(most)})`;
+}
+
+function ratioText(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 /** µs as people say it: `850 µs`, `3.46 ms`, `1.20 s`. */
@@ -91,10 +103,12 @@ export function whole(value: number): string {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
+function aligned(rows: readonly (readonly string[])[], columns: number): string[] {
   const widths = HEAD.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   // A column that is empty in all rows is left out, its head too.
   const shown = HEAD.map((_, i) => rows.slice(1).some((row) => (row[i] ?? "") !== ""));
+  const width = () => widths.reduce((sum, each, i) => shown[i] ? sum + each + 2 : sum, -2);
+  for (const name of SPARED) if (width() > columns) shown[HEAD.indexOf(name)] = false;
   return rows.map((row) =>
     row.map((cell, i) => LEFT.includes(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))
       .filter((_, i) => shown[i]).join("  ").trimEnd()
@@ -103,7 +117,11 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 
 function remarks(report: BenchReport): string[] {
   const lines: string[] = [];
-  for (const { plan, sides } of report.scenarios) {
+  for (const { plan, sides, latencyRatio } of report.scenarios) {
+    if (latencyRatio !== undefined) {
+      const ratios = (["p50", "p99"] as const).map((one) => `${one} ${spreadText(latencyRatio[one])}`);
+      lines.push(`${plan.scenario} QoS ${plan.qos}: latency of A by that of B: ${ratios.join(", ")}`);
+    }
     sides.forEach((side, i) => {
       const where = `${plan.scenario} QoS ${plan.qos}${sides.length > 1 ? ` ${SIDES[i]}` : ""}`;
       const troubles = troublesOf(side);

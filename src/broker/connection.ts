@@ -34,7 +34,7 @@ import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./c
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Inputs } from "./inputs.ts";
 import type { Ending, Open } from "./open.ts";
-import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
+import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
@@ -100,6 +100,11 @@ const SHUTTING_DOWN: Refusal = {
 };
 
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
+
+/** What a CONNECT says of its Client, without what only the authenticator may see. */
+function claimOf({ clientId, username, level }: Connect): RefusedClient {
+  return { clientId, username, level };
+}
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection
@@ -622,7 +627,8 @@ export class Connection
       const connack = refusingConnack(this.#link.level, refusal, serverReference ?? redirect);
       if (connack !== undefined) this.#link.send(connack);
     }
-    this.#host.parts.observer.hooks.refused?.(this.peer, refusal);
+    const client = this.#phase.kind === "authenticating" ? claimOf(this.#phase.connect) : undefined;
+    this.#host.parts.observer.hooks.refused?.(this.peer, refusal, client);
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 

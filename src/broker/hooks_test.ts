@@ -93,10 +93,12 @@ describe("an owner is told", () => {
     }]);
   });
 
-  test("refused: from where, and why", () => {
+  test("refused: from where, and why, and who if its CONNECT could be read", () => {
     const { pair, take } = listen({ authenticate: () => ({ code: 0x86 }) });
     pair.open().connect();
-    assertEquals(take(), [["refused", "192.0.2.1", "0x86 policy/bad-credentials"]]);
+    assertEquals(take(), [["refused", "192.0.2.1", "0x86 policy/bad-credentials", "<stub>"]]);
+    pair.open().send({ type: PacketType.PINGREQ });
+    assertEquals(take(), [["refused", "192.0.2.1", "0x82 MQTT-3.1.0-1", undefined]]);
   });
 
   test("subscribed and unsubscribed, and denied for what is not", () => {

@@ -36,6 +36,7 @@ export type {
   PolicyOptions,
   Redirection,
   Refusal,
+  RefusedClient,
   Verdict,
 } from "./options.ts";
 export type { SessionStats } from "./session.ts";

@@ -29,6 +29,9 @@ export interface ClientInfo {
   readonly cleanStart: boolean;
 }
 
+/** A Client whose CONNECT was not accepted: nothing of this has been proved. `clientId` is empty if the Server was to assign one. */
+export type RefusedClient = Pick<ClientInfo, "clientId" | "username" | "level">;
+
 /** §3.1, §4.12 a Client is to be authenticated, or authenticated anew. */
 export interface AuthenticationRequest {
   /** `connect` for a CONNECT, `continue` for an AUTH 0x18, `reauthenticate` for an AUTH 0x19. */
@@ -126,8 +129,8 @@ export interface BrokerHooks {
   connected?(client: ClientInfo, sessionPresent: boolean): void;
   /** That connection is over: by DISCONNECT (`refusal` undefined, `clean` true), by us, or lost (both undefined, false). */
   disconnected?(client: ClientInfo, clean: boolean, refusal: Refusal | undefined): void;
-  /** A connection ended before a CONNECT was accepted. */
-  refused?(peer: PeerInfo, refusal: Refusal): void;
+  /** A connection ended before a CONNECT was accepted. `client`: what its CONNECT said, if one came that is well formed. */
+  refused?(peer: PeerInfo, refusal: Refusal, client: RefusedClient | undefined): void;
   /** §3.8 a subscription was made or replaced, with the options that were granted. */
   subscribed?(client: ClientInfo, filter: string, options: SubscriptionOptions): void;
   /** §3.10 a subscription is gone. */

@@ -8,10 +8,19 @@ import { type AuditCall, auditCommand, type Terminal } from "../../conformance/m
 import { AuditCallError, DEFAULT_AT_ONCE, DEFAULT_PATIENCE_MS } from "../../conformance/mod.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
-import { CallError } from "./error.ts";
-import { type Flags, flagsHelp, type OptionGroup, readFlags, type Said } from "./flags.ts";
+import { CallError, STATUS, STATUS_HELP } from "./error.ts";
+import {
+  type Flags,
+  flagsHelp,
+  HELP_ROWS,
+  helpAsked,
+  type OptionGroup,
+  readFlags,
+  type Said,
+} from "./flags.ts";
 import { runtime, say } from "./terminal.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
+import { withScheme } from "./url.ts";
 
 const PREFIX = "PLUMB_AUDIT_";
 
@@ -36,6 +45,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
       { name: "timing", kind: "flag", about: "run the cases that wait on purpose too (keep-alive, expiry)" },
       {
         name: "profile",
+        rare: true,
         kind: "text",
         value: "FILE.toml",
         about:
@@ -48,10 +58,11 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
   {
     title: "A Client in place of a Server: the auditor plays the Server to it",
     rows: [
-      { name: "client", kind: "flag", about: "audit a Client; one of the next three says which" },
+      { name: "client", kind: "flag", rare: true, about: "audit a Client; one of the next three says which" },
       {
         name: "exec",
         kind: "text",
+        rare: true,
         value: "COMMAND",
         about:
           "a command line: --exec 'mosquitto_sub -p {port} -V {version} -i {client} -t {topic} -q {qos}'; " +
@@ -59,9 +70,10 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
           "{retain?-r} {session?-c} {expiry} {password} {unsubscribe} {willtopic} {willmessage} {willqos} " +
           "{willretain?...} {receivemaximum} {topicaliasmaximum} {maximumpacketsize}",
       },
-      { name: "driver", kind: "choice", choices: ["mqttjs"], about: "MQTT.js in this process" },
+      { name: "driver", kind: "choice", choices: ["mqttjs"], rare: true, about: "MQTT.js in this process" },
       {
         name: "port",
+        rare: true,
         kind: "integer",
         value: "N",
         least: 1,
@@ -76,6 +88,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
     rows: [
       {
         name: "patience",
+        rare: true,
         kind: "integer",
         value: "MS",
         least: 50,
@@ -85,6 +98,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
       },
       {
         name: "at-once",
+        rare: true,
         kind: "integer",
         value: "N",
         least: 1,
@@ -118,14 +132,14 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
       { name: "diff", kind: "flag", about: "compare two reports: --diff A.json B.json" },
     ],
   },
-  { title: "Other", rows: [{ name: "help", short: "h", kind: "flag", about: "print this help" }] },
+  { title: "Other", rows: HELP_ROWS },
 ];
 
 const FLAGS: Flags = {
   rows: AUDIT_OPTIONS.flatMap(({ rows }) => rows),
   positionals: 2,
   prefix: PREFIX,
-  help: "plumb audit -h",
+  help: "plumb help audit",
 };
 
 /**
@@ -135,18 +149,22 @@ const FLAGS: Flags = {
 export async function auditMain(args: readonly string[], environment: Environment): Promise<number> {
   const said = readFlags(args, environment, FLAGS);
   const terminal = terminalOf(environment);
-  if (said.given.get("help")?.[0] === "true") {
-    await terminal.out(auditHelp());
-    return 0;
+  const asked = helpAsked(said);
+  if (asked !== undefined) {
+    await terminal.out(auditHelp(asked === "all"));
+    return STATUS.good;
   }
+  const isOfServer = !["diff", "list", "client"].some((name) => said.given.get(name)?.at(-1) === "true");
+  const positionals = isOfServer ? said.positionals.map(withScheme) : said.positionals;
   try {
-    return await auditCommand(callOf(said, await trustOf(said, said.positionals)), terminal);
+    const tls = await trustOf(said, positionals);
+    return await auditCommand(callOf(said.given, positionals, tls), terminal);
   } catch (error) {
     throw error instanceof AuditCallError ? new CallError(error.message) : error;
   }
 }
 
-function callOf({ given, positionals }: Said, tls: TlsClientOptions): AuditCall {
+function callOf(given: Said["given"], positionals: readonly string[], tls: TlsClientOptions): AuditCall {
   const one = (name: string) => given.get(name)?.at(-1);
   const is = (name: string) => one(name) === "true";
   const level = one("level");
@@ -185,12 +203,14 @@ function terminalOf(environment: Environment): Terminal {
 }
 
 /** The help of `plumb audit`. */
-export function auditHelp(): string {
+export function auditHelp(isAll = false): string {
   return [
-    "plumb audit [flags] mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, by statement",
-    "plumb audit --client --exec COMMAND [flags]                   the same with a Client",
-    ...flagsHelp(AUDIT_OPTIONS),
+    "plumb audit [flags] [mqtt[s]://][USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, by statement\n" +
+    "plumb audit --client --exec COMMAND [flags]                     the same with a Client\n" +
+    "plumb audit --diff A.json B.json                                compares two reports",
+    ...flagsHelp(AUDIT_OPTIONS, isAll),
+    ...isAll ? [] : ["plumb help audit names all flags."],
     "Every flag has an environment variable: --at-once is PLUMB_AUDIT_AT_ONCE. The command line wins.",
-    "Exit status: 0 success, 1 something is against the standard or could not be audited, 2 the call was wrong.",
+    STATUS_HELP,
   ].join("\n\n") + "\n";
 }

@@ -36,7 +36,8 @@ async function onStage(body: (url: string, folder: string) => Promise<void>): Pr
 describe("plumb audit", () => {
   test("prints a table and ends with 0 when all is well", patient, () =>
     onStage(async (url) => {
-      const { status, out, err } = await audit(url, "--only", "3.12", "--only", "MQTT-3.3.1-4");
+      const { host } = new URL(url.replace(/^mqtt/, "http")); // the short form
+      const { status, out, err } = await audit(host, "--only", "3.12", "--only", "MQTT-3.3.1-4");
       assertEquals([status, err], [0, ""]);
       assertMatch(out, /MQTT 5\.0/);
       assertMatch(out, /MQTT 3\.1\.1/);
@@ -101,10 +102,20 @@ describe("plumb audit refuses with one line and status 2", () => {
   const wrong: readonly (readonly [what: string, args: readonly string[], line: RegExp])[] = [
     ["no target", [], /say what to audit/],
     ["two targets", ["mqtt://a", "mqtt://b"], /unexpected argument "mqtt:\/\/b"/],
-    ["what is no URL", ["broker"], /"broker" is no target/],
+    ["what is no URL", ["a b"], /"mqtt:\/\/a b" is no target/],
+    ["an unreachable host in short", ["127.0.0.1:1"], /mqtt:\/\/127\.0\.0\.1:1: it cannot be reached/],
     ["another scheme", ["http://a"], /http: cannot be audited yet/],
     ["a path", ["mqtt://a/b"], /more than a host and a port/],
-    ["an unreachable host", ["mqtt://127.0.0.1:1"], /mqtt:\/\/127\.0\.0\.1:1: it cannot be reached/],
+    [
+      "an unreachable host",
+      ["mqtt://127.0.0.1:1"],
+      /127\.0\.0\.1:1: it cannot be reached: nothing listens there/,
+    ],
+    [
+      "an unknown host",
+      ["no.such.invalid"],
+      /mqtt:\/\/no\.such\.invalid: it cannot be reached: no such host is known/,
+    ],
     [
       "an unknown statement",
       ["mqtt://a", "--only", "MQTT-3.3.1-99"],
@@ -148,9 +159,9 @@ describe("plumb audit refuses with one line and status 2", () => {
     }));
 });
 
-describe("the help of plumb audit", () => {
+describe("the long help of plumb audit", () => {
   test("has every flag in lines that fit", () => {
-    const help = auditHelp();
+    const help = auditHelp(true);
     for (const { name } of AUDIT_OPTIONS.flatMap(({ rows }) => rows)) {
       assert(help.includes(`--${name}`), name);
     }

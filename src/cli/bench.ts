@@ -21,11 +21,20 @@ import { BenchCallError, DEFAULT_TARGET, parseTarget } from "../bench/target.ts"
 import { usageOf } from "../bench/usage.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, WorkError } from "./error.ts";
-import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { CallError, STATUS, STATUS_HELP } from "./error.ts";
+import {
+  type Flags,
+  flagsHelp,
+  HELP_ROWS,
+  helpAsked,
+  type OptionGroup,
+  type OptionRow,
+  readFlags,
+} from "./flags.ts";
 import { connectionsRoom } from "./open_files.ts";
 import { runtime, say } from "./terminal.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
+import { withScheme } from "./url.ts";
 import { VERSION } from "./version.ts";
 
 const PREFIX = "PLUMB_BENCH_";
@@ -34,6 +43,10 @@ const SECONDS_MAX = 3600;
 
 function count(name: string, about: string, most: number, least = 1): OptionRow {
   return { name, kind: "integer", value: "N", least, most, about };
+}
+
+function rare(row: OptionRow): OptionRow {
+  return { ...row, rare: true };
 }
 
 /** All flags of `plumb bench`. */
@@ -57,7 +70,7 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
       },
       count("rounds", `how often; default 1, with --vs ${ROUNDS_AGAINST}`, 1000),
       count("pid", "the broker's process id on this machine: its CPU time and memory are reported", 2 ** 31),
-      count("vs-pid", "the process id of the other broker", 2 ** 31),
+      rare(count("vs-pid", "the process id of the other broker", 2 ** 31)),
     ],
   },
   {
@@ -65,19 +78,19 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
     rows: [
       count("publishers", "Clients that publish", 100_000),
       count("subscribers", "Clients that subscribe; in pairs as many as publish", 100_000),
-      count("connections", "Clients of a burst, in connect", 100_000),
-      count(
+      rare(count("connections", "Clients of a burst, in connect", 100_000)),
+      rare(count(
         "messages",
         "messages in all, in place of seconds; in retained, the retained messages",
         1_000_000_000,
-      ),
+      )),
       { name: "qos", kind: "choice", choices: ["0", "1", "2"], about: "of publishers and subscriptions" },
       count("size", "bytes of the payload; the first 16 identify the message", 16_777_216, 16),
-      count(
+      rare(count(
         "window",
         "messages of a publisher that are not yet delivered, at most; connections that are being made",
         60_000,
-      ),
+      )),
       count(
         "rate",
         "messages published per second, by all; 0 is as fast as they are delivered. Latency counts from when a " +
@@ -85,22 +98,36 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
         100_000_000,
         0,
       ),
-      { name: "level", kind: "choice", choices: ["5", "4"], default: "5", about: "the protocol level" },
+      {
+        name: "level",
+        kind: "choice",
+        choices: ["5", "4"],
+        default: "5",
+        rare: true,
+        about: "the protocol level",
+      },
     ],
   },
   {
     title: "How long",
     rows: [
       { name: "seconds", kind: "text", value: "N", about: "seconds that count, 0.1 or more; default 3" },
-      { name: "warmup", kind: "text", value: "N", default: "1", about: "seconds before them" },
+      { name: "warmup", kind: "text", value: "N", default: "1", rare: true, about: "seconds before them" },
     ],
   },
   TRUST_OPTIONS,
   {
     title: "Threads and output",
     rows: [
-      count("threads", "threads of the load; default one less than there are cores, and 1 at least", 256),
-      { name: "plot", kind: "flag", about: "show latencies as bars, also where stdout is no terminal" },
+      rare(
+        count("threads", "threads of the load; default one less than there are cores, and 1 at least", 256),
+      ),
+      {
+        name: "plot",
+        kind: "flag",
+        rare: true,
+        about: "show latencies as bars, also where stdout is no terminal",
+      },
       { name: "json", kind: "flag", about: "results as JSON on stdout" },
       {
         name: "report",
@@ -110,14 +137,14 @@ export const BENCH_OPTIONS: readonly OptionGroup[] = [
       },
     ],
   },
-  { title: "Other", rows: [{ name: "help", short: "h", kind: "flag", about: "print this help" }] },
+  { title: "Other", rows: HELP_ROWS },
 ];
 
 const FLAGS: Flags = {
   rows: BENCH_OPTIONS.flatMap(({ rows }) => rows),
   positionals: 1,
   prefix: PREFIX,
-  help: "plumb bench -h",
+  help: "plumb help bench",
 };
 
 const REPORTS: Readonly<Record<string, (report: BenchReport) => string>> = {
@@ -134,23 +161,27 @@ interface BenchCall {
 }
 
 /**
- * Does it; gives the exit status: 0 all well, 1 something was lost, out of order or failed.
- * @throws {CallError} when the call is wrong, {WorkError} when a broker cannot be reached.
+ * Does it; gives the exit status.
+ * @throws {CallError} when the call is wrong or a broker cannot be reached.
  */
 export async function benchMain(args: readonly string[], environment: Environment): Promise<number> {
   const said = readFlags(args, environment, FLAGS);
   const { given, positionals } = said;
   const is = (name: string) => given.get(name)?.at(-1) === "true";
-  if (is("help")) {
-    await say(benchHelp());
-    return 0;
+  const asked = helpAsked(said);
+  if (asked !== undefined) {
+    await say(benchHelp(asked === "all"));
+    return STATUS.good;
   }
-  const urls = [positionals[0] ?? DEFAULT_TARGET, ...given.get("vs")?.slice(-1) ?? []];
+  const urls = [positionals[0] ?? DEFAULT_TARGET, ...given.get("vs")?.slice(-1) ?? []].map(withScheme);
   const call = callOf(given, urls, await trustOf(said, urls));
   const files = given.get("report") ?? [];
   for (const file of files) checkReportFile(file);
   await reach(call);
-  const watch = new Watch(process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined);
+  const watch = new Watch(
+    process.stderr.isTTY === true ? process.stderr.columns ?? 80 : undefined,
+    call.sides.length,
+  );
   const report = await bench({
     ...call,
     version: VERSION,
@@ -158,9 +189,11 @@ export async function benchMain(args: readonly string[], environment: Environmen
     progress: (progress) => watch.tell(progress),
   }).finally(() => watch.end());
   for (const file of files) writeReport(file, REPORTS[suffixOf(file)]!(report));
-  const plot = is("plot") || process.stdout.isTTY === true ? `\n${plotText(report)}` : "";
-  await say(is("json") ? REPORTS.json!(report) : tableText(report) + plot);
-  return isWell(report) ? 0 : 1;
+  const isTerminal = process.stdout.isTTY === true;
+  const plot = is("plot") || isTerminal ? `${plotText(report)}\n` : "";
+  const columns = isTerminal ? process.stdout.columns ?? 80 : undefined;
+  await say(is("json") ? REPORTS.json!(report) : plot + tableText(report, columns));
+  return isWell(report) ? STATUS.good : STATUS.found;
 }
 
 function callOf(
@@ -233,7 +266,7 @@ async function reach({ sides, plans }: BenchCall): Promise<void> {
   try {
     for (const { target } of sides) await probe(target, plans[0]!.level);
   } catch (error) {
-    throw error instanceof ClientError ? new WorkError(error.message) : error;
+    throw error instanceof ClientError ? new CallError(error.message) : error;
   }
 }
 
@@ -242,13 +275,15 @@ const REFRESH_MS = 250;
 /** The line on stderr while it runs. */
 class Watch {
   readonly #columns: number | undefined;
+  readonly #sides: number;
   #progress: Progress | undefined;
   #sinceMs = 0;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** `columns`: undefined shows nothing. */
-  constructor(columns: number | undefined) {
+  /** `columns`: undefined shows nothing. `sides`: how many targets there are. */
+  constructor(columns: number | undefined, sides: number) {
     this.#columns = columns;
+    this.#sides = sides;
     if (columns !== undefined) this.#timer = setInterval(() => this.#show(), REFRESH_MS);
   }
 
@@ -269,7 +304,8 @@ class Watch {
     const { done, all, plan, side, phase } = this.#progress;
     const wantedMs = (plan.warmup + plan.seconds) * 1000;
     const part = phase === "running" ? Math.min(1, (performance.now() - this.#sinceMs) / wantedMs) : 0;
-    const what = `${plan.scenario} QoS ${plan.qos}  ${SIDES[side]}  ${phase}`;
+    const name = this.#sides > 1 ? `  ${SIDES[side]}` : "";
+    const what = `${plan.scenario} QoS ${plan.qos}${name}  ${phase}`;
     const line = progressLine({ share: (done + part) / all, done, all, what, columns: this.#columns });
     process.stderr.write(`\r${line}\x1b[K`);
   }
@@ -294,22 +330,32 @@ function writeReport(file: string, text: string): void {
   try {
     writeFileSync(file, text);
   } catch (error) {
-    throw new WorkError(`--report ${file} cannot be written: ${(error as Error).message.split("\n")[0]}`);
+    throw new CallError(`--report ${file} cannot be written: ${(error as Error).message.split("\n")[0]}`);
   }
 }
 
 /** The help of `plumb bench`. */
-export function benchHelp(): string {
+export function benchHelp(isAll = false): string {
   const scenarios = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)}  ${about}`);
   return [
-    "plumb bench [flags] [mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]]   measures a broker; default " +
+    "plumb bench [flags] [[mqtt[s]://][USER[:PASSWORD]@]HOST[:PORT]]   measures a broker; default " +
     DEFAULT_TARGET,
-    ...flagsHelp(BENCH_OPTIONS),
+    ...flagsHelp(BENCH_OPTIONS, isAll),
+    ...isAll ? [] : [
+      `Scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}`,
+      "plumb help bench names all flags, and says what scenarios and columns are.",
+    ],
+    ...isAll ? benchTopics(scenarios) : [],
+    "Every flag has an environment variable: --vs-pid is PLUMB_BENCH_VS_PID. The command line wins.",
+    STATUS_HELP,
+  ].join("\n\n") + "\n";
+}
+
+function benchTopics(scenarios: readonly string[]): string[] {
+  return [
     ["Scenarios:", ...scenarios].join("\n"),
     "A figure is throughput without loss: a publisher has at most --window messages that are not yet delivered.\n" +
     "Columns: CPU µs is the broker's CPU time for each message or connection (its end included), load the share of\n" +
     "its time that the busiest thread of the load worked. Every message carries its number: one that is lost, late or comes twice is told.",
-    "Every flag has an environment variable: --vs-pid is PLUMB_BENCH_VS_PID. The command line wins.",
-    "Exit status: 0 success, 1 something was lost, out of order or failed, 2 the call was wrong.",
-  ].join("\n\n") + "\n";
+  ];
 }

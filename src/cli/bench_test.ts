@@ -11,7 +11,7 @@ import { SCENARIOS } from "../bench/scenario.ts";
 import { serve } from "../server/serve.ts";
 import { plumb } from "../testing/plumb_process.ts";
 import { BENCH_OPTIONS, benchHelp, benchMain } from "./bench.ts";
-import { CallError, WorkError } from "./error.ts";
+import { CallError } from "./error.ts";
 
 const patient = { timeout: 60_000 };
 const nothing = () => undefined;
@@ -54,6 +54,7 @@ describe("plumb bench", () => {
       assertEquals(status, 0);
       assertMatch(out, /^ +A\/B +\d/m);
       assertMatch(out, /^latency of pairs QoS 0$/m);
+      assert(out.indexOf("latency of pairs") < out.indexOf("scenario"), "the table comes last");
       const report = JSON.parse(readFileSync(files[0]!, "utf8"));
       assertEquals([report.format, report.rounds, report.targets], ["plumb-bench", 2, [url, url]]);
       assertMatch(report.generator.runtime, /^(Deno|Bun) \d/);
@@ -78,8 +79,15 @@ describe("plumb bench", () => {
 
   test("says in one line that nobody is there, before anything is measured", async () => {
     const call = benchMain(["mqtt://127.0.0.1:1"], nothing);
-    const { message } = await assertRejects(() => call, WorkError);
+    const { message } = await assertRejects(() => call, CallError);
     assertMatch(message, /^mqtt:\/\/127\.0\.0\.1:1 cannot be reached: .+$/);
+  });
+
+  test("takes a host, or a host and a port, for a URL", async () => {
+    for (const short of ["127.0.0.1:1", "localhost:1"]) {
+      const { message } = await assertRejects(() => benchMain([short], nothing), CallError);
+      assertEquals(message, `mqtt://${short} cannot be reached: nothing listens there`);
+    }
   });
 
   for (
@@ -87,7 +95,7 @@ describe("plumb bench", () => {
       ["--scenario", "pears"],
       ["http://localhost"],
       ["mqtt://a", "mqtt://b"],
-      ["--vs", "nonsense"],
+      ["--vs", "non sense"],
       ["--vs-pid", "1"],
       ["--pid", "2147483000"],
       ["--seconds", "0"],
@@ -110,8 +118,8 @@ describe("plumb bench", () => {
   }
 });
 
-test("the help names every flag and every scenario", () => {
-  const help = benchHelp();
+test("the long help names every flag and every scenario", () => {
+  const help = benchHelp(true);
   for (const { name } of BENCH_OPTIONS.flatMap(({ rows }) => rows)) assert(help.includes(`--${name}`), name);
   for (const { name } of SCENARIOS) assert(help.includes(`  ${name} `), name);
 });

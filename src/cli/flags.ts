@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { wrap } from "../bench/wrap.ts";
 import type { Environment } from "./environment.ts";
 import { CallError } from "./error.ts";
 import { nearest } from "./nearest.ts";
@@ -11,6 +12,7 @@ import { nearest } from "./nearest.ts";
 /** One flag. `--a-b` is `PLUMB_A_B` in the environment, if the prefix is `PLUMB_`; the command line wins. */
 export interface OptionRow {
   readonly name: string;
+  /** A letter; a second one is another short name, which the help does not show. */
   readonly short?: string;
   /** Another long name. */
   readonly also?: string;
@@ -24,6 +26,8 @@ export interface OptionRow {
   /** As it is shown in the help. */
   readonly default?: string;
   readonly about: string;
+  /** Only `--help-all` shows it. */
+  readonly rare?: boolean;
 }
 
 /** A part of the help. */
@@ -31,6 +35,12 @@ export interface OptionGroup {
   readonly title: string;
   readonly rows: readonly OptionRow[];
 }
+
+/** What every command has. */
+export const HELP_ROWS: readonly OptionRow[] = [
+  { name: "help", short: "h", kind: "flag", about: "print this help" },
+  { name: "help-all", kind: "flag", about: "print the help of all flags" },
+];
 
 /** The prefix of the names of flags in the environment, unless a command has another one. */
 export const PREFIX = "PLUMB_";
@@ -49,6 +59,8 @@ export interface Flags {
 export interface Said {
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly positionals: readonly string[];
+  /** The flag or the variable that gave the value of this name, as it was written: `-l`, `--listen-addr`, `PLUMB_LISTEN_ADDR`. */
+  written(name: string): string;
 }
 
 /**
@@ -59,8 +71,10 @@ export function readFlags(args: readonly string[], environment: Environment, fla
   const { rows, prefix = PREFIX } = flags;
   const parsed = parse(args, flags);
   const given = new Map<string, readonly string[]>();
+  const names = new Map<string, string>();
   for (const row of rows) {
-    const flag = `--${row.name}`;
+    const flag = writtenIn(args, row);
+    names.set(row.name, flag);
     const said = parsed[row.name];
     if (row.kind === "flag") {
       if (said === true) given.set(row.name, ["true"]);
@@ -73,9 +87,23 @@ export function readFlags(args: readonly string[], environment: Environment, fla
     const value = environment(variable);
     if (value === undefined || value === "") continue;
     const values = row.kind === "list" ? value.trim().split(/[\s,]+/) : [value];
+    names.set(row.name, variable);
     given.set(row.name, values.map((each) => valid(row, variable, each)));
   }
-  return { given, positionals: (parsed._ as (string | number)[]).map(String) };
+  const positionals = (parsed._ as (string | number)[]).map(String);
+  return { given, positionals, written: (name) => names.get(name) ?? `--${name}` };
+}
+
+/** The flag as it stands in the arguments, or its long name. */
+function writtenIn(args: readonly string[], { name, also, short = "" }: OptionRow): string {
+  const names = [`--${name}`, ...also ? [`--${also}`] : []];
+  const letters = [...short].map((letter) => `-${letter}`);
+  for (const arg of [...args].reverse()) {
+    const long = names.find((each) => arg === each || arg.startsWith(`${each}=`));
+    const found = long ?? letters.find((each) => arg.startsWith(each));
+    if (found !== undefined) return found;
+  }
+  return `--${name}`;
 }
 
 function parse(args: readonly string[], { rows, positionals = 0, help }: Flags): Record<string, unknown> {
@@ -86,7 +114,7 @@ function parse(args: readonly string[], { rows, positionals = 0, help }: Flags):
     string: ["_", ...valued.map(({ name }) => name)],
     collect: rows.filter(({ kind }) => kind === "list").map(({ name }) => name),
     alias: Object.fromEntries(
-      rows.map(({ name, short, also }) => [name, [short, also].filter((each) => each !== undefined)]),
+      rows.map(({ name, short = "", also }) => [name, [...short, ...also ? [also] : []]]),
     ),
     unknown: (arg: string, key?: string): void => {
       if (key === undefined) {
@@ -96,7 +124,10 @@ function parse(args: readonly string[], { rows, positionals = 0, help }: Flags):
       const names = rows.flatMap(({ name, also }) => [name, ...also ? [also] : []]);
       const long = /^--([^=]+)/.exec(arg)?.[1];
       if (long === undefined) throw new CallError(`unknown flag -${key}; ${help} names all`);
-      throw new CallError(`unknown flag --${long}; did you mean --${nearest(long, names)}?`);
+      const meant = nearest(long, names);
+      throw new CallError(
+        `unknown flag --${long}; ${meant ? `did you mean --${meant}?` : `${help} names all`}`,
+      );
     },
   });
 }
@@ -134,29 +165,26 @@ export function variableOf({ name }: OptionRow, prefix: string = PREFIX): string
 const HELP_COLUMNS = 100;
 const HELP_INDENT = 34;
 
-/** The help of all flags, group by group. */
-export function flagsHelp(groups: readonly OptionGroup[]): string[] {
-  return groups.map(({ title, rows }) => `${title}:\n${rows.map(helpOf).join("\n")}`);
+/** The help of flags, group by group; not of rare ones, unless it is to be of all. */
+export function flagsHelp(groups: readonly OptionGroup[], isAll: boolean): string[] {
+  const shown = groups.map(({ title, rows }) => ({ title, rows: rows.filter(({ rare }) => isAll || !rare) }));
+  return shown.filter(({ rows }) => rows.length > 0)
+    .map(({ title, rows }) => `${title}:\n${rows.map(helpOf).join("\n")}`);
+}
+
+/** The help that is asked for, if one is. */
+export function helpAsked({ given }: Said): "short" | "all" | undefined {
+  const is = (name: string) => given.get(name)?.at(-1) === "true";
+  return is("help-all") ? "all" : is("help") ? "short" : undefined;
 }
 
 function helpOf(row: OptionRow): string {
-  const short = row.short === undefined ? "    " : `-${row.short}, `;
-  const value = row.choices?.join("|") ?? row.value;
+  const short = row.short === undefined ? "    " : `-${row.short[0]}, `;
+  const value = row.value ?? row.choices?.join("|");
   const names = [row.name, ...row.also ? [row.also] : []].map((name) => `--${name}`).join(", ");
   const left = `  ${short}${names}${value === undefined ? "" : ` ${value}`}`;
   const about = row.default === undefined ? row.about : `${row.about}; default ${row.default}`;
   const lines = wrap(about, HELP_COLUMNS - HELP_INDENT);
   const first = left.length < HELP_INDENT - 1 ? [left.padEnd(HELP_INDENT) + lines.shift()!] : [left];
   return [...first, ...lines.map((line) => " ".repeat(HELP_INDENT) + line)].join("\n");
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
 }

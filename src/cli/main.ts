@@ -6,20 +6,29 @@
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { environment } from "./environment.ts";
-import { CallError, WorkError } from "./error.ts";
+import { CallError, STATUS } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
 import { helpText, settingsOf } from "./options.ts";
 import { serveCommand } from "./serve.ts";
-import { say } from "./terminal.ts";
+import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-/** Each gives the exit status. The first is the default; a rarely used command is loaded only then. */
+/** Each gives the exit status. A rarely used command is loaded only then. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   serve,
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
+  help: async ([command, ...more]) => {
+    if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);
+    const isAll = command !== undefined && command !== "help";
+    return await (isAll ? commandOf(command) : serve)([isAll ? "--help-all" : "--help"]);
+  },
+  version: async () => {
+    await say(`plumb ${VERSION}\n`);
+    return STATUS.good;
+  },
 };
 
 if (isMainThread) {
@@ -34,16 +43,22 @@ if (isMainThread) {
 /** Does a command; gives the exit status. */
 async function run(name: string, args: readonly string[]): Promise<number> {
   try {
-    if (!Object.hasOwn(COMMANDS, name)) {
-      const known = nearest(name, Object.keys(COMMANDS));
-      throw new CallError(`unknown command ${JSON.stringify(name)}; did you mean ${known}?`);
-    }
-    return await COMMANDS[name]!(args);
+    return await commandOf(name)(args);
   } catch (error) {
-    if (!(error instanceof CallError || error instanceof WorkError)) throw error;
-    await say(`plumb: ${error.message}\n`, process.stderr);
-    return error instanceof CallError ? 2 : 1;
+    await complain(
+      error instanceof CallError
+        ? `plumb: ${error.message}\n`
+        : `plumb: an error of its own: ${error instanceof Error ? error.stack ?? error.message : error}\n`,
+    );
+    return STATUS.cannot;
   }
+}
+
+function commandOf(name: string): (args: readonly string[]) => Promise<number> {
+  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name]!;
+  const meant = nearest(name, Object.keys(COMMANDS));
+  const hint = meant === undefined ? "plumb help names all" : `did you mean ${meant}?`;
+  throw new CallError(`unknown command ${JSON.stringify(name)}; ${hint}`);
 }
 
 function store(name: string): (args: readonly string[]) => Promise<number> {
@@ -52,13 +67,16 @@ function store(name: string): (args: readonly string[]) => Promise<number> {
 
 async function serve(args: readonly string[]): Promise<number> {
   const settings = settingsOf(args, environment);
-  if (settings.help || settings.version) {
-    await say(settings.help ? helpText() : `plumb ${VERSION}\n`);
-    return 0;
+  if (settings.help !== undefined || settings.version) {
+    await say(settings.version ? `plumb ${VERSION}\n` : helpText(settings.help === "all"));
+    return STATUS.good;
   }
-  const { logLevel: level, logFormat: format } = settings;
-  const log = new Log({ level, format, stream: stderrStream((environment("NO_COLOR") ?? "") !== "") });
-  await serveCommand(settings, log);
-  await log.flush();
-  return 0;
+  const { logLevel: level, logFormat: format, logLimits: limits } = settings;
+  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "");
+  const log = new Log({ level, format, limits, stream });
+  try {
+    return await serveCommand(settings, log);
+  } finally {
+    await log.flush();
+  }
 }

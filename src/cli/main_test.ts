@@ -5,8 +5,17 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +25,8 @@ import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { listenTcp } from "../runtime/listen.ts";
+import { settingsOf } from "./options.ts";
+import { listenAdvice } from "./serve.ts";
 import { CA, CERT, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 
 const LIMIT_MS = 15_000;
@@ -49,15 +60,22 @@ interface CallOptions {
   readonly env?: Record<string, string>;
   /** How many files it may have open. */
   readonly files?: number;
+  /** A file that its stderr goes to. */
+  readonly stderr?: string;
 }
 
 function call(
   args: readonly string[],
-  { file = main, env = {}, files }: CallOptions = {},
+  { file = main, env = {}, files, stderr }: CallOptions = {},
 ): Called {
   const before = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
   const command = [process.execPath, ...before, ...args];
-  const shell = files === undefined ? [] : ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`];
+  const words = [
+    ...files === undefined ? [] : [`ulimit -n ${files};`],
+    'exec "$0" "$@"',
+    ...stderr === undefined ? [] : [`2>${stderr}`],
+  ];
+  const shell = words.length === 1 ? [] : ["sh", "-c", words.join(" ")];
   const [program, ...rest] = [...shell, ...command] as [string, ...string[]];
   const PLUMB_DATA = join(folder, `${++calls}`);
   const child = spawn(program, rest, { env: { ...process.env, PLUMB_DATA, ...env } });
@@ -114,33 +132,50 @@ async function broker(
 }
 
 describe("plumb", () => {
-  test("-h says what there is, on stdout", patient, async () => {
+  test("-h says what is used most, on stdout, and --help-all says all", patient, async () => {
     const { status, out, err } = await run("-h");
     assertEquals([status, err], [0, ""]);
     assertMatch(out, /^plumb \[serve\] \[flags\]/);
-    assertMatch(out, /--packet-bytes-max N/);
-    assertEquals((await run("serve", "--help")).out, out);
+    assertMatch(out, /plumb --help-all names/);
+    assertEquals(out.includes("--packet-bytes-max"), false);
+    assertEquals([(await run("serve", "--help")).out, (await run("help")).out], [out, out]);
+    const all = await run("--help-all");
+    assertMatch(all.out, /--packet-bytes-max N/);
+    assertEquals(await run("help", "serve"), all);
   });
 
-  test("-V says the version", patient, async () => {
-    assertEquals(await run("-V"), { status: 0, out: `plumb ${config.version}\n`, err: "" });
-  });
-
-  test("refuses an unknown command in one line", patient, async () => {
-    assertEquals(await run("server"), {
-      status: 2,
-      out: "",
-      err: 'plumb: unknown command "server"; did you mean serve?\n',
+  for (const command of ["audit", "bench", "backup", "verify", "compact"]) {
+    test(`help ${command} says what ${command} does`, patient, async () => {
+      const { status, out, err } = await run("help", command);
+      assertEquals([status, err], [0, ""]);
+      assertMatch(out, new RegExp(`^plumb ${command} `));
+      assertMatch(out, /\nExit status: 0 all is well, 1 something wrong was found, 2 /);
     });
-  });
+  }
 
-  test("refuses an unknown flag in one line", patient, async () => {
-    assertEquals(await run("--potr", "1"), {
-      status: 2,
-      out: "",
-      err: "plumb: unknown flag --potr; did you mean --port?\n",
+  for (const args of [["-V"], ["-v"], ["--version"], ["version"], ["serve", "-v"]]) {
+    test(`${args.join(" ")} says the version`, patient, async () => {
+      assertEquals(await run(...args), { status: 0, out: `plumb ${config.version}\n`, err: "" });
     });
-  });
+  }
+
+  const unknown: readonly (readonly [args: readonly string[], said: string])[] = [
+    [["server"], 'unknown command "server"; did you mean serve?'],
+    [["pub"], 'unknown command "pub"; plumb help names all'],
+    [["help", "pub"], 'unknown command "pub"; plumb help names all'],
+    [["--potr", "1"], "unknown flag --potr; did you mean --port?"],
+    [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
+    [
+      ["-l", "300.1.1.1"],
+      '-l takes an address or a name of this machine, such as 127.0.0.1 or localhost, not "300.1.1.1"',
+    ],
+    [["-p", "70000"], '-p takes a whole number from 0 to 65535, not "70000"'],
+  ];
+  for (const [args, said] of unknown) {
+    test(`refuses ${args.join(" ")} in one line`, patient, async () => {
+      assertEquals(await run(...args), { status: 2, out: "", err: `plumb: ${said}\n` });
+    });
+  }
 
   test("refuses a listener it cannot serve in one line", patient, async () => {
     const { status, err } = await run("--listen", "coap://127.0.0.1");
@@ -187,15 +222,24 @@ describe("plumb", () => {
     }
   });
 
-  test("names the port that is in use, and the flag", patient, async () => {
+  test("names the port that is in use, and the flag that was written", patient, async () => {
     const { port, close } = await listenTcp({ host: "127.0.0.1", port: 0 }, () => {});
-    const { status, out, err } = await run("-p", `${port}`, "--log-level", "error");
+    for (const [flag, value] of [["-p", `${port}`], ["--listen", `mqtt://127.0.0.1:${port}`]] as const) {
+      assertEquals(await run(flag, value, "--log-level", "error"), {
+        status: 2,
+        out: "",
+        err: `plumb: Cannot listen on 127.0.0.1:${port}: the port is in use; choose another with ${flag}\n`,
+      });
+    }
     await close();
-    assertEquals([status, out, err], [
-      1,
-      "",
-      `plumb: Cannot listen on 127.0.0.1:${port}: the port is in use; choose another with --port or --listen\n`,
-    ]);
+  });
+
+  test("advises who may not have a port below 1024", () => {
+    const { listen } = settingsOf(["-p", "83"], () => undefined);
+    assertEquals(
+      listenAdvice({ code: "EACCES", port: 83 }, listen),
+      "; ports below 1024 need root: choose another with -p, or lower net.ipv4.ip_unprivileged_port_start",
+    );
   });
 });
 
@@ -214,7 +258,7 @@ describe("plumb serve", () => {
         said.err,
         /level=info msg=connected client=one user=me mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
       );
-      assertMatch(said.err, /level=info msg=disconnected client=one user=me how=clean/);
+      assertMatch(said.err, /level=info msg=disconnected client=one user=me how="said good-bye"/);
       assertEquals([said.out, said.err.includes("secret")], ["", false]);
     }));
 
@@ -250,6 +294,99 @@ describe("plumb serve", () => {
         ],
       ),
   );
+
+  test("says how each connection ended, and who was refused", patient, () =>
+    broker(async (called, url) => {
+      const { said } = called;
+      const enter = (clientId: string) =>
+        connectAsync(url, { clientId, protocolVersion: 5, reconnectPeriod: 0 });
+      const first = await enter("one");
+      first.on("error", () => {});
+      const second = await enter("one");
+      const refusedOne = await enter("two").then(() => "accepted", () => "refused");
+      assertEquals(refusedOne, "refused");
+      await second.endAsync();
+      const third = await enter("three");
+      (third.stream as Socket).destroy();
+      await until(() => said.err.includes("client=three how="), () => "the third has left");
+      const fourth = await enter("four");
+      signal(called, "SIGTERM");
+      assertEquals(await ended(called), 0);
+      for (const client of [first, third, fourth]) client.end(true);
+      const lines = said.err.split("\n").filter((line) => /msg=(disconnected|refused)/.test(line));
+      assertEquals(lines.map((line) => line.slice(line.indexOf("msg=")).replace(/tcp:\S+/, "PEER")), [
+        'msg=disconnected client=one how="taken over" code=0x8e rule=MQTT-3.1.4-3 ' +
+        'detail="The Client has connected again"',
+        "msg=refused client=two peer=PEER code=0x97 rule=limit/connections " +
+        'detail="As many connections as may be open (connectionsMax)"',
+        'msg=disconnected client=one how="said good-bye"',
+        "msg=disconnected client=three how=lost",
+        'msg=disconnected client=four how="ended by the Server" code=0x8b rule=limit/unavailable ' +
+        'detail="The Server is shutting down"',
+      ]);
+    }, ["--connections-max", "1"]));
+
+  for (const [address, open] of [["127.0.0.1", false], ["0.0.0.0", true]] as const) {
+    test(
+      `${open ? "warns" : "does not warn"} of everybody when it listens on ${address}`,
+      patient,
+      () =>
+        broker(
+          async (called) => {
+            signal(called, "SIGTERM");
+            assertEquals(await ended(called), 0);
+            const warnings = called.said.err.split("\n").filter((line) => line.includes("level=warn"));
+            assertEquals(
+              warnings.map((line) => line.slice(line.indexOf("msg=")).replace(/:\d+ /, ":PORT ")),
+              open
+                ? [
+                  'msg="everybody who reaches this address may connect" url=mqtt://0.0.0.0:PORT ' +
+                  'why="no TLS, no user names"',
+                ]
+                : [],
+            );
+          },
+          ["-l", address, "-p", "0"],
+        ),
+    );
+  }
+
+  test("neither stands still nor grows when stderr is not read", patient, async () => {
+    const stderr = join(folder, "fifo");
+    assertEquals(spawnSync("mkfifo", [stderr]).status, 0);
+    const reader = openSync(stderr, constants.O_RDWR | constants.O_NONBLOCK);
+    const bytes = new Uint8Array(65_536);
+    let text = "";
+    const reads = (what: string) => {
+      try {
+        text += new TextDecoder("latin1").decode(bytes.subarray(0, readSync(reader, bytes)));
+      } catch { /* nothing there yet */ }
+      return text.includes(what);
+    };
+    const limits = ["--log-waiting-characters-max", "8192", "--log-lines-per-second-max", "1000000"];
+    const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--log-level", "debug", ...limits];
+    const called = call(args, { stderr });
+    try {
+      await until(() => reads("msg=listening"), () => `it listens; it said ${text}`);
+      const url = /url=(mqtt:\S+)/.exec(text)![1]!;
+      const filters = Array.from({ length: 1000 }, (_, i) => `${"x".repeat(150)}/${i}`);
+      const flood = async () => {
+        const client = await connectAsync(url, { reconnectPeriod: 0 });
+        await client.subscribeAsync(filters); // a line for each
+        await client.endAsync();
+      };
+      await flood();
+      await flood(); // the broker answers
+      await until(() => reads('msg="log lines dropped" count='), () => "it says so");
+      await flood();
+      signal(called, "SIGTERM");
+      assertEquals(await ended(called), 0);
+    } finally {
+      called.process.kill("SIGKILL");
+      await ended(called);
+      closeSync(reader);
+    }
+  });
 
   test("the public door, run directly, is the same", patient, () =>
     broker(

@@ -11,9 +11,18 @@ describe("nearest()", () => {
       ["prot", "port"],
       ["LOG-LEVEL", "log-level"],
       ["loglevel", "log-level"],
+      ["log-l", "log-level"],
       ["listen-address", "listen-addr"],
     ] as const
   ) {
     test(`${word} was probably meant to be ${meant}`, () => assertEquals(nearest(word, words), meant));
   }
+
+  const commands = ["serve", "audit", "bench", "backup", "verify", "compact", "help", "version"];
+  for (const word of ["pub", "config", "start", "run", "x", ""]) {
+    test(`${JSON.stringify(word)} is near to no command`, () =>
+      assertEquals(nearest(word, commands), undefined));
+  }
+
+  test("--config is not near to --port", () => assertEquals(nearest("config", words), undefined));
 });

@@ -7,15 +7,44 @@ import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/li
 import { DEFAULT_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Environment } from "./environment.ts";
-import { CallError } from "./error.ts";
-import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags, variableOf } from "./flags.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "./log.ts";
+import { CallError, STATUS_HELP } from "./error.ts";
+import {
+  type Flags,
+  flagsHelp,
+  HELP_ROWS,
+  helpAsked,
+  type OptionGroup,
+  type OptionRow,
+  readFlags,
+  type Said,
+  variableOf,
+} from "./flags.ts";
+import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "./log.ts";
+import { withScheme } from "./url.ts";
 
 export { type OptionGroup, type OptionRow, variableOf };
 
 /** A flag that may set a limit. */
 interface LimitOption extends OptionRow {
   readonly limit?: LimitName;
+  readonly logLimit?: LogLimitName;
+}
+
+/** The flag of a row in a table of limits. */
+function limitRow(
+  name: string,
+  { least, most, default: value, unit, about }: Omit<LimitRow, "scope">,
+): OptionRow {
+  return {
+    name: kebab(name),
+    kind: "integer",
+    value: "N",
+    least,
+    most,
+    default: String(value),
+    about: unit === "bytes" || unit === "ms" || unit === "s" ? `${about} (${unit})` : about,
+    rare: true,
+  };
 }
 
 /** The default directory of sessions and messages. */
@@ -38,8 +67,8 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         value: "URL",
         default: DEFAULT_LISTEN,
         about:
-          "a listener, as mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT (default port 8883); may be given more than " +
-          "once; localhost is 127.0.0.1 and ::1",
+          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
+          "127.0.0.1 and ::1",
       },
       {
         name: "listen-addr",
@@ -47,7 +76,7 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "text",
         value: "ADDR",
         default: "localhost",
-        about: "the address of one listener without TLS, in place of --listen",
+        about: "in short, for one listener without TLS: its address",
       },
       {
         name: "port",
@@ -57,20 +86,19 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         least: 0,
         most: 65_535,
         default: "1883",
-        about: "the port of that listener; 0 takes any free one",
+        about: "its port; 0 takes any free one",
       },
       {
         name: "tls-cert",
         kind: "text",
         value: "FILE",
-        about:
-          "the certificate that listeners with TLS show, in PEM, followed by the certificates of its issuers",
+        about: "the certificate for mqtts://, in PEM, its issuers behind it",
       },
       {
         name: "tls-key",
         kind: "text",
         value: "FILE",
-        about: "the private key of the certificate, in PEM, without a passphrase",
+        about: "its private key, in PEM, without a passphrase",
       },
     ],
   },
@@ -82,12 +110,12 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "text",
         value: "DIR",
         default: DEFAULT_DATA,
-        about: "the directory of sessions and retained messages; made if it is not there",
+        about: "the directory they are kept in, made if need be",
       },
       {
         name: "memory",
         kind: "flag",
-        about: "keep sessions and retained messages in memory only; they end with the process",
+        about: "keep nothing: they end with the process",
       },
       {
         name: "durability",
@@ -95,12 +123,13 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         value: "LEVEL",
         default: "fsync",
         about:
-          "when a message is acknowledged: fsync (it is on the disk), os (the system has it: only a power cut loses it) " +
-          "or interval=MS (at once: the last MS milliseconds may be lost)",
+          "a message is acknowledged when it is on the disk (fsync), when the system has it (os: a power cut may lose it) " +
+          "or at once (interval=MS: the last MS milliseconds may be lost)",
       },
       {
         name: "strict-store",
         kind: "flag",
+        rare: true,
         about:
           "do not start with a damaged store; without this it is set aside, and all that can be read of it is saved",
       },
@@ -114,50 +143,48 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "choice",
         choices: LOG_LEVELS,
         default: "info",
-        about: "the lowest level that is written",
+        value: "LEVEL",
+        about: `the least that is written: ${LOG_LEVELS.join(", ")}`,
       },
       {
         name: "log-format",
         kind: "choice",
         choices: LOG_FORMATS,
+        rare: true,
         default: "logfmt",
         about: "the form of a line",
       },
+      ...(Object.keys(LOG_LIMITS) as LogLimitName[]).map((logLimit): LimitOption => ({
+        ...limitRow(logLimit, LOG_LIMITS[logLimit]),
+        logLimit,
+      })),
     ],
   },
   {
     title: "Limits",
     rows: (Object.entries(LIMITS) as [LimitName, LimitRow][]).map(([limit, row]): LimitOption => ({
-      name: kebab(limit),
+      ...limitRow(limit, row),
       ...KNOWN_AS[limit],
-      kind: "integer",
-      value: "N",
-      least: row.least,
-      most: row.most,
-      default: String(row.default),
-      about: row.unit === "bytes" || row.unit === "ms" || row.unit === "s"
-        ? `${row.about} (${row.unit})`
-        : row.about,
       limit,
     })),
   },
   {
     title: "Other",
     rows: [
-      { name: "help", short: "h", kind: "flag", about: "print this help" },
-      { name: "version", short: "V", kind: "flag", about: "print the version" },
+      ...HELP_ROWS,
+      { name: "version", short: "Vv", kind: "flag", about: "print the version" },
     ],
   },
 ];
 
 const ROWS: readonly LimitOption[] = OPTIONS.flatMap(({ rows }) => rows);
-const FLAGS: Flags = { rows: ROWS, help: "plumb -h" };
+const FLAGS: Flags = { rows: ROWS, help: "plumb --help-all" };
 
 /** The values of all flags. */
 export interface Settings {
-  readonly help: boolean;
+  readonly help: ReturnType<typeof helpAsked>;
   readonly version: boolean;
-  readonly listen: readonly string[];
+  readonly listen: readonly Listen[];
   /** Files for the listeners with TLS. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
@@ -168,6 +195,17 @@ export interface Settings {
   readonly strictStore: boolean;
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
+  readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
+}
+
+/** A listener that is asked for. */
+export interface Listen {
+  readonly url: string;
+  /** The flag that gave the address, as it was written, and its value. */
+  readonly flag: string;
+  readonly value: string;
+  /** The flag that gives the port. */
+  readonly portFlag: string;
 }
 
 /**
@@ -175,31 +213,41 @@ export interface Settings {
  * @throws {CallError}
  */
 export function settingsOf(args: readonly string[], environment: Environment): Settings {
-  const { given } = readFlags(args, environment, FLAGS);
+  const said = readFlags(args, environment, FLAGS);
+  const { given } = said;
   const one = (name: string): string | undefined => given.get(name)?.at(-1);
   const limits: Partial<Record<LimitName, number>> = {};
-  for (const { name, limit } of ROWS) {
+  const logLimits: Partial<Record<LogLimitName, number>> = {};
+  for (const { name, limit, logLimit } of ROWS) {
     const value = one(name);
     if (limit !== undefined && value !== undefined) limits[limit] = Number(value);
+    if (logLimit !== undefined && value !== undefined) logLimits[logLimit] = Number(value);
   }
   return {
-    help: one("help") === "true",
+    help: helpAsked(said),
     version: one("version") === "true",
-    listen: listenOf(given.get("listen"), one("listen-addr"), one("port")),
+    listen: listenOf(said),
     tlsCert: one("tls-cert"),
     tlsKey: one("tls-key"),
     limits,
-    data: dataOf(one("data"), one("memory") === "true"),
+    data: dataOf(said),
     durability: durabilityOf(one("durability") ?? "fsync"),
     strictStore: one("strict-store") === "true",
     logLevel: (one("log-level") ?? "info") as Settings["logLevel"],
     logFormat: (one("log-format") ?? "logfmt") as Settings["logFormat"],
+    logLimits,
   };
 }
 
-function dataOf(data: string | undefined, memory: boolean): string | undefined {
-  if (memory && data !== undefined) throw new CallError("--data and --memory exclude each other");
-  return memory ? undefined : data ?? DEFAULT_DATA;
+function dataOf({ given, written }: Said): string | undefined {
+  const data = given.get("data")?.at(-1);
+  if (given.get("memory")?.at(-1) !== "true") return data ?? DEFAULT_DATA;
+  if (data === undefined) return undefined;
+  const [ofData, ofMemory] = ["data", "memory"].map((name) => written(name).startsWith("-"));
+  if (ofData === ofMemory) {
+    throw new CallError(`${written("data")} and ${written("memory")} exclude each other`);
+  }
+  return ofMemory ? undefined : data; // the command line wins
 }
 
 function durabilityOf(level: string): Durability {
@@ -210,11 +258,18 @@ function durabilityOf(level: string): Durability {
 }
 
 /** `--listen-addr` and `--port` make one listener besides the URLs of `--listen`; without any of the three there is the default one. */
-function listenOf(urls: readonly string[] | undefined, host?: string, port?: string): readonly string[] {
-  if (host === undefined && port === undefined) return urls ?? [DEFAULT_LISTEN];
-  const name = host ?? "localhost";
-  const bracketed = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
-  return [`mqtt://${bracketed}:${port ?? "1883"}`, ...urls ?? []];
+function listenOf({ given, written }: Said): readonly Listen[] {
+  const flag = written("listen");
+  const urls = (given.get("listen") ?? [])
+    .map((value): Listen => ({ url: withScheme(value), flag, value, portFlag: flag }));
+  const host = given.get("listen-addr")?.at(-1);
+  const port = given.get("port")?.at(-1);
+  if (host === undefined && port === undefined && urls.length > 0) return urls;
+  const value = host ?? "localhost";
+  const bracketed = value.includes(":") && !value.startsWith("[") ? `[${value}]` : value;
+  const portFlag = port === undefined ? "-p" : written("port");
+  const url = `mqtt://${bracketed}:${port ?? "1883"}`;
+  return [{ url, flag: written("listen-addr"), value, portFlag }, ...urls];
 }
 
 function kebab(name: string): string {
@@ -222,16 +277,19 @@ function kebab(name: string): string {
 }
 
 /** The help of `plumb serve`, which is that of `plumb`. */
-export function helpText(): string {
+export function helpText(isAll = false): string {
+  const rare = ROWS.filter((row) => row.rare).length;
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
-    "plumb audit URL         checks a broker against the standard; see plumb audit -h\n" +
-    "plumb bench URL         measures a broker, or compares two; see plumb bench -h\n" +
+    "plumb audit URL         checks a broker against the standard\n" +
+    "plumb bench URL         measures a broker, or compares two\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
-    "plumb compact           makes the data file smaller",
-    ...flagsHelp(OPTIONS),
+    "plumb compact           makes the data file smaller\n" +
+    "plumb help COMMAND      says more of one of them; plumb version prints the version",
+    ...flagsHelp(OPTIONS, isAll),
+    ...isAll ? [] : [`plumb --help-all names ${rare} flags more, every limit among them.`],
     "Every flag has an environment variable: --log-level is PLUMB_LOG_LEVEL. The command line wins.",
-    "Exit status: 0 success, 1 the work failed, 2 the call was wrong.",
+    STATUS_HELP,
   ].join("\n\n") + "\n";
 }

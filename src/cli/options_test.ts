@@ -11,15 +11,15 @@ import { helpText, OPTIONS, settingsOf, variableOf } from "./options.ts";
 const NOTHING = () => undefined;
 
 function listenOf(...args: string[]): readonly string[] {
-  return settingsOf(args, NOTHING).listen;
+  return settingsOf(args, NOTHING).listen.map(({ url }) => url);
 }
 
 describe("settingsOf()", () => {
   test("takes the defaults when nothing is said", () =>
     assertEquals(settingsOf([], NOTHING), {
-      help: false,
+      help: undefined,
       version: false,
-      listen: ["mqtt://localhost:1883"],
+      listen: [{ url: "mqtt://localhost:1883", flag: "--listen-addr", value: "localhost", portFlag: "-p" }],
       tlsCert: undefined,
       tlsKey: undefined,
       limits: {},
@@ -28,6 +28,7 @@ describe("settingsOf()", () => {
       strictStore: false,
       logLevel: "info",
       logFormat: "logfmt",
+      logLimits: {},
     }));
 
   test("listens where --listen says, in that order", () =>
@@ -43,6 +44,28 @@ describe("settingsOf()", () => {
     assertEquals(listenOf("-l", "::", "-p", "9"), ["mqtt://[::]:9"]);
     assertEquals(listenOf("-p", "9", "--listen", "mqtt://0.0.0.0"), ["mqtt://localhost:9", "mqtt://0.0.0.0"]);
   });
+
+  test("takes a host, or a host and a port, for a URL", () =>
+    assertEquals(listenOf("--listen", "0.0.0.0:1884", "--listen", "::1", "--listen", "[::]:1"), [
+      "mqtt://0.0.0.0:1884",
+      "mqtt://[::1]",
+      "mqtt://[::]:1",
+    ]));
+
+  test("remembers how address and port were written", () => {
+    const written = (...args: string[]) =>
+      settingsOf(args, NOTHING).listen.map(({ flag, value, portFlag }) => [flag, value, portFlag]);
+    assertEquals(written("-l", "::1", "--port=9"), [["-l", "::1", "--port"]]);
+    assertEquals(written("--listen-addr=::1", "-p9"), [["--listen-addr", "::1", "-p"]]);
+    assertEquals(written("--listen", "mqtt://a"), [["--listen", "mqtt://a", "--listen"]]);
+    const { listen } = settingsOf([], (name) => name === "PLUMB_LISTEN" ? "mqtt://a" : undefined);
+    assertEquals(listen[0]?.flag, "PLUMB_LISTEN");
+  });
+
+  test("takes limits of the log", () =>
+    assertEquals(settingsOf(["--log-lines-per-second-max", "5"], NOTHING).logLimits, {
+      logLinesPerSecondMax: 5,
+    }));
 
   test("takes limits by their names and by those of other brokers", () => {
     const { limits } = settingsOf(
@@ -62,20 +85,34 @@ describe("settingsOf()", () => {
       PLUMB_RECEIVE_MAXIMUM: "",
     };
     const settings = settingsOf(["--log-level", "warn"], (name) => variables[name]);
-    assertEquals(settings.listen, ["mqtt://127.0.0.1:1", "mqtt://127.0.0.1:2", "mqtt://127.0.0.1:3"]);
+    assertEquals(settings.listen.map(({ url }) => url), [
+      "mqtt://127.0.0.1:1",
+      "mqtt://127.0.0.1:2",
+      "mqtt://127.0.0.1:3",
+    ]);
     assertEquals([settings.logLevel, settings.logFormat], ["warn", "json"]);
     assertEquals(settings.limits, { sessionsMax: 7 });
+  });
+
+  test("takes --memory in place of a directory in the environment, and the other way round", () => {
+    const dataOf = (args: string[], variables: Record<string, string>) =>
+      settingsOf(args, (name) => variables[name]).data;
+    assertEquals(dataOf(["--memory"], { PLUMB_DATA: "a" }), undefined);
+    assertEquals(dataOf(["--data", "a"], { PLUMB_MEMORY: "1" }), "a");
   });
 
   const refusals: readonly (readonly [args: string[], message: string])[] = [
     [["--prot", "1"], "unknown flag --prot; did you mean --port?"],
     [["--max-session=1"], "unknown flag --max-session; did you mean --max-sessions?"],
-    [["-x"], "unknown flag -x; plumb -h names all"],
+    [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
+    [["-x"], "unknown flag -x; plumb --help-all names all"],
+    [["--memory", "--data", "a"], "--data and --memory exclude each other"],
     [["now"], 'unexpected argument "now"'],
     [["--port"], "--port needs a value: --port N"],
     [["--port", "--memory"], "--port needs a value: --port N"],
-    [["-p", "65536"], '--port takes a whole number from 0 to 65535, not "65536"'],
-    [["-p", "1e3"], '--port takes a whole number from 0 to 65535, not "1e3"'],
+    [["-p", "65536"], '-p takes a whole number from 0 to 65535, not "65536"'],
+    [["--port", "1e3"], '--port takes a whole number from 0 to 65535, not "1e3"'],
+    [["--max-sessions=0"], '--max-sessions takes a whole number from 1 to 4294967295, not "0"'],
     [["--receive-maximum", "0"], '--receive-maximum takes a whole number from 1 to 65535, not "0"'],
     [["--log-format", "xml"], '--log-format takes logfmt, json, not "xml"'],
   ];
@@ -115,9 +152,18 @@ describe("OPTIONS", () => {
     }
   });
 
-  test("are all in the help, whose lines fit", () => {
-    const lines = helpText().split("\n");
+  test("are all in the long help, whose lines fit", () => {
+    const lines = helpText(true).split("\n");
     for (const { name } of rows) assert(lines.some((line) => line.includes(`--${name}`)), name);
     assert(lines.every((line) => line.length <= 100));
+  });
+
+  test("are in the short help if they are not rare, and its lines fit on a screen", () => {
+    const lines = helpText().split("\n");
+    assert(lines.length <= 42, `${lines.length} lines`);
+    for (const { name, rare } of rows) {
+      assertEquals(lines.some((line) => line.includes(` --${name} `)), rare !== true, name);
+    }
+    assert(lines.some((line) => line.includes("plumb --help-all")));
   });
 });

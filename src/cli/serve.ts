@@ -1,53 +1,93 @@
 /**
- * `plumb serve`: a broker until a signal comes, and its log.
- * Knows which events are worth a line; refuses to know how flags are written.
+ * `plumb serve`: a broker until a signal comes.
+ * Knows how it begins and ends; refuses to know how flags are written.
  * @module
  */
 import process from "node:process";
-import { type ClientInfo, LIMITS, type PeerInfo, type Refusal } from "../broker/mod.ts";
-import { AddressError, parseAddress } from "../server/address.ts";
-import { systemCode } from "../runtime/listen.ts";
-import { ListenError, serve, type ServeHooks, type Server, type TlsServerOptions } from "../server/serve.ts";
+import { LIMITS } from "../broker/mod.ts";
+import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
+import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
-import { CallError, WorkError } from "./error.ts";
+import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
+import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
-import type { Settings } from "./options.ts";
-import { handshakeTrouble, tlsOf } from "./tls.ts";
+import type { Listen, Settings } from "./options.ts";
+import { tlsOf } from "./tls.ts";
 
 /** A shell's exit status for a process that a signal ended. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Runs a broker until SIGINT or SIGTERM, and until its last connection is over then. A second signal ends the process.
- * @throws {CallError} or {WorkError} when it cannot begin.
+ * Runs a broker until SIGINT or SIGTERM, and until its last connection is over then. A second signal ends the process. Gives the
+ * exit status.
+ * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(settings: Settings, log: Log): Promise<void> {
-  for (const url of settings.listen) checkAddress(url);
+export async function serveCommand(settings: Settings, log: Log): Promise<number> {
+  for (const one of settings.listen) checkAddress(one);
   const tls = await tlsOf(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
+  let status: number = STATUS.good;
   try {
     const server = await start(settings, tls, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
+    warnOfEverybody(server.addresses, log);
     await stopped;
     await server.close();
   } finally {
-    await store?.close().catch((error: Error) =>
-      log.error("not everything could be stored", { error: error.message })
-    );
+    await store?.close().catch((error: Error) => {
+      log.error("not everything could be stored", { error: error.message });
+      status = STATUS.found;
+    });
   }
   log.info("stopped");
+  return status;
 }
 
 /** Before anything is done: a wrong call leaves nothing behind. */
-function checkAddress(url: string): void {
+function checkAddress({ url, flag, value, portFlag }: Listen): void {
   try {
     parseAddress(url);
   } catch (error) {
-    throw error instanceof AddressError ? new CallError(`--listen: ${error.message}`) : error;
+    if (!(error instanceof AddressError)) throw error;
+    throw new CallError(
+      flag === portFlag
+        ? `${flag}: ${error.message}`
+        : `${flag} takes an address or a name of this machine, such as 127.0.0.1 or localhost, not ${
+          JSON.stringify(value)
+        }`,
+    );
   }
+}
+
+/** What may help where a listener cannot be opened. */
+export function listenAdvice(
+  { code, port }: Pick<ListenError, "code" | "port">,
+  listen: readonly Listen[],
+): string {
+  const one = listen.find(({ url }) => parseAddress(url).port === port) ?? listen[0];
+  const flag = one?.portFlag ?? "-p";
+  if (code === "EADDRINUSE") return `; choose another with ${flag}`;
+  if (code === "EADDRNOTAVAIL") return "; 0.0.0.0 is every IPv4 address that it has, :: every one";
+  if (code !== "EACCES") return "";
+  return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
+}
+
+/** Says that listeners beyond loopback are open to all. */
+function warnOfEverybody(urls: readonly string[], log: Log): void {
+  const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
+  if (open.length === 0) return;
+  const hasPlain = open.some(({ scheme }) => !SCHEMES[scheme].tls);
+  log.warn("everybody who reaches this address may connect", {
+    url: open.map(addressUrl).join(" "),
+    why: hasPlain ? "no TLS, no user names" : "no user names",
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
 }
 
 /** Opens the store of sessions and messages. */
@@ -72,7 +112,7 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
     });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    throw new WorkError(`${error.message}${ADVICE[error.trouble] ?? ""}`);
+    throw new CallError(`${error.message}${ADVICE[error.trouble] ?? ""}`);
   }
 }
 
@@ -94,7 +134,7 @@ async function start(
 ): Promise<Server> {
   try {
     const server = await serve({
-      listen,
+      listen: listen.map(({ url }) => url),
       limits: fitting(limits, log),
       hooks: hooksFor(log),
       ...(tls && { tls }),
@@ -108,8 +148,7 @@ async function start(
     return server;
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    const advice = error.code === "EADDRINUSE" ? "; choose another with --port or --listen" : "";
-    throw new WorkError(`${error.message}${advice}`);
+    throw new CallError(error.message + listenAdvice(error, listen));
   }
 }
 
@@ -146,67 +185,4 @@ function signal(came: (name: string) => void): Promise<void> {
       });
     }
   });
-}
-
-const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
-
-/** One line for each event that an owner asks about later. Never a payload, never a password. */
-function hooksFor(log: Log): ServeHooks {
-  const hooks: ServeHooks = {
-    connected: (client, present) =>
-      log.info("connected", {
-        ...who(client),
-        mqtt: LEVELS[client.level],
-        peer: where(client.peer),
-        session: present ? "present" : "new",
-        keepalive: client.keepAlive,
-      }),
-    disconnected: (client, clean, refusal) =>
-      log.info("disconnected", {
-        ...who(client),
-        how: refusal ? "refused" : clean ? "clean" : "lost",
-        ...why(refusal),
-      }),
-    refused: (peer, refusal) => log.warn("refused", { peer: where(peer), ...why(refusal) }),
-    handshakeFailed: (peer, error) => {
-      // A port scan, or a Client without TLS that leaves, is no reason for a warning.
-      const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
-      log[level]("TLS handshake failed", { peer: where(peer), why: handshakeTrouble(error) });
-    },
-    discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
-    limited: (limit, name) => log.warn("limit reached", { limit, who: name }),
-    storeFailed: (error) =>
-      log.error("store failed: QoS 1 and 2 are refused", {
-        error: error instanceof Error ? error.message : String(error),
-      }),
-    storeRecovered: () => log.warn("store recovered"),
-    failed: (error) =>
-      log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
-  };
-  return log.shows("debug") ? { ...hooks, ...chattyHooks(log) } : hooks;
-}
-
-/** Hooks that may be called for every message, which costs time: set only if their lines are shown. */
-function chattyHooks(log: Log): ServeHooks {
-  return {
-    denied: (client, refusal) => log.debug("denied", { ...who(client), ...why(refusal) }),
-    subscribed: (client, filter, { qos }) => log.debug("subscribed", { ...who(client), filter, qos }),
-    unsubscribed: (client, filter) => log.debug("unsubscribed", { ...who(client), filter }),
-    dropped: ({ topic, qos }, client, reason) => log.debug("dropped", { client, topic, qos, reason }),
-    sessionEnded: (client) => log.debug("session ended", { client }),
-  };
-}
-
-function who({ clientId, username }: ClientInfo) {
-  return { client: clientId, user: username };
-}
-
-function where({ transport, address, port }: PeerInfo): string {
-  return `${transport}:${address.includes(":") ? `[${address}]` : address}:${port}`;
-}
-
-function why(refusal: Refusal | undefined) {
-  if (refusal === undefined) return {};
-  const { code, rule, message } = refusal;
-  return { code: `0x${code.toString(16).padStart(2, "0")}`, rule, detail: message };
 }

@@ -7,8 +7,16 @@ import { join } from "node:path";
 import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
 import type { Environment } from "./environment.ts";
-import { CallError, WorkError } from "./error.ts";
-import { type Flags, flagsHelp, type OptionGroup, type OptionRow, readFlags } from "./flags.ts";
+import { CallError, STATUS, STATUS_HELP } from "./error.ts";
+import {
+  type Flags,
+  flagsHelp,
+  HELP_ROWS,
+  helpAsked,
+  type OptionGroup,
+  type OptionRow,
+  readFlags,
+} from "./flags.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { say } from "./terminal.ts";
 
@@ -20,7 +28,6 @@ const DATA: OptionRow = {
   about: "the data directory of the broker",
 };
 const JSON_ROW: OptionRow = { name: "json", kind: "flag", about: "results as JSON" };
-const HELP: OptionRow = { name: "help", short: "h", kind: "flag", about: "print this help" };
 const FORCE: OptionRow = { name: "force", kind: "flag", about: "replace FILE if it is there" };
 
 /** A command: its flags, and its work on a store that is there; gives the exit status. */
@@ -47,7 +54,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Copies the data of a broker to FILE, as of one moment; the broker may keep running.",
       `To restore it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
     ],
-    rows: [DATA, FORCE, JSON_ROW, HELP],
+    rows: [DATA, FORCE, JSON_ROW, ...HELP_ROWS],
     positionals: 1,
     async run({ path, positionals: [file], is }) {
       if (file === undefined) throw new CallError("say where to: plumb backup FILE");
@@ -65,7 +72,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
           ].join(", ")
         }`,
       ));
-      return 0;
+      return STATUS.good;
     },
   },
   verify: {
@@ -74,7 +81,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Checks every page and every row of the data of a broker, and changes nothing; the broker may keep running.",
       "Prints a line for each fault. When it starts, the broker sets a damaged store aside, and saves all that can be read.",
     ],
-    rows: [DATA, JSON_ROW, HELP],
+    rows: [DATA, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
     async run({ path, is }) {
       const { verifyStore } = await import("../store/verify.ts");
@@ -95,7 +102,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
         }`,
       ].join("\n");
       await say(line(is("json") ? { ...counts, faults, lines } : text));
-      return faults === 0 ? 0 : 1;
+      return faults === 0 ? STATUS.good : STATUS.found;
     },
   },
   compact: {
@@ -104,7 +111,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Makes the data file smaller: it gives the room of deleted data back to the disk. The broker must not run.",
       "It needs as much free room as the file has, beside it and in the directory for temporary files.",
     ],
-    rows: [DATA, JSON_ROW, HELP],
+    rows: [DATA, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
     async run({ directory, path, is }) {
       const { compact } = await import("../store/backup.ts");
@@ -114,14 +121,14 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
           ? { before, after }
           : `${path}: ${many(before, "byte")} before, ${many(after, "byte")} after`,
       ));
-      return 0;
+      return STATUS.good;
     },
   },
 };
 
 /**
  * Does one of them; gives the exit status.
- * @throws {CallError} when the call is wrong, {WorkError} when the work fails.
+ * @throws {CallError} when the call is wrong, or the work fails.
  */
 export async function storeMain(
   name: string,
@@ -129,12 +136,13 @@ export async function storeMain(
   environment: Environment,
 ): Promise<number> {
   const command = STORE_COMMANDS[name]!;
-  const flags: Flags = { rows: command.rows, positionals: command.positionals, help: `plumb ${name} -h` };
-  const { given, positionals } = readFlags(args, environment, flags);
+  const flags: Flags = { rows: command.rows, positionals: command.positionals, help: `plumb help ${name}` };
+  const said = readFlags(args, environment, flags);
+  const { given, positionals } = said;
   const is = (flag: string) => given.get(flag)?.at(-1) === "true";
-  if (is("help")) {
+  if (helpAsked(said) !== undefined) {
     await say(storeHelp(name));
-    return 0;
+    return STATUS.good;
   }
   const directory = given.get("data")?.at(-1) ?? DEFAULT_DATA;
   const path = join(directory, STORE_FILE);
@@ -144,7 +152,7 @@ export async function storeMain(
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const advice = error.trouble === "corrupt" ? "; plumb verify says more" : "";
-    throw new WorkError(error.message + advice);
+    throw new CallError(error.message + advice);
   }
 }
 
@@ -154,11 +162,9 @@ export function storeHelp(name: string): string {
   const groups: OptionGroup[] = [{ title: "Flags", rows }];
   return [
     `${call}\n\n${about.join("\n")}`,
-    ...flagsHelp(groups),
+    ...flagsHelp(groups, true),
     "Every flag has an environment variable: --data is PLUMB_DATA. The command line wins.",
-    name === "verify"
-      ? "Exit status: 0 success, 1 there are faults, 2 the call was wrong, or there is no store."
-      : "Exit status: 0 success, 1 the work failed, 2 the call was wrong, or there is no store.",
+    STATUS_HELP,
   ].join("\n\n") + "\n";
 }
 

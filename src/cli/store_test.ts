@@ -94,12 +94,12 @@ describe("plumb serve with a data directory", () => {
     inDirectory(async (directory) => {
       await broker(directory, async () => {
         assertEquals(await plumb(["--data", directory, "-p", "0"]), {
-          status: 1,
+          status: 2,
           out: "",
           err: `plumb: ${directory} is in use by another broker; choose another directory with --data\n`,
         });
         const { status, err } = await plumb(["compact", "--data", directory]);
-        assertEquals([status, err], [1, `plumb: ${directory} is in use by another broker\n`]);
+        assertEquals([status, err], [2, `plumb: ${directory} is in use by another broker\n`]);
       });
     }));
 
@@ -112,7 +112,7 @@ describe("plumb serve with a data directory", () => {
         overwrite(path, [1]);
         const strict = await plumb(["--data", directory, "-p", "0", "--strict-store"]);
         assertEquals(strict, {
-          status: 1,
+          status: 2,
           out: "",
           err:
             `plumb: ${path}: file is not a database; without --strict-store it is set aside, and all that can be read is saved\n`,
@@ -137,7 +137,7 @@ describe("plumb serve with a data directory", () => {
         const file = join(directory, "file");
         writeFileSync(file, "");
         const unwritable = await plumb(["--data", join(file, "data"), "-p", "0"]);
-        assertEquals([unwritable.status, unwritable.out], [1, ""]);
+        assertEquals([unwritable.status, unwritable.out], [2, ""]);
         assertMatch(
           unwritable.err,
           /^plumb: [^\n]*file\/data: [^\n]*; choose another directory with --data, or --memory to go without\n$/,
@@ -145,7 +145,7 @@ describe("plumb serve with a data directory", () => {
         const path = await fill(directory, { sessions: 1 });
         tamper(path, "PRAGMA user_version = 99");
         const newer = await plumb(["--data", directory, "-p", "0"]);
-        assertEquals(newer.status, 1);
+        assertEquals(newer.status, 2);
         assertMatch(
           newer.err,
           /^plumb: [^\n]*newer Plumb[^\n]*; run the version that wrote it, or [^\n]*\n$/,

@@ -4,6 +4,8 @@
  * @module
  */
 import process from "node:process";
+import { setTimeout } from "node:timers";
+import { writeStderr } from "../runtime/stderr.ts";
 
 interface Writable {
   write(text: string, done: () => void): unknown;
@@ -12,6 +14,15 @@ interface Writable {
 /** Writes a text; resolves when it is handed over, so that the process may end. */
 export async function say(text: string, stream: Writable = process.stdout): Promise<void> {
   await new Promise<void>((resolve) => stream.write(text, () => resolve()));
+}
+
+/** How long a complaint waits to be read. */
+const COMPLAINT_MS = 1000;
+
+/** Writes to stderr, for which the end of the process does not wait longer than a second. */
+export async function complain(text: string): Promise<void> {
+  const late = new Promise<void>((resolve) => setTimeout(resolve, COMPLAINT_MS).unref());
+  await Promise.race([writeStderr(text), late]);
 }
 
 /** `Deno 2.9.6`. */

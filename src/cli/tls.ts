@@ -21,7 +21,7 @@ export async function tlsOf(
   { listen, tlsCert, tlsKey }: Settings,
   log: Log,
 ): Promise<TlsServerOptions | undefined> {
-  const url = listen.find((one) => SCHEMES[parseAddress(one).scheme].tls);
+  const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
   if (url === undefined) {
     const flag = tlsCert !== undefined ? FLAGS.cert : tlsKey !== undefined ? FLAGS.key : undefined;
     if (flag === undefined) return undefined;

@@ -18,9 +18,10 @@ export const TRUST_OPTIONS: OptionGroup = {
       also: "cafile",
       kind: "text",
       value: "FILE",
+      rare: true,
       about: "certificates to trust in place of the system's, in PEM",
     },
-    { name: "insecure", kind: "flag", about: "trust any certificate; for tests only" },
+    { name: "insecure", kind: "flag", rare: true, about: "trust any certificate; for tests only" },
   ],
 };
 

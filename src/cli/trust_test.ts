@@ -100,9 +100,9 @@ describe("by TLS", () => {
     patient,
     () =>
       onStage(async (url) => {
-        for (const [command, expected] of [["audit", 2], ["bench", 1]] as const) {
+        for (const command of ["audit", "bench"]) {
           const { status, out, err } = await plumb(command, url);
-          assertEquals([status, out], [expected, ""]);
+          assertEquals([status, out], [2, ""]);
           assertMatch(err, /^plumb: mqtts:\/\/127\.0\.0\.1:\d+:? .*(certificate|issuer|verify).*\n$/i);
         }
       }),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
-import type { DialOptions } from "./endpoint.ts";
+import { type DialOptions, NO_HOST, systemCode } from "./endpoint.ts";
 import { tcpAdapter } from "./listen.ts";
 import type { TlsClientOptions } from "./tls/options.ts";
 
@@ -14,6 +14,22 @@ export type { DialOptions, TlsClientOptions };
 export async function dialTcp(options: DialOptions): Promise<Transport> {
   const adapter = await tcpAdapter();
   return await adapter.dialTcp(options);
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: NO_HOST,
+  EAI_AGAIN: NO_HOST,
+  EHOSTUNREACH: "no way leads there",
+  ENETUNREACH: "no way leads there",
+  ETIMEDOUT: "it does not answer",
+};
+
+/** Why a connection could not be opened: in plain words for errors that are known, else the first line of the system's message. */
+export function dialTrouble(error: unknown): string {
+  const [message = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  const unknownHost = /lookup address/.test(message) ? NO_HOST : undefined; // Deno's error has no code
+  return TROUBLES[systemCode(error)] ?? unknownHost ?? message;
 }
 
 /** Connects by TLS if `tls` is given, else by TCP; rejects with the system's error, or with the reason why the peer is not trusted. */

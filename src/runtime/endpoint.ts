@@ -59,13 +59,18 @@ export class ListenError extends Error {
   /** Puts the system's error in words; `cause` keeps it. */
   constructor(options: ListenOptions, cause: unknown) {
     const code = systemCode(cause);
-    const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    const isName = /^[^:]*[a-z][^:]*$/i.test(options.host);
+    const unknownHost = code === "" && isName ? NO_HOST : undefined; // neither runtime's error has a code
+    const reason = REASONS[code] ?? unknownHost ?? (cause instanceof Error ? cause.message : String(cause));
     super(`Cannot listen on ${hostAndPort(options.host, options.port)}: ${reason}`, { cause });
     this.code = code;
     this.host = options.host;
     this.port = options.port;
   }
 }
+
+/** A name that the system does not know. */
+export const NO_HOST = "no such host is known";
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use",
@@ -78,6 +83,7 @@ const CODES: Readonly<Record<string, string>> = {
   AddrInUse: "EADDRINUSE",
   AddrNotAvailable: "EADDRNOTAVAIL",
   PermissionDenied: "EACCES",
+  ConnectionRefused: "ECONNREFUSED",
 };
 
 /** The system's name of an error, as `ECONNRESET`, or "". */

@@ -119,7 +119,7 @@ export const CASES: readonly ClientCase[] = clientCases("2.2.1", {
     statements: ["2.2.1/zero"],
     levels: [4, 5],
     does: "Sends a PUBLISH of QoS 1 with Packet Identifier 0.",
-    requires: "The Client closes the connection (at level 5: should).",
+    requires: "The Client {5|should close}{4|closes} the connection.",
     async run(t) {
       const peer = await t.subscribed();
       peer.send(t.publish({ topic: t.topic(), payload: "x", qos: 1, id: 0 }));

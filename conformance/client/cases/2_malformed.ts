@@ -25,7 +25,7 @@ import { connack } from "../server_packets.ts";
 type Cases = Record<string, CaseInit<ClientTrial>>;
 
 const SHOULD_CLOSE =
-  "The Client closes the connection (at level 5: should, with a DISCONNECT that says why).";
+  "The Client {5|should close the connection, with a DISCONNECT that says why}{4|closes the connection}.";
 const VIOLATION: RuleId = "MQTT311-4.8.0-1";
 
 function eachPlace(of: (place: ClientPlace) => [string, CaseInit<ClientTrial>] | undefined): Cases {

@@ -9,7 +9,7 @@ import { nameOf } from "../../wire/peer.ts";
 import { check } from "../../verdict.ts";
 
 const SHOULD_CLOSE =
-  "The Client closes the connection (at level 5: should, with a DISCONNECT that says why).";
+  "The Client {5|should close the connection, with a DISCONNECT that says why}{4|closes the connection}.";
 
 /** A PUBLISH that breaks a rule. */
 function wrong(

@@ -45,7 +45,7 @@ const ZERO: Record<string, CaseInit<Trial>> = Object.fromEntries([
     levels: [4, 5],
     ...(needs && { needs }),
     does: `Sends ${name} under Packet Identifier 0.`,
-    requires: "The connection is closed; at level 5 DISCONNECT 0x82 or 0x81 may say why.",
+    requires: "The connection is closed{5|; DISCONNECT 0x82 or 0x81 may say why}.",
     async run(t) {
       const peer = await t.connect();
       peer.send(make(t));

@@ -57,7 +57,7 @@ export const CASES: readonly ServerCase[] = serverCases("3.1.2", {
     timing: true,
     does: `Connects with a Keep Alive of ${KEEP_ALIVE} s and sends nothing more.`,
     requires:
-      "The connection is closed after one and a half times the Keep Alive, or that of the Server; 0x8D may say why at level 5.",
+      "The connection is closed after one and a half times the Keep Alive, or that of the Server{5|; 0x8D may say why}.",
     async run(t) {
       const { peer, seconds } = await silent(t);
       await ends(peer, seconds);

@@ -228,7 +228,7 @@ export const CASES: readonly ServerCase[] = [
       levels: [4, 5],
       does: "Connects twice with an empty Client Identifier.",
       requires:
-        "Each Client gets an identifier of its own, so both connections stay; at level 5 CONNACK says which.",
+        "Each Client gets an identifier of its own, so both connections stay{5|; CONNACK says which}.",
       async run(t) {
         const all = [await anonymous(t), await anonymous(t)];
         for (const { peer, connack } of all) {
@@ -282,7 +282,7 @@ export const CASES: readonly ServerCase[] = [
       statements: ["MQTT-3.1.3-8", "MQTT311-3.1.3-9"],
       levels: [4, 5],
       does: "Looks for a Client Identifier that the target refuses: of odd characters, and of 1000 bytes.",
-      requires: "The connection is closed; CONNACK 0x85 (at level 4 it must be 0x02) says why.",
+      requires: "The connection is closed; CONNACK {5|0x85}{4|0x02} says why.",
       async run(t) {
         for (const clientId of [`${t.clientId()}/+#$ \u00e4`, t.clientId().padEnd(1000, "x")]) {
           const peer = await t.open();
