@@ -79,7 +79,8 @@ export async function startMosquitto(before: readonly string[] = [], more = ""):
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { readonly port: number };
@@ -87,7 +88,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function listening(child: ChildProcess, port: number): Promise<void> {
+/** Resolves when the process listens on the port; fails when it ends, or after some time. */
+export async function listening(child: ChildProcess, port: number): Promise<void> {
   const end = performance.now() + LIMIT_MS;
   let failure: Error | undefined;
   child.on("error", (error) => failure = error);
