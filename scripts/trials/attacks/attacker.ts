@@ -16,6 +16,10 @@ const TOGETHER = 100;
 const PATIENCE_MS = 8_000;
 const LEVEL = 5;
 
+/** The same behind a flood, which has been seen already. */
+export const FLOOD_PATIENCE_MS = 3_000;
+const LEVEL = 5;
+
 /** How a connection treats what comes. */
 export type Reading = "packets" | "bytes" | "nothing";
 
@@ -27,6 +31,8 @@ export class Attacker {
   ended: string | undefined;
   /** Reason Code of the CONNACK. */
   connack: number | undefined;
+  /** Goes on when the broker has ended its half. */
+  stubborn = false;
   /** Packets that came, by type; PUBLISH only while packets are read. */
   readonly came: number[] = Array(16).fill(0);
   readonly #socket: Socket;
@@ -37,13 +43,14 @@ export class Attacker {
   #reason: string | undefined;
 
   constructor(host: string, port: number) {
-    const socket = dial({ host, port, noDelay: true });
+    const socket = dial({ host, port, noDelay: true, allowHalfOpen: true });
     this.#socket = socket;
     let failed: string | undefined;
     socket.on("error", (error: Error & { readonly code?: string }) => failed = error.code);
     socket.on("connect", () => this.#wake());
     socket.on("drain", () => this.#wake());
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
+    socket.on("end", () => void (this.stubborn || socket.end()));
     socket.on("close", () => {
       this.over = true;
       if (!this.#ours) this.ended = this.#reason ?? (failed === "ECONNRESET" ? "reset" : failed ?? "closed");
@@ -105,11 +112,11 @@ export class Attacker {
   }
 
   /** Sends bytes; resolves when more may be sent, in another turn of the loop. */
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array, ms?: number): Promise<void> {
     if (this.over) return;
     this.#socket.write(bytes);
     if (this.#socket.writableLength <= WINDOW_BYTES) await new Promise((resolve) => setImmediate(resolve));
-    else await this.until(() => this.#socket.writableLength <= WINDOW_BYTES);
+    else await this.until(() => this.#socket.writableLength <= WINDOW_BYTES, ms);
   }
 
   /** Sends a CONNECT; whether it was accepted. */
@@ -236,7 +243,7 @@ export class Attack {
   async flood(attacker: Attacker, chunk: Uint8Array | ((round: number) => Uint8Array)): Promise<void> {
     const end = performance.now() + this.seconds * 1_000;
     for (let round = 0; performance.now() < end && !this.stopped && !attacker.over; round++) {
-      await attacker.write(typeof chunk === "function" ? chunk(round) : chunk);
+      await attacker.write(typeof chunk === "function" ? chunk(round) : chunk, end - performance.now());
     }
   }
 

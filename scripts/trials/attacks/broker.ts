@@ -67,7 +67,7 @@ export async function startBroker(
 ): Promise<StartedBroker> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-attacks-"));
   const port = await freePort();
-  const log = needs.deafLog ? deafPipe(join(folder, "log")) : undefined;
+  let log = needs.deafLog ? deafPipe(join(folder, "log")) : undefined;
   const child = spawnKept([...before, ...commandOf(name, port, folder, needs)], {
     stdio: ["ignore", "ignore", log ?? "ignore"],
   });
@@ -75,6 +75,7 @@ export async function startBroker(
   const stop = async (): Promise<void> => {
     await killed(child);
     if (log !== undefined) closeSync(log);
+    log = undefined;
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {

@@ -150,9 +150,7 @@ async function main(args: readonly string[]): Promise<number> {
           ? await measureRunning(`${target!.host}:${target!.port}`, target!, one, { seconds, scale })
           : await measureStarted(broker, one, { seconds, scale, before: cores.broker, load: cores.load }),
       );
-      if (process.stderr.isTTY || !json) {
-        process.stderr.write(`${tableOf(results.slice(-1)).split("\n").at(-1)}\n`);
-      }
+      process.stderr.write(`${tableOf(results.slice(-1)).split("\n").at(-1)}\n`);
     }
   }
   const about = {

@@ -3,7 +3,7 @@
  * Knows each attack's packets and their number; refuses to know what is measured.
  * @module
  */
-import type { Attack, Attacker } from "./attacker.ts";
+import { type Attack, type Attacker, FLOOD_PATIENCE_MS } from "./attacker.ts";
 import { connect, crossed, DISCONNECT, joined, long, publish, repeated } from "./bytes.ts";
 import type { Case } from "./case.ts";
 
@@ -99,7 +99,7 @@ async function slowReaders(attack: Attack, payload: number): Promise<void> {
   const sender = await attack.open();
   await attack.begins();
   await attack.flood(sender, repeated(publish("slow", payload), Math.ceil(256 * KIB / payload)));
-  await sender.fence();
+  await sender.fence(FLOOD_PATIENCE_MS);
 }
 
 async function goesOn(attack: Attack): Promise<void> {
@@ -107,6 +107,7 @@ async function goesOn(attack: Attack): Promise<void> {
   await attack.begins();
   const zeros = new Uint8Array(MIB);
   await Promise.all(ended.map(async (one) => {
+    one.stubborn = true;
     await one.write(connect("again")); // [MQTT-3.1.0-2] it is ended for that
     await one.until(() => one.came[14]! > 0, 2_000);
   }));

@@ -3,7 +3,7 @@
  * Knows each attack's packets and their number; refuses to know what is measured.
  * @module
  */
-import type { Attack, Attacker } from "./attacker.ts";
+import { type Attack, type Attacker, FLOOD_PATIENCE_MS } from "./attacker.ts";
 import {
   connect,
   crossed,
@@ -40,7 +40,7 @@ async function floodOf(attack: Attack, packet: Uint8Array): Promise<void> {
   const sender = await attack.open();
   await attack.begins();
   await attack.flood(sender, chunkOf(packet));
-  await sender.fence();
+  await sender.fence(FLOOD_PATIENCE_MS);
 }
 
 /** One write, and the answer to a PINGREQ behind it. */
@@ -86,7 +86,7 @@ async function heedless(attack: Attack, chunk: Uint8Array): Promise<void> {
   const senders = await attack.each(4, () => attack.open(KEPT));
   await attack.begins();
   await Promise.all(senders.map((sender) => attack.flood(sender, chunk)));
-  await Promise.all(senders.map((sender) => sender.fence()));
+  await Promise.all(senders.map((sender) => sender.fence(FLOOD_PATIENCE_MS)));
 }
 
 async function groupSessionEnds(attack: Attack): Promise<void> {
@@ -413,7 +413,7 @@ export const WORK_CASES: readonly Case[] = [
         sender,
         (round) => many(1_000, (i) => publish(`new/${round}/${i}`, 64, { retain: true })),
       );
-      await sender.fence();
+      await sender.fence(FLOOD_PATIENCE_MS);
     },
   },
   {
