@@ -14,7 +14,6 @@ const WINDOW_BYTES = 1024 * 1024;
 const TOGETHER = 100;
 /** What is waited for at most: an attack that is still going on then has been seen for long enough. */
 const PATIENCE_MS = 8_000;
-const LEVEL = 5;
 
 /** The same behind a flood, which has been seen already. */
 export const FLOOD_PATIENCE_MS = 3_000;
