@@ -19,6 +19,8 @@ export interface MeasureOptions {
   readonly scale?: number;
   /** What the healthy Clients' command begins with. */
   readonly load?: readonly string[];
+  /** How long the broker has after the attackers have gone; default a second. */
+  readonly restMs?: number;
 }
 
 /** What was seen. */
@@ -64,7 +66,7 @@ const TERM_LIMIT_MS = 10_000;
 
 /** Runs the case against what runs at `target`. */
 export async function measure(target: Target, one: Case, options: MeasureOptions): Promise<Measured> {
-  const { seconds, scale, load } = options;
+  const { seconds, scale, load, restMs = REST_MS } = options;
   const { pid } = target;
   const healthy = await HealthyClients.start(target, load);
   let atBegin = 0;
@@ -92,7 +94,7 @@ export async function measure(target: Target, one: Case, options: MeasureOptions
     const isBack = await healthy.go(2, SETTLE_MS);
     const ends = attack.ends();
     attack.stop();
-    await attack.rest(REST_MS);
+    await attack.rest(restMs);
     await healthy.go(2, SETTLE_MS);
     const { clean, durable, lateMs } = await healthy.report();
     const after = pid === undefined ? undefined : processOf(pid);
