@@ -12,8 +12,8 @@ import { connect, PINGREQ, subscribes } from "./bytes.ts";
 const WINDOW_BYTES = 1024 * 1024;
 /** Connections that are being made at a time: some brokers' accept queues have a hundred places. */
 const TOGETHER = 100;
-/** What is waited for at most: an attack that is still going on then has been seen for long enough. */
-const PATIENCE_MS = 8_000;
+/** What is waited for at most unless more is said: an attack that goes on for longer has been seen for long enough. */
+export const PATIENCE_MS = 8_000;
 
 /** The same behind a flood, which has been seen already. */
 export const FLOOD_PATIENCE_MS = 3_000;
@@ -35,24 +35,27 @@ export class Attacker {
   /** Packets that came, by type; PUBLISH only while packets are read. */
   readonly came: number[] = Array(16).fill(0);
   readonly #socket: Socket;
+  readonly #patienceMs: number;
   readonly #deframer = new Deframer(Infinity);
   #reading: Reading = "packets";
   #ours = false;
   #waiting: (() => void)[] = [];
   #reason: string | undefined;
 
-  constructor(host: string, port: number) {
+  /** `patienceMs`: for each thing that it waits for. */
+  constructor(host: string, port: number, patienceMs: number) {
+    this.#patienceMs = patienceMs;
     const socket = dial({ host, port, noDelay: true, allowHalfOpen: true });
     this.#socket = socket;
-    let failed: string | undefined;
-    socket.on("error", (error: Error & { readonly code?: string }) => failed = error.code);
+    let failed: Error | undefined;
+    socket.on("error", (error: Error) => failed = error);
     socket.on("connect", () => this.#wake());
     socket.on("drain", () => this.#wake());
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     socket.on("end", () => void (this.stubborn || socket.end()));
     socket.on("close", () => {
       this.over = true;
-      if (!this.#ours) this.ended = this.#reason ?? (failed === "ECONNRESET" ? "reset" : failed ?? "closed");
+      if (!this.#ours) this.ended = this.#reason ?? (failed === undefined ? "closed" : "reset");
       this.#wake();
     });
   }
@@ -90,7 +93,7 @@ export class Attacker {
   }
 
   /** Waits until the condition holds; false if the connection ended or the time is over before. */
-  async until(condition: () => boolean, ms: number = PATIENCE_MS): Promise<boolean> {
+  async until(condition: () => boolean, ms: number = this.#patienceMs): Promise<boolean> {
     const end = performance.now() + ms;
     while (!condition()) {
       const left = end - performance.now();
@@ -128,7 +131,7 @@ export class Attacker {
   /** Sends a PINGREQ and waits for its answer: all before it has been taken. */
   async fence(ms?: number): Promise<boolean> {
     const before = this.came[PacketType.PINGRESP]!;
-    await this.write(PINGREQ);
+    await this.write(PINGREQ, ms);
     return this.until(() => this.came[PacketType.PINGRESP]! > before, ms);
   }
 
@@ -140,7 +143,7 @@ export class Attacker {
       await this.write(packet);
       sent++;
     }
-    return this.until(() => this.came[PacketType.SUBACK]! - before >= sent, 4 * PATIENCE_MS);
+    return this.until(() => this.came[PacketType.SUBACK]! - before >= sent, 4 * this.#patienceMs);
   }
 
   /** Bytes that the system has taken from us. */
@@ -166,6 +169,7 @@ export class Attack {
   readonly #host: string;
   readonly #port: number;
   readonly #scale: number;
+  readonly #patienceMs: number;
   readonly #attackers: Attacker[] = [];
   readonly #onBegin: () => void | Promise<void>;
   /** How long an attack without an end of its own lasts. */
@@ -179,9 +183,10 @@ export class Attack {
   /** `scale`: part of each number that `count()` is asked for. `onBegin`: awaited when everything is in place. */
   constructor(
     { host, port }: { readonly host: string; readonly port: number },
-    { seconds, scale = 1, onBegin = () => {} }: {
+    { seconds, scale = 1, patienceMs = PATIENCE_MS, onBegin = () => {} }: {
       readonly seconds: number;
       readonly scale?: number;
+      readonly patienceMs?: number;
       readonly onBegin?: () => void | Promise<void>;
     },
   ) {
@@ -189,6 +194,7 @@ export class Attack {
     this.#port = port;
     this.seconds = seconds;
     this.#scale = scale;
+    this.#patienceMs = patienceMs;
     this.#onBegin = onBegin;
   }
 
@@ -214,7 +220,7 @@ export class Attack {
 
   /** One TCP connection, without a CONNECT. */
   async dial(): Promise<Attacker> {
-    const attacker = new Attacker(this.#host, this.#port);
+    const attacker = new Attacker(this.#host, this.#port, this.#patienceMs);
     this.#attackers.push(attacker);
     if (this.stopped) attacker.reset();
     await attacker.connected();

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { usageOf } from "../../../src/bench/usage.ts";
-import { Attack } from "./attacker.ts";
+import { Attack, PATIENCE_MS } from "./attacker.ts";
 import { type BrokerName, flagOf, startBroker, type Target } from "./broker.ts";
 import type { Case } from "./case.ts";
 import type { Health } from "./healthy_child.ts";
@@ -21,6 +21,8 @@ export interface MeasureOptions {
   readonly load?: readonly string[];
   /** How long the broker has after the attackers have gone; default a second. */
   readonly restMs?: number;
+  /** How long each thing is waited for before it is given up; default 8 s. */
+  readonly patienceMs?: number;
 }
 
 /** What was seen. */
@@ -57,8 +59,6 @@ export interface Result {
   readonly failure?: string;
 }
 
-/** A broker that has not gone on by then is left. */
-const SETTLE_MS = 8_000;
 const REST_MS = 1_000;
 /** When SIGTERM comes behind the beginning of the attack. */
 const TERM_AFTER_MS = 150;
@@ -66,7 +66,7 @@ const TERM_LIMIT_MS = 10_000;
 
 /** Runs the case against what runs at `target`. */
 export async function measure(target: Target, one: Case, options: MeasureOptions): Promise<Measured> {
-  const { seconds, scale, load, restMs = REST_MS } = options;
+  const { seconds, scale, load, restMs = REST_MS, patienceMs = PATIENCE_MS } = options;
   const { pid } = target;
   const healthy = await HealthyClients.start(target, load);
   let atBegin = 0;
@@ -77,6 +77,7 @@ export async function measure(target: Target, one: Case, options: MeasureOptions
   };
   const attack = new Attack(target, {
     seconds,
+    patienceMs,
     ...scale !== undefined && { scale },
     onBegin: async () => {
       atBegin = await done();
@@ -84,22 +85,22 @@ export async function measure(target: Target, one: Case, options: MeasureOptions
     },
   });
   try {
-    await healthy.go(20, SETTLE_MS);
+    await healthy.go(20, patienceMs);
     const before = pid === undefined ? undefined : processOf(pid);
     if (pid !== undefined) forgetPeak(pid);
     await healthy.mark();
     await one.run(attack);
     const tookSeconds = (performance.now() - beganAt) / 1_000;
     const during = await done() - atBegin;
-    const isBack = await healthy.go(2, SETTLE_MS);
+    const isBack = await healthy.go(2, patienceMs);
     const ends = attack.ends();
     attack.stop();
     await attack.rest(restMs);
-    await healthy.go(2, SETTLE_MS);
+    await healthy.go(2, patienceMs);
     const { clean, durable, lateMs } = await healthy.report();
     const after = pid === undefined ? undefined : processOf(pid);
     const notes = [...attack.notes];
-    if (!isBack) notes.push(`healthy Clients still wait ${SETTLE_MS / 1_000} s after it`);
+    if (!isBack) notes.push(`healthy Clients still wait ${patienceMs / 1_000} s after it`);
     if (pid !== undefined && after === undefined) notes.push("THE BROKER IS GONE");
     return {
       clean,

@@ -11,8 +11,6 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const MB = 1e6;
 const PLACES = 50;
-/** What a newcomer waits for its CONNACK. */
-const NEWCOMER_MS = 3_000;
 const PUBLISH = 3;
 
 /** The healthy Clients have two places. */
@@ -26,7 +24,7 @@ function numbers(count: number): number[] {
 async function newcomer(attack: Attack, clientId: string = attack.id()): Promise<string> {
   const one = await attack.dial();
   await one.write(connect(clientId));
-  const answered = await one.until(() => one.connack !== undefined, NEWCOMER_MS);
+  const answered = await one.until(() => one.connack !== undefined);
   const isIn = answered && one.connack === 0;
   if (isIn) one.leave(DISCONNECT);
   return isIn ? "gets in" : "is kept out";
@@ -109,7 +107,7 @@ async function goesOn(attack: Attack): Promise<void> {
   await Promise.all(ended.map(async (one) => {
     one.stubborn = true;
     await one.write(connect("again")); // [MQTT-3.1.0-2] it is ended for that
-    await one.until(() => one.came[14]! > 0, 2_000);
+    await one.until(() => one.came[14]! > 0);
   }));
   const before = ended.map(({ sentBytes }) => sentBytes);
   const began = performance.now();
@@ -137,7 +135,7 @@ async function expired(attack: Attack): Promise<void> {
   await sender.fence();
   const back = await attack.dial();
   await back.hello(clientId, { cleanStart: false, properties: kept.properties });
-  const arrives = await back.until(() => back.came[PUBLISH]! > 0, NEWCOMER_MS);
+  const arrives = await back.until(() => back.came[PUBLISH]! > 0);
   attack.notes.push(`a message behind five that are expired ${arrives ? "arrives" : "is lost"}`);
 }
 
