@@ -31,9 +31,9 @@ export class RawClient {
   readonly #connected: Promise<boolean>;
   readonly #closed: Promise<void>;
 
-  constructor(port: number, level: ProtocolLevel, handler: RawHandler = {}) {
+  constructor(port: number, level: ProtocolLevel, handler: RawHandler = {}, host = "127.0.0.1") {
     this.level = level;
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const socket = connect({ port, host, noDelay: true });
     this.#socket = socket;
     socket.on("error", () => {}); // resets are part of the game; `close` follows
     socket.on("data", (chunk: Uint8Array) => {

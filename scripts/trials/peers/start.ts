@@ -79,7 +79,7 @@ export async function startMosquitto(before: readonly string[] = [], more = ""):
   }
 }
 
-/** A port of loopback that nothing listens on. */
+/** A port of loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -88,7 +88,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until `child` listens on `port`. */
+/** Resolves when the process listens on the port; fails when it ends, or after some time. */
 export async function listening(child: ChildProcess, port: number): Promise<void> {
   const end = performance.now() + LIMIT_MS;
   let failure: Error | undefined;
