@@ -14,6 +14,7 @@ import { readRetained } from "./reader.ts";
 import { RetainedModel } from "./retained.ts";
 import { Trace } from "./trace.ts";
 import { WillModel } from "./wills.ts";
+import { TCP, type Wire } from "./wire.ts";
 
 /** Between two turns, and acts in each. */
 const PACE_MS = 1;
@@ -30,12 +31,14 @@ export class Directory implements World {
   readonly retained: RetainedModel;
   readonly dice: Dice;
   readonly trace: Trace = new Trace();
+  readonly wire: Wire;
   readonly levels: Map<number, ProtocolLevel> = new Map();
   life = 0;
   draining = false;
   /** Messages that were not acknowledged when the broker died, all lives together. */
   doubtful = 0;
   readonly problem: (text: string) => void;
+  #problems: (text: string) => void;
   readonly #players: readonly Player[];
   #host: Host | undefined;
   #port = 0;
@@ -43,16 +46,28 @@ export class Directory implements World {
   /** Who does not connect in this life. */
   #asleep: ReadonlySet<Player> = new Set();
 
-  constructor(seed: number, problem: (text: string) => void, roles: readonly Role[] = ROLES) {
+  constructor(
+    seed: number,
+    problem: (text: string) => void,
+    roles: readonly Role[] = ROLES,
+    wire: Wire = TCP,
+  ) {
     this.dice = new Dice(seed);
+    this.wire = wire;
+    this.#problems = problem;
     this.problem = (text) => {
       this.trace.note(`WRONG ${text}`);
-      problem(text);
+      this.#problems(text);
     };
     this.model = new Model(this.problem);
     this.wills = new WillModel(this.model);
     this.retained = new RetainedModel(this.problem);
     this.#players = roles.map((role) => new Player(this, role));
+  }
+
+  /** From now on somebody else is told of what is wrong. */
+  listen(problem: (text: string) => void): void {
+    this.#problems = problem;
   }
 
   changed(): void {
@@ -79,33 +94,48 @@ export class Directory implements World {
   /** A broker serves the directory, until it ends; false if it has ended before it did. */
   async begin(host: Host): Promise<boolean> {
     this.#host = host;
-    this.life++;
-    this.retained.restarted();
+    this.restarted();
     void host.over.then(() => this.changed());
     const port = await host.port();
     if (port === undefined) return false;
     this.#port = port;
-    this.trace.note(`Life ${this.life} begins`);
     return true;
+  }
+
+  /** A broker serves the directory from now on. */
+  restarted(): void {
+    this.life++;
+    this.retained.restarted();
+    this.trace.note(`Life ${this.life} begins`);
+  }
+
+  /** Chooses who does not connect. */
+  wake(): void {
+    const { dice } = this;
+    this.#asleep = new Set(this.#players.filter(({ role }) => dice.chance(role.sleeps ?? 0)));
+  }
+
+  /** Everybody who is awake comes and asks for what is missing, and some act. */
+  step(): void {
+    for (const player of this.#players) {
+      if (this.#asleep.has(player)) continue;
+      if (player.client.free && !this.#host?.dying) player.client.connect(this.#port);
+      else if (player.client.state === "open") player.settleDown((filter) => this.#state(player, filter));
+    }
+    for (let i = 0; i < ACTS; i++) {
+      const player = this.dice.pick(this.#players);
+      if (player.client.state === "open") player.act(this.dice);
+    }
   }
 
   /** Loads the broker, until it is over or so much time has passed. */
   async load(ms: number): Promise<void> {
     const host = this.#host!;
-    const { dice } = this;
     const end = performance.now() + ms;
-    this.#asleep = new Set(this.#players.filter(({ role }) => dice.chance(role.sleeps ?? 0)));
-    if (dice.chance(70)) void this.#read();
+    this.wake();
+    if (this.dice.chance(70)) void this.#read();
     while (host.ended === undefined && performance.now() < end) {
-      for (const player of this.#players) {
-        if (this.#asleep.has(player)) continue;
-        if (player.client.free && !host.dying) player.client.connect(this.#port);
-        else if (player.client.state === "open") player.settleDown((filter) => this.#state(player, filter));
-      }
-      for (let i = 0; i < ACTS; i++) {
-        const player = dice.pick(this.#players);
-        if (player.client.state === "open") player.act(dice);
-      }
+      this.step();
       await Promise.race([host.over, pause(PACE_MS)]);
     }
   }
@@ -137,17 +167,20 @@ export class Directory implements World {
     for (const { client } of this.#players) client.cut();
   }
 
-  /** Everybody comes, and everything that is owed must come; false if the broker ended before, or something did not. */
-  async drain(): Promise<boolean> {
+  /**
+   * Everybody comes, and everything that is owed must come; false if the broker ended before, or something did not. Where
+   * losses are expected (`isPatient` is false) only that is waited for which stands in the queues.
+   */
+  async drain(isPatient = true): Promise<boolean> {
     this.draining = true;
     try {
-      return await this.#drain();
+      return await this.#drain(isPatient);
     } finally {
       this.draining = false;
     }
   }
 
-  async #drain(): Promise<boolean> {
+  async #drain(isPatient: boolean): Promise<boolean> {
     const deadline = performance.now() + LIMIT_MS;
     const all = this.#players;
     const settled = (player: Player): boolean => {
@@ -158,7 +191,7 @@ export class Directory implements World {
         client.idle;
     };
     const quiet = (players: readonly Player[]) => () =>
-      players.map(settled).every((is) => is) && this.model.owed === 0;
+      players.map(settled).every((is) => is) && (!isPatient || this.model.owed === 0);
     const present = all.filter(({ client }) => !this.#staysAway(client));
     if (!await this.#until(quiet(present), "all messages have come", deadline)) return false;
     if (!await this.#until(quiet(all), "everybody has come", deadline)) return false;
