@@ -154,12 +154,7 @@ export class Directory implements World {
     this.trace.note(`Life ${this.life} is over`);
     this.#host = undefined;
     for (const { client } of this.#players) this.doubtful += client.outgoing.unanswered;
-    const deadline = performance.now() + LIMIT_MS;
-    await this.#until(
-      () => this.#players.every(({ client }) => client.free),
-      "every connection is over",
-      deadline,
-    );
+    await this.#until(() => this.#players.every(({ client }) => client.free), "every connection is over");
   }
 
   /** Loses all connections at once. */
@@ -181,7 +176,6 @@ export class Directory implements World {
   }
 
   async #drain(isPatient: boolean): Promise<boolean> {
-    const deadline = performance.now() + LIMIT_MS;
     const all = this.#players;
     const settled = (player: Player): boolean => {
       const { client } = player;
@@ -193,12 +187,12 @@ export class Directory implements World {
     const quiet = (players: readonly Player[]) => () =>
       players.map(settled).every((is) => is) && (!isPatient || this.model.owed === 0);
     const present = all.filter(({ client }) => !this.#staysAway(client));
-    if (!await this.#until(quiet(present), "all messages have come", deadline)) return false;
-    if (!await this.#until(quiet(all), "everybody has come", deadline)) return false;
+    if (!await this.#until(quiet(present), "all messages have come")) return false;
+    if (!await this.#until(quiet(all), "everybody has come")) return false;
     for (const { client } of all) { // what stands behind everything that waits says that it has come
       if (!client.traits.isPassing) all[0]!.client.publish({ topic: markerTopic(client.id), qos: 2 });
     }
-    if (!await this.#until(quiet(all), "everything has come", deadline)) return false;
+    if (!await this.#until(quiet(all), "everything has come")) return false;
     if (!await this.#read()) return this.#gone();
     const pongs = await Promise.all(all.map(({ client }) => client.ping()));
     if (!pongs.every((is) => is)) return this.#gone();
@@ -223,18 +217,13 @@ export class Directory implements World {
   async leave(): Promise<void> {
     this.draining = true; // who leaves keeps its session
     for (const { client } of this.#players) client.leave();
-    const deadline = performance.now() + LIMIT_MS;
-    await this.#until(
-      () => this.#players.every(({ client }) => client.free),
-      "every connection is over",
-      deadline,
-    );
+    await this.#until(() => this.#players.every(({ client }) => client.free), "every connection is over");
   }
 
   /** Waits for a condition that changes with what Clients do; false if the broker ended before, or (a problem) in vain. */
-  async #until(condition: () => boolean, what: string, deadline: number): Promise<boolean> {
-    const last = deadline + MOST_LIMITS * LIMIT_MS;
-    let end = deadline;
+  async #until(condition: () => boolean, what: string): Promise<boolean> {
+    let end = performance.now() + LIMIT_MS;
+    const last = end + MOST_LIMITS * LIMIT_MS;
     while (!condition()) {
       const host = this.#host;
       if (host?.ended !== undefined) return false;

@@ -32,7 +32,7 @@ const TEXT_BYTES_MAX = 1 << 20;
 export function straceTo(file: string): string[] {
   return [
     ...["strace", "-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", `${TEXT_BYTES_MAX}`],
-    ...["-e", `trace=${TRACED}`, "-e", "signal=none", "-o", file],
+    ...["-e", `trace=${TRACED}`, "-o", file],
   ];
 }
 

@@ -96,7 +96,7 @@ export class Timeline {
     for (const { call, isEnter } of phases) {
       if (call.result.startsWith("-1")) continue;
       if (isEnter) {
-        if (call.name === "write" && call.args.includes(LISTENING)) listeningAt = call.enter;
+        if (call.name.includes("write") && call.args.includes(LISTENING)) listeningAt = call.enter;
         this.#enter(call);
       } else this.#exit(call, connections);
     }
