@@ -162,20 +162,17 @@ export class Directory implements World {
     for (const { client } of this.#players) client.cut();
   }
 
-  /**
-   * Everybody comes, and everything that is owed must come; false if the broker ended before, or something did not. Where
-   * losses are expected (`isPatient` is false) only that is waited for which stands in the queues.
-   */
-  async drain(isPatient = true): Promise<boolean> {
+  /** Everybody comes, and everything that is owed must come; false if the broker ended before, or something did not. */
+  async drain(): Promise<boolean> {
     this.draining = true;
     try {
-      return await this.#drain(isPatient);
+      return await this.#drain();
     } finally {
       this.draining = false;
     }
   }
 
-  async #drain(isPatient: boolean): Promise<boolean> {
+  async #drain(): Promise<boolean> {
     const all = this.#players;
     const settled = (player: Player): boolean => {
       const { client } = player;
@@ -185,7 +182,7 @@ export class Directory implements World {
         client.idle;
     };
     const quiet = (players: readonly Player[]) => () =>
-      players.map(settled).every((is) => is) && (!isPatient || this.model.owed === 0);
+      players.map(settled).every((is) => is) && this.model.owed === 0;
     const present = all.filter(({ client }) => !this.#staysAway(client));
     if (!await this.#until(quiet(present), "all messages have come")) return false;
     if (!await this.#until(quiet(all), "everybody has come")) return false;
@@ -196,6 +193,34 @@ export class Directory implements World {
     if (!await this.#read()) return this.#gone();
     const pongs = await Promise.all(all.map(({ client }) => client.ping()));
     if (!pongs.every((is) => is)) return this.#gone();
+    this.model.settled();
+    return true;
+  }
+
+  /**
+   * Everybody comes and gets what there is, of a broker that may have forgotten things; says what is missing. False if it
+   * ended before.
+   */
+  async collect(): Promise<boolean> {
+    this.draining = true;
+    const all = this.#players;
+    const here = all.filter(({ client }) => !client.traits.isPassing).map(({ client }) => client);
+    const come = (): boolean =>
+      all.map((player) => {
+        const { client } = player;
+        if (client.free) client.connect(this.#port);
+        client.acknowledge();
+        return client.state === "open" && player.settleDown((filter) => this.#state(player, filter));
+      }).every((is) => is);
+    if (!await this.#until(() => come() && all[0]!.client.outgoing.idle, "everybody has come")) return false;
+    const markers = here.map(({ id }) => {
+      all[0]!.client.publish({ topic: markerTopic(id), qos: 2 });
+      return [id, this.levels.size] as const;
+    });
+    const isBehind = (): boolean => markers.every(([id, serial]) => this.model.got(id, serial));
+    if (!await this.#until(() => come() && isBehind(), "what stands behind everything has come")) {
+      return false;
+    }
     this.model.settled();
     return true;
   }

@@ -33,7 +33,7 @@ type Opened =
   | { readonly node: Node; position: number; readonly appends: boolean }
   | { readonly sends: Sends };
 
-/** The log line, as strace writes it. */
+/** The log line, as strace writes it; runtimes write it in different ways. */
 const LISTENING = hex("msg=listening");
 /** Calls that are wrong in a data directory: nobody here knows what they would do. */
 const STRANGE = new Set([
@@ -96,7 +96,7 @@ export class Timeline {
     for (const { call, isEnter } of phases) {
       if (call.result.startsWith("-1")) continue;
       if (isEnter) {
-        if (call.name.includes("write") && call.args.includes(LISTENING)) listeningAt = call.enter;
+        if (call.args.includes(LISTENING)) listeningAt = call.enter;
         this.#enter(call);
       } else this.#exit(call, connections);
     }
