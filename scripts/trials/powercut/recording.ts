@@ -12,7 +12,6 @@ import { join } from "node:path";
 import type { Packet, ProtocolLevel } from "../../../src/codec/mod.ts";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { RawClient, type RawHandler } from "../../lib/raw_client.ts";
-import { LIMIT_MS } from "../../lib/within.ts";
 import { Directory } from "../crash/directory.ts";
 import { Host } from "../crash/host.ts";
 import { ROLES } from "../crash/roles.ts";
@@ -147,10 +146,14 @@ export interface RecordOptions {
   readonly wrong: (text: string) => void;
 }
 
-/** Milliseconds for which Clients do their work. */
+/** Milliseconds for which Clients do their work, and on a slow machine until so many of their messages are acknowledged. */
 const LOAD_MS = [200, 900] as const;
+const ACKNOWLEDGED_LEAST = 50;
+const LOAD_MS_MAX = 20_000;
 /** Lives whose log is written back early, of 100. */
 const CHECKPOINTS = 50;
+/** strace may have much to write. */
+const END_MS = 60_000;
 const POLL_MS = 20;
 
 /** One. */
@@ -206,8 +209,14 @@ export class Recording {
         wire.input("begin");
         await directory.begin(host);
         directory.wake();
-        const end = performance.now() + dice.between(...LOAD_MS);
-        while (host.ended === undefined && performance.now() < end) {
+        const began = performance.now();
+        const least = directory.model.counts.acknowledged + ACKNOWLEDGED_LEAST;
+        const loadMs = dice.between(...LOAD_MS);
+        const isEnough = (): boolean => {
+          const ms = performance.now() - began;
+          return ms > LOAD_MS_MAX || (ms > loadMs && directory.model.counts.acknowledged >= least);
+        };
+        while (host.ended === undefined && !isEnough()) {
           wire.input("step");
           directory.step();
           await pause(1);
@@ -258,7 +267,7 @@ function placeOf(input: Input, lines: readonly Dialled[], { lives }: Timeline): 
 
 /** All that strace writes of a process that is over. */
 async function complete(file: string, pid: number): Promise<string | undefined> {
-  const end = performance.now() + LIMIT_MS;
+  const end = performance.now() + END_MS;
   while (performance.now() < end) {
     const text = readFileSync(file, "latin1");
     if (isComplete(text, pid)) return text;

@@ -4,6 +4,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
+import process from "node:process";
 
 /** One system call. */
 export interface Call {

@@ -109,22 +109,21 @@ export class Timeline {
 
   #enter(call: Call): void {
     const { name, enter } = call;
+    if (/^(open|creat|mkdir|unlink|rename|truncate)/.test(name)) return this.#naming(call);
     const opened = this.#opened(call);
-    if (opened !== undefined && "sends" in opened) {
-      const { sends } = opened;
-      if (SENDS.has(name)) {
-        const before = sends.sent.at(-1)?.bytes ?? 0;
-        const count = call.result === "" ? Infinity : Number.parseInt(call.result);
-        sends.sent.push({ at: enter, bytes: before + count });
-      } else if (name === "shutdown" || name === "close") sends.closedAt = Math.min(sends.closedAt, enter);
-      if (name === "close") this.#fds.delete(fdOf(call));
-      return;
+    if (opened === undefined) {
+      const isChange = WRITES.has(name) || STRANGE.has(name) || name === "ftruncate" || name === "fallocate";
+      if (!isChange || !this.#isOurs(call)) return;
+      throw new Error(`${name} by an unknown way: ${call.args.slice(0, 200)}`);
     }
-    if (name === "close") return void this.#fds.delete(fdOf(call));
-    if (opened !== undefined) return this.#change(call, opened);
-    if (WRITES.has(name) || name === "ftruncate" || name === "fallocate" || STRANGE.has(name)) {
-      if (this.#isOurs(call)) throw new Error(`${name} by an unknown way: ${call.args.slice(0, 200)}`);
-    } else this.#naming(call);
+    if (name === "close") this.#fds.delete(fdOf(call));
+    if ("node" in opened) return this.#change(call, opened);
+    const { sends } = opened;
+    if (SENDS.has(name)) {
+      const before = sends.sent.at(-1)?.bytes ?? 0;
+      const count = call.result === "" ? Infinity : Number.parseInt(call.result);
+      sends.sent.push({ at: enter, bytes: before + count });
+    } else if (name === "shutdown" || name === "close") sends.closedAt = Math.min(sends.closedAt, enter);
   }
 
   #exit(call: Call, connections: Map<number, Sends>): void {

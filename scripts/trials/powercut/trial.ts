@@ -6,6 +6,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { STORE_FILE } from "../../../src/store/mod.ts";
 import { verifyStore } from "../../../src/store/verify.ts";
@@ -30,6 +31,8 @@ export interface TrialOptions {
   readonly folder?: string;
   /** Problems until it is enough (default 20). */
   readonly problemsMax?: number;
+  /** Whether nothing more has to be shown. */
+  readonly enough?: (tally: CutTally) => boolean;
   /** Told of everything that should not be. */
   readonly wrong: (text: string) => void;
   readonly progress?: (text: string) => void;
@@ -93,16 +96,32 @@ class Trial {
     seconds: 0,
   };
 
+  /** Where disks are put, and brokers start on them. */
+  #disks = "";
+
   constructor(options: TrialOptions) {
     this.#options = options;
   }
 
   async run(): Promise<CutTally> {
+    this.#disks = mkdtempSync(join(MEMORY ?? this.#options.folder ?? tmpdir(), "plumb-powercut-disks-"));
+    const remove = (): void => rmSync(this.#disks, { recursive: true, force: true });
+    process.once("exit", remove);
+    try {
+      return await this.#run();
+    } finally {
+      process.off("exit", remove);
+      remove();
+    }
+  }
+
+  async #run(): Promise<CutTally> {
     const began = performance.now();
-    const { cuts, seed, cutsEach = CUTS_EACH, jobs = 2, problemsMax = 20, progress } = this.#options;
+    const { cuts, seed, cutsEach = CUTS_EACH, jobs = 2, problemsMax = 20, enough, progress } = this.#options;
     const tally = this.#tally;
+    const isOver = (): boolean => tally.problems >= problemsMax || enough?.(tally) === true;
     let toldAt = began;
-    for (let i = 0; tally.cuts < cuts && tally.problems < problemsMax; i++) {
+    for (let i = 0; tally.cuts < cuts && !isOver(); i++) {
       const recording = await this.#record(seed + i);
       if (recording === undefined) continue;
       const dice = new Dice(seed + i);
@@ -113,7 +132,7 @@ class Trial {
       const before = tally.problems;
       let next = 0;
       const work = async (): Promise<void> => {
-        while (next < chosen.length && tally.problems < problemsMax) {
+        while (next < chosen.length && !isOver()) {
           const n = next++;
           await this.#cut(recording, chosen[n]!, n);
         }
@@ -152,7 +171,7 @@ class Trial {
     const where =
       `seed ${recording.seed}, cut ${number} at place ${cut.place} of ${recording.timeline.end} ` +
       `(${cut.kind}), ${cut.damage} of what was not safe is kept`;
-    const folder = mkdtempSync(join(MEMORY ?? recording.folder, "plumb-powercut-"));
+    const folder = mkdtempSync(join(this.#disks, "cut-"));
     const kept = join(recording.folder, `cut-${number}`);
     let problems = 0;
     const problem = (text: string): void => {
