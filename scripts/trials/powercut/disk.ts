@@ -49,6 +49,8 @@ export type DiskOp =
   | NameOp
   /** Ended at `at`; makes safe what was done before `from`. */
   | { readonly kind: "sync"; readonly node: Node; readonly from: number; readonly at: number }
+  /** Its writes that have no end never took effect. */
+  | { readonly kind: "undone"; readonly node: Node; readonly at: number }
   /** Written past all calls from now on: its content may be anything. */
   | { readonly kind: "mapped"; readonly node: Node; readonly at: number };
 
@@ -115,6 +117,9 @@ export class Disk {
     if (op.kind === "sync") return this.#sync(op.node, op.from);
     if (op.kind === "mapped") {
       this.#file(op.node).isMapped = true;
+    } else if (op.kind === "undone") {
+      const file = this.#file(op.node);
+      file.pending = file.pending.filter(({ doneAt }) => doneAt < Infinity);
     } else if (op.kind === "name") {
       for (const { node } of op.changes) {
         if (node !== undefined && op.isDirectory) this.#directories.set(node, new Map());

@@ -124,6 +124,14 @@ describe("content", () => {
     story.disk.apply({ kind: "sync", node: FILE, from: 101, at: 103 });
     assertEquals(story.outcomes(textAt("f")), new Set(["", "new"]));
   });
+  test("whose writing never ended is kept or not, until it is known that it did not happen", () => {
+    const data = new TextEncoder().encode("new");
+    const story = begun().write("old").sync(FILE);
+    story.disk.apply({ kind: "write", node: FILE, offset: 0, data, at: 100, doneAt: Infinity });
+    assertEquals(story.outcomes(textAt("f")), new Set(["old", "new"]));
+    story.disk.apply({ kind: "undone", node: FILE, at: 200 });
+    assertEquals(story.outcomes(textAt("f")), new Set(["old"]));
+  });
   test("of another file is not made safe", () => {
     const story = begun().file("g", OTHER).sync(ROOT_NODE).write("f").write("g", 0, OTHER).sync(OTHER);
     assertEquals(story.outcomes(textAt("g")), new Set(["g"]));

@@ -16,11 +16,12 @@ const USAGE =
   --runtime NAME     the broker's (default: the one that runs this)
   --seed N           the choices of an earlier run again; the order of calls and packets is the machine's
   --durability NAME  the broker's (default fsync); at os losses must show
+  --minutes N        the end, on each runtime, even if there were fewer cuts
   --jobs N           cuts that are checked at once (default 2)
   --verbose          tell of every cut`;
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["cuts", "runtime", "seed", "durability", "jobs"],
+  string: ["cuts", "runtime", "seed", "durability", "jobs", "minutes"],
   boolean: ["help", "verbose"],
   default: { cuts: "100", runtime: OWN_RUNTIME, durability: "fsync", jobs: "2" },
   unknown: (arg) => {
@@ -30,6 +31,7 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 });
 const cuts = Number(args.cuts);
 const jobs = Number(args.jobs);
+const minutes = args.minutes === undefined ? Infinity : Number(args.minutes);
 const seed = args.seed === undefined ? Date.now() % 1_000_000 : Number(args.seed);
 const { durability } = args;
 const runtimes = (["deno", "bun"] as const).filter((name) =>
@@ -40,7 +42,7 @@ if (args.help) {
   process.exit(0);
 }
 if (
-  !(cuts >= 1) || !(jobs >= 1) || !Number.isInteger(seed) || runtimes.length === 0 ||
+  !(cuts >= 1) || !(jobs >= 1) || !(minutes > 0) || !Number.isInteger(seed) || runtimes.length === 0 ||
   (durability !== "fsync" && durability !== "os")
 ) {
   console.error(USAGE);
@@ -69,12 +71,14 @@ const ACKNOWLEDGED_LEAST = 20;
 let failed = false;
 for (const runtime of runtimes) {
   console.log(`Power cuts on ${runtime} at ${durability}: ${cuts} cuts, seed ${seed}`);
+  const end = performance.now() + minutes * 60_000;
   const tally = await runTrial({
     runtime,
     cuts,
     seed,
     durability,
     jobs,
+    enough: () => performance.now() > end,
     wrong: (text) => console.log(`WRONG ${text}`),
     progress: (text) => console.log(text),
     ...(args.verbose && { log: console.log }),

@@ -230,6 +230,7 @@ export class Recording {
       const text = await complete(trace, host.pid);
       if (text === undefined) problem(`${trace} has no end`);
       else if (!timeline.read(text).isClear) break; // what is on the disk is not known for sure
+      timeline.settle((path) => readFileSync(path));
     }
     if (problems > 0) return undefined;
     const recording = new Recording(options, folder, timeline, wire);

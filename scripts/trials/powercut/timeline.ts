@@ -24,7 +24,7 @@ export interface Life {
   readonly listeningAt: number;
   /** By the port of the Client. */
   readonly connections: ReadonlyMap<number, Sends>;
-  /** Whether it is known of every call what came of it. */
+  /** Whether it is known of every call what came of it, but for writes: `settle()` finds that. */
   readonly isClear: boolean;
 }
 
@@ -107,6 +107,32 @@ export class Timeline {
     return life;
   }
 
+  /** The last process is over: looks at the files, given by path, for whether the writes that its death interrupted took effect. */
+  settle(read: (path: string) => Uint8Array): void {
+    const { from, to } = this.lives.at(-1)!;
+    const at = to - 1;
+    for (const [i, op] of this.ops.entries()) {
+      if (op.kind !== "write" || op.at < from || op.doneAt < Infinity) continue;
+      const path = this.#pathOf(op.node);
+      const content = path === undefined ? new Uint8Array() : read(path).subarray(op.offset);
+      const isDone = op.data.every((byte, i) => byte === content[i]);
+      if (isDone) this.ops[i] = { ...op, doneAt: at };
+      else this.ops.push({ kind: "undone", node: op.node, at });
+    }
+  }
+
+  /** A file's present path. */
+  #pathOf(node: Node): string | undefined {
+    for (const [directory, names] of this.#names) {
+      for (const [name, one] of names) {
+        if (one !== node) continue;
+        const folder = directory === ROOT_NODE ? this.#root : this.#pathOf(directory);
+        return folder && join(folder, name);
+      }
+    }
+    return undefined;
+  }
+
   #enter(call: Call): void {
     const { name, enter } = call;
     if (/^(open|creat|mkdir|unlink|rename|truncate)/.test(name)) return this.#naming(call);
@@ -173,7 +199,6 @@ export class Timeline {
     const { name, args, enter: at, exit: doneAt } = call;
     const { node } = opened;
     if (WRITES.has(name)) {
-      this.#doubt(call);
       const texts = quoted(args);
       if (texts.includes(undefined)) throw new Error(`strace has cut what ${name} wrote`);
       const data = bytesOf(texts.join(""));

@@ -126,12 +126,28 @@ describe("the disk of a time line", () => {
     assertThrows(() => read(OPEN, `fallocate(5<'/r/f'>, 0, 0, 100) = 0`), Error, "fallocate");
     assertThrows(() => read(OPEN, `rename("'/r/f'", "'/else'") = 0`), Error, "leaves the data directory");
   });
-  test("goes on with the next process, unless one died in the middle of a change", () => {
+  test("finds in the files whether a write took effect that a death interrupted", () => {
+    for (const [content, isThere] of [["xab", true], ["x", false]] as const) {
+      const timeline = read(OPEN, `pwrite64(5<'/r/f'>, "'ab'", 2, 1 <unfinished ...>`);
+      const paths: string[] = [];
+      timeline.settle((path) => {
+        paths.push(path);
+        return new TextEncoder().encode(content);
+      });
+      assertEquals(paths, ["/r/f"]);
+      const [, write, undone] = timeline.ops;
+      assertEquals(write?.kind === "write" && write.doneAt < Infinity, isThere);
+      assertEquals(undone?.kind, isThere ? undefined : "undone");
+    }
+  });
+  test("goes on with the next process, unless one died while a name or a size changed", () => {
     const timeline = new Timeline("/r");
     const first = timeline.read(lines(OPEN, `pwrite64(5<'/r/f'>, "'a'", 1, 0) = 1`, `fsync(5<'/r/f'>) = ?`));
     assertEquals(first.isClear, true);
     const open = `openat(AT_FDCWD<'/'>, "'/r/f'", O_RDWR) = 9<'/r/f'>`;
-    const second = timeline.read(lines(open, `pwrite64(9<'/r/f'>, "'b'", 1, 1 <unfinished ...>`));
+    const second = timeline.read(
+      lines(open, `pwrite64(9<'/r/f'>, "'b'", 1, 1) = 1`, `ftruncate(9<'/r/f'>, 1 <unfinished ...>`),
+    );
     assertEquals([second.isClear, second.from], [false, first.to]);
     const writes = timeline.ops.filter(({ kind }) => kind === "write");
     assertEquals(writes.map((op) => "node" in op && op.node), [1, 1]);

@@ -27,6 +27,8 @@ export interface TrialOptions {
   readonly jobs?: number;
   /** Cuts of one recording (default 25). */
   readonly cutsEach?: number;
+  /** Processes of one recording (default 3). */
+  readonly lives?: number;
   /** Where the files go. */
   readonly folder?: string;
   /** Problems until it is enough (default 20). */
@@ -148,14 +150,14 @@ class Trial {
   }
 
   async #record(seed: number): Promise<Recording | undefined> {
-    const { runtime, durability, folder = tmpdir(), wrong } = this.#options;
+    const { runtime, durability, lives = LIVES, folder = tmpdir(), wrong } = this.#options;
     this.#tally.recordings++;
     return await Recording.make({
       runtime,
       seed,
       durability,
       folder,
-      lives: LIVES,
+      lives,
       wrong: (text) => {
         this.#tally.problems++;
         wrong(text);
