@@ -78,7 +78,7 @@ function callOf(args: readonly string[]): Call | undefined {
   const one = (name: string) => given.get(name)?.at(-1);
   const all = (name: string) => (given.get(name) ?? []).flatMap((names) => names.split(","));
   if (given.has("help")) {
-    console.log(["Usage: deno task attacks [FLAGS]", ...flagsHelp(OPTIONS)].join("\n\n"));
+    console.log(["Usage: deno task attacks [FLAGS]", ...flagsHelp(OPTIONS, true)].join("\n\n"));
     return undefined;
   }
   const cases = casesOf(all("only"));
