@@ -63,6 +63,11 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
       onEvent: (event) => {
         const { path } = event;
         if (event.kind === "made") return log.info("store made", { path });
+        if (event.kind === "clock set") {
+          const day = (ms: number) => new Date(ms).toISOString();
+          const [from, to] = [day(event.from), day(event.to)];
+          return log.warn("clock set since the last run; deadlines moved with it", { path, from, to });
+        }
         const { why } = event;
         if (event.kind === "damaged") {
           return log.error("store damaged; a restart saves all that can be read", { path, why });

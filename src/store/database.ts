@@ -50,13 +50,11 @@ export class Database {
        PRAGMA cache_size = -${CACHE_KIB};
        PRAGMA temp_store = MEMORY`,
     );
-    for (let next = version; next < SCHEMA_VERSION; next++) {
-      this.transaction(() =>
-        this.#db.exec(
-          `${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; PRAGMA application_id = ${APPLICATION_ID}`,
-        )
-      );
-    }
+    if (version === SCHEMA_VERSION) return;
+    this.transaction(() => {
+      for (const sql of MIGRATIONS.slice(version)) this.#db.exec(sql);
+      this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; PRAGMA application_id = ${APPLICATION_ID}`);
+    });
   }
 
   /** Whether it has not been closed. */
