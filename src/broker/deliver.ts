@@ -289,7 +289,11 @@ export class Deliverer {
   #next(session: Session): Delivery | undefined {
     const backlog = session.needBacklog();
     let from = backlog.nextPage(session.limits);
-    for (let last; from !== undefined && from !== last; from = backlog.isHere ? undefined : backlog.nextPage(session.limits)) {
+    for (
+      let last;
+      from !== undefined && from !== last;
+      from = backlog.isHere ? undefined : backlog.nextPage(session.limits)
+    ) {
       this.#askForPage(session, last = from); // once more if all of the page has expired
     }
     return backlog.shift();

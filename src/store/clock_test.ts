@@ -6,7 +6,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fill, inDirectory, tamper } from "../testing/store_files.ts";
 import { keyOf, message, record, waiting } from "../testing/store_scene.ts";
-import { openStore, type OpenStoreOptions, type SqliteStore, STORE_FILE, type StoreClock, type StoreEvent } from "./mod.ts";
+import {
+  openStore,
+  type OpenStoreOptions,
+  type SqliteStore,
+  STORE_FILE,
+  type StoreClock,
+  type StoreEvent,
+} from "./mod.ts";
 
 /** A clock whose time goes on when a test says so. */
 class HandClock implements StoreClock {
@@ -127,7 +134,9 @@ describe("a store with a clock of its own", () => {
 
       const next = openStore(directory, { worker: false, durability: "os", clock });
       const [found] = [...next.sessions()];
-      assertEquals([found!.waiting.count, found!.waiting.expiring?.map(({ count }) => count)], [1_001, [1_000]]);
+      assertEquals([found!.waiting.count, found!.waiting.expiring?.map(({ count }) => count)], [1_001, [
+        1_000,
+      ]]);
       next.expired({ clientId: "a", storeId: found!.storeId }, 1_024);
       await next.commit();
       clock.advance(0);

@@ -54,7 +54,11 @@ describe("readFacts()", () => {
     const will = { message: message("w"), delaySeconds: 0xffff_ffff, dueAt: undefined };
     assertEquals(
       told((out) => {
-        writeSaved(out, LARGE, record("c", { level: 3, expirySeconds: 0xffff_ffff, expiresAt: Infinity, user: undefined }));
+        writeSaved(
+          out,
+          LARGE,
+          record("c", { level: 3, expirySeconds: 0xffff_ffff, expiresAt: Infinity, user: undefined }),
+        );
         writeSaved(out, 2, record("", { expiresAt: undefined, will }));
         writeSaved(out, 2, record("é", { expiresAt: 1.5, will: { ...will, dueAt: 2.5 } }));
         writeSubscribed(

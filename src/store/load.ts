@@ -61,7 +61,9 @@ export function* storedSessions(database: Database): Iterable<StoredSession> {
                   WHERE step = 0 GROUP BY session`;
   const expiring = grouped(
     database,
-    `SELECT session, CAST((expires_at + ${EXPIRY_STEP_MS - 1}) / ${EXPIRY_STEP_MS} AS INTEGER) * ${EXPIRY_STEP_MS} AS at,
+    `SELECT session, CAST((expires_at + ${
+      EXPIRY_STEP_MS - 1
+    }) / ${EXPIRY_STEP_MS} AS INTEGER) * ${EXPIRY_STEP_MS} AS at,
        count(*) AS count, sum(bytes) AS bytes
      FROM delivery INDEXED BY delivery_expiring WHERE step = 0 AND expires_at IS NOT NULL GROUP BY 1, 2`,
     ({ at, count, bytes }) => ({ at: at as number, count: count as number, bytes: bytes as number }),

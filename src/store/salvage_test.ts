@@ -42,7 +42,14 @@ async function saved(
     const faults: string[] = [];
     const { sessions, subscriptions, deliveries, retained } = verifyStore(to, (line) => faults.push(line));
     assertEquals(faults, []);
-    assertEquals(result, { sessions, subscriptions, deliveries, retained, unusable: result.unusable, mended: 0 });
+    assertEquals(result, {
+      sessions,
+      subscriptions,
+      deliveries,
+      retained,
+      unusable: result.unusable,
+      mended: 0,
+    });
     await check(result, to, from);
   });
 }
@@ -66,7 +73,14 @@ async function found(path: string): Promise<unknown> {
 }
 
 const ALL: Salvaged = { ...contentsOf(), unusable: 0, mended: 0 };
-const NOTHING: Salvaged = { sessions: 0, subscriptions: 0, deliveries: 0, retained: 0, unusable: 0, mended: 0 };
+const NOTHING: Salvaged = {
+  sessions: 0,
+  subscriptions: 0,
+  deliveries: 0,
+  retained: 0,
+  unusable: 0,
+  mended: 0,
+};
 
 describe("salvage() brings back everything", () => {
   const whole: Readonly<Record<string, (path: string) => void>> = {
@@ -268,8 +282,11 @@ describe("salvage() brings back what it can", () => {
     "the end of a message": "UPDATE retained SET expires_at = 'soon' WHERE topic = 'r/1'",
   };
   for (const [what, sql] of Object.entries(mendable)) {
-    test(`and rows with another value in the place of ${what}`, patient, () =>
-      saved((path) => tamper(path, sql), (result) => assertEquals(result, { ...ALL, mended: 1 })));
+    test(
+      `and rows with another value in the place of ${what}`,
+      patient,
+      () => saved((path) => tamper(path, sql), (result) => assertEquals(result, { ...ALL, mended: 1 })),
+    );
   }
 
   test("and a released Packet Identifier without its message", patient, () =>

@@ -232,7 +232,9 @@ const TYPES: Readonly<Record<Kind, readonly string[]>> = {
 /** The row with `mends` in the place of values that are damaged, if that makes it a good one; undefined if not. */
 export function mended(table: Table, row: Row): Row | undefined {
   const { mends, columns } = table;
-  const wrong = Object.keys(columns).filter((column) => row[column] === null && !columns[column]!.endsWith("?"));
+  const wrong = Object.keys(columns).filter((column) =>
+    row[column] === null && !columns[column]!.endsWith("?")
+  );
   const some: Row = { ...row };
   for (const column of wrong) if (column in mends) some[column] = mends[column]!;
   if (table.name === "session" && some["expires_at"] === null) some["connected"] = 1; // its interval begins anew

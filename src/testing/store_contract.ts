@@ -276,7 +276,11 @@ export function storeContract(name: string, open: () => StoreSubject | Promise<S
       expiring(1_000);
       expiring(2_000);
       const sooner = expiring(1_500);
-      const [later, never, shared] = [expiring(3_000), scene.queue(key), expiring(1, { share: "$share/g/t" })];
+      const [later, never, shared] = [
+        expiring(3_000),
+        scene.queue(key),
+        expiring(1, { share: "$share/g/t" }),
+      ];
       await place();
       scene.send(key, sooner, 1);
       scene.store.expired(key, 2_000);
