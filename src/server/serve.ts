@@ -104,6 +104,12 @@ export interface Server extends AsyncDisposable {
   inject(frame: Uint8Array, origin?: Tap): void;
   /** Ends the connection of a Client with this reason, or sends it elsewhere (§4.11); false if it has none. */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
+  /**
+   * Shows this certificate to new connections of all TLS listeners that have none of their own; connections that are there
+   * keep theirs.
+   * @throws {CertificateError} for a text that is no certificate or not its key; then all stays as it is.
+   */
+  renewCertificate(tls: TlsServerOptions): void;
   /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
 }
@@ -151,6 +157,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
+    renewCertificate: (tls) => listeners.forEach(({ renew }) => renew?.(tls)),
     close,
     [Symbol.asyncDispose]: close,
   };
