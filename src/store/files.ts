@@ -4,7 +4,7 @@
  * @module
  */
 import { closeSync, fsyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 
 /** The file in the data directory. */
 export const STORE_FILE = "plumb.sqlite";
@@ -56,6 +56,15 @@ export function syncFile(path: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+}
+
+/** The directories that were made: `directory`, `first`, in which it stands, and all between. */
+export function madeBetween(directory: string, first: string): string[] {
+  const made: string[] = [];
+  for (let path = resolve(directory), top = resolve(first);; path = dirname(path)) {
+    made.push(path);
+    if (path === top || path === dirname(path)) return made;
   }
 }
 

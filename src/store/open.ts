@@ -14,7 +14,16 @@ import { LocalDisk } from "./disk.ts";
 import { type ClockJump, moveWithClock } from "./deadlines.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
-import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import {
+  BESIDE,
+  bytesOf,
+  hasStaleLog,
+  isThere,
+  madeBetween,
+  removeDatabase,
+  STORE_FILE,
+  syncName,
+} from "./files.ts";
 import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
 import { assertOurs } from "./ours.ts";
@@ -82,7 +91,8 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     options;
   const sync = durability === "os" ? "os" : "fsync";
   try {
-    mkdirSync(directory, { recursive: true });
+    const first = mkdirSync(directory, { recursive: true });
+    for (const made of first === undefined ? [] : madeBetween(directory, first)) syncName(made);
   } catch (error) {
     throw troubleWith(directory, error);
   }
@@ -92,6 +102,12 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     takeBackInterrupted(path);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
     const { database, ended, found, jump } = openSound(path, sync, strict, clock, onEvent);
+    try {
+      lock.cover();
+    } catch (error) {
+      database.close();
+      throw error;
+    }
     if (isNew) onEvent?.({ kind: "made", path });
     if (jump !== undefined) onEvent?.({ kind: "clock set", path, ...jump });
     return new SqliteStore({
