@@ -42,7 +42,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.1.2.4": { title: "Clean Start", files: ["src/broker/sessions.ts"] },
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
   "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
-  "3.1.2.11.2": { title: "Session Expiry Interval", files: ["src/broker/sessions.ts"] },
+  "3.1.2.11.2": {
+    title: "Session Expiry Interval",
+    files: ["src/broker/sessions.ts", "src/store/deadlines.ts"],
+  },
   "3.1.2.11.4": {
     title: "Maximum Packet Size",
     files: ["src/broker/deliver.ts", "src/engine/link.ts", "src/engine/outflow.ts"],
@@ -74,7 +77,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.3.2.3.3": {
     title: "Message Expiry Interval",
-    files: ["src/broker/deliver.ts", "src/delivery/message.ts"],
+    files: [
+      "src/broker/deliver.ts",
+      "src/broker/expiries.ts",
+      "src/delivery/message.ts",
+      "src/store/deadlines.ts",
+    ],
   },
   "3.3.2.3.4": {
     title: "Topic Alias",
