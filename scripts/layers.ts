@@ -52,7 +52,7 @@ const LAYERS: readonly Layer[] = [
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/store",
-    values: ["src/codec", "src/topic", "src/delivery"],
+    values: ["src/codec", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],
     types: ["spec", "src/broker"],
     packages: ["*"],
   },

@@ -42,7 +42,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.1.2.4": { title: "Clean Start", files: ["src/broker/sessions.ts"] },
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
   "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
-  "3.1.2.11.2": { title: "Session Expiry Interval", files: ["src/broker/sessions.ts"] },
+  "3.1.2.11.2": {
+    title: "Session Expiry Interval",
+    files: ["src/broker/sessions.ts", "src/store/deadlines.ts"],
+  },
   "3.1.2.11.4": {
     title: "Maximum Packet Size",
     files: ["src/broker/deliver.ts", "src/engine/link.ts", "src/engine/outflow.ts"],
@@ -55,6 +58,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: [
       "src/broker/batch.ts",
       "src/broker/frames.ts",
+      "src/broker/owner.ts",
       "src/broker/publish.ts",
       "src/codec/publish.ts",
       "src/codec/publish_template.ts",
@@ -74,7 +78,13 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.3.2.3.3": {
     title: "Message Expiry Interval",
-    files: ["src/broker/deliver.ts", "src/delivery/message.ts", "src/engine/ages.ts"],
+    files: [
+      "src/broker/deliver.ts",
+      "src/broker/expiries.ts",
+      "src/delivery/message.ts",
+      "src/engine/ages.ts",
+      "src/store/deadlines.ts",
+    ],
   },
   "3.3.2.3.4": {
     title: "Topic Alias",
@@ -91,7 +101,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.11": { title: "UNSUBACK", files: ["src/broker/subscribe.ts", "src/codec/unsuback.ts"] },
   "3.12": { title: "PINGREQ", files: ["src/broker/connection.ts", "src/codec/ping.ts"] },
   "3.13": { title: "PINGRESP", files: ["src/codec/ping.ts"] },
-  "3.14": { title: "DISCONNECT", files: ["src/broker/connection.ts", "src/codec/disconnect.ts"] },
+  "3.14": {
+    title: "DISCONNECT",
+    files: ["src/broker/connection.ts", "src/broker/owner.ts", "src/codec/disconnect.ts"],
+  },
   "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/codec/auth.ts"] },
   "4.1": {
     title: "Session State",
@@ -182,5 +195,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Handling errors",
     files: ["src/broker/connection.ts", "src/broker/refusal.ts", "src/codec/error.ts"],
   },
-  "5.4.2": { title: "Authorization of Clients by the Server", files: ["src/broker/permissions.ts"] },
+  "5.4.2": {
+    title: "Authorization of Clients by the Server",
+    files: ["src/broker/owner.ts", "src/broker/permissions.ts"],
+  },
 };

@@ -7,13 +7,28 @@ import { invariant } from "../codec/error.ts";
 import { MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
 import { type Delivery, revived } from "./delivery.ts";
-import type { DeliveryRecord, StoredSession } from "./store.ts";
+import { Expiries } from "./expiries.ts";
+import type { DeliveryRecord, StoredWaiting } from "./store.ts";
+
+const NONE_EXPIRES: NonNullable<StoredWaiting["expiring"]> = [];
 
 /** The part of a recorded session's backlog that memory may hold. */
 export interface BacklogLimits {
   readonly residentMessagesMax: number;
   readonly residentBytesMax: number;
 }
+
+/** Messages that have expired, as `Backlog.expire()` gives them up. */
+export interface Expired {
+  /** The messages in memory. */
+  readonly resident: readonly Delivery[];
+  /** How many in the store alone: all that expire at `until` or before. */
+  readonly paged: number;
+  readonly until: number;
+}
+
+/** Looks at messages in memory that each message which comes pays for: see `Backlog.expire()`. */
+const LOOKS_EACH = 8;
 
 /** The messages that wait in one session. Messages that are paged out stand in the store alone, behind all that memory holds. */
 export class Backlog {
@@ -25,6 +40,14 @@ export class Backlog {
   #pagedFrom: number = Infinity;
   /** A page is on its way back. */
   #paging = false;
+  /** §3.3.2.3.3 of the messages that are paged out; undefined if none expires. */
+  #pagedExpiries: Expiries | undefined;
+  /** Messages with an expiry up to this that are paged out count no more. */
+  #expiredUntil = 0;
+  /** No message in memory expires before this. */
+  #residentExpiry = Infinity;
+  /** So many messages in memory may be looked at. */
+  #looks = 0;
 
   /** Messages that wait. */
   get length(): number {
@@ -51,10 +74,18 @@ export class Backlog {
     return this.#pagedFrom;
   }
 
+  /** No message expires before this: ms since the epoch; Infinity if none does. */
+  get firstExpiry(): number {
+    return Math.min(this.#residentExpiry, this.#pagedExpiries?.first ?? Infinity);
+  }
+
   /** Appends a message that memory holds. */
   push(delivery: Delivery): void {
+    const { message } = delivery;
     this.#queue.push(delivery);
-    this.#residentBytes += messageBytes(delivery.message);
+    this.#looks += LOOKS_EACH;
+    this.#residentBytes += messageBytes(message);
+    if (message.expiresAt < this.#residentExpiry) this.#residentExpiry = message.expiresAt;
   }
 
   /** Whether one more may be held in memory: nothing behind it is paged out, and there is room. */
@@ -65,7 +96,7 @@ export class Backlog {
 
   /** Takes the first message; undefined if none waits, or if it is in the store alone. */
   shift(): Delivery | undefined {
-    if (!this.#isHere()) return undefined;
+    if (!this.isHere) return undefined;
     const delivery = this.#queue.shift()!;
     this.#residentBytes -= messageBytes(delivery.message);
     return delivery;
@@ -79,8 +110,11 @@ export class Backlog {
   }
 
   /** Messages are in the store alone, behind all others that wait. */
-  pageOut({ count, bytes, from }: StoredSession["waiting"]): void {
+  pageOut({ count, bytes, from, expiring = NONE_EXPIRES }: StoredWaiting): void {
     if (count === 0) return;
+    for (const some of expiring) {
+      (this.#pagedExpiries ??= new Expiries()).add(some.at, some.count, some.bytes);
+    }
     this.#paged += count;
     this.#pagedBytes += bytes + count * MESSAGE_OVERHEAD_BYTES;
     this.#pagedFrom = Math.min(this.#pagedFrom, from);
@@ -101,7 +135,7 @@ export class Backlog {
     if (this.#paged === 0 || this.#paging) return undefined;
     const isLow = this.#queue.length <= residentMessagesMax >> 1 &&
       this.#residentBytes <= residentBytesMax / 2;
-    return isLow || !this.#isHere() ? this.#pagedFrom : undefined;
+    return isLow || !this.isHere ? this.#pagedFrom : undefined;
   }
 
   /** A page is asked for. */
@@ -120,6 +154,9 @@ export class Backlog {
     const resident = this.extract(() => true);
     let at = 0;
     for (const record of found) {
+      const { expiresAt, view } = record.message;
+      if (expiresAt <= this.#expiredUntil) continue; // it has been given up already
+      if (expiresAt !== Infinity) this.#pagedExpiries?.remove(expiresAt, view.end - view.at);
       while (at < resident.length && resident[at]!.order < record.order) this.push(resident[at++]!);
       this.#paged--;
       this.#pagedBytes -= messageBytes(record.message);
@@ -135,10 +172,40 @@ export class Backlog {
   forgetPaged(): void {
     this.#paged = this.#pagedBytes = 0;
     this.#pagedFrom = Infinity;
+    this.#pagedExpiries = undefined;
+  }
+
+  /**
+   * §3.3.2.3.3 Gives up what has expired before `now`: it keeps no place for others. If `isUrgent` is false this may wait:
+   * messages in memory are looked at one by one, and each message that comes, or cannot come, pays for a few looks,
+   * so that a full backlog in which one message expires now and then does not cost a walk through it each time.
+   */
+  expire(now: number, isUrgent: boolean): Expired | undefined {
+    this.#looks += LOOKS_EACH;
+    if (this.firstExpiry >= now || (!isUrgent && this.#looks < this.#queue.length)) return undefined;
+    const resident = this.#residentExpiry < now ? this.#expireResident(now) : [];
+    const { count, bytes, until } = this.#pagedExpiries?.take(now) ?? NOTHING;
+    if (count > 0) {
+      this.#expiredUntil = until;
+      this.#paged -= count;
+      this.#pagedBytes -= bytes + count * MESSAGE_OVERHEAD_BYTES;
+      if (this.#paged <= 0) this.forgetPaged();
+    }
+    return count + resident.length === 0 ? undefined : { resident, paged: count, until };
+  }
+
+  #expireResident(now: number): Delivery[] {
+    this.#looks = Math.max(0, this.#looks - this.#queue.length);
+    this.#residentExpiry = Infinity;
+    return this.extract(({ message: { expiresAt } }) => {
+      if (expiresAt < now) return true;
+      if (expiresAt < this.#residentExpiry) this.#residentExpiry = expiresAt;
+      return false;
+    });
   }
 
   /** Whether memory holds the next message. */
-  #isHere(): boolean {
+  get isHere(): boolean {
     const first = this.#queue.peek();
     return first !== undefined && first.order <= this.#pagedFrom;
   }
@@ -158,8 +225,20 @@ export class Backlog {
   }
 }
 
-function sizeOf(deliveries: readonly Delivery[]): StoredSession["waiting"] {
+const NOTHING = { count: 0, bytes: 0, until: 0 } as const;
+
+function sizeOf(deliveries: readonly Delivery[]): StoredWaiting {
   let bytes = 0;
-  for (const { message: { view } } of deliveries) bytes += view.end - view.at;
-  return { count: deliveries.length, bytes, from: deliveries[0]?.order ?? Infinity };
+  let expiring: { at: number; count: number; bytes: number }[] | undefined;
+  for (const { message: { view, expiresAt: at } } of deliveries) {
+    const own = view.end - view.at;
+    bytes += own;
+    if (at !== Infinity) (expiring ??= []).push({ at, count: 1, bytes: own });
+  }
+  return {
+    count: deliveries.length,
+    bytes,
+    from: deliveries[0]?.order ?? Infinity,
+    expiring: expiring ?? NONE_EXPIRES,
+  };
 }

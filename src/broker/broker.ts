@@ -67,6 +67,8 @@ export interface BrokerStats {
 export type Work = "none" | "soon" | "later";
 
 const NO_QUESTIONS: readonly Question[] = [];
+/** A Server that stops gives its peers this long to read their last packets, if `closeTimeoutMs` is not less: ms. */
+const STOP_MS = 1_000;
 
 const SHUTTING_DOWN: Refusal = {
   code: 0x8b,
@@ -273,12 +275,13 @@ export class Broker {
     return true;
   }
 
-  /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over when `stats.connections` is 0. */
+  /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over within a second: when `stats.connections` is 0. */
   shutdown(now: number): void {
     this.#inputs.run(now, () => {
       this.#isStopping = true;
       this.#journal.close();
       for (const connection of this.#connections.living()) connection.shutDown(SHUTTING_DOWN);
+      for (const connection of this.#connections.closing()) connection.closeBy(now + STOP_MS);
     });
   }
 

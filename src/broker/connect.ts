@@ -164,6 +164,10 @@ export function accept(
     turn,
     ending: candidate.ending,
   });
+  if (!isPresent) {
+    session.user = client.username;
+    session.address = client.peer.address;
+  }
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
   parts.router.connected(session);

@@ -659,6 +659,11 @@ export class Connection
     else if (!this.#isOver) this.#close();
   }
 
+  /** A closing connection is over by then at the latest: ms since the epoch. */
+  closeBy(at: number): void {
+    if (this.heapIndex >= 0 && this.heapTime > at) this.#host.parts.turn.timers.schedule(this, at);
+  }
+
   /** [limit/connecting] A new connection takes the place of this one, which is not open. */
   giveWay(): void {
     this.#host.parts.observer.limited("connectingMax", this.#link.transport.label);

@@ -66,6 +66,11 @@ export class Connections<C extends GivesWay> {
     return [...this.#open, ...this.#connecting];
   }
 
+  /** Connections whose last bytes are on their way. */
+  closing(): C[] {
+    return [...this.#closing];
+  }
+
   /** Connections with an accepted CONNECT. */
   opens(): Iterable<C> {
     return this.#open;

@@ -85,7 +85,7 @@ export class Deliverer {
   /** Whether this session could take a QoS 1 or 2 message into its backlog. */
   canTake(session: Session, outgoing: Outgoing): boolean {
     if (session.ended || (session.connection === undefined && !session.persists)) return false;
-    return fullBacklog(session, outgoing) === undefined;
+    return this.#fullBacklog(session, outgoing) === undefined;
   }
 
   /** Brings one message to one session; false if the session does not get it. `share` is the filter of a Shared Subscription. */
@@ -183,7 +183,7 @@ export class Deliverer {
 
   #enqueue(session: Session, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
-    const limit = fullBacklog(session, delivery.message);
+    const limit = this.#fullBacklog(session, delivery.message);
     if (limit === undefined) {
       this.#journal.queued(session, delivery);
       this.#wait(session, delivery);
@@ -207,6 +207,43 @@ export class Deliverer {
       (session.connection !== undefined && backlog.canHold(session.limits));
     if (isResident) backlog.push(delivery);
     else backlog.pageOutOne(delivery);
+    if (delivery.message.expiresAt !== Infinity) this.watchExpiry(session);
+  }
+
+  /** The limit that keeps a message out, once what has expired has given way (§3.3.2.3.3). */
+  #fullBacklog(session: Session, message: Message | Outgoing): ReturnType<typeof fullBacklog> {
+    const limit = fullBacklog(session, message);
+    return limit !== undefined && this.#expire(session, false) ? fullBacklog(session, message) : limit;
+  }
+
+  /** §3.3.2.3.3 Has messages that wait in a durable session given up when they expire, or their rows would stay. */
+  watchExpiry(session: Session): void {
+    const at = session.durable ? (session.backlog?.firstExpiry ?? Infinity) + 1 : Infinity;
+    if (at === Infinity) return;
+    const watch = session.expiry ??= {
+      heapIndex: -1,
+      heapTime: 0,
+      due: () => {
+        this.#expire(session, true);
+        this.watchExpiry(session);
+      },
+    };
+    if (watch.heapIndex < 0 || watch.heapTime > at) this.#turn.timers.schedule(watch, at);
+  }
+
+  /** Gives up what has expired; false if that is nothing. */
+  #expire(session: Session, isUrgent: boolean): boolean {
+    const expired = session.ended ? undefined : session.backlog?.expire(this.#turn.now, isUrgent);
+    if (expired === undefined) return false;
+    for (const delivery of expired.resident) {
+      this.#observer.drop(delivery.message.topic, delivery.message.view, session.clientId, "expired");
+      this.#journal.finished(session, delivery);
+    }
+    if (expired.paged > 0) {
+      this.#observer.dropped += expired.paged;
+      this.#journal.expired(session, expired.until);
+    }
+    return true;
   }
 
   /** Sends waiting messages as far as there is room: first `resend`, then the backlog; retained deliveries come at the end of the turn. */
@@ -255,8 +292,14 @@ export class Deliverer {
   /** Takes the message that is to be sent next; undefined if memory does not hold it. The next page is asked for in time. */
   #next(session: Session): Delivery | undefined {
     const backlog = session.needBacklog();
-    const from = backlog.nextPage(session.limits);
-    if (from !== undefined) this.#askForPage(session, from);
+    let from = backlog.nextPage(session.limits);
+    for (
+      let last;
+      from !== undefined && from !== last;
+      from = backlog.isHere ? undefined : backlog.nextPage(session.limits)
+    ) {
+      this.#askForPage(session, last = from); // once more if all of the page has expired
+    }
     return backlog.shift();
   }
 
@@ -322,6 +365,8 @@ export class Deliverer {
     stamp: PublishStamp,
     isOwned: boolean,
   ): boolean {
+    // A clock that was set back while the Server was down leaves more than was published.
+    if (stamp.expirySeconds > view.expirySeconds) stamp.expirySeconds = view.expirySeconds;
     if (!connection.write(view, topic, stamp, isOwned)) return false;
     const { delivered } = this.#observer.hooks;
     if (delivered !== undefined) delivered(messageInfo(topic, view, stamp.first), connection.client);

@@ -152,6 +152,14 @@ export class Journal {
     this.#told();
   }
 
+  /** §3.3.2.3.3 The messages that only the store has and that expired at `until` or before are given up. */
+  expired(session: Session, until: number): void {
+    const store = this.#storeFor(session);
+    if (store === undefined) return;
+    store.expired(session, until);
+    this.#told();
+  }
+
   /** §4.3.3 A QoS 2 message came in under this identifier (true), or PUBREL for it (false). */
   received(session: Session, packetId: number, open: boolean): void {
     const store = this.#storeFor(session);

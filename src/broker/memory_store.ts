@@ -35,6 +35,9 @@ export class MemoryStore implements SessionStore {
     for (const { id, session, subscriptions, deliveries, received } of this.#sessions.values()) {
       const all = [...deliveries.values()].sort((a, b) => a.order - b.order);
       const waiting = all.filter(waits);
+      const expiring = waiting.filter(({ message }) => message.expiresAt !== Infinity).map(
+        ({ message: { view, expiresAt: at } }) => ({ at, count: 1, bytes: view.end - view.at }),
+      );
       yield {
         session,
         storeId: id,
@@ -44,6 +47,7 @@ export class MemoryStore implements SessionStore {
           count: waiting.length,
           bytes: waiting.reduce((sum, { message: { view } }) => sum + view.end - view.at, 0),
           from: waiting[0]?.order ?? Infinity,
+          ...(expiring.length > 0 && { expiring }),
         },
         received: [...received],
       };
@@ -116,6 +120,14 @@ export class MemoryStore implements SessionStore {
   /** Forgets it. */
   finished(key: SessionKey, { order }: DeliveryRecord): void {
     this.#of(key)?.deliveries.delete(order);
+  }
+
+  /** Forgets them. */
+  expired(key: SessionKey, until: number): void {
+    const deliveries = this.#of(key)?.deliveries;
+    for (const delivery of deliveries?.values() ?? []) {
+      if (waits(delivery) && delivery.message.expiresAt <= until) deliveries!.delete(delivery.order);
+    }
   }
 
   /** Keeps or forgets the identifier. */

@@ -25,6 +25,8 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   const { timers } = parts.turn;
   const session = sessions.make(record.clientId, record.level, limits);
   session.storeId = stored.storeId;
+  session.user = record.user;
+  session.address = record.address;
   for (const subscription of subscriptions) {
     parts.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
   }
@@ -33,6 +35,7 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   session.durable = true; // not before: the store knows the subscriptions already
   for (const delivery of deliveries) restoreDelivery(session, delivery);
   if (stored.waiting.count > 0) session.needBacklog().pageOut(stored.waiting);
+  parts.deliverer.watchExpiry(session);
   for (const id of received) session.needReceived().add(id);
   if (record.will !== undefined) {
     const { message, delaySeconds, dueAt } = record.will;

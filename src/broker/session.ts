@@ -111,6 +111,10 @@ export interface Serving extends Outflow {
 
 /** One session at one moment. */
 export interface SessionStats {
+  /** The user name of the connection that made the session; undefined if it had none. */
+  readonly user: string | undefined;
+  /** The address of that connection; undefined if it is not known. */
+  readonly address: string | undefined;
   /** §4.2 whether a Network Connection serves the session. */
   readonly isConnected: boolean;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
@@ -160,6 +164,11 @@ export class Session implements Deadline, SessionKey {
   limits: Limits;
   /** The Network Connection, undefined while there is none. */
   connection: Serving | undefined;
+  /** User name and address of the connection that made it. */
+  user: string | undefined;
+  address: string | undefined;
+  /** When messages that wait expire; undefined if none ever did while it was durable. */
+  expiry: Deadline | undefined;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   expirySeconds = 0;
   ended = false;
@@ -305,6 +314,8 @@ export class Session implements Deadline, SessionKey {
     const will = this.connection?.will ?? this.pendingWill?.will;
     return {
       clientId: this.clientId,
+      user: this.user,
+      address: this.address,
       level: this.level,
       expirySeconds: this.expirySeconds,
       expiresAt,
@@ -319,6 +330,8 @@ export class Session implements Deadline, SessionKey {
   /** How it is at present. */
   get stats(): SessionStats {
     return {
+      user: this.user,
+      address: this.address,
       isConnected: this.connection !== undefined,
       expirySeconds: this.expirySeconds,
       subscriptions: this.subscriptions.size,

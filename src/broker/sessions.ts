@@ -152,7 +152,7 @@ export class Sessions implements SessionOwner {
 
   /** The connection of a session has ended, cleanly (by the Client's DISCONNECT), by us (`refusal`), or it is lost. */
   left(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
-    const { turn, router, observer, journal } = this.#parts;
+    const { turn, router, observer, journal, deliverer } = this.#parts;
     const { session, client, will } = open;
     session.connection = undefined;
     session.resend = undefined;
@@ -166,6 +166,7 @@ export class Sessions implements SessionOwner {
     journal.saved(session);
     this.#passOnQueued(session);
     if (session.durable) session.backlog?.pageOutAll();
+    deliverer.watchExpiry(session);
   }
 
   /** §3.1.2.5 the will of a connection that ended without a DISCONNECT of 0x00. */
@@ -233,6 +234,7 @@ export class Sessions implements SessionOwner {
     const { turn, router, journal, observer } = this.#parts;
     session.ended = true;
     turn.timers.cancel(session);
+    if (session.expiry !== undefined) turn.timers.cancel(session.expiry);
     const will = session.pendingWill;
     if (will !== undefined) {
       turn.timers.cancel(will);

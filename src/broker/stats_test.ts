@@ -56,10 +56,27 @@ describe("stats", () => {
 });
 
 describe("the stats of a session", () => {
+  test("say who made it, whoever resumes it", () => {
+    const pair = new Pair();
+    const kept = { clientId: "c", cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
+    const makerOf = () => {
+      const { user, address } = pair.broker.session("c")!;
+      return [user, address];
+    };
+    pair.connect({ ...kept, username: "ada" }).lose();
+    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
+    pair.connect({ ...kept, username: "grace" }).lose();
+    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
+    pair.connect({ ...kept, cleanStart: true });
+    assertEquals(makerOf(), [undefined, "192.0.2.1"]);
+  });
+
   test("count what is in it", () => {
     const pair = new Pair();
     const client = pair.connect();
     const nothing = {
+      user: undefined,
+      address: "192.0.2.1",
       isConnected: true,
       expirySeconds: 0,
       subscriptions: 0,

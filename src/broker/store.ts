@@ -42,6 +42,10 @@ export interface SessionRecord {
   readonly expiresAt: number | undefined;
   /** Of the connection, or waiting for its delay. */
   readonly will: StoredWill | undefined;
+  /** The user name of the connection that made the session; undefined if it had none. */
+  readonly user: string | undefined;
+  /** The address of that connection; undefined if it is not known. */
+  readonly address: string | undefined;
 }
 
 /** §3.8 one subscription of a session. */
@@ -78,6 +82,17 @@ export interface DeliveryRecord {
   storeState: number;
 }
 
+/** §4.5 Messages that wait in a session, in the store alone. */
+export interface StoredWaiting {
+  readonly count: number;
+  /** Of their PUBLISH frames. */
+  readonly bytes: number;
+  /** The first `order`, or a lower bound; Infinity if there is none. */
+  readonly from: number;
+  /** §3.3.2.3.3 those among them that expire, by when: ms since the epoch, together if it is the same step (`EXPIRY_STEP_MS`). */
+  readonly expiring?: readonly { readonly at: number; readonly count: number; readonly bytes: number }[];
+}
+
 /** A session as it comes back. */
 export interface StoredSession {
   /** As it was last saved. */
@@ -89,7 +104,7 @@ export interface StoredSession {
   /** In ascending order: deliveries that were sent, and deliveries of a Shared Subscription. Released ones may lack their message. */
   readonly deliveries: readonly DeliveryRecord[];
   /** The others, which wait: how many, the bytes of their PUBLISH frames, and the first `order` (Infinity if none). */
-  readonly waiting: { readonly count: number; readonly bytes: number; readonly from: number };
+  readonly waiting: StoredWaiting;
   /** §4.3.3 identifiers of QoS 2 messages received and not yet released. */
   readonly received: readonly number[];
 }
@@ -120,6 +135,11 @@ export interface SessionStore {
   advanced(key: SessionKey, delivery: DeliveryRecord): void;
   /** It is acknowledged, or given up. */
   finished(key: SessionKey, delivery: DeliveryRecord): void;
+  /**
+   * §3.3.2.3.3 All messages that wait in the session, came by no Shared Subscription and expire at `until` or before are given
+   * up; `load()` may still bring some of them.
+   */
+  expired(key: SessionKey, until: number): void;
   /** A QoS 2 message came in under this identifier (true), or PUBREL came for it (false). */
   received(key: SessionKey, packetId: number, open: boolean): void;
   /** The topic's retained message is this one, or none. */

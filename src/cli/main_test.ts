@@ -27,7 +27,7 @@ import config from "../../deno.json" with { type: "json" };
 import { listenTcp } from "../runtime/listen.ts";
 import { settingsOf } from "./options.ts";
 import { listenAdvice } from "./serve.ts";
-import { CA, CERT, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
+import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 
 const LIMIT_MS = 15_000;
 /** Bun gives a test 5 s if nothing is said. */
@@ -101,7 +101,7 @@ async function ended({ status, said }: Called): Promise<number | null> {
 }
 
 /** Not by `kill()` of the child: on Deno it then says that the signal ended the process, whatever did. */
-function signal(called: Called, name: "SIGTERM" | "SIGINT"): boolean {
+function signal(called: Called, name: NodeJS.Signals): boolean {
   try {
     return process.kill(called.process.pid!, name);
   } catch { // It is gone.
@@ -467,7 +467,59 @@ describe("plumb serve", () => {
       }),
   );
 
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
+  test("SIGHUP, SIGUSR1 and SIGUSR2 do not end it", patient, () =>
+    broker(async (called, url) => {
+      for (const name of ["SIGUSR1", "SIGUSR2", "SIGHUP"] as const) signal(called, name);
+      await until(
+        () => called.said.err.includes('msg="nothing to read again: no listener has TLS" signal=SIGHUP'),
+        () => `it says what SIGHUP does; it said ${called.said.err}`,
+      );
+      for (const name of ["SIGUSR1", "SIGUSR2"]) {
+        await until(() => called.said.err.includes(`msg=ignored signal=${name}`), () => `it ignores ${name}`);
+      }
+      await (await connectAsync(url, { reconnectPeriod: 0 })).endAsync();
+    }, ["--log-level", "debug"]));
+
+  test("SIGHUP has new connections see the certificate that the files have now", patient, async () => {
+    const [cert, key] = [file("renewed.pem", CERT), file("renewed.key", KEY)];
+    await broker(async (called) => {
+      const secure = /url=(mqtts:\S+)\n/;
+      await until(() => secure.test(called.said.err), () => "it listens");
+      const url = secure.exec(called.said.err)![1]!;
+      const dial = (ca: string) => connectAsync(url, { ca, reconnectPeriod: 0 });
+      const first = await dial(CA);
+      let isLost = false;
+      first.on("close", () => isLost = true);
+      const said = (text: string) => until(() => called.said.err.includes(text), () => called.said.err);
+      file("renewed.pem", OTHER_CERT);
+      signal(called, "SIGHUP");
+      await said('level=error msg="certificate not read again, the old one stays" why="--tls-key');
+      await (await dial(CA)).endAsync();
+      file("renewed.key", OTHER_KEY);
+      signal(called, "SIGHUP");
+      await said('level=info msg="certificate read again"');
+      await (await dial(OTHER_CERT)).endAsync();
+      assertEquals(isLost, false);
+      await first.endAsync();
+    }, ["--listen", "mqtts://127.0.0.1:0", "--tls-cert", cert, "--tls-key", key]);
+  });
+
+  test(
+    "SIGTERM: a Client that does not close its half is waited for a second at most",
+    patient,
+    () =>
+      broker(async (called, url) => {
+        const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+        socket.on("error", () => {});
+        socket.write(Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0));
+        await new Promise((resolve) => socket.once("data", resolve));
+        signal(called, "SIGTERM");
+        assertEquals(await ended(called), 0);
+        socket.destroy();
+      }, ["--close-timeout-ms", "3600000"]),
+  );
+
+  for (const name of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     test(
       `${name}: says good-bye to its Clients and ends with 0`,
       patient,

@@ -15,18 +15,26 @@ import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
 import { tlsOf } from "./tls.ts";
 
-/** A shell's exit status for a process that a signal ended. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
+const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
+  ? { SIGINT: 130, SIGBREAK: 149, SIGHUP: 129 }
+  : { SIGINT: 130, SIGTERM: 143, SIGQUIT: 131 };
+/** Signals that would end the process if nothing listened to them, and mean nothing here. */
+const IGNORED: readonly string[] = process.platform === "win32" ? [] : ["SIGUSR1", "SIGUSR2"];
+const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"];
 
 /**
- * Runs a broker until SIGINT or SIGTERM, and until its last connection is over then. A second signal ends the process. Gives the
- * exit status.
+ * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
+ * process. SIGHUP reads the certificate again. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
 export async function serveCommand(settings: Settings, log: Log): Promise<number> {
   for (const one of settings.listen) checkAddress(one);
   const tls = await tlsOf(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
+  let reload = (): void => {}; // what is read at the start is not read twice
+  listenTo(RELOAD, () => reload());
+  listenTo(IGNORED, (name) => log.debug("ignored", { signal: name }));
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
@@ -34,6 +42,7 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
     const server = await start(settings, tls, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     warnOfEverybody(server.addresses, log);
+    reload = () => void renewCertificate(server, settings, log);
     await stopped;
     await server.close();
   } finally {
@@ -103,6 +112,11 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
       onEvent: (event) => {
         const { path } = event;
         if (event.kind === "made") return log.info("store made", { path });
+        if (event.kind === "clock set") {
+          const day = (ms: number) => new Date(ms).toISOString();
+          const [from, to] = [day(event.from), day(event.to)];
+          return log.warn("clock set since the last run; deadlines moved with it", { path, from, to });
+        }
         const { why } = event;
         if (event.kind === "damaged") {
           return log.error("store damaged; a restart saves all that can be read", { path, why });
@@ -170,19 +184,41 @@ function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
 /** A signal often comes twice at once: to the process group, and passed on by the parent process (`timeout`, npm). */
 const SAME_SIGNAL_MS = 250;
 
+/** Calls `came` for each of these signals that the system and the runtime have. */
+function listenTo(names: readonly string[], came: (name: string) => void): void {
+  for (const name of names) {
+    try {
+      process.on(name as NodeJS.Signals, () => came(name));
+    } catch { // this system has no such signal
+    }
+  }
+}
+
+/** SIGHUP: new connections see the certificate that the files have now; one that cannot be used changes nothing. */
+async function renewCertificate(server: Server, settings: Settings, log: Log): Promise<void> {
+  try {
+    const tls = await tlsOf(settings, log);
+    if (tls === undefined) {
+      return log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+    }
+    server.renewCertificate(tls);
+    log.info("certificate read again", { cert: settings.tlsCert, key: settings.tlsKey });
+  } catch (error) {
+    log.error("certificate not read again, the old one stays", { why: (error as Error).message });
+  }
+}
+
 /** Resolves at the first signal. */
 function signal(came: (name: string) => void): Promise<void> {
   return new Promise((resolve) => {
     let firstAt: number | undefined;
-    for (const [name, status] of Object.entries(SIGNALS)) {
-      process.on(name, () => {
-        const at = performance.now();
-        if (firstAt !== undefined && at - firstAt > SAME_SIGNAL_MS) process.exit(status);
-        if (firstAt !== undefined) return;
-        firstAt = at;
-        came(name);
-        resolve();
-      });
-    }
+    listenTo(Object.keys(SIGNALS), (name) => {
+      const at = performance.now();
+      if (firstAt !== undefined && at - firstAt > SAME_SIGNAL_MS) process.exit(SIGNALS[name]);
+      if (firstAt !== undefined) return;
+      firstAt = at;
+      came(name);
+      resolve();
+    });
   });
 }

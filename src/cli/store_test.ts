@@ -124,7 +124,7 @@ describe("plumb serve with a data directory", () => {
           /level=error msg="store damaged, set aside" path=\S+plumb\.sqlite to=(\S+damaged-\S+) why=/,
         );
         assert(log.includes(
-          `sessions=${sessions} subscriptions=${subscriptions} deliveries=${deliveries} retained=${retained} unusable=0\n`,
+          `sessions=${sessions} subscriptions=${subscriptions} deliveries=${deliveries} retained=${retained} unusable=0 mended=0\n`,
         ));
       }),
   );

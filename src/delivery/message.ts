@@ -21,6 +21,9 @@ const SLAB_BYTES = 1024;
 /** A larger frame has a buffer of its own. */
 const SHARED_FRAME_BYTES_MAX = SLAB_BYTES / 2;
 
+/** Messages whose expiry falls into one such step, up to a multiple of it, are counted together where they wait: ms. */
+export const EXPIRY_STEP_MS: number = 128;
+
 /** One message, shared by all queues that hold it. Never changed once made. */
 export interface Message {
   /** §3.3.2.1 Topic Name. */

@@ -5,7 +5,7 @@
  */
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
-import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import { CertificateError, type TlsListener, type TlsServerOptions } from "../runtime/tls/options.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type Address, AddressError, addressUrl, parseAddress, type Scheme, SCHEMES } from "./address.ts";
@@ -33,6 +33,8 @@ export interface ListenerPlan {
 export interface OpenListener {
   /** With the address and the port that were taken. */
   readonly url: string;
+  /** Shows another certificate to new connections; undefined without TLS, and where the certificate is the listener's own. */
+  readonly renew: ((tls: TlsServerOptions) => void) | undefined;
   /** Accepts no more. */
   close(): Promise<void>;
 }
@@ -79,7 +81,7 @@ type Open = (
   plan: ListenerPlan,
   accept: Accept,
   events: ListenerEvents,
-) => Promise<Listener>;
+) => Promise<Listener | TlsListener>;
 
 /** How each scheme is opened. A rare scheme is loaded only then. */
 const OPENERS: Readonly<Record<Scheme, Open>> = {
@@ -98,8 +100,10 @@ export async function openListeners(
   const open: OpenListener[] = [];
   try {
     for (const plan of plans) {
-      for (const { host, port, close } of await openOne(plan, events).catch((error) => saying(plan, error))) {
-        open.push({ url: addressUrl({ ...plan.address, host, port }), close });
+      for (const listener of await openOne(plan, events).catch((error) => saying(plan, error))) {
+        const { host, port, close } = listener;
+        const renew = "renew" in listener && !plan.isOwn ? listener.renew : undefined;
+        open.push({ url: addressUrl({ ...plan.address, host, port }), close, renew });
       }
     }
     return open;
@@ -121,10 +125,10 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 }
 
 /** The listeners of one address: two for `localhost`. */
-async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<Listener[]> {
+async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
   const { scheme, host, port } = plan.address;
   const accept: Accept = (transport, peer) => events.accept(transport, peer, plan.policy);
-  const at = (host: string, port: number): Promise<Listener> =>
+  const at = (host: string, port: number): Promise<Listener | TlsListener> =>
     OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
   if (host !== "localhost") return [await at(host, port)];
   const first = await at("127.0.0.1", port);

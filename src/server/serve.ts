@@ -113,6 +113,12 @@ export interface Server extends AsyncDisposable {
    * @throws {UsageError} for a reason that DISCONNECT cannot carry.
    */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
+  /**
+   * Shows this certificate to new connections of all TLS listeners that have none of their own; connections that are there
+   * keep theirs.
+   * @throws {CertificateError} for a text that is no certificate or not its key; then all stays as it is.
+   */
+  renewCertificate(tls: TlsServerOptions): void;
   /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
 }
@@ -161,6 +167,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
+    renewCertificate: (tls) => listeners.forEach(({ renew }) => renew?.(tls)),
     close,
     [Symbol.asyncDispose]: close,
   };

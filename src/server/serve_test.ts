@@ -389,6 +389,25 @@ describe("serve() with TLS", () => {
     });
   });
 
+  test("shows another certificate to new connections, and connections that are there stay", () => {
+    const own = { url: "mqtts://127.0.0.1:0", tls };
+    return served({ listen: ["mqtts://127.0.0.1:0", own], tls }, async (server) => {
+      const [url, ownUrl] = server.addresses as [string, string];
+      const before = await client(url, { ca: CA });
+      await before.subscribeAsync("a");
+      assertThrows(() => server.renewCertificate({ cert: OTHER_CERT, key: KEY }), CertificateError);
+      await (await client(url, { ca: CA })).endAsync();
+      server.renewCertificate({ cert: OTHER_CERT, key: OTHER_KEY });
+      const after = await client(url, { ca: OTHER_CERT });
+      await assertRejects(() => client(url, { ca: CA }), Error, "certificate");
+      await (await client(ownUrl, { ca: CA })).endAsync();
+      const arrived = messages(before, 1);
+      await after.publishAsync("a", "from the new one", { qos: 1 });
+      assertEquals(await arrived, ["a from the new one 0"]);
+      for (const each of [before, after]) await each.endAsync();
+    });
+  });
+
   test("says which listener's certificate is wrong, or too many", async () => {
     const url = "mqtts://127.0.0.1:0";
     const wrong = { url, tls: { cert: OTHER_CERT, key: KEY } };

@@ -17,6 +17,8 @@ export class Applier implements FactHandler {
   readonly #ended: Ended;
   /** Sessions that are dropped by the batch at hand. */
   #dropping: number[] = [];
+  /** Sessions in which messages have expired, and until when. */
+  #expiring: [session: number, until: number][] = [];
 
   constructor(database: Database, ended: Ended) {
     this.#database = database;
@@ -26,8 +28,19 @@ export class Applier implements FactHandler {
   /** Makes all facts of a batch safe together, or none. */
   apply(batch: Uint8Array): void {
     this.#dropping = [];
+    this.#expiring = [];
     this.#database.transaction(() => readFacts(batch, this));
     for (const session of this.#dropping) this.#ended.add(session); // not before: a batch that fails ends nothing
+    for (const [session, until] of this.#expiring) this.#ended.expired(session, until);
+  }
+
+  /** `Ended.tidy()` removes the rows. Should it not come to that, the next broker finds them expired. */
+  expired(session: number, until: number): void {
+    this.#expiring.push([session, until]);
+  }
+
+  time(now: number): void {
+    this.#database.run("INSERT OR REPLACE INTO clock (id, at) VALUES (1, ?)", now);
   }
 
   /** Without its row a session is over; `Ended.tidy()` removes the rest. */
@@ -37,9 +50,11 @@ export class Applier implements FactHandler {
     this.#dropping.push(session);
   }
 
-  saved({ session, clientId, level, expirySeconds, connected, expiresAt, will }: SavedFact): void {
+  saved(fact: SavedFact): void {
+    const { session, clientId, level, expirySeconds, connected, expiresAt, user, address, will } = fact;
     this.#database.run(
-      `INSERT INTO session (id, client_id, level, expiry_seconds, connected, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO session (id, client_id, level, expiry_seconds, connected, expires_at, user, address)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET level = excluded.level, expiry_seconds = excluded.expiry_seconds,
          connected = excluded.connected, expires_at = excluded.expires_at`,
       session,
@@ -48,6 +63,8 @@ export class Applier implements FactHandler {
       expirySeconds,
       connected,
       expiresAt,
+      user,
+      address,
     );
     if (will === undefined) return this.#database.run("DELETE FROM will WHERE session = ?", session);
     const { topic, payload, properties, header, publisher } = will.message;
@@ -114,7 +131,7 @@ export class Applier implements FactHandler {
       own?.payload ?? null,
       own?.properties ?? null,
       own?.header ?? null,
-      own?.expires_at ?? null,
+      fact.expiresAt,
       own?.publisher ?? null,
     );
   }

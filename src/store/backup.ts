@@ -13,10 +13,10 @@ import { bytesOf, removeDatabase, STORE_FILE, syncFile, syncName } from "./files
 import { takeBackInterrupted } from "./rollback_journal.ts";
 import { lockDirectory } from "./lock.ts";
 import { assertOurs } from "./ours.ts";
-import { contentsOf, type Salvaged } from "./salvage.ts";
+import { type Contents, contentsOf } from "./salvage.ts";
 
 /** The content of a copy. */
-export interface BackedUp extends Omit<Salvaged, "unusable"> {
+export interface BackedUp extends Contents {
   readonly bytes: number;
 }
 

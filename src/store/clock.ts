@@ -13,9 +13,9 @@ export interface StoreClock {
   after(ms: number, action: () => void): () => void;
 }
 
-/** The clock of the system. */
+/** The clock of the system, which goes as brokers do: the time of the start, and what has passed since. */
 export const SYSTEM_CLOCK: StoreClock = {
-  now: () => Date.now(),
+  now: () => Math.floor(performance.timeOrigin + performance.now()),
   after(ms, action) {
     if (ms <= 0) {
       const immediate = setImmediate(action);

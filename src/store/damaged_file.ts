@@ -6,6 +6,7 @@
  */
 import { closeSync, copyFileSync, openSync, readSync, writeSync } from "node:fs";
 import { DatabaseSync, type DatabaseSyncOptions } from "node:sqlite";
+import { columnsIn } from "./damaged_rows.ts";
 import { Database } from "./database.ts";
 import { bytesOf, isThere, removeDatabase } from "./files.ts";
 import { TABLES } from "./tables.ts";
@@ -75,9 +76,10 @@ function open(path: string): DatabaseSync | undefined {
 
 /** How many of our tables can be read from, or at least begun with. */
 function readableTables(database: DatabaseSync): number {
-  return TABLES.filter(({ name, keys, columns }) => {
+  return TABLES.filter((table) => {
+    const { name, keys } = table;
     try {
-      database.prepare(`SELECT ${[...keys, ...Object.keys(columns)]} FROM ${name} LIMIT 0`).all();
+      database.prepare(`SELECT ${[...keys, ...columnsIn(database, table)]} FROM ${name} LIMIT 0`).all();
       database.prepare(`SELECT 1 FROM ${name} LIMIT 1`).all();
       return true;
     } catch {

@@ -63,6 +63,18 @@ export function* rowsAround(
   }
 }
 
+/** The columns of a table that the file has: one of an earlier version lacks some. */
+export function columnsIn(database: DatabaseSync, { name, columns, added = [] }: Table): string[] {
+  const all = Object.keys(columns);
+  if (added.length === 0) return all;
+  try {
+    database.prepare(`SELECT ${added} FROM ${name} LIMIT 0`).all();
+    return all;
+  } catch {
+    return all.filter((column) => !added.includes(column));
+  }
+}
+
 /** Halves an interval: by scale if it spans several, else by distance. Most keys are small, of an unknown scale. */
 function between(low: number, high: number): number {
   if (high > 4 * low) return Math.floor(Math.sqrt(low) * Math.sqrt(high));
@@ -87,7 +99,8 @@ class Reader {
   constructor(database: DatabaseSync, table: Table) {
     this.#table = table;
     const { name, keys } = table;
-    const columns = Object.entries(table.columns).flatMap(([column, kind]) => {
+    const columns = columnsIn(database, table).flatMap((column) => {
+      const kind = table.columns[column]!;
       if (kind.startsWith("text")) return `CAST(${column} AS BLOB) AS ${column}`;
       if (!kind.startsWith("bytes")) return column;
       const own = database.prepare(`SELECT ${column} FROM ${name} WHERE ${keys[0]} = ?`);
@@ -164,7 +177,8 @@ class Reader {
         } catch (error) {
           fault ??= `its ${column} cannot be read: ${(error as Error).message}`;
         }
-      } else value = valueOf(kind, raw[column]);
+      } else if (column in raw) value = valueOf(kind, raw[column]);
+      else value = null; // of a version that does not have it
       if (value === undefined) fault ??= `its ${column} is no ${kind.replace("?", "")}`;
       row[column] = value ?? null;
     }

@@ -3,8 +3,10 @@
  * Knows SQLite; refuses to know the tables (apply.ts writes them, load.ts and page.ts read them).
  * @module
  */
+import { statfsSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { troubleWith } from "./error.ts";
+import { bytesOf } from "./files.ts";
 import { assertOurs } from "./ours.ts";
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 import type { Row, Value } from "./tables.ts";
@@ -26,6 +28,8 @@ export class Database {
   readonly path: string;
   readonly #db: DatabaseSync;
   readonly #statements: Map<string, StatementSync> = new Map();
+  /** The disk was full: the log is written back when there is room for all of it, and not before. */
+  #isStarved = false;
 
   /** Opens or makes the file, and brings it to our version. */
   constructor(path: string, sync: Sync) {
@@ -50,13 +54,11 @@ export class Database {
        PRAGMA cache_size = -${CACHE_KIB};
        PRAGMA temp_store = MEMORY`,
     );
-    for (let next = version; next < SCHEMA_VERSION; next++) {
-      this.transaction(() =>
-        this.#db.exec(
-          `${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; PRAGMA application_id = ${APPLICATION_ID}`,
-        )
-      );
-    }
+    if (version === SCHEMA_VERSION) return;
+    this.transaction(() => {
+      for (const sql of MIGRATIONS.slice(version)) this.#db.exec(sql);
+      this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; PRAGMA application_id = ${APPLICATION_ID}`);
+    });
   }
 
   /** Whether it has not been closed. */
@@ -75,6 +77,7 @@ export class Database {
 
   /** Makes all changes of `body` safe together, or none. */
   transaction(body: () => void): void {
+    if (this.#isStarved) this.#writeBack();
     this.#try(() => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
@@ -91,8 +94,38 @@ export class Database {
     try {
       return action();
     } catch (error) {
-      throw troubleWith(this.path, error);
+      const trouble = troubleWith(this.path, error);
+      if (trouble.trouble === "full" && this.isOpen) this.#starve();
+      throw trouble;
     }
+  }
+
+  /**
+   * From now on the log may take all the room there is. To write it back makes the file larger, page by page, and counts
+   * only when it is done: with less room than that needs, it would take what is left and be of no use.
+   */
+  #starve(): void {
+    this.#isStarved = true;
+    this.#setPragma("wal_autocheckpoint", 0);
+  }
+
+  /** Writes the log back if there is room for the pages that the file does not have yet; the log then begins anew. */
+  #writeBack(): void {
+    try {
+      const { page_count: pages } = this.#db.prepare("PRAGMA page_count").get() as { page_count: number };
+      const { page_size: size } = this.#db.prepare("PRAGMA page_size").get() as { page_size: number };
+      if (pages * size - bytesOf(this.path) > roomFor(this.path)) return;
+      const [done] = this.#db.prepare("PRAGMA wal_checkpoint(PASSIVE)").all() as { busy: number }[];
+      if (done?.busy !== 0) return;
+    } catch {
+      return;
+    }
+    this.#isStarved = false;
+    this.#setPragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+  }
+
+  #setPragma(name: string, value: number): void {
+    this.#db.prepare(`PRAGMA ${name} = ${value}`).all();
   }
 
   #prepared(sql: string): StatementSync {
@@ -114,5 +147,15 @@ export class Database {
   /** All rows of a query that is asked once: where a page cannot be read, `iterate()` of Deno 2.9 ends without a word, as if there were no more. */
   rows(sql: string, ...values: Value[]): Row[] {
     return this.#try(() => this.#db.prepare(sql).all(...values)) as Row[];
+  }
+}
+
+/** Free bytes of the disk that has the file; Infinity if that cannot be known: Deno asks for a permission of its own. */
+function roomFor(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return Number(bavail) * Number(bsize);
+  } catch {
+    return Infinity;
   }
 }

@@ -21,6 +21,8 @@ const Fact = {
   FINISHED: 8,
   RECEIVED: 9,
   RETAINED: 10,
+  EXPIRED: 11,
+  TIME: 12,
 } as const;
 
 /** A session as its row has it. Times are ms since the epoch, null is never. */
@@ -32,6 +34,8 @@ export interface SavedFact {
   readonly expirySeconds: number;
   readonly connected: number;
   readonly expiresAt: number | null;
+  readonly user: string | null;
+  readonly address: string | null;
   readonly will: WillFact | undefined;
 }
 
@@ -70,6 +74,8 @@ export interface QueuedFact {
   readonly share: string | null;
   /** Of the PUBLISH frame. */
   readonly bytes: number;
+  /** Of its message, wherever that stands. */
+  readonly expiresAt: number | null;
   /** The number of a message that was written before; then `own` is undefined. */
   readonly shared: number | null;
   readonly own: MessageColumns | undefined;
@@ -97,6 +103,10 @@ export interface FactHandler {
   received(session: number, packetId: number, open: boolean): void;
   /** §3.3.1.3 The topic's retained message is this one, or none. */
   retained(topic: string, message: MessageColumns | undefined): void;
+  /** §3.3.2.3.3 The deliveries that wait and expire at `until` or before are over. */
+  expired(session: number, until: number): void;
+  /** The broker's time: ms since the epoch. */
+  time(now: number): void;
 }
 
 /**
@@ -130,6 +140,10 @@ function readFact(from: BatchReader, handler: FactHandler): void {
       return readSubscribed(from, handler);
     case Fact.UNSUBSCRIBED:
       return readUnsubscribed(from, handler);
+    case Fact.EXPIRED:
+      return handler.expired(from.f64(), from.f64());
+    case Fact.TIME:
+      return handler.time(from.f64());
   }
   throw new StoreError("io", `A batch with a fact of kind ${fact}`);
 }
@@ -154,6 +168,8 @@ export function writeSaved(out: BatchWriter, id: number, session: SessionRecord)
   out.u32(session.expirySeconds);
   out.flag(session.expiresAt === undefined);
   out.f64(session.expiresAt ?? Infinity);
+  out.text(session.user);
+  out.text(session.address);
   out.flag(will !== undefined);
   if (will === undefined) return;
   out.u32(will.delaySeconds);
@@ -169,6 +185,8 @@ function readSaved(from: BatchReader, handler: FactHandler): void {
     expirySeconds: from.u32(),
     connected: from.u8(),
     expiresAt: timeOf(from.f64()),
+    user: from.text() ?? null,
+    address: from.text() ?? null,
     will: from.flag() ? readWill(from) : undefined,
   });
 }
@@ -242,6 +260,7 @@ export function writeQueued(
   out.text(subscriptionIdentifiers.length === 0 ? undefined : JSON.stringify(subscriptionIdentifiers));
   out.text(delivery.share);
   out.u32(message.view.end - message.view.at);
+  out.f64(message.expiresAt);
   out.f64(shared);
   if (shared === 0) writeMessage(out, message);
 }
@@ -257,6 +276,7 @@ function readQueued(from: BatchReader, handler: FactHandler): void {
   const identifiers = from.text() ?? null;
   const share = from.text() ?? null;
   const bytes = from.u32();
+  const expiresAt = timeOf(from.f64());
   const id = from.f64();
   const shared = id === 0 ? null : id;
   const own = id === 0 ? readColumns(from) : undefined;
@@ -271,6 +291,7 @@ function readQueued(from: BatchReader, handler: FactHandler): void {
     identifiers,
     share,
     bytes,
+    expiresAt,
     shared,
     own,
   });
@@ -321,6 +342,19 @@ export function writeRetained(out: BatchWriter, topic: string, message: Message 
 
 function readRetained(from: BatchReader, handler: FactHandler): void {
   handler.retained(from.text()!, from.flag() ? readColumns(from) : undefined);
+}
+
+/** `FactHandler.expired()` */
+export function writeExpired(out: BatchWriter, session: number, until: number): void {
+  out.u8(Fact.EXPIRED);
+  out.f64(session);
+  out.f64(until);
+}
+
+/** `FactHandler.time()` */
+export function writeTime(out: BatchWriter, now: number): void {
+  out.u8(Fact.TIME);
+  out.f64(now);
 }
 
 /** §4.3 where a delivery stands, as its row says it. */

@@ -8,6 +8,7 @@ import {
   readFacts,
   writeAdvanced,
   writeDropped,
+  writeExpired,
   writeFinished,
   writeQueued,
   writeReceived,
@@ -15,6 +16,7 @@ import {
   writeSaved,
   writeShared,
   writeSubscribed,
+  writeTime,
   writeUnsubscribed,
 } from "./fact.ts";
 import type { MessageColumns } from "./message_row.ts";
@@ -38,6 +40,8 @@ function told(write: (out: BatchWriter) => void): unknown[] {
     finished: (order) => facts.push(["finished", order]),
     received: (...fact) => facts.push(["received", ...fact]),
     retained: (topic, columns) => facts.push(["retained", topic, topicOf(columns)]),
+    expired: (...fact) => facts.push(["expired", ...fact]),
+    time: (now) => facts.push(["time", now]),
   };
   readFacts(out.take(), handler);
   return facts;
@@ -50,7 +54,11 @@ describe("readFacts()", () => {
     const will = { message: message("w"), delaySeconds: 0xffff_ffff, dueAt: undefined };
     assertEquals(
       told((out) => {
-        writeSaved(out, LARGE, record("c", { level: 3, expirySeconds: 0xffff_ffff, expiresAt: Infinity }));
+        writeSaved(
+          out,
+          LARGE,
+          record("c", { level: 3, expirySeconds: 0xffff_ffff, expiresAt: Infinity, user: undefined }),
+        );
         writeSaved(out, 2, record("", { expiresAt: undefined, will }));
         writeSaved(out, 2, record("é", { expiresAt: 1.5, will: { ...will, dueAt: 2.5 } }));
         writeSubscribed(
@@ -62,6 +70,8 @@ describe("readFacts()", () => {
         writeUnsubscribed(out, 2, "#");
         writeReceived(out, 2, 65_535, true);
         writeReceived(out, 2, 1, false);
+        writeExpired(out, 2, LARGE);
+        writeTime(out, LARGE);
         writeDropped(out, LARGE);
       }),
       [
@@ -72,6 +82,8 @@ describe("readFacts()", () => {
           expirySeconds: 0xffff_ffff,
           connected: 0,
           expiresAt: null,
+          user: null,
+          address: "192.0.2.1",
           will: undefined,
         }],
         ["saved", {
@@ -81,6 +93,8 @@ describe("readFacts()", () => {
           expirySeconds: 600,
           connected: 1,
           expiresAt: null,
+          user: "user of ",
+          address: "192.0.2.1",
           will: { delaySeconds: 0xffff_ffff, dueAt: null, message: "w" },
         }],
         ["saved", {
@@ -90,6 +104,8 @@ describe("readFacts()", () => {
           expirySeconds: 600,
           connected: 0,
           expiresAt: 1.5,
+          user: "user of é",
+          address: "192.0.2.1",
           will: { delaySeconds: 0xffff_ffff, dueAt: 2.5, message: "w" },
         }],
         ["subscribed", {
@@ -113,6 +129,8 @@ describe("readFacts()", () => {
         ["unsubscribed", 2, "#"],
         ["received", 2, 65_535, true],
         ["received", 2, 1, false],
+        ["expired", 2, LARGE],
+        ["time", LARGE],
         ["dropped", LARGE],
       ],
     );
@@ -121,7 +139,7 @@ describe("readFacts()", () => {
   test("tells of deliveries, with a message of their own or a shared one", () => {
     const shared = message("shared");
     const last = sent(LARGE, 9, { released: LARGE + 1 });
-    const own = sent(7, 65_535, { message: message("own"), qos: 1, retain: true });
+    const own = sent(7, 65_535, { message: message("own", { expiresAt: 1.5 }), qos: 1, retain: true });
     assertEquals(
       told((out) => {
         writeShared(out, LARGE, shared);
@@ -144,6 +162,7 @@ describe("readFacts()", () => {
           identifiers: "[1,2]",
           share: null,
           bytes: shared.view.end - shared.view.at,
+          expiresAt: null,
           shared: LARGE,
           own: undefined,
         }],
@@ -158,6 +177,7 @@ describe("readFacts()", () => {
           identifiers: null,
           share: "$share/g/a",
           bytes: shared.view.end - shared.view.at,
+          expiresAt: null,
           shared: LARGE,
           own: undefined,
         }],
@@ -172,6 +192,7 @@ describe("readFacts()", () => {
           identifiers: null,
           share: null,
           bytes: own.message.view.end - own.message.view.at,
+          expiresAt: 1.5,
           shared: null,
           own: "own",
         }],
@@ -193,6 +214,6 @@ describe("readFacts()", () => {
 
   test("refuses a batch with an unknown fact", () => {
     assertThrows(() => told((out) => out.u8(0)), Error, "fact of kind 0");
-    assertThrows(() => told((out) => out.u8(11)), Error, "fact of kind 11");
+    assertThrows(() => told((out) => out.u8(13)), Error, "fact of kind 13");
   });
 });

@@ -3,7 +3,7 @@
  * Knows the file system; refuses to know the content of the files.
  * @module
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 /** The file in the data directory. */
@@ -59,6 +59,15 @@ export function syncFile(path: string): void {
   }
 }
 
+/** The directories that were made: `directory`, `first`, in which it stands, and all between. */
+export function madeBetween(directory: string, first: string): string[] {
+  const made: string[] = [];
+  for (let path = resolve(directory), top = resolve(first);; path = dirname(path)) {
+    made.push(path);
+    if (path === top || path === dirname(path)) return made;
+  }
+}
+
 /** Waits until the disk has the name of a file, where the system can do that. */
 export function syncName(path: string): void {
   try {
@@ -70,11 +79,4 @@ export function syncName(path: string): void {
     }
   } catch { // Windows has no such thing, and needs none
   }
-}
-
-/** Makes a directory, and those that it stands in, if they are not there, so that a power cut leaves them. */
-export function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = resolve(path); made.length >= resolve(first).length; made = dirname(made)) syncName(made);
 }

@@ -5,6 +5,7 @@
  */
 import type { DeliveryRecord, Message, StoredSession, SubscriptionRecord } from "../broker/mod.ts";
 import { EMPTY } from "../codec/publish_view.ts";
+import { EXPIRY_STEP_MS } from "../delivery/message.ts";
 import type { Database } from "./database.ts";
 import { type MessageColumns, MessageMaker } from "./message_row.ts";
 import type { Row, Value } from "./tables.ts";
@@ -58,11 +59,22 @@ export function* storedSessions(database: Database): Iterable<StoredSession> {
   const waiting = new Map<number, StoredSession["waiting"]>();
   const counts = `SELECT session, count(*) AS count, sum(bytes) AS bytes, min(id) AS "from" FROM delivery
                   WHERE step = 0 GROUP BY session`;
+  const expiring = grouped(
+    database,
+    `SELECT session, CAST((expires_at + ${
+      EXPIRY_STEP_MS - 1
+    }) / ${EXPIRY_STEP_MS} AS INTEGER) * ${EXPIRY_STEP_MS} AS at,
+       count(*) AS count, sum(bytes) AS bytes
+     FROM delivery INDEXED BY delivery_expiring WHERE step = 0 AND expires_at IS NOT NULL GROUP BY 1, 2`,
+    ({ at, count, bytes }) => ({ at: at as number, count: count as number, bytes: bytes as number }),
+  );
   for (const { session, count, bytes, from } of database.rows(counts)) {
+    const some = expiring.get(session as number);
     waiting.set(session as number, {
       count: count as number,
       bytes: bytes as number,
       from: from as number,
+      ...(some !== undefined && { expiring: some }),
     });
   }
   const wills = grouped(database, "SELECT *, NULL AS expires_at FROM will", (row) => ({
@@ -79,6 +91,8 @@ export function* storedSessions(database: Database): Iterable<StoredSession> {
         level: row["level"] as 3 | 4 | 5,
         expirySeconds: row["expiry_seconds"] as number,
         expiresAt: row["connected"] === 1 ? undefined : row["expires_at"] as number | null ?? Infinity,
+        user: row["user"] as string | null ?? undefined,
+        address: row["address"] as string | null ?? undefined,
         will: wills.get(id)?.[0],
       },
       subscriptions: subscriptions.get(id) ?? [],

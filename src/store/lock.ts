@@ -1,16 +1,36 @@
 /**
- * One broker for one data directory: a lock that ends with its process, however that ends.
- * Knows SQLite's own file locks; refuses to know the files that they guard.
+ * One broker for one data directory: locks that end with its process, however that ends.
+ *
+ * One is SQLite's lock of an empty database of its own, `broker.lock`, which every system has. A person may remove that
+ * file, so the data file itself is locked too, where that can be had apart from the locks that SQLite takes of it:
+ * others may read and write it meanwhile.
+ * Knows how the two are taken; refuses to know the content of the files.
  * @module
  */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { type FileLock, lockFile } from "../runtime/file_lock.ts";
 import { StoreError, troubleWith } from "./error.ts";
+import { STORE_FILE } from "./files.ts";
 
-/** An open lock; `release()` ends it. */
+/** An open lock. */
 export interface Lock {
+  /**
+   * Locks the data file that is there now: it was made, or another took its place.
+   * @throws {StoreError} `locked` if it is taken already.
+   */
+  cover(): void;
+  /** Ends it; the data file must be closed by then. */
   release(): void;
 }
+
+function inUse(directory: string): StoreError {
+  return new StoreError("locked", `${directory} is in use by another broker`);
+}
+
+/** Data files of this process that are locked, as `DEVICE:INODE`: to open and close one would end SQLite's locks of it. */
+const covered: Set<string> = /* @__PURE__ */ new Set();
 
 /** Every open lock: a database that is garbage gets closed, which would release its lock. */
 const held: Set<DatabaseSync> = /* @__PURE__ */ new Set();
@@ -29,13 +49,36 @@ export function lockDirectory(directory: string): Lock {
     database?.close();
     const trouble = troubleWith(path, error);
     if (trouble.trouble !== "locked") throw trouble;
-    throw new StoreError("locked", `${directory} is in use by another broker`);
+    throw inUse(directory);
   }
   held.add(database);
-  return {
-    release: () => {
+  let file: FileLock | undefined;
+  let own: string | undefined;
+  const data = join(directory, STORE_FILE);
+  const lock: Lock = {
+    cover() {
+      const { dev, ino } = statSync(data, { throwIfNoEntry: false }) ?? {};
+      const there = `${dev}:${ino}`;
+      if (ino === undefined || there === own) return;
+      const taken = covered.has(there) ? "taken" : lockFile(data);
+      if (taken === "taken") throw inUse(directory);
+      file?.release(); // of a file that was set aside
+      covered.delete(own!);
+      covered.add(own = there);
+      file = taken;
+    },
+    release() {
+      file?.release();
+      covered.delete(own!);
       held.delete(database);
       database.close();
     },
   };
+  try {
+    lock.cover();
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }

@@ -1,13 +1,17 @@
 /** One broker for one directory, in this process and in others, and none that is dead. @module */
 import { assertEquals, assertThrows } from "@std/assert";
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { inDirectory } from "../testing/store_files.ts";
+import { plumb } from "../testing/plumb_process.ts";
+import { fill, inDirectory, overwrite } from "../testing/store_files.ts";
+import { keyOf, record } from "../testing/store_scene.ts";
+import { compact } from "./backup.ts";
 import { StoreError } from "./error.ts";
 import { lockDirectory } from "./lock.ts";
+import { openStore } from "./mod.ts";
 
 const patient = { timeout: 30_000 };
 
@@ -68,6 +72,54 @@ describe("lockDirectory()", () => {
         assertEquals(isLocked(directory), false);
       }),
   );
+
+  const elsewhere = process.platform === "win32" && "the system lets nobody remove an open file";
+
+  test(
+    "refuses a second one though a person has removed the first's lock",
+    { skip: elsewhere },
+    () =>
+      inDirectory(async (directory) => {
+        const store = openStore(directory, { worker: false });
+        rmSync(join(directory, "broker.lock"));
+        for (let i = 0; i < 2; i++) assertThrows(() => openStore(directory), StoreError, "in use");
+        assertThrows(() => compact(directory), StoreError, "in use");
+        await store.close();
+        await openStore(directory, { worker: false }).close();
+      }),
+  );
+
+  test("refuses another process though a person has removed the lock, and lets it look", {
+    ...patient,
+    skip: elsewhere,
+  }, () =>
+    inDirectory(async (directory) => {
+      const path = await fill(directory, { sessions: 2 });
+      const store = openStore(directory);
+      rmSync(join(directory, "broker.lock"));
+      const call = (...args: string[]) => plumb([...args, "--data", directory]);
+      const [second, verified, copied] = await Promise.all([
+        call("--listen", "mqtt://127.0.0.1:0"),
+        call("verify"),
+        call("backup", `${path}.copy`),
+      ]);
+      assertEquals([second.status, second.err.includes("in use by another broker")], [1, true]);
+      assertEquals([verified.status, copied.status], [0, 0]);
+      const key = keyOf("later");
+      [...store.sessions(), ...store.retainedMessages()];
+      store.saved(key, record("later"));
+      await store.commit(); // the first one has lost nothing by that
+      await store.close();
+    }));
+
+  test("a file that was set aside is not the locked one any more", () =>
+    inDirectory(async (directory) => {
+      overwrite(await fill(directory, { sessions: 1 }), [1]);
+      const store = openStore(directory, { worker: false });
+      rmSync(join(directory, "broker.lock"));
+      if (elsewhere === false) assertThrows(() => openStore(directory), StoreError, "in use");
+      await store.close();
+    }));
 
   test("names what it cannot write", () =>
     inDirectory((directory) => {

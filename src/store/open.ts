@@ -3,13 +3,15 @@
  * Knows the files and their faults; refuses to know the rows in them.
  * @module
  */
-import { accessSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
 import { type StoreClock, SYSTEM_CLOCK } from "./clock.ts";
+import { columnsIn } from "./damaged_rows.ts";
 import { Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
+import { type ClockJump, moveWithClock } from "./deadlines.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import {
@@ -17,7 +19,7 @@ import {
   bytesOf,
   hasStaleLog,
   isThere,
-  makeDirectory,
+  madeBetween,
   removeDatabase,
   STORE_FILE,
   syncName,
@@ -30,12 +32,14 @@ import { takeBackInterrupted } from "./rollback_journal.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { type Found, SqliteStore } from "./sqlite_store.ts";
+import { TABLES, wrongRows } from "./tables.ts";
 import { Ended } from "./tidy.ts";
 
 export { STORE_FILE };
 
 /** A file up to this size is read through before it is used, in a second or less; of a larger one only `foundIn()` reads. */
 const CHECK_BYTES_MAX = 256 * 1024 * 1024;
+const LARGE_TABLES: readonly string[] = ["message", "delivery", "retained"];
 
 /** How safe an acknowledged message is: `fsync` and `os` as `Sync`; a number: ms between commits, for which no acknowledgement waits. */
 export type Durability = Sync | number;
@@ -68,7 +72,9 @@ export type StoreEvent =
     readonly saved: Salvaged;
   }
   /** Found while it is in use. Its readable rows stay in use; when it is opened the next time, it is set aside. */
-  | { readonly kind: "damaged"; readonly path: string; readonly why: string };
+  | { readonly kind: "damaged"; readonly path: string; readonly why: string }
+  /** The clock was set since the file was last written, and all deadlines have moved with it: ms since the epoch. */
+  | ({ readonly kind: "clock set"; readonly path: string } & ClockJump);
 
 /** Endings of the new file with the saved rows of a damaged one: while it is written, and once it is complete. */
 const SAVING = ".saving";
@@ -85,7 +91,8 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     options;
   const sync = durability === "os" ? "os" : "fsync";
   try {
-    makeDirectory(directory);
+    const first = mkdirSync(directory, { recursive: true });
+    for (const made of first === undefined ? [] : madeBetween(directory, first)) syncName(made);
   } catch (error) {
     throw troubleWith(directory, error);
   }
@@ -94,8 +101,15 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     const path = join(directory, STORE_FILE);
     takeBackInterrupted(path);
     const isNew = bytesOf(path) === 0 && bytesOf(`${path}-wal`) === 0 && !isThere(path + SAVED);
-    const { database, ended, found } = openSound(path, sync, strict, clock, onEvent);
+    const { database, ended, found, jump } = openSound(path, sync, strict, clock, onEvent);
+    try {
+      lock.cover();
+    } catch (error) {
+      database.close();
+      throw error;
+    }
     if (isNew) onEvent?.({ kind: "made", path });
+    if (jump !== undefined) onEvent?.({ kind: "clock set", path, ...jump });
     return new SqliteStore({
       found,
       disk: (events) =>
@@ -137,6 +151,7 @@ interface Opened {
   readonly database: Database;
   readonly ended: Ended;
   readonly found: Found;
+  readonly jump: ClockJump | undefined;
 }
 
 function openSound(
@@ -148,8 +163,8 @@ function openSound(
 ): Opened {
   if (isThere(path + SAVED)) { // a process ended within `replace()`
     const to = replace(path, clock);
-    const opened = checked(path, sync);
-    const saved = { ...contentsOf(path), unusable: 0 };
+    const opened = checked(path, sync, clock);
+    const saved = { ...contentsOf(path), unusable: 0, mended: 0 };
     onEvent?.({ kind: "set aside", path, to, why: `${path}: it was being set aside`, saved });
     return opened;
   }
@@ -158,20 +173,20 @@ function openSound(
   }
   let why: StoreError;
   try {
-    return checked(path, sync);
+    return checked(path, sync, clock);
   } catch (error) {
     why = troubleWith(path, error);
     if (why.trouble !== "corrupt" || strict) throw why;
   }
   const saved = save(path);
   const to = replace(path, clock);
-  const opened = checked(path, sync);
+  const opened = checked(path, sync, clock);
   onEvent?.({ kind: "set aside", path, to, why: why.message, saved });
   return opened;
 }
 
 /** Opens a file in which nothing is known to be wrong, and which has not been changed where something is. */
-function checked(path: string, sync: Sync): Opened {
+function checked(path: string, sync: Sync, clock: StoreClock): Opened {
   if (bytesOf(path) > 0) checkPages(path);
   else if (bytesOf(`${path}-wal`) > 0) {
     throw new StoreError("corrupt", `${path}: it is empty, and its log is not`);
@@ -179,9 +194,10 @@ function checked(path: string, sync: Sync): Opened {
   const database = new Database(path, sync);
   try {
     const ended = new Ended(database);
+    const jump = moveWithClock(database, clock.now());
     const found = foundIn(database);
     rmSync(path + SUSPECT, { force: true });
-    return { database, ended, found };
+    return { database, ended, found, jump };
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
@@ -199,7 +215,9 @@ function checkPages(path: string): void {
     if (changed !== undefined) {
       throw new StoreError("corrupt", `${path}: its ${changed} is not as it was made`);
     }
-    if (bytesOf(path) > CHECK_BYTES_MAX) return;
+    const isLarge = bytesOf(path) > CHECK_BYTES_MAX;
+    if (version > 0) checkValues(database, path, isLarge);
+    if (isLarge) return;
     const [row] = database.prepare("PRAGMA quick_check(1)").all();
     const said = String(Object.values(row!)[0]);
     if (said !== "ok") throw new StoreError("corrupt", `${path}: ${said.replaceAll(/\s+/g, " ")}`);
@@ -207,6 +225,16 @@ function checkPages(path: string): void {
     throw troubleWith(path, error);
   } finally {
     database?.close();
+  }
+}
+
+/** Finds values that no broker has written: SQLite takes a text for a number. Of a large file only tables of sessions are read. */
+function checkValues(database: DatabaseSync, path: string, isLarge: boolean): void {
+  for (const table of TABLES) {
+    if (isLarge && LARGE_TABLES.includes(table.name)) continue;
+    const row = database.prepare(wrongRows(table, columnsIn(database, table))).get();
+    if (row === undefined) continue;
+    throw new StoreError("corrupt", `${path}: ${table.name} ${row["key"]}: its ${row["wrong"]}`);
   }
 }
 

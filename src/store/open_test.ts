@@ -287,7 +287,7 @@ describe("a damaged store", () => {
       overwrite(path, [1]);
       const [event] = await openAndClose(directory);
       assert(event?.kind === "set aside");
-      assertEquals(event.saved, { ...contentsOf(), unusable: 0 });
+      assertEquals(event.saved, { ...contentsOf(), unusable: 0, mended: 0 });
     }));
 
   test("brings its log along when it is set aside", () =>
@@ -308,7 +308,7 @@ describe("a damaged store", () => {
       writeFileSync(`${path}.saving-wal`, "and half of its log");
       const [event] = await openAndClose(directory);
       assert(event?.kind === "set aside");
-      assertEquals(event.saved, { ...contentsOf(), unusable: 0 });
+      assertEquals(event.saved, { ...contentsOf(), unusable: 0, mended: 0 });
     }));
 
   for (const when of ["before", "after"]) {

@@ -16,11 +16,11 @@ export function assertOurs(database: DatabaseSync, path: string): number {
   const number = (sql: string) => Number(Object.values(database.prepare(sql).get()!)[0]);
   const version = number("PRAGMA user_version");
   const owner = number("PRAGMA application_id");
-  const isEmpty = version === 0 && number("SELECT count(*) FROM sqlite_schema") === 0;
-  if (!isEmpty && owner !== APPLICATION_ID) {
+  if (version === 0 && number("SELECT count(*) FROM sqlite_schema") === 0) return 0;
+  if (owner !== APPLICATION_ID) {
     throw new StoreError("foreign", `${path}: a database, but not one of Plumb's`);
   }
-  if (version < 0) throw new StoreError("corrupt", `${path}: its version is ${version}`);
+  if (version <= 0) throw new StoreError("corrupt", `${path}: its version is ${version}`);
   if (version > SCHEMA_VERSION) {
     const versions = `its version is ${version}, and this one knows ${SCHEMA_VERSION}`;
     throw new StoreError("newer", `${path}: written by a newer Plumb (${versions})`);

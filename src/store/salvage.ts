@@ -9,7 +9,7 @@ import { Database } from "./database.ts";
 import { troubleWith } from "./error.ts";
 import { openForReading } from "./damaged_file.ts";
 import { Step } from "./schema.ts";
-import { RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
+import { mended, RELEASED_MESSAGE, type Row, type Table, TABLES } from "./tables.ts";
 
 /** Counts of rows saved from a damaged store. Lost rows cannot be counted. */
 export interface Salvaged {
@@ -23,8 +23,17 @@ export interface Salvaged {
   readonly retained: number;
   /** Rows that were found and are of no use: they have impossible values, or belong to lost rows. */
   readonly unusable: number;
+  /** Rows that were saved with other values in the place of damaged ones: a session whose interval was lost never ends. */
+  readonly mended: number;
 }
 
+/** The rows that a store has. */
+export type Contents = Omit<Salvaged, keyof Dealt>;
+
+/** The rows that could not be copied as they are. */
+type Dealt = Pick<Salvaged, "unusable" | "mended">;
+
+const NONE: Dealt = { unusable: 0, mended: 0 };
 const ROWS_PER_TRANSACTION = 1_000;
 
 /**
@@ -39,8 +48,8 @@ export function salvage(from: string, to: string): Salvaged {
       const target = new DatabaseSync(to, { enableForeignKeyConstraints: false });
       try {
         target.exec("PRAGMA synchronous = NORMAL"); // it is synced when it is closed
-        const unusable = source.database === undefined ? 0 : copy(source.database, target);
-        return { ...contents(target), unusable };
+        const dealt = source.database === undefined ? NONE : copy(source.database, target);
+        return { ...contents(target), ...dealt };
       } finally {
         target.close();
       }
@@ -53,7 +62,7 @@ export function salvage(from: string, to: string): Salvaged {
 }
 
 /** Counts of the rows of a store. */
-export function contentsOf(path: string): Omit<Salvaged, "unusable"> {
+export function contentsOf(path: string): Contents {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     return contents(database);
@@ -62,7 +71,7 @@ export function contentsOf(path: string): Omit<Salvaged, "unusable"> {
   }
 }
 
-function contents(database: DatabaseSync): Omit<Salvaged, "unusable"> {
+function contents(database: DatabaseSync): Contents {
   const rows = (table: string) =>
     database.prepare(`SELECT count(*) AS count FROM ${table}`).get()!["count"] as number;
   const isEmpty = rows("sqlite_schema") === 0; // its broker ended before it had made the tables
@@ -75,9 +84,9 @@ function contents(database: DatabaseSync): Omit<Salvaged, "unusable"> {
   };
 }
 
-/** Gives the number of rows that are of no use. */
-function copy(source: DatabaseSync, target: DatabaseSync): number {
+function copy(source: DatabaseSync, target: DatabaseSync): Dealt {
   let unusable = 0;
+  let repaired = 0;
   /** Sessions that were over before: their rows are not missed. */
   const ended = new Set<number>();
   for (const table of TABLES) {
@@ -91,11 +100,18 @@ function copy(source: DatabaseSync, target: DatabaseSync): number {
         if (table.fault(released) === undefined) insert.row(released);
         else unusable++;
       } else if (fault === undefined) insert.row(row);
-      else unusable++;
+      else {
+        const whole = mended(table, row);
+        if (whole === undefined) unusable++;
+        else {
+          insert.row(whole);
+          repaired++;
+        }
+      }
     }
     insert.done();
   }
-  return unusable + removeDangling(target);
+  return { unusable: unusable + removeDangling(target), mended: repaired };
 }
 
 /** Writes rows of one table, many in a transaction. */
@@ -142,6 +158,8 @@ function removeDangling(target: DatabaseSync): number {
   const unusable = DANGLING.reduce((sum, sql) => sum + run(sql), 0);
   run("DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)");
   run("DELETE FROM ended"); // their rows were not copied
+  run(`UPDATE delivery SET expires_at = (SELECT expires_at FROM message WHERE message.id = delivery.message)
+       WHERE message IS NOT NULL`);
   target.exec("COMMIT");
   return unusable;
 }

@@ -42,7 +42,14 @@ async function saved(
     const faults: string[] = [];
     const { sessions, subscriptions, deliveries, retained } = verifyStore(to, (line) => faults.push(line));
     assertEquals(faults, []);
-    assertEquals(result, { sessions, subscriptions, deliveries, retained, unusable: result.unusable });
+    assertEquals(result, {
+      sessions,
+      subscriptions,
+      deliveries,
+      retained,
+      unusable: result.unusable,
+      mended: 0,
+    });
     await check(result, to, from);
   });
 }
@@ -65,8 +72,15 @@ async function found(path: string): Promise<unknown> {
   return { shown, queues };
 }
 
-const ALL: Salvaged = { ...contentsOf(), unusable: 0 };
-const NOTHING: Salvaged = { sessions: 0, subscriptions: 0, deliveries: 0, retained: 0, unusable: 0 };
+const ALL: Salvaged = { ...contentsOf(), unusable: 0, mended: 0 };
+const NOTHING: Salvaged = {
+  sessions: 0,
+  subscriptions: 0,
+  deliveries: 0,
+  retained: 0,
+  unusable: 0,
+  mended: 0,
+};
 
 describe("salvage() brings back everything", () => {
   const whole: Readonly<Record<string, (path: string) => void>> = {
@@ -224,7 +238,6 @@ describe("salvage() brings back what it can", () => {
     "properties that are none": ["UPDATE retained SET properties = x'ff00' WHERE topic = 'r/1'", {
       retained: 1,
     }],
-    "a time that is none": ["UPDATE retained SET expires_at = 'soon' WHERE topic = 'r/1'", { retained: 1 }],
     "a number that is too large": [
       "UPDATE delivery SET bytes = 9223372036854775807 WHERE id = 1",
       { deliveries: 1 },
@@ -243,8 +256,8 @@ describe("salvage() brings back what it can", () => {
     "a filter that is none": ["UPDATE subscription SET filter = 't/#/x' WHERE filter = 't/1/#'", {
       subscriptions: 1,
     }],
-    "a level that is none": [
-      "UPDATE session SET level = 6 WHERE client_id = 'client-0'",
+    "a Client Identifier that is none": [
+      "UPDATE session SET client_id = x'00' WHERE client_id = 'client-0'",
       { sessions: 1, subscriptions: 2, deliveries: FILLING.waiting + 5 },
     ],
   };
@@ -257,6 +270,23 @@ describe("salvage() brings back what it can", () => {
         expected["unusable"] = Object.values(lost).reduce((sum, count) => sum + (count as number), more);
         assertEquals(result, expected as unknown as Salvaged);
       }));
+  }
+
+  const mendable: Readonly<Record<string, string>> = {
+    "a level": "UPDATE session SET level = 6 WHERE id = 1",
+    "a Session Expiry Interval": "UPDATE session SET expiry_seconds = 'soon' WHERE id = 1",
+    "the end of a session": "UPDATE session SET expires_at = 'soon' WHERE id = 1",
+    "the flag of a connection": "UPDATE session SET connected = 2.5 WHERE id = 1",
+    "a Will Delay Interval": "UPDATE will SET delay_seconds = x'05' WHERE session = 1",
+    "a flag of a subscription": "UPDATE subscription SET no_local = 'no' WHERE filter = 't/1/#'",
+    "the end of a message": "UPDATE retained SET expires_at = 'soon' WHERE topic = 'r/1'",
+  };
+  for (const [what, sql] of Object.entries(mendable)) {
+    test(
+      `and rows with another value in the place of ${what}`,
+      patient,
+      () => saved((path) => tamper(path, sql), (result) => assertEquals(result, { ...ALL, mended: 1 })),
+    );
   }
 
   test("and a released Packet Identifier without its message", patient, () =>

@@ -103,8 +103,24 @@ CREATE VIEW queue AS                 -- for people: who waits for what
   ORDER BY client_id, delivery.id;
 `;
 
+/**
+ * A delivery has the expiry of its message, also of one that several sessions wait for: so an index finds what has expired.
+ * The names of columns that are added come without comments: SQLite puts them in front of the comment of the last one.
+ */
+const SECOND = `
+ALTER TABLE session ADD COLUMN user TEXT;
+ALTER TABLE session ADD COLUMN address TEXT;
+UPDATE delivery SET expires_at = (SELECT expires_at FROM message WHERE message.id = delivery.message)
+  WHERE message IS NOT NULL;
+CREATE INDEX delivery_expiring ON delivery (session, expires_at, bytes) WHERE step = 0 AND expires_at IS NOT NULL;
+CREATE TABLE clock (                 -- one row: the broker's time, never more than seconds old while it writes
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  at REAL NOT NULL                   -- ms since the epoch
+);
+`;
+
 /** The statements that make version n + 1 out of version n. */
-export const MIGRATIONS: readonly string[] = [FIRST];
+export const MIGRATIONS: readonly string[] = [FIRST, SECOND];
 
 /** The version that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;

@@ -21,6 +21,7 @@ import type { StoreError } from "./error.ts";
 import {
   writeAdvanced,
   writeDropped,
+  writeExpired,
   writeFinished,
   writeQueued,
   writeReceived,
@@ -28,6 +29,7 @@ import {
   writeSaved,
   writeShared,
   writeSubscribed,
+  writeTime,
   writeUnsubscribed,
 } from "./fact.ts";
 import { HAS_ROW } from "./load.ts";
@@ -48,6 +50,8 @@ const Note = {
   OVER: 5,
 } as const;
 
+/** The time in the file is not older than this before the last batch. */
+const TIME_MS = 1_000;
 /** `storeId` of a session that has been dropped. */
 const DROPPED = -1;
 
@@ -106,6 +110,8 @@ export class SqliteStore implements SessionStore {
   /** Requests of `#loads` that found nothing while a batch could not be written: asked again once it is. */
   readonly #again: LoadRequest[] = [];
   #lastLoad = 0;
+  /** The last time in the file, or on its way to it. */
+  #toldTime = -Infinity;
   /** Cancels the commit that is due at the end of the interval; undefined if none is. */
   #cancelTimer: (() => void) | undefined;
 
@@ -182,6 +188,10 @@ export class SqliteStore implements SessionStore {
     this.#deliveries.push(delivery);
     this.#keys.push(key);
     this.#unwritten++;
+  }
+
+  expired({ storeId }: SessionKey, until: number): void {
+    if (storeId > 0) writeExpired(this.#rest, storeId, until);
   }
 
   received({ storeId }: SessionKey, packetId: number, open: boolean): void {
@@ -290,8 +300,17 @@ export class SqliteStore implements SessionStore {
     for (const [topic, message] of this.#retained) writeRetained(this.#out, topic, message);
     this.#retained.clear();
     if (this.#out.length === 0) return;
+    this.#tellTime();
     this.#posted++;
     this.#disk.apply(this.#out.take());
+  }
+
+  /** Each batch says what time it is, but not twice in a second: a row more costs a page of the log. */
+  #tellTime(): void {
+    const now = this.#options.clock.now();
+    if (Math.abs(now - this.#toldTime) < TIME_MS) return;
+    this.#toldTime = now;
+    writeTime(this.#out, now);
   }
 
   #writeDeliveries(): void {

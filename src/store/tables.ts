@@ -23,6 +23,12 @@ export interface Table {
   /** The columns of its primary key; the first is a whole number. */
   readonly keys: readonly string[];
   readonly columns: Readonly<Record<string, Kind>>;
+  /** Columns that a file of an earlier version does not have; each may be NULL. */
+  readonly added?: readonly string[];
+  /** What must hold of a column besides its kind, in SQL; only what a broker would take for something else. */
+  readonly ranges?: Readonly<Record<string, string>>;
+  /** Values that may stand in the place of one that is damaged: they keep more than the row deserves, never less. */
+  readonly mends: Row;
   /** The fault, in words, of a row whose columns are of their kinds; undefined if it has none. */
   fault(row: Row): string | undefined;
 }
@@ -33,6 +39,9 @@ const U32_MAX = 0xffff_ffff;
 /** PUBLISH of any QoS and RETAIN; DUP is never kept. */
 const PUBLISH = 0x30;
 const QOS_AND_RETAIN = 0x07;
+const IS_PUBLISH = `BETWEEN ${PUBLISH} AND ${PUBLISH + QOS_AND_RETAIN}`;
+/** Beyond every date that a program can write. */
+const MS_MAX = 8.64e15;
 
 const MESSAGE = {
   topic: "text",
@@ -74,16 +83,27 @@ export const TABLES: readonly Table[] = [
       expiry_seconds: "integer",
       connected: "integer",
       expires_at: "time?",
+      user: "text?",
+      address: "text?",
     },
+    added: ["user", "address"],
+    ranges: {
+      level: "BETWEEN 3 AND 5",
+      expiry_seconds: `BETWEEN 0 AND ${U32_MAX}`,
+      connected: "BETWEEN 0 AND 1",
+    },
+    mends: { level: 5, expiry_seconds: U32_MAX, connected: 1, expires_at: null, user: null, address: null },
     fault: (row) =>
       textFault(row, "client_id") ?? among(row, "level", 3, 5) ?? among(row, "expiry_seconds", 0, U32_MAX) ??
         among(row, "connected", 0, 1),
   },
-  { name: "ended", keys: ["session"], columns: { session: "integer" }, fault: () => undefined },
+  { name: "ended", keys: ["session"], columns: { session: "integer" }, mends: {}, fault: () => undefined },
   {
     name: "will",
     keys: ["session"],
     columns: { session: "integer", ...MESSAGE, delay_seconds: "integer", due_at: "time?" },
+    ranges: { header: IS_PUBLISH, delay_seconds: `BETWEEN 0 AND ${U32_MAX}` },
+    mends: { delay_seconds: 0, due_at: null, publisher: null },
     fault: (row) => among(row, "delay_seconds", 0, U32_MAX) ?? messageFault({ ...row, expires_at: null }),
   },
   {
@@ -98,6 +118,14 @@ export const TABLES: readonly Table[] = [
       retain_handling: "integer",
       identifier: "integer",
     },
+    ranges: {
+      qos: "BETWEEN 0 AND 2",
+      no_local: "BETWEEN 0 AND 1",
+      retain_as_published: "BETWEEN 0 AND 1",
+      retain_handling: "BETWEEN 0 AND 2",
+      identifier: `BETWEEN 0 AND ${IDENTIFIER_MAX}`,
+    },
+    mends: { no_local: 0, retain_as_published: 0, retain_handling: 0, identifier: 0 },
     fault: (row) =>
       textFault(row, "filter") ?? filterFault(row["filter"] as string) ?? among(row, "qos", 0, 2) ??
         among(row, "no_local", 0, 1) ?? among(row, "retain_as_published", 0, 1) ??
@@ -107,12 +135,16 @@ export const TABLES: readonly Table[] = [
     name: "received",
     keys: ["session", "packet_id"],
     columns: { session: "integer", packet_id: "integer" },
+    ranges: { packet_id: "BETWEEN 1 AND 65535" },
+    mends: {},
     fault: (row) => among(row, "packet_id", 1, 65_535),
   },
   {
     name: "message",
     keys: ["id"],
     columns: { id: "integer", ...MESSAGE, expires_at: "time?" },
+    ranges: { header: IS_PUBLISH },
+    mends: { expires_at: null, publisher: null },
     fault: messageFault,
   },
   {
@@ -132,12 +164,23 @@ export const TABLES: readonly Table[] = [
       message: "integer?",
       ...OWN_MESSAGE,
     },
+    ranges: {
+      step: "BETWEEN 0 AND 3",
+      qos: "BETWEEN 1 AND 2",
+      retain: "BETWEEN 0 AND 1",
+      packet_id: "BETWEEN 0 AND 65535",
+      released: ">= 0",
+      bytes: "> 0",
+    },
+    mends: { retain: 0, expires_at: null, publisher: null },
     fault: deliveryFault,
   },
   {
     name: "retained",
     keys: ["rowid"],
     columns: { ...MESSAGE, expires_at: "time?" },
+    ranges: { header: IS_PUBLISH },
+    mends: { expires_at: null, publisher: null },
     fault: messageFault,
   },
 ];
@@ -158,6 +201,47 @@ export function valueOf(kind: Kind, value: unknown): Value | undefined {
     case "bytes?":
       return value instanceof Uint8Array ? value : undefined;
   }
+}
+
+/**
+ * SQL for the rows of a table in which a column has a value that is not of its kind or out of its range: the first key, the
+ * column and the value. `there` are the columns that the file has.
+ */
+export function wrongRows({ name, keys, columns, ranges = {} }: Table, there: readonly string[]): string {
+  const cases = there.map((column) => {
+    const kind = columns[column]!;
+    const types = TYPES[kind].map((type) => `'${type}'`);
+    const range = ranges[column] === undefined ? "" : ` AND ${column} ${ranges[column]}`;
+    const time = kind === "time?" ? ` AND (${column} IS NULL OR abs(${column}) <= ${MS_MAX})` : "";
+    return `WHEN NOT (typeof(${column}) IN (${types})${range}${time}) THEN '${column} is ' || quote(substr(${column}, 1, 20))`;
+  });
+  return `SELECT quote(${keys[0]}) AS key, wrong FROM (SELECT ${keys[0]}, CASE ${cases.join(" ")} END AS wrong
+    FROM ${name}) WHERE wrong IS NOT NULL LIMIT 1`;
+}
+
+const TYPES: Readonly<Record<Kind, readonly string[]>> = {
+  "integer": ["integer"],
+  "integer?": ["integer", "null"],
+  "text": ["text"],
+  "text?": ["text", "null"],
+  "bytes": ["blob"],
+  "bytes?": ["blob", "null"],
+  "time?": ["real", "null"],
+};
+
+/** The row with `mends` in the place of values that are damaged, if that makes it a good one; undefined if not. */
+export function mended(table: Table, row: Row): Row | undefined {
+  const { mends, columns } = table;
+  const wrong = Object.keys(columns).filter((column) =>
+    row[column] === null && !columns[column]!.endsWith("?")
+  );
+  const some: Row = { ...row };
+  for (const column of wrong) if (column in mends) some[column] = mends[column]!;
+  if (table.name === "session" && some["expires_at"] === null) some["connected"] = 1; // its interval begins anew
+  const isWhole = wrong.every((column) => column in mends);
+  if (isWhole && table.fault(some) === undefined) return some;
+  const all = { ...row, ...mends };
+  return isWhole && table.fault(all) === undefined ? all : undefined;
 }
 
 function among(row: Row, column: string, least: number, most: number): string | undefined {
@@ -218,7 +302,7 @@ function deliveryFault(row: Row): string | undefined {
     const wrong = filterFault(share as string);
     if (wrong !== undefined) return wrong;
   }
-  const own = Object.keys(OWN_MESSAGE).filter((column) => row[column] !== null);
+  const own = Object.keys(OWN_MESSAGE).filter((column) => row[column] !== null && column !== "expires_at");
   if (message !== null) {
     return own.length === 0 ? undefined : `it has two messages: ${own.join(", ")} and ${message}`;
   }

@@ -48,6 +48,10 @@ const RULES: readonly { readonly sql: string; says(row: Row): string }[] = [
       "SELECT id FROM message WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)",
     says: ({ id }) => `message ${id}: no delivery refers to it`,
   },
+  {
+    sql: "SELECT quote(at) AS at FROM clock WHERE typeof(at) <> 'real'",
+    says: ({ at }) => `clock: its at is ${at}`,
+  },
   { // SQLite does not look for these
     sql: `SELECT id FROM delivery INDEXED BY delivery_waiting WHERE step = 0
             AND NOT EXISTS (SELECT 1 FROM delivery AS own NOT INDEXED WHERE own.id = delivery.id)`,

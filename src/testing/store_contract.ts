@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { SessionKey } from "../broker/mod.ts";
+import { EXPIRY_STEP_MS } from "../delivery/message.ts";
 import {
   bytesOf,
   contents,
@@ -69,7 +70,7 @@ export function storeContract(name: string, open: () => StoreSubject | Promise<S
       const will = message("w", { bytes: 200_000, retain: true, properties: { contentType: "text" } });
       const will4 = message("w", { level: 4, qos: 0, publisher: undefined });
       const sessions = [
-        record("connected", { level: 3, expiresAt: undefined }),
+        record("connected", { level: 3, expiresAt: undefined, user: undefined, address: undefined }),
         record("delayed", { will: { message: will, delaySeconds: 0xffff_ffff, dueAt: 1_800_000_000_000 } }),
         record("ends", {
           expirySeconds: 0,
@@ -266,6 +267,36 @@ export function storeContract(name: string, open: () => StoreSubject | Promise<S
       const { sessions: [found] } = await scene.reopen();
       assertEquals(found!.waiting, { count: 3, bytes: bytesOf(all), from: 3 });
       assertEquals(found!.deliveries.map(({ order }) => order), [2, 4]);
+    });
+
+    checkCommits("what has expired while it waited is over, the rest stays", 2, async (scene, place) => {
+      const key = scene.begin("c");
+      const expiring = (expiresAt: number, init = {}) =>
+        scene.queue(key, { message: message("t", { expiresAt }), ...init });
+      expiring(1_000);
+      expiring(2_000);
+      const sooner = expiring(1_500);
+      const [later, never, shared] = [
+        expiring(3_000),
+        scene.queue(key),
+        expiring(1, { share: "$share/g/t" }),
+      ];
+      await place();
+      scene.send(key, sooner, 1);
+      scene.store.expired(key, 2_000);
+      await place();
+      const { sessions: [found] } = await scene.reopen();
+      assertEquals(found!.deliveries.map(({ order }) => order), [sooner.order, shared.order]);
+      const { count, expiring: some = [] } = found!.waiting;
+      const isOver = (at: number) => Math.ceil(2_000 / EXPIRY_STEP_MS) * EXPIRY_STEP_MS >= at;
+      const left = some.filter(({ at }) => isOver(at)).length; // a store may take its time over rows
+      assertEquals(some.length - left, 1);
+      assertEquals(count, 2 + left);
+      const key2 = keyOf("c", found);
+      scene.store.expired(key2, 2_000);
+      await scene.store.commit();
+      const loaded = await scene.loaded(key2);
+      assertEquals(loaded.slice(-2), [later.order, never.order]);
     });
 
     checkCommits("a delivery waits, is sent, is released, is over", 4, async (scene, place) => {

@@ -148,7 +148,16 @@ export function contents({ subscriptions, deliveries, waiting, received }: Store
 }
 
 export function record(clientId: string, init: Partial<SessionRecord> = {}): SessionRecord {
-  return { clientId, level: 5, expirySeconds: 600, expiresAt: 1_700_000_000_000, will: undefined, ...init };
+  return {
+    clientId,
+    user: `user of ${clientId}`,
+    address: "192.0.2.1",
+    level: 5,
+    expirySeconds: 600,
+    expiresAt: 1_700_000_000_000,
+    will: undefined,
+    ...init,
+  };
 }
 
 export function subscription(filter: string, init: Partial<SubscriptionRecord> = {}): SubscriptionRecord {

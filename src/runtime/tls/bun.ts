@@ -9,7 +9,6 @@ import {
   type Accept,
   BACKLOG,
   type DialOptions,
-  type Listener,
   ListenError,
   type PeerInfo,
   systemCode,
@@ -22,7 +21,7 @@ import {
   lengthenQueue,
   peerOf,
 } from "../tcp/bun.ts";
-import type { TlsClientOptions, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import type { TlsClientOptions, TlsListener, TlsListenOptions, TlsServerOptions } from "./options.ts";
 
 interface BunTlsHandlers extends BunHandlers {
   /**
@@ -173,22 +172,39 @@ function gone(): Error {
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
-  const { host: hostname, port, tls: { cert, key }, handshakeFailed } = options;
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
+  const { host: hostname, handshakeFailed } = options;
   const socket = tlsHandlers((opened) => {
     const peer = peerOf(opened, "tls");
     accept(opened.data = new BunTlsTransport(opened, peer, (error) => handshakeFailed?.(peer, error)), peer);
   });
-  let listener: ReturnType<BunTlsSlice["listen"]>;
-  try {
-    listener = bun.listen({ hostname, port, allowHalfOpen: true, tls: { cert, key }, socket });
-  } catch (error) {
-    throw new ListenError(options, error);
-  }
-  lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
+  const listen = (port: number, { cert, key }: TlsServerOptions) => {
+    try {
+      const listener = bun.listen({ hostname, port, allowHalfOpen: true, tls: { cert, key }, socket });
+      lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
+      return listener;
+    } catch (error) {
+      throw new ListenError(options, error);
+    }
+  };
+  let listener = listen(options.port, options.tls);
+  let shown = options.tls;
+  const { port } = listener;
   return {
     host: hostname,
-    port: listener.port,
+    port,
+    /** Bun 1.4 has no way to give a listener another certificate: another listener takes its place within this call. */
+    renew(tls): void {
+      listen(0, tls).stop(true); // it throws for a certificate that Bun cannot use, while the old listener is there
+      listener.stop(false);
+      try {
+        listener = listen(port, tls);
+        shown = tls;
+      } catch (error) {
+        listener = listen(port, shown);
+        throw error;
+      }
+    },
     // deno-lint-ignore require-await
     close: async () => listener.stop(false),
   };

@@ -14,7 +14,6 @@ import {
   BACKLOG,
   type DialOptions,
   hostAndPort,
-  type Listener,
   ListenError,
   type ListenOptions,
   type PeerInfo,
@@ -22,7 +21,7 @@ import {
   systemCode,
 } from "../endpoint.ts";
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
-import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
+import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");
@@ -221,9 +220,9 @@ function gone(): Error {
 }
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   const { host, handshakeFailed, backlog = BACKLOG } = options;
-  const secureContext = contextOf(options);
+  let secureContext = contextOf(options);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", ignore);
     const { remoteAddress, remotePort } = socket;
@@ -248,6 +247,7 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
   return {
     host,
     port: (server.address() as { readonly port: number }).port,
+    renew: (tls) => void (secureContext = contextOf({ ...options, tls })),
     // deno-lint-ignore require-await
     async close(): Promise<void> {
       clearInterval(rearming);

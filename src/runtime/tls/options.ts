@@ -3,7 +3,7 @@
  * Knows names; refuses to know X.509 and sockets, so that a program without TLS loads nothing of it.
  * @module
  */
-import type { ListenOptions, PeerInfo } from "../endpoint.ts";
+import type { Listener, ListenOptions, PeerInfo } from "../endpoint.ts";
 
 /** The certificate of a TLS listener and its key. PEM texts, not names of files. */
 export interface TlsServerOptions {
@@ -43,4 +43,13 @@ export interface TlsListenOptions extends ListenOptions {
   readonly tls: TlsServerOptions;
   /** Called for a connection that ended before its handshake was done, with the reason if the peer gave one. */
   readonly handshakeFailed?: (peer: PeerInfo, error: Error) => void;
+}
+
+/** An open listener, whose certificate can be replaced. */
+export interface TlsListener extends Listener {
+  /**
+   * New connections see this certificate; those that are there keep theirs.
+   * @throws {CertificateError} for a text that is no certificate or not its key; then all stays as it is.
+   */
+  renew(tls: TlsServerOptions): void;
 }

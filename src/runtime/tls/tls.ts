@@ -5,12 +5,12 @@
  */
 import type { Transport } from "../../transport/transport.ts";
 import { checkCertificate } from "./certificate.ts";
-import type { Accept, DialOptions, Listener } from "../endpoint.ts";
-import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
+import type { Accept, DialOptions } from "../endpoint.ts";
+import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
 /** The exports of `bun.ts` and `deno.ts`. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
-  listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener>;
+  listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
 }
 
@@ -19,9 +19,16 @@ export interface TlsAdapter {
  * @throws {CertificateError} for a text that is no certificate or not its key.
  * @throws {ListenError} when the port is in use, say.
  */
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   checkCertificate(options.tls);
-  return await (await tlsAdapter()).listenTls(options, accept);
+  const listener = await (await tlsAdapter()).listenTls(options, accept);
+  return {
+    ...listener,
+    renew(tls) {
+      checkCertificate(tls);
+      listener.renew(tls);
+    },
+  };
 }
 
 /** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
