@@ -14,7 +14,7 @@ import { decodeConnect } from "../codec/connect.ts";
 import { decode } from "../codec/decode.ts";
 import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
-import { malformed, PeerError, protocolError, refused } from "../codec/error.ts";
+import { PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
@@ -29,6 +29,7 @@ import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
 import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
+import { checkBeginning, notConnect, refuseTls } from "./beginning.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Ending, Open } from "./open.ts";
@@ -43,10 +44,6 @@ import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
-
-/** The first two bytes of a Client that speaks TLS: by our reading a CONNECT with wrong flags, of three bytes. */
-const TLS_HANDSHAKE = 0x16;
-const TLS_VERSION_MAJOR = 3;
 
 /** The parts of a broker that all its connections use. */
 export interface Host {
@@ -217,7 +214,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
     const phase = this.#phase;
     if (phase.kind !== "open") {
-      this.#early(bytes, bytes[at]!, body, end);
+      this.#early(bytes, at, body, end);
       return true;
     }
     const first = bytes[at]!;
@@ -226,6 +223,14 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
       : this.#packet(phase, bytes, first, body, end);
     if (!isTaken) this.#link.pause(Pause.VERDICT);
     return isTaken;
+  }
+
+  /** A frame whose rest is still to come. */
+  begun(bytes: Uint8Array, at: number, body: number, until: number): void {
+    const { kind } = this.#phase;
+    if (kind === "closing" || kind === "closed") return;
+    if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until);
+    checkBeginning(kind, this.#link.level, bytes, at, body, until);
   }
 
   /** Packets of an open connection but PUBLISH. */
@@ -283,17 +288,13 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   }
 
   /** Before the CONNECT is accepted only it, AUTH and DISCONNECT are taken. */
-  #early(bytes: Uint8Array, first: number, body: number, end: number): void {
+  #early(bytes: Uint8Array, at: number, body: number, end: number): void {
+    const first = bytes[at]!;
     const reader = this.#host.reader.aim(bytes, body, end);
     if (this.#phase.kind === "waiting") {
-      if (first >> 4 !== PacketType.CONNECT) {
-        throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");
-      }
+      if (first >> 4 !== PacketType.CONNECT) throw notConnect(bytes, at, end);
       this.#link.level = levelAsked(bytes, body, end);
-      if (first === TLS_HANDSHAKE && end - body === TLS_VERSION_MAJOR) {
-        const message = "Fixed header flags 0110: TLS begins so, and this listener is without TLS";
-        throw malformed("MQTT-2.1.3-1", message);
-      }
+      refuseTls(bytes, at, end);
       return this.#connect(decodeConnect(reader, first & 15));
     }
     const { level } = this.#link;
