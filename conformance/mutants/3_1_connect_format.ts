@@ -34,6 +34,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "if (first >> 4 !== PacketType.CONNECT) return;",
   },
   {
+    kills: "3.1/first-packet-begun",
+    file: "src/broker/beginning.ts",
+    find: "if (type !== PacketType.CONNECT) throw notConnect(bytes, at, until);",
+    replace: "if (type !== PacketType.CONNECT) return;",
+  },
+  {
     kills: "3.1/second-connect",
     file: CONNECTION,
     find: 'throw protocolError("MQTT-3.1.0-2", "A second CONNECT");',
