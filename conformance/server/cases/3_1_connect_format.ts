@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  bytes,
   connect,
   field,
   type Level,
