@@ -218,6 +218,7 @@ export class Batch {
     observer.received += count;
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
+    const begunAt = publisher.outbox.position;
     const goesAlone = match.groups.length > 0 && getsSeveral(match);
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#parts, publisher, this.#frameAt(i), topic);
@@ -236,7 +237,9 @@ export class Batch {
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
+    const answeredAt = publisher.outbox.position;
     for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
+    if (count === 1 && this.#qos === 1) publisher.answered(begunAt, answeredAt);
   }
 
   get #isRetained(): boolean {

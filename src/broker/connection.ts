@@ -128,6 +128,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     turn.begin(now);
     if (this.#isOver) return; // [MQTT-3.1.4-6]
     this.#lastReceivedAt = now;
+    this.#link.endWait();
     try {
       try {
         this.#link.receive(chunk, this);
@@ -163,7 +164,9 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
     this.#host.parts.turn.timers.cancel(this);
     this.#host.connections.ended(this);
     this.#link.discard();
-    if (before.kind === "open") this.#host.sessions.left(before, false, undefined);
+    if (before.kind !== "open") return;
+    before.ended();
+    this.#host.sessions.left(before, false, undefined);
   }
 
   /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
@@ -518,6 +521,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** Sends the bytes in the outbox, then closes; the session goes on without this connection. */
   #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
+    open.ended();
     this.#close();
     this.#host.sessions.left(open, isClean, refusal);
   }

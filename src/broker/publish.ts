@@ -114,6 +114,7 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     }
   }
   const { qos, packetId } = view;
+  const begunAt = link.outbox.position;
   const receivers = router.route(outgoing, match, session);
   const { published } = observer.hooks;
   if (published !== undefined) {
@@ -122,8 +123,10 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
   if (qos === 0) return;
   if (qos === 2) remember(parts, open, packetId); // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
   journal.holdSince(mark, link);
+  const answeredAt = link.outbox.position;
   // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);
+  if (qos === 1) open.answered(begunAt, answeredAt);
 }
 
 /** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */
