@@ -41,6 +41,7 @@ import { isLater } from "./question.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
+import type { Suspect } from "./turn.ts";
 
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -81,7 +82,8 @@ const CLOSED: Phase = { kind: "closed" };
 const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authenticator failed" };
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
-export class Connection implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending {
+export class Connection
+  implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending, Suspect {
   /** For the timers. */
   heapIndex: number = -1;
   /** For the timers. */
@@ -171,19 +173,33 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
 
   /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
   due(now: number): void {
-    const { limits } = this.#policy;
     const { observer, turn } = this.#host.parts;
-    const phase = this.#phase;
-    if (phase.kind === "closing") { // [limit/close-timeout]
+    if (this.#phase.kind === "closing") { // [limit/close-timeout]
       observer.limited("closeTimeoutMs", this.#link.transport.label);
       this.#abort();
-    } else if (phase.kind === "open") {
-      const silentAt = this.#lastReceivedAt + phase.silenceMs;
-      if (silentAt > now) turn.timers.schedule(this, silentAt);
-      else {
-        const message = "No packet within 1.5 times the Keep Alive";
-        this.end({ code: 0x8d, rule: "MQTT-3.1.2-22", message });
-      }
+    } else if (this.#isSilent(now)) turn.look(this);
+  }
+
+  /** Whether nothing has come for too long; else the deadline is set anew. */
+  #isSilent(now: number): boolean {
+    const phase = this.#phase;
+    if (phase.kind !== "open") return !this.#isOver;
+    if (phase.silenceMs === 0) return false;
+    if (this.#link.isTransportPaused) this.#lastReceivedAt = now; // by us: its bytes wait in the kernel
+    const silentAt = this.#lastReceivedAt + phase.silenceMs;
+    if (silentAt <= now) return true;
+    this.#host.parts.turn.timers.schedule(this, silentAt);
+    return false;
+  }
+
+  /** The deadline has passed, and since then every socket has been looked at: a process that stood still has read what came meanwhile. */
+  looked(): void {
+    const { limits } = this.#policy;
+    const { observer, turn } = this.#host.parts;
+    if (!this.#isSilent(turn.now)) return;
+    if (this.#phase.kind === "open") {
+      const message = "No packet within 1.5 times the Keep Alive";
+      this.end({ code: 0x8d, rule: "MQTT-3.1.2-22", message });
     } else {
       observer.limited("connectTimeoutMs", this.#link.transport.label);
       const message = `No accepted CONNECT within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
@@ -232,8 +248,10 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
     const { kind } = this.#phase;
     if (kind === "closing" || kind === "closed") return;
-    if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until);
-    checkBeginning(kind, this.#link.level, bytes, at, body, until);
+    const { level } = this.#link;
+    if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
+    checkBeginning(kind, level, bytes, at, body, until);
+    this.#link.level = level;
   }
 
   /** Packets of an open connection but PUBLISH. */

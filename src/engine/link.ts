@@ -134,6 +134,11 @@ export class Link {
     return this.#deframer.held;
   }
 
+  /** The transport does not read, since the link is paused. */
+  get isTransportPaused(): boolean {
+    return this.#transportPaused;
+  }
+
   /** Has the transport read no more while the link is paused; false if it does not already. */
   pauseTransport(): boolean {
     if (this.#transportPaused || this.#pauses === 0) return false;
