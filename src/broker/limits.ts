@@ -186,7 +186,7 @@ function table(): Record<LimitName, LimitRow> {
       "subscriptions",
       "subscriptions of one session",
     ),
-    topicLevelsMax: row("connection", 128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
+    topicLevelsMax: row("connection", 200, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
     knownTopicsMax: row(
       "broker",
       65_536,

@@ -6,7 +6,14 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { Broker, type BrokerOptions, type Commit, MemoryStore } from "../broker/mod.ts";
-import { type Connect, decodePacket, encodePacket, type Packet, PacketType, type Publish } from "../codec/mod.ts";
+import {
+  type Connect,
+  decodePacket,
+  encodePacket,
+  type Packet,
+  PacketType,
+  type Publish,
+} from "../codec/mod.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { VirtualLoop } from "../testing/virtual_loop.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";

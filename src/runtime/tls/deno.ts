@@ -11,6 +11,7 @@ import { ChunkPool } from "../chunk_pool.ts";
 import { builtin } from "../builtin.ts";
 import {
   type Accept,
+  AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   type DialOptions,
   hostAndPort,
@@ -51,6 +52,8 @@ class DenoTlsTransport implements Transport, TurnReader {
   /** `pause()` was called before there was a socket to pause. */
   #isPaused = false;
   #closing = false;
+  /** Bytes that came since. */
+  #discarded = 0;
   /** It reads on when the loop has turned. */
   #waits = false;
   /** Nothing can be sent or received any more. */
@@ -138,7 +141,11 @@ class DenoTlsTransport implements Transport, TurnReader {
       this.#waits = true;
       this.#reading(false);
     }
-    if (this.#closing) return;
+    if (this.#closing) {
+      this.#discarded += chunk.length;
+      if (this.#discarded > AFTER_CLOSE_BYTES_MAX) this.abort();
+      return;
+    }
     try {
       this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     } catch (error) {
