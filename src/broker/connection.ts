@@ -32,12 +32,14 @@ import type { Batch } from "./batch.ts";
 import { checkBeginning, notConnect, refuseTls } from "./beginning.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
+import type { LimitName } from "./limits.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, Verdict } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
+import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
@@ -83,7 +85,7 @@ const AUTHENTICATOR_FAILED: Verdict = { code: 0x88, reasonString: "The authentic
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection
-  implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending, Suspect {
+  implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending, Suspect, Rated {
   /** For the timers. */
   heapIndex: number = -1;
   /** For the timers. */
@@ -94,6 +96,9 @@ export class Connection
   readonly #policy: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
+  readonly #rate: RateLimit | undefined;
+  /** Takes the frames: this connection, or its rate limit in front of it. */
+  readonly #frames: FrameHandler;
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
   #isAsking = false;
@@ -107,6 +112,9 @@ export class Connection
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.packetBytesMax, turn, this);
     this.#permissions = new Permissions(policy.authorize, turn, observer, this);
+    const isRated = RateLimit.isNeeded(policy.limits);
+    this.#rate = isRated ? new RateLimit(this.#link, this, turn, policy.limits) : undefined;
+    this.#frames = this.#rate ?? this;
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
   }
@@ -133,7 +141,7 @@ export class Connection
     this.#link.endWait();
     try {
       try {
-        this.#link.receive(chunk, this);
+        this.#link.receive(chunk, this.#frames);
       } finally {
         this.#host.batch.end();
       }
@@ -165,6 +173,7 @@ export class Connection
     this.#phase = CLOSED;
     this.#host.parts.turn.timers.cancel(this);
     this.#host.connections.ended(this);
+    this.#rate?.stop();
     this.#link.discard();
     if (before.kind !== "open") return;
     before.ended();
@@ -217,11 +226,27 @@ export class Connection
     this.#host.parts.observer.limited("pendingBytesMax", this.#link.transport.label);
   }
 
-  /** A verdict or a permission has come: reads on. */
-  #readOn(): void {
-    if (!this.#link.unpause(Pause.VERDICT) || this.#isOver) return;
+  /** One reason to pause is gone, and the link reads on if it was the last. */
+  readOn(why: Pause): void {
     try {
-      this.#link.readOn(this);
+      this.#readOn(why);
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
+  /** The rate limit holds the Client up. */
+  limited(limit: LimitName): void {
+    const { observer } = this.#host.parts;
+    if (this.#phase.kind !== "open") observer.limited(limit, this.#link.transport.label);
+    else observer.limited(limit, this.#phase.client.clientId, this.#phase.session);
+  }
+
+  /** By default: a verdict or a permission has come. */
+  #readOn(why: Pause = Pause.VERDICT): void {
+    if (!this.#link.unpause(why) || this.#isOver) return;
+    try {
+      this.#link.readOn(this.#frames);
     } finally {
       this.#host.batch.end();
     }
@@ -548,6 +573,7 @@ export class Connection
     const { turn } = this.#host.parts;
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     this.#host.connections.closes(this);
+    this.#rate?.stop();
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
   }
