@@ -23,6 +23,7 @@ import {
   peerOf,
 } from "../tcp/bun.ts";
 import type { TlsClientOptions, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import { HandshakeSlots, noSlot } from "./slots.ts";
 
 interface BunTlsHandlers extends BunHandlers {
   /**
@@ -59,6 +60,8 @@ const bun = (globalThis as unknown as { Bun: BunTlsSlice }).Bun;
 /** One connection. Until the handshake is done `write()` takes nothing. */
 class BunTlsTransport extends BunTransport {
   readonly #left: (error: Error) => void;
+  /** Gives back the place among the handshakes under way. */
+  readonly #release: () => void;
   /** The handshake is done. */
   #isSecured = false;
   /** It never will be. */
@@ -69,13 +72,20 @@ class BunTlsTransport extends BunTransport {
   #early: Uint8Array[] = [];
 
   /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
-  constructor(socket: BunSocket, peer: PeerInfo, left: (error: Error) => void) {
+  constructor(
+    socket: BunSocket,
+    peer: PeerInfo,
+    left: (error: Error) => void,
+    release: () => void = () => {},
+  ) {
     super(socket, peer);
     this.#left = left;
+    this.#release = release;
   }
 
   secured(): void {
     this.#isSecured = true;
+    this.#release();
     if (this.#isPaused || !this.started) super.pause();
     this.drained();
   }
@@ -108,6 +118,7 @@ class BunTlsTransport extends BunTransport {
   /** The handshake has failed, or the connection is over: which of the two Bun tells differs. */
   unsecured(error: Error): void {
     if (this.#isSecured || this.#isOver) return;
+    this.#release();
     this.failed(error);
     this.#left(error);
   }
@@ -131,6 +142,7 @@ class BunTlsTransport extends BunTransport {
 
   override abort(): void {
     this.#isOver = true;
+    this.#release();
     super.abort();
   }
 }
@@ -175,9 +187,16 @@ function gone(): Error {
 // deno-lint-ignore require-await
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
   const { host: hostname, port, tls: { cert, key }, handshakeFailed } = options;
+  const slots = new HandshakeSlots(options.tls.handshakesMax);
   const socket = tlsHandlers((opened) => {
     const peer = peerOf(opened, "tls");
-    accept(opened.data = new BunTlsTransport(opened, peer, (error) => handshakeFailed?.(peer, error)), peer);
+    const left = (error: Error) => handshakeFailed?.(peer, error);
+    const release = slots.take();
+    if (release !== undefined) accept(opened.data = new BunTlsTransport(opened, peer, left, release), peer);
+    else {
+      opened.terminate();
+      left(noSlot());
+    }
   });
   let listener: ReturnType<BunTlsSlice["listen"]>;
   try {

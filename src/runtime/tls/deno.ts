@@ -24,6 +24,7 @@ import {
 } from "../endpoint.ts";
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 import type { TlsClientOptions, TlsListenOptions } from "./options.ts";
+import { HandshakeSlots, noSlot } from "./slots.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");
@@ -231,17 +232,28 @@ function gone(): Error {
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<Listener> {
   const { host, handshakeFailed, backlog = BACKLOG } = options;
   const secureContext = contextOf(options);
+  const slots = new HandshakeSlots(options.tls.handshakesMax);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", ignore);
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined) return void socket.destroy(); // reset before it was accepted
     const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort!, transport: "tls" };
+    const left = (error: Error) => handshakeFailed?.(peer, error);
+    const release = slots.take();
+    if (release === undefined) {
+      socket.destroy();
+      return left(noSlot());
+    }
+    socket.once("close", release);
     const secure = new tls.TLSSocket(
       socket,
       { isServer: true, secureContext, allowHalfOpen: true } as object,
     );
-    const transport = new DenoTlsTransport(secure, peer, (error) => handshakeFailed?.(peer, error));
-    secure.once("secure", () => transport.secured());
+    const transport = new DenoTlsTransport(secure, peer, left);
+    secure.once("close", release).once("secure", () => {
+      release();
+      transport.secured();
+    });
     try {
       accept(transport, peer);
     } catch (error) {
