@@ -35,6 +35,12 @@ function acknowledgementFlags(name: "puback" | "pubrec" | "pubcomp"): SourceMuta
 export const MUTANTS: readonly Mutant[] = [
   passedOver("type-0", 0),
   {
+    kills: "2.1.2/type-0-begun",
+    file: "src/codec/first_byte.ts",
+    find: 'throw malformed("2.1.2/reserved-type", "Packet type 0");',
+    replace: "return;",
+  },
+  {
     kills: "2.1.2/type-15",
     file: CONNECTION,
     find: "this.#auth(decodeAuth(reader, flags, level));",

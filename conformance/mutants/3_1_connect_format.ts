@@ -30,8 +30,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1/first-packet-is-another",
     file: CONNECTION,
-    find: 'throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");',
-    replace: "return;",
+    find: "if (first >> 4 !== PacketType.CONNECT) throw notConnect(bytes, at, end);",
+    replace: "if (first >> 4 !== PacketType.CONNECT) return;",
+  },
+  {
+    kills: "3.1/first-packet-begun",
+    file: "src/broker/beginning.ts",
+    find: "if (type !== PacketType.CONNECT) throw notConnect(bytes, at, until);",
+    replace: "if (type !== PacketType.CONNECT) return;",
   },
   {
     kills: "3.1/second-connect",

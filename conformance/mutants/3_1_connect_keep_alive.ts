@@ -17,8 +17,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.2/silence-after-packets-ends-the-connection",
     file: CONNECTION,
-    find: "if (silentAt > now) turn.timers.schedule(this, silentAt);",
-    replace: "if (silentAt > now) return;",
+    find: "if (silentAt <= now) return true;\n    this.#host.parts.turn.timers.schedule(this, silentAt);",
+    replace: "if (silentAt <= now) return true;",
   },
   { // what is sent counts too
     kills: "3.1.2/silence-while-receiving-ends-the-connection",

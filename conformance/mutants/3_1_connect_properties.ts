@@ -72,6 +72,12 @@ export const MUTANTS: readonly Mutant[] = [
   twice("3.1.3.2/correlation-data-twice", "3.1.3.2.7/twice"),
   range("3.1.3.2/payload-format-2", "3.1.3.2.3/range"),
   {
+    kills: "3.1.3.2/response-topic-is-empty",
+    file: PROPERTY,
+    find: 'if (row.range[place] !== undefined && text === "") throw emptyTopic(row);',
+    replace: "",
+  },
+  {
     kills: "3.1.3.2/response-topic-has-wildcards",
     file: PROPERTY,
     find: WILDCARD,

@@ -62,6 +62,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return this.#sized(at, end, "Content Type");',
   },
   {
+    kills: "3.3.2/response-topic-empty",
+    file: VIEW,
+    find: 'if (next === at + 2) throw protocolError("MQTT-4.7.3-1", "Property responseTopic is empty");',
+    replace: "",
+  },
+  {
     kills: "3.3.2/response-topic-with-wildcard",
     file: VIEW,
     find: "if (bytes[i] === 0x23 || bytes[i] === 0x2b) {",

@@ -106,6 +106,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "const isWanted = (request.retainHandling === 0 && !isKnown) ||",
   },
   {
+    kills: "3.8/filter-twice-brings-retained-twice",
+    file: BROKER,
+    find: "if (begun.has(subscription)) router.retainedDeliveries.beginAgain(subscription);",
+    replace: "if (begun.has(subscription)) continue;",
+  },
+  {
     kills: "3.8/replacing-loses-nothing",
     file: ROUTER,
     find: "let subscription = session.subscriptions.get(filter.text);",

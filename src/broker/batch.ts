@@ -249,6 +249,7 @@ export class Batch {
     const { mark } = journal;
     const goesAlone = match.groups.length > 0 && router.givesSeveral(match);
     const { limited } = deliverer;
+    const begunAt = publisher.outbox.position;
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
       for (let i = 0; i < count; i++) takeOne(this.#parts, publisher, this.#frameAt(i), topic);
       return;
@@ -271,7 +272,9 @@ export class Batch {
     journal.holdSince(mark, publisher.link);
     const first = (this.#qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4;
     const code = match.isEmpty ? 0x10 : 0;
+    const answeredAt = publisher.outbox.position;
     for (let i = 0; i < count; i++) publisher.link.answer(first, this.#idOf(i), code); // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
+    if (count === 1 && this.#qos === 1) publisher.answered(begunAt, answeredAt);
   }
 
   /** Some messages may have found no room anywhere: each has an answer of its own. */

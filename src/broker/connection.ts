@@ -14,7 +14,7 @@ import { decodeConnect } from "../codec/connect.ts";
 import { decode } from "../codec/decode.ts";
 import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
-import { malformed, PeerError, protocolError, refused } from "../codec/error.ts";
+import { PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
@@ -29,10 +29,12 @@ import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
 import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
+import { checkBeginning, notConnect, refuseTls } from "./beginning.ts";
 import { type Budget, COST, type Postponed } from "./budget.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Inputs } from "./inputs.ts";
+import type { LimitName } from "./limits.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
@@ -40,22 +42,17 @@ import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
+import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
+import type { Suspect } from "./turn.ts";
 
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** Bytes kept of a connection that waits for a later turn; above it the transport is not read. */
 const POSTPONED_BYTES_MAX = 64 * 1024;
-
-/** The first two bytes of a Client that speaks TLS: by our reading a CONNECT with wrong flags, of three bytes. */
-const TLS_HANDSHAKE = 0x16;
-const TLS_VERSION_MAJOR = 3;
-
-/** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
-const CONNECT_LEVEL_BYTES = 7;
 
 /** The parts of a broker that all its connections use. */
 export interface Host {
@@ -108,7 +105,16 @@ function claimOf({ clientId, username, level }: Connect): RefusedClient {
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
 export class Connection
-  implements Deadline, FrameHandler, LinkHandler, PermissionHandler, GivesWay, Ending, Postponed {
+  implements
+    Deadline,
+    FrameHandler,
+    LinkHandler,
+    PermissionHandler,
+    GivesWay,
+    Ending,
+    Postponed,
+    Suspect,
+    Rated {
   /** For the timers. */
   heapIndex: number = -1;
   /** For the timers. */
@@ -123,6 +129,9 @@ export class Connection
   readonly #policy: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
+  readonly #rate: RateLimit | undefined;
+  /** Takes the frames: this connection, or its rate limit in front of it. */
+  readonly #frames: FrameHandler;
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
   #isAsking = false;
@@ -138,6 +147,9 @@ export class Connection
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.connectBytesMax, turn, this);
     this.#permissions = new Permissions(policy.authorize, turn, observer, this);
+    const isRated = RateLimit.isNeeded(policy.limits);
+    this.#rate = isRated ? new RateLimit(this.#link, this, turn, policy.limits) : undefined;
+    this.#frames = this.#rate ?? this;
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
   }
@@ -176,9 +188,10 @@ export class Connection
     const { budget } = this.#host;
     if (!budget.begin()) this.#postpone();
     budget.spendBytes(chunk.length);
+    this.#link.endWait();
     try {
       try {
-        this.#link.receive(chunk, this);
+        this.#link.receive(chunk, this.#frames);
       } finally {
         this.#host.batch.end();
       }
@@ -243,29 +256,46 @@ export class Connection
     this.#phase = CLOSED;
     this.#host.parts.turn.timers.cancel(this);
     this.#host.connections.ended(this);
+    this.#rate?.stop();
     this.#link.discard();
-    if (before.kind === "open") this.#host.sessions.left(before, false, undefined);
+    if (before.kind !== "open") return;
+    before.ended();
+    this.#host.sessions.left(before, false, undefined);
   }
 
   /** A deadline of this connection: for CONNECT, for a packet, or for the peer to close. */
   due(now: number): void {
-    const { limits } = this.#policy;
     const { observer, turn } = this.#host.parts;
-    const phase = this.#phase;
-    if (phase.kind === "closing") { // [limit/close-timeout]
+    if (this.#phase.kind === "closing") { // [limit/close-timeout]
       observer.limited("closeTimeoutMs", this.#link.transport.label);
       this.#abort();
-    } else if (phase.kind === "open" && this.#isLost && this.isPostponed) this.#boundLost();
-    else if (phase.kind === "open" && this.#isLost) {
+    } else if (this.#phase.kind === "open" && this.#isLost && this.isPostponed) this.#boundLost();
+    else if (this.#phase.kind === "open" && this.#isLost) {
       observer.limited("closeTimeoutMs", this.#link.transport.label);
       this.#closed();
-    } else if (phase.kind === "open") {
-      const silentAt = this.#lastReceivedAt + phase.silenceMs;
-      if (silentAt > now) turn.timers.schedule(this, silentAt);
-      else {
-        const message = "No packet within 1.5 times the Keep Alive";
-        this.end({ code: 0x8d, rule: "MQTT-3.1.2-22", message });
-      }
+    } else if (this.#isSilent(now)) turn.look(this);
+  }
+
+  /** Whether nothing has come for too long; else the deadline is set anew. */
+  #isSilent(now: number): boolean {
+    const phase = this.#phase;
+    if (phase.kind !== "open") return !this.#isOver;
+    if (phase.silenceMs === 0) return false;
+    if (this.#link.isTransportPaused) this.#lastReceivedAt = now; // by us: its bytes wait in the kernel
+    const silentAt = this.#lastReceivedAt + phase.silenceMs;
+    if (silentAt <= now) return true;
+    this.#host.parts.turn.timers.schedule(this, silentAt);
+    return false;
+  }
+
+  /** The deadline has passed, and since then every socket has been looked at: a process that stood still has read what came meanwhile. */
+  looked(): void {
+    const { limits } = this.#policy;
+    const { observer, turn } = this.#host.parts;
+    if (!this.#isSilent(turn.now)) return;
+    if (this.#phase.kind === "open") {
+      const message = "No packet within 1.5 times the Keep Alive";
+      this.end({ code: 0x8d, rule: "MQTT-3.1.2-22", message });
     } else {
       observer.limited("connectTimeoutMs", this.#link.transport.label);
       const message = `No accepted CONNECT within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
@@ -285,13 +315,29 @@ export class Connection
     this.#host.parts.observer.limited("pendingBytesMax", this.#link.transport.label);
   }
 
+  /** One reason to pause is gone, and the link reads on if it was the last. */
+  readOn(why: Pause): void {
+    try {
+      this.#readOn(why);
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
+  /** The rate limit holds the Client up. */
+  limited(limit: LimitName): void {
+    const { observer } = this.#host.parts;
+    if (this.#phase.kind !== "open") observer.limited(limit, this.#link.transport.label);
+    else observer.limited(limit, this.#phase.client.clientId, this.#phase.session);
+  }
+
   /** One reason to read no further is gone. */
   #readOn(why: Pause): void {
     if (!this.#link.unpause(why) || this.#isOver) return;
     const { batch, budget } = this.#host;
     if (why !== Pause.TURN) budget.begin();
     try {
-      this.#link.readOn(this);
+      this.#link.readOn(this.#frames);
     } finally {
       batch.end();
     }
@@ -306,7 +352,7 @@ export class Connection
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
     const phase = this.#phase;
     if (phase.kind !== "open") {
-      this.#early(bytes, bytes[at]!, body, end);
+      this.#early(bytes, at, body, end);
       return true;
     }
     const first = bytes[at]!;
@@ -318,11 +364,14 @@ export class Connection
     return isTaken;
   }
 
-  /** A CONNECT that is too large is answered in its level, which its first bytes show [MQTT-3.2.2-7]. */
-  tooLarge(bytes: Uint8Array, at: number, body: number, until: number): boolean {
-    if (this.#phase !== WAITING || bytes[at] !== PacketType.CONNECT << 4) return false;
-    this.#link.level = levelAsked(bytes, body, until);
-    return until - body < CONNECT_LEVEL_BYTES;
+  /** A frame whose rest is still to come. */
+  begun(bytes: Uint8Array, at: number, body: number, until: number): void {
+    const { kind } = this.#phase;
+    if (kind === "closing" || kind === "closed") return;
+    const { level } = this.#link;
+    if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
+    checkBeginning(kind, level, bytes, at, body, until);
+    this.#link.level = level;
   }
 
   /** Packets of an open connection but PUBLISH. */
@@ -381,17 +430,13 @@ export class Connection
   }
 
   /** Before the CONNECT is accepted only it, AUTH and DISCONNECT are taken. */
-  #early(bytes: Uint8Array, first: number, body: number, end: number): void {
+  #early(bytes: Uint8Array, at: number, body: number, end: number): void {
+    const first = bytes[at]!;
     const reader = this.#host.reader.aim(bytes, body, end);
     if (this.#phase.kind === "waiting") {
-      if (first >> 4 !== PacketType.CONNECT) {
-        throw protocolError("MQTT-3.1.0-1", "The first packet is not CONNECT");
-      }
+      if (first >> 4 !== PacketType.CONNECT) throw notConnect(bytes, at, end);
       this.#link.level = levelAsked(bytes, body, end);
-      if (first === TLS_HANDSHAKE && end - body === TLS_VERSION_MAJOR) {
-        const message = "Fixed header flags 0110: TLS begins so, and this listener is without TLS";
-        throw malformed("MQTT-2.1.3-1", message);
-      }
+      refuseTls(bytes, at, end);
       return this.#connect(decodeConnect(reader, first & 15));
     }
     const { level } = this.#link;
@@ -634,6 +679,7 @@ export class Connection
 
   /** Sends the bytes in the outbox, then closes; the session goes on without this connection. */
   #leave(open: Open, isClean: boolean, refusal: Refusal | undefined): void {
+    open.ended();
     this.#close();
     this.#host.sessions.left(open, isClean, refusal);
   }
@@ -643,6 +689,7 @@ export class Connection
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     if (this.#isLost) return this.#closed();
     this.#host.connections.closes(this);
+    this.#rate?.stop();
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
   }

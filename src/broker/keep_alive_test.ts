@@ -119,6 +119,28 @@ test("a Client that reads nothing and sends nothing is gone too, and its transpo
   pair.assertEmpty();
 });
 
+test("a Client that we do not read is not silent, and is one when we have read on", () => {
+  const hands: Hand<0>[] = [];
+  const authorize = () => {
+    hands.push(new Hand<0>());
+    return hands.at(-1)!.later;
+  };
+  const told = new Told();
+  const pair = new Pair({ authorize, hooks: told.hooks, limits: { pendingBytesMax: 10 } });
+  const client = pair.connect({ keepAlive: 10 });
+  client.publish({ topic: "t" });
+  client.publish({ topic: "t", payload: new Uint8Array(20) });
+  assertEquals(told.limits.map(({ limit }) => limit), ["pendingBytesMax"]);
+  pair.advance(3_600_000);
+  assertEquals([client.inbox, client.over], [[], false]);
+  for (let i = 0; i < 2; i++) {
+    hands.at(-1)!.answer(0);
+    pair.settle();
+  }
+  pair.advance(30_000);
+  told.assertEnded("stub", 0x8d, RULE);
+});
+
 test("many Clients each have their own clock", () => {
   const pair = new Pair();
   const clients = [3, 1, 2].map((keepAlive) => pair.connect({ clientId: `${keepAlive}`, keepAlive }));

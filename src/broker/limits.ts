@@ -218,6 +218,22 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "size of the packets behind a CONNECT or AUTH that is not yet answered; above it the connection is not read",
     ),
+    publishRateMax: row(
+      "connection",
+      0,
+      0,
+      COUNT,
+      "messages per second",
+      "PUBLISH packets of one Client; above it the connection is read less, as much as one second allows may come at once; 0 is no limit",
+    ),
+    bytesRateMax: row(
+      "connection",
+      0,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      "bytes per second",
+      "size of all packets of one Client, the same way; 0 is no limit",
+    ),
     subscriptionsPerSessionMax: row(
       "session",
       100_000,
@@ -226,7 +242,7 @@ function table(): Record<LimitName, LimitRow> {
       "subscriptions",
       "subscriptions of one session",
     ),
-    topicLevelsMax: row("connection", 128, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
+    topicLevelsMax: row("connection", 200, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
     knownTopicsMax: row(
       "broker",
       65_536,
@@ -280,6 +296,8 @@ export type LimitName =
   | "residentBytesMax"
   | "outboundBytesMax"
   | "pendingBytesMax"
+  | "publishRateMax"
+  | "bytesRateMax"
   | "subscriptionsPerSessionMax"
   | "topicLevelsMax"
   | "knownTopicsMax"

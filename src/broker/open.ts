@@ -4,6 +4,7 @@
  * @module
  */
 import type { Connect } from "../codec/packet.ts";
+import { AnswerWait } from "../engine/answer_wait.ts";
 import type { Link } from "../engine/link.ts";
 import { Outflow } from "../engine/outflow.ts";
 import { TopicAliases } from "../engine/topic_aliases.ts";
@@ -63,6 +64,7 @@ export class Open extends Outflow implements Serving {
   #will: ServerWill | undefined;
   /** `fail()` was called. */
   #isFailing = false;
+  #answerWait: AnswerWait | undefined;
   readonly #connackAt: number;
   readonly #turn: Turn;
   readonly #ending: Ending;
@@ -122,6 +124,21 @@ export class Open extends Outflow implements Serving {
   /** Whether CONNACK is written, or about to be: it may have been thrown away with the bytes that waited for a commit. */
   get isAccepted(): boolean {
     return this.outbox.position > this.#connackAt;
+  }
+
+  /**
+   * A message that came alone was delivered from the position `begunAt` of the outbox on, and its PUBACK written from `answeredAt` on. If
+   * the Client has got it, and has nothing else to acknowledge, the PUBACK waits for that.
+   */
+  answered(begunAt: number, answeredAt: number): void {
+    if (begunAt === answeredAt || this.session.sender?.inFlight !== 1) return;
+    this.#answerWait ??= new AnswerWait(this.link, this.#turn.timers);
+    this.#answerWait.begin(answeredAt, this.#turn.now);
+  }
+
+  /** Nothing waits for the Client any more. */
+  ended(): void {
+    if (this.#answerWait !== undefined) this.#turn.timers.cancel(this.#answerWait);
   }
 
   /** Ends the connection: DISCONNECT where the level has it, then the close. */

@@ -149,6 +149,7 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
   }
   const { qos, packetId } = view;
   const { limited } = deliverer;
+  const begunAt = link.outbox.position;
   const receivers = router.route(outgoing, match, session);
   const { published } = observer.hooks;
   if (published !== undefined) {
@@ -163,8 +164,10 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     if (!view.dup) open.isRecovering = false;
   }
   journal.holdSince(mark, link);
+  const answeredAt = link.outbox.position;
   // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);
+  if (qos === 1) open.answered(begunAt, answeredAt);
 }
 
 /** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */

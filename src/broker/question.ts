@@ -1,5 +1,5 @@
 /**
- * Questions that take time: a commit, a page of messages, a verdict, a permission. A question leaves the engine by `Broker.flush()` and comes back
+ * Questions that take time: a commit, a page of messages, a verdict, a permission, a look at every socket. A question leaves the engine by `Broker.flush()` and comes back
  * by `Broker.answered()` or `Broker.rejected()`.
  * Knows the promise and the effect of its answer; refuses to know the driver.
  * @module
@@ -9,8 +9,8 @@ import type { Later } from "./store.ts";
 /** One question that is with the owner or the store. */
 export interface Question {
   /** Which one it is. */
-  readonly kind: "commit" | "page in" | "authenticate" | "authorize";
-  /** Its answer, when it comes: a promise. */
+  readonly kind: "commit" | "page in" | "authenticate" | "authorize" | "look";
+  /** Its answer, when it comes: a promise. That of a look is kept: a driver answers when it has read from every socket where bytes wait. */
   readonly later: PromiseLike<unknown> & { catch?(failed: () => void): unknown };
   /** @internal Called with the answer. */
   readonly answered: (answer: never) => void;

@@ -87,6 +87,12 @@ export class RetainedDeliveries {
     session.retainedDeliveries.set(subscription, new RetainedDelivery(retained.walk(filter)));
   }
 
+  /** The SUBSCRIBE for which `begin()` was called has the filter once more, and is as good as two. */
+  beginAgain(subscription: Subscription): void {
+    const delivery = subscription.session.retainedDeliveries?.get(subscription);
+    if (delivery !== undefined) delivery.again++;
+  }
+
   /** Sends the first messages now, if no other session is scheduled. */
   startNow(session: Session): void {
     if (session.retainedDeliveries === undefined) return;
@@ -124,7 +130,7 @@ export class RetainedDeliveries {
           left -= delivery.walk.steps;
           if (node === MORE) return 0;
           if (node === NONE) {
-            endRetainedDelivery(session, subscription);
+            this.#walked(subscription, delivery);
             break;
           }
           if (delivery.overtaken?.delete(node)) continue;
@@ -133,10 +139,20 @@ export class RetainedDeliveries {
         const bytes = this.#send(subscription, delivery);
         if (bytes === NO_ROOM) return left;
         delivery.node = NONE;
+        delivery.hasSent ||= bytes > 0;
         left -= MESSAGE_STEPS + Math.floor(bytes / BYTES_PER_STEP);
       }
     }
     return left;
+  }
+
+  /** A walk has come to its end. One that found nothing is not repeated, nor one whose Client has left: its work is bounded by reading. */
+  #walked(subscription: Subscription, { walk, again, hasSent, isLost }: RetainedDelivery): void {
+    const { session } = subscription;
+    if (again === 0 || !hasSent || isLost) return endRetainedDelivery(session, subscription);
+    walk.close();
+    const next = new RetainedDelivery(this.#retained.walk(subscription.filter), again - 1);
+    session.retainedDeliveries!.set(subscription, next);
   }
 
   /** Sends the message at which a retained delivery stands; returns its bytes, or `NO_ROOM`. */

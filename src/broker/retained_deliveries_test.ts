@@ -223,6 +223,54 @@ describe("retained messages under way", () => {
     assert(count >= 60 && count < 60 + 6 * 30, `${count}`);
   });
 
+  const thrice = (filter: string, qos: 0 | 1, handling: readonly (0 | 1 | 2)[]) =>
+    encodePacket({
+      type: SUBSCRIBE,
+      packetId: 9,
+      subscriptions: handling.map((retainHandling) => ({ filter, qos, ...options, retainHandling })),
+    }, 5);
+
+  test("[MQTT-3.8.4-5] a filter that stands more than once in one SUBSCRIBE brings everything as often", () => {
+    const rows = [[0, [0, 0, 0], 3], [1, [0, 0], 2], [0, [0, 1, 2], 1], [0, [1, 0], 2], [
+      0,
+      [2, 0],
+      1,
+    ]] as const;
+    for (const [qos, handling, times] of rows) {
+      const pair = new Pair({ limits: { inFlightMax: 200 } });
+      retainMany(pair, 1_000, (i) => `r/${i}`, 1);
+      const reader = pair.connect();
+      reader.write(thrice("r/+", qos, handling));
+      const topics: string[] = [];
+      for (;;) {
+        const got = reader.takePublishes();
+        if (got.length === 0) break;
+        for (const { topic, packetId } of got) {
+          topics.push(topic);
+          if (packetId !== undefined) reader.acknowledge(PacketType.PUBACK, packetId);
+        }
+      }
+      assertEquals([topics.length, new Set(topics).size], [1_000 * times, 1_000], `${handling}`);
+      assertEquals(pair.broker.stats.retainedDeliveries, 0);
+    }
+  });
+
+  test("[MQTT-3.8.4-5] repeating ends with UNSUBSCRIBE, with the connection, and where nothing matches", () => {
+    const { pair, to } = stopped(0, {}, []);
+    to.write(thrice("r/+", 0, [0, 0, 0]));
+    to.write(encodePacket({ type: UNSUBSCRIBE, packetId: 8, filters: ["r/+"] }, 5));
+    assertEquals(pair.broker.stats.retainedDeliveries, 0);
+    const other = stopped(1, KEPT, []);
+    other.to.write(thrice("r/+", 1, [0, 0, 0]));
+    other.to.lose();
+    other.pair.settle();
+    assertEquals(other.pair.connect({ clientId: "to", ...KEPT }).takePublishes().length, 60);
+    const idle = new Pair();
+    retainMany(idle, 10_000, (i) => `r/${i}`);
+    idle.connect().connection.received(thrice("+/+/no", 0, new Array(100).fill(0)), idle.now);
+    assert(turns(idle) < 3 * 10_000 / TURN_STEPS);
+  });
+
   test("[MQTT-3.3.1-11] a SUBSCRIBE that asks for none changes nothing", () => {
     const { to } = stopped(0);
     to.write(subscribeBytes("r/+", 0, 2));

@@ -17,7 +17,13 @@ export class RetainedDelivery {
   /** Topics ahead whose message has been sent already. At most `queuedMessagesMax`; after that live messages may go first. */
   overtaken: Set<number> | undefined;
 
-  constructor(walk: NameCursor) {
+  /** Times that its filter stands once more in the same SUBSCRIBE: so often everything is sent again [MQTT-3.8.4-5]. */
+  again: number;
+  /** A message has been sent. */
+  hasSent = false;
+
+  constructor(walk: NameCursor, again = 0) {
     this.walk = walk;
+    this.again = again;
   }
 }

@@ -70,8 +70,11 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     const properties = { reasonString: refusals.slice(0, EXPLAINED_MAX).map(reasonString).join("; ") };
     link.send({ ...suback, properties });
   } else link.send(suback);
+  const begun = new Set<Subscription>();
   for (const { subscription, filter } of fresh) {
-    router.retainedDeliveries.begin(subscription, filter.match, filter.wildcard);
+    if (begun.has(subscription)) router.retainedDeliveries.beginAgain(subscription); // [MQTT-3.8.4-5]
+    else router.retainedDeliveries.begin(subscription, filter.match, filter.wildcard);
+    begun.add(subscription);
   }
   router.retainedDeliveries.startNow(session);
   if (joins) gather(parts, session);

@@ -30,6 +30,12 @@ export interface Endable {
   end(refusal: Refusal): void;
 }
 
+/** A peer that seems silent, unless its bytes have not been read yet. */
+export interface Suspect {
+  /** Every socket has been looked at. */
+  looked(): void;
+}
+
 const NO_QUESTIONS: readonly Question[] = [];
 
 /** The turns of one broker. */
@@ -52,6 +58,8 @@ export class Turn implements LinkOwner {
   #written = 0;
   #failed: { readonly target: Endable; readonly refusal: Refusal }[] = [];
   #questions: Question[] = [];
+  /** Peers that seem silent since `takeQuestions()`. */
+  #suspects: Suspect[] | undefined;
   /** Sessions whose retained deliveries can go on. */
   readonly #scheduled: Queue<Session> = new Queue();
 
@@ -135,11 +143,22 @@ export class Turn implements LinkOwner {
     this.#questions.push(question);
   }
 
+  /** Has `suspect.looked()` called when every socket has been looked at: before that no peer is called silent. */
+  look(suspect: Suspect): void {
+    if (this.#suspects === undefined) {
+      const suspects: Suspect[] = this.#suspects = [];
+      const looked = () => suspects.forEach((each) => each.looked());
+      this.ask({ kind: "look", later: Promise.resolve(), answered: looked, rejected: looked });
+    }
+    this.#suspects.push(suspect);
+  }
+
   /** The questions since the last call. */
   takeQuestions(): readonly Question[] {
     if (this.#questions.length === 0) return NO_QUESTIONS;
     const questions = this.#questions;
     this.#questions = [];
+    this.#suspects = undefined; // the next one waits for a look of its own
     return questions;
   }
 

@@ -67,8 +67,8 @@ export function decodeConnect(reader: Reader, flags: number): Connect {
   return packet;
 }
 
-/** §3.1.2.1 and §3.1.2.2: "MQTT" is 4 or 5, "MQIsdp" is 3. */
-function protocolLevel(name: string, version: number): ProtocolLevel {
+/** §3.1.2.1 and §3.1.2.2: "MQTT" is 4 or 5, "MQIsdp" is 3. Throws `UnsupportedVersion`. */
+export function protocolLevel(name: string, version: number): ProtocolLevel {
   if (name === "MQTT") {
     if (version === 5) return 5;
     if ((version & ~BRIDGE) === 4) return 4;

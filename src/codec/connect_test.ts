@@ -271,6 +271,20 @@ describe("CONNECT", () => {
     assertThrows(() => encodePacket({ ...PLAIN, will }, 5), UsageError, "3.1.3.3/empty");
   });
 
+  test("[MQTT-4.7.3-1] [3.1.3.2.6/wildcard] decode and encode refuse a Response Topic of a will that is no Topic Name", () => {
+    for (const [responseTopic, rule] of [["", "MQTT-4.7.3-1"], ["a/+", "3.1.3.2.6/wildcard"]] as const) {
+      const will = { topic: "w", payload: new Uint8Array(), qos: 0 as const, retain: false };
+      const fine = encodePacket(
+        { ...PLAIN, will: { ...will, properties: { contentType: responseTopic } } },
+        5,
+      );
+      const bytes = fine.map((byte, i) => byte === 3 && fine[i + 1] === 0 && i > 12 ? 8 : byte);
+      assertRefused(() => decodePacket(bytes, 5), rule, 0x82);
+      const bad = { ...will, properties: { responseTopic } };
+      assertThrows(() => encodePacket({ ...PLAIN, will: bad }, 5), UsageError, rule);
+    }
+  });
+
   test("[3.1.3.3/wildcard] decode and encode refuse wildcards in the Will Topic", () => {
     for (const topic of ["#", "a/+/b", "a#"]) {
       const bytes = connect5(WILL, utf8("c"), NONE, utf8(topic), binary(X));

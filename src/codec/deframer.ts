@@ -14,16 +14,15 @@ export interface FrameHandler {
    */
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean;
   /**
-   * A frame is to be refused for its size: what has come of it, its first byte at `at`, its variable header from `body`. True: only when
-   * more has come; it is asked again then, and must have seen enough within `SHOWN_BYTES`.
+   * The present frame is incomplete: its bytes from `at` to `until` are here, its variable header begins at `body`, which is 0 while
+   * that is unknown. Called with each chunk that does not complete it.
+   * @throws {PeerError} if no packet may begin so: the bytes that are missing are not waited for.
    */
-  tooLarge?(bytes: Uint8Array, at: number, body: number, until: number): boolean;
+  begun?(bytes: Uint8Array, at: number, body: number, until: number): void;
 }
 
 /** First allocation for a frame that came in parts; it doubles as bytes really arrive, whatever the header promises. */
 const FIRST_BYTES = 256;
-/** So much more of a frame that is too large is kept for `tooLarge()`. */
-const SHOWN_BYTES = 16;
 
 /** Cuts one stream into frames. Bytes of a frame that lies whole in its chunk are never copied. */
 export class Deframer {
@@ -48,6 +47,11 @@ export class Deframer {
     this.#publishMost = publishMost;
     this.#otherMost = otherMost;
     this.#most = Math.min(publishMost, otherMost);
+  }
+
+  /** Bytes of the largest frame taken that begins with this byte. */
+  #mostOf(first: number): number {
+    return first >> 4 === PacketType.PUBLISH ? this.#publishMost : this.#otherMost;
   }
 
   /** Bytes kept: of an incomplete frame, and after a stop of frames not yet handed on. */
@@ -93,21 +97,24 @@ export class Deframer {
 
   #scan(bytes: Uint8Array, from: number, until: number, handler: FrameHandler): void {
     let at = from;
+    let begun = 0;
     while (until - at >= 2) {
       let body = at + 2;
       let length = bytes[at + 1]!;
       if (length > 127) {
-        const size = headerSize(bytes, at, until);
+        const size = this.#headerSize(bytes, at, until, handler);
         if (size === 0) break;
         body = at + size;
         length = remainingLength(bytes, at, size);
       }
       const end = body + length;
       if (end - at > this.#most && end - at > this.#mostOf(bytes[at]!)) {
-        if (handler.tooLarge?.(bytes, at, body, until) === true) break;
-        throw tooLarge(end - at, this.#mostOf(bytes[at]!));
+        this.#refuse(bytes, at, until, handler, end - at);
       }
-      if (end > until) break;
+      if (end > until) {
+        begun = body;
+        break;
+      }
       if (!handler.frame(bytes, at, body, end)) {
         this.#stopped = true;
         break;
@@ -115,7 +122,9 @@ export class Deframer {
       at = end;
       if (this.#stopped) break;
     }
-    if (at < until) this.#hold(bytes, at, until);
+    if (at >= until) return;
+    if (!this.#stopped) handler.begun?.(bytes, at, begun, until);
+    this.#hold(bytes, at, until);
   }
 
   /** Fills up the one incomplete frame that is held; returns how much of `chunk` that took. */
@@ -124,23 +133,24 @@ export class Deframer {
     let size = 0;
     for (;;) {
       const held = this.#held!;
-      if (this.#heldLength >= 2) size = headerSize(held, 0, this.#heldLength);
+      if (this.#heldLength >= 2) size = this.#headerSize(held, 0, this.#heldLength, handler);
       if (size > 0) break;
-      if (used === chunk.length) return used;
+      if (used === chunk.length) {
+        handler.begun?.(held, 0, 0, this.#heldLength);
+        return used;
+      }
       this.#hold(chunk, used, used + 1);
       used++;
     }
     const total = size + remainingLength(this.#held!, 0, size);
-    const most = this.#mostOf(this.#held![0]!);
-    if (total > most) {
-      this.#hold(chunk, used, Math.min(chunk.length, used + SHOWN_BYTES));
-      if (handler.tooLarge?.(this.#held!, 0, size, this.#heldLength) === true) return chunk.length;
-      throw tooLarge(total, most);
-    }
+    if (total > this.#mostOf(this.#held![0]!)) this.#refuse(this.#held!, 0, this.#heldLength, handler, total);
     const missing = Math.min(total - this.#heldLength, chunk.length - used);
     this.#hold(chunk, used, used + missing);
     used += missing;
-    if (this.#heldLength < total) return used;
+    if (this.#heldLength < total) {
+      handler.begun?.(this.#held!, 0, size, this.#heldLength);
+      return used;
+    }
     const frame = this.#held!;
     this.#release();
     if (!handler.frame(frame, 0, size, total)) {
@@ -152,9 +162,32 @@ export class Deframer {
     return chunk.length;
   }
 
-  /** Bytes of the largest frame taken that begins with this byte. */
-  #mostOf(first: number): number {
-    return first >> 4 === PacketType.PUBLISH ? this.#publishMost : this.#otherMost;
+  /** Bytes of the fixed header at `at`, 0 if its end has not arrived. */
+  #headerSize(bytes: Uint8Array, at: number, until: number, handler: FrameHandler): number {
+    let least = 1; // the Remaining Length that the bytes so far promise
+    for (let size = 2; size <= 5; size++) {
+      if (at + size > until) return 0;
+      if (bytes[at + size - 1]! < 128) {
+        if (size > 2 && bytes[at + size - 1] === 0) {
+          handler.begun?.(bytes, at, 0, until);
+          throw malformed("MQTT-1.5.5-1", "Remaining Length is over-long");
+        }
+        return size;
+      }
+      least *= 128;
+      if (size < 5 && least + size + 1 > this.#mostOf(bytes[at]!)) {
+        this.#refuse(bytes, at, until, handler, least + size + 1);
+      }
+    }
+    handler.begun?.(bytes, at, 0, until);
+    throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");
+  }
+
+  /** The frame at `at` has `size` bytes or more, which is too many, unless its first byte is wrong already. */
+  #refuse(bytes: Uint8Array, at: number, until: number, handler: FrameHandler, size: number): never {
+    handler.begun?.(bytes, at, 0, until);
+    const message = `Packet of ${size} bytes or more, at most ${this.#mostOf(bytes[at]!)} are taken`;
+    throw new PeerError("refused", 0x95, "2.1.4/too-large", message);
   }
 
   #hold(bytes: Uint8Array, from: number, until: number): void {
@@ -175,31 +208,8 @@ export class Deframer {
   }
 }
 
-/** Bytes of the fixed header at `at`, 0 if its end has not arrived. */
-function headerSize(bytes: Uint8Array, at: number, until: number): number {
-  for (let size = 2; size <= 5; size++) {
-    if (at + size > until) return 0;
-    if (bytes[at + size - 1]! < 128) {
-      if (size > 2 && bytes[at + size - 1] === 0) {
-        throw malformed("MQTT-1.5.5-1", "Remaining Length is over-long");
-      }
-      return size;
-    }
-  }
-  throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");
-}
-
 function remainingLength(bytes: Uint8Array, at: number, size: number): number {
   let length = 0;
   for (let i = size - 1; i >= 1; i--) length = length * 128 + (bytes[at + i]! & 127);
   return length;
-}
-
-function tooLarge(size: number, most: number): PeerError {
-  return new PeerError(
-    "refused",
-    0x95,
-    "2.1.4/too-large",
-    `Packet of ${size} bytes, at most ${most} are taken`,
-  );
 }

@@ -172,6 +172,7 @@ function readValue(reader: Reader, row: PropertyRow, place: PropertyPlace): unkn
     case "utf8": {
       const text = reader.utf8();
       // The only text with a rule beyond UTF-8 is a Topic Name.
+      if (row.range[place] !== undefined && text === "") throw emptyTopic(row);
       if (row.range[place] !== undefined && hasWildcard(text)) throw outOfRange(row, place, text);
       return text;
     }
@@ -190,6 +191,11 @@ function inRange(row: PropertyRow, place: PropertyPlace, value: number): number 
 
 function outOfRange(row: PropertyRow, place: PropertyPlace, value: number | string): PeerError {
   return protocolError(row.range[place]!, `Property ${row.name} has the value ${value}`, row.rangeCode);
+}
+
+/** A Topic Name has a character. */
+function emptyTopic({ name }: PropertyRow): PeerError {
+  return protocolError("MQTT-4.7.3-1", `Property ${name} is empty`);
 }
 
 function writeProperty(writer: Writer, place: PropertyPlace, name: string, value: unknown): void {
@@ -220,6 +226,9 @@ function writeValue(writer: Writer, row: PropertyRow, place: PropertyPlace, valu
       return writer.varint(writable(row, place, value));
     case "utf8":
       if (typeof value !== "string") throw unwritable(row, place, value);
+      if (row.range[place] !== undefined && value === "") {
+        throw new UsageError(`Property ${row.name} is empty [MQTT-4.7.3-1]`);
+      }
       if (row.range[place] !== undefined && hasWildcard(value)) throw unwritable(row, place, value);
       return writer.utf8(value);
     case "binary":

@@ -141,9 +141,11 @@ describe("PUBLISH", () => {
     }
   });
 
-  test("an empty Response Topic is taken", () => {
+  test("[MQTT-4.7.3-1] decode and encode refuse an empty Response Topic", () => {
+    const bytes = frame(0x30, utf8("a"), properties(0x08, utf8("")));
+    assertRefused(() => decodePacket(bytes, 5), "MQTT-4.7.3-1", 0x82);
     const packet = publish({ properties: { responseTopic: "" } });
-    assertEquals(decodePacket(encodePacket(packet, 5), 5), packet);
+    assertThrows(() => encodePacket(packet, 5), UsageError, "MQTT-4.7.3-1");
   });
 
   test("[MQTT-3.3.2-19] decode refuses a Content Type that is not UTF-8", () => {

@@ -195,6 +195,7 @@ export class PublishView {
         return this.#text(at, end, "Content Type"); // [MQTT-3.3.2-19]
       case 0x08: {
         const next = this.#text(at, end, "Response Topic"); // [MQTT-3.3.2-13]
+        if (next === at + 2) throw protocolError("MQTT-4.7.3-1", "Property responseTopic is empty");
         for (let i = at + 2; i < next; i++) {
           if (bytes[i] === 0x23 || bytes[i] === 0x2b) {
             throw protocolError("MQTT-3.3.2-14", "Response Topic with a wildcard");

@@ -40,7 +40,7 @@ const property: fc.Arbitrary<Part> = fc.oneof(
   fc.integer({ min: 0, max: 2 }).map((value) => [0x01, value]),
   fc.constant([0x02, 0, 0, 1, 0]),
   fc.constantFrom("", "text", "\0").map((text) => [0x03, ...utf8(text)]),
-  fc.constantFrom("r", "r/+", "#").map((text) => [0x08, ...utf8(text)]),
+  fc.constantFrom("r", "r/+", "#", "").map((text) => [0x08, ...utf8(text)]),
   fc.constant([0x09, 0, 1, 0xff]),
   fc.nat({ max: 300 }).map((id) => [0x0b, ...varint(id)]),
   fc.nat({ max: 2 }).map((alias) => [0x23, 0, alias]),
@@ -183,6 +183,14 @@ describe("PublishView", () => {
     );
     const fine = properties([0x08, ...utf8("a/-")], [0x03, ...utf8("+")], [0x26, ...pair("#", "+")]);
     assertEquals(viewOf(frame(0x30, utf8("t"), fine, 9)).payloadLength, 1);
+  });
+
+  test("[MQTT-4.7.3-1] an empty Response Topic", () => {
+    assertRefused(
+      () => viewOf(frame(0x30, utf8("t"), properties([0x08, ...utf8("")]))),
+      "MQTT-4.7.3-1",
+      0x82,
+    );
   });
 
   test("aimFrame() finds the variable header behind a Remaining Length of one to four bytes", () => {

@@ -82,6 +82,9 @@ export class Link {
   #heldNow: number = Infinity;
   /** The same for the commit after it. */
   #heldNext: number = Infinity;
+  /** Position from which on bytes wait for the peer's next bytes, and the position behind them. */
+  #waitsFrom: number = Infinity;
+  #waitsUntil: number = Infinity;
   /** A set of `Pause` bits. */
   #pauses = 0;
   #transportPaused = false;
@@ -149,6 +152,11 @@ export class Link {
   /** Bytes that are kept: of an incomplete frame, or of all frames while the link is paused. */
   get keptBytes(): number {
     return this.#deframer.held;
+  }
+
+  /** The transport does not read, since the link is paused. */
+  get isTransportPaused(): boolean {
+    return this.#transportPaused;
   }
 
   /** Has the transport read no more while the link is paused; false if it does not already. */
@@ -236,8 +244,29 @@ export class Link {
     if (!this.#blocked && this.outbox.size >= WRITE_NOW_BYTES && this.#owner.mayWrite) this.flush();
   }
 
+  /** Bytes from `position` on wait until `endWait()`, or until others are written behind them in a later turn. */
+  waitFrom(position: number): void {
+    this.#waitsFrom = position;
+    this.#waitsUntil = this.outbox.position;
+    this.#setLimit();
+  }
+
+  /** Bytes that waited for the peer may go; false if none did. */
+  endWait(): boolean {
+    if (this.#waitsFrom === Infinity) return false;
+    this.#waitsFrom = this.#waitsUntil = Infinity;
+    this.#setLimit();
+    this.touch();
+    return true;
+  }
+
+  #setLimit(): void {
+    this.outbox.limit = Math.min(this.#heldNow, this.#heldNext, this.#waitsFrom);
+  }
+
   /** The end of the turn for this link: writes, and tells the handler. */
   endTurn(): void {
+    if (this.#waitsUntil < this.outbox.position) this.endWait();
     this.#touched = false;
     this.flush();
     if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
@@ -284,7 +313,7 @@ export class Link {
   hold(): boolean {
     if (this.#heldNext !== Infinity) return false;
     this.#heldNext = this.outbox.position;
-    this.outbox.limit = Math.min(this.#heldNow, this.#heldNext);
+    this.#setLimit();
     return true;
   }
 
@@ -297,7 +326,7 @@ export class Link {
   /** The commit under way is done: bytes that waited for it may go. */
   committed(): void {
     this.#heldNow = Infinity;
-    this.outbox.limit = this.#heldNext;
+    this.#setLimit();
     this.touch();
   }
 
@@ -305,7 +334,12 @@ export class Link {
   commitFailed(): void {
     if (this.#heldNow === Infinity) return;
     this.outbox.truncate(this.#heldNow);
-    this.#heldNow = this.#heldNext = this.outbox.limit = Infinity;
+    this.#heldNow =
+      this.#heldNext =
+      this.#waitsFrom =
+      this.#waitsUntil =
+        Infinity;
+    this.#setLimit();
     this.#handler.unsafe();
   }
 
@@ -315,12 +349,13 @@ export class Link {
   end(): void {
     this.#ending = true;
     this.#deframer.discard(); // [MQTT-3.1.4-6]
+    this.endWait();
     this.flush();
   }
 
   /** The transport is over, or is to be: nothing is kept. */
   discard(): void {
-    this.#heldNow = Infinity;
+    this.#heldNow = this.#waitsFrom = this.#waitsUntil = Infinity;
     this.outbox.clear();
     this.#deframer.discard();
   }

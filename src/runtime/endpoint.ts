@@ -45,6 +45,12 @@ export type Accept = (transport: Transport, peer: PeerInfo) => void;
  */
 export const BACKLOG: number = 4096;
 
+/**
+ * So many bytes are read and thrown away after our `close()`, so that a peer in the middle of a packet still reads our last words; one
+ * that sends more is cut off.
+ */
+export const AFTER_CLOSE_BYTES_MAX: number = 1024 * 1024;
+
 /** Why a listener could not be opened. */
 export class ListenError extends Error {
   /** As it stands in logs. */

@@ -17,6 +17,8 @@ export interface Loop {
   endOfTurn(run: () => void): void;
   /** Runs `run` when every socket has had its chance, for work that takes many turns. */
   afterInput(run: () => void): void;
+  /** Runs `run` when each of so many sockets has been looked at, and what had come there by now has been read. */
+  afterLook(sockets: number, run: () => void): void;
   /** Runs `run` at the time `ms`, or a little later; if that is weeks away, maybe earlier. */
   at(ms: number, run: () => void): Cancel;
 }
@@ -34,6 +36,7 @@ export const systemLoop: Loop = {
   now: wallClock,
   endOfTurn: (run) => void setImmediate(run),
   afterInput: "Deno" in globalThis ? afterTimers : (run) => void setImmediate(run),
+  afterLook,
   at(ms: number, run: () => void): Cancel {
     const timer = setTimeout(run, Math.min(Math.max(ms - wallClock(), WAIT_MS_MIN), WAIT_MS_MAX));
     return () => clearTimeout(timer);
@@ -46,4 +49,23 @@ export const systemLoop: Loop = {
  */
 function afterTimers(run: () => void): void {
   setTimeout(run, 0);
+}
+
+/** Rounds of the loop that bytes take at most from a socket to its reader: through TLS, and behind a read that ended its turn. */
+const LOOK_ROUNDS = 8;
+/** Sockets that are read in one round: Deno ends a round after 128 operations, and both runtimes ask the kernel for 1,024 events at a time. */
+const ROUND_SOCKETS = 100;
+
+/**
+ * Rounds of a timer and an immediate. On both runtimes a timer runs only after the kernel was asked for events, which an immediate
+ * behind an immediate does not say on Deno. A process that was stopped finds its timers due, and bytes in its sockets: so many
+ * rounds later they are read, however long that takes.
+ */
+function afterLook(sockets: number, run: () => void): void {
+  let rounds = LOOK_ROUNDS + Math.ceil(sockets / ROUND_SOCKETS);
+  const round = (): void => {
+    if (rounds-- === 0) run();
+    else setTimeout(() => setImmediate(round), 0);
+  };
+  round();
 }

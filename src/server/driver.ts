@@ -13,8 +13,6 @@ import type { Transport, TransportHandler } from "../transport/transport.ts";
  * was. The bytes that Clients have sent meanwhile are read first, or all Clients would count as silent.
  */
 const LATE_MS = 250;
-/** Time for reading these bytes. */
-const CATCH_UP_MS = 50;
 /** `#armedFor` during that time: no deadline is earlier, so the timer is left alone. */
 const CATCHING_UP = -Infinity;
 
@@ -33,6 +31,9 @@ export class Driver {
   #armedFor = Infinity;
   /** When it is due: later than `#armedFor` if that had passed before the tick was asked for. */
   #tickDue = Infinity;
+  /** Looks at every socket that were asked for since the present one began, if one is under way. */
+  #looks: Question[] = [];
+  #isLooking = false;
   /** Commits that take their time. */
   #commits = 0;
   #closed: Promise<void> | undefined;
@@ -141,6 +142,10 @@ export class Driver {
   /** Hands in the answer when it is there. An owner's promise may be none of the language's: the first answer counts. */
   #await(question: Question): void {
     const { broker } = this;
+    if (question.kind === "look") {
+      this.#looks.push(question);
+      return this.#look();
+    }
     const commits = question.kind === "commit" ? 1 : 0;
     this.#commits += commits;
     let isAnswered = false;
@@ -163,6 +168,18 @@ export class Driver {
     }
   }
 
+  /** One look at a time, for all questions that were there when it began. */
+  #look(): void {
+    if (this.#isLooking || this.#looks.length === 0) return;
+    this.#isLooking = true;
+    const questions = this.#looks.splice(0);
+    this.#loop.afterLook(this.broker.connections, () => {
+      this.#isLooking = false;
+      for (const question of questions) this.run((broker, now) => broker.answered(question, undefined, now));
+      this.#look();
+    });
+  }
+
   #arm(): void {
     this.#disarm();
     this.#armedFor = this.broker.nextDeadline();
@@ -175,14 +192,15 @@ export class Driver {
   }
 
   readonly #tick = (): void => {
-    const now = this.#loop.now();
-    if (this.#armedFor !== CATCHING_UP && now - this.#tickDue > LATE_MS) {
-      this.#armedFor = CATCHING_UP;
-      return this.#tickAt(now + CATCH_UP_MS);
-    }
+    if (this.#loop.now() - this.#tickDue <= LATE_MS) return this.#ticked();
+    this.#armedFor = CATCHING_UP;
+    this.#loop.afterLook(this.broker.connections, this.#ticked);
+  };
+
+  readonly #ticked = (): void => {
     this.#armedFor = Infinity;
     try {
-      this.broker.ticked(now);
+      this.broker.ticked(this.#loop.now());
     } catch (error) {
       this.broker.failed(error);
     }

@@ -6,7 +6,14 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { Broker, type BrokerOptions, type Commit, MemoryStore } from "../broker/mod.ts";
-import { decodePacket, encodePacket, type Packet, PacketType, type Publish } from "../codec/mod.ts";
+import {
+  type Connect,
+  decodePacket,
+  encodePacket,
+  type Packet,
+  PacketType,
+  type Publish,
+} from "../codec/mod.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { VirtualLoop } from "../testing/virtual_loop.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";
@@ -185,8 +192,46 @@ describe("Driver", () => {
     assertEquals([quick.ends, silent.ends], [[], []]);
     quick.send(connectPacket("quick")); // what has waited in the kernel
     loop.endTurn();
-    assert(loop.tick(loop.time + 1_000));
+    while (loop.look() || loop.endTurn());
     assertEquals([quick.ends, silent.ends], [[], ["close"]]);
+  });
+
+  test("[MQTT-3.1.2-22] nobody is called silent before every socket has been looked at, though the timer is not late", () => {
+    const loop = new VirtualLoop();
+    const { open } = drive({}, loop);
+    const [pinged, silent] = [open(), open()];
+    for (const hand of [pinged, silent]) {
+      hand.send({ ...connectPacket(hand === silent ? "silent" : "pinged") as Connect, keepAlive: 10 });
+      loop.endTurn();
+    }
+    const until = loop.time + 15_000; // stopped until then
+    while (loop.tick(until));
+    assertEquals([pinged.ends, silent.ends], [[], []]);
+    loop.endTurn();
+    pinged.send({ type: PacketType.PINGREQ }); // what has waited in the kernel
+    while (loop.look() || loop.endTurn());
+    assertEquals([pinged.ends, silent.ends], [[], ["close"]]);
+    while (loop.tick(loop.time + 15_000)) while (loop.look() || loop.endTurn());
+    assertEquals(pinged.ends[0], "close");
+  });
+
+  test("one look at a time: silence that is found during a look waits for the next", () => {
+    const loop = new VirtualLoop();
+    const { open } = drive({}, loop);
+    const hands = [10, 20].map((keepAlive) => {
+      const hand = open();
+      hand.send({ ...connectPacket(`c${keepAlive}`) as Connect, keepAlive });
+      loop.endTurn();
+      return hand;
+    });
+    const ends = () => hands.map(({ ends }) => ends.length);
+    const until = loop.time + 30_000;
+    while (loop.tick(until)) loop.endTurn();
+    assertEquals(ends(), [0, 0]);
+    loop.look();
+    assertEquals(ends(), [1, 0]);
+    loop.look();
+    assertEquals(ends(), [1, 1]);
   });
 
   test("what had fallen due before it begins is done at once", () => {

@@ -8,6 +8,7 @@ import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp 
 import { CertificateError, type TlsListener, type TlsServerOptions } from "../runtime/tls/options.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { Admit } from "./admit.ts";
 import { type Address, AddressError, addressUrl, parseAddress, type Scheme, SCHEMES } from "./address.ts";
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
@@ -16,6 +17,8 @@ export interface ListenerOptions extends PolicyOptions {
   readonly url: string;
   /** The certificate and its key that this listener shows, in place of `ServeOptions.tls`. */
   readonly tls?: TlsServerOptions;
+  /** In place of `ServeOptions.admit`. */
+  readonly admit?: Admit;
 }
 
 /** A listener as it was asked for, checked. */
@@ -27,6 +30,8 @@ export interface ListenerPlan {
   readonly tls: TlsServerOptions | undefined;
   /** Whether that is the listener's own. */
   readonly isOwn: boolean;
+  /** The listener's own. */
+  readonly admit: Admit | undefined;
 }
 
 /** A listener that is open. */
@@ -41,7 +46,7 @@ export interface OpenListener {
 
 /** Events of listeners. */
 export interface ListenerEvents {
-  accept(transport: Transport, peer: PeerInfo, policy: Policy | undefined): void;
+  accept(transport: Transport, peer: PeerInfo, plan: ListenerPlan): void;
   /** Connections cannot be accepted for a while. */
   troubled(error: Error): void;
   /** A connection ended before its TLS handshake was done. */
@@ -60,17 +65,17 @@ export function planListeners(
   policyOf: (given: PolicyOptions) => Policy,
 ): ListenerPlan[] {
   return listen.map((one) => {
-    const { url, tls: own, ...given }: ListenerOptions = typeof one === "string" ? { url: one } : one;
+    const { url, tls: own, admit, ...given }: ListenerOptions = typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
     const isOwn = own !== undefined;
     const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
     if (!SCHEMES[address.scheme].tls) {
-      if (!isOwn) return { address, policy, tls: undefined, isOwn };
+      if (!isOwn) return { address, policy, tls: undefined, isOwn, admit };
       throw new AddressError(
         `${addressUrl(address)} shows no certificate: write mqtts://, or leave out its tls`,
       );
     }
-    if (own ?? tls) return { address, policy, tls: own ?? tls, isOwn };
+    if (own ?? tls) return { address, policy, tls: own ?? tls, isOwn, admit };
     throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
   });
 }
@@ -127,7 +132,7 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 /** The listeners of one address: two for `localhost`. */
 async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
   const { scheme, host, port } = plan.address;
-  const accept: Accept = (transport, peer) => events.accept(transport, peer, plan.policy);
+  const accept: Accept = (transport, peer) => events.accept(transport, peer, plan);
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
     OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
   if (host !== "localhost") return [await at(host, port)];

@@ -32,6 +32,7 @@ import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import { type Admit, type AdmitEvents, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
 import {
@@ -45,6 +46,7 @@ import {
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
+  Admit,
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
@@ -76,6 +78,8 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly listen?: readonly (string | ListenerOptions)[];
   /** The certificate and its key that listeners with TLS show, if they have none of their own. */
   readonly tls?: TlsServerOptions;
+  /** Asked for each connection when it is accepted, before TLS and before a byte is read; a listener may have its own. */
+  readonly admit?: Admit;
   /** Functions to be called on events. */
   readonly hooks?: ServeHooks;
   /** In place of the runtime's own, for tests and measurements. */
@@ -130,12 +134,19 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop, admit, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const plans = planListeners(listen, tls, (given) => broker.policy(given));
   const driver = new Driver(broker, loop);
+  const asked: AdmitEvents = {
+    refused: (peer, refusal) => options.hooks?.refused?.(peer, refusal, undefined),
+    failed: (error) => broker.failed(error),
+  };
   const events: ListenerEvents = {
-    accept: (transport, peer, policy) => void driver.accept(transport, peer, policy),
+    accept(transport, peer, plan): void {
+      if (isAdmitted(plan.admit ?? admit, peer, asked)) driver.accept(transport, peer, plan.policy);
+      else transport.abort();
+    },
     troubled: (error) => broker.failed(error),
     handshakeFailed(peer, error): void {
       try {

@@ -10,6 +10,7 @@ import { type AuthenticationRequest, ListenError, serve, type ServeOptions, type
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { encodePacket, PacketType, PeerError, UsageError } from "../codec/mod.ts";
 import { AddressError } from "./address.ts";
+import type { Refusal } from "../broker/mod.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
 
@@ -348,6 +349,63 @@ describe("serve() with TLS", () => {
     await server.close();
     assertEquals(server.broker.connections, 0);
     await over;
+  });
+
+  test("admit() is asked before TLS and before a byte; false, a refusal and an exception close the connection", async () => {
+    const refusals: string[] = [];
+    const errors: string[] = [];
+    const handshakes: PeerInfo[] = [];
+    let answer: () => boolean | Refusal = () => true;
+    await served({
+      listen: ["mqtt://127.0.0.1:0", { url: "mqtts://127.0.0.1:0", tls }, {
+        url: "mqtt://127.0.0.1:0",
+        admit: () => true,
+      }],
+      admit: () => answer(),
+      hooks: {
+        refused: (peer, { message }) => refusals.push(`${peer.transport} ${message}`),
+        failed: (error) => void errors.push((error as Error).message),
+        handshakeFailed: (peer) => handshakes.push(peer),
+      },
+    }, async ({ addresses: [plain, secure, own] }) => {
+      await (await client(plain!)).endAsync();
+      await (await client(secure!, { ca: CA })).endAsync();
+      const refusal: Refusal = { code: 0x9f, rule: "policy/banned", message: "too many" };
+      for (const [next, tcp] of [[false, plain], [refusal, secure], [undefined, plain]] as const) {
+        answer = () => {
+          if (next === undefined) throw new Error("no answer");
+          return next;
+        };
+        const socket = connectTcp(Number(new URL(tcp!).port), "127.0.0.1");
+        const heard: number[] = [];
+        socket.on("error", () => {}).on("data", (chunk: Uint8Array) => heard.push(chunk.length));
+        await new Promise<void>((resolve) => socket.on("close", () => resolve()));
+        assertEquals(heard, []);
+      }
+      await (await client(own!)).endAsync();
+    });
+    assertEquals(refusals, ["tcp The peer is not admitted", "tls too many", "tcp The peer is not admitted"]);
+    assertEquals([errors, handshakes], [["no answer"], []]);
+  });
+
+  test("handshakesMax: a connection above it is refused, and a handshake that is done or over makes room", async () => {
+    const failures: string[] = [];
+    await served({
+      listen: ["mqtts://127.0.0.1:0"],
+      tls: { ...tls, handshakesMax: 1 },
+      hooks: { handshakeFailed: (_peer, error) => failures.push((error as { code?: string }).code ?? "") },
+    }, async ({ broker }, url) => {
+      await (await client(url, { ca: CA })).endAsync();
+      const open = () => connectTcp(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+      const over = (socket: ReturnType<typeof open>) =>
+        new Promise<void>((resolve) => socket.on("close", () => resolve()).resume());
+      const one = open();
+      await over(open()); // accepted behind it
+      assertEquals(failures, ["EHANDSHAKES"]);
+      one.destroy();
+      while (broker.connections > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await (await client(url, { ca: CA })).endAsync();
+    });
   });
 
   test("tells of handshakes that fail, and survives a hook that throws", async () => {

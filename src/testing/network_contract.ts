@@ -10,6 +10,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
+import { AFTER_CLOSE_BYTES_MAX } from "../runtime/endpoint.ts";
 import {
   type Accept,
   type Listener,
@@ -316,6 +317,27 @@ export function networkContract(network: Network): void {
           peer.destroy();
         }),
     );
+
+    test("that goes on sending after our close() is cut off", patient, async () => {
+      await open(async ({ port, accepted }) => {
+        const peer = await peerAt(port);
+        let sent = 0;
+        let isOver = false;
+        peer.on("error", () => {}).on("close", () => isOver = true).resume();
+        peer.write("x");
+        await until(() => accepted[0]?.length === 1, "it is accepted");
+        accepted[0]!.call((transport) => transport.close());
+        const block = pattern(64 * 1024);
+        const send = () => {
+          if (!isOver) peer.write(block, () => setImmediate(send));
+          sent += block.length;
+        };
+        send();
+        await until(() => accepted[0]!.closes.length === 1 && isOver, "both sides are over");
+        assert(sent > AFTER_CLOSE_BYTES_MAX);
+        assertEquals(accepted[0]!.length, 1);
+      });
+    });
 
     test("that never rests leaves room for others", patient, async () => {
       await open(async ({ port }) => {

@@ -121,7 +121,7 @@ export class Pair {
     let moved = this.#loop.endTurn();
     if (moved) this.broker.assertInvariants();
     for (const { pair } of this.#links) while (pair.step()) moved = true;
-    return moved || this.#loop.goOn();
+    return moved || this.#loop.goOn() || this.#loop.look();
   }
 
   /** Lets time go on, calling the broker at each of its deadlines on the way. */

@@ -16,6 +16,7 @@ export class VirtualLoop implements Loop {
   time = 1_700_000_000_000;
   #turns: (() => void)[] = [];
   #later: (() => void)[] = [];
+  #looks: (() => void)[] = [];
   readonly #timers: Set<Timer> = new Set();
 
   now(): number {
@@ -28,6 +29,10 @@ export class VirtualLoop implements Loop {
 
   afterInput(run: () => void): void {
     this.#later.push(run);
+  }
+
+  afterLook(_sockets: number, run: () => void): void {
+    this.#looks.push(run);
   }
 
   at(ms: number, run: () => void): Cancel {
@@ -49,6 +54,11 @@ export class VirtualLoop implements Loop {
   /** Runs what comes after all input; false if nothing does. */
   goOn(): boolean {
     return runAll(this.#later.splice(0));
+  }
+
+  /** Runs what waits until every socket has been looked at; false if nothing does. */
+  look(): boolean {
+    return runAll(this.#looks.splice(0));
   }
 
   /** Lets time go on to the first timer that is due by `until`, and runs it; false if none is. */

@@ -22,7 +22,8 @@ export interface Transport {
   resume(): void;
   /**
    * Ends our half: what `write()` took is sent, then the end of the stream. What still arrives is read and thrown
-   * away until the peer ends too (closing earlier would reset the connection and the peer would lose our last words).
+   * away until the peer ends too (closing earlier would reset the connection and the peer would lose our last words), but
+   * not without bound.
    */
   close(): void;
   /** Ends at once, both halves; bytes not yet sent are lost. */

@@ -97,6 +97,18 @@ export const CASES: readonly ServerCase[] = [
         await peer.refused([0x81, 0x82]);
       },
     },
+    "type-0-begun": {
+      statements: ["2.1.2/reserved-type"],
+      levels: [4, 5],
+      does: "Sends the first bytes of a packet of type 0, whose Remaining Length promises more.",
+      requires:
+        "The connection should be closed at once, at level 5 DISCONNECT 0x81 or 0x82 may say why; a Server that waits for the rest is lenient.",
+      async run(t) {
+        const peer = await t.connect();
+        peer.send(bytes(0, 100));
+        await peer.shouldRefuse([0x81, 0x82], "for no packet begins so");
+      },
+    },
     "type-15": {
       statements: ["2.1.2/reserved-type"],
       levels: [4],

@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  bytes,
   connect,
   field,
   type Level,
@@ -145,6 +146,18 @@ export const CASES: readonly ServerCase[] = [
           check(wrong === undefined, `Packet type ${wrong?.type} came as an answer`);
         }
         await subscriber.expectNoPublish("for it came before CONNECT");
+      },
+    },
+    "first-packet-begun": {
+      statements: ["MQTT-3.1.0-1", "MQTT311-3.1.0-1"],
+      levels: [4, 5],
+      does: "Begins a connection with a line of HTTP, by the standard the beginning of a longer PUBACK.",
+      requires:
+        "It should be closed at once, without CONNACK 0; a Server that waits for the rest is lenient.",
+      async run(t) {
+        const peer = await t.open();
+        peer.send(bytes("GET / HTTP/1.1\r\n"));
+        await peer.shouldRefuse([], "for its first packet is not CONNECT");
       },
     },
     "second-connect": {

@@ -248,6 +248,12 @@ export const CASES: readonly ServerCase[] = [
       "Payload Format Indicator 2",
       property.payloadFormat(2),
     ),
+    "response-topic-is-empty": oddValue(
+      "MQTT-4.7.3-1",
+      "will",
+      "an empty Response Topic",
+      property.responseTopic(""),
+    ),
     "response-topic-has-wildcards": oddValue(
       "3.1.3.2.6/wildcard",
       "will",

@@ -115,6 +115,18 @@ export const CASES: readonly ServerCase[] = serverCases("3.3.2", {
       for (const bad of NO_TEXT) await refused(t, [0x81], property.contentType(bad));
     },
   },
+  "response-topic-empty": {
+    statements: ["MQTT-4.7.3-1"],
+    levels: [5],
+    does: "Publishes with an empty Response Topic.",
+    requires:
+      "The connection is closed; DISCONNECT 0x82 may say why. A Topic Name has a character; no sentence says it of this property, so a Server that lets it pass is lenient.",
+    async run(t) {
+      const peer = await t.connect();
+      peer.send(t.publish({ topic: t.topic(), properties: [property.responseTopic("")] }));
+      await peer.shouldRefuse([0x82, 0x81]);
+    },
+  },
   "response-topic-with-wildcard": {
     statements: ["MQTT-3.3.2-14"],
     levels: [5],

@@ -311,6 +311,26 @@ export const CASES: readonly ServerCase[] = serverCases("3.8", {
       check(other.length === 1, `${other.length} copies came by the other filter`);
     },
   },
+  "filter-twice-brings-retained-twice": {
+    statements: ["MQTT-3.8.4-5", "MQTT311-3.8.4-4"],
+    levels: [4, 5],
+    needs: ["retain"],
+    does:
+      "Sends one SUBSCRIBE with the filter of a retained message twice, at level 5 with Retain Handling 0.",
+    requires: "The retained message comes twice, as two SUBSCRIBE packets would bring it.",
+    async run(t) {
+      const publisher = await t.connect();
+      await t.published(publisher, { topic: t.topic(), payload: "kept", retain: true, qos: t.qos(1) });
+      await publisher.barrier();
+      const subscriber = await t.connect();
+      subscriber.send(subscribe(t.level, 77, [[t.topic(), 0], [t.topic(), 0]]));
+      await subscriber.pick(TYPE.SUBACK);
+      for (const time of ["first", "second"]) {
+        const came = await subscriber.take(`the retained message for the ${time} of two equal filters`);
+        check(payloadText(came) === "kept", `"${payloadText(came)}" came, "kept" is retained`);
+      }
+    },
+  },
   "lower-qos": {
     statements: ["MQTT-3.8.4-8", "MQTT311-3.8.4-6"],
     levels: [4, 5],

@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import {
   type Accept,
+  AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   hostAndPort,
   type Listener,
@@ -70,6 +71,8 @@ export class BunTransport implements Transport {
   /** A `write()` was short: `drained()` is owed. */
   #short = false;
   #closing = false;
+  /** Bytes that came since. */
+  #discarded = 0;
   /** `closed()` was called or is about to be. */
   #over = false;
   /** Inside a call to the socket: events that it raises meanwhile wait until the call is over. */
@@ -130,7 +133,10 @@ export class BunTransport implements Transport {
   }
 
   received(chunk: Uint8Array): void {
-    if (!this.#closing && !this.#over) this.#handler?.received(chunk);
+    if (this.#over) return;
+    if (!this.#closing) return this.#handler?.received(chunk);
+    this.#discarded += chunk.length;
+    if (this.#discarded > AFTER_CLOSE_BYTES_MAX) this.abort();
   }
 
   /** Bun raises this event also without need. */

@@ -7,6 +7,7 @@ import { setImmediate, setTimeout } from "node:timers";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import {
   type Accept,
+  AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   hostAndPort,
   type Listener,
@@ -114,6 +115,8 @@ class DenoTransport implements Transport, TurnReader {
   /** The buffer of the next read, while it is not begun because of `pause()` or because the loop has to turn. */
   #waiting: Uint8Array | undefined;
   #closing = false;
+  /** Bytes that came since. */
+  #discarded = 0;
   /** Nothing can be sent or received any more. */
   #dead = false;
   #failure: Error | undefined;
@@ -203,7 +206,7 @@ class DenoTransport implements Transport, TurnReader {
         this.#failure ??= asError(error);
         return this.#over();
       }
-    }
+    } else if ((this.#discarded += length) > AFTER_CLOSE_BYTES_MAX) this.#kill();
     let next = buffer;
     if (!full && buffer !== this.#small) {
       READS.give(buffer);

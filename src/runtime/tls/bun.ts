@@ -22,6 +22,7 @@ import {
   peerOf,
 } from "../tcp/bun.ts";
 import type { TlsClientOptions, TlsListener, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import { HandshakeSlots, noSlot } from "./slots.ts";
 
 interface BunTlsHandlers extends BunHandlers {
   /**
@@ -58,6 +59,8 @@ const bun = (globalThis as unknown as { Bun: BunTlsSlice }).Bun;
 /** One connection. Until the handshake is done `write()` takes nothing. */
 class BunTlsTransport extends BunTransport {
   readonly #left: (error: Error) => void;
+  /** Gives back the place among the handshakes under way. */
+  readonly #release: () => void;
   /** The handshake is done. */
   #isSecured = false;
   /** It never will be. */
@@ -68,13 +71,20 @@ class BunTlsTransport extends BunTransport {
   #early: Uint8Array[] = [];
 
   /** `left` is called if the peer ends the connection, or breaks the rules, before the handshake is done. */
-  constructor(socket: BunSocket, peer: PeerInfo, left: (error: Error) => void) {
+  constructor(
+    socket: BunSocket,
+    peer: PeerInfo,
+    left: (error: Error) => void,
+    release: () => void = () => {},
+  ) {
     super(socket, peer);
     this.#left = left;
+    this.#release = release;
   }
 
   secured(): void {
     this.#isSecured = true;
+    this.#release();
     if (this.#isPaused || !this.started) super.pause();
     this.drained();
   }
@@ -107,6 +117,7 @@ class BunTlsTransport extends BunTransport {
   /** The handshake has failed, or the connection is over: which of the two Bun tells differs. */
   unsecured(error: Error): void {
     if (this.#isSecured || this.#isOver) return;
+    this.#release();
     this.failed(error);
     this.#left(error);
   }
@@ -130,6 +141,7 @@ class BunTlsTransport extends BunTransport {
 
   override abort(): void {
     this.#isOver = true;
+    this.#release();
     super.abort();
   }
 }
@@ -174,9 +186,16 @@ function gone(): Error {
 // deno-lint-ignore require-await
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   const { host: hostname, handshakeFailed } = options;
+  const slots = new HandshakeSlots(options.tls.handshakesMax);
   const socket = tlsHandlers((opened) => {
     const peer = peerOf(opened, "tls");
-    accept(opened.data = new BunTlsTransport(opened, peer, (error) => handshakeFailed?.(peer, error)), peer);
+    const left = (error: Error) => handshakeFailed?.(peer, error);
+    const release = slots.take();
+    if (release !== undefined) accept(opened.data = new BunTlsTransport(opened, peer, left, release), peer);
+    else {
+      opened.terminate();
+      left(noSlot());
+    }
   });
   const listen = (port: number, { cert, key }: TlsServerOptions) => {
     try {

@@ -11,6 +11,7 @@ import { ChunkPool } from "../chunk_pool.ts";
 import { builtin } from "../builtin.ts";
 import {
   type Accept,
+  AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   type DialOptions,
   hostAndPort,
@@ -22,6 +23,7 @@ import {
 } from "../endpoint.ts";
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
+import { HandshakeSlots, noSlot } from "./slots.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");
@@ -50,6 +52,8 @@ class DenoTlsTransport implements Transport, TurnReader {
   /** `pause()` was called before there was a socket to pause. */
   #isPaused = false;
   #closing = false;
+  /** Bytes that came since. */
+  #discarded = 0;
   /** It reads on when the loop has turned. */
   #waits = false;
   /** Nothing can be sent or received any more. */
@@ -137,7 +141,11 @@ class DenoTlsTransport implements Transport, TurnReader {
       this.#waits = true;
       this.#reading(false);
     }
-    if (this.#closing) return;
+    if (this.#closing) {
+      this.#discarded += chunk.length;
+      if (this.#discarded > AFTER_CLOSE_BYTES_MAX) this.abort();
+      return;
+    }
     try {
       this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     } catch (error) {
@@ -223,17 +231,28 @@ function gone(): Error {
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   const { host, handshakeFailed, backlog = BACKLOG } = options;
   let secureContext = contextOf(options);
+  const slots = new HandshakeSlots(options.tls.handshakesMax);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", ignore);
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined) return void socket.destroy(); // reset before it was accepted
     const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort!, transport: "tls" };
+    const left = (error: Error) => handshakeFailed?.(peer, error);
+    const release = slots.take();
+    if (release === undefined) {
+      socket.destroy();
+      return left(noSlot());
+    }
+    socket.once("close", release);
     const secure = new tls.TLSSocket(
       socket,
       { isServer: true, secureContext, allowHalfOpen: true } as object,
     );
-    const transport = new DenoTlsTransport(secure, peer, (error) => handshakeFailed?.(peer, error));
-    secure.once("secure", () => transport.secured());
+    const transport = new DenoTlsTransport(secure, peer, left);
+    secure.once("close", release).once("secure", () => {
+      release();
+      transport.secured();
+    });
     try {
       accept(transport, peer);
     } catch (error) {

@@ -11,6 +11,8 @@ export interface TlsServerOptions {
   readonly cert: string;
   /** The private key of the first of them, without a passphrase. It stands in no message and no log. */
   readonly key: string;
+  /** TLS handshakes that may be under way at the listener, 1 or more, default 10,000; a connection above that is refused before its own. */
+  readonly handshakesMax?: number;
 }
 
 /** The certificates that a TLS Client trusts. */
@@ -26,12 +28,12 @@ export class CertificateError extends Error {
   /** As it stands in logs. */
   override readonly name = "CertificateError";
   /** Which of the texts it is about. */
-  readonly of: keyof TlsServerOptions | "ca";
+  readonly of: "cert" | "key" | "ca";
   /** The message without the name of the text, for a caller that has another name for it. */
   readonly what: string;
 
   /** `what` begins with a verb: "holds no certificate"; `where` is the option that holds the text. */
-  constructor(of: keyof TlsServerOptions | "ca", what: string, where = "tls") {
+  constructor(of: "cert" | "key" | "ca", what: string, where = "tls") {
     super(`${where}.${of} ${what}`);
     this.of = of;
     this.what = what;

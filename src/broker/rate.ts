@@ -1,0 +1,80 @@
+/**
+ * How much a Client may send in a second: above it the connection is not read for a while. Nothing is lost, and nobody is ended.
+ * Knows frames and their bytes; refuses to know their effects. Connections without such a limit do without this file's objects.
+ * @module
+ */
+import type { FrameHandler } from "../codec/deframer.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { type Link, Pause } from "../engine/link.ts";
+import type { Deadline } from "../engine/timers.ts";
+import { TokenBucket } from "../engine/token_bucket.ts";
+import type { LimitName, Limits } from "./limits.ts";
+import type { Turn } from "./turn.ts";
+
+/** @internal The connection that is bounded. */
+export interface Rated extends FrameHandler {
+  begun(bytes: Uint8Array, at: number, body: number, until: number): void;
+  /** One reason to pause is gone. */
+  readOn(why: Pause): void;
+  /** It is not read for a while. */
+  limited(limit: LimitName): void;
+}
+
+/** Stands between the frames of one link and its connection. */
+export class RateLimit implements FrameHandler, Deadline {
+  /** For the timers. */
+  heapIndex: number = -1;
+  /** For the timers. */
+  heapTime = 0;
+  readonly #link: Link;
+  readonly #connection: Rated;
+  readonly #turn: Turn;
+  readonly #messages: TokenBucket;
+  readonly #bytes: TokenBucket;
+  #isOver = false;
+
+  constructor(link: Link, connection: Rated, turn: Turn, limits: Limits) {
+    this.#link = link;
+    this.#connection = connection;
+    this.#turn = turn;
+    this.#messages = new TokenBucket(limits.publishRateMax || Infinity, turn.now);
+    this.#bytes = new TokenBucket(limits.bytesRateMax || Infinity, turn.now);
+  }
+
+  /** Whether these limits bound anything. */
+  static isNeeded(limits: Limits): boolean {
+    return limits.publishRateMax > 0 || limits.bytesRateMax > 0;
+  }
+
+  /** Hands the frame on, and counts it if it was taken. */
+  frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
+    const isMessage = bytes[at]! >> 4 === PacketType.PUBLISH;
+    if (!this.#connection.frame(bytes, at, body, end)) return false;
+    const { now, timers } = this.#turn;
+    const ofMessages = isMessage ? this.#messages.take(1, now) : 0;
+    const ofBytes = this.#bytes.take(end - at, now);
+    const wait = Math.max(ofMessages, ofBytes);
+    if (wait === 0 || this.#isOver) return true;
+    this.#connection.limited(ofMessages >= ofBytes ? "publishRateMax" : "bytesRateMax");
+    this.#link.pause(Pause.RATE);
+    this.#link.pauseTransport();
+    timers.schedule(this, now + wait);
+    return true;
+  }
+
+  /** As the connection's. */
+  begun(bytes: Uint8Array, at: number, body: number, until: number): void {
+    this.#connection.begun(bytes, at, body, until);
+  }
+
+  /** The debt is paid. */
+  due(): void {
+    this.#connection.readOn(Pause.RATE);
+  }
+
+  /** The connection is over. */
+  stop(): void {
+    this.#isOver = true;
+    this.#turn.timers.cancel(this);
+  }
+}
