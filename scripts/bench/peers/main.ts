@@ -146,7 +146,7 @@ function jsonOf(rows: readonly Row[], about: About, comparison: Comparison): str
 async function main(): Promise<number> {
   const call = callOf(process.argv.slice(2).filter((arg) => arg !== "--"));
   if (call === undefined) {
-    console.log(["Usage: deno task bench:peers [FLAGS]", ...flagsHelp(OPTIONS)].join("\n\n"));
+    console.log(["Usage: deno task bench:peers [FLAGS]", ...flagsHelp(OPTIONS, true)].join("\n\n"));
     return 0;
   }
   const { scenarios, rounds, seconds } = call;
