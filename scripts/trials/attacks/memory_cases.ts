@@ -260,10 +260,9 @@ export const MEMORY_CASES: readonly Case[] = [
       const publisher = await attack.open();
       await attack.begins();
       await publisher.write(publish(Array(levels).fill("a").join("/")));
-      await publisher.fence();
-      attack.notes.push(
-        `the publisher ${publisher.ended === undefined ? "stays" : `ends: ${publisher.ended}`}`,
-      );
+      const answered = await publisher.fence();
+      const waits = answered ? "stays" : "has no answer";
+      attack.notes.push(`the publisher ${publisher.over ? `ends: ${publisher.ended}` : waits}`);
     },
   },
   {
