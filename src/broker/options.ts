@@ -139,7 +139,10 @@ export interface BrokerHooks {
   published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
   /** A message was handed to this Client's connection. */
   delivered?(message: MessageInfo, client: ClientInfo): void;
-  /** A message does not reach this session; with `no member` the id is a `$share` filter of which no member can take it. */
+  /**
+   * A message does not reach this session; with `no member` the id is a `$share` filter of which no member can take it.
+   * Not called for messages that expire in the store alone: `BrokerStats.dropped` counts them.
+   */
   dropped?(message: MessageInfo, clientId: string, reason: DropReason): void;
   /** A packet of a Client, or a filter in it, is refused; the connection stays. */
   denied?(client: ClientInfo, refusal: Refusal): void;

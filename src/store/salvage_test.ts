@@ -48,7 +48,7 @@ async function saved(
       deliveries,
       retained,
       unusable: result.unusable,
-      mended: 0,
+      mended: result.mended,
     });
     await check(result, to, from);
   });
@@ -156,7 +156,7 @@ describe("salvage() brings back everything", () => {
   async function withLog(directory: string): Promise<string> {
     const path = await fill(folder(directory, "live"));
     const database = new DatabaseSync(path);
-    database.exec("INSERT INTO session VALUES (1000, 'late', 5, 60, 0, NULL)");
+    database.exec("INSERT INTO session VALUES (1000, 'late', 5, 60, 0, NULL, NULL, NULL)");
     const from = join(directory, "left");
     for (const ending of ["", "-wal"]) copyFileSync(path + ending, from + ending);
     database.close();
