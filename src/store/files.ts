@@ -3,8 +3,8 @@
  * Knows the file system; refuses to know the content of the files.
  * @module
  */
-import { closeSync, fsyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 
 /** The file in the data directory. */
 export const STORE_FILE = "plumb.sqlite";
@@ -70,4 +70,11 @@ export function syncName(path: string): void {
     }
   } catch { // Windows has no such thing, and needs none
   }
+}
+
+/** Makes a directory, and those that it stands in, if they are not there, so that a power cut leaves them. */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = resolve(path); made.length >= resolve(first).length; made = dirname(made)) syncName(made);
 }

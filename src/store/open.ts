@@ -3,7 +3,7 @@
  * Knows the files and their faults; refuses to know the rows in them.
  * @module
  */
-import { accessSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parseFilter } from "../topic/filter.ts";
@@ -12,7 +12,16 @@ import { Database, type Sync } from "./database.ts";
 import { LocalDisk } from "./disk.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
-import { BESIDE, bytesOf, hasStaleLog, isThere, removeDatabase, STORE_FILE, syncName } from "./files.ts";
+import {
+  BESIDE,
+  bytesOf,
+  hasStaleLog,
+  isThere,
+  makeDirectory,
+  removeDatabase,
+  STORE_FILE,
+  syncName,
+} from "./files.ts";
 import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
 import { assertOurs } from "./ours.ts";
@@ -76,7 +85,7 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     options;
   const sync = durability === "os" ? "os" : "fsync";
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
   } catch (error) {
     throw troubleWith(directory, error);
   }
