@@ -98,6 +98,11 @@ export class RawClient {
     this.#socket.resume();
   }
 
+  /** Our end's port, once the connection is made. */
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
+  }
+
   /** Ends our half. */
   end(): void {
     this.#socket.end();

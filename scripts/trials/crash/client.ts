@@ -15,7 +15,7 @@ import {
   type Unsuback,
 } from "../../../src/codec/mod.ts";
 import { matches } from "../../../src/topic/filter.ts";
-import { connectOf, RawClient } from "../../lib/raw_client.ts";
+import { connectOf } from "../../lib/raw_client.ts";
 import type { Dice } from "../soak/dice.ts";
 import { Incoming } from "./incoming.ts";
 import { payloadOf, publishOf, serialOf, wrongProperties } from "./message.ts";
@@ -24,6 +24,7 @@ import { Outgoing } from "./outgoing.ts";
 import type { RetainedModel } from "./retained.ts";
 import type { Trace } from "./trace.ts";
 import type { WillModel } from "./wills.ts";
+import type { Line, Wire } from "./wire.ts";
 
 /** What all Clients of a data directory share. */
 export interface World {
@@ -32,6 +33,7 @@ export interface World {
   readonly retained: RetainedModel;
   readonly dice: Dice;
   readonly trace: Trace;
+  readonly wire: Wire;
   /** The level that each message was published at. */
   readonly levels: Map<number, ProtocolLevel>;
   /** How often the broker has been started. */
@@ -105,9 +107,9 @@ export class Client {
   /** No connection, one without CONNACK yet, or an open one. */
   state: "away" | "connecting" | "open" = "away";
   readonly #world: World;
-  #raw: RawClient | undefined;
+  #raw: Line | undefined;
   /** The connection that ends by our DISCONNECT: until the Server has closed it a new one might overtake it. */
-  #leaving: RawClient | undefined;
+  #leaving: Line | undefined;
   readonly #requests: Map<string, Request> = new Map();
   readonly #filters: string[] = [];
   #requestId = REQUEST_ID;
@@ -150,7 +152,7 @@ export class Client {
     const { model, wills } = world;
     if (this.state !== "away") this.#over("lost");
     const { level } = this.traits;
-    const raw: RawClient = new RawClient(port, level, {
+    const raw: Line = world.wire.dial(port, level, {
       packet: (packet) => {
         if (raw === this.#raw) this.#received(packet);
       },
@@ -227,13 +229,13 @@ export class Client {
 
   /** The connection is over, for us. */
   #over(how: "clean" | "lost"): void {
-    const { model, wills, life, trace } = this.#world;
+    const { model, wills, life, trace, wire } = this.#world;
     trace.note(`${this.id} is over: ${how}`);
     if (this.state === "open" && !this.#start.isKept) {
       model.ended(this.id);
       this.incoming.forget();
     }
-    wills.ended(this.id, this.state === "open" ? how : "unanswered", performance.now(), life);
+    wills.ended(this.id, this.state === "open" ? how : "unanswered", wire.now(), life);
     this.state = "away";
     this.#raw = undefined;
     for (const pong of this.#pongs.splice(0)) pong(false);
@@ -315,11 +317,11 @@ export class Client {
   }
 
   #connack(code: number, present: boolean): void {
-    const { model, wills, life } = this.#world;
+    const { model, wills, life, wire } = this.#world;
     if (code !== 0) return this.#problem(`is refused with ${code}`);
     this.state = "open";
     model.connected(this.id, this.#start.isClean, present);
-    wills.connected(this.id, performance.now(), life);
+    wills.connected(this.id, wire.now(), life);
     this.incoming.connected(present);
     this.outgoing.again(this.#send, (serial, publish) => this.#handedOver(serial, publish));
     for (const request of this.#requests.values()) this.#request(request);

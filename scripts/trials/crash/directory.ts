@@ -14,6 +14,7 @@ import { readRetained } from "./reader.ts";
 import { RetainedModel } from "./retained.ts";
 import { Trace } from "./trace.ts";
 import { WillModel } from "./wills.ts";
+import { TCP, type Wire } from "./wire.ts";
 
 /** Between two turns, and acts in each. */
 const PACE_MS = 1;
@@ -30,12 +31,14 @@ export class Directory implements World {
   readonly retained: RetainedModel;
   readonly dice: Dice;
   readonly trace: Trace = new Trace();
+  readonly wire: Wire;
   readonly levels: Map<number, ProtocolLevel> = new Map();
   life = 0;
   draining = false;
   /** Messages that were not acknowledged when the broker died, all lives together. */
   doubtful = 0;
   readonly problem: (text: string) => void;
+  #problems: (text: string) => void;
   readonly #players: readonly Player[];
   #host: Host | undefined;
   #port = 0;
@@ -43,16 +46,28 @@ export class Directory implements World {
   /** Who does not connect in this life. */
   #asleep: ReadonlySet<Player> = new Set();
 
-  constructor(seed: number, problem: (text: string) => void, roles: readonly Role[] = ROLES) {
+  constructor(
+    seed: number,
+    problem: (text: string) => void,
+    roles: readonly Role[] = ROLES,
+    wire: Wire = TCP,
+  ) {
     this.dice = new Dice(seed);
+    this.wire = wire;
+    this.#problems = problem;
     this.problem = (text) => {
       this.trace.note(`WRONG ${text}`);
-      problem(text);
+      this.#problems(text);
     };
     this.model = new Model(this.problem);
     this.wills = new WillModel(this.model);
     this.retained = new RetainedModel(this.problem);
     this.#players = roles.map((role) => new Player(this, role));
+  }
+
+  /** From now on somebody else is told of what is wrong. */
+  listen(problem: (text: string) => void): void {
+    this.#problems = problem;
   }
 
   changed(): void {
@@ -79,33 +94,48 @@ export class Directory implements World {
   /** A broker serves the directory, until it ends; false if it has ended before it did. */
   async begin(host: Host): Promise<boolean> {
     this.#host = host;
-    this.life++;
-    this.retained.restarted();
+    this.restarted();
     void host.over.then(() => this.changed());
     const port = await host.port();
     if (port === undefined) return false;
     this.#port = port;
-    this.trace.note(`Life ${this.life} begins`);
     return true;
+  }
+
+  /** A broker serves the directory from now on. */
+  restarted(): void {
+    this.life++;
+    this.retained.restarted();
+    this.trace.note(`Life ${this.life} begins`);
+  }
+
+  /** Chooses who does not connect. */
+  wake(): void {
+    const { dice } = this;
+    this.#asleep = new Set(this.#players.filter(({ role }) => dice.chance(role.sleeps ?? 0)));
+  }
+
+  /** Everybody who is awake comes and asks for what is missing, and some act. */
+  step(): void {
+    for (const player of this.#players) {
+      if (this.#asleep.has(player)) continue;
+      if (player.client.free && !this.#host?.dying) player.client.connect(this.#port);
+      else if (player.client.state === "open") player.settleDown((filter) => this.#state(player, filter));
+    }
+    for (let i = 0; i < ACTS; i++) {
+      const player = this.dice.pick(this.#players);
+      if (player.client.state === "open") player.act(this.dice);
+    }
   }
 
   /** Loads the broker, until it is over or so much time has passed. */
   async load(ms: number): Promise<void> {
     const host = this.#host!;
-    const { dice } = this;
     const end = performance.now() + ms;
-    this.#asleep = new Set(this.#players.filter(({ role }) => dice.chance(role.sleeps ?? 0)));
-    if (dice.chance(70)) void this.#read();
+    this.wake();
+    if (this.dice.chance(70)) void this.#read();
     while (host.ended === undefined && performance.now() < end) {
-      for (const player of this.#players) {
-        if (this.#asleep.has(player)) continue;
-        if (player.client.free && !host.dying) player.client.connect(this.#port);
-        else if (player.client.state === "open") player.settleDown((filter) => this.#state(player, filter));
-      }
-      for (let i = 0; i < ACTS; i++) {
-        const player = dice.pick(this.#players);
-        if (player.client.state === "open") player.act(dice);
-      }
+      this.step();
       await Promise.race([host.over, pause(PACE_MS)]);
     }
   }
@@ -124,12 +154,7 @@ export class Directory implements World {
     this.trace.note(`Life ${this.life} is over`);
     this.#host = undefined;
     for (const { client } of this.#players) this.doubtful += client.outgoing.unanswered;
-    const deadline = performance.now() + LIMIT_MS;
-    await this.#until(
-      () => this.#players.every(({ client }) => client.free),
-      "every connection is over",
-      deadline,
-    );
+    await this.#until(() => this.#players.every(({ client }) => client.free), "every connection is over");
   }
 
   /** Loses all connections at once. */
@@ -148,7 +173,6 @@ export class Directory implements World {
   }
 
   async #drain(): Promise<boolean> {
-    const deadline = performance.now() + LIMIT_MS;
     const all = this.#players;
     const settled = (player: Player): boolean => {
       const { client } = player;
@@ -160,15 +184,43 @@ export class Directory implements World {
     const quiet = (players: readonly Player[]) => () =>
       players.map(settled).every((is) => is) && this.model.owed === 0;
     const present = all.filter(({ client }) => !this.#staysAway(client));
-    if (!await this.#until(quiet(present), "all messages have come", deadline)) return false;
-    if (!await this.#until(quiet(all), "everybody has come", deadline)) return false;
+    if (!await this.#until(quiet(present), "all messages have come")) return false;
+    if (!await this.#until(quiet(all), "everybody has come")) return false;
     for (const { client } of all) { // what stands behind everything that waits says that it has come
       if (!client.traits.isPassing) all[0]!.client.publish({ topic: markerTopic(client.id), qos: 2 });
     }
-    if (!await this.#until(quiet(all), "everything has come", deadline)) return false;
+    if (!await this.#until(quiet(all), "everything has come")) return false;
     if (!await this.#read()) return this.#gone();
     const pongs = await Promise.all(all.map(({ client }) => client.ping()));
     if (!pongs.every((is) => is)) return this.#gone();
+    this.model.settled();
+    return true;
+  }
+
+  /**
+   * Everybody comes and gets what there is, of a broker that may have forgotten things; says what is missing. False if it
+   * ended before.
+   */
+  async collect(): Promise<boolean> {
+    this.draining = true;
+    const all = this.#players;
+    const here = all.filter(({ client }) => !client.traits.isPassing).map(({ client }) => client);
+    const come = (): boolean =>
+      all.map((player) => {
+        const { client } = player;
+        if (client.free) client.connect(this.#port);
+        client.acknowledge();
+        return client.state === "open" && player.settleDown((filter) => this.#state(player, filter));
+      }).every((is) => is);
+    if (!await this.#until(() => come() && all[0]!.client.outgoing.idle, "everybody has come")) return false;
+    const markers = here.map(({ id }) => {
+      all[0]!.client.publish({ topic: markerTopic(id), qos: 2 });
+      return [id, this.levels.size] as const;
+    });
+    const isBehind = (): boolean => markers.every(([id, serial]) => this.model.got(id, serial));
+    if (!await this.#until(() => come() && isBehind(), "what stands behind everything has come")) {
+      return false;
+    }
     this.model.settled();
     return true;
   }
@@ -190,18 +242,13 @@ export class Directory implements World {
   async leave(): Promise<void> {
     this.draining = true; // who leaves keeps its session
     for (const { client } of this.#players) client.leave();
-    const deadline = performance.now() + LIMIT_MS;
-    await this.#until(
-      () => this.#players.every(({ client }) => client.free),
-      "every connection is over",
-      deadline,
-    );
+    await this.#until(() => this.#players.every(({ client }) => client.free), "every connection is over");
   }
 
   /** Waits for a condition that changes with what Clients do; false if the broker ended before, or (a problem) in vain. */
-  async #until(condition: () => boolean, what: string, deadline: number): Promise<boolean> {
-    const last = deadline + MOST_LIMITS * LIMIT_MS;
-    let end = deadline;
+  async #until(condition: () => boolean, what: string): Promise<boolean> {
+    let end = performance.now() + LIMIT_MS;
+    const last = end + MOST_LIMITS * LIMIT_MS;
     while (!condition()) {
       const host = this.#host;
       if (host?.ended !== undefined) return false;

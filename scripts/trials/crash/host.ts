@@ -85,14 +85,20 @@ export class Host {
     else if (/ level=error |^error: |panic|Uncaught/i.test(line)) this.failures.push(line);
   }
 
-  /** Starts `plumb` itself. */
-  static plumb(runtime: Runtime, args: readonly string[]): Host {
-    return new Host([...commandOf(runtime), pathOf("mod.ts"), "-l", "127.0.0.1", "-p", "0", ...args]);
+  /** Starts `plumb` itself; `under` is a command that starts others, with its arguments. */
+  static plumb(runtime: Runtime, args: readonly string[], under: readonly string[] = []): Host {
+    const plumb = [...commandOf(runtime), pathOf("mod.ts"), "-l", "127.0.0.1", "-p", "0"];
+    return new Host([...under, ...plumb, ...args]);
   }
 
   /** Starts a process that loads everything and waits for its orders. */
-  static waiting(runtime: Runtime): Host {
-    return new Host([...commandOf(runtime), pathOf("scripts/trials/crash/broker.ts")]);
+  static waiting(runtime: Runtime, under: readonly string[] = []): Host {
+    return new Host([...under, ...commandOf(runtime), pathOf("scripts/trials/crash/broker.ts")]);
+  }
+
+  /** Of the process. */
+  get pid(): number {
+    return this.#child.pid!;
   }
 
   /** What a waiting one waits for. */

@@ -338,6 +338,11 @@ export class Model {
     receiver.latest.set(key, Math.max(latest, sent.serial));
   }
 
+  /** Whether the application of a Client has got this message. */
+  got(id: string, serial: number): boolean {
+    return this.#client(id).copies.has(serial);
+  }
+
   /** How many messages must still come. */
   get owed(): number {
     let count = 0;

@@ -16,6 +16,8 @@ export interface Sabotage {
   readonly only?: string;
   /** Statements that begin so are said to be run, and are not. */
   readonly forget?: string;
+  /** Pages of the log after which it is written back, in the place of the store's own choice. */
+  readonly checkpointPages?: number;
 }
 
 type Method = (this: object, ...args: unknown[]) => unknown;
@@ -25,7 +27,7 @@ const STATEMENT_METHODS = ["run", "get", "all", "iterate"] as const;
 const SQL_CHARACTERS = 70;
 
 /** From now on operations are counted. `thread` is how it is called. */
-export function sabotage({ at, when, only = "", forget }: Sabotage, thread: string): void {
+export function sabotage({ at, when, only = "", forget, checkpointPages }: Sabotage, thread: string): void {
   let count = 0;
   const die = (sql: string): void => {
     const text = sql.replaceAll(/\s+/g, " ").trim().slice(0, SQL_CHARACTERS);
@@ -53,7 +55,16 @@ export function sabotage({ at, when, only = "", forget }: Sabotage, thread: stri
     texts.set(statement, String(sql));
     return statement;
   };
-  databases["exec"] = wrap(databases["exec"]!, (_self, [sql]) => String(sql));
+  const exec = databases["exec"]!;
+  databases["exec"] = wrap(
+    checkpointPages === undefined ? exec : function (sql) {
+      return exec.call(
+        this,
+        String(sql).replace(/wal_autocheckpoint = \d+/, `wal_autocheckpoint = ${checkpointPages}`),
+      );
+    },
+    (_self, [sql]) => String(sql),
+  );
   for (const name of STATEMENT_METHODS) {
     statements[name] = wrap(statements[name]!, (self) => texts.get(self) ?? "");
   }
