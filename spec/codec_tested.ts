@@ -90,6 +90,7 @@ export const CODEC_TESTED: ReadonlySet<StatementId | UnnumberedId> = /* @__PURE_
   "3.1.2.11.7/range",
   "3.1.2.11.10/no-method",
   "3.1.3.1/level-3-empty",
+  "3.1.3.2.6/wildcard",
   "3.1.3.3/empty",
   "3.1.3.3/wildcard",
   "3.3.2.1/no-topic",

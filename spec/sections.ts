@@ -29,10 +29,16 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "1.5.7": { title: "UTF-8 String Pair", files: ["src/codec/reader.ts", "src/codec/writer.ts"] },
   "2.1": {
     title: "Structure of an MQTT Control Packet",
-    files: ["src/codec/decode.ts", "src/codec/encode.ts"],
+    files: ["src/broker/beginning.ts", "src/codec/decode.ts", "src/codec/encode.ts"],
   },
-  "2.1.2": { title: "MQTT Control Packet type", files: ["src/codec/packet_type.ts"] },
-  "2.1.3": { title: "Flags", files: ["src/codec/field.ts", "src/codec/packet_type.ts"] },
+  "2.1.2": {
+    title: "MQTT Control Packet type",
+    files: ["src/codec/first_byte.ts", "src/codec/packet_type.ts"],
+  },
+  "2.1.3": {
+    title: "Flags",
+    files: ["src/codec/field.ts", "src/codec/first_byte.ts", "src/codec/packet_type.ts"],
+  },
   "2.1.4": { title: "Remaining Length", files: ["src/codec/deframer.ts", "src/codec/writer.ts"] },
   "2.2.1": { title: "Packet Identifier", files: ["src/codec/field.ts", "src/delivery/sender.ts"] },
   "2.2.2": { title: "Properties", files: ["src/codec/property.ts"] },
@@ -155,7 +161,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/delivery/sender.ts",
     ],
   },
-  "4.3.2": { title: "QoS 1: At least once delivery", files: ["src/delivery/exchange.ts"] },
+  "4.3.2": {
+    title: "QoS 1: At least once delivery",
+    files: ["src/delivery/exchange.ts", "src/engine/answer_wait.ts"],
+  },
   "4.3.3": {
     title: "QoS 2: Exactly once delivery",
     files: ["src/broker/acknowledge.ts", "src/delivery/exchange.ts", "src/delivery/receiver.ts"],

@@ -11,19 +11,19 @@ import { Dice } from "../soak/dice.ts";
 import { Disk } from "./disk.ts";
 import { Recording } from "./recording.ts";
 import { whatIsMissing } from "./strace.ts";
-import { type CutTally, runTrial, type TrialOptions } from "./trial.ts";
+import { type CutTally, MEMORY, runTrial, type TrialOptions } from "./trial.ts";
 
 const missing = whatIsMissing();
 /** The gate's machine has strace: there nothing may be skipped. */
 const required = process.env["PLUMB_REQUIRE_STRACE"] === "1";
 /** A busy machine needs this long. */
-const patient = { ...(missing !== undefined && { skip: missing }), timeout: 240_000 };
+const patient = { ...(missing !== undefined && { skip: missing }), timeout: 480_000 };
 if (missing !== undefined) console.log(`Nothing is recorded, and no power is cut: ${missing}`);
 
 /** Gives `body` a folder, and fails if it says that something was wrong. */
 async function inFolder<T>(body: (folder: string, wrong: (text: string) => void) => Promise<T>): Promise<T> {
   const all: string[] = [];
-  const folder = mkdtempSync(join(tmpdir(), "plumb-powercut-test-"));
+  const folder = mkdtempSync(join(MEMORY ?? tmpdir(), "plumb-powercut-test-"));
   try {
     return await body(folder, (text) => all.push(text));
   } finally {

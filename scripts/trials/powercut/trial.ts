@@ -66,8 +66,8 @@ interface Cut {
   readonly damage: Damage;
 }
 
-/** What is left of a disk needs no disk: the broker that starts on it waits for none. */
-const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : undefined;
+/** A folder without a disk: brokers that start on what is left of one need not wait for another. */
+export const MEMORY: string | undefined = existsSync("/dev/shm") ? "/dev/shm" : undefined;
 const CUTS_EACH = 25;
 const LIVES = 3;
 const PROGRESS_MS = 30_000;
