@@ -146,7 +146,7 @@ export class Broker {
 
   /** Runs every deadline up to `now`. */
   ticked(now: number): void {
-    this.#inputs.run(now, () => this.#turn.tick(this.#turn.now));
+    this.#inputs.run(now, () => this.#turn.tick(now));
   }
 
   /** The promise of a question has resolved. */

@@ -183,7 +183,7 @@ export class Connection implements Deadline, FrameHandler, LinkHandler, Permissi
   closed(now: number): void {
     this.#host.inputs.run(now, () => {
       const { paused, keptBytes } = this.#link;
-      if (!paused || keptBytes === 0 || this.#isOver) return this.#closed();
+      if (!paused || keptBytes === 0) return this.#closed();
       this.#isLost = true;
       if (this.#phase.kind === "open") this.#boundLost();
     });
