@@ -1,5 +1,5 @@
 /**
- * §2.1, §3.1.0 The beginning of a packet from a Client whose rest is still to come: refused at the first byte that cannot be right.
+ * §2.1, §3.1 The beginning of a packet from a Client whose rest is still to come: refused at the first byte that cannot be right.
  * Knows which packet may come in which phase, and what other protocols begin with; refuses to know the rest of a packet.
  * @module
  */

@@ -140,7 +140,7 @@ export class Broker {
   /** A new connection, under the broker's own policy or that of a listener; the caller then hands in the events of the transport. */
   opened(transport: Transport, peer: PeerInfo, now: number, policy: Policy = this.#policy): Connection {
     const { connectingMax } = policy.limits;
-    if (!this.#inputs.isInside) this.#turn.begin(now);
+    this.#turn.begin(now);
     const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
     this.#inputs.run(now, () => this.#connections.makeRoom(connectingMax + 1)); // it is one of them already
@@ -149,7 +149,7 @@ export class Broker {
 
   /** Runs every deadline up to `now`. */
   ticked(now: number): void {
-    this.#inputs.run(now, () => this.#turn.tick(this.#turn.now));
+    this.#inputs.run(now, () => this.#turn.tick(now));
   }
 
   /** The promise of a question has resolved. */

@@ -285,6 +285,43 @@ describe("while the verdict is awaited", () => {
     }
   });
 
+  for (const answers of [true, false]) {
+    test(`what came behind it may need a permission that is ${answers ? "late: it counts" : "never given: closeTimeoutMs bounds that"}`, () => {
+      const asked: Hand<0>[] = [];
+      const setup = new Deciding({
+        limits: { closeTimeoutMs: 3_000 },
+        authorize: ({ action }) => {
+          if (action === "subscribe") return 0;
+          const hand = new Hand<0>();
+          asked.push(hand);
+          return hand.later;
+        },
+      });
+      const { pair, told } = setup;
+      const watcher = pair.open();
+      watcher.write(connectBytes(5, "watcher"));
+      setup.decide({ code: 0 });
+      watcher.subscribe("t");
+      const client = pair.open();
+      client.write(bytesOf(connectBytes(5), traffic(5)));
+      client.transport.close();
+      pair.settle();
+      setup.decide({ code: 0 });
+      assertEquals([asked.length, pair.broker.connections], [1, 2]);
+      if (answers) asked[0]!.answer(0);
+      else {
+        pair.advance(2_999);
+        assertEquals(pair.broker.connections, 2);
+        pair.advance(1);
+        asked[0]!.answer(0);
+      }
+      assertEquals(watcher.takeTexts(), answers ? ["hello"] : []);
+      assertEquals(pair.broker.connections, 1);
+      assertEquals(told.limits.map(({ limit }) => limit), answers ? [] : ["closeTimeoutMs"]);
+      assertEquals(told.failures, []);
+    });
+  }
+
   test("what came behind it may be DISCONNECT, whose will is not published", () => {
     const setup = new Deciding();
     const { pair, told } = setup;

@@ -220,7 +220,7 @@ export class Connection
       const { paused, keptBytes } = this.#link;
       const isOpen = this.#phase.kind === "open";
       const waits = isOpen && (this.isPostponed || this.#host.budget.isTurnSpent);
-      if (this.#isOver || !(waits || (paused && keptBytes > 0))) return this.#closed();
+      if (!waits && (!paused || keptBytes === 0)) return this.#closed();
       this.#isLost = true;
       if (waits) this.#postpone();
       else if (isOpen) this.#boundLost();

@@ -217,6 +217,40 @@ describe("an owner inside a hook", () => {
     assert(told.refusals.length >= 3, `${told.refusals.length} refusals`);
   });
 
+  test("a flush() in a hook ends no input: what is called behind it still waits", () => {
+    const log: string[] = [];
+    const pair: Pair = new Pair({
+      hooks: {
+        subscribed: () => {
+          pair.broker.flush(pair.now);
+          pair.broker.publish({ topic: "t", payload: "own" }, pair.now);
+          log.push("the hook returns");
+        },
+        delivered: () => void log.push("delivered"),
+      },
+    });
+    assertEquals(pair.connect().subscribe("t"), [2]);
+    assertEquals(log, ["the hook returns", "delivered"]);
+  });
+
+  test("what a hook calls in a flush leaves with that flush", () => {
+    const store = new HandStore();
+    const pair: Pair = new Pair({
+      store,
+      hooks: { storeFailed: () => pair.broker.publish({ topic: "t", payload: "failed" }, pair.now) },
+    });
+    const client = pair.connect();
+    client.subscribe("t");
+    store.broken = true;
+    pair.broker.publish({ topic: "other", payload: "x", retain: true }, pair.now);
+    pair.broker.flush(pair.now);
+    pair.broker.ticked(pair.now + 1_000);
+    assertEquals(pair.broker.work, "soon");
+    pair.broker.flush(pair.now + 1_000);
+    assertEquals(pair.broker.work, "none");
+    assertEquals(client.takeTexts(), ["failed"]);
+  });
+
   test("the store publishes while it is told", () => {
     class Loud extends MemoryStore {
       override subscribed(...args: Parameters<MemoryStore["subscribed"]>): void {

@@ -1,9 +1,9 @@
 /**
- * §3.3, §3.14, §3.1.4, §5.4.2 Values of the owner, checked before anything happens: messages, reasons, verdicts, permissions.
+ * §3.3, §3.14, §3.1, §5.4.2 Values of the owner, checked before anything happens: messages, reasons, verdicts, permissions.
  * Knows which values packets can carry; refuses to know the effects of a value.
  * @module
  */
-import { PeerError, UsageError } from "../codec/error.ts";
+import { UsageError } from "../codec/error.ts";
 import type { MessageProperties, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { type PublishView, viewOf } from "../codec/publish_view.ts";
@@ -60,12 +60,10 @@ export function ownMessage(message: MessageInit): Framed {
   if (!(payload instanceof Uint8Array)) {
     throw new UsageError(`A payload is a text or a Uint8Array, not ${shown(payload)}`);
   }
-  try {
-    return { topic, view: frameOf({ topic, payload, qos, retain }, properties, 5) };
-  } catch (error) {
-    if (error instanceof PeerError) throw new UsageError(error.message); // as a peer would be refused
-    throw error;
+  if (properties.responseTopic === "") {
+    throw new UsageError("A Response Topic is a Topic Name: it is not empty");
   }
+  return { topic, view: frameOf({ topic, payload, qos, retain }, properties, 5) };
 }
 
 /**
@@ -105,7 +103,7 @@ export function checkReason(
 }
 
 /**
- * §3.1.4, §4.12 An authenticator's answer.
+ * §3.1, §4.12 An authenticator's answer.
  * @throws {UsageError} if it is no verdict for this connection.
  */
 export function checkVerdict(answer: unknown, method: string | undefined, isOpen: boolean): Verdict {
@@ -130,7 +128,6 @@ export function checkVerdict(answer: unknown, method: string | undefined, isOpen
 function isVerdictCode(code: unknown, isOpen: boolean): boolean {
   if (typeof code !== "number") return false;
   if (code === 0 || code === CONTINUE) return true;
-  if (code < 0x80) return false;
   return isReasonAllowed(PacketType.CONNACK, code) ||
     (isOpen && isReasonAllowedFrom("server", PacketType.DISCONNECT, code));
 }

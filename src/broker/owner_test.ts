@@ -59,6 +59,7 @@ const PROPERTIES: Readonly<Record<string, unknown>> = {
   "a Content Type with a lone surrogate": { contentType: "\udc00" },
   "a Content Type with U+0000": { contentType: "\0" },
   "a Response Topic with a wildcard": { responseTopic: "a/+" },
+  "an empty Response Topic": { responseTopic: "" },
   "a Response Topic that is a symbol": { responseTopic: Symbol("a") },
   "Correlation Data that are a text": { correlationData: "abc" },
   "Correlation Data that are an ArrayBuffer": { correlationData: new ArrayBuffer(3) },

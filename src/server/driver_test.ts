@@ -425,9 +425,13 @@ describe("Driver", () => {
         throw new Error("then");
       },
     };
+    const asked: string[] = [];
     const { driver, open } = drive({
       hooks: { failed: (error) => void failures.push(error) },
-      authorize: ({ topic }) => topic === "a" ? odd as Promise<0> : Promise.resolve(0),
+      authorize: ({ topic }) => {
+        asked.push(topic);
+        return topic === "a" ? odd as Promise<0> : Promise.resolve(0);
+      },
     });
     const [one, two] = [open(), open()];
     one.send(connectPacket("one"));
@@ -455,6 +459,7 @@ describe("Driver", () => {
       await until(() => one.writes.length === 1 + id, "the answer is written");
       assertEquals(one.last?.type === PacketType.PUBACK && one.last.packetId, id);
     }
+    assertEquals(asked, ["a", "b", "a", "a"], "the second answer is for no other packet");
     await driver.close();
   });
 
