@@ -282,6 +282,7 @@ describe("anew", () => {
     auth(client, REAUTHENTICATE, "later");
     for (let i = 0; i < 3; i++) {
       client.publish({ topic: "t", qos: 1, payload: `${i}` });
+      client.pair.advance(2); // PUBACK waits so long for the acknowledgement of the Client's own message
       client.take(PacketType.PUBACK);
       assertEquals(client.takeTexts(), [`${i}`]);
     }

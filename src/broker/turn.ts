@@ -36,6 +36,11 @@ export interface Suspect {
   looked(): void;
 }
 
+/** The answer of a look for an embedder that knows none. */
+const AT_ONCE = {
+  then: (done?: (value: undefined) => void) => done?.(undefined),
+} as unknown as Question["later"];
+
 const NO_QUESTIONS: readonly Question[] = [];
 
 /** The turns of one broker. */
@@ -148,7 +153,7 @@ export class Turn implements LinkOwner {
     if (this.#suspects === undefined) {
       const suspects: Suspect[] = this.#suspects = [];
       const looked = () => suspects.forEach((each) => each.looked());
-      this.ask({ kind: "look", later: Promise.resolve(), answered: looked, rejected: looked });
+      this.ask({ kind: "look", later: AT_ONCE, answered: looked, rejected: looked });
     }
     this.#suspects.push(suspect);
   }
