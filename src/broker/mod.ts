@@ -47,6 +47,7 @@ export type {
   SessionRecord,
   SessionStore,
   StoredSession,
+  StoredWaiting,
   StoredWill,
   SubscriptionRecord,
 } from "./store.ts";
