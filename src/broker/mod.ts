@@ -49,6 +49,7 @@ export type {
   SessionRecord,
   SessionStore,
   StoredSession,
+  StoredWaiting,
   StoredWill,
   SubscriptionRecord,
 } from "./store.ts";

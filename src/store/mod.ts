@@ -17,6 +17,7 @@
  */
 export { type Durability, openStore, type OpenStoreOptions, STORE_FILE, type StoreEvent } from "./open.ts";
 export type { StoreClock } from "./clock.ts";
+export type { ClockJump } from "./deadlines.ts";
 export type { Sync } from "./database.ts";
 export { StoreError, type StoreTrouble } from "./error.ts";
 export type { Salvaged } from "./salvage.ts";
