@@ -44,7 +44,15 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "2.2.2": { title: "Properties", files: ["src/codec/property.ts"] },
   "2.4": { title: "Reason Code", files: ["src/codec/reason_code.ts"] },
   "3": { title: "MQTT Control Packets", files: ["src/codec/packet.ts"] },
-  "3.1": { title: "CONNECT", files: ["src/broker/connect.ts", "src/codec/connect.ts"] },
+  "3.1": {
+    title: "CONNECT",
+    files: [
+      "src/broker/beginning.ts",
+      "src/broker/connect.ts",
+      "src/broker/owner.ts",
+      "src/codec/connect.ts",
+    ],
+  },
   "3.1.2.4": { title: "Clean Start", files: ["src/broker/sessions.ts"] },
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
   "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
