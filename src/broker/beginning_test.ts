@@ -26,7 +26,7 @@ describe("before CONNECT the first byte that cannot be right ends the connection
     ["TLS, its first byte", [0x16], "MQTT-2.1.3-1"],
     ["TLS", [0x16, 3, 1, 2, 0, 1, 0], "MQTT-2.1.3-1"],
     ["a Remaining Length of five bytes", [0x10, 0x80, 0x80, 0x80, 0x80], "1.5.5/fifth-byte"],
-    ["a packet above the maximum", [0x10, 0xff, 0xff, 0xff, 0x7f], "2.1.4/too-large"],
+    ["a packet above the maximum", [0x10, 0xff, 0xff, 0xff, 0x7f, ...utf8("MQTT"), 4], "2.1.4/too-large"],
     ["another name", [0x10, ...MORE, 0, 4, 0x4d, 0x51, 0x54, 0x53], "MQTT-3.1.2-1"],
     ["an empty name", [0x10, ...MORE, 0, 0], "MQTT-3.1.2-1"],
     ["a long name", [0x10, ...MORE, 1], "MQTT-3.1.2-1"],

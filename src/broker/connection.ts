@@ -54,6 +54,9 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 /** Bytes kept of a connection that waits for a later turn; above it the transport is not read. */
 const POSTPONED_BYTES_MAX = 64 * 1024;
 
+/** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
+const CONNECT_LEVEL_BYTES = 7;
+
 /** The parts of a broker that all its connections use. */
 export interface Host {
   readonly parts: Parts;
@@ -372,6 +375,14 @@ export class Connection
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
     this.#link.level = level;
+  }
+
+  /** A CONNECT that is too large is answered in its level [MQTT-3.2.2-7], which its first bytes show: they are waited for. */
+  tooLarge(bytes: Uint8Array, _at: number, body: number, until: number): boolean {
+    if (this.#phase !== WAITING) return false;
+    if (body === 0 || until - body < CONNECT_LEVEL_BYTES) return true;
+    this.#link.level = levelAsked(bytes, body, until);
+    return false;
   }
 
   /** Packets of an open connection but PUBLISH. */

@@ -6,7 +6,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { Told } from "../testing/assertions.ts";
 import { bytesOf } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
-import type { Limits } from "./limits.ts";
+import { LIMITS, type Limits } from "./limits.ts";
 
 function publishes(count: number, payloadBytes = 0): Uint8Array {
   const packets = Array.from({ length: count }, (_, i) =>
@@ -75,6 +75,7 @@ describe("publishRateMax", () => {
     const { pair, client } = setup({ publishRateMax: 1 });
     client.write(publishes(1_000));
     client.lose();
+    pair.advance(LIMITS.closeTimeoutMs.default);
     pair.assertEmpty();
     const { pair: second, client: ended } = setup({ publishRateMax: 1 });
     ended.write(bytesOf(publishes(2), Uint8Array.of(0)));

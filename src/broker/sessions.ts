@@ -231,7 +231,7 @@ export class Sessions implements SessionOwner {
   end(session: Session): void {
     if (session.ended) return;
     invariant(session.connection === undefined, "a session ends after its connection"); // [MQTT-4.1.0-1]
-    const { turn, router, journal, observer } = this.#parts;
+    const { turn, journal, observer } = this.#parts;
     session.ended = true;
     turn.timers.cancel(session);
     if (session.expiry !== undefined) turn.timers.cancel(session.expiry);

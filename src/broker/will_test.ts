@@ -239,7 +239,9 @@ describe("Will Delay Interval", () => {
 
 describe("the message", () => {
   function published(init: Partial<Will>, properties?: WillProperties): Publish | undefined {
-    const { watcher, client } = open({ will: will(init, properties) });
+    const { watcher, client } = open({ will: will(init, properties) }, {
+      limits: { connectBytesMax: 100_000 },
+    });
     client.lose();
     return watcher.takePublishes()[0];
   }

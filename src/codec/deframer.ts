@@ -19,8 +19,15 @@ export interface FrameHandler {
    * @throws {PeerError} if no packet may begin so: the bytes that are missing are not waited for.
    */
   begun?(bytes: Uint8Array, at: number, body: number, until: number): void;
+  /**
+   * The present frame is to be refused for its size; the rest as for `begun()`. True: only when more has come; it is asked
+   * again then, and must have seen enough within `SHOWN_BYTES`.
+   */
+  tooLarge?(bytes: Uint8Array, at: number, body: number, until: number): boolean;
 }
 
+/** Bytes of a frame that is too large, behind its fixed header, that a handler may ask for. */
+const SHOWN_BYTES = 16;
 /** First allocation for a frame that came in parts; it doubles as bytes really arrive, whatever the header promises. */
 const FIRST_BYTES = 256;
 
@@ -109,7 +116,9 @@ export class Deframer {
       }
       const end = body + length;
       if (end - at > this.#most && end - at > this.#mostOf(bytes[at]!)) {
-        this.#refuse(bytes, at, until, handler, end - at);
+        this.#refuse(bytes, at, body, until, handler, end - at);
+        begun = body;
+        break;
       }
       if (end > until) {
         begun = body;
@@ -143,7 +152,12 @@ export class Deframer {
       used++;
     }
     const total = size + remainingLength(this.#held!, 0, size);
-    if (total > this.#mostOf(this.#held![0]!)) this.#refuse(this.#held!, 0, this.#heldLength, handler, total);
+    if (total > this.#mostOf(this.#held![0]!)) {
+      const shown = Math.min(chunk.length, used + SHOWN_BYTES);
+      this.#hold(chunk, used, shown);
+      this.#refuse(this.#held!, 0, size, this.#heldLength, handler, total);
+      return chunk.length;
+    }
     const missing = Math.min(total - this.#heldLength, chunk.length - used);
     this.#hold(chunk, used, used + missing);
     used += missing;
@@ -166,7 +180,10 @@ export class Deframer {
   #headerSize(bytes: Uint8Array, at: number, until: number, handler: FrameHandler): number {
     let least = 1; // the Remaining Length that the bytes so far promise
     for (let size = 2; size <= 5; size++) {
-      if (at + size > until) return 0;
+      if (at + size > until) {
+        if (least + size > this.#mostOf(bytes[at]!)) this.#refuse(bytes, at, 0, until, handler, least + size);
+        return 0;
+      }
       if (bytes[at + size - 1]! < 128) {
         if (size > 2 && bytes[at + size - 1] === 0) {
           handler.begun?.(bytes, at, 0, until);
@@ -175,17 +192,25 @@ export class Deframer {
         return size;
       }
       least *= 128;
-      if (size < 5 && least + size + 1 > this.#mostOf(bytes[at]!)) {
-        this.#refuse(bytes, at, until, handler, least + size + 1);
-      }
     }
     handler.begun?.(bytes, at, 0, until);
     throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");
   }
 
-  /** The frame at `at` has `size` bytes or more, which is too many, unless its first byte is wrong already. */
-  #refuse(bytes: Uint8Array, at: number, until: number, handler: FrameHandler, size: number): never {
-    handler.begun?.(bytes, at, 0, until);
+  /**
+   * The frame at `at` has `size` bytes or more, which is too many; returns if the handler waits for more of it.
+   * @throws {PeerError} for its size, or for its first bytes if they are wrong already.
+   */
+  #refuse(
+    bytes: Uint8Array,
+    at: number,
+    body: number,
+    until: number,
+    handler: FrameHandler,
+    size: number,
+  ): void {
+    handler.begun?.(bytes, at, body, until);
+    if (handler.tooLarge?.(bytes, at, body, until) === true) return;
     const message = `Packet of ${size} bytes or more, at most ${this.#mostOf(bytes[at]!)} are taken`;
     throw new PeerError("refused", 0x95, "2.1.4/too-large", message);
   }
