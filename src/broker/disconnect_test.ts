@@ -213,7 +213,7 @@ describe("errors of the Client", () => {
     ["SUBSCRIBE without a filter", 0x82, "MQTT-3.8.3-2", [0x82, 3, 0, 1, 0]],
     ["PUBREL with other flags", 0x81, "MQTT-3.6.1-1", [0x60, 2, 0, 1]],
     ["PUBLISH of QoS 3", 0x81, "MQTT-3.3.1-4", [0x36, 6, 0, 1, 0x61, 0, 1, 0]],
-    ["a Remaining Length of five bytes", 0x81, "1.5.5/fifth-byte", [0xc0, 0x80, 0x80, 0x80, 0x80, 1]],
+    ["a Remaining Length of five bytes", 0x81, "1.5.5/fifth-byte", [0x30, 0x80, 0x80, 0x80, 0x80, 1]],
     ["AUTH without a method", 0x82, "MQTT-4.12.0-7", [0xf0, 0]],
   ];
   for (const [what, code, rule, bytes] of errors) {

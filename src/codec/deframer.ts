@@ -180,10 +180,7 @@ export class Deframer {
   #headerSize(bytes: Uint8Array, at: number, until: number, handler: FrameHandler): number {
     let least = 1; // the Remaining Length that the bytes so far promise
     for (let size = 2; size <= 5; size++) {
-      if (at + size > until) {
-        if (least + size > this.#mostOf(bytes[at]!)) this.#refuse(bytes, at, 0, until, handler, least + size);
-        return 0;
-      }
+      if (at + size > until) return 0;
       if (bytes[at + size - 1]! < 128) {
         if (size > 2 && bytes[at + size - 1] === 0) {
           handler.begun?.(bytes, at, 0, until);
@@ -192,6 +189,9 @@ export class Deframer {
         return size;
       }
       least *= 128;
+      if (size < 5 && least + size + 1 > this.#mostOf(bytes[at]!)) {
+        this.#refuse(bytes, at, 0, until, handler, least + size + 1);
+      }
     }
     handler.begun?.(bytes, at, 0, until);
     throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");

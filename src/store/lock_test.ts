@@ -103,7 +103,7 @@ describe("lockDirectory()", () => {
         call("verify"),
         call("backup", `${path}.copy`),
       ]);
-      assertEquals([second.status, second.err.includes("in use by another broker")], [1, true]);
+      assertEquals([second.status, second.err.includes("in use by another broker")], [2, true]);
       assertEquals([verified.status, copied.status], [0, 0]);
       const key = keyOf("later");
       [...store.sessions(), ...store.retainedMessages()];
