@@ -178,7 +178,6 @@ export class Deframer {
 
   /** Bytes of the fixed header at `at`, 0 if its end has not arrived. */
   #headerSize(bytes: Uint8Array, at: number, until: number, handler: FrameHandler): number {
-    let least = 1; // the Remaining Length that the bytes so far promise
     for (let size = 2; size <= 5; size++) {
       if (at + size > until) return 0;
       if (bytes[at + size - 1]! < 128) {
@@ -187,10 +186,6 @@ export class Deframer {
           throw malformed("MQTT-1.5.5-1", "Remaining Length is over-long");
         }
         return size;
-      }
-      least *= 128;
-      if (size < 5 && least + size + 1 > this.#mostOf(bytes[at]!)) {
-        this.#refuse(bytes, at, 0, until, handler, least + size + 1);
       }
     }
     handler.begun?.(bytes, at, 0, until);

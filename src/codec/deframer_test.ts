@@ -151,7 +151,8 @@ describe("Deframer", () => {
     assertRefused(() => deframer.receive(Uint8Array.of(0x30, 99), handler), "2.1.4/too-large", 0x95);
     const other = new Deframer(10_000);
     other.receive(Uint8Array.of(0x30, 0xff), handler);
-    assertRefused(() => other.receive(Uint8Array.of(0xff), handler), "2.1.4/too-large", 0x95);
+    other.receive(Uint8Array.of(0xff), handler); // as long as the length is unknown it may be malformed
+    assertRefused(() => other.receive(Uint8Array.of(0x7f), handler), "2.1.4/too-large", 0x95);
   });
 
   test("[2.1.4/too-large] frames of exactly the Maximum Packet Size are taken, wherever they stand in a chunk", () => {
