@@ -44,7 +44,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.2.2.3.6/connect-larger-than-announced",
     file: CONNECTION,
-    find: "this.#link.level = levelAsked(bytes, body, until);",
+    find:
+      "if (body === 0 || until - body < CONNECT_LEVEL_BYTES) return true;\n    this.#link.level = levelAsked(bytes, body, until);",
     replace: "",
   },
   {
@@ -68,7 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.2.2.3.6/larger-than-announced",
     file: CONNECTION,
-    find: "new Link(transport, policy.limits.packetBytesMax,",
-    replace: "new Link(transport, policy.limits.packetBytesMax + 9,",
+    find: "limitFrames(this.#policy.limits.packetBytesMax,",
+    replace: "limitFrames(this.#policy.limits.packetBytesMax + 9,",
   },
 ];

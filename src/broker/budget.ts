@@ -36,7 +36,7 @@ export const COST = {
 /** Bytes that count for one step. */
 const BYTES_PER_STEP = 256;
 
-/** Work that can be put off. */
+/** @internal Work that can be put off. */
 export interface Postponed {
   /** Steps beyond its share. For `Budget` alone. */
   debt: number;

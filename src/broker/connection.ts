@@ -318,7 +318,7 @@ export class Connection
     this.#host.parts.observer.limited("pendingBytesMax", this.#link.transport.label);
   }
 
-  /** One reason to pause is gone, and the link reads on if it was the last. */
+  /** @internal One reason to pause is gone, and the link reads on if it was the last. */
   readOn(why: Pause): void {
     try {
       this.#readOn(why);

@@ -84,6 +84,7 @@ export interface DeliveryRecord {
 
 /** §4.5 Messages that wait in a session, in the store alone. */
 export interface StoredWaiting {
+  /** How many there are. */
   readonly count: number;
   /** Of their PUBLISH frames. */
   readonly bytes: number;

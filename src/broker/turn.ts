@@ -30,7 +30,7 @@ export interface Endable {
   end(refusal: Refusal): void;
 }
 
-/** A peer that seems silent, unless its bytes have not been read yet. */
+/** @internal A peer that seems silent, unless its bytes have not been read yet. */
 export interface Suspect {
   /** Every socket has been looked at. */
   looked(): void;

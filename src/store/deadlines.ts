@@ -26,7 +26,9 @@ const DEADLINES = {
 
 /** A jump of the clock: from one time to another, in ms since the epoch. */
 export interface ClockJump {
+  /** The last time that the file has. */
   readonly from: number;
+  /** The time that came behind it. */
   readonly to: number;
 }
 
