@@ -116,6 +116,7 @@ const CASES: readonly MemoryCase[] = [
 /** None of the limits that count what is made. */
 const ALL = {
   subscriptionsPerSessionMax: 0xffff_ffff,
+  subscriptionBytesMax: Number.MAX_SAFE_INTEGER,
   sessionsMax: 0xffff_ffff,
   retainedMessagesMax: 0xffff_ffff,
   retainedBytesMax: Number.MAX_SAFE_INTEGER,

@@ -242,6 +242,14 @@ function table(): Record<LimitName, LimitRow> {
       "subscriptions",
       "subscriptions of one session",
     ),
+    subscriptionBytesMax: row(
+      "session",
+      16 * MIB,
+      64,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "Topic Filters of all subscriptions of one session",
+    ),
     topicLevelsMax: row("connection", 200, 1, 1_000, "levels", "levels of a Topic Name or Topic Filter"),
     knownTopicsMax: row(
       "broker",
@@ -299,6 +307,7 @@ export type LimitName =
   | "publishRateMax"
   | "bytesRateMax"
   | "subscriptionsPerSessionMax"
+  | "subscriptionBytesMax"
   | "topicLevelsMax"
   | "knownTopicsMax"
   | "batchMessagesMax"

@@ -5,7 +5,7 @@ import { encodePacket } from "../codec/encode.ts";
 import { UsageError } from "../codec/error.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { assertClosed, assertEnded, assertRule, Told } from "../testing/assertions.ts";
+import { assertClosed, assertEnded, assertNotAccepted, assertRule, Told } from "../testing/assertions.ts";
 import { bytesOf } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { Broker, type LimitName, LIMITS, type Limits } from "./mod.ts";
@@ -135,6 +135,70 @@ describe("what a Client may send", () => {
       assertEquals(pair.connect({ clientId: "other" }).subscribe("a", "b"), [2, 2]);
       assertEquals(told.limits.length, 1);
     }
+  });
+
+  test("[limit/subscriptions] subscriptionBytesMax: SUBACK 0x97, until others are gone", () => {
+    const { pair, told } = setup({ subscriptionBytesMax: 64 });
+    const client = pair.connect();
+    const [long, other] = ["a".repeat(50), "b".repeat(20)];
+    assertEquals(client.subscribe(long, other, "c", long), [2, 0x97, 2, 2]);
+    assertEquals(told.limits, [{ limit: "subscriptionBytesMax", who: "stub" }]);
+    client.unsubscribe(long);
+    assertEquals(client.subscribe(other), [2]);
+  });
+
+  test("[limit/filters] filtersPerPacketMax: more of them in one packet end the connection", () => {
+    for (const isSubscribe of [true, false]) {
+      const { pair, told } = setup({ filtersPerPacketMax: 2 });
+      const client = pair.connect();
+      const filters = ["a", "b", "c"];
+      assertEquals(client.subscribe("a", "b"), [2, 2]);
+      if (isSubscribe) {
+        const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+        const subscriptions = filters.map((filter) => ({ filter, ...options }));
+        client.send({ type: PacketType.SUBSCRIBE, packetId: 9, subscriptions });
+      } else client.send({ type: PacketType.UNSUBSCRIBE, packetId: 9, filters });
+      assertEnded(client, 0x97, "limit/filters");
+      assertEquals(told.limits, [{ limit: "filtersPerPacketMax", who: "stub" }]);
+    }
+  });
+
+  test("[limit/name-bytes] nameBytesMax: Topic Names end the connection, filters are refused, so are Clients", () => {
+    const long = "é".repeat(9); // 18 bytes
+    const { pair } = setup({ nameBytesMax: 16 });
+    const client = pair.connect();
+    assertEquals(client.subscribe("é".repeat(8), long), [2, 0x8f]);
+    client.publish({ topic: "a".repeat(16), qos: 1 });
+    assertEquals(client.take(PacketType.PUBACK).reasonCode, 0x10);
+    client.publish({ topic: long, qos: 1 });
+    assertEnded(client, 0x90, "limit/name-bytes");
+    const aliased = pair.connect();
+    aliased.publish({ topic: long, properties: { topicAlias: 1 } });
+    assertEnded(aliased, 0x90, "limit/name-bytes");
+    const will = { topic: long, payload: new Uint8Array(), qos: 0, retain: false } as const;
+    for (
+      const [init, code] of [[{ clientId: long }, 0x85], [{ username: long }, 0x86], [
+        { will },
+        0x90,
+      ]] as const
+    ) {
+      const refused = pair.open();
+      refused.connect(init);
+      assertNotAccepted(refused, code, "limit/name-bytes");
+    }
+  });
+
+  test("[2.1.4/too-large] connectBytesMax before CONNECT is accepted, controlBytesMax for all but PUBLISH after it", () => {
+    const { pair } = setup({ connectBytesMax: 100, controlBytesMax: 200, packetBytesMax: 1_000 });
+    const early = pair.open();
+    early.connect({ clientId: "x".repeat(100) });
+    assertNotAccepted(early, 0x95, "2.1.4/too-large");
+    const client = pair.connect();
+    client.publish({ topic: "t", payload: new Uint8Array(900) });
+    client.assertSilent();
+    assertEquals(client.subscribe("x".repeat(150)), [2]);
+    client.raw(0x82, 0xc8, 1); // 200 bytes are to follow
+    assertEnded(client, 0x95, "2.1.4/too-large");
   });
 
   test("[limit/retained] retainedMessagesMax and retainedBytesMax: PUBACK 0x97, and what there is stays", () => {

@@ -107,6 +107,7 @@ export class Router {
       subscription = new Subscription(session, filter.text);
       subscription.set(record);
       session.subscriptions.set(filter.text, subscription);
+      session.subscriptionBytes += filter.text.length;
       this.#subscriptions++;
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
       else {
@@ -139,6 +140,7 @@ export class Router {
 
   /** Removes a subscription, from its session too. */
   unsubscribe(session: Session, subscription: Subscription): void {
+    session.subscriptionBytes -= subscription.filter.length;
     session.subscriptions.delete(subscription.filter); // exchanges with the Client go on: [MQTT-3.10.4-3]
     this.#subscriptions--;
     endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]

@@ -177,6 +177,8 @@ export class Session implements Deadline, SessionKey {
   /** For the journal: the store records the content of the session. The session has, or has had, a Session Expiry Interval above 0. */
   durable = false;
   readonly subscriptions: Map<string, Subscription> = new Map();
+  /** The size of their Topic Filters, one byte for each UTF-16 unit. */
+  subscriptionBytes = 0;
   /** §4.8.2 how many of them are shared. */
   shared = 0;
   /** Messages sent on an earlier connection and to be sent again on this one, in order [MQTT-4.4.0-1]. */

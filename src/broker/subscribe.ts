@@ -148,10 +148,13 @@ function decide(
 /** The decision, unless there are as many subscriptions as may be. */
 function roomFor({ observer }: Parts, { session, policy }: Open, decision: Decision): Decision {
   if ("refusal" in decision || session.subscriptions.has(decision.filter.text)) return decision;
-  if (session.subscriptions.size < policy.limits.subscriptionsPerSessionMax) return decision;
-  observer.limited("subscriptionsPerSessionMax", session.clientId, session);
-  const message = "As many subscriptions as may be (subscriptionsPerSessionMax)";
-  return refuse(0x97, "limit/subscriptions", message);
+  const { subscriptionsPerSessionMax, subscriptionBytesMax } = policy.limits;
+  const isMany = session.subscriptions.size >= subscriptionsPerSessionMax;
+  const isLarge = session.subscriptionBytes + decision.filter.text.length > subscriptionBytesMax;
+  if (!isMany && !isLarge) return decision;
+  const limit = isMany ? "subscriptionsPerSessionMax" : "subscriptionBytesMax";
+  observer.limited(limit, session.clientId, session);
+  return refuse(0x97, "limit/subscriptions", `As many subscriptions as may be (${limit})`);
 }
 
 function refuse(code: ReasonCode, rule: Refusal["rule"], message: string): { refusal: Refusal } {

@@ -252,7 +252,7 @@ export const MEMORY_CASES: readonly Case[] = [
   {
     id: "B5",
     title: "131,072 filters of one session match (limit raised); another one publishes",
-    limits: { subscriptionsPerSessionMax: 200_000 },
+    limits: { subscriptionsPerSessionMax: 200_000, subscriptionBytesMax: 2 ** 30 },
     run: async (attack) => {
       const levels = attack.levels(17);
       const one = await attack.open();
