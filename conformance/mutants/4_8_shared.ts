@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `session.sender?.each((id, _step, delivery) => {
       if (delivery?.share === undefined) return;
       session.sender!.end(id);
-      router.toOtherMember(delivery, turn.now);
+      router.toOtherMembers([delivery], turn.now);
     });`,
   })),
   {
@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/broker/acknowledge.ts",
     find: outcome,
     replace: `(code >= 0x80 && delivery?.share !== undefined &&
-      parts.router.toOtherMember(delivery, parts.turn.now), ${outcome})`,
+      parts.router.toOtherMembers([delivery], parts.turn.now), ${outcome})`,
   })),
   {
     kills: "4.8.2/no-retained-messages",

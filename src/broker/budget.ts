@@ -15,7 +15,7 @@ export const INPUT_STEPS = 32_768;
 /** Steps of a turn after which nothing that can wait is begun. */
 export const TURN_STEPS = 262_144;
 /** Steps of the largest piece of work that is not divided, where its size can be chosen. */
-export const PIECE_STEPS = 1_048_576;
+export const PIECE_STEPS = 524_288;
 
 /** The costs of what is counted, in steps. */
 export const COST = {

@@ -6,7 +6,7 @@
 import { invariant } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
-import { type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
+import { type Message, messageBytes, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { hasWildcard } from "../topic/name.ts";
 import { FilterTree } from "../topic/tree.ts";
@@ -296,16 +296,27 @@ export class Router {
     return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text); // [MQTT-3.3.4-5]
   }
 
-  /** §4.8.2 a message that a member cannot finish goes to another one, if there is any. */
-  toOtherMember(delivery: Delivery, now: number): void {
+  /** §4.8.2 messages that a member cannot finish go to others, if there are any. */
+  toOtherMembers(deliveries: Iterable<Delivery>, now: number): void {
+    const refused = new Map<string, number>();
+    for (const delivery of deliveries) {
+      const { message, share = "" } = delivery;
+      const bytes = messageBytes(message);
+      if (bytes >= (refused.get(share) ?? Infinity)) { // no member can take it: none could take a smaller one
+        this.#observer.drop(message.topic, message.view, share, "no member");
+      } else if (!this.#toOtherMember(delivery, now)) refused.set(share, bytes);
+    }
+  }
+
+  #toOtherMember(delivery: Delivery, now: number): boolean {
     const { message, share = "" } = delivery;
     if (message.expiresAt <= now) {
       this.#observer.drop(message.topic, message.view, share, "expired");
-      return;
+      return true;
     }
     const group = this.#groups.get(share) ??
       new SharedGroup(parseFilter(share) as TopicFilter, this.#groupChanged); // perhaps none is left in it
-    this.toGroup(outgoingOf(message), group);
+    return this.toGroup(outgoingOf(message), group);
   }
 
   /** To every tap that matches but its origin. */

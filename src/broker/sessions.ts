@@ -258,7 +258,7 @@ export class Sessions implements SessionOwner {
     );
     for (const delivery of others ?? []) {
       journal.finished(session, delivery);
-      router.toOtherMember(delivery, turn.now);
+      router.toOtherMembers([delivery], turn.now);
     }
   }
 
@@ -272,9 +272,8 @@ export class Sessions implements SessionOwner {
       }
     });
     left.sort((a, b) => a.order - b.order);
-    for (const delivery of left) router.toOtherMember(delivery, turn.now);
-    const waiting = session.backlog?.extract(({ share }) => share !== undefined) ?? [];
-    for (const delivery of waiting) router.toOtherMember(delivery, turn.now);
+    router.toOtherMembers(left, turn.now);
+    router.toOtherMembers(session.backlog?.extract(({ share }) => share !== undefined) ?? [], turn.now);
   }
 
   /** Compares the map and its sessions. */

@@ -11,7 +11,7 @@ import type { Subscription } from "./session.ts";
 type Test = (member: Subscription, outgoing: Outgoing, deliverer: Deliverer) => boolean;
 
 /** Members that passed no test lately and are asked once more for a message that none of the others takes. */
-const ASKED_AGAIN_MAX = 8;
+const ASKED_AGAIN_MAX = 2;
 
 /** Members who take turns, in the order in which they came; adding and taking away cost the same however many they are. */
 class Rota {
@@ -90,7 +90,7 @@ class Ranks {
 }
 
 /** Members that are asked whether one of them could keep a message: nearly each could, but for one that was granted QoS 0. */
-const KEEPERS_ASKED_MAX = 64;
+const KEEPERS_ASKED_MAX = 4;
 
 /** The members of a group, as they take turns. */
 interface Members extends Iterable<Subscription> {
@@ -153,6 +153,7 @@ class FewMembers implements Members {
       const share = Math.ceil((messages - i) / count);
       if (!sendsAll(all[(this.#turn + i) % count]!, qos, share)) return undefined;
     }
+    if (count === 1) return all; // there may be a hundred thousand such groups for one message
     const members = all.slice(this.#turn).concat(all.slice(0, this.#turn));
     this.#turn = (this.#turn + messages) % count;
     return members;

@@ -24,6 +24,8 @@ import type { Session } from "./session.ts";
 const CHUNKS_MAX = 128;
 /** Bytes that are written in one turn: what is over waits for the next one. Some ms of copying. */
 const WRITTEN_BYTES_MAX = 16 * 1024 * 1024;
+/** A link with no more bytes than these does not wait behind others that have many. */
+const SMALL_BYTES = 64 * 1024;
 
 /** Something that can be ended for a reason. */
 export interface Endable {
@@ -114,7 +116,7 @@ export class Turn implements LinkOwner {
     this.#touched = [];
     this.#unwritten = [];
     for (let i = 0; i < touched.length; i++) {
-      if (this.mayWrite) touched[i]!.endTurn();
+      if (this.mayWrite || touched[i]!.outbox.size <= SMALL_BYTES) touched[i]!.endTurn();
       else this.#unwritten.push(touched[i]!);
     }
   }
