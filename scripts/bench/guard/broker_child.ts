@@ -23,6 +23,7 @@ const server = await serve({
   ...(process.argv[3] === "tls"
     ? { listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY } }
     : { listen: ["mqtt://127.0.0.1:0"] }),
+  limits: { inFlightMaxLevel4: 1_000 }, // the load acknowledges a batch when all of it has come
   ...(slowUs > 0 && { loop: { ...systemLoop, now: slowClock(slowUs) } }),
 });
 tellOn(Number(new URL(server.addresses[0]!).port));
