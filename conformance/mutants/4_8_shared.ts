@@ -24,15 +24,15 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "4.8.2/no-filter-behind-share-name",
     file: FILTER,
     find: 'if (end < 0 || end + 1 === text.length || hasWildcard(share)) return "MQTT-4.8.2-2";',
-    replace:
-      "if (end + 1 === text.length) return { text, share: undefined, match: text, wildcard: false };\n" +
+    replace: "if (end + 1 === text.length) return { text, share, match: text, wildcard: false };\n" +
       '    if (end < 0 || hasWildcard(share)) return "MQTT-4.8.2-2";',
   },
   {
     kills: "4.8.2/one-member",
     file: "src/broker/batch.ts",
     find: "const members = group.inTurn(count, this.#qos);",
-    replace: `for (const other of group.members.slice(1)) this.#toMember(topic, group, other, 0, count, 1);
+    replace:
+      `for (const other of [...group.members].slice(1)) this.#toMember(topic, group, other, 0, count, 1);
     const members = group.inTurn(count, this.#qos);`,
   },
   {
