@@ -14,6 +14,7 @@ import type { Turn } from "./turn.ts";
 /** @internal The connection that is bounded. */
 export interface Rated extends FrameHandler {
   begun(bytes: Uint8Array, at: number, body: number, until: number): void;
+  tooLarge(bytes: Uint8Array, at: number, body: number, until: number): boolean;
   /** One reason to pause is gone. */
   readOn(why: Pause): void;
   /** It is not read for a while. */
@@ -65,6 +66,11 @@ export class RateLimit implements FrameHandler, Deadline {
   /** As the connection's. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
     this.#connection.begun(bytes, at, body, until);
+  }
+
+  /** As the connection's. */
+  tooLarge(bytes: Uint8Array, at: number, body: number, until: number): boolean {
+    return this.#connection.tooLarge(bytes, at, body, until);
   }
 
   /** The debt is paid. */

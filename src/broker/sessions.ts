@@ -253,13 +253,12 @@ export class Sessions implements SessionOwner {
   /** §4.8.2 messages that wait at a disconnected member go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
   #passOnQueued(session: Session): void {
     const { router, journal, turn } = this.#parts;
-    const others = session.backlog?.extract(({ share }) =>
-      share !== undefined && router.group(share)?.isConnected === true
-    );
-    for (const delivery of others ?? []) {
-      journal.finished(session, delivery);
-      router.toOtherMembers([delivery], turn.now);
-    }
+    const others =
+      session.backlog?.extract(({ share }) =>
+        share !== undefined && router.group(share)?.isConnected === true
+      ) ?? [];
+    for (const delivery of others) journal.finished(session, delivery);
+    router.toOtherMembers(others, turn.now);
   }
 
   /** §4.8.2 messages of a member whose session ends go to other members, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */

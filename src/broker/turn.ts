@@ -2,8 +2,8 @@
  * A turn of the engine: from one flush to the next. The one place where the present time stands.
  * Knows the work for the end of the turn; refuses to know its causes.
  *
- * The steps at the end, in this order: connections that failed in the middle of routing end, retained deliveries go on for so
- * many steps, a commit begins, every link that has bytes is written.
+ * The steps at the end, in this order: postponed work goes on as far as the budget reaches, connections that failed in the middle
+ * of routing end, retained deliveries go on for so many steps, a commit begins, links that have bytes are written.
  * @module
  */
 import { Writer } from "../codec/writer.ts";
