@@ -7,12 +7,15 @@
  * follow each other, so a turn has to be short.
  * @module
  */
-import { setImmediate } from "node:timers";
+import { setImmediate, setTimeout } from "node:timers";
 
 /** Bytes of all connections together that are read in one turn; the read that passes this bound is the last. */
 const TURN_BYTES = 64 * 1024;
 /** The least that a read counts for, in bytes. */
 const READ_COST_BYTES = 1024;
+
+/** After turns of so many ms the next one waits for a timer, before which Deno looks at its sockets whatever it has done. */
+const LOOK_MS = 16;
 
 /** A connection that reads. */
 export interface TurnReader {
@@ -22,6 +25,8 @@ export interface TurnReader {
 
 let left = TURN_BYTES;
 let scheduled = false;
+/** Milliseconds. */
+let lookedAt = 0;
 /** Connections whose last read left nothing: they read on together. */
 let emptied: TurnReader[] = [];
 /** Connections for which more is there: each has a turn of its own, or many fast senders would make a turn long. */
@@ -33,9 +38,24 @@ export function endsReadTurn(bytes: number, more: boolean, reader: TurnReader): 
   if (left > 0) return false;
   if (more) filled.push(reader);
   else emptied.push(reader);
-  if (!scheduled) setImmediate(turned);
+  if (!scheduled) schedule();
   scheduled = true;
   return true;
+}
+
+function schedule(): void {
+  if (performance.now() - lookedAt < LOOK_MS) setImmediate(turned);
+  else setImmediate(look);
+}
+
+/** Behind the turn that is under way: a timer that falls due while it goes on would run at once. */
+function look(): void {
+  setTimeout(looked, 0);
+}
+
+function looked(): void {
+  lookedAt = performance.now();
+  turned();
 }
 
 function turned(): void {
@@ -45,6 +65,6 @@ function turned(): void {
   const next = filled.shift();
   if (next !== undefined) readers.push(next);
   scheduled = filled.length > 0;
-  if (scheduled) setImmediate(turned);
+  if (scheduled) schedule();
   for (const reader of readers) reader.readInTurn();
 }
