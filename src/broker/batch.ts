@@ -13,7 +13,7 @@ import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { noStamp, publishFirst, type PublishStamp, withoutAlias } from "../codec/publish_template.ts";
 import { EMPTY, PublishView } from "../codec/publish_view.ts";
-import { expiryOf, type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
+import { expiryOf, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { COST, PIECE_STEPS } from "./budget.ts";
@@ -89,8 +89,10 @@ export class Batch {
   #layoutCount = 0;
   /** For members of a group, that get only some of the frames. */
   readonly #gathered: Gathered = new Gathered();
-  /** The messages, once one of them must be kept. */
-  readonly #messages: Message[] = [];
+  /** The frames on their slow ways, once there is one; a message that must be kept is kept once for all receivers. */
+  readonly #outgoings: Outgoing[] = [];
+  /** All of them are kept. */
+  #isKept = false;
   /** Sessions that took each message, if the hook `published` is set. */
   #receivers: Uint32Array | undefined;
   /** A session took all of the messages. */
@@ -247,7 +249,7 @@ export class Batch {
     turn.budget.spend(count * (1 + match.steps));
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    const goesAlone = match.groups.length > 0 && router.givesSeveral(match);
+    const goesAlone = count > 1 && match.groups.length > 0 && router.givesSeveral(match);
     const { limited } = deliverer;
     const begunAt = publisher.outbox.position;
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
@@ -259,7 +261,9 @@ export class Batch {
         if (target.others !== undefined) this.#toTarget(topic, target.others);
       } else this.#toTarget(topic, target);
     }
-    if (match.groups.length > 0) this.#toGroups(topic, match);
+    if (match.groups.length > 0) {
+      for (const group of router.groupsFor(match, this.#qos, count)) this.#toGroup(topic, group);
+    }
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;
@@ -308,8 +312,7 @@ export class Batch {
    */
   #retainLast(topic: KnownTopic, { targets }: Match): boolean {
     if (targets.some(({ session }) => session.retainedDeliveries !== undefined)) return false;
-    const last = this.#frameAt(this.#frames.count - 1);
-    return this.#parts.router.retain(this.#outgoing(topic, last)) === undefined;
+    return this.#parts.router.retain(this.#outgoing(topic, this.#frames.count - 1)) === undefined;
   }
 
   /** §3.3.4 to one session, once for all of its subscriptions that match. */
@@ -343,18 +346,6 @@ export class Batch {
     return true;
   }
 
-  /** §4.8.2 to each group. */
-  #toGroups(topic: KnownTopic, match: Match): void {
-    const { observer, router } = this.#parts;
-    if (this.#qos > 0 || observer.hooks.dropped !== undefined) {
-      for (const group of match.groups) this.#toGroup(topic, group);
-      return;
-    }
-    const groups = router.groupsConnected(match);
-    observer.dropped += (match.groups.length - groups.length) * this.#frames.count;
-    for (const group of groups) this.#toGroup(topic, group);
-  }
-
   /** §4.8.2 to the members of a group, in turn: together for each member if all of them can be sent their share now. */
   #toGroup(topic: KnownTopic, group: SharedGroup): void {
     const { observer, deliverer } = this.#parts;
@@ -366,7 +357,7 @@ export class Batch {
       return;
     }
     for (let i = 0; i < count; i++) {
-      const outgoing = this.#outgoing(topic, this.#frameAt(i));
+      const outgoing = this.#outgoing(topic, i);
       const member = group.choose(outgoing, deliverer);
       if (member !== undefined) this.#toMember(topic, group, member, i, i + 1, 1);
       else {
@@ -404,8 +395,14 @@ export class Batch {
     const { qos, retain, identifiers, share } = this.#copies;
     this.#parts.turn.budget.spend(Math.ceil((until - from) / step) * COST.alone);
     for (let i = from; i < until; i += step) {
-      const outgoing = this.#outgoing(topic, this.#frameAt(i));
-      const isTaken = this.#parts.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
+      const isTaken = this.#parts.deliverer.deliver(
+        this.#outgoing(topic, i),
+        session,
+        qos,
+        retain,
+        identifiers,
+        share,
+      );
       if (isTaken) this.#took(i, i + 1, 1);
     }
   }
@@ -497,12 +494,19 @@ export class Batch {
     const { qos, retain, identifiers, share } = this.#copies;
     const sender = session.needSender();
     const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
-    const messages = isKept ? this.#keepAll(topic) : this.#messages;
+    if (isKept) this.#keepAll(topic);
     for (let i = from; i < until; i++) {
       let delivery: Delivery | undefined;
       if (isKept) {
         const order = deliverer.takeOrder();
-        delivery = new Delivery(order, messages[i]!, qos as 1 | 2, retain, identifiers, share);
+        delivery = new Delivery(
+          order,
+          this.#outgoings[i]!.message!,
+          qos as 1 | 2,
+          retain,
+          identifiers,
+          share,
+        );
       }
       const id = sender.begin(step, delivery);
       const at = place + idAt[i]!;
@@ -514,14 +518,12 @@ export class Batch {
     }
   }
 
-  /** Messages of all frames, for all sessions that must keep them. */
-  #keepAll(topic: KnownTopic): readonly Message[] {
-    const messages = this.#messages;
-    const { deliverer } = this.#parts;
-    for (let i = messages.length; i < this.#frames.count; i++) {
-      messages.push(deliverer.keep(this.#outgoing(topic, this.#frameAt(i))));
-    }
-    return messages;
+  /** Keeps the messages of all frames, for all sessions that must keep them. */
+  #keepAll(topic: KnownTopic): void {
+    const { count } = this.#frames;
+    if (this.#isKept) return;
+    this.#isKept = true;
+    for (let i = 0; i < count; i++) this.#parts.deliverer.keep(this.#outgoing(topic, i));
   }
 
   #toTaps({ name }: KnownTopic, match: Match): void {
@@ -572,10 +574,18 @@ export class Batch {
     return bytes[at]! << 8 | bytes[at + 1]!;
   }
 
-  #outgoing({ name }: KnownTopic, view: PublishView): Outgoing {
+  /** One frame; good until the next call of `#frameAt()`, unless it is kept. */
+  #outgoing({ name }: KnownTopic, index: number): Outgoing {
+    const outgoings = this.#outgoings;
     const publisher = this.#publisher.session.clientId;
-    const expiresAt = expiryOf(view, this.#parts.turn.now);
-    return { view, topic: name, publisher, expiresAt, message: undefined };
+    for (let i = outgoings.length; i <= index; i++) {
+      const view = this.#frameAt(i);
+      const expiresAt = expiryOf(view, this.#parts.turn.now);
+      outgoings.push({ view, topic: name, publisher, expiresAt, message: undefined });
+    }
+    const outgoing = outgoings[index]!;
+    if (outgoing.message === undefined) outgoing.view = this.#frameAt(index);
+    return outgoing;
   }
 
   /** Drops the references to the chunk and to everything made of it. */
@@ -588,6 +598,7 @@ export class Batch {
     for (let i = 0; i < this.#layoutCount; i++) this.#layouts[i]!.release();
     this.#layoutCount = 0;
     this.#gathered.release();
-    if (this.#messages.length > 0) this.#messages.length = 0;
+    if (this.#outgoings.length > 0) this.#outgoings.length = 0;
+    this.#isKept = false;
   }
 }

@@ -9,6 +9,7 @@ import type { PublishView } from "../codec/publish_view.ts";
 import {
   FrameKeeper,
   type Message,
+  MESSAGE_OVERHEAD_BYTES,
   messageBytes,
   secondsLeft,
   SHARED_PAYLOAD_BYTES,
@@ -19,7 +20,7 @@ import type { Journal } from "./journal.ts";
 import type { LimitName } from "./limits.ts";
 import { messageInfo, type Observer } from "./observer.ts";
 import { isLater } from "./question.ts";
-import type { Serving, Session } from "./session.ts";
+import type { Rising, Serving, Session, Subscription } from "./session.ts";
 import type { DeliveryRecord } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
@@ -86,6 +87,20 @@ export class Deliverer {
   canTake(session: Session, outgoing: Outgoing): boolean {
     if (session.ended || (session.connection === undefined && !session.persists)) return false;
     return this.#fullBacklog(session, outgoing) === undefined;
+  }
+
+  /** Whether the session's own limits leave no room in its backlog, for whatever message. */
+  isFull(session: Session): boolean {
+    return fullBacklog(session, 0) !== undefined;
+  }
+
+  /** §4.8.2 Has a member rise in its group when its session can take more. */
+  sinks(member: Subscription, group: Rising): void {
+    const { session } = member;
+    if (!session.hasSunk) {
+      session.sinks(member, group);
+      this.watchExpiry(session);
+    } else session.sinks(member, group);
   }
 
   /** Brings one message to one session; false if the session does not get it. `share` is the filter of a Shared Subscription. */
@@ -212,13 +227,17 @@ export class Deliverer {
 
   /** The limit that keeps a message out, once what has expired has given way (§3.3.2.3.3). */
   #fullBacklog(session: Session, message: Message | Outgoing): ReturnType<typeof fullBacklog> {
-    const limit = fullBacklog(session, message);
-    return limit !== undefined && this.#expire(session, false) ? fullBacklog(session, message) : limit;
+    const bytes = messageBytes(message);
+    const limit = fullBacklog(session, bytes);
+    return limit !== undefined && this.#expire(session, false) ? fullBacklog(session, bytes) : limit;
   }
 
-  /** §3.3.2.3.3 Has messages that wait in a durable session given up when they expire, or their rows would stay. */
+  /**
+   * §3.3.2.3.3 Has messages that wait given up when they expire: in a durable session, or their rows would stay, and where a group
+   * waits for room.
+   */
   watchExpiry(session: Session): void {
-    const at = session.durable ? (session.backlog?.firstExpiry ?? Infinity) + 1 : Infinity;
+    const at = session.durable || session.hasSunk ? (session.backlog?.firstExpiry ?? Infinity) + 1 : Infinity;
     if (at === Infinity) return;
     const watch = session.expiry ??= {
       heapIndex: -1,
@@ -243,6 +262,7 @@ export class Deliverer {
       this.#observer.dropped += expired.paged;
       this.#journal.expired(session, expired.until);
     }
+    this.#turn.budget.spend(session.rise());
     return true;
   }
 
@@ -377,10 +397,12 @@ export class Deliverer {
 /** The limit that keeps a message out of a session's backlog. */
 function fullBacklog(
   session: Session,
-  message: Message | Outgoing,
+  messageBytes: number,
 ): Extract<LimitName, "queuedMessagesMax" | "queuedBytesMax"> | undefined {
   const { limits, backlog } = session;
   if (session.queued >= limits.queuedMessagesMax) return "queuedMessagesMax";
   const bytes = backlog === undefined ? 0 : backlog.bytes;
-  return bytes + messageBytes(message) > limits.queuedBytesMax ? "queuedBytesMax" : undefined;
+  return bytes + Math.max(messageBytes, MESSAGE_OVERHEAD_BYTES) > limits.queuedBytesMax
+    ? "queuedBytesMax"
+    : undefined;
 }

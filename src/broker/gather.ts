@@ -112,6 +112,7 @@ class Gathering implements Deadline {
     const { message, share } = delivery;
     const { topic, view, expiresAt } = message;
     journal.finished(from, delivery);
+    turn.budget.spend(from.rise());
     if (expiresAt <= turn.now) return observer.drop(topic, view, from.clientId, "expired");
     const qos = Math.min(view.qos, to.qos) as QoS; // [MQTT-4.8.2-3]
     const retain = view.retain && to.retainAsPublished;

@@ -106,8 +106,12 @@ export interface GroupsKnown {
   readonly at: number;
   /** Groups with a connected member: the others take no message of QoS 0. */
   readonly connected: readonly SharedGroup[];
-  /** A session may get more than one copy of a message. */
-  readonly severalCopies: boolean;
+  /** Groups that are not deaf: the others take no message of QoS 1 or 2 either. */
+  readonly hearing: readonly SharedGroup[];
+  /** A member of a deaf group could keep messages, had it room. */
+  readonly hasFullKeeper: boolean;
+  /** A session may get more than one copy of a message; undefined until that is asked for. */
+  severalCopies: boolean | undefined;
 }
 
 const NONE: readonly never[] = [];

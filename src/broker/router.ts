@@ -117,6 +117,7 @@ export class Router {
     } else {
       // In place, so that it is never out of the tree: [MQTT-3.8.4-4]
       subscription.set(record);
+      this.#groups.get(filter.text)?.rise(subscription);
       this.#topics.changed(filter.match, filter.wildcard); // the QoS that several filters grant together may change
     }
     this.#journal.subscribed(session, record);
@@ -149,7 +150,6 @@ export class Router {
     const group = this.#groups.get(filter)!;
     group.leave(subscription);
     session.shared--;
-    session.forgetSunk(subscription);
     if (group.size > 0) return;
     this.#groups.delete(filter);
     this.#remove(group.filter.match, group);
@@ -232,9 +232,14 @@ export class Router {
 
   // Routing.
 
-  /** §4.8.2 the groups of a match that can take a message of QoS 0. */
-  groupsConnected(match: Match): readonly SharedGroup[] {
-    return match.groups.length === 0 ? match.groups : this.#known(match).connected;
+  /** §4.8.2 the groups of a match that can take so many messages of this QoS, as far as is known; the others count as dropped. */
+  groupsFor(match: Match, qos: QoS, messages: number): readonly SharedGroup[] {
+    if (match.groups.length === 0 || this.#observer.hooks.dropped !== undefined) return match.groups;
+    const { connected, hearing, hasFullKeeper } = this.#known(match);
+    const groups = qos === 0 ? connected : hearing;
+    this.#observer.dropped += (match.groups.length - groups.length) * messages;
+    if (qos > 0 && hasFullKeeper) this.#deliverer.limited++;
+    return groups;
   }
 
   /**
@@ -242,14 +247,21 @@ export class Router {
    * [MQTT-4.6.0-5].
    */
   givesSeveral(match: Match): boolean {
-    return this.#known(match).severalCopies;
+    const known = this.#known(match);
+    return known.severalCopies ??= givesSeveral(match);
   }
 
   #known(match: Match): GroupsKnown {
     if (match.groupsKnown?.at === this.#groupChanges) return match.groupsKnown;
-    const connected = match.groups.filter(({ isConnected }) => isConnected);
-    this.#budget.spend(match.steps);
-    return match.groupsKnown = { at: this.#groupChanges, connected, severalCopies: givesSeveral(match) };
+    this.#budget.spend(match.groups.length);
+    const { groups } = match;
+    return match.groupsKnown = {
+      at: this.#groupChanges,
+      connected: groups.filter(({ isConnected }) => isConnected),
+      hearing: groups.filter(({ isDeaf }) => !isDeaf),
+      hasFullKeeper: groups.some(({ isDeaf, hasKeeper }) => isDeaf && hasKeeper),
+      severalCopies: undefined,
+    };
   }
 
   /** Brings a message to every subscriber [MQTT-4.5.0-1]; returns how many sessions took it. `origin` does not get it. */
@@ -261,10 +273,9 @@ export class Router {
         if (target.others !== undefined && this.#toTarget(outgoing, target.others)) receivers++;
       } else if (this.#toTarget(outgoing, target)) receivers++;
     }
-    const isDeafLeftOut = outgoing.view.qos === 0 && this.#observer.hooks.dropped === undefined;
-    const groups = isDeafLeftOut ? this.groupsConnected(match) : match.groups;
-    if (isDeafLeftOut) this.#observer.dropped += match.groups.length - groups.length;
-    for (const group of groups) if (this.toGroup(outgoing, group)) receivers++;
+    for (const group of this.groupsFor(match, outgoing.view.qos, 1)) {
+      if (this.toGroup(outgoing, group)) receivers++;
+    }
     if (match.taps.length > 0) this.toTaps(outgoing, match, origin);
     return receivers;
   }

@@ -195,7 +195,7 @@ export class Session implements Deadline, SessionKey {
   #sender: Sender<Delivery> | undefined;
   #received: Receiver | undefined;
   /** §4.8.2 groups in which its subscriptions went down in rank, since it could not take a message. */
-  #sunk: Map<Subscription, Rising> | undefined;
+  #sunk: { readonly subscription: Subscription; readonly group: Rising }[] | undefined;
   /** Limits, and rules by which messages were discarded, that were reported since the last CONNECT. */
   #reported: Set<LimitName | Rule> | undefined;
   readonly #owner: SessionOwner;
@@ -250,12 +250,17 @@ export class Session implements Deadline, SessionKey {
   /** Whether messages wait that its connection could take, or a group waits for it. */
   get hasMore(): boolean {
     return this.queued > 0 || this.resend !== undefined || this.retainedDeliveries !== undefined ||
-      this.#sunk !== undefined;
+      this.hasSunk;
+  }
+
+  /** §4.8.2 a group waits for it to take more. */
+  get hasSunk(): boolean {
+    return this.#sunk !== undefined;
   }
 
   /** §4.8.2 one of its subscriptions went down in rank in its group. */
   sinks(subscription: Subscription, group: Rising): void {
-    (this.#sunk ??= new Map()).set(subscription, group);
+    (this.#sunk ??= []).push({ subscription, group });
   }
 
   /** §4.8.2 it can take more than before: its subscriptions rise again. Returns in how many groups. */
@@ -263,13 +268,11 @@ export class Session implements Deadline, SessionKey {
     const sunk = this.#sunk;
     if (sunk === undefined) return 0;
     this.#sunk = undefined;
-    for (const [subscription, group] of sunk) group.rise(subscription);
-    return sunk.size;
-  }
-
-  /** §4.8.2 a subscription has ended. */
-  forgetSunk(subscription: Subscription): void {
-    if (this.#sunk?.delete(subscription) === true && this.#sunk.size === 0) this.#sunk = undefined;
+    for (const { subscription, group } of sunk) {
+      const isThere = this.subscriptions.get(subscription.filter) === subscription;
+      if (isThere) group.rise(subscription);
+    }
+    return sunk.length;
   }
 
   /** Whether so many QoS 1 or 2 messages may be sent now, in front of nothing that waits [MQTT-4.9.0-2] [MQTT-3.3.4-9]. */

@@ -258,6 +258,7 @@ export class Sessions implements SessionOwner {
         share !== undefined && router.group(share)?.isConnected === true
       ) ?? [];
     for (const delivery of others) journal.finished(session, delivery);
+    if (others.length > 0) turn.budget.spend(session.rise());
     router.toOtherMembers(others, turn.now);
   }
 

@@ -222,9 +222,10 @@ export class SharedGroup {
   readonly filter: TopicFilter;
   #members: Members = new FewMembers();
   #connected = 0;
+  #isDeaf = false;
   readonly #changed: () => void;
 
-  /** `changed` is called when the first member connects or the last one disconnects, and when members come and go. */
+  /** `changed` is called when what the group can take may have changed: members come and go, connect, rise, and none has room. */
   constructor(filter: TopicFilter, changed: () => void) {
     this.filter = filter;
     this.#changed = changed;
@@ -252,6 +253,7 @@ export class SharedGroup {
     }
     this.#members.join(member);
     if (member.session.connection !== undefined) this.#connected++;
+    this.#isDeaf = false;
     this.#changed();
   }
 
@@ -265,7 +267,7 @@ export class SharedGroup {
   /** The session of a member has a connection from now on. */
   connected(member: Subscription): void {
     if (++this.#connected === 1) this.#changed();
-    this.#members.rise(member);
+    this.rise(member);
   }
 
   /** It has none from now on. */
@@ -276,6 +278,14 @@ export class SharedGroup {
   /** The session of a member can take more than before. */
   rise(member: Subscription): void {
     this.#members.rise(member);
+    if (!this.#isDeaf) return;
+    this.#isDeaf = false;
+    this.#changed();
+  }
+
+  /** No member can take any message, until one of them rises. False too where that is not known: each message costs the same then. */
+  get isDeaf(): boolean {
+    return this.#isDeaf;
   }
 
   /** Whether a member's session can keep QoS 1 and 2 messages, were there room. */
@@ -294,7 +304,17 @@ export class SharedGroup {
    */
   choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
     if (this.#connected === 0 && outgoing.view.qos === 0) return undefined;
-    return this.#members.choose(outgoing, deliverer);
+    const member = this.#members.choose(outgoing, deliverer);
+    if (member === undefined && outgoing.view.qos > 0 && this.size <= FEW) this.#deafen(deliverer);
+    return member;
+  }
+
+  /** There may be a hundred thousand groups for one message, of sessions that are full: none of them is to be asked for each. */
+  #deafen(deliverer: Deliverer): void {
+    for (const member of this.#members) if (hasRoom(member, deliverer)) return; // for a smaller message
+    this.#isDeaf = true;
+    for (const member of this.#members) deliverer.sinks(member, this);
+    this.#changed();
   }
 
   /**
@@ -329,4 +349,11 @@ function queuesConnected(member: Subscription, outgoing: Outgoing, deliverer: De
 
 function queues({ session, qos }: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
   return Math.min(outgoing.view.qos, qos) > 0 && deliverer.canTake(session, outgoing);
+}
+
+/** Whether a member could take the smallest message. */
+function hasRoom({ session, qos }: Subscription, deliverer: Deliverer): boolean {
+  const { connection } = session;
+  if (qos === 0) return connection !== undefined && !connection.isFull;
+  return (connection !== undefined || session.persists) && !session.ended && !deliverer.isFull(session);
 }
