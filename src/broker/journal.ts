@@ -27,7 +27,7 @@ const RETRY_COMMIT_MS = 1_000;
  * Facts for one commit; the bytes of messages count too. Above it a connection that causes facts is not read until the commit begins, so
  * that no other one waits long for its own.
  */
-const FACTS_MAX = 16_384;
+const FACTS_MAX = 4_096;
 /** Bytes that count for a fact. */
 const FACT_BYTES = 1024;
 /** `#committedFacts` after a failure: no recorded fact is safe. */

@@ -307,27 +307,22 @@ export class Router {
     return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text); // [MQTT-3.3.4-5]
   }
 
-  /** §4.8.2 messages that a member cannot finish go to others, if there are any. */
-  toOtherMembers(deliveries: Iterable<Delivery>, now: number): void {
-    const refused = new Map<string, number>();
-    for (const delivery of deliveries) {
-      const { message, share = "" } = delivery;
-      const bytes = messageBytes(message);
-      if (bytes >= (refused.get(share) ?? Infinity)) { // no member can take it: none could take a smaller one
-        this.#observer.drop(message.topic, message.view, share, "no member");
-      } else if (!this.#toOtherMember(delivery, now)) refused.set(share, bytes);
-    }
-  }
-
-  #toOtherMember(delivery: Delivery, now: number): boolean {
-    const { message, share = "" } = delivery;
-    if (message.expiresAt <= now) {
-      this.#observer.drop(message.topic, message.view, share, "expired");
-      return true;
+  /**
+   * §4.8.2 a message that a member cannot finish goes to another one, if there is any. `refused` remembers the bytes of the smallest
+   * message that no member of a group could take: none could take a larger one.
+   */
+  toOtherMember({ message, share = "" }: Delivery, now: number, refused: Map<string, number>): void {
+    const bytes = messageBytes(message);
+    const isRefused = bytes >= (refused.get(share) ?? Infinity);
+    this.#budget.spend(isRefused ? 1 : COST.group + COST.alone);
+    if (isRefused || message.expiresAt <= now) {
+      const why = isRefused ? "no member" : "expired";
+      this.#observer.drop(message.topic, message.view, share, why);
+      return;
     }
     const group = this.#groups.get(share) ??
       new SharedGroup(parseFilter(share) as TopicFilter, this.#groupChanged); // perhaps none is left in it
-    return this.toGroup(outgoingOf(message), group);
+    if (!this.toGroup(outgoingOf(message), group)) refused.set(share, bytes);
   }
 
   /** To every tap that matches but its origin. */

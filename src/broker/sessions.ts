@@ -7,11 +7,9 @@
 import { invariant } from "../codec/error.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
 import { expiryOf } from "../delivery/message.ts";
-import { Step } from "../delivery/sender.ts";
 import type { Random } from "../engine/random.ts";
-import { COST, type Postponed } from "./budget.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
-import type { Delivery } from "./delivery.ts";
+import { Ending } from "./ending.ts";
 import { stopGathering } from "./gather.ts";
 import type { Limits } from "./limits.ts";
 import type { Tap } from "./match.ts";
@@ -25,44 +23,13 @@ import { PendingWill, type ServerWill } from "./will.ts";
 /** §3.1.4 the Client has connected again. */
 const TAKEN_OVER: Refusal = { code: 0x8e, rule: "MQTT-3.1.4-3", message: "The Client has connected again" };
 
-/** Subscriptions that an ended session loses at once; if it has more, the others go as the budget allows. */
-const UNSUBSCRIBED_AT_ONCE = 64;
-
-/** The subscriptions of an ended session come to their end. */
-class Unsubscribing implements Postponed {
-  debt = 0;
-  isPostponed = false;
-  readonly #session: Session;
-  readonly #parts: Parts;
-  readonly #done: () => void;
-
-  constructor(session: Session, parts: Parts, done: () => void) {
-    this.#session = session;
-    this.#parts = parts;
-    this.#done = done;
-  }
-
-  goOn(): void {
-    const { router, turn: { budget } } = this.#parts;
-    let count = 0;
-    for (const subscription of this.#session.subscriptions.values()) {
-      router.unsubscribe(this.#session, subscription);
-      budget.spend(COST.filter);
-      if (++count >= UNSUBSCRIBED_AT_ONCE && budget.isSpent && this.#session.subscriptions.size > 0) {
-        return budget.postpone(this);
-      }
-    }
-    this.#done();
-  }
-}
-
 /** The sessions of one broker. */
 export class Sessions implements SessionOwner {
   readonly #parts: Parts;
   readonly #random: Random;
   readonly #byClientId: Map<string, Session> = new Map();
-  /** Sessions that have ended and have subscriptions still. */
-  readonly #unsubscribing: Set<Session> = new Set();
+  /** By Client Identifier, sessions that have ended and are not at their end yet; the last one of each Client. */
+  readonly #endings: Map<string, Ending> = new Map();
 
   constructor(parts: Parts, random: Random) {
     this.#parts = parts;
@@ -77,7 +44,7 @@ export class Sessions implements SessionOwner {
   /** Every session that has subscriptions, also if it has ended. */
   *subscribed(): Iterable<Session> {
     yield* this.#byClientId.values();
-    yield* this.#unsubscribing;
+    for (const { session } of this.#endings.values()) yield session;
   }
 
   /** The Client Identifiers of all sessions. */
@@ -136,6 +103,7 @@ export class Sessions implements SessionOwner {
 
   /** A new session, which no connection serves yet. */
   make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
+    this.#endings.get(clientId)?.finish(); // the store knows one session of each Client
     const session = new Session(this, clientId, level, limits);
     this.#byClientId.set(clientId, session); // [MQTT-3.1.3-2]
     return session;
@@ -231,7 +199,7 @@ export class Sessions implements SessionOwner {
   end(session: Session): void {
     if (session.ended) return;
     invariant(session.connection === undefined, "a session ends after its connection"); // [MQTT-4.1.0-1]
-    const { turn, journal, observer } = this.#parts;
+    const { turn, observer } = this.#parts;
     session.ended = true;
     turn.timers.cancel(session);
     if (session.expiry !== undefined) turn.timers.cancel(session.expiry);
@@ -242,11 +210,9 @@ export class Sessions implements SessionOwner {
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
-    this.#unsubscribing.add(session);
-    new Unsubscribing(session, this.#parts, () => this.#unsubscribing.delete(session)).goOn();
-    this.#passOnAll(session);
-    session.clear();
-    journal.dropped(session);
+    const ending = new Ending(session, this.#parts, () => this.#endings.delete(session.clientId));
+    this.#endings.set(session.clientId, ending);
+    ending.goOn();
     observer.hooks.sessionEnded?.(session.clientId);
   }
 
@@ -259,21 +225,8 @@ export class Sessions implements SessionOwner {
       ) ?? [];
     for (const delivery of others) journal.finished(session, delivery);
     if (others.length > 0) turn.budget.spend(session.rise());
-    router.toOtherMembers(others, turn.now);
-  }
-
-  /** §4.8.2 messages of a member whose session ends go to other members, but for QoS 2 messages already begun [MQTT-4.8.2-5]. */
-  #passOnAll(session: Session): void {
-    const { router, turn } = this.#parts;
-    const left: Delivery[] = [];
-    session.sender?.each((_id, step, delivery) => {
-      if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {
-        left.push(delivery);
-      }
-    });
-    left.sort((a, b) => a.order - b.order);
-    router.toOtherMembers(left, turn.now);
-    router.toOtherMembers(session.backlog?.extract(({ share }) => share !== undefined) ?? [], turn.now);
+    const refused = new Map<string, number>();
+    for (const delivery of others) router.toOtherMember(delivery, turn.now, refused);
   }
 
   /** Compares the map and its sessions. */
