@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers";
 import {
   childArguments,
   type Door,
@@ -98,6 +99,49 @@ function sendAll(ours: Recorder, bytes: Uint8Array): void {
   ours.onDrained = send;
   send();
 }
+
+/** Bun reads as it likes in a turn, which nothing here can change: some MiB. */
+const onlyDeno = { ...patient, skip: !("Deno" in globalThis) };
+
+describe("TCP: a turn", () => {
+  test(
+    "of much work is followed by a look at all sockets",
+    onlyDeno,
+    () =>
+      open(async ({ port, accepted }) => {
+        const flood = await rawPeer(port);
+        const small = new Recorder(await dialTcp({ host, port }));
+        await until(() => accepted.length === 2, "both are accepted");
+        small.call((transport) => transport.write(utf8("x")));
+        flood.write("y");
+        await until(() => accepted.every(({ length }) => length === 1), "it is known which is which");
+        const isSmall = (ours: Recorder) => ours.text === "x";
+        const [ours, other] = [accepted.find((one) => !isSmall(one))!, accepted.find(isSmall)!];
+        ours.call((transport) => transport.pause());
+        flood.write(new Uint8Array(8 * 1024 * 1024));
+        let passed = 0;
+        await until(() => passed++ > 100, "the kernel's buffers are full");
+        let chunks = 0;
+        const work = () => {
+          const end = performance.now() + 5;
+          while (performance.now() < end);
+        };
+        ours.onReceived = () => {
+          if (++chunks === 5) small.call((transport) => transport.write(utf8("z"))); // it is in the kernel at once
+          work();
+          setImmediate(work);
+        };
+        // A condition that is looked at again and again would turn the loop.
+        const before = await new Promise<number>((resolve) => {
+          other.onReceived = () => resolve(chunks);
+          ours.call((transport) => transport.resume());
+        });
+        assert(before <= 9, `${before} chunks before the byte that came behind the fifth`);
+        flood.destroy();
+        small.transport.abort();
+      }),
+  );
+});
 
 describe("TCP: the end of a connection", () => {
   test("after our close() the peer reads the end and may go on writing until it ends too", () =>
