@@ -124,6 +124,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Session State",
     files: [
       "src/broker/backlog.ts",
+      "src/broker/ending.ts",
       "src/broker/journal.ts",
       "src/broker/memory_store.ts",
       "src/broker/restore.ts",
@@ -201,7 +202,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
   "4.8.2": {
     title: "Shared Subscriptions",
-    files: ["src/broker/gather.ts", "src/broker/shared.ts", "src/topic/filter.ts"],
+    files: ["src/broker/ending.ts", "src/broker/gather.ts", "src/broker/shared.ts", "src/topic/filter.ts"],
   },
   "4.9": {
     title: "Flow Control",

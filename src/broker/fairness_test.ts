@@ -290,7 +290,7 @@ describe("a session with many shared messages ends", () => {
 
   function join(broker: Broker, clientId: string): Client {
     const member = new Client(broker, clientId, KEPT);
-    const subscriptions = [{ ...OPTIONS, filter: "$share/g/t", qos: 1 }] as const;
+    const subscriptions = [{ ...OPTIONS, filter: "$share/g/t", qos: 1 as const }];
     member.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions });
     finish(broker);
     return member;
