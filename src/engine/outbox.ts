@@ -20,6 +20,11 @@ export interface Renewer {
 /** Buffers given back by connections with nothing to send. Buckets by power of two. */
 export class BufferPool {
   #free: Uint8Array[][] = [];
+  /** How often each payload that is shared is held. */
+  readonly #payloads: Map<ArrayBufferLike, number> = new Map();
+  #payloadBytes = 0;
+  /** Bytes of payloads in outboxes, as often as they stand there. */
+  sharedBytes = 0;
 
   /** A buffer of at least `bytes` bytes; its contents are arbitrary. */
   take(bytes: number): Uint8Array {
@@ -32,6 +37,45 @@ export class BufferPool {
     if (buffer.length > LARGEST_BYTES) return;
     const free = (this.#free[bucketOf(buffer.length)] ??= []);
     if (free.length * buffer.length < KEPT_BYTES_PER_BUCKET) free.push(buffer);
+  }
+
+  /** The buffers that are kept: bytes. */
+  get keptBytes(): number {
+    let bytes = 0;
+    for (let i = 0; i < this.#free.length; i++) bytes += (this.#free[i]?.length ?? 0) * (SMALLEST_BYTES << i);
+    return bytes;
+  }
+
+  /** Keeps none of the buffers that are given back so far. */
+  empty(): void {
+    this.#free = [];
+  }
+
+  /** The payloads that are held: bytes, each counted once. */
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  /** A payload is held once more, by an outbox or by another part. */
+  hold(payload: ArrayBufferLike): void {
+    const holders = this.#payloads.get(payload) ?? 0;
+    this.#payloads.set(payload, holders + 1);
+    if (holders === 0) this.#payloadBytes += payload.byteLength;
+  }
+
+  /** It is held once less. */
+  release(payload: ArrayBufferLike): void {
+    const holders = this.#payloads.get(payload)! - 1;
+    if (holders > 0) return void this.#payloads.set(payload, holders);
+    this.#payloads.delete(payload);
+    this.#payloadBytes -= payload.byteLength;
+  }
+
+  /** How often payloads are held, for a comparison with their holders. */
+  get holders(): number {
+    let all = 0;
+    for (const holders of this.#payloads.values()) all += holders;
+    return all;
   }
 }
 
@@ -62,6 +106,10 @@ export class Outbox {
   #end = 0;
   /** Bytes of `#pieces` that are not taken. */
   #sealed = 0;
+  /** Bytes of the buffers of `#pieces` that are not shared. */
+  #sealedBuffers = 0;
+  /** Bytes of the pieces that are shared. */
+  #sharedBytes = 0;
   #taken = 0;
   #limit = Infinity;
 
@@ -72,6 +120,21 @@ export class Outbox {
   /** Bytes not yet taken by the sink. */
   get size(): number {
     return this.#sealed + this.#end - this.#start;
+  }
+
+  /** Bytes of the buffers that are its own: as many as `size`, or more. */
+  get heldBytes(): number {
+    return this.#sealedBuffers + this.#tail.length;
+  }
+
+  /** Bytes of the pieces that it shares with others. */
+  get sharedBytes(): number {
+    return this.#sharedBytes;
+  }
+
+  /** How many there are. */
+  get sharedPieces(): number {
+    return this.#shared === undefined ? 0 : this.#shared.size;
   }
 
   /** The position behind the last byte. */
@@ -113,8 +176,15 @@ export class Outbox {
   share(bytes: Uint8Array): void {
     this.#seal();
     this.#pieces!.push(bytes);
-    (this.#shared ??= new Set()).add(bytes);
+    this.#share(bytes);
     this.#sealed += bytes.length;
+  }
+
+  #share(piece: Uint8Array): void {
+    (this.#shared ??= new Set()).add(piece);
+    this.#sharedBytes += piece.length;
+    this.#pool.sharedBytes += piece.length;
+    this.#pool.hold(piece.buffer);
   }
 
   /** Writes the bytes that may leave; true if the sink took all of them. `renewer` sees them first, but for what is shared. */
@@ -160,7 +230,8 @@ export class Outbox {
       if (cut < left) {
         const rest = piece.subarray(0, piece.length - cut);
         this.#pieces!.push(rest);
-        if (isShared) this.#shared!.add(rest);
+        if (isShared) this.#share(rest);
+        else this.#sealedBuffers += rest.buffer.byteLength;
       }
       this.#drop(piece);
       this.#sealed -= cut;
@@ -168,9 +239,25 @@ export class Outbox {
     }
   }
 
+  /**
+   * Drops what can be dropped without cutting a packet in two: all but the first piece, and the payload that belongs to it.
+   * For an outbox whose connection ends.
+   */
+  cut(): void {
+    const pieces = this.#pieces;
+    if (pieces === undefined) return;
+    const isFirstWhole = this.#shared?.has(pieces[0]!) === true || this.#shared?.has(pieces[1]!) !== true;
+    const kept = isFirstWhole ? pieces[0]!.length : pieces[0]!.length + pieces[1]!.length;
+    this.truncate(this.#taken - this.#offset + kept);
+  }
+
   /** A piece is gone. */
   #drop(piece: Uint8Array): void {
-    this.#shared?.delete(piece);
+    if (this.#shared?.delete(piece) === true) {
+      this.#sharedBytes -= piece.length;
+      this.#pool.sharedBytes -= piece.length;
+      this.#pool.release(piece.buffer);
+    } else this.#sealedBuffers -= piece.buffer.byteLength;
     if (this.#pieces!.length > 0) return;
     this.#pieces = undefined;
     this.#shared = undefined;
@@ -179,9 +266,7 @@ export class Outbox {
 
   /** Drops everything that is not taken. */
   clear(): void {
-    this.#pieces = undefined;
-    this.#shared = undefined;
-    this.#offset = 0;
+    while (this.#pieces !== undefined) this.#drop(this.#pieces.pop()!);
     this.#sealed = 0;
     this.#release();
   }
@@ -214,6 +299,7 @@ export class Outbox {
     if (used > 0) {
       if (this.#pieces.length === 0) this.#offset = this.#start;
       this.#pieces.push(this.#tail.subarray(0, this.#end));
+      this.#sealedBuffers += this.#tail.length;
       this.#sealed += used;
     } else if (this.#tail.length > 0) this.#pool.give(this.#tail);
     this.#tail = EMPTY;
