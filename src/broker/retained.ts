@@ -294,9 +294,6 @@ export class Retained {
     all.close();
     for (const node of this.#expiries.keys()) invariant(this.has(node), "what expires is there");
     invariant(count <= this.size && bytes <= this.#bytes, "retained messages");
-    for (const { view } of this.#large.values()) {
-      invariant(view.payloadLength >= SHARED_PAYLOAD_BYTES, "large");
-    }
     invariant(count < this.size || bytes === this.#bytes, "bytes of retained messages"); // `#` does not match `$`-topics
   }
 

@@ -438,12 +438,12 @@ export class Session implements Deadline, SessionKey {
       else if (step < Step.RESEND_1) sent++;
     });
     invariant(released + sent === (this.#sender?.inFlight ?? 0), "messages in flight");
-    invariant(bytes === this.#flightBytes, "bytes of messages in flight");
     invariant(connection === undefined || sent <= connection.sendLimit, "Receive Maximum of the Client");
     invariant(
       connection !== undefined || this.resend === undefined,
       "nothing is sent again without a connection",
     );
     invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
+    invariant(bytes === this.#flightBytes, "bytes of messages in flight");
   }
 }

@@ -201,9 +201,9 @@ export class Link {
     this.#countedOut = held;
   }
 
-  /** What the ledger has of this link, in and out. */
-  get counted(): { readonly incoming: number; readonly outgoing: number } {
-    return { incoming: this.#countedIn, outgoing: this.#countedOut };
+  /** What the ledger has of this link; the bytes of its outbox are counted anew at the end of the turn if it `isTouched`. */
+  get counted(): { readonly incoming: number; readonly outgoing: number; readonly isTouched: boolean } {
+    return { incoming: this.#countedIn, outgoing: this.#countedOut, isTouched: this.#touched };
   }
 
   /** The ledger that counts the bytes of this link. */
@@ -326,9 +326,9 @@ export class Link {
     if (this.#waitsUntil < this.outbox.position) this.endWait();
     this.#touched = false;
     this.flush();
-    this.countOut();
     if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
     this.#handler.flushed();
+    this.countOut();
   }
 
   /** Writes as many bytes as the transport takes. */
@@ -340,6 +340,7 @@ export class Link {
     const isTaken = this.outbox.flush(this.transport, ages);
     this.#owner.wrote(size - this.outbox.size);
     if (ages !== undefined && this.outbox.size === 0) this.#ages = undefined;
+    this.countOut();
     if (!isTaken) this.#blocked = true;
     else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
@@ -358,7 +359,6 @@ export class Link {
     this.#blocked = false;
     if (this.#owner.mayWrite) this.flush();
     else this.touch();
-    this.countOut();
   }
 
   /** The transport took less than it was given, and has not been drained since. */
@@ -417,7 +417,6 @@ export class Link {
     this.aside = 0;
     this.endWait();
     this.flush();
-    this.countOut();
   }
 
   /** The transport is over, or is to be: nothing is kept. */
