@@ -18,7 +18,7 @@ import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { COST, PIECE_STEPS } from "./budget.ts";
 import { Delivery } from "./delivery.ts";
-import type { Outgoing } from "./deliver.ts";
+import { type Outgoing, outgoingOf } from "./deliver.ts";
 import { CameFrames, type Frames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import { type Match, NOTHING, type Target } from "./match.ts";
@@ -403,9 +403,13 @@ export class Batch {
   #oneByOne(topic: KnownTopic, session: Session, from: number, until: number, step: number): void {
     const { qos, retain, identifiers, share } = this.#copies;
     this.#parts.turn.budget.spend(Math.ceil((until - from) / step) * COST.alone);
+    const messages = this.#messages;
     for (let i = from; i < until; i += step) {
-      const outgoing = this.#outgoing(topic, this.#frameAt(i));
+      const outgoing = i < messages.length
+        ? outgoingOf(messages[i]!) // sessions that must keep it share it
+        : this.#outgoing(topic, this.#frameAt(i));
       const isTaken = this.#parts.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
+      if (i === messages.length && outgoing.message !== undefined) messages.push(outgoing.message);
       if (isTaken) this.#took(i, i + 1, 1);
     }
   }
