@@ -162,7 +162,7 @@ export class Connection
     this.#frames = this.#rate ?? this;
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
-    turn.ledger.connections += OBJECT_BYTES.connection;
+    turn.ledger.connections += this.ownBytes;
   }
 
   /** The Client, once its CONNECT is accepted. */
@@ -269,7 +269,7 @@ export class Connection
     this.#host.parts.turn.timers.cancel(this);
     this.#host.connections.ended(this);
     this.#host.memory.forget(this);
-    this.#host.parts.turn.ledger.connections -= OBJECT_BYTES.connection;
+    this.#host.parts.turn.ledger.connections -= this.ownBytes;
     this.#rate?.stop();
     this.#link.discard();
     if (before.kind !== "open") return;
@@ -362,6 +362,11 @@ export class Connection
   }
 
   // Memory.
+
+  /** The memory that it takes without the bytes on their way. */
+  get ownBytes(): number {
+    return OBJECT_BYTES.connection + (this.#link.transport.memoryBytes ?? 0);
+  }
 
   /** Bytes that would come free with the end of this connection; of payloads in several outboxes a part. */
   get heldBytes(): number {

@@ -9,31 +9,32 @@ import type { Message } from "../delivery/message.ts";
 import { SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import type { LinkLedger } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
-import { ALIAS_OBJECT_BYTES } from "../engine/outflow.ts";
 
 /**
  * Bytes of the objects around each thing, its own bytes aside: the means of what Deno and Bun take, measured by
  * `deno task bench:memory`.
  */
 export const OBJECT_BYTES = {
-  /** A Network Connection, the transport of the runtime among it, not the kernel's buffers. */
-  connection: 10_240,
+  /** A Network Connection; its transport says what the runtime takes beside that. */
+  connection: 2_560,
   /** A session without subscriptions and messages. */
   session: 640,
   /** A subscription beside its Topic Filter. */
-  subscription: 400,
+  subscription: 340,
   /** §4.8.2 A group of a Shared Subscription, its members aside. */
   group: 640,
   /** A message in memory, its frame aside, however many sessions it waits for. */
-  message: 512,
+  message: 640,
   /** What each of these sessions has of it. */
   delivery: 192,
-  /** A Topic Alias beside its Topic Name. */
-  alias: ALIAS_OBJECT_BYTES as number,
+  /** A retained message, beyond what it counts for in `retainedBytesMax`. */
+  retained: 64,
+  /** A Topic Alias of a Client beside its Topic Name. */
+  alias: 640,
   /** A Will beside its frame. */
   will: 512,
   /** A Topic Name whose subscribers are remembered, beside the name. */
-  topic: 256,
+  topic: 320,
 } as const;
 
 /** A look at the ledger: bytes. */

@@ -34,12 +34,13 @@ export function assertCounted(
     wills: 0,
     subscriptions: groups,
     sessions: 0,
-    connections: connections.length * OBJECT_BYTES.connection,
+    connections: 0,
     topics,
   };
   let holders = payloads;
   for (const connection of connections) {
     const { incoming, outgoing, aliases, wills, sharedPieces } = connection.counted();
+    found.connections += connection.ownBytes;
     found.incoming += incoming;
     found.outgoing += outgoing;
     found.aliases += aliases;

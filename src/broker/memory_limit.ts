@@ -48,6 +48,7 @@ export class MemoryLimit<C extends HoldsMemory> implements Deadline {
   readonly #relieve: () => void;
   /** Since when each is paused. */
   readonly #paused: Map<C, number> = new Map();
+  #searchedAt = -Infinity;
 
   constructor(most: number, turn: Turn, all: () => readonly C[], relieve: () => void) {
     this.#most = most;
@@ -57,20 +58,28 @@ export class MemoryLimit<C extends HoldsMemory> implements Deadline {
     this.#relieve = relieve;
   }
 
+  /** Connections that are paused are read on at this many bytes. */
+  get #low(): number {
+    return this.#most * LOW_SHARE;
+  }
+
   /** Whether `endTurn()` has something to do. */
   get isDue(): boolean {
     const { total, isAbove } = this.#ledger;
-    return isAbove ? total <= this.#most * LOW_SHARE : total > this.#most;
+    return isAbove ? total <= (this.#paused.size > 0 ? this.#low : this.#most) : total > this.#most;
   }
 
   /** The end of a turn. */
   endTurn(): void {
     if (!this.isDue) return;
     if (this.#ledger.isAbove) return this.#isOver();
-    this.#relieve();
+    const { now, timers } = this.#turn;
+    const isEarly = now - this.#searchedAt < GRACE_MS; // memory comes and goes: all connections are not looked at each time
+    if (!isEarly) this.#relieve();
     if (this.#ledger.total <= this.#most) return;
     this.#ledger.isAbove = true;
-    this.#search();
+    if (isEarly) timers.schedule(this, this.#searchedAt + GRACE_MS);
+    else this.#search();
   }
 
   /** The grace time is over. */
@@ -109,15 +118,19 @@ export class MemoryLimit<C extends HoldsMemory> implements Deadline {
   /** Finds the greediest: pauses those that are new among them, ends those that have been long enough. */
   #search(): void {
     const { now, timers } = this.#turn;
+    this.#searchedAt = now;
     timers.schedule(this, now + GRACE_MS);
-    const greedy = this.#greediest(this.#ledger.total - this.#most * LOW_SHARE);
+    const greedy = this.#greediest(this.#ledger.total - this.#low);
     const ends: C[] = [];
     for (const connection of greedy) {
       if (now - (this.#paused.get(connection) ?? now) >= GRACE_MS) ends.push(connection);
       else this.grows(connection);
     }
     this.#resumeBut(greedy);
-    for (const connection of ends) connection.endForMemory();
+    for (const connection of ends) {
+      this.#paused.delete(connection);
+      connection.endForMemory();
+    }
   }
 
   /** The connections that hold most, as many as together hold `excess`; all that are greedy if that is less. Two passes, no order. */

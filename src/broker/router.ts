@@ -362,7 +362,7 @@ export class Router {
     const { largeFrames, largeCount } = this.#retained;
     return {
       groups,
-      retained: this.#retained.bytes - largeFrames,
+      retained: this.#retained.bytes - largeFrames + this.#retained.size * OBJECT_BYTES.retained,
       topics: this.#topics.bytes,
       payloads: largeCount,
     };

@@ -17,8 +17,8 @@ import type { Outbox } from "./outbox.ts";
 
 /** Bytes that may wait in one outbox while more memory is held than may be. */
 export const MODEST_BYTES: number = 256 * 1024;
-/** Bytes that a Topic Alias takes beside its Topic Name. */
-export const ALIAS_OBJECT_BYTES: number = 128;
+/** Bytes that one of our Topic Aliases takes beside its Topic Name. */
+const ALIAS_OBJECT_BYTES = 64;
 
 /** What the peer allows, and we allow ourselves. */
 export interface OutflowOptions {
