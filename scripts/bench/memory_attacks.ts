@@ -139,20 +139,20 @@ export const ATTACKS: readonly MemoryAttack[] = [
   caseOf("B3/readers"),
   caseOf("B3/readers-short"),
   { name: "attack/halves of packets", run: halves },
-  { name: "attack/queues, 60 sessions, 3,000 messages of 1 KiB", run: queues(60, 3_000, KIB) },
+  { name: "attack/queues, 100 sessions, 10,000 messages of 1 KiB", run: queues(100, 10_000, KIB) },
   { name: "attack/queues, 5 sessions, 20,000 messages of 8 KiB", run: queues(5, 20_000, 8 * KIB) },
-  { name: "attack/queues, 1 session, 100,000 messages of 100 bytes", run: queues(1, 60_000, 100) },
+  { name: "attack/queues, 5 sessions, 90,000 messages of 100 bytes", run: queues(5, 90_000, 100) },
   { name: "attack/queues, 100 sessions, 3,000 messages of 20 KiB", run: queues(100, 3_000, 20 * KIB) },
   { name: "attack/in flight, 20 sessions, 1,000 messages of 8 KiB", run: inFlight },
-  { name: "attack/retained, 200,000 of 1 KiB", run: retained(200_000, KIB) },
-  { name: "attack/retained, 500,000 of 64 bytes", run: retained(500_000, 64) },
+  { name: "attack/retained, 300,000 of 1 KiB", run: retained(300_000, KIB) },
+  { name: "attack/retained, 1,000,000 of 64 bytes", run: retained(1_000_000, 64) },
   { name: "attack/retained, 10,000 of 20 KiB", run: retained(10_000, 20 * KIB) },
   { name: "attack/subscriptions, 500,000", run: (attack) => subscriptions(attack, 500_000) },
   { name: "attack/groups, 100,000", run: (attack) => groups(attack, 100_000) },
   { name: "attack/sessions, 40,000", run: (attack) => sessions(attack, 40_000) },
   {
-    name: "attack/connections, 8,000",
-    run: async (attack) => void await attack.each(8_000, () => attack.open()),
+    name: "attack/connections, 5,000",
+    run: async (attack) => void await attack.each(5_000, () => attack.open()),
   },
 ];
 
@@ -171,7 +171,7 @@ export async function measureAttack(runtime: Runtime, { run }: MemoryAttack): Pr
   const attack = new Attack(target, { seconds: 4, patienceMs: 20_000 });
   try {
     await queues(2, 200, 1_000)(warmUp);
-    await topics(warmUp, 150_000); // a heap that has grown once keeps pages for garbage
+    await topics(warmUp, 10_000);
     const before = await settled(broker);
     await run(attack);
     const after = await settled(broker);

@@ -5,7 +5,6 @@ import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { seededRandom } from "../engine/random.ts";
 import { assertEnded, assertNotAccepted, assertRule, Told } from "../testing/assertions.ts";
-import { bytesOf } from "../testing/frame.ts";
 import { HandStore } from "../testing/hand_store.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { GRACE_MS } from "./memory_limit.ts";
@@ -410,7 +409,7 @@ function chaos(seed: number): void {
   });
   const clients: (StubClient | undefined)[] = Array.from({ length: 8 }, () => undefined);
   const filler = (most: number) => new Uint8Array(pick(4) === 0 ? pick(most) : pick(200));
-  for (let step = 0; step < 400; step++) {
+  for (let step = 0; step < 300; step++) {
     const i = pick(clients.length);
     let one = clients[i];
     if (one === undefined || one.over) {
@@ -447,7 +446,11 @@ function chaos(seed: number): void {
       one.inbox.length = 0;
     } else if (kind < 10) pair.advance(pick(3) * 500);
     else if (kind < 11) one.lose();
-    else one.write(bytesOf([0x30, 0xff, 0x7f], new Uint8Array(pick(16_000)))); // ends it soon, for what comes behind
+    else { // most of a PUBLISH: what comes behind is taken for the rest of it
+      const part = new Uint8Array(3 + pick(16_000));
+      part.set([0x30, 0xff, 0x7f]);
+      one.write(part);
+    }
     pair.settle();
   }
   assertEquals(told.failures, []);
@@ -460,5 +463,5 @@ function chaos(seed: number): void {
 }
 
 describe("with less memory than its Clients want a broker keeps its counts, and all of it comes free", () => {
-  for (let seed = 0; seed < 12; seed++) test(`seed ${seed}`, () => chaos(seed));
+  for (let seed = 0; seed < 8; seed++) test(`seed ${seed}`, () => chaos(seed));
 });
