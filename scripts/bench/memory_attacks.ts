@@ -33,6 +33,7 @@ const LIMITS: Partial<Record<LimitName, number>> = {
   connectBytesMax: 16 * MIB,
   subscriptionsPerSessionMax: 1_000_000,
   subscriptionBytesMax: 1024 * MIB,
+  queuedBytesMax: 1024 * MIB,
   memoryBytesMax: 8 * 1024 * MIB,
 };
 const KEPT = { properties: { sessionExpiryInterval: 3_600 } } as const;

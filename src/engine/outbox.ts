@@ -172,7 +172,7 @@ export class Outbox {
     return at;
   }
 
-  /** Appends `bytes` itself, which must not change from now on. */
+  /** Appends `bytes` itself, which must not change from now on: a view of its own for each call. */
   share(bytes: Uint8Array): void {
     this.#seal();
     this.#pieces!.push(bytes);
