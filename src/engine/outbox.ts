@@ -175,7 +175,7 @@ export class Outbox {
   /** Appends `bytes` itself, which must not change from now on: a view of its own for each call. */
   share(bytes: Uint8Array): void {
     this.#seal();
-    this.#pieces!.push(bytes);
+    (this.#pieces ??= []).push(bytes);
     this.#share(bytes);
     this.#sealed += bytes.length;
   }
@@ -294,11 +294,10 @@ export class Outbox {
 
   /** Turns the tail into a piece. */
   #seal(): void {
-    this.#pieces ??= [];
     const used = this.#end - this.#start;
     if (used > 0) {
-      if (this.#pieces.length === 0) this.#offset = this.#start;
-      this.#pieces.push(this.#tail.subarray(0, this.#end));
+      if (this.#pieces === undefined) this.#offset = this.#start;
+      (this.#pieces ??= []).push(this.#tail.subarray(0, this.#end));
       this.#sealedBuffers += this.#tail.length;
       this.#sealed += used;
     } else if (this.#tail.length > 0) this.#pool.give(this.#tail);
