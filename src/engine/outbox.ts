@@ -23,32 +23,33 @@ export class BufferPool {
   /** How often each payload that is shared is held. */
   readonly #payloads: Map<ArrayBufferLike, number> = new Map();
   #payloadBytes = 0;
+  /** Bytes of the buffers that are kept. */
+  keptBytes = 0;
   /** Bytes of payloads in outboxes, as often as they stand there. */
   sharedBytes = 0;
 
   /** A buffer of at least `bytes` bytes; its contents are arbitrary. */
   take(bytes: number): Uint8Array {
     const bucket = bucketOf(bytes);
-    return this.#free[bucket]?.pop() ?? new Uint8Array(SMALLEST_BYTES << bucket);
+    const free = this.#free[bucket];
+    if (free === undefined || free.length === 0) return new Uint8Array(SMALLEST_BYTES << bucket);
+    this.keptBytes -= SMALLEST_BYTES << bucket;
+    return free.pop()!;
   }
 
   /** Gives back a buffer that `take()` returned. */
   give(buffer: Uint8Array): void {
     if (buffer.length > LARGEST_BYTES) return;
     const free = (this.#free[bucketOf(buffer.length)] ??= []);
-    if (free.length * buffer.length < KEPT_BYTES_PER_BUCKET) free.push(buffer);
-  }
-
-  /** The buffers that are kept: bytes. */
-  get keptBytes(): number {
-    let bytes = 0;
-    for (let i = 0; i < this.#free.length; i++) bytes += (this.#free[i]?.length ?? 0) * (SMALLEST_BYTES << i);
-    return bytes;
+    if (free.length * buffer.length >= KEPT_BYTES_PER_BUCKET) return;
+    this.keptBytes += buffer.length;
+    free.push(buffer);
   }
 
   /** Keeps none of the buffers that are given back so far. */
   empty(): void {
     this.#free = [];
+    this.keptBytes = 0;
   }
 
   /** The payloads that are held: bytes, each counted once. */
