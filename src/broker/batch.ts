@@ -142,7 +142,7 @@ export class Batch {
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
   #withoutAlias(open: Open, frame: PublishView): PublishView {
     checkNameBytes(open, frame, this.#parts.observer);
-    const topic = topicOfAlias(open.aliases, frame, this.#parts.router);
+    const topic = topicOfAlias(open.aliases, frame, this.#parts.router, this.#parts.turn.ledger);
     this.#parts.turn.budget.spendBytes(topic.length);
     const bytes = this.#unaliased;
     const most = frame.end - frame.at + topic.length;
@@ -514,6 +514,7 @@ export class Batch {
       buffer[at + 1] = id & 255;
       if (delivery === undefined) continue;
       delivery.packetId = id;
+      session.sends(delivery);
       journal.queued(session, delivery);
     }
   }

@@ -17,7 +17,10 @@ import { Connections } from "./connections.ts";
 import { Deliverer } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
+import { assertCounted } from "./ledger_check.ts";
+import type { MemoryStats } from "./ledger.ts";
 import { Tap, type TappedMessage } from "./match.ts";
+import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
@@ -53,6 +56,8 @@ export interface BrokerStats {
   readonly retainedBytes: number;
   /** Topics at which retained messages on their way to a new subscription stand. */
   readonly retainedDeliveries: number;
+  /** The memory that is held, for `memoryBytesMax`. */
+  readonly memory: MemoryStats;
   /** Facts recorded for the store, since the start. */
   readonly facts: number;
   /** Connections, sessions and wills for which something falls due. */
@@ -104,6 +109,7 @@ export class Broker {
   readonly #sessions: Sessions;
   readonly #policy: Policy;
   readonly #connections: Connections<Connection> = new Connections();
+  readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
 
@@ -122,6 +128,15 @@ export class Broker {
     const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
     const parts: Parts = { turn, journal, observer, deliverer, router };
     const sessions = this.#sessions = new Sessions(parts, random);
+    this.#memory = new MemoryLimit(
+      limits.memoryBytesMax,
+      turn,
+      () => [...this.#connections.living(), ...this.#connections.closing()],
+      () => {
+        turn.pool.empty();
+        router.forgetTopics();
+      },
+    );
     this.#host = {
       parts,
       inputs,
@@ -129,6 +144,7 @@ export class Broker {
       batch: new Batch(parts, limits.batchMessagesMax),
       budget: turn.budget,
       connections: this.#connections,
+      memory: this.#memory,
       reader: new Reader(),
       isStopping: () => this.#isStopping,
     };
@@ -167,7 +183,7 @@ export class Broker {
   /** The work for `flush()`. */
   get work(): Work {
     if (this.#inputs.isBehind) return "later";
-    if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
+    if (this.#turn.isUrgent || this.#journal.isDue || this.#memory.isDue) return "soon";
     return this.#turn.isBehind ? "later" : "none";
   }
 
@@ -185,6 +201,7 @@ export class Broker {
         turn.write();
       } while (this.#inputs.callWaiting()); // the turn of what its hooks have called ends with it
       turn.end();
+      this.#memory.endTurn();
     } finally {
       this.#inputs.end();
     }
@@ -311,6 +328,7 @@ export class Broker {
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
+      memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
@@ -339,7 +357,9 @@ export class Broker {
     this.#inputs.assertInvariants();
     this.#journal.assertInvariants();
     this.#sessions.assertInvariants();
-    this.#router.assertInvariants(this.#sessions.subscribed());
+    this.#router.assertInvariants(this.#sessions.all());
     this.#connections.assertInvariants();
+    const connections = [...this.#connections.living(), ...this.#connections.closing()];
+    assertCounted(this.#turn, connections, this.#sessions.all(), this.#router);
   }
 }

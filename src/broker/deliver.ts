@@ -73,7 +73,7 @@ export class Deliverer {
       const { topic, expiresAt, publisher } = outgoing;
       const view = this.keepFrame(outgoing.view);
       outgoing.view = view;
-      outgoing.message = { topic, view, expiresAt, publisher };
+      outgoing.message = { topic, view, expiresAt, publisher, holders: 0 };
     }
     return outgoing.message;
   }
@@ -86,7 +86,7 @@ export class Deliverer {
   /** Whether this session could take a QoS 1 or 2 message into its backlog. */
   canTake(session: Session, outgoing: Outgoing): boolean {
     if (session.ended || (session.connection === undefined && !session.persists)) return false;
-    return this.#fullBacklog(session, outgoing) === undefined;
+    return this.#fullBacklog(session, outgoing, true) === undefined;
   }
 
   /** Whether the session's own limits leave no room in its backlog, for whatever message. */
@@ -149,8 +149,7 @@ export class Deliverer {
     const { topic, view } = outgoing;
     const { clientId } = connection.client;
     if (connection.isFull) {
-      this.overflows(connection);
-      this.#observer.drop(topic, view, clientId, "outboundBytesMax");
+      this.#observer.drop(topic, view, clientId, this.overflows(connection));
       return false;
     }
     const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
@@ -159,9 +158,11 @@ export class Deliverer {
     return false;
   }
 
-  /** Reports that QoS 0 messages for this connection are dropped. */
-  overflows({ client, session }: Serving): void {
-    this.#observer.limited("outboundBytesMax", client.clientId, session);
+  /** Reports that QoS 0 messages for this connection are dropped; returns the limit for which they are. */
+  overflows({ client, session, outbox, bytesMax }: Serving): "outboundBytesMax" | "memoryBytesMax" {
+    const limit = outbox.size > bytesMax ? "outboundBytesMax" : "memoryBytesMax";
+    this.#observer.limited(limit, client.clientId, session);
+    return limit;
   }
 
   /** Opens an exchange and sends its PUBLISH; false if that is too large for the Client [MQTT-3.1.2-25]. */
@@ -179,7 +180,9 @@ export class Deliverer {
     stamp.packetId = id;
     const isOwned = delivery !== undefined || outgoing.message !== undefined;
     if (this.#write(connection, view, topic, stamp, isOwned)) {
-      if (delivery !== undefined) delivery.packetId = id;
+      if (delivery === undefined) return true;
+      delivery.packetId = id;
+      session.sends(delivery);
       return true;
     }
     sender.end(id);
@@ -198,7 +201,7 @@ export class Deliverer {
 
   #enqueue(session: Session, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
-    const limit = this.#fullBacklog(session, delivery.message);
+    const limit = this.#fullBacklog(session, delivery.message, delivery.share !== undefined);
     if (limit === undefined) {
       this.#journal.queued(session, delivery);
       this.#wait(session, delivery);
@@ -209,7 +212,7 @@ export class Deliverer {
     this.#observer.drop(topic, view, session.clientId, limit);
     session.connection?.fail({
       code: 0x97,
-      rule: "limit/queue",
+      rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
       message: `Too slow: ${limit} is reached`,
     });
     return false;
@@ -219,17 +222,24 @@ export class Deliverer {
   #wait(session: Session, delivery: Delivery): void {
     const backlog = session.needBacklog();
     const isResident = !session.durable || delivery.share !== undefined ||
-      (session.connection !== undefined && backlog.canHold(session.limits));
+      (session.connection !== undefined && backlog.canHold(session.limits) && !session.isTight(true));
     if (isResident) backlog.push(delivery);
     else backlog.pageOutOne(delivery);
     if (delivery.message.expiresAt !== Infinity) this.watchExpiry(session);
   }
 
   /** The limit that keeps a message out, once what has expired has given way (§3.3.2.3.3). */
-  #fullBacklog(session: Session, message: Message | Outgoing): ReturnType<typeof fullBacklog> {
+  #fullBacklog(
+    session: Session,
+    message: Message | Outgoing,
+    isShared: boolean,
+  ): ReturnType<typeof fullBacklog> | "memoryBytesMax" {
     const bytes = messageBytes(message);
     const limit = fullBacklog(session, bytes);
-    return limit !== undefined && this.#expire(session, false) ? fullBacklog(session, bytes) : limit;
+    if (limit !== undefined && !(this.#expire(session, false) && fullBacklog(session, bytes) === undefined)) {
+      return limit;
+    }
+    return session.isTight(isShared || !session.durable) ? "memoryBytesMax" : undefined;
   }
 
   /**
@@ -304,6 +314,7 @@ export class Deliverer {
       sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
     } else {
       sender.end(packetId);
+      session.sent(delivery);
       this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
       this.#journal.finished(session, delivery);
     }
@@ -394,7 +405,7 @@ export class Deliverer {
   }
 }
 
-/** The limit that keeps a message out of a session's backlog. */
+/** The limit of the session that keeps a message of so many bytes out of its backlog. */
 function fullBacklog(
   session: Session,
   messageBytes: number,

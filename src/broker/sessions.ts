@@ -41,8 +41,8 @@ export class Sessions implements SessionOwner {
     return this.#byClientId.size;
   }
 
-  /** Every session that has subscriptions, also if it has ended. */
-  *subscribed(): Iterable<Session> {
+  /** Every session, also if it has ended and is not at its end yet. */
+  *all(): Iterable<Session> {
     yield* this.#byClientId.values();
     for (const { session } of this.#endings.values()) yield session;
   }
@@ -104,7 +104,9 @@ export class Sessions implements SessionOwner {
   /** A new session, which no connection serves yet. */
   make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
     this.#endings.get(clientId)?.finish(); // the store knows one session of each Client
-    const session = new Session(this, clientId, level, limits);
+    const { ledger } = this.#parts.turn;
+    const session = new Session(this, clientId, level, limits, ledger);
+    ledger.sessions += session.ownBytes;
     this.#byClientId.set(clientId, session); // [MQTT-3.1.3-2]
     return session;
   }
@@ -170,7 +172,8 @@ export class Sessions implements SessionOwner {
 
   /** Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill): void {
-    this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#parts.turn.now) }));
+    const expiresAt = expiryOf(message.view, this.#parts.turn.now);
+    this.publish(outgoingOf({ ...message, expiresAt, holders: 0 }));
   }
 
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
@@ -209,6 +212,7 @@ export class Sessions implements SessionOwner {
       session.pendingWill = undefined;
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
+    turn.ledger.sessions -= session.ownBytes;
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     const ending = new Ending(session, this.#parts, () => this.#endings.delete(session.clientId));
     this.#endings.set(session.clientId, ending);

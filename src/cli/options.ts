@@ -165,6 +165,9 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
     rows: (Object.entries(LIMITS) as [LimitName, LimitRow][]).map(([limit, row]): LimitOption => ({
       ...limitRow(limit, row),
       ...KNOWN_AS[limit],
+      ...limit === "memoryBytesMax" && {
+        default: `${row.default}, or half of the memory there is if that is less`,
+      },
       limit,
     })),
   },

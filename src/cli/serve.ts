@@ -11,6 +11,7 @@ import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
+import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
 import { tlsOf } from "./tls.ts";
@@ -149,7 +150,7 @@ async function start(
   try {
     const server = await serve({
       listen: listen.map(({ url }) => url),
-      limits: fitting(limits, log),
+      limits: fitting({ memoryBytesMax: memoryHere(log), ...limits }, log),
       hooks: hooksFor(log),
       ...(tls && { tls }),
       ...(store && { store }),
@@ -164,6 +165,14 @@ async function start(
     if (!(error instanceof ListenError)) throw error;
     throw new CallError(error.message + listenAdvice(error, listen));
   }
+}
+
+/** The value of `memoryBytesMax` where none is given. */
+function memoryHere(log: Log): number {
+  const { default: most, least } = LIMITS.memoryBytesMax;
+  const memoryBytesMax = memoryFor(machineMemory(), least, most);
+  if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
+  return memoryBytesMax;
 }
 
 /** No more connections than the process may have open files: up to a quarter of them for connections without an accepted CONNECT. */
