@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TEST_MS } from "./lib/patience.ts";
+import { TEST_MS } from "../src/testing/patience.ts";
 import { bun, deno, run } from "./lib/run.ts";
 import { brokeOff, count, countBun, countJunit, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";

@@ -9,11 +9,11 @@ import { serve } from "../../src/server/serve.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import type { Transport } from "../../src/transport/transport.ts";
 import { audit, type AuditOptions, type AuditReport, type Level } from "../mod.ts";
+import { patient } from "../../src/testing/patience.ts";
 
 const PATIENCE_MS = 150;
 /** With hundreds of cases at a time, so long is early: none of them has waited for more than a few answers. */
 const IN_TIME_MS = 15_000;
-const patient = { timeout: 60_000 };
 
 const CONNACK_5 = Uint8Array.of(0x20, 3, 0, 0, 0);
 const CONNACK_4 = Uint8Array.of(0x20, 2, 0, 0);

@@ -3,7 +3,7 @@
  * Knows Bun's test module; refuses to know the tests.
  * @module
  */
-import { TEST_MS } from "./patience.ts";
+import { TEST_MS } from "../../src/testing/patience.ts";
 
 const name: string = "bun:test"; // Deno, which checks this file too, has no such module
 const { setDefaultTimeout } = await import(name) as { setDefaultTimeout(ms: number): void };

@@ -14,8 +14,7 @@ import { planOf, plansOf, type Wishes } from "./plan.ts";
 import { probe } from "./probe.ts";
 import { SCENARIOS } from "./scenario.ts";
 import { parseTarget } from "./target.ts";
-
-const patient = { timeout: 30_000 };
+import { patient } from "../testing/patience.ts";
 
 /** So little that a scenario takes a moment. Messages are counted: on a busy machine a moment may pass without any. */
 const TINY: Wishes = { publishers: 3, connections: 10, messages: 60, size: 32, window: 5 };

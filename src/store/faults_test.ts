@@ -15,8 +15,8 @@ import { folder, inDirectory } from "../testing/store_files.ts";
 import { keyOf, message, record, waiting } from "../testing/store_scene.ts";
 import { openStore, type OpenStoreOptions, type StoreError, type StoreEvent } from "./mod.ts";
 import type { SqliteStore } from "./sqlite_store.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 60_000 };
 const KEPT: ConnectInit = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
 const LARGE = "x".repeat(20_000);
 

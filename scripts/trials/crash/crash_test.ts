@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { OWN_RUNTIME } from "../../lib/broker_process.ts";
 import { type MatrixOptions, runMatrix, type Tally } from "./matrix.ts";
-
-/** A busy machine needs this long. */
-const patient = { timeout: 60_000 };
+import { patient } from "../../../src/testing/patience.ts";
 
 /** Runs a matrix; gives what was wrong besides. */
 async function crash(

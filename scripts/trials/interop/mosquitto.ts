@@ -13,9 +13,6 @@ export const VERSIONS = ["5", "311", "31"] as const;
 /** One of `VERSIONS`. */
 export type Version = typeof VERSIONS[number];
 
-/** Large messages, and many processes on a busy machine. */
-export const SLOW_MS = 15_000;
-
 const PROGRAMS = ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"];
 
 /** Why there can be no test with these programs; undefined if they are there. */
@@ -51,7 +48,7 @@ export class Run {
 
   /** Waits for its end; all it has written. Fails unless it ends well. */
   async bytes(): Promise<Uint8Array> {
-    const code = await within(this.#over, `the end of ${this.#name}`, SLOW_MS);
+    const code = await within(this.#over, `the end of ${this.#name}`);
     assertEquals(code, 0, `${this.#name} says ${this.#said}`);
     const all = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;

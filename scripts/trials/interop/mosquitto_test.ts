@@ -8,15 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { pub, Run, SLOW_MS, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
+import { pub, Run, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
 import { joined } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, UNICODE_TOPICS } from "./test_broker.ts";
+import { patient } from "../../../src/testing/patience.ts";
 
 const QOS = ["0", "1", "2"] as const;
 const missing = whatIsMissing();
 const required = process.env["PLUMB_REQUIRE_MOSQUITTO"] === "1";
-const options = { ...(missing !== undefined && { skip: missing }), timeout: 2 * SLOW_MS };
+const options = { ...(missing !== undefined && { skip: missing }), ...patient };
 if (missing !== undefined) console.log(`The tests with mosquitto are skipped: ${missing}`);
 
 test("mosquitto's programs are there", { skip: missing !== undefined && !required }, () => {

@@ -20,7 +20,7 @@ export interface RunningPeer {
   stop(): Promise<void>;
 }
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 120_000;
 
 /** The version in a package's file, relative to the root; undefined if there is none. */
 export function versionIn(file: string): string | undefined {
