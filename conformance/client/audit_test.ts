@@ -12,7 +12,7 @@ import { AuditCallError, auditClient, type Level, mqttjsDriver, type Verdict } f
 import { patient } from "../../src/testing/patience.ts";
 
 async function verdictsOf(driver: Driver, level: Level): Promise<ReadonlyMap<string, Verdict>> {
-  const report = await auditClient(driver, { levels: [level], patienceMs: 800, atOnce: 24 });
+  const report = await auditClient(driver, { levels: [level], patienceMs: 1_200, atOnce: 24 });
   const [found] = report.levels;
   assertEquals([report.role, found?.unreachable, found?.stopped], ["client", undefined, undefined]);
   const open = found!.cases.filter(({ verdict }) => verdict === "inconclusive");

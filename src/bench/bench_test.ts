@@ -193,7 +193,7 @@ async function faulty(fault: Fault, body: (url: string) => Promise<void>): Promi
 async function against(fault: Fault, wishes: Wishes = {}): Promise<Result> {
   let result: Result | undefined;
   await faulty(fault, async (url) => {
-    const plan = tiny("pairs", { publishers: 1, messages: 20, window: 2, grace: 0.5, ...wishes });
+    const plan = tiny("pairs", { publishers: 1, messages: 20, window: 2, grace: 3, ...wishes });
     result = await crews[1].run(plan, { target: parseTarget(url) });
   });
   return result!;

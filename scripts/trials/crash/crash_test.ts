@@ -35,10 +35,13 @@ function assertFound(wrong: readonly string[], text: string): void {
 
 describe("a broker that is killed", () => {
   test("loses and doubles nothing", patient, async () => {
-    const { tally, wrong } = await crash({ rounds: 6, kinds: ["time", "operation"] });
-    assertEquals(wrong, []);
-    assertEquals(tally.kills, 6);
-    assert(tally.acknowledged > 20 && tally.deliveredQos2 > 20, JSON.stringify(tally));
+    for (let [acknowledged, deliveredQos2] = [0, 0]; acknowledged < 20 || deliveredQos2 < 20;) {
+      const { tally, wrong } = await crash({ rounds: 6, kinds: ["time", "operation"] });
+      assertEquals(wrong, []);
+      assertEquals(tally.kills, 6);
+      acknowledged += tally.acknowledged; // a life is short, and a busy machine does little in it
+      deliveredQos2 += tally.deliveredQos2;
+    }
   });
   test("is caught if it keeps everything in memory", patient, async () => {
     const { wrong } = await crash({ rounds: 10, kinds: ["time"], memory: true });
