@@ -44,7 +44,7 @@ describe("a broker that is killed", () => {
     }
   });
   test("is caught if it keeps everything in memory", patient, async () => {
-    const { wrong } = await crash({ rounds: 10, kinds: ["time"], memory: true });
+    const { wrong } = await crash({ rounds: 150, kinds: ["time"], memory: true });
     assertFound(wrong, "Session Present is 0, but its session was acknowledged");
   });
   test("is caught if it forgets a single kind of fact", patient, async () => {
