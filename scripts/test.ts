@@ -37,7 +37,7 @@ async function runBun(files: readonly string[]): Promise<Tally> {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const { code, text } = await run(
-    [...command, "test", ...files.map((file) => `./${file}`)],
+    [...command, "test", `--timeout=${TEST_MS}`, ...files.map((file) => `./${file}`)],
     { limitMs: LIMIT_MS, silentMs: 2 * TEST_MS },
   );
   tellBreak("Bun", code, text);

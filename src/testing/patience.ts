@@ -9,7 +9,7 @@ import { setImmediate, setTimeout } from "node:timers";
 export const WAIT_MS = 180_000;
 /** ms: nor does one test. A wait in vain ends before it, and says for what. */
 export const TEST_MS = 600_000;
-/** For a test that may be slow: Bun gives each 5 s unless bunfig.toml is read. */
+/** For a test that may be slow: without it Bun gives a test 5 s, unless it is called with `--timeout`, as scripts/test.ts does. */
 export const patient: { readonly timeout: number } = { timeout: TEST_MS };
 
 /** Looks that follow each other at once; behind them the core belongs to the process that is waited for. */
