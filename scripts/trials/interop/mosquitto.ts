@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { within } from "../../lib/within.ts";
 import type { Stage } from "./test_broker.ts";
@@ -57,6 +58,11 @@ export class Run {
       at += chunk.length;
     }
     return all;
+  }
+
+  /** The lines that it has written so far. */
+  get printed(): string[] {
+    return Buffer.concat(this.#chunks).toString().split("\n").slice(0, -1);
   }
 
   /** The same as lines of text. */
