@@ -30,6 +30,8 @@ interface Found {
   readonly medianMs?: number;
   readonly worstMs?: number;
   readonly seconds?: number;
+  /** What held. */
+  readonly checks?: number;
   /** Connections lost. */
   readonly cuts?: number;
 }
@@ -75,15 +77,16 @@ const compiled = spawnSync("gcc", ["-Wall", "-o", paho, file("paho.c"), "-lpaho-
 if (compiled.status === 0) {
   for (const level of [4, 5]) {
     trials.push({
-      name: `Paho C, level ${level}, everything, each awaited`,
+      name: `Paho C, level ${level}, QoS 0 to 2, retained, Will, a Session with a queue`,
       command: (host, port) => [paho, `tcp://${host}:${port}`, `${level}`],
     });
   }
 } else missing.push(`Paho C (Debian: gcc libpaho-mqtt-dev) ${compiled.stderr?.split("\n")[0] ?? ""}`);
 
 /** What a program that ended well has found, in words; throws if it is not good enough. */
-function judged({ medianMs, worstMs, seconds, cuts }: Found): string {
+function judged({ medianMs, worstMs, seconds, cuts, checks }: Found): string {
   if (cuts !== undefined && cuts > 0) throw new Error(`it was cut ${cuts} times`);
+  if (checks !== undefined) return `${checks} checks`;
   if (seconds !== undefined) return `${seconds.toFixed(2)} s, never cut`;
   const text = `median ${medianMs!.toFixed(2)} ms, worst ${worstMs!.toFixed(1)} ms`;
   if (medianMs! >= MEDIAN_MS) throw new Error(`${text}: not below ${MEDIAN_MS} ms`);

@@ -1,22 +1,22 @@
 /*
  * Eclipse Paho's C client (MQTTClient.h) against a broker: QoS 0, 1 and 2 both ways, retained messages, a Will, a Session that
- * outlives its connection and its process, a connection that is made again, and how long a message to itself takes.
+ * outlives its connection and its process, and a connection that is made again.
  * Knows Paho's interface; refuses to know which broker. Run: paho URL LEVEL, LEVEL being 4 or 5; the last line is JSON.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <MQTTClient.h>
 
-enum { UNKNOWN = -1, PATIENCE_MS = 60000, QUEUED = 100, ROUNDS = 500, WARM_UP = 50 };
+enum { UNKNOWN = -1, PATIENCE_MS = 60000, QUEUED = 100 };
 
 static const char *url;
-static int level;
+static int level, checks;
 
 static void must(int holds, const char *what) {
+  checks++;
   if (!holds) exit((printf("FAILED at level %d: %s\n", level, what), 1));
 }
 
@@ -83,17 +83,6 @@ static void expect(MQTTClient client, const char *topic, const char *text, int q
   MQTTClient_free(name);
 }
 
-static double nowMs(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static int byValue(const void *one, const void *other) {
-  double a = *(const double *)one, b = *(const double *)other;
-  return (a > b) - (a < b);
-}
-
 int main(int count, char **words) {
   if (count != 3) return fprintf(stderr, "usage: paho URL LEVEL\n"), 2;
   url = words[1];
@@ -135,14 +124,6 @@ int main(int count, char **words) {
   }
   must(join(stay, 1, NULL) <= 0, "Clean Start ends the Session");
 
-  double took[ROUNDS];
-  for (int i = -WARM_UP; i < ROUNDS; i++) {
-    double began = nowMs();
-    publish(one, "paho/1", "again", 1, 0);
-    expect(one, "paho/1", "again", 1, 0);
-    if (i >= 0) took[i] = nowMs() - began;
-  }
-  qsort(took, ROUNDS, sizeof *took, byValue);
-  printf("{\"medianMs\":%.3f,\"worstMs\":%.1f}\n", took[ROUNDS / 2], took[ROUNDS - 1]);
+  printf("{\"checks\":%d}\n", checks);
   return 0;
 }
