@@ -7,12 +7,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { patient, WAIT_MS } from "../src/testing/patience.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { bin, version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const folder = mkdtempSync(join(tmpdir(), "plumb-bin-"));
 after(() => rmSync(folder, { recursive: true }));
-const patient = { timeout: 60_000 };
 
 /** The program that a name on the PATH stands for; undefined if there is none. */
 function programOf(name: string): string | undefined {
@@ -33,7 +33,7 @@ function call(file: string, args: readonly string[], runner: readonly string[], 
   const { status, signal, stdout, stderr } = spawnSync(program!, [...before, ...args], {
     encoding: "utf8",
     killSignal: "SIGKILL",
-    timeout: 30_000,
+    timeout: WAIT_MS,
     env: { ...process.env, ...(path !== undefined && { PATH: path }) },
   });
   return { end: status ?? signal, out: stdout, err: stderr };

@@ -8,11 +8,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { patient, WAIT_MS } from "../src/testing/patience.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-examples-"));
 after(() => rmSync(folder, { recursive: true }));
 const ANYWHERE = "mqtt://127.0.0.1:0";
-const bounded = { timeout: 60_000 };
 /** The files that were run. */
 const started = new Set<string>();
 
@@ -29,7 +29,7 @@ class Example {
     const before = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
     this.#child = spawn(process.execPath, [...before, file, ...args], {
       stdio: "pipe",
-      timeout: 50_000,
+      timeout: WAIT_MS,
       killSignal: "SIGKILL",
     });
     const heard = (text: string) => {
@@ -119,7 +119,7 @@ async function codeOf(promise: Promise<unknown>): Promise<number> {
 }
 
 describe("the example", () => {
-  test("embed answers, counts its Clients, and keeps sessions in a file", bounded, async () => {
+  test("embed answers, counts its Clients, and keeps sessions in a file", patient, async () => {
     const data = join(folder, "embed");
     const durable = { clientId: "durable", clean: false, properties: { sessionExpiryInterval: 60 } };
     await during(new Example("embed", ANYWHERE, data), (url) =>
@@ -144,7 +144,7 @@ describe("the example", () => {
     });
   });
 
-  test("authenticate lets in whom it knows, and guests by a listener of their own", bounded, async () => {
+  test("authenticate lets in whom it knows, and guests by a listener of their own", patient, async () => {
     const said = await during(new Example("authenticate", ANYWHERE, ANYWHERE), async (url, guestUrl) => {
       const ada = { clientId: "ada's", username: "ada", password: "engine" };
       const wrong = { ...ada, password: "wrong", protocolVersion: 5, reconnectPeriod: 0 } as const;
@@ -170,7 +170,7 @@ describe("the example", () => {
   for (const protocolVersion of [5, 4] as const) {
     test(
       `bridge carries messages of level ${protocolVersion} to the other side once`,
-      bounded,
+      patient,
       () =>
         during(
           new Example("bridge", ANYWHERE, ANYWHERE),
@@ -206,7 +206,7 @@ describe("the example", () => {
     );
   }
 
-  test("audit_in_ci writes its reports and finds nothing", bounded, async () => {
+  test("audit_in_ci writes its reports and finds nothing", patient, async () => {
     const { status, said } = await new Example("audit_in_ci", join(folder, "audit"), "3.12", "3.3.1").end();
     assertEquals(status, 0, said);
     assertMatch(said, /MQTT 5\.0: \d+ of \d+ cases pass/);

@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TEST_MS } from "./lib/patience.ts";
+import { TEST_MS } from "../src/testing/patience.ts";
 import { bun, deno, run } from "./lib/run.ts";
 import { brokeOff, count, countBun, countJunit, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
@@ -37,7 +37,7 @@ async function runBun(files: readonly string[]): Promise<Tally> {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const { code, text } = await run(
-    [...command, "test", ...files.map((file) => `./${file}`)],
+    [...command, "test", `--timeout=${TEST_MS}`, ...files.map((file) => `./${file}`)],
     { limitMs: LIMIT_MS, silentMs: 2 * TEST_MS },
   );
   tellBreak("Bun", code, text);

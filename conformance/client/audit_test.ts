@@ -9,11 +9,10 @@ import { bytes, connect as connectPacket, field, packet, TYPE, u16 } from "../wi
 import { parseCommand, skillsOf, valuesOf } from "./drivers/command.ts";
 import type { ClientOrder, Driver, RunningClient, Where } from "./drivers/driver.ts";
 import { AuditCallError, auditClient, type Level, mqttjsDriver, type Verdict } from "../mod.ts";
-
-const LIMIT_MS = 60_000;
+import { patient } from "../../src/testing/patience.ts";
 
 async function verdictsOf(driver: Driver, level: Level): Promise<ReadonlyMap<string, Verdict>> {
-  const report = await auditClient(driver, { levels: [level], patienceMs: 800, atOnce: 24 });
+  const report = await auditClient(driver, { levels: [level], patienceMs: 1_200, atOnce: 24 });
   const [found] = report.levels;
   assertEquals([report.role, found?.unreachable, found?.stopped], ["client", undefined, undefined]);
   const open = found!.cases.filter(({ verdict }) => verdict === "inconclusive");
@@ -60,7 +59,7 @@ describe("MQTT.js", () => {
     },
   };
   for (const level of [5, 4] as const) {
-    test(`is audited at level ${level}`, { timeout: LIMIT_MS }, async () => {
+    test(`is audited at level ${level}`, patient, async () => {
       const found = await verdictsOf(await mqttjsDriver(), level);
       for (const [id, verdict] of Object.entries(expected[level])) {
         assertEquals([id, found.get(id)], [id, verdict]);
@@ -164,7 +163,7 @@ describe("a Client that breaks the rules", () => {
     "client/3.3.1/qos-3": [4],
   };
   for (const level of [5, 4] as const) {
-    test(`is caught at level ${level}`, { timeout: LIMIT_MS }, async () => {
+    test(`is caught at level ${level}`, patient, async () => {
       const found = await verdictsOf(BAD, level);
       const expected = Object.entries(caught).filter(([, levels]) => levels.includes(level)).map(([id]) =>
         id

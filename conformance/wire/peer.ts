@@ -32,6 +32,8 @@ const SHOWN_BYTES = 512;
 /** More than any case needs (hundreds): a target that sends without end is not read to the end. */
 const RECEIVED_BYTES_MAX = 16 * 2 ** 20;
 const RECEIVED_PACKETS_MAX = 10_000;
+/** ms: a timer that is so late says that this process stood still, and not that the target did. */
+const STANDSTILL_MS = 100;
 
 /** Nothing more will come. */
 export interface End {
@@ -333,13 +335,22 @@ export class Peer {
     }
   }
 
-  /** Resolves when something more arrives, or after `ms`. */
+  /** Resolves when something more arrives, or after `ms` in which this process could have read it. */
   async #arrival(ms: number): Promise<void> {
+    const { clock, silent } = this.#options;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.#options.silent?.();
+      let due = clock() + ms;
+      const over = () => {
+        const lateMs = clock() - due;
+        if (lateMs > STANDSTILL_MS) return wait(Math.min(lateMs, ms)); // what came meanwhile is not read yet
+        silent?.();
         resolve();
-      }, ms);
+      };
+      const wait = (ms: number) => {
+        due = clock() + ms;
+        timer = setTimeout(over, ms);
+      };
+      let timer = setTimeout(over, ms);
       this.#waiting = () => {
         clearTimeout(timer);
         resolve();

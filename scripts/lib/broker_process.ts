@@ -17,8 +17,8 @@ export type Runtime = "deno" | "bun";
 export const OWN_RUNTIME: Runtime = "Bun" in globalThis ? "bun" : "deno";
 
 /** A busy machine needs this long to start one, and to collect garbage. */
-const START_MS = 60_000;
-const REPORT_MS = 20_000;
+const START_MS = 120_000;
+const REPORT_MS = 120_000;
 
 /** One broker in its own process. */
 export class BrokerProcess {

@@ -4,11 +4,10 @@
  * @module
  */
 
-/** Nothing takes so long unless it never comes, not even on a busy machine. */
-export const LIMIT_MS = 8_000;
+import { WAIT_MS } from "../../src/testing/patience.ts";
 
 /** What `promise` resolves to; rejects after `ms` with what was awaited. */
-export async function within<T>(promise: Promise<T>, what: string, ms: number = LIMIT_MS): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: string, ms: number = WAIT_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`Not within ${ms} ms: ${what}`)), ms);
@@ -39,7 +38,7 @@ export class Inbox<T> {
   }
 
   /** Takes the first thing that `test` accepts, waiting for it. */
-  async take(what: string, test: (item: T) => boolean = () => true, ms: number = LIMIT_MS): Promise<T> {
+  async take(what: string, test: (item: T) => boolean = () => true, ms: number = WAIT_MS): Promise<T> {
     const end = performance.now() + ms;
     for (;;) {
       const at = this.#items.findIndex(test);
@@ -51,7 +50,7 @@ export class Inbox<T> {
   }
 
   /** Takes the first `count` things, waiting for them. */
-  async takeMany(count: number, what: string, ms: number = LIMIT_MS): Promise<T[]> {
+  async takeMany(count: number, what: string, ms: number = WAIT_MS): Promise<T[]> {
     const end = performance.now() + ms;
     while (this.#items.length < count) {
       const left = Math.max(0, end - performance.now());

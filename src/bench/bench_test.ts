@@ -14,8 +14,7 @@ import { planOf, plansOf, type Wishes } from "./plan.ts";
 import { probe } from "./probe.ts";
 import { SCENARIOS } from "./scenario.ts";
 import { parseTarget } from "./target.ts";
-
-const patient = { timeout: 30_000 };
+import { patient } from "../testing/patience.ts";
 
 /** So little that a scenario takes a moment. Messages are counted: on a busy machine a moment may pass without any. */
 const TINY: Wishes = { publishers: 3, connections: 10, messages: 60, size: 32, window: 5 };
@@ -194,7 +193,7 @@ async function faulty(fault: Fault, body: (url: string) => Promise<void>): Promi
 async function against(fault: Fault, wishes: Wishes = {}): Promise<Result> {
   let result: Result | undefined;
   await faulty(fault, async (url) => {
-    const plan = tiny("pairs", { publishers: 1, messages: 20, window: 2, grace: 0.5, ...wishes });
+    const plan = tiny("pairs", { publishers: 1, messages: 20, window: 2, grace: 3, ...wishes });
     result = await crews[1].run(plan, { target: parseTarget(url) });
   });
   return result!;

@@ -8,8 +8,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { bytesOf } from "../testing/frame.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { MemoryStore } from "./mod.ts";
-
-const patient = { timeout: 60_000 };
+import { patient } from "../testing/patience.ts";
 
 interface Receiver {
   readonly receiveMaximum: number;

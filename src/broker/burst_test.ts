@@ -11,6 +11,7 @@ import { bytesOf } from "../testing/frame.ts";
 import { take } from "../testing/restarts.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
+import { TEST_MS } from "../testing/patience.ts";
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 const KEPT: ConnectInit = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
@@ -484,7 +485,7 @@ function play({ level, kept, qos, frames, receivers }: Scene, oneChunk: boolean)
 test(
   "[MQTT-4.5.0-1] [MQTT-4.6.0-5] in one chunk or in as many as there are packets: the same is heard, kept and found after a crash",
   {
-    timeout: 60_000,
+    timeout: TEST_MS,
   },
   () => {
     fc.assert(

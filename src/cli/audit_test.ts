@@ -10,8 +10,7 @@ import { describe, test } from "node:test";
 import { serve } from "../server/serve.ts";
 import { type Outcome, plumb } from "../testing/plumb_process.ts";
 import { AUDIT_OPTIONS, auditHelp } from "./audit.ts";
-
-const patient = { timeout: 60_000 };
+import { patient } from "../testing/patience.ts";
 
 const audit = (...args: string[]) => plumb(["audit", ...args]);
 

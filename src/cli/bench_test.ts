@@ -12,8 +12,8 @@ import { serve } from "../server/serve.ts";
 import { plumb } from "../testing/plumb_process.ts";
 import { BENCH_OPTIONS, benchHelp, benchMain } from "./bench.ts";
 import { CallError } from "./error.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 60_000 };
 const nothing = () => undefined;
 
 const bench = (...args: string[]) => plumb(["bench", ...args]);

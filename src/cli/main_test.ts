@@ -21,17 +21,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { listenTcp } from "../runtime/listen.ts";
 import { settingsOf } from "./options.ts";
 import { listenAdvice } from "./serve.ts";
 import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
+import { patient, until } from "../testing/patience.ts";
 
-const LIMIT_MS = 15_000;
-/** Bun gives a test 5 s if nothing is said. */
-const patient = { timeout: 2 * LIMIT_MS };
 const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 const door = fileURLToPath(new URL("../../mod.ts", import.meta.url));
 
@@ -85,14 +82,6 @@ function call(
   child.stderr.setEncoding("utf8").on("data", (text: string) => said.err += text);
   child.on("close", (code) => status = code);
   return { process: child, said, status: () => status };
-}
-
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 async function ended({ status, said }: Called): Promise<number | null> {

@@ -19,8 +19,7 @@ import { describe, test } from "node:test";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
 import { contentsOf, fill, inDirectory, overwrite, PAGE_BYTES, tamper } from "../testing/store_files.ts";
 import { STORE_COMMANDS, storeHelp } from "./store.ts";
-
-const patient = { timeout: 30_000 };
+import { patient } from "../testing/patience.ts";
 
 /** A broker on a data directory; its log at the end. */
 async function broker(

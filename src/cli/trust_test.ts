@@ -15,8 +15,8 @@ import { CA, CERT, KEY } from "../testing/tls.ts";
 import { CallError } from "./error.ts";
 import { readFlags } from "./flags.ts";
 import { TRUST_OPTIONS, trustOf } from "./trust.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 60_000 };
 const folder = mkdtempSync(join(tmpdir(), "plumb-trust-"));
 after(() => rmSync(folder, { recursive: true }));
 const ca = join(folder, "ca.pem");

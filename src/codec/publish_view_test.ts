@@ -11,6 +11,7 @@ import { PublishView } from "./publish_view.ts";
 import { level, publish } from "../testing/arbitrary.ts";
 import { bytesOf, frame, pair, type Part, properties, utf8, varint } from "../testing/frame.ts";
 import { assertRefused } from "../testing/refused.ts";
+import { patient } from "../testing/patience.ts";
 
 /** Where the body of the frame at the front of `bytes` begins. */
 function bodyOf(bytes: Uint8Array): number {
@@ -93,10 +94,9 @@ const broken = fc.tuple(frames, fc.nat(), fc.nat({ max: 3 }), fc.uint8Array({ ma
 const TOPIC_RULES: readonly (Rule | undefined)[] = ["MQTT-4.7.3-1", "3.3.2.1/no-topic", "MQTT-3.3.2-2"];
 
 /** For properties of thousands of frames on a machine that is busy with something else. */
-const SLOW = { timeout: 60_000 };
 
 describe("PublishView", () => {
-  test("its fields are those of the decoded packet", SLOW, () => {
+  test("its fields are those of the decoded packet", patient, () => {
     fc.assert(fc.property(frames, fc.nat({ max: 5 }), ([level, packet, frame], before) => {
       const view = viewOf(frame, level, before);
       const { bytes } = view;
@@ -114,7 +114,7 @@ describe("PublishView", () => {
     }));
   });
 
-  test("it takes what decodePublish() takes, and refuses the rest but for the Topic Name", SLOW, () => {
+  test("it takes what decodePublish() takes, and refuses the rest but for the Topic Name", patient, () => {
     fc.assert(
       fc.property(broken, ([level, bytes]) => {
         const decoded = refusalOf(() => decodePacket(bytes, level))?.[0];
@@ -127,7 +127,7 @@ describe("PublishView", () => {
     );
   });
 
-  test("it refuses what decodePublish() refuses, for the same rule, whatever the properties", SLOW, () => {
+  test("it refuses what decodePublish() refuses, for the same rule, whatever the properties", patient, () => {
     fc.assert(
       fc.property(odd, (bytes) => {
         assertEquals(refusalOf(() => viewOf(bytes)), refusalOf(() => decodePacket(bytes, 5)));
@@ -138,7 +138,7 @@ describe("PublishView", () => {
 
   test(
     "it refuses what decodePublish() refuses, for the same rule, whatever byte is wrong or missing",
-    SLOW,
+    patient,
     () => {
       fc.assert(
         fc.property(damaged, ([level, bytes]) => {

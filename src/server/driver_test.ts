@@ -18,6 +18,7 @@ import type { Loop } from "../runtime/loop.ts";
 import { VirtualLoop } from "../testing/virtual_loop.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";
 import { Driver } from "./driver.ts";
+import { until } from "../testing/patience.ts";
 
 /** A transport in the hands of a test: it counts writes and keeps what was written. */
 class Hand implements Transport {
@@ -86,14 +87,6 @@ function drive(options: BrokerOptions = {}, loop?: Loop): { driver: Driver; open
       return hand;
     },
   };
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 4000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 describe("Driver", () => {

@@ -13,6 +13,7 @@ import { AddressError } from "./address.ts";
 import type { Refusal } from "../broker/mod.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
+import { until, WAIT_MS } from "../testing/patience.ts";
 
 const ANYWHERE = ["mqtt://127.0.0.1:0"];
 
@@ -29,7 +30,7 @@ async function served(
 }
 
 function client(url: string, options: IClientOptions = {}): Promise<MqttClient> {
-  return connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 4000, ...options });
+  return connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: WAIT_MS, ...options });
 }
 
 /** The next messages as `topic payload qos`. */
@@ -403,7 +404,7 @@ describe("serve() with TLS", () => {
       await over(open()); // accepted behind it
       assertEquals(failures, ["EHANDSHAKES"]);
       one.destroy();
-      while (broker.connections > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await until(() => broker.connections === 0, "the handshake is over");
       await (await client(url, { ca: CA })).endAsync();
     });
   });

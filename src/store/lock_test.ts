@@ -12,8 +12,7 @@ import { compact } from "./backup.ts";
 import { StoreError } from "./error.ts";
 import { lockDirectory } from "./lock.ts";
 import { openStore } from "./mod.ts";
-
-const patient = { timeout: 30_000 };
+import { patient } from "../testing/patience.ts";
 
 /** Whether the lock cannot be had. */
 function isLocked(directory: string): boolean {

@@ -38,8 +38,8 @@ import {
 import { backUp } from "./backup.ts";
 import { openStore, type OpenStoreOptions, STORE_FILE, StoreError, type StoreEvent } from "./mod.ts";
 import type { SqliteStore } from "./sqlite_store.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 30_000 };
 const QUICK = { worker: false, durability: "os" } as const;
 
 /** Opens a store and closes it; gives what it told. */

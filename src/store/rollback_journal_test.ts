@@ -16,8 +16,8 @@ import {
 import { backUp, compact } from "./backup.ts";
 import { openStore, STORE_FILE, type StoreEvent } from "./mod.ts";
 import { verifyStore } from "./verify.ts";
+import { patient } from "../testing/patience.ts";
 
-const patient = { timeout: 30_000 };
 const SECTOR_BYTES = 512;
 const NONCE = 0x1234;
 

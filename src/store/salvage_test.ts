@@ -22,8 +22,7 @@ import { shownFound } from "../testing/store_scene.ts";
 import { openStore, STORE_FILE } from "./mod.ts";
 import { salvage, type Salvaged } from "./salvage.ts";
 import { verifyStore } from "./verify.ts";
-
-const patient = { timeout: 30_000 };
+import { patient } from "../testing/patience.ts";
 
 /** Damages a filled store and saves what can be saved: fails unless the damaged file stays as it is and the result is sound. */
 async function saved(

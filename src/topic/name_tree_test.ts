@@ -6,6 +6,7 @@ import { encodeUtf8 } from "../codec/utf8.ts";
 import { matches } from "./filter.ts";
 import { MORE, NameCursor } from "./name_cursor.ts";
 import { NameTree, type NameTreeOptions, NONE } from "./name_tree.ts";
+import { patient } from "../testing/patience.ts";
 
 /** Few levels, so that names and filters meet: empty ones, `$`, letters of one and of several bytes. */
 const part = fc.constantFrom("", "a", "b", "$", "$x", "é", "e\u0301", "😀", "\uFEFF");
@@ -98,7 +99,7 @@ describe("NameTree", () => {
     assertEquals(scene.tree.value(scene.tree.findText("a/b")), 1);
   });
 
-  test("a hundred thousand names come, are found and go, in any order", { timeout: 60_000 }, () => {
+  test("a hundred thousand names come, are found and go, in any order", patient, () => {
     const scene = new Scene({ seed: 0x1234_5678 });
     const names = Array.from({ length: 100_000 }, (_, i) => `${i % 7}/${(i * 7919) % 100_000}/state`);
     for (const [i, name] of names.entries()) scene.set(name, i);

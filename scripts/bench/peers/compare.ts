@@ -45,7 +45,7 @@ export interface Row {
 }
 
 /** A run ends by itself; one that does not is ended after this much more than it has to take. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 /** Does it. What fails is told in its summary, and the others go on. */
 export async function comparePeers(comparison: Comparison): Promise<Row[]> {

@@ -8,8 +8,8 @@ import { OWN_RUNTIME } from "../../lib/broker_process.ts";
 import { plumbOn } from "./brokers.ts";
 import { comparePeers, type Comparison } from "./compare.ts";
 import type { PeerScenario } from "./scenarios.ts";
+import { patient } from "../../../src/testing/patience.ts";
 
-const patient = { timeout: 60_000 };
 const alone = { broker: [], load: [], threads: 1, areApart: false };
 const PAIRS: PeerScenario = {
   name: "pairs",

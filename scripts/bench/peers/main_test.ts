@@ -3,8 +3,7 @@ import { describe, test } from "node:test";
 import { OWN_RUNTIME } from "../../lib/broker_process.ts";
 import { bun, deno, run } from "../../lib/run.ts";
 import { scenariosOf } from "./scenarios.ts";
-
-const patient = { timeout: 60_000 };
+import { patient } from "../../../src/testing/patience.ts";
 
 function benchPeers(...args: string[]) {
   const command = OWN_RUNTIME === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];

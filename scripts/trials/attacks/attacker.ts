@@ -5,7 +5,7 @@
  * @module
  */
 import { connect as dial, type Socket } from "node:net";
-import { type Connect, decodePacket, Deframer, PacketType } from "../../../src/codec/mod.ts";
+import { type Connect, decodePacket, Deframer, PacketType, type Suback } from "../../../src/codec/mod.ts";
 import { connect, PINGREQ, subscribes } from "./bytes.ts";
 
 /** Bytes that a connection has given to the system's care and its own before it waits. */
@@ -18,6 +18,17 @@ export const PATIENCE_MS = 8_000;
 /** The same behind a flood, which has been seen already. */
 export const FLOOD_PATIENCE_MS = 3_000;
 const LEVEL = 5;
+
+/** How far an attack came: all its connections together. */
+export interface Reached {
+  readonly connections: number;
+  /** Topic Filters that were granted. */
+  readonly granted: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Waits in which nothing came, though the connection stood: the attack was broken off there. */
+  readonly unanswered: number;
+}
 
 /** How a connection treats what comes. */
 export type Reading = "packets" | "bytes" | "nothing";
@@ -41,6 +52,12 @@ export class Attacker {
   #ours = false;
   #waiting: (() => void)[] = [];
   #reason: string | undefined;
+  /** Waits that the broker let pass, though the connection stood. */
+  unanswered = 0;
+  /** Topic Filters that were granted. */
+  granted = 0;
+  /** Bytes that were read. */
+  receivedBytes = 0;
 
   /** `patienceMs`: for each thing that it waits for. */
   constructor(host: string, port: number, patienceMs: number) {
@@ -61,11 +78,16 @@ export class Attacker {
   }
 
   #received(chunk: Uint8Array): void {
+    this.receivedBytes += chunk.length;
     if (this.#reading === "bytes") return;
     this.#deframer.receive(chunk, {
       frame: (bytes, at, _body, end) => {
         const type = bytes[at]! >> 4;
         this.came[type]!++;
+        if (type === PacketType.SUBACK) {
+          const { reasonCodes } = decodePacket(bytes.slice(at, end), LEVEL) as Suback;
+          this.granted += reasonCodes.filter((code) => code < 0x80).length;
+        }
         if (type === PacketType.CONNACK || type === PacketType.DISCONNECT) {
           const packet = decodePacket(bytes.slice(at, end), LEVEL) as { readonly reasonCode: number };
           const code = packet.reasonCode;
@@ -97,7 +119,11 @@ export class Attacker {
     const end = performance.now() + ms;
     while (!condition()) {
       const left = end - performance.now();
-      if (this.over || left <= 0) return false;
+      if (this.over) return false;
+      if (left <= 0) {
+        this.unanswered++;
+        return false;
+      }
       let timer: ReturnType<typeof setTimeout> | undefined;
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
@@ -255,6 +281,46 @@ export class Attack {
   /** Nothing but time passes. */
   async rest(ms: number = this.seconds * 1_000): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** The same again and again by so many at a time, as long as an attack lasts or until one of them gives up with false. */
+  async again(lanes: number, body: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + this.seconds * 1_000;
+    await this.each(lanes, async () => {
+      while (performance.now() < end && !this.stopped && await body());
+    });
+  }
+
+  /** Readers of a Topic Filter, who have it when this resolves. */
+  readers(count: number, filter: string, reading: Reading): Promise<Attacker[]> {
+    return this.each(count, async () => {
+      const reader = await this.open();
+      await reader.subscribe([filter]);
+      reader.read(reading);
+      return reader;
+    });
+  }
+
+  /** How far the attack came. */
+  get reached(): Reached {
+    const sum = (of: (one: Attacker) => number) => this.#attackers.reduce((all, one) => all + of(one), 0);
+    return {
+      connections: this.#attackers.length,
+      granted: sum(({ granted }) => granted),
+      sentBytes: sum(({ sentBytes }) => sentBytes),
+      receivedBytes: sum(({ receivedBytes }) => receivedBytes),
+      unanswered: sum(({ unanswered }) => unanswered),
+    };
+  }
+
+  /** Waits until it came so far, or for as long as each thing is waited for. */
+  async reaches(least: Partial<Reached>): Promise<void> {
+    const end = performance.now() + this.#patienceMs;
+    const isThere = (): boolean => {
+      const { reached } = this;
+      return Object.entries(least).every(([what, count]) => reached[what as keyof Reached] >= count);
+    };
+    while (!isThere() && performance.now() < end) await this.rest(5);
   }
 
   /** Connections that the broker has ended, by the reason. */

@@ -18,6 +18,17 @@ export const PINGREQ: Uint8Array = encodePacket({ type: PacketType.PINGREQ }, LE
 /** A DISCONNECT with 0x00. */
 export const DISCONNECT: Uint8Array = encodePacket({ type: PacketType.DISCONNECT, reasonCode: 0 }, LEVEL);
 
+/** 0, 1, 2 and so on. */
+export function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** User Properties of about that many bytes, none of their strings above 32,000. */
+export function userPropertiesOf(bytes: number): [string, string][] {
+  const each = Math.min(32_000, Math.floor(bytes / 2) - 200);
+  return Array(Math.floor(bytes / (2 * each + 5))).fill(["n".repeat(each), "v".repeat(each)]);
+}
+
 /** One behind the other. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -36,7 +47,7 @@ export function repeated(bytes: Uint8Array, count: number): Uint8Array {
 
 /** `count` of what `make` gives. */
 export function many(count: number, make: (index: number) => Uint8Array): Uint8Array {
-  return joined(Array.from({ length: count }, (_, i) => make(i)));
+  return joined(numbers(count).map(make));
 }
 
 /** A CONNECT: clean and without Keep Alive unless more is said. */

@@ -13,8 +13,8 @@ import { Inbox } from "../../lib/within.ts";
 import type { HealthReport } from "./healthy_child.ts";
 
 /** A busy machine needs this long to start a process. */
-const START_MS = 60_000;
-const REPORT_MS = 60_000;
+const START_MS = 120_000;
+const REPORT_MS = 120_000;
 
 /** The two healthy Clients. */
 export class HealthyClients {

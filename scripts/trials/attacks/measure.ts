@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { usageOf } from "../../../src/bench/usage.ts";
-import { Attack, PATIENCE_MS } from "./attacker.ts";
+import { Attack, PATIENCE_MS, type Reached } from "./attacker.ts";
 import { type BrokerName, flagOf, startBroker, type Target } from "./broker.ts";
 import type { Case } from "./case.ts";
 import type { Health } from "./healthy_child.ts";
@@ -23,6 +23,8 @@ export interface MeasureOptions {
   readonly restMs?: number;
   /** How long each thing is waited for before it is given up; default 8 s. */
   readonly patienceMs?: number;
+  /** What the attack is to reach, which is waited for. */
+  readonly least?: Partial<Reached>;
 }
 
 /** What was seen. */
@@ -43,6 +45,7 @@ export interface Measured {
   readonly coreShare?: number;
   /** Resident set, bytes: quiet, at most, and a second after the attackers have gone. */
   readonly rss?: { readonly before: number; readonly peak: number; readonly after: number };
+  readonly reached: Reached;
   /** Attackers that the broker has ended, by the reason. */
   readonly ends: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
@@ -66,7 +69,7 @@ const TERM_LIMIT_MS = 10_000;
 
 /** Runs the case against what runs at `target`. */
 export async function measure(target: Target, one: Case, options: MeasureOptions): Promise<Measured> {
-  const { seconds, scale, load, restMs = REST_MS, patienceMs = PATIENCE_MS } = options;
+  const { seconds, scale, load, restMs = REST_MS, patienceMs = PATIENCE_MS, least = {} } = options;
   const { pid } = target;
   const healthy = await HealthyClients.start(target, load);
   let atBegin = 0;
@@ -90,9 +93,11 @@ export async function measure(target: Target, one: Case, options: MeasureOptions
     if (pid !== undefined) forgetPeak(pid);
     await healthy.mark();
     await one.run(attack);
+    await attack.reaches(least);
     const tookSeconds = (performance.now() - beganAt) / 1_000;
     const during = await done() - atBegin;
     const isBack = await healthy.go(2, patienceMs);
+    const { reached } = attack;
     const ends = attack.ends();
     attack.stop();
     await attack.rest(restMs);
@@ -114,6 +119,7 @@ export async function measure(target: Target, one: Case, options: MeasureOptions
         coreShare: shareOf(after.ranSeconds - before.ranSeconds, after.waitedSeconds - before.waitedSeconds),
         rss: { before: before.rss, peak: after.peak, after: after.rss },
       },
+      reached,
       ends,
       notes,
     };

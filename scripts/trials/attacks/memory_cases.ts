@@ -4,21 +4,27 @@
  * @module
  */
 import { type Attack, type Attacker, FLOOD_PATIENCE_MS } from "./attacker.ts";
-import { connect, crossed, DISCONNECT, joined, long, publish, repeated } from "./bytes.ts";
+import { PacketType } from "../../../src/codec/mod.ts";
+import {
+  connect,
+  crossed,
+  DISCONNECT,
+  joined,
+  long,
+  numbers,
+  publish,
+  repeated,
+  userPropertiesOf,
+} from "./bytes.ts";
 import type { Case } from "./case.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const MB = 1e6;
 const PLACES = 50;
-const PUBLISH = 3;
 
 /** The healthy Clients have two places. */
 const FEW_PLACES = { limits: { connectionsMax: PLACES }, mosquitto: `max_connections ${PLACES}` } as const;
-
-function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
-}
 
 /** Whether somebody new gets in. */
 async function newcomer(attack: Attack, clientId: string = attack.id()): Promise<string> {
@@ -30,17 +36,9 @@ async function newcomer(attack: Attack, clientId: string = attack.id()): Promise
   return isIn ? "gets in" : "is kept out";
 }
 
-/** A CONNECT with User Properties of about that many bytes, none of its strings above 65,000. */
-function largeConnect(bytes: number): Uint8Array {
-  const each = Math.min(32_000, Math.floor(bytes / 2) - 10);
-  const pair = ["n".repeat(each), "v".repeat(each)] as const;
-  const userProperties = Array(Math.floor(bytes / (2 * each + 5))).fill(pair);
-  return connect("attack", { properties: { userProperties } });
-}
-
 /** Connections that send most of a CONNECT and stay. */
 async function unfinished(attack: Attack, count: number, bytes: number, share: number): Promise<void> {
-  const whole = largeConnect(bytes);
+  const whole = connect("attack", { properties: { userProperties: userPropertiesOf(bytes) } });
   const part = whole.subarray(0, Math.floor(whole.length * share));
   await attack.begins();
   const all = await attack.each(count, async () => {
@@ -72,8 +70,7 @@ async function aliases(attack: Attack, connections: number, topicBytes: number):
 
 /** Connections whose Will is as large as a packet may be, by its User Properties. */
 async function wills(attack: Attack, count: number, bytes: number): Promise<void> {
-  const each = Math.min(32_000, Math.floor(bytes / 2) - 200);
-  const userProperties = Array(Math.floor(bytes / (2 * each + 5))).fill(["n".repeat(each), "v".repeat(each)]);
+  const userProperties = userPropertiesOf(bytes);
   await attack.begins();
   await attack.each(count, async () => {
     const payload = new Uint8Array(1);
@@ -89,11 +86,7 @@ async function holds(attack: Attack, filters: number, bytes: number): Promise<vo
 }
 
 async function slowReaders(attack: Attack, payload: number): Promise<void> {
-  await attack.each(attack.count(100), async () => {
-    const reader = await attack.open();
-    await reader.subscribe(["slow"]);
-    reader.read("nothing");
-  });
+  await attack.readers(attack.count(100), "slow", "nothing");
   const sender = await attack.open();
   await attack.begins();
   await attack.flood(sender, repeated(publish("slow", payload), Math.ceil(256 * KIB / payload)));
@@ -107,7 +100,7 @@ async function goesOn(attack: Attack): Promise<void> {
   await Promise.all(ended.map(async (one) => {
     one.stubborn = true;
     await one.write(connect("again")); // [MQTT-3.1.0-2] it is ended for that
-    await one.until(() => one.came[14]! > 0);
+    await one.until(() => one.came[PacketType.DISCONNECT]! > 0);
   }));
   const before = ended.map(({ sentBytes }) => sentBytes);
   const began = performance.now();
@@ -135,7 +128,7 @@ async function expired(attack: Attack): Promise<void> {
   await sender.fence();
   const back = await attack.dial();
   await back.hello(clientId, { cleanStart: false, properties: kept.properties });
-  const arrives = await back.until(() => back.came[PUBLISH]! > 0);
+  const arrives = await back.until(() => back.came[PacketType.PUBLISH]! > 0);
   attack.notes.push(`a message behind five that are expired ${arrives ? "arrives" : "is lost"}`);
 }
 
@@ -271,16 +264,11 @@ export const MEMORY_CASES: readonly Case[] = [
     deafLog: true,
     run: async (attack) => {
       await attack.begins();
-      const end = performance.now() + attack.seconds * 1_000;
-      await Promise.all(
-        numbers(20).map(async () => {
-          while (performance.now() < end && !attack.stopped) {
-            const one = await attack.open();
-            one.leave(DISCONNECT);
-            if (one.connack === undefined) return; // it answers no more
-          }
-        }),
-      );
+      await attack.again(20, async () => {
+        const one = await attack.open();
+        one.leave(DISCONNECT);
+        return one.connack !== undefined; // or it answers no more
+      });
     },
   },
   {

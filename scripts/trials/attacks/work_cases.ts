@@ -10,6 +10,7 @@ import {
   DISCONNECT,
   long,
   many,
+  numbers,
   PINGREQ,
   publish,
   pubrel,
@@ -18,6 +19,7 @@ import {
   subscribeAgain,
   unsubscribe,
 } from "./bytes.ts";
+import { PacketType } from "../../../src/codec/mod.ts";
 import type { Case } from "./case.ts";
 
 /** What one write of a flood holds. */
@@ -25,10 +27,6 @@ const CHUNK_BYTES = 256 * 1024;
 const MIB = 1024 * 1024;
 /** §3.1.2.11.2 the session outlives its connection. */
 const KEPT = { properties: { sessionExpiryInterval: 3_600 } } as const;
-
-function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
-}
 
 /** As many of one packet as a write holds. */
 function chunkOf(packet: Uint8Array): Uint8Array {
@@ -60,15 +58,6 @@ async function away(attack: Attack, count: number, filter: string): Promise<void
   });
 }
 
-/** Readers of a Topic Filter that throw away what they read. */
-async function readers(attack: Attack, count: number, filter: string): Promise<void> {
-  await attack.each(count, async () => {
-    const reader = await attack.open();
-    await reader.subscribe([filter]);
-    reader.read("bytes");
-  });
-}
-
 /** One subscribes, the other publishes the same message `count` times in one write. */
 async function matching(
   attack: Attack,
@@ -95,13 +84,12 @@ async function groupSessionEnds(attack: Attack): Promise<void> {
   await leaver.subscribe([group], 1);
   leaver.read("nothing");
   const publisher = await attack.open();
-  const PUBACK = 4;
   // Never more open than any broker's Receive Maximum allows; a message for each member behind those of the leaver.
   const send = async (count: number): Promise<void> => {
     for (let sent = 0; sent < count && !publisher.over; sent += 20) {
-      const before = publisher.came[PUBACK]!;
+      const before = publisher.came[PacketType.PUBACK]!;
       await publisher.write(many(20, (i) => publish("t", 8, { qos: 1, packetId: i + 1 })));
-      await publisher.until(() => publisher.came[PUBACK]! - before >= 20);
+      await publisher.until(() => publisher.came[PacketType.PUBACK]! - before >= 20);
     }
   };
   await send(attack.count(55_000));
@@ -117,30 +105,26 @@ async function groupSessionEnds(attack: Attack): Promise<void> {
 }
 
 async function wills(attack: Attack): Promise<void> {
-  await readers(attack, attack.count(300), "will/#");
+  await attack.readers(attack.count(300), "will/#", "bytes");
   const dying = await attack.each(attack.count(3_000), (i) => {
     const payload = new Uint8Array(16);
     return attack.open({ will: { topic: `will/${i}`, payload, qos: 0, retain: false } });
   });
-  const witness = await attack.open();
+  const [witness] = await attack.readers(1, "will/#", "packets");
   await attack.begins();
   for (const one of dying) one.reset();
-  await witness.fence();
-  await attack.rest(1_000);
+  await witness!.until(() => witness!.came[PacketType.PUBLISH]! >= dying.length);
+  await witness!.fence();
 }
 
 async function sessionChurn(attack: Attack): Promise<void> {
   await attack.begins();
-  const end = performance.now() + attack.seconds * 1_000;
-  await Promise.all(
-    numbers(20).map(async () => {
-      while (performance.now() < end && !attack.stopped) {
-        const one = await attack.open(KEPT);
-        await one.subscribe([`churn/${attack.id()}`], 1);
-        one.leave(DISCONNECT);
-      }
-    }),
-  );
+  await attack.again(20, async () => {
+    const one = await attack.open(KEPT);
+    await one.subscribe([`churn/${attack.id()}`], 1);
+    one.leave(DISCONNECT);
+    return true;
+  });
 }
 
 async function leaves(attack: Attack, filters: number, bytes: number): Promise<void> {
@@ -149,7 +133,7 @@ async function leaves(attack: Attack, filters: number, bytes: number): Promise<v
   const witness = await attack.open();
   await attack.begins();
   one.leave(DISCONNECT);
-  await attack.rest(100);
+  await one.until(() => one.over);
   await witness.fence();
 }
 
@@ -390,7 +374,7 @@ export const WORK_CASES: readonly Case[] = [
     id: "A10/large",
     title: "5 messages of 1 MB to 1,500 readers",
     run: async (attack) => {
-      await readers(attack, attack.count(1_500), "big");
+      await attack.readers(attack.count(1_500), "big", "bytes");
       await burstOf(attack, repeated(publish("big", MIB), 5));
     },
   },
@@ -398,7 +382,7 @@ export const WORK_CASES: readonly Case[] = [
     id: "A10/many",
     title: "2,000 messages of 16 bytes in one write to 1,500 readers",
     run: async (attack) => {
-      await readers(attack, attack.count(1_500), "few");
+      await attack.readers(attack.count(1_500), "few", "bytes");
       await burstOf(attack, repeated(publish("few", 16), attack.count(2_000)));
     },
   },

@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { OWN_RUNTIME } from "../../lib/broker_process.ts";
 import { type MatrixOptions, runMatrix, type Tally } from "./matrix.ts";
-
-/** A busy machine needs this long. */
-const patient = { timeout: 60_000 };
+import { patient } from "../../../src/testing/patience.ts";
 
 /** Runs a matrix; gives what was wrong besides. */
 async function crash(
@@ -37,13 +35,16 @@ function assertFound(wrong: readonly string[], text: string): void {
 
 describe("a broker that is killed", () => {
   test("loses and doubles nothing", patient, async () => {
-    const { tally, wrong } = await crash({ rounds: 6, kinds: ["time", "operation"] });
-    assertEquals(wrong, []);
-    assertEquals(tally.kills, 6);
-    assert(tally.acknowledged > 20 && tally.deliveredQos2 > 20, JSON.stringify(tally));
+    for (let [acknowledged, deliveredQos2] = [0, 0]; acknowledged < 20 || deliveredQos2 < 20;) {
+      const { tally, wrong } = await crash({ rounds: 6, kinds: ["time", "operation"] });
+      assertEquals(wrong, []);
+      assertEquals(tally.kills, 6);
+      acknowledged += tally.acknowledged; // a life is short, and a busy machine does little in it
+      deliveredQos2 += tally.deliveredQos2;
+    }
   });
   test("is caught if it keeps everything in memory", patient, async () => {
-    const { wrong } = await crash({ rounds: 10, kinds: ["time"], memory: true });
+    const { wrong } = await crash({ rounds: 150, kinds: ["time"], memory: true });
     assertFound(wrong, "Session Present is 0, but its session was acknowledged");
   });
   test("is caught if it forgets a single kind of fact", patient, async () => {

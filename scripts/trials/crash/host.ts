@@ -12,7 +12,7 @@ import { pathOf, ROOT } from "../../lib/tree.ts";
 import type { Orders } from "./broker.ts";
 
 /** A busy machine needs this long to start one, and to let it end. */
-const START_MS = 30_000;
+const START_MS = 120_000;
 /** Lines of its log that are kept. */
 const LINES_MAX = 200;
 

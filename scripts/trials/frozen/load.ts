@@ -6,7 +6,8 @@
 import { connect, type Socket } from "node:net";
 import { encodePacket, PacketType } from "../../../src/codec/mod.ts";
 import { connectOf } from "../../lib/raw_client.ts";
-import { LIMIT_MS, within } from "../../lib/within.ts";
+import { WAIT_MS } from "../../../src/testing/patience.ts";
+import { within } from "../../lib/within.ts";
 
 /** What the load is. */
 export interface LoadOptions {
@@ -261,7 +262,7 @@ export class Load {
   async stop(): Promise<void> {
     this.#running = false;
     const expected = this.#sent * this.#subscribers.length;
-    const end = performance.now() + LIMIT_MS;
+    const end = performance.now() + WAIT_MS;
     while (this.delivered < expected && this.#lost === undefined) {
       if (performance.now() > end) throw new Error(`${expected - this.delivered} messages have not come`);
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -7,14 +7,14 @@ import process from "node:process";
 import { test } from "node:test";
 import { mosquittoVersion, startMosquitto } from "../peers/start.ts";
 import { within } from "../../lib/within.ts";
-import { SLOW_MS } from "./mosquitto.ts";
 import { withMortalBroker } from "./mortal_broker.ts";
 import { joined, type Mqttjs } from "./mqttjs.ts";
 import { onStage } from "./test_broker.ts";
+import { patient, WAIT_MS } from "../../../src/testing/patience.ts";
 
 const missing = mosquittoVersion() === undefined ? "mosquitto is not installed" : undefined;
 const required = process.env["PLUMB_REQUIRE_MOSQUITTO"] === "1";
-const options = { ...(missing !== undefined && !required && { skip: missing }), timeout: 2 * SLOW_MS };
+const options = { ...(missing !== undefined && !required && { skip: missing }), ...patient };
 
 for (const version of [undefined, "mqttv31", "mqttv311", "mqttv50"]) {
   const name = version === undefined ? "default settings" : `bridge_protocol_version ${version}`;
@@ -57,7 +57,6 @@ for (const version of [undefined, "mqttv31", "mqttv311", "mqttv50"]) {
 /** Messages each way, in thirds: until the broker is killed, while it is away, when it is back. */
 const EACH_WAY = 1_500;
 const THIRD = EACH_WAY / 3;
-const WAIT_MS = 120_000; // MQTT.js sends again one by one, each with two commits
 const KEPT = { protocolVersion: 4, clean: false, reconnectPeriod: 100 } as const;
 
 /** Publishes the messages from `from` to `until` without waiting; resolves when all of them are over. */
@@ -110,7 +109,7 @@ for (const version of [undefined, "mqttv50"]) {
     const name = `${version ?? "default settings"}, ${inFlight} in flight`;
     test(
       `a mosquitto bridge "topic # both 2", ${name}: 1,500 of 1,500 each way, once, though the broker is killed in between`,
-      { ...options, timeout: 4 * WAIT_MS },
+      options,
       () =>
         withMortalBroker(async (broker) => {
           const lines = [

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { within } from "../../lib/within.ts";
 import type { Stage } from "./test_broker.ts";
@@ -12,9 +13,6 @@ import type { Stage } from "./test_broker.ts";
 export const VERSIONS = ["5", "311", "31"] as const;
 /** One of `VERSIONS`. */
 export type Version = typeof VERSIONS[number];
-
-/** Large messages, and many processes on a busy machine. */
-export const SLOW_MS = 15_000;
 
 const PROGRAMS = ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"];
 
@@ -51,7 +49,7 @@ export class Run {
 
   /** Waits for its end; all it has written. Fails unless it ends well. */
   async bytes(): Promise<Uint8Array> {
-    const code = await within(this.#over, `the end of ${this.#name}`, SLOW_MS);
+    const code = await within(this.#over, `the end of ${this.#name}`);
     assertEquals(code, 0, `${this.#name} says ${this.#said}`);
     const all = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
@@ -60,6 +58,11 @@ export class Run {
       at += chunk.length;
     }
     return all;
+  }
+
+  /** The lines that it has written so far. */
+  get printed(): string[] {
+    return Buffer.concat(this.#chunks).toString().split("\n").slice(0, -1);
   }
 
   /** The same as lines of text. */

@@ -8,15 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { pub, Run, SLOW_MS, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
+import { pub, Run, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
 import { joined } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, UNICODE_TOPICS } from "./test_broker.ts";
+import { patient, until } from "../../../src/testing/patience.ts";
 
 const QOS = ["0", "1", "2"] as const;
 const missing = whatIsMissing();
 const required = process.env["PLUMB_REQUIRE_MOSQUITTO"] === "1";
-const options = { ...(missing !== undefined && { skip: missing }), timeout: 2 * SLOW_MS };
+const options = { ...(missing !== undefined && { skip: missing }), ...patient };
 if (missing !== undefined) console.log(`The tests with mosquitto are skipped: ${missing}`);
 
 test("mosquitto's programs are there", { skip: missing !== undefined && !required }, () => {
@@ -146,15 +147,16 @@ for (const version of VERSIONS) {
       onStage(async (stage) => {
         const runs: Run[] = [];
         for (let i = 0; i < 4; i++) {
-          runs.push(
-            await subscribed(stage, version, `member${i}`, "-q", "1", "-C", "25", "-t", "$share/crew/work"),
-          );
+          runs.push(await subscribed(stage, version, `member${i}`, "-q", "1", "-t", "$share/crew/work"));
         }
         const lines = Array.from({ length: 100 }, (_, i) => `${i}`);
         const input = new TextEncoder().encode(lines.map((line) => line + "\n").join(""));
         await pub(stage, version, ["-q", "1", "-t", "work", "-l"], input);
-        const got = (await Promise.all(runs.map((run) => run.lines()))).flat();
-        assertEquals(got.map(Number).sort((a, b) => a - b), lines.map(Number));
+        // A member that leaves with messages unread resets its connection, and what it has acknowledged may come to another.
+        const got = () => runs.flatMap(({ printed }) => printed);
+        await until(() => got().length >= lines.length, () => `100 lines, ${got().length} are printed`);
+        assert(runs.every(({ printed }) => printed.length > 0), "each has some");
+        assertEquals(got().map(Number).sort((a, b) => a - b), lines.map(Number));
       }));
 
     test("5 MB at QoS 0, 1 and 2", options, () =>

@@ -7,6 +7,7 @@ import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, ty
 import { Buffer } from "node:buffer";
 import { Inbox, within } from "../../lib/within.ts";
 import type { Stage } from "./test_broker.ts";
+import { WAIT_MS } from "../../../src/testing/patience.ts";
 
 /** Where a client connects to, and what it ends with. */
 export type Place = Pick<Stage, "port" | "atEnd">;
@@ -34,7 +35,7 @@ export class Mqttjs {
       host: "127.0.0.1",
       port: stage.port,
       reconnectPeriod: 0,
-      connectTimeout: 5_000,
+      connectTimeout: WAIT_MS,
       ...options,
     });
     this.client.on("connect", (connack) => this.connacks.put(connack));

@@ -7,13 +7,12 @@ import type { IClientOptions } from "mqtt";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers";
-import { LIMIT_MS, within } from "../../lib/within.ts";
+import { within } from "../../lib/within.ts";
 import { type Arrived, joined, type Mqttjs } from "./mqttjs.ts";
 import { assertSameBytes, LARGE, onStage, type Stage, UNICODE_TOPICS } from "./test_broker.ts";
+import { patient } from "../../../src/testing/patience.ts";
 
 const QOS = [0, 1, 2] as const;
-/** Bun gives a test 5 s if nothing is said; each wait inside has its own limit and says what it waited for. */
-const patient = { timeout: 4 * LIMIT_MS };
 
 /**
  * Fails unless these are the texts, each at its QoS. MQTT.js hands over a QoS 2 message when it is released, so there is

@@ -20,7 +20,7 @@ export interface RunningPeer {
   stop(): Promise<void>;
 }
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 120_000;
 
 /** The version in a package's file, relative to the root; undefined if there is none. */
 export function versionIn(file: string): string | undefined {
@@ -79,13 +79,21 @@ export async function startMosquitto(before: readonly string[] = [], more = ""):
   }
 }
 
-/** A port of loopback that was free a moment ago. */
+/** Ports below those that systems give to outgoing connections and to port 0, so that none takes one before it is bound. */
+const PORTS = { from: 12_000, count: 20_000 };
+
+/** A port of loopback that is free, and that only another call of this may choose, hardly ever the same. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Resolves when the process listens on the port; fails when it ends, or after some time. */

@@ -12,12 +12,12 @@ import { Disk } from "./disk.ts";
 import { Recording } from "./recording.ts";
 import { whatIsMissing } from "./strace.ts";
 import { type CutTally, MEMORY, runTrial, type TrialOptions } from "./trial.ts";
+import { TEST_MS } from "../../../src/testing/patience.ts";
 
 const missing = whatIsMissing();
 /** The gate's machine has strace: there nothing may be skipped. */
 const required = process.env["PLUMB_REQUIRE_STRACE"] === "1";
-/** A busy machine needs this long. */
-const patient = { ...(missing !== undefined && { skip: missing }), timeout: 480_000 };
+const patient = { ...(missing !== undefined && { skip: missing }), timeout: TEST_MS };
 if (missing !== undefined) console.log(`Nothing is recorded, and no power is cut: ${missing}`);
 
 /** Gives `body` a folder, and fails if it says that something was wrong. */

@@ -153,7 +153,7 @@ const LOAD_MS_MAX = 20_000;
 /** Lives whose log is written back early, of 100. */
 const CHECKPOINTS = 50;
 /** strace may have much to write. */
-const END_MS = 60_000;
+const END_MS = 180_000;
 const POLL_MS = 20;
 
 /** One. */

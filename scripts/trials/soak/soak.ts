@@ -64,7 +64,7 @@ const LIMITS: NonNullable<ChildOptions["limits"]> = {
 };
 
 /** What the broker may need to forget beside the sessions' time: for half-closed connections, and on a busy machine. */
-const FORGET_MARGIN_MS = 8_000;
+const FORGET_MARGIN_MS = 60_000;
 /** What a process may keep of a storm: compiled code, pools of buffers, holes in the heap. */
 const HEAP_GROWTH_MAX = 32 * MIB;
 const RSS_GROWTH_MAX = 160 * MIB;

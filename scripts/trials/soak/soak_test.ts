@@ -6,12 +6,13 @@ import { assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { OWN_RUNTIME } from "../../lib/broker_process.ts";
 import { soak } from "./soak.ts";
+import { patient, WAIT_MS } from "../../../src/testing/patience.ts";
 
 test(
   "canaries get every message while others misbehave, and nothing is left in the end",
-  { timeout: 60_000 },
+  patient,
   async () => {
-    const common = { runtime: OWN_RUNTIME, seconds: 2, width: 20, limitMs: 8_000, sessionExpirySeconds: 2 };
+    const common = { runtime: OWN_RUNTIME, seconds: 2, width: 20, limitMs: WAIT_MS, sessionExpirySeconds: 2 };
     const results = await Promise.all([
       soak({ ...common, seed: 20_251 }),
       soak({ ...common, seed: 20_252, slowMs: 3 }),

@@ -14,18 +14,16 @@ import {
   type Door,
   end,
   host,
-  LIMIT_MS,
   linesOf,
   networkContract,
   opened,
-  patient,
   rawPeer,
   turns,
-  until,
 } from "../../testing/network_contract.ts";
 import { pattern, Recorder, utf8 } from "../../testing/transport_contract.ts";
 import { dialTcp } from "../dial.ts";
 import { listenTcp } from "../listen.ts";
+import { patient, until, WAIT_MS } from "../../testing/patience.ts";
 
 networkContract({
   kind: "tcp",
@@ -268,9 +266,9 @@ describe("TCP: many connections", () => {
         const { stdout } = spawnSync(
           process.execPath,
           [...childArguments, "burst", `${port}`, `${count}`, "64"],
-          { encoding: "utf8", timeout: LIMIT_MS },
+          { encoding: "utf8", timeout: WAIT_MS },
         );
-        assert(stdout !== "", `${count} connections were not open after ${LIMIT_MS} ms`);
+        assert(stdout !== "", `${count} connections were not open after ${WAIT_MS} ms`);
         const { opened, slowestMs } = JSON.parse(stdout) as { opened: number; slowestMs: number };
         assertEquals(opened, count);
         assertNoneWaited(slowestMs, count, before);
