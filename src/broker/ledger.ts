@@ -24,9 +24,9 @@ export const OBJECT_BYTES = {
   /** §4.8.2 A group of a Shared Subscription, its members aside. */
   group: 640,
   /** A message in memory, its frame aside, however many sessions it waits for. */
-  message: 640,
+  message: 560,
   /** What each of these sessions has of it. */
-  delivery: 192,
+  delivery: 144,
   /** A retained message, beyond what it counts for in `retainedBytesMax`. */
   retained: 64,
   /** A Topic Alias of a Client beside its Topic Name. */
