@@ -63,7 +63,11 @@ export {
 } from "./src/codec/mod.ts";
 export {
   AddressError,
+  type CertificateAndKey,
   CertificateError,
+  type ClientCertificate,
+  type ClientCertificateMode,
+  type Identity,
   type ListenerOptions,
   ListenError,
   serve,
@@ -71,6 +75,7 @@ export {
   type ServeOptions,
   type Server,
   type TlsServerOptions,
+  type TlsTexts,
 } from "./src/server/serve.ts";
 export {
   type MemoryOptions,

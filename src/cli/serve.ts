@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
-import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
+import { AddressError, addressUrl, isLoopback, parseAddress, SCHEMES } from "../server/address.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -93,10 +93,6 @@ function warnOfEverybody(urls: readonly string[], log: Log): void {
     url: open.map(addressUrl).join(" "),
     why: hasPlain ? "no TLS, no user names" : "no user names",
   });
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
 }
 
 /** Opens the store of sessions and messages. */

@@ -80,3 +80,8 @@ function supported(): string {
 export function addressUrl({ scheme, host, port }: Address): string {
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
+
+/** Whether only this machine reaches a listener at this host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
+}

@@ -17,7 +17,7 @@ function ipv4Bytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   return isGood ? Uint8Array.from(parts, Number) : undefined;
 }
 
-/** RFC 4291 §2.2. */
+/** RFC 4291 section 2.2. */
 function ipv6Bytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   let groups = text;
   let last: readonly number[] = [];

@@ -24,10 +24,15 @@ import {
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 import { HeaderWait, type ProxyOptions } from "../proxied.ts";
 import { ClientCertificates } from "./client_certificates.ts";
-import type { CertificateAndKey, TlsClientOptions, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import type {
+  AdapterListener,
+  CertificateAndKey,
+  TlsClientOptions,
+  TlsListenOptions,
+  TlsServerOptions,
+} from "./options.ts";
 import { ServerNames } from "./server_names.ts";
 import { HandshakeSlots, noSlot } from "./slots.ts";
-import type { AdapterListener } from "./tls.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");

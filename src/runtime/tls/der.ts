@@ -1,5 +1,5 @@
 /**
- * DER (ITU-T X.690 §10): reading and writing one value at a time.
+ * DER (ITU-T X.690): reading and writing one value at a time.
  * Knows tags, lengths, object identifiers and times; refuses to know what a structure means.
  * @module
  */
@@ -98,7 +98,7 @@ export function oidOf({ tag, bytes }: Der): string {
 }
 
 /**
- * A time, ms since the epoch (RFC 5280 §4.1.2.5).
+ * A time, ms since the epoch (RFC 5280 section 4.1.2.5).
  * @throws {DerError}
  */
 export function timeOf({ tag, bytes }: Der): number {
@@ -160,7 +160,7 @@ export function oid(text: string): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** A time, of whole seconds: the short form until 2049, as RFC 5280 §4.1.2.5 has it. */
+/** A time, of whole seconds: the short form until 2049, as RFC 5280 section 4.1.2.5 has it. */
 export function time(ms: number): Uint8Array<ArrayBuffer> {
   const text = new Date(ms).toISOString().replace(/[-:T]|\.\d+/g, "");
   return Number(text.slice(0, 4)) < 2050

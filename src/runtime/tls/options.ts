@@ -90,3 +90,8 @@ export interface TlsListener extends Listener {
    */
   renew(tls: TlsTexts): void;
 }
+
+/** A listener as an adapter opens it: what it is given has been checked, and no text of it is left out. */
+export interface AdapterListener extends Listener {
+  renew(tls: TlsServerOptions): void;
+}

@@ -1,5 +1,5 @@
 /**
- * Certificate revocation lists (RFC 5280 §5): which certificates their issuers have taken back.
+ * Certificate revocation lists (RFC 5280 section 5): which certificates their issuers have taken back.
  * Knows the lists and their signatures; refuses to know files. Neither runtime has it for all listeners: Deno's TLS ignores lists.
  * @module
  */
@@ -65,7 +65,7 @@ export class Revocations {
 
 const EXTENSIONS = 0xa0;
 
-/** RFC 5280 §5.1. */
+/** RFC 5280 section 5.1. */
 function listOf(block: Uint8Array, authorities: readonly X509Certificate[]): List {
   const [signed, algorithm, signature] = partsOf(onlyOf(block, TAG.sequence));
   if (signed === undefined || algorithm === undefined || signature?.tag !== TAG.bits) {

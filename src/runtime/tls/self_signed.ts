@@ -1,6 +1,6 @@
 /**
  * Makes certificates: an authority that vouches for itself, and a Server's certificate that it issues (ECDSA, P-256).
- * Knows how they are written (RFC 5280 §4) and Web Crypto; refuses to know files. Loaded only when a certificate is to be made.
+ * Knows how they are written (RFC 5280 section 4) and Web Crypto; refuses to know files. Loaded only when a certificate is to be made.
  * @module
  */
 import { ipBytes } from "../../transport/ip_address.ts";
@@ -120,7 +120,7 @@ async function makeKey(): Promise<{ pair: CryptoKeyPair; publicKey: Uint8Array; 
   return { pair, publicKey: new Uint8Array(publicKey), key: pemOf("PRIVATE KEY", new Uint8Array(secret)) };
 }
 
-/** RFC 5280 §4.2.1.2 (1): SHA-1 of the key's bits. */
+/** RFC 5280 section 4.2.1.2 (1): SHA-1 of the key's bits. */
 async function keyIdOf(publicKey: Uint8Array): Promise<Uint8Array> {
   const bits = partsOf(onlyOf(publicKey, TAG.sequence))[1]!.bytes.slice(1);
   return new Uint8Array(await crypto.subtle.digest("SHA-1", bits));

@@ -1,5 +1,5 @@
 /**
- * Which certificate a Client is shown that asks for a name (SNI, RFC 6066 §3).
+ * Which certificate a Client is shown that asks for a name (SNI, RFC 6066 section 3).
  * Knows DNS names of certificates and wildcards; refuses to know what is kept for each.
  * @module
  */

@@ -5,18 +5,13 @@
  */
 import type { Transport } from "../../transport/transport.ts";
 import { checkTls } from "./certificate.ts";
-import type { Accept, DialOptions, Listener } from "../endpoint.ts";
-import type { TlsClientOptions, TlsListener, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import type { Accept, DialOptions } from "../endpoint.ts";
+import type { AdapterListener, TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
 /** The exports of `bun.ts` and `deno.ts`. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
   listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
-}
-
-/** A listener of one of them: what it is given has been checked, and stands alone. */
-export interface AdapterListener extends Listener {
-  renew(tls: TlsServerOptions): void;
 }
 
 /**

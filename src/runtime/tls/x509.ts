@@ -1,12 +1,12 @@
 /**
- * X.509 certificates as bytes (RFC 5280 §4): names, serial number, issuer.
+ * X.509 certificates as bytes (RFC 5280 section 4): names, serial number, issuer.
  * Knows the structure and how names are written (RFC 4514); refuses to judge whom to trust, which the runtime's TLS does.
  * @module
  */
 import { ipText } from "../../transport/ip_address.ts";
 import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, TAG } from "./der.ts";
 
-/** One of the names in the extension Subject Alternative Name (RFC 5280 §4.2.1.6). */
+/** One of the names in the extension Subject Alternative Name (RFC 5280 section 4.2.1.6). */
 export interface AlternativeName {
   readonly kind: "dns" | "email" | "uri" | "ip";
   readonly value: string;
@@ -109,7 +109,7 @@ export function nameText(name: Uint8Array): string {
   ).join(",");
 }
 
-/** RFC 4514 §3 and those that OpenSSL writes besides. */
+/** RFC 4514 section 3 and those that OpenSSL writes besides. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   [COMMON_NAME]: "CN",
   "2.5.4.5": "serialNumber",
@@ -124,7 +124,7 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   "1.2.840.113549.1.9.1": "emailAddress",
 };
 
-/** RFC 4514 §2.4. Control characters are written in hexadecimal digits, so that they cannot forge a line. */
+/** RFC 4514 section 2.4. Control characters are written in hexadecimal digits, so that they cannot forge a line. */
 function escaped(text: string): string {
   return text
     .replace(/[\\,+"<>;]|^[ #]| $/g, "\\$&")
