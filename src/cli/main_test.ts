@@ -190,9 +190,9 @@ describe("plumb", () => {
     const url = "mqtts://127.0.0.1:0";
     const cases: readonly (readonly [why: string, args: readonly string[], said: string])[] = [
       [
-        "without files",
-        ["--listen", url],
-        `--listen ${url} needs --tls-cert FILE and --tls-key FILE, in PEM`,
+        "without a certificate",
+        ["--listen", url, "--tls-key", key],
+        `--listen ${url} needs --tls-cert FILE, in PEM`,
       ],
       [
         "without a key",
@@ -201,7 +201,7 @@ describe("plumb", () => {
       ],
       [
         "without a listener",
-        ["--tls-cert", cert, "--tls-key", key],
+        ["-p", "0", "--tls-cert", cert, "--tls-key", key],
         "--tls-cert goes with a listener with TLS: --listen mqtts://HOST:PORT",
       ],
       [

@@ -5,7 +5,14 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
-import { AddressError, addressUrl, isLoopback, parseAddress, SCHEMES } from "../server/address.ts";
+import {
+  AddressError,
+  addressUrl,
+  DEFAULT_TLS_LISTEN,
+  isLoopback,
+  parseAddress,
+  SCHEMES,
+} from "../server/address.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -13,7 +20,7 @@ import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
-import { tlsOf } from "./tls.ts";
+import { BrokerTls } from "./tls.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -25,12 +32,14 @@ const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"]
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads the certificate again. Gives the exit status.
+ * process. SIGHUP reads the certificates again. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(settings: Settings, log: Log): Promise<number> {
-  for (const one of settings.listen) checkAddress(one);
-  const tls = await tlsOf(settings, log);
+export async function serveCommand(asked: Settings, log: Log): Promise<number> {
+  for (const one of asked.listen) checkAddress(one);
+  const settings = permitted(asked, log);
+  const tls = BrokerTls.of(settings, log);
+  const given = tls?.isOwn === false ? await tls.read() : undefined; // before anything is done
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -39,11 +48,18 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   try {
-    const server = await start(settings, tls, store, begun, log);
+    const server = await start(settings, given ?? await tls?.read(), store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
+    const secure = server.addresses.map(parseAddress).find(({ scheme }) => SCHEMES[scheme].tls);
+    if (secure !== undefined) tls!.introduce(secure.port);
     warnOfEverybody(server.addresses, log);
-    reload = () => void renewCertificate(server, settings, log);
+    tls?.watch(server);
+    reload = () => {
+      if (tls !== undefined) void tls.renew(server, "SIGHUP");
+      else log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+    };
     await stopped;
+    tls?.close();
     await server.close();
   } finally {
     await store?.close().catch((error: Error) => {
@@ -70,6 +86,27 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
     );
   }
 }
+
+/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+function permitted(settings: Settings, log: Log): Settings {
+  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
+  const where = `[${host}]:${port}`;
+  if (!settings.isDefaultListen || deno === undefined) return settings;
+  if (deno.permissions.querySync({ name: "net", host: where }).state === "granted") return settings;
+  log.warn("no TLS: its listener may not be opened", {
+    url: DEFAULT_TLS_LISTEN,
+    advice: `--allow-net=${where}`,
+  });
+  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+}
+
+interface DenoSlice {
+  readonly permissions: {
+    querySync(what: { readonly name: "net"; readonly host: string }): { readonly state: string };
+  };
+}
+
+const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
 
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
@@ -136,7 +173,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 async function start(
-  { listen, limits }: Settings,
+  { listen, isDefaultListen, proxyProtocol, limits }: Settings,
   tls: TlsServerOptions | undefined,
   store: SqliteStore | undefined,
   begun: number,
@@ -144,7 +181,14 @@ async function start(
 ): Promise<Server> {
   try {
     const server = await serve({
-      listen: listen.map(({ url }) => url),
+      listen: listen.map(({ url }) => ({
+        url,
+        ...proxyProtocol.length > 0 && { proxyProtocol },
+        // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
+        ...isDefaultListen && url === DEFAULT_TLS_LISTEN && {
+          missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
+        },
+      })),
       limits: fitting(limits, log),
       hooks: hooksFor(log),
       ...(tls && { tls }),
@@ -187,20 +231,6 @@ function listenTo(names: readonly string[], came: (name: string) => void): void 
       process.on(name as NodeJS.Signals, () => came(name));
     } catch { // this system has no such signal
     }
-  }
-}
-
-/** SIGHUP: new connections see the certificate that the files have now; one that cannot be used changes nothing. */
-async function renewCertificate(server: Server, settings: Settings, log: Log): Promise<void> {
-  try {
-    const tls = await tlsOf(settings, log);
-    if (tls === undefined) {
-      return log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
-    }
-    server.renewCertificate(tls);
-    log.info("certificate read again", { cert: settings.tlsCert, key: settings.tlsKey });
-  } catch (error) {
-    log.error("certificate not read again, the old one stays", { why: (error as Error).message });
   }
 }
 

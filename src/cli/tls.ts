@@ -1,57 +1,159 @@
 /**
- * Certificate and key of a broker, from the files that the command line names, and why a handshake failed.
+ * TLS of a broker on the command line: which certificate it shows, when that is replaced, how Clients come to trust it, and why a
+ * handshake failed.
  * Knows files and their flags; refuses to know X.509 and sockets.
  * @module
  */
-import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import { clearInterval, setInterval } from "node:timers";
+import type { CertificatePart, TlsServerOptions } from "../runtime/tls/options.ts";
 import { parseAddress, SCHEMES } from "../server/address.ts";
+import type { Server } from "../server/serve.ts";
 import { CallError } from "./error.ts";
 import type { Settings } from "./options.ts";
 import type { Log } from "./log.ts";
-import { readText } from "./trust.ts";
+import { hostName, machineNames } from "./machine_names.ts";
+import type { OwnCertificate } from "./own_certificate.ts";
+import type { TlsSettings } from "./tls_files.ts";
 
 /** The flag of each text. */
-const FLAGS = { cert: "--tls-cert", key: "--tls-key" } as const;
+const FLAGS: Readonly<Record<CertificatePart, string>> = {
+  cert: "--tls-cert",
+  key: "--tls-key",
+  ca: "--tls-ca",
+  crl: "--tls-crl",
+};
 
-/**
- * Reads both files and holds them against each other; undefined where no listener has TLS.
- * @throws {CallError} for a file that cannot be read or used, for a listener without, and for files without a listener.
- */
-export async function tlsOf(
-  { listen, tlsCert, tlsKey }: Settings,
-  log: Log,
-): Promise<TlsServerOptions | undefined> {
-  const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
-  if (url === undefined) {
-    const flag = tlsCert !== undefined ? FLAGS.cert : tlsKey !== undefined ? FLAGS.key : undefined;
-    if (flag === undefined) return undefined;
-    throw new CallError(`${flag} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
-  }
-  if (tlsCert === undefined || tlsKey === undefined) {
-    const missing = [
-      ...tlsCert === undefined ? [`${FLAGS.cert} FILE`] : [],
-      ...tlsKey === undefined ? [`${FLAGS.key} FILE`] : [],
-    ];
-    throw new CallError(`--listen ${url} needs ${missing.join(" and ")}, in PEM`);
-  }
-  const files = { cert: tlsCert, key: tlsKey };
-  const tls = { cert: readText(FLAGS.cert, tlsCert), key: readText(FLAGS.key, tlsKey) };
-  const { checkCertificate } = await import("../runtime/tls/certificate.ts");
-  try {
-    const { from, until } = checkCertificate(tls);
-    const now = Date.now();
-    if (now > until) log.warn("certificate expired", { file: tlsCert, on: day(until) });
-    else if (now < from) log.warn("certificate not valid yet", { file: tlsCert, from: day(from) });
-    return tls;
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
-    const of = error.of === "key" ? "key" : "cert";
-    throw new CallError(`${FLAGS[of]} ${files[of]} ${error.what}`);
-  }
-}
+const HOUR_MS = 60 * 60 * 1000;
 
-function day(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
+/** The certificates of the listeners that have none of their own. */
+export class BrokerTls {
+  readonly #settings: TlsSettings;
+  readonly #names: readonly string[];
+  readonly #data: string | undefined;
+  readonly #log: Log;
+  #own: OwnCertificate | undefined;
+  #stop: () => void = () => {};
+
+  /**
+   * `undefined` where no listener has TLS.
+   * @throws {CallError} for a listener with half of what it needs, and for files without a listener.
+   */
+  static of({ listen, tls, tlsNames, data }: Settings, log: Log): BrokerTls | undefined {
+    const { certificate, key } = tls;
+    const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
+    if (url === undefined) {
+      const flag = certificate !== undefined ? FLAGS.cert : key !== undefined ? FLAGS.key : undefined;
+      if (flag === undefined) return undefined;
+      throw new CallError(`${flag} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
+    }
+    if ((certificate === undefined) !== (key === undefined)) {
+      const missing = certificate === undefined ? FLAGS.cert : FLAGS.key;
+      throw new CallError(`--listen ${url} needs ${missing} FILE, in PEM`);
+    }
+    return new BrokerTls(tls, tlsNames, data, log);
+  }
+
+  private constructor(
+    settings: TlsSettings,
+    names: readonly string[],
+    data: string | undefined,
+    log: Log,
+  ) {
+    this.#settings = settings;
+    this.#names = names;
+    this.#data = data;
+    this.#log = log;
+  }
+
+  /** Whether the certificate is made here. */
+  get isOwn(): boolean {
+    return this.#settings.certificate === undefined;
+  }
+
+  /**
+   * Reads all files, and makes a certificate if none is named.
+   * @throws {CallError} for a file that cannot be read, written or used.
+   */
+  async read(): Promise<TlsServerOptions> {
+    if (this.isOwn) {
+      const { ownCertificate } = await import("./own_certificate.ts");
+      const names = [...new Set([...this.#names, ...machineNames()])];
+      this.#own = await ownCertificate(this.#data, names, Date.now(), this.#own);
+    }
+    const { readTls } = await import("./tls_files.ts");
+    return readTls(this.#settings, (part) => FLAGS[part], this.#log, this.#own);
+  }
+
+  /** Says which certificate was made, and how Clients come to trust it. */
+  introduce(port: number): void {
+    if (this.#own === undefined) return;
+    const { caFile, fingerprint, caFingerprint, until, made } = this.#own;
+    const log = this.#log;
+    log.info(made === undefined ? "certificate of our own" : "certificate made", {
+      until: new Date(until).toISOString().slice(0, 10),
+      sha256: fingerprint,
+      authority: caFingerprint,
+      file: caFile,
+    });
+    const host = this.#names[0] ?? hostName();
+    const url = `mqtts://${host}${port === SCHEMES.mqtts.port ? "" : `:${port}`}`;
+    if (caFile === undefined) {
+      log.info("it ends with the process, so nobody can trust it; for a try", {
+        run: `plumb audit ${url} --insecure`,
+      });
+      return;
+    }
+    const at = port === SCHEMES.mqtts.port ? "" : ` -p ${port}`;
+    log.info("trust it: mosquitto", {
+      run: `mosquitto_sub -h ${host}${at || " -p 8883"} --cafile ${caFile} -t test`,
+    });
+    log.info("trust it: MQTT.js", { run: `mqtt.connect('${url}', { ca: fs.readFileSync('${caFile}') })` });
+    log.info("trust it: Plumb", { run: `plumb audit ${url} --ca ${caFile}` });
+  }
+
+  /** From now on files that change are read again, and a certificate of our own is replaced in time. */
+  watch(server: Server): void {
+    const again = (cause: string) => void this.renew(server, cause);
+    if (this.isOwn) {
+      const timer = setInterval(() => again("time"), HOUR_MS);
+      timer.unref();
+      this.#stop = () => clearInterval(timer);
+    }
+    void import("./tls_files.ts").then(({ filesOf, watchFiles }) => {
+      const files = filesOf(this.#settings);
+      if (files.length === 0) return;
+      const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
+      this.#stop = () => (stopBefore(), stop());
+    });
+  }
+
+  /** New connections see what the files have now; one that cannot be used changes nothing. */
+  async renew(server: Server, cause: string): Promise<void> {
+    const before = this.#own;
+    try {
+      const tls = await this.read();
+      if (this.isOwn && this.#own!.fingerprint === before?.fingerprint && cause === "time") return;
+      server.renewCertificate(tls);
+      const { certificate: cert = this.#own?.caFile, key } = this.#settings;
+      if (this.isOwn && this.#own!.made !== undefined) {
+        const { fingerprint: sha256, made: why } = this.#own!;
+        this.#log.info("certificate made", { sha256, why });
+        if (this.#own!.isNewAuthority) {
+          this.#log.warn("its authority is new: Clients must be told to trust it", {
+            file: this.#own!.caFile,
+          });
+        }
+      } else this.#log.info("certificate read again", { cert, key, why: cause });
+    } catch (error) {
+      this.#own = before;
+      this.#log.error("certificate not read again, the old one stays", { why: (error as Error).message });
+    }
+  }
+
+  /** Ends what `watch()` began. */
+  close(): void {
+    this.#stop();
+  }
 }
 
 /** Names of errors in TLS libraries, and their meaning. */

@@ -20,6 +20,9 @@ export interface Address {
 /** The default listener: the loopback addresses, where anonymous Clients run on the same machine. */
 export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
+/** The default listener with TLS: every address of this machine, IPv4 ones too. */
+export const DEFAULT_TLS_LISTEN = "mqtts://[::]:8883";
+
 /** The meaning of a scheme. */
 export interface SchemeRow {
   /** The port when the URL names none. */

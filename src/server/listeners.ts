@@ -39,6 +39,8 @@ export interface ListenerOptions extends PolicyOptions {
   readonly proxyProtocol?: readonly string[];
   /** In place of `ServeOptions.admit`. */
   readonly admit?: Admit;
+  /** Called if the listener cannot be opened; the broker starts without it then. */
+  readonly missing?: (error: ListenError) => void;
 }
 
 /** A listener as it was asked for, checked. */
@@ -52,6 +54,8 @@ export interface ListenerPlan {
   readonly isOwn: boolean;
   /** The listener's own. */
   readonly admit: Admit | undefined;
+  /** Called if it cannot be opened. */
+  readonly missing: ((error: ListenError) => void) | undefined;
   /** Where connections may begin with a PROXY header. */
   readonly proxies: AddressList | undefined;
   /** Whether all its Clients run on this machine: it listens on a loopback address, for no proxy. */
@@ -95,15 +99,14 @@ export function planListeners(
   policyOf: (given: PolicyOptions) => Policy,
 ): ListenerPlan[] {
   return listen.map((one) => {
-    const { url, tls: own, admit, proxyProtocol = [], ...given }: ListenerOptions = typeof one === "string"
-      ? { url: one }
-      : one;
+    const { url, tls: own, admit, missing, proxyProtocol = [], ...given }: ListenerOptions =
+      typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
     const isOwn = own !== undefined;
     const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
     const isLocal = proxies === undefined && isLoopback(address.host);
-    const plan = { address, policy, isOwn, admit, proxies, isLocal };
+    const plan = { address, policy, isOwn, admit, missing, proxies, isLocal };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };
       throw new AddressError(
@@ -156,7 +159,7 @@ export async function openListeners(
   const open: OpenListener[] = [];
   try {
     for (const plan of plans) {
-      for (const listener of await openOne(plan, events).catch((error) => saying(plan, error))) {
+      for (const listener of await openOne(plan, events).catch((error) => withoutIt(plan, error))) {
         const { host, port, close } = listener;
         const renew = "renew" in listener ? listener.renew : undefined;
         open.push({ url: addressUrl({ ...plan.address, host, port }), plan, close, renew });
@@ -169,8 +172,12 @@ export async function openListeners(
   }
 }
 
-/** Throws the error, which says which listener's certificate it is about. */
-function saying({ address, isOwn }: ListenerPlan, error: unknown): never {
+/** No listener if the broker starts without it; else throws the error, which says which listener's certificate it is about. */
+function withoutIt({ address, isOwn, missing }: ListenerPlan, error: unknown): [] {
+  if (error instanceof ListenError && missing !== undefined) {
+    missing(error);
+    return [];
+  }
   if (!(error instanceof CertificateError && isOwn)) throw error;
   throw new CertificateError(error.of, error.what, `${addressUrl(address)}: tls`, error.sni);
 }
@@ -186,6 +193,9 @@ async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Lis
   const accept: Accept = (transport, peer) => events.accept(transport, peer, plan);
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
     OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
+  if (host === "::") {
+    return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
+  }
   if (host !== "localhost") return [await at(host, port)];
   const first = await at("127.0.0.1", port);
   try {
@@ -197,4 +207,11 @@ async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Lis
     await first.close();
     throw error;
   }
+}
+
+/** On a machine without IPv6 every address is every IPv4 address. */
+function withoutIpv6<T>(error: unknown, again: () => Promise<T>): Promise<T> {
+  const isOther = !(error instanceof ListenError) || error.code === "EADDRINUSE" || error.code === "EACCES";
+  if (isOther) throw error;
+  return again();
 }
