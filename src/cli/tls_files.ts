@@ -49,7 +49,6 @@ export function readTls(
   own?: CertificateAndKey,
 ): TlsServerOptions {
   const { certificate, key, ca, crl, sni, ...rest } = settings;
-  for (const file of [key, ...(sni ?? []).map((one) => one.key)]) warnOfReaders(file, log);
   const text = (part: CertificatePart, file: string, at?: number) => readText(nameOf(part, at), file);
   const tls: TlsServerOptions = {
     ...rest,
@@ -66,6 +65,7 @@ export function readTls(
     const now = Date.now();
     if (now > until) log.warn("certificate expired", { file: certificate, on: day(until) });
     else if (now < from) log.warn("certificate not valid yet", { file: certificate, from: day(from) });
+    for (const file of [key, ...(sni ?? []).map((one) => one.key)]) warnOfReaders(file, log);
     return tls;
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
