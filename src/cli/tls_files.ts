@@ -98,12 +98,13 @@ const LOOK_MS = 5000;
 
 /**
  * Calls `changed` when one of these files is another than at the last look, and all of them are at the next look as they were: who
- * replaces a certificate and its key is not caught between the two. Returns what ends it.
+ * replaces a certificate and its key is not caught between the two. Returns what ends it. `looked` is called after each look, for tests.
  */
 export function watchFiles(
   files: readonly string[],
   changed: () => void,
   everyMs: number = LOOK_MS,
+  looked: () => void = () => {},
 ): () => void {
   let known: string | undefined;
   let candidate: string | undefined;
@@ -125,6 +126,7 @@ export function watchFiles(
       changed();
     }
     candidate = present;
+    looked();
   };
   void look();
   const timer = setInterval(() => void look(), everyMs);
