@@ -51,7 +51,7 @@ export async function serveCommand(asked: Settings, log: Log): Promise<number> {
     const server = await start(settings, given ?? await tls?.read(), store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     const secure = server.addresses.map(parseAddress).find(({ scheme }) => SCHEMES[scheme].tls);
-    if (secure !== undefined) tls!.introduce(secure.port);
+    if (secure !== undefined) tls!.introduce(secure);
     warnOfEverybody(server.addresses, log);
     tls?.watch(server);
     reload = () => {

@@ -6,7 +6,7 @@
  */
 import { clearInterval, setInterval } from "node:timers";
 import type { CertificatePart, TlsServerOptions } from "../runtime/tls/options.ts";
-import { parseAddress, SCHEMES } from "../server/address.ts";
+import { type Address, isLoopback, parseAddress, SCHEMES } from "../server/address.ts";
 import type { Server } from "../server/serve.ts";
 import { CallError } from "./error.ts";
 import type { Settings } from "./options.ts";
@@ -84,8 +84,8 @@ export class BrokerTls {
     return readTls(this.#settings, (part) => FLAGS[part], this.#log, this.#own);
   }
 
-  /** Says which certificate was made, and how Clients come to trust it. */
-  introduce(port: number): void {
+  /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
+  introduce(address: Address): void {
     if (this.#own === undefined) return;
     const { caFile, fingerprint, caFingerprint, until, made } = this.#own;
     const log = this.#log;
@@ -95,20 +95,19 @@ export class BrokerTls {
       authority: caFingerprint,
       file: caFile,
     });
-    const host = this.#names[0] ?? hostName();
+    const { port } = address;
+    const host = isLoopback(address.host) ? "localhost" : this.#names[0] ?? hostName();
     const url = `mqtts://${host}${port === SCHEMES.mqtts.port ? "" : `:${port}`}`;
     if (caFile === undefined) {
-      log.info("it ends with the process, so nobody can trust it; for a try", {
+      return log.info("the certificate ends with the process: nobody can trust it for longer", {
         run: `plumb audit ${url} --insecure`,
       });
-      return;
     }
-    const at = port === SCHEMES.mqtts.port ? "" : ` -p ${port}`;
-    log.info("trust it: mosquitto", {
-      run: `mosquitto_sub -h ${host}${at || " -p 8883"} --cafile ${caFile} -t test`,
-    });
-    log.info("trust it: MQTT.js", { run: `mqtt.connect('${url}', { ca: fs.readFileSync('${caFile}') })` });
-    log.info("trust it: Plumb", { run: `plumb audit ${url} --ca ${caFile}` });
+    const file = /^[\w./+@:-]+$/.test(caFile) ? caFile : `'${caFile.replaceAll("'", "'\\''")}'`;
+    const js = `mqtt.connect('${url}', { ca: fs.readFileSync(${quoted(caFile)}) })`;
+    log.info("trust it: mosquitto", { run: `mosquitto_sub -h ${host} -p ${port} --cafile ${file} -t '#'` });
+    log.info("trust it: MQTT.js", { run: js });
+    log.info("trust it: Plumb", { run: `plumb audit ${url} --ca ${file}` });
   }
 
   /** From now on files that change are read again, and a certificate of our own is replaced in time. */
@@ -154,6 +153,11 @@ export class BrokerTls {
   close(): void {
     this.#stop();
   }
+}
+
+/** A text in a program. */
+function quoted(text: string): string {
+  return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }
 
 /** Names of errors in TLS libraries, and their meaning. */

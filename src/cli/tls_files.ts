@@ -94,7 +94,7 @@ export function day(ms: number): string {
 }
 
 /** Files are looked at so often, ms. They are not watched: the system tells nothing of a link that points elsewhere now. */
-const LOOK_MS = 5000;
+const LOOK_MS = 2000;
 
 /**
  * Calls `changed` when one of these files is another than at the last look, and all of them are at the next look as they were: who
