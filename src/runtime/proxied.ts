@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { PROXY_HEADER_BYTES_MAX, readProxyHeader } from "../transport/proxy_header.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { type Accept, hostAndPort, type PeerInfo } from "./endpoint.ts";
+import type { HandshakeSlots } from "./tls/slots.ts";
 
 /** Which connections begin with a header. */
 export interface ProxyOptions {
@@ -14,6 +15,8 @@ export interface ProxyOptions {
   expects(address: string): boolean;
   /** Time for the header, ms. */
   readonly timeoutMs: number;
+  /** Places of connections that wait for theirs. */
+  readonly slots: HandshakeSlots;
   /** Called for a proxy that sends something else, or nothing in time; its connection is ended. */
   refused(peer: PeerInfo, error: Error): void;
 }
@@ -25,6 +28,7 @@ export class HeaderWait {
   readonly #done: (peer: PeerInfo, rest: Uint8Array) => void;
   readonly #end: () => void;
   readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #release: () => void;
   #bytes: Uint8Array = new Uint8Array();
   #isOver = false;
 
@@ -39,6 +43,11 @@ export class HeaderWait {
     this.#options = options;
     this.#done = done;
     this.#end = end;
+    const release = options.slots.take();
+    this.#release = release ?? (() => {});
+    if (release === undefined) {
+      queueMicrotask(() => this.#refuse(new Error("Too many wait for a PROXY header")));
+    }
     this.#timer = setTimeout(
       () => this.#refuse(new Error(`No PROXY header within ${options.timeoutMs} ms`)),
       options.timeoutMs,
@@ -71,6 +80,7 @@ export class HeaderWait {
   ended(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#release();
   }
 
   #refuse(error: Error): void {

@@ -6,6 +6,7 @@
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
 import type { ProxyOptions } from "../runtime/proxied.ts";
+import { HandshakeSlots } from "../runtime/tls/slots.ts";
 import {
   CertificateError,
   type TlsListener,
@@ -147,6 +148,7 @@ function proxyOf({ proxies, policy }: ListenerPlan, events: ListenerEvents): Pro
   return {
     expects: (address) => proxies.has(address),
     timeoutMs: policy?.limits.connectTimeoutMs ?? events.connectTimeoutMs,
+    slots: new HandshakeSlots(),
     refused: events.proxyRefused,
   };
 }

@@ -21,13 +21,22 @@ import {
   REVOKED_CERT,
   REVOKED_KEY,
 } from "../../testing/client_certificates.ts";
-import { type Door, host, opened, patient, rawPeer, until } from "../../testing/network_contract.ts";
+import {
+  type Door,
+  host,
+  networkContract,
+  opened,
+  patient,
+  rawPeer,
+  until,
+} from "../../testing/network_contract.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../../testing/tls.ts";
 import { utf8 } from "../../testing/transport_contract.ts";
 import type { PeerInfo } from "../../transport/mod.ts";
 import type { ProxyOptions } from "../proxied.ts";
 import { CertificateError, type TlsListener, type TlsServerOptions } from "./options.ts";
-import { listenTls } from "./tls.ts";
+import { HandshakeSlots } from "./slots.ts";
+import { dialTls, listenTls } from "./tls.ts";
 
 const tls = { cert: CERT, key: KEY };
 const none = {};
@@ -326,6 +335,7 @@ describe("TLS: behind a proxy", () => {
   const proxy: ProxyOptions = {
     expects: (address) => address === host,
     timeoutMs: 500,
+    slots: new HandshakeSlots(),
     refused: (peer, error) => void refused.push([peer, error]),
   };
   const header = "PROXY TCP4 192.0.2.7 192.0.2.1 4711 8883\r\n";
@@ -401,3 +411,38 @@ describe("TLS: behind a proxy", () => {
       socket.destroy();
     }, proxy));
 });
+
+// Bun begins TLS on a connection that is there already, in another way than that of a listener.
+if ("Bun" in globalThis) {
+  const proxy: ProxyOptions = {
+    expects: () => false,
+    timeoutMs: 500,
+    slots: new HandshakeSlots(),
+    refused() {},
+  };
+  networkContract({
+    kind: "tls",
+    listen: (options, accept) => listenTls({ ...options, tls, proxy }, accept),
+    dial: (options) => dialTls(options, { ca: CA }),
+    peer: async (port) => {
+      const socket = connectTls({ port, host, ca: CA, allowHalfOpen: true } as object);
+      socket.on("error", () => {});
+      await new Promise((resolve) => socket.once("secureConnect", resolve));
+      return socket;
+    },
+    isReady: (transport) => (transport as { readonly isSecured?: boolean }).isSecured === true,
+    resets: [
+      (port) => connectTcp({ port, host }).resetAndDestroy(),
+      (port) => {
+        const socket = connectTcp({ port, host });
+        return socket.once("connect", () => void socket.end("garbage", () => socket.destroy()));
+      },
+      (port) => {
+        const socket = connectTls({ port, host, ca: CA });
+        return socket.once("secureConnect", () => void socket.destroy());
+      },
+    ],
+    childCommand: "listen-tls",
+    tellsShortage: false,
+  });
+}
