@@ -222,6 +222,36 @@ describe("a listener with TLS", () => {
     });
   });
 
+  test(
+    "renewed 100 times under traffic loses no connection and no message",
+    patient,
+    () =>
+      served({ listen: [url], tls }, async (server, port) => {
+        const at = `mqtts://127.0.0.1:${port}`;
+        const options = { ca: [CA, OTHER_CERT], reconnectPeriod: 0 };
+        const receiver = await connectAsync(at, options);
+        const sender = await connectAsync(at, options);
+        let [isLost, arrived] = [false, 0];
+        for (const client of [receiver, sender]) client.on("close", () => isLost = true);
+        receiver.on(
+          "message",
+          (_topic, payload) => void (Number(payload.toString()) === arrived && arrived++),
+        );
+        await receiver.subscribeAsync("a", { qos: 1 });
+        const sent: Promise<unknown>[] = [];
+        for (let round = 0; round < 100; round++) {
+          for (let i = 0; i < 10; i++) sent.push(sender.publishAsync("a", `${sent.length}`, { qos: 1 }));
+          const guest = connectAsync(at, options);
+          server.renewCertificate(round % 2 === 0 ? { cert: OTHER_CERT, key: OTHER_KEY } : tls);
+          await (await guest).endAsync();
+        }
+        await Promise.all(sent);
+        await until(() => arrived === sent.length, "all arrive, in order");
+        assertEquals(isLost, false);
+        for (const client of [receiver, sender]) await client.endAsync();
+      }),
+  );
+
   test("names itself, and the certificate by its place, in an error", async () => {
     const wrong = { ...tls, sni: [{ cert: A_CERT, key: KEY }] };
     const error = await assertRejects(() => serve({ listen: [{ url, tls: wrong }] }), CertificateError);
