@@ -5,7 +5,7 @@
  */
 import type { Server, Socket } from "node:net";
 import { clearInterval, setImmediate, setInterval } from "node:timers";
-import type { SecureContext, TLSSocket, TLSSocketOptions } from "node:tls";
+import type { DetailedPeerCertificate, SecureContext, TLSSocket, TLSSocketOptions } from "node:tls";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { ChunkPool } from "../chunk_pool.ts";
 import { builtin } from "../builtin.ts";
@@ -333,12 +333,23 @@ class Present {
 
 /** Notes what is known of the Client; throws for one that may not come in. */
 function admit(socket: TLSSocket, peer: PeerInfo, clients: ClientCertificates): void {
-  const { raw } = socket.getPeerCertificate() as { readonly raw?: Uint8Array };
+  const [raw, ...others] = shownBy(socket);
   const { _handle: handle } = socket as unknown as TlsSocketSlice;
   const trouble = handle!.verifyError();
-  const code = trouble ? systemCode(trouble) || "UNTRUSTED" : undefined;
+  const code = trouble
+    ? systemCode(trouble) || "UNTRUSTED"
+    : raw !== undefined && socket.isSessionReused()
+    ? clients.resumedTrouble([raw, ...others], Date.now())
+    : undefined;
   const certificate = clients.judge(raw, code, Date.now());
   if (certificate !== undefined) Object.assign(peer, { certificate });
+}
+
+/** The Client's certificate, and the one above it if it has shown that too. */
+function shownBy(socket: TLSSocket): Uint8Array[] {
+  const { raw, issuerCertificate } = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate>;
+  const above = issuerCertificate?.raw;
+  return [raw, above].filter((bytes) => bytes !== undefined);
 }
 
 /** Reads the header of a proxy; bytes of the handshake that come with it are put back. */

@@ -4,7 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
@@ -38,6 +42,7 @@ import { CertificateError, type TlsListener, type TlsServerOptions } from "./opt
 import { HandshakeSlots } from "./slots.ts";
 import { dialTls, listenTls } from "./tls.ts";
 
+const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? false : "openssl is not installed";
 const tls = { cert: CERT, key: KEY };
 const none = {};
 const pump = { cert: CLIENT_CERT, key: CLIENT_KEY };
@@ -210,6 +215,57 @@ describe("TLS: the certificate of a Client", () => {
       assertEquals(await outcome(door, pump), "pump");
     }));
 
+  for (const version of ["-tls1_2", "-tls1_3"] as const) {
+    test(
+      `is judged anew when a session is resumed (${version})`,
+      { ...patient, skip: noOpenssl },
+      () =>
+        open(
+          { ca: CLIENT_CA, clientCertificate: "required" },
+          (one) =>
+            open({ ca: CA, clientCertificate: "required" }, async (other) => {
+              const folder = mkdtempSync(join(tmpdir(), "plumb-session-"));
+              const [cert, key, session] = ["cert", "key", "session"].map((name) => join(folder, name));
+              writeFileSync(cert!, CLIENT_CERT);
+              writeFileSync(key!, CLIENT_KEY);
+              const call = async (door: TlsDoor, ...how: string[]) => {
+                const { accepted, failures, peers } = door;
+                const [at, failed] = [accepted.length, failures.length];
+                const to = ["s_client", "-connect", `${host}:${door.port}`, version, "-quiet", "-no_ign_eof"];
+                const child = spawn("openssl", [...to, "-cert", cert!, "-key", key!, ...how], {
+                  stdio: "pipe",
+                });
+                child.stdin.on("error", () => {});
+                const over = new Promise((resolve) => child.once("close", resolve));
+                child.stdin.write("hello");
+                await until(
+                  () => accepted[at]?.text === "hello" || failures.length > failed,
+                  "it is decided",
+                );
+                if (accepted[at]!.closes.length === 0) {
+                  accepted[at]!.transport.close();
+                }
+                child.stdin.end();
+                await over;
+                return failures.length === failed ? peers[at]!.certificate?.identity : undefined;
+              };
+              assertEquals(await call(one, "-sess_out", session!), "pump");
+              assertEquals(await call(one, "-sess_in", session!), "pump");
+              assertEquals(
+                await call(other, "-sess_in", session!),
+                undefined,
+                "it begins under another's issuers",
+              );
+              one.listener.renew({ ...tls, ca: CA });
+              assertEquals(await call(one, "-sess_in", session!), undefined, "its issuer is trusted no more");
+              one.listener.renew({ ...tls, ca: CA + CLIENT_CA });
+              assertEquals(await call(one, "-sess_in", session!), "pump");
+              rmSync(folder, { recursive: true });
+            }),
+        ),
+    );
+  }
+
   test("is judged by the issuers of the moment", () =>
     open({ ca: CLIENT_CA, clientCertificate: "required" }, async (door) => {
       assertEquals(await outcome(door, pump), "pump");
@@ -352,9 +408,14 @@ describe("TLS: behind a proxy", () => {
           socket.on("error", () => {}).once("secureConnect", () => socket.write("hello"));
           return socket;
         };
-        const sockets = [await through(pump), await through(lost)];
+        const sockets = [
+          await through(pump),
+          await through(lost),
+          await through(stranger),
+          await through(none),
+        ];
         await until(
-          () => accepted.some(({ text }) => text === "hello") && failures.length === 1,
+          () => accepted.some(({ text }) => text === "hello") && failures.length === 3,
           "it is decided",
         );
         for (const [i, { text }] of accepted.entries()) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { ipText } from "../../transport/ip_address.ts";
-import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, TAG } from "./der.ts";
+import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, TAG, timeOf } from "./der.ts";
 
 /** One of the names in the extension Subject Alternative Name (RFC 5280 section 4.2.1.6). */
 export interface AlternativeName {
@@ -18,6 +18,9 @@ export interface Certificate {
   readonly serialNumber: string;
   /** DER of the issuer's name. */
   readonly issuer: Uint8Array;
+  /** From when to when it is valid, ms since the epoch. */
+  readonly from: number;
+  readonly until: number;
   /** DER of its own name. */
   readonly subject: Uint8Array;
   /** DER of its public key (SubjectPublicKeyInfo). */
@@ -38,14 +41,18 @@ export function certificateOf(bytes: Uint8Array): Certificate {
   if (signed === undefined) throw new DerError("no certificate");
   const parts = partsOf(signed);
   const at = parts[0]?.tag === VERSION ? 1 : 0;
-  const [serial, , issuer, , subject, key, ...more] = parts.slice(at);
+  const [serial, , issuer, validity, subject, key, ...more] = parts.slice(at);
   if (serial === undefined || issuer === undefined || subject === undefined || key === undefined) {
     throw new DerError("no certificate");
   }
+  const [from, until] = partsOf(validity!);
+  if (from === undefined || until === undefined) throw new DerError("a certificate without dates");
   const extensions = more.find(({ tag }) => tag === EXTENSIONS);
   return {
     serialNumber: hexOf(serial.bytes),
     issuer: issuer.whole,
+    from: timeOf(from),
+    until: timeOf(until),
     subject: subject.whole,
     publicKey: key.whole,
     names: extensions === undefined ? [] : alternativeNames(extensions),
