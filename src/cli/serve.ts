@@ -13,6 +13,7 @@ import {
   parseAddress,
   SCHEMES,
 } from "../server/address.ts";
+import { AddressList } from "../server/address_list.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -37,6 +38,7 @@ const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"]
  */
 export async function serveCommand(asked: Settings, log: Log): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
+  checkProxies(asked.proxyProtocol);
   const settings = permitted(asked, log);
   const tls = BrokerTls.of(settings, log);
   const given = tls?.isOwn === false ? await tls.read() : undefined; // before anything is done
@@ -84,6 +86,14 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
           JSON.stringify(value)
         }`,
     );
+  }
+}
+
+function checkProxies(proxies: readonly string[]): void {
+  try {
+    new AddressList(proxies);
+  } catch (error) {
+    throw error instanceof AddressError ? new CallError(`--proxy-protocol: ${error.message}`) : error;
   }
 }
 

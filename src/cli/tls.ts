@@ -13,7 +13,7 @@ import type { Settings } from "./options.ts";
 import type { Log } from "./log.ts";
 import { hostName, machineNames } from "./machine_names.ts";
 import type { OwnCertificate } from "./own_certificate.ts";
-import type { TlsSettings } from "./tls_files.ts";
+import type { NameOfPart, TlsSettings } from "./tls_files.ts";
 
 /** The flag of each text. */
 const FLAGS: Readonly<Record<CertificatePart, string>> = {
@@ -23,46 +23,63 @@ const FLAGS: Readonly<Record<CertificatePart, string>> = {
   crl: "--tls-crl",
 };
 
+/** The flag of each setting. */
+const OPTIONS: Readonly<Record<keyof TlsSettings, string>> = {
+  certificate: FLAGS.cert,
+  key: FLAGS.key,
+  ca: FLAGS.ca,
+  crl: FLAGS.crl,
+  clientCertificate: "--tls-client-certificate",
+  identity: "--tls-identity",
+  minimumVersion: "--tls-minimum-version",
+  sni: "--tls-sni",
+  handshakesMax: "--tls-handshakes-max",
+};
+
 const HOUR_MS = 60 * 60 * 1000;
 
-/** The certificates of the listeners that have none of their own. */
+/** What a listener is to show, and where that comes from. */
+export interface BrokerTlsOptions {
+  readonly settings: TlsSettings;
+  /** More names for a certificate that is made. */
+  readonly names: readonly string[];
+  /** The data directory, where a certificate that is made is kept; undefined is memory only. */
+  readonly data: string | undefined;
+  readonly nameOf: NameOfPart;
+  /** The URL of the listener whose own certificate it is; without it, that of all listeners that have none. */
+  readonly listener?: string;
+}
+
+/** The certificates of one listener, or of all that have none of their own. */
 export class BrokerTls {
+  readonly #options: BrokerTlsOptions;
   readonly #settings: TlsSettings;
-  readonly #names: readonly string[];
-  readonly #data: string | undefined;
   readonly #log: Log;
   #own: OwnCertificate | undefined;
   #stop: () => void = () => {};
 
-  /**
-   * `undefined` where no listener has TLS.
-   * @throws {CallError} for a listener with half of what it needs, and for files without a listener.
-   */
-  static of({ listen, tls, tlsNames, data }: Settings, log: Log): BrokerTls | undefined {
-    const { certificate, key } = tls;
-    const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
-    if (url === undefined) {
-      const flag = certificate !== undefined ? FLAGS.cert : key !== undefined ? FLAGS.key : undefined;
-      if (flag === undefined) return undefined;
-      throw new CallError(`${flag} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
-    }
-    if ((certificate === undefined) !== (key === undefined)) {
-      const missing = certificate === undefined ? FLAGS.cert : FLAGS.key;
-      throw new CallError(`--listen ${url} needs ${missing} FILE, in PEM`);
-    }
-    return new BrokerTls(tls, tlsNames, data, log);
+  constructor(options: BrokerTlsOptions, log: Log) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#log = log;
   }
 
-  private constructor(
-    settings: TlsSettings,
-    names: readonly string[],
-    data: string | undefined,
-    log: Log,
-  ) {
-    this.#settings = settings;
-    this.#names = names;
-    this.#data = data;
-    this.#log = log;
+  /**
+   * By the flags; `undefined` where no listener has TLS.
+   * @throws {CallError} for a listener with half of what it needs, and for files without a listener.
+   */
+  static of({ listen, tls, tlsNames: names, data }: Settings, log: Log): BrokerTls | undefined {
+    const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
+    if (url === undefined) {
+      const [name] = Object.keys(tls) as (keyof typeof OPTIONS)[];
+      if (name === undefined) return undefined;
+      throw new CallError(`${OPTIONS[name]} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
+    }
+    if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+      const missing = tls.certificate === undefined ? FLAGS.cert : FLAGS.key;
+      throw new CallError(`--listen ${url} needs ${missing} FILE, in PEM`);
+    }
+    return new BrokerTls({ settings: tls, names, data, nameOf: (part) => FLAGS[part] }, log);
   }
 
   /** Whether the certificate is made here. */
@@ -77,11 +94,11 @@ export class BrokerTls {
   async read(): Promise<TlsServerOptions> {
     if (this.isOwn) {
       const { ownCertificate } = await import("./own_certificate.ts");
-      const names = [...new Set([...this.#names, ...machineNames()])];
-      this.#own = await ownCertificate(this.#data, names, Date.now(), this.#own);
+      const names = [...new Set([...this.#options.names, ...machineNames()])];
+      this.#own = await ownCertificate(this.#options.data, names, Date.now(), this.#own);
     }
     const { readTls } = await import("./tls_files.ts");
-    return readTls(this.#settings, (part) => FLAGS[part], this.#log, this.#own);
+    return readTls(this.#settings, this.#options.nameOf, this.#log, this.#own);
   }
 
   /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
@@ -96,7 +113,7 @@ export class BrokerTls {
       file: caFile,
     });
     const { port } = address;
-    const host = isLoopback(address.host) ? "localhost" : this.#names[0] ?? hostName();
+    const host = isLoopback(address.host) ? "localhost" : this.#options.names[0] ?? hostName();
     const url = `mqtts://${host}${port === SCHEMES.mqtts.port ? "" : `:${port}`}`;
     if (caFile === undefined) {
       return log.info("the certificate ends with the process: nobody can trust it for longer", {
@@ -132,7 +149,7 @@ export class BrokerTls {
     try {
       const tls = await this.read();
       if (this.isOwn && this.#own!.fingerprint === before?.fingerprint && cause === "time") return;
-      server.renewCertificate(tls);
+      server.renewCertificate(tls, this.#options.listener);
       const { certificate: cert = this.#own?.caFile, key } = this.#settings;
       if (this.isOwn && this.#own!.made !== undefined) {
         const { fingerprint: sha256, made: why } = this.#own!;
@@ -167,9 +184,10 @@ const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
     /unknown.?ca\b|bad.?certificate|certificate.?(unknown|expired)/i,
     "the peer does not trust the certificate",
   ],
+  [/peer.did.not.return.a.certificate|peer sent no certificates/i, "the Client has shown no certificate"],
   [
-    /unsupported.protocol|protocol.?version|SignatureAlgorithmsExtensionRequired/i,
-    "the peer is older than TLS 1.2",
+    /unsupported.protocol|protocol.?version|SignatureAlgorithmsExtensionRequired|SupportedVersionsExtensionRequired/i,
+    "the peer's TLS is older than this listener takes",
   ],
 ];
 
