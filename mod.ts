@@ -65,6 +65,7 @@ export {
   AddressError,
   type CertificateAndKey,
   CertificateError,
+  type CertificatePart,
   type ClientCertificate,
   type ClientCertificateMode,
   type Identity,

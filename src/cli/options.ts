@@ -151,6 +151,16 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         about: "the oldest version of TLS that is spoken",
       },
       {
+        name: "tls-handshakes-max",
+        kind: "integer",
+        value: "N",
+        least: 1,
+        most: 1_000_000,
+        default: "10000",
+        rare: true,
+        about: "TLS handshakes that may be under way at a listener",
+      },
+      {
         name: "proxy-protocol",
         kind: "list",
         value: "ADDRESS",
@@ -303,6 +313,7 @@ export function settingsOf(args: readonly string[], environment: Environment): S
 }
 
 function tlsOf(one: (name: string) => string | undefined): TlsSettings {
+  const handshakes = one("tls-handshakes-max");
   const settings = {
     certificate: one("tls-cert"),
     key: one("tls-key"),
@@ -311,6 +322,7 @@ function tlsOf(one: (name: string) => string | undefined): TlsSettings {
     clientCertificate: one("tls-client-certificate"),
     identity: one("tls-identity"),
     minimumVersion: one("tls-minimum-version"),
+    handshakesMax: handshakes === undefined ? undefined : Number(handshakes),
   };
   return Object.fromEntries(
     Object.entries(settings).filter(([, value]) => value !== undefined),

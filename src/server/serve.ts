@@ -34,6 +34,7 @@ import { systemRandom } from "../runtime/random.ts";
 import {
   type CertificateAndKey,
   CertificateError,
+  type CertificatePart,
   type ClientCertificateMode,
   type Identity,
   type TlsServerOptions,
@@ -59,6 +60,7 @@ export type {
   BrokerHooks,
   BrokerOptions,
   CertificateAndKey,
+  CertificatePart,
   ClientCertificate,
   ClientCertificateMode,
   Identity,
