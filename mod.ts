@@ -63,7 +63,12 @@ export {
 } from "./src/codec/mod.ts";
 export {
   AddressError,
+  type CertificateAndKey,
   CertificateError,
+  type CertificatePart,
+  type ClientCertificate,
+  type ClientCertificateMode,
+  type Identity,
   type ListenerOptions,
   ListenError,
   serve,
@@ -71,6 +76,7 @@ export {
   type ServeOptions,
   type Server,
   type TlsServerOptions,
+  type TlsTexts,
 } from "./src/server/serve.ts";
 export {
   type MemoryOptions,

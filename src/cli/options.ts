@@ -4,7 +4,7 @@
  * @module
  */
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
-import { DEFAULT_LISTEN } from "../server/address.ts";
+import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
@@ -20,6 +20,7 @@ import {
   variableOf,
 } from "./flags.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "./log.ts";
+import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
 export { type OptionGroup, type OptionRow, variableOf };
@@ -65,10 +66,10 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         name: "listen",
         kind: "list",
         value: "URL",
-        default: DEFAULT_LISTEN,
+        default: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
         about:
           "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
-          "127.0.0.1 and ::1",
+          "127.0.0.1 and ::1, [::] every address",
       },
       {
         name: "listen-addr",
@@ -92,13 +93,80 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         name: "tls-cert",
         kind: "text",
         value: "FILE",
-        about: "the certificate for mqtts://, in PEM, its issuers behind it",
+        about: "the certificate for mqtts://, in PEM, its issuers behind it; without it one is made",
       },
       {
         name: "tls-key",
         kind: "text",
         value: "FILE",
         about: "its private key, in PEM, without a passphrase",
+      },
+      {
+        name: "tls-names",
+        kind: "list",
+        value: "NAME",
+        rare: true,
+        about:
+          "names and addresses of this machine, besides those it knows of, for the certificate that is made",
+      },
+      {
+        name: "tls-client-certificate",
+        kind: "choice",
+        choices: ["none", "optional", "required"],
+        value: "MODE",
+        default: "none",
+        rare: true,
+        about: "whether Clients show a certificate: none, optional, required",
+      },
+      {
+        name: "tls-ca",
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "certificates that may have issued those of Clients, in PEM",
+      },
+      {
+        name: "tls-crl",
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "their revocation lists, in PEM",
+      },
+      {
+        name: "tls-identity",
+        kind: "choice",
+        choices: ["cn", "san", "fingerprint", "dn"],
+        value: "PART",
+        default: "cn",
+        rare: true,
+        about: "what of a Client's certificate is its identity: cn, san, fingerprint, dn",
+      },
+      {
+        name: "tls-minimum-version",
+        kind: "choice",
+        choices: ["1.2", "1.3"],
+        value: "VERSION",
+        default: "1.2",
+        rare: true,
+        about: "the oldest version of TLS that is spoken",
+      },
+      {
+        name: "tls-handshakes-max",
+        kind: "integer",
+        value: "N",
+        least: 1,
+        most: 1_000_000,
+        default: "10000",
+        rare: true,
+        about: "TLS handshakes that may be under way at a listener",
+      },
+      {
+        name: "proxy-protocol",
+        kind: "list",
+        value: "ADDRESS",
+        rare: true,
+        about:
+          "proxies, as addresses or networks (10.0.0.0/8), whose connections begin with a PROXY header; may be given more than once",
       },
     ],
   },
@@ -188,9 +256,12 @@ export interface Settings {
   readonly help: ReturnType<typeof helpAsked>;
   readonly version: boolean;
   readonly listen: readonly Listen[];
-  /** Files for the listeners with TLS. */
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
+  /** Whether no listener was asked for, and `listen` has the default ones. */
+  readonly isDefaultListen: boolean;
+  readonly tls: TlsSettings;
+  /** More names for the certificate that is made. */
+  readonly tlsNames: readonly string[];
+  readonly proxyProtocol: readonly string[];
   readonly limits: Partial<Limits>;
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
@@ -230,8 +301,10 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     help: helpAsked(said),
     version: one("version") === "true",
     listen: listenOf(said),
-    tlsCert: one("tls-cert"),
-    tlsKey: one("tls-key"),
+    isDefaultListen: ["listen", "listen-addr", "port"].every((name) => !given.has(name)),
+    tls: tlsOf(one),
+    tlsNames: given.get("tls-names") ?? [],
+    proxyProtocol: given.get("proxy-protocol") ?? [],
     limits,
     data: dataOf(said),
     durability: durabilityOf(one("durability") ?? "fsync"),
@@ -240,6 +313,23 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     logFormat: (one("log-format") ?? "logfmt") as Settings["logFormat"],
     logLimits,
   };
+}
+
+function tlsOf(one: (name: string) => string | undefined): TlsSettings {
+  const handshakes = one("tls-handshakes-max");
+  const settings = {
+    certificate: one("tls-cert"),
+    key: one("tls-key"),
+    ca: one("tls-ca"),
+    crl: one("tls-crl"),
+    clientCertificate: one("tls-client-certificate"),
+    identity: one("tls-identity"),
+    minimumVersion: one("tls-minimum-version"),
+    handshakesMax: handshakes === undefined ? undefined : Number(handshakes),
+  };
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  ) as TlsSettings;
 }
 
 function dataOf({ given, written }: Said): string | undefined {
@@ -260,7 +350,7 @@ function durabilityOf(level: string): Durability {
   throw new CallError(`--durability takes fsync, os or interval=MS, not ${JSON.stringify(level)}`);
 }
 
-/** `--listen-addr` and `--port` make one listener besides the URLs of `--listen`; without any of the three there is the default one. */
+/** `--listen-addr` and `--port` make one listener besides the URLs of `--listen`; without any of the three there are the default ones. */
 function listenOf({ given, written }: Said): readonly Listen[] {
   const flag = written("listen");
   const urls = (given.get("listen") ?? [])
@@ -272,7 +362,9 @@ function listenOf({ given, written }: Said): readonly Listen[] {
   const bracketed = value.includes(":") && !value.startsWith("[") ? `[${value}]` : value;
   const portFlag = port === undefined ? "-p" : written("port");
   const url = `mqtt://${bracketed}:${port ?? "1883"}`;
-  return [{ url, flag: written("listen-addr"), value, portFlag }, ...urls];
+  const plain: Listen = { url, flag: written("listen-addr"), value, portFlag };
+  if (host !== undefined || port !== undefined) return [plain, ...urls];
+  return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
 }
 
 function kebab(name: string): string {

@@ -5,7 +5,15 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
-import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
+import {
+  AddressError,
+  addressUrl,
+  DEFAULT_TLS_LISTEN,
+  isLoopback,
+  parseAddress,
+  SCHEMES,
+} from "../server/address.ts";
+import { AddressList } from "../server/address_list.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -14,7 +22,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
-import { tlsOf } from "./tls.ts";
+import { BrokerTls } from "./tls.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -26,12 +34,15 @@ const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"]
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads the certificate again. Gives the exit status.
+ * process. SIGHUP reads the certificates again. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(settings: Settings, log: Log): Promise<number> {
-  for (const one of settings.listen) checkAddress(one);
-  const tls = await tlsOf(settings, log);
+export async function serveCommand(asked: Settings, log: Log): Promise<number> {
+  for (const one of asked.listen) checkAddress(one);
+  checkProxies(asked.proxyProtocol);
+  const settings = permitted(asked, log);
+  const tls = BrokerTls.of(settings, log);
+  const given = tls?.isOwn === false ? await tls.read() : undefined; // before anything is done
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -40,11 +51,18 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   try {
-    const server = await start(settings, tls, store, begun, log);
+    const server = await start(settings, given ?? await tls?.read(), store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
+    const secure = server.addresses.map(parseAddress).find(({ scheme }) => SCHEMES[scheme].tls);
+    if (secure !== undefined) tls!.introduce(secure);
     warnOfEverybody(server.addresses, log);
-    reload = () => void renewCertificate(server, settings, log);
+    tls?.watch(server);
+    reload = () => {
+      if (tls !== undefined) void tls.renew(server, "SIGHUP");
+      else log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+    };
     await stopped;
+    tls?.close();
     await server.close();
   } finally {
     await store?.close().catch((error: Error) => {
@@ -72,6 +90,35 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
   }
 }
 
+function checkProxies(proxies: readonly string[]): void {
+  try {
+    new AddressList(proxies);
+  } catch (error) {
+    throw error instanceof AddressError ? new CallError(`--proxy-protocol: ${error.message}`) : error;
+  }
+}
+
+/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+function permitted(settings: Settings, log: Log): Settings {
+  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
+  const where = `[${host}]:${port}`;
+  if (!settings.isDefaultListen || deno === undefined) return settings;
+  if (deno.permissions.querySync({ name: "net", host: where }).state === "granted") return settings;
+  log.warn("no TLS: its listener may not be opened", {
+    url: DEFAULT_TLS_LISTEN,
+    advice: `--allow-net=${where}`,
+  });
+  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+}
+
+interface DenoSlice {
+  readonly permissions: {
+    querySync(what: { readonly name: "net"; readonly host: string }): { readonly state: string };
+  };
+}
+
+const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
+
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
   { code, port }: Pick<ListenError, "code" | "port">,
@@ -94,10 +141,6 @@ function warnOfEverybody(urls: readonly string[], log: Log): void {
     url: open.map(addressUrl).join(" "),
     why: hasPlain ? "no TLS, no user names" : "no user names",
   });
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
 }
 
 /** Opens the store of sessions and messages. */
@@ -141,7 +184,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 async function start(
-  { listen, limits }: Settings,
+  { listen, isDefaultListen, proxyProtocol, limits }: Settings,
   tls: TlsServerOptions | undefined,
   store: SqliteStore | undefined,
   begun: number,
@@ -149,7 +192,14 @@ async function start(
 ): Promise<Server> {
   try {
     const server = await serve({
-      listen: listen.map(({ url }) => url),
+      listen: listen.map(({ url }) => ({
+        url,
+        ...proxyProtocol.length > 0 && { proxyProtocol },
+        // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
+        ...isDefaultListen && url === DEFAULT_TLS_LISTEN && {
+          missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
+        },
+      })),
       limits: fitting({ memoryBytesMax: memoryHere(log), ...limits }, log),
       hooks: hooksFor(log),
       ...(tls && { tls }),
@@ -200,20 +250,6 @@ function listenTo(names: readonly string[], came: (name: string) => void): void 
       process.on(name as NodeJS.Signals, () => came(name));
     } catch { // this system has no such signal
     }
-  }
-}
-
-/** SIGHUP: new connections see the certificate that the files have now; one that cannot be used changes nothing. */
-async function renewCertificate(server: Server, settings: Settings, log: Log): Promise<void> {
-  try {
-    const tls = await tlsOf(settings, log);
-    if (tls === undefined) {
-      return log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
-    }
-    server.renewCertificate(tls);
-    log.info("certificate read again", { cert: settings.tlsCert, key: settings.tlsKey });
-  } catch (error) {
-    log.error("certificate not read again, the old one stays", { why: (error as Error).message });
   }
 }
 
