@@ -129,7 +129,7 @@ export class Connection
   /** Where it comes from. */
   readonly peer: PeerInfo;
   readonly #host: Host;
-  readonly #policy: Policy;
+  #policy: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
   readonly #rate: RateLimit | undefined;
@@ -166,6 +166,12 @@ export class Connection
   get stats(): ConnectionStats {
     const { outbox, keptBytes } = this.#link;
     return { sentBytes: outbox.position, waitingBytes: outbox.size, keptBytes };
+  }
+
+  /** @internal The policies of listeners have changed. */
+  follow(policyOf: (policy: Policy) => Policy): void {
+    this.#policy = policyOf(this.#policy);
+    if (this.#phase.kind === "open") this.#phase.policy = this.#policy;
   }
 
   // Inputs.

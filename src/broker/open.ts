@@ -40,7 +40,8 @@ export interface OpenOptions {
 export class Open extends Outflow implements Serving {
   readonly kind = "open";
   readonly session: Session;
-  readonly policy: Policy;
+  /** As the listener's was at the CONNECT, but for limits that have changed since. */
+  policy: Policy;
   readonly permissions: Permissions;
   /** The session was there before. */
   readonly isResumed: boolean;

@@ -69,7 +69,7 @@ export class Retained {
   readonly #expiries: Map<number, Expiry> = new Map();
   #bytes = 0;
   readonly #timers: Timers;
-  readonly #limits: Limits;
+  #limits: Limits;
   /** Called for a topic whose message has expired; calls `remove()`. */
   readonly expired: (topic: string) => void;
 
@@ -80,6 +80,11 @@ export class Retained {
     this.#timers = timers;
     this.#limits = limits;
     this.expired = expired;
+  }
+
+  /** Other limits from now on; what is there stays. */
+  limit(limits: Limits): void {
+    this.#limits = limits;
   }
 
   /** How many there are. */

@@ -80,6 +80,11 @@ export class Sessions implements SessionOwner {
     yield* this.#unsubscribing;
   }
 
+  /** Limits have changed: each session has those that `limitsOf` gives for its own. */
+  limit(limitsOf: (limits: Limits) => Limits): void {
+    for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);
+  }
+
   /** The Client Identifiers of all sessions. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();

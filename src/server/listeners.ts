@@ -38,7 +38,7 @@ export interface ListenerPlan {
 export interface OpenListener {
   /** With the address and the port that were taken. */
   readonly url: string;
-  /** Shows another certificate to new connections; undefined without TLS, and where the certificate is the listener's own. */
+  /** Shows another certificate to new connections; undefined without TLS. */
   readonly renew: ((tls: TlsServerOptions) => void) | undefined;
   /** Accepts no more. */
   close(): Promise<void>;
@@ -107,7 +107,7 @@ export async function openListeners(
     for (const plan of plans) {
       for (const listener of await openOne(plan, events).catch((error) => saying(plan, error))) {
         const { host, port, close } = listener;
-        const renew = "renew" in listener && !plan.isOwn ? listener.renew : undefined;
+        const renew = "renew" in listener ? listener.renew : undefined;
         open.push({ url: addressUrl({ ...plan.address, host, port }), close, renew });
       }
     }
