@@ -84,6 +84,19 @@ const LAYERS: readonly Layer[] = [
     types: ["src/transport"],
     packages: ["*"],
   },
+  {
+    at: "src/config",
+    values: [
+      "src/broker",
+      "src/server/address.ts",
+      "src/cli/error.ts",
+      "src/cli/log.ts",
+      "src/cli/nearest.ts",
+      "src/cli/url.ts",
+    ],
+    types: ["src/cli"],
+    packages: ["*"],
+  },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
   {

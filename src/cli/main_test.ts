@@ -164,7 +164,8 @@ describe("plumb", () => {
     [["pub"], 'unknown command "pub"; plumb help names all'],
     [["help", "pub"], 'unknown command "pub"; plumb help names all'],
     [["--potr", "1"], "unknown flag --potr; did you mean --port?"],
-    [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
+    [["--colour", "a"], "unknown flag --colour; plumb --help-all names all"],
+    [["--config", "not-there.toml"], "not-there.toml: there is no such file"],
     [
       ["-l", "300.1.1.1"],
       '-l takes an address or a name of this machine, such as 127.0.0.1 or localhost, not "300.1.1.1"',

@@ -5,14 +5,18 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
+import type { ConfigFile } from "../config/file.ts";
 import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
-import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
+import { ListenError, serve, type ServeOptions, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { Reload } from "./reload.ts";
+import { serveOptionsOf } from "./serve_options.ts";
 import { tlsOf } from "./tls.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
@@ -23,14 +27,29 @@ const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
 const IGNORED: readonly string[] = process.platform === "win32" ? [] : ["SIGUSR1", "SIGUSR2"];
 const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"];
 
+/** The file that the settings come from in part, and how all of them are read again. */
+export interface Source {
+  readonly file: ConfigFile;
+  read(): Promise<Settings>;
+}
+
+/**
+ * Checks addresses, and reads the files that settings name: everything that can be wrong before something is opened.
+ * @throws {CallError}
+ */
+export async function checkSettings(settings: Settings, log: Log): Promise<void> {
+  for (const one of settings.listen) checkAddress(one);
+  await serveOptionsOf(settings, log);
+}
+
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads the certificate again. Gives the exit status.
+ * process. SIGHUP reads certificates and, if there is a file, all settings again; so does a change of the file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(settings: Settings, log: Log): Promise<number> {
+export async function serveCommand(settings: Settings, log: Log, source?: Source): Promise<number> {
   for (const one of settings.listen) checkAddress(one);
-  const tls = await tlsOf(settings, log);
+  const options = await serveOptionsOf(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -39,11 +58,13 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   try {
-    const server = await start(settings, tls, store, begun, log);
+    const server = await start(settings, options, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     warnOfEverybody(server.addresses, log);
-    reload = () => void renewCertificate(server, settings, log);
+    const watched = source && reloadFrom(source, server, settings, log);
+    reload = watched?.reload ?? (() => void renewCertificate(server, settings, log));
     await stopped;
+    watched?.close();
     await server.close();
   } finally {
     await store?.close().catch((error: Error) => {
@@ -140,18 +161,17 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 async function start(
-  { listen, limits }: Settings,
-  tls: TlsServerOptions | undefined,
+  { listen, limits, logLevel }: Settings,
+  options: ServeOptions,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
 ): Promise<Server> {
   try {
     const server = await serve({
-      listen: listen.map(({ url }) => url),
+      ...options,
       limits: fitting(limits, log),
-      hooks: hooksFor(log),
-      ...(tls && { tls }),
+      hooks: hooksFor(log, logLevel),
       ...(store && { store }),
     });
     if (store !== undefined) {
@@ -192,6 +212,27 @@ function listenTo(names: readonly string[], came: (name: string) => void): void 
     } catch { // this system has no such signal
     }
   }
+}
+
+/** SIGHUP, or another text in the file: all settings are read again. */
+function reloadFrom(
+  { file, read }: Source,
+  server: Server,
+  settings: Settings,
+  log: Log,
+): { reload(): void; close(): void } {
+  const all = new Reload({ server, log, settings, read, fitting: (limits) => fitting(limits, log) });
+  const watcher = watchText(
+    file.path,
+    file.text,
+    () => void all.run({ file: file.path }),
+    (error) =>
+      log.warn("file is not watched; SIGHUP reads it again", { file: file.path, why: error.message }),
+  );
+  return {
+    reload: () => void all.run({ file: file.path, signal: "SIGHUP" }),
+    close: () => watcher.close(),
+  };
 }
 
 /** SIGHUP: new connections see the certificate that the files have now; one that cannot be used changes nothing. */

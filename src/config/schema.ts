@@ -103,6 +103,7 @@ export const SECTIONS: readonly Section[] = [
       }),
       setting({
         key: "tls.certificate",
+        isPath: true,
         name: "tls-cert",
         kind: "text",
         value: "FILE",
@@ -113,6 +114,7 @@ export const SECTIONS: readonly Section[] = [
       }),
       setting({
         key: "tls.key",
+        isPath: true,
         kind: "text",
         value: "FILE",
         about: "its private key, in PEM, without a passphrase",
@@ -127,6 +129,7 @@ export const SECTIONS: readonly Section[] = [
     rows: [
       setting({
         key: "data",
+        isPath: true,
         kind: "text",
         value: "DIR",
         default: DEFAULT_DATA,

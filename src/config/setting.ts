@@ -44,6 +44,8 @@ export interface Setting {
   readonly reload: Reload;
   /** The path of the option that it sets, in `Settings` and, unless its scope is the broker, in a listener. */
   readonly option: string;
+  /** It names a file or a directory: in `plumb.toml` from the directory of that. */
+  readonly isPath?: true;
   /** Its value is printed nowhere. */
   readonly secret?: true;
 }
@@ -87,7 +89,8 @@ export function checkValue(
     case "flag":
     case "switch":
       if (YES.includes(value)) return { value: "true" };
-      return NO.includes(value) ? { value: "false" } : { takes: "1 or 0" };
+      if (NO.includes(value)) return { value: "false" };
+      return { takes: kind === "flag" ? "1 or 0" : "true or false" };
     default:
       return form === undefined || form.pattern.test(value) ? { value } : { takes: form.takes };
   }

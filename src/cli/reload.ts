@@ -1,0 +1,101 @@
+/**
+ * Settings that are read again while the broker runs: all or nothing.
+ * Knows what changed, and what of it needs a restart; refuses to know how settings are read and what they do.
+ * @module
+ */
+import { SETTINGS } from "../config/schema.ts";
+import type { Server } from "../server/serve.ts";
+import type { Log } from "./log.ts";
+import { hooksFor } from "./log_hooks.ts";
+import type { Settings } from "./options.ts";
+import { serveOptionsOf } from "./serve_options.ts";
+
+/** What a reload works on. */
+export interface ReloadOptions {
+  readonly server: Pick<Server, "reconfigure">;
+  readonly log: Log;
+  /** As they were at the start. */
+  readonly settings: Settings;
+  /** Reads file, flags and variables again. */
+  read(): Promise<Settings>;
+  /** The limits that this process can keep. */
+  fitting(limits: Settings["limits"]): Settings["limits"];
+}
+
+/** The settings of a broker that runs. */
+export class Reload {
+  readonly #options: ReloadOptions;
+  #settings: Settings;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: ReloadOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+  }
+
+  /** Reads all settings again; `why` stands in the log line. One at a time. */
+  run(why: Readonly<Record<string, string>>): Promise<void> {
+    return this.#last = this.#last.then(() => this.#run(why));
+  }
+
+  async #run(why: Readonly<Record<string, string>>): Promise<void> {
+    const { server, log, read, fitting } = this.#options;
+    try {
+      const wanted = await read();
+      const keys = changedKeys(this.#settings, wanted);
+      const { next, waiting } = withoutRestart(this.#settings, wanted);
+      const options = await serveOptionsOf(next, log);
+      const { logLevel: level, logFormat: format, logLimits } = next;
+      const limits = fitting(next.limits);
+      await server.reconfigure({ ...options, limits, hooks: hooksFor(log, level) });
+      log.change({ level, format, limits: logLimits });
+      this.#settings = next;
+      const changed = keys.filter((key) => !waiting.includes(key)).join(" ");
+      log.info("configuration read again", { ...why, changed: changed === "" ? "nothing" : changed });
+      if (options.tls !== undefined) {
+        log.info("certificate read again", { cert: next.tlsCert, key: next.tlsKey });
+      }
+      if (waiting.length > 0) log.warn("changed, and holds after a restart", { settings: waiting.join(" ") });
+    } catch (error) {
+      const lines = (error as Error).message.split("\n");
+      log.error("configuration not read again, the old one stays", { ...why, why: lines.join("; ") });
+    }
+  }
+}
+
+/** The value at the path of an option. */
+function valueAt(settings: Settings, path: string): unknown {
+  return path.split(".").reduce<unknown>(
+    (value, name) => (value as Record<string, unknown>)?.[name],
+    settings,
+  );
+}
+
+/** The keys of the settings whose value is another one; the first of those that decide about one option. */
+export function changedKeys(before: Settings, after: Settings): string[] {
+  const seen = new Set<string>();
+  return SETTINGS.filter(({ option }) => {
+    if (seen.has(option)) return false;
+    seen.add(option);
+    return JSON.stringify(valueAt(before, option)) !== JSON.stringify(valueAt(after, option));
+  }).map(({ key }) => key);
+}
+
+/** The settings that can hold now, and the keys of those that wait for a restart. */
+export function withoutRestart(
+  before: Settings,
+  wanted: Settings,
+): { readonly next: Settings; readonly waiting: readonly string[] } {
+  const next = structuredClone(wanted) as unknown as Record<string, unknown>;
+  const changed = changedKeys(before, wanted);
+  const waiting = SETTINGS.filter(({ key, reload }) => reload === "restart" && changed.includes(key));
+  for (const { option } of waiting) {
+    const names = option.split(".");
+    const last = names.pop()!;
+    const table = names.reduce((value, name) => value[name] as Record<string, unknown>, next);
+    const old = valueAt(before, option);
+    if (old === undefined && names.length > 0) delete table[last];
+    else table[last] = old;
+  }
+  return { next: next as unknown as Settings, waiting: waiting.map(({ key }) => key) };
+}
