@@ -12,12 +12,14 @@ import { serveOptionsOf } from "./serve_options.ts";
 
 /** What a reload works on. */
 export interface ReloadOptions {
-  readonly server: Pick<Server, "reconfigure">;
+  readonly server: Pick<Server, "reconfigure" | "addresses">;
   readonly log: Log;
   /** As they were at the start. */
   readonly settings: Settings;
   /** Reads file, flags and variables again. */
   read(): Promise<Settings>;
+  /** Tells of listeners that are open now. */
+  opened(addresses: readonly string[]): void;
   /** The limits that this process can keep. */
   fitting(limits: Settings["limits"]): Settings["limits"];
 }
@@ -39,7 +41,7 @@ export class Reload {
   }
 
   async #run(why: Readonly<Record<string, string>>): Promise<void> {
-    const { server, log, read, fitting } = this.#options;
+    const { server, log, read, opened, fitting } = this.#options;
     try {
       const wanted = await read();
       const keys = changedKeys(this.#settings, wanted);
@@ -47,11 +49,16 @@ export class Reload {
       const options = await serveOptionsOf(next, log);
       const { logLevel: level, logFormat: format, logLimits } = next;
       const limits = fitting(next.limits);
+      const before = server.addresses;
       await server.reconfigure({ ...options, limits, hooks: hooksFor(log, level) });
       log.change({ level, format, limits: logLimits });
       this.#settings = next;
       const changed = keys.filter((key) => !waiting.includes(key)).join(" ");
       log.info("configuration read again", { ...why, changed: changed === "" ? "nothing" : changed });
+      for (const url of before) {
+        if (!server.addresses.includes(url)) log.info("not listening any more", { url });
+      }
+      opened(server.addresses.filter((url) => !before.includes(url)));
       if (options.tls !== undefined) {
         log.info("certificate read again", { cert: next.tlsCert, key: next.tlsKey });
       }

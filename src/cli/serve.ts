@@ -59,8 +59,7 @@ export async function serveCommand(settings: Settings, log: Log, source?: Source
   let status: number = STATUS.good;
   try {
     const server = await start(settings, options, store, begun, log);
-    for (const url of server.addresses) log.info("listening", { url });
-    warnOfEverybody(server.addresses, log);
+    tellOpened(server.addresses, log);
     const watched = source && reloadFrom(source, server, settings, log);
     reload = watched?.reload ?? (() => void renewCertificate(server, settings, log));
     await stopped;
@@ -103,6 +102,11 @@ export function listenAdvice(
   if (code === "EADDRNOTAVAIL") return "; 0.0.0.0 is every IPv4 address that it has, :: every one";
   if (code !== "EACCES") return "";
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
+}
+
+function tellOpened(addresses: readonly string[], log: Log): void {
+  for (const url of addresses) log.info("listening", { url });
+  warnOfEverybody(addresses, log);
 }
 
 /** Says that listeners beyond loopback are open to all. */
@@ -221,7 +225,14 @@ function reloadFrom(
   settings: Settings,
   log: Log,
 ): { reload(): void; close(): void } {
-  const all = new Reload({ server, log, settings, read, fitting: (limits) => fitting(limits, log) });
+  const all = new Reload({
+    server,
+    log,
+    settings,
+    read,
+    opened: (addresses) => tellOpened(addresses, log),
+    fitting: (limits) => fitting(limits, log),
+  });
   const watcher = watchText(
     file.path,
     file.text,

@@ -7,7 +7,6 @@ import type { Setting } from "./setting.ts";
 
 /** A text in quotes, with no character that TOML refuses. */
 export function quoted(text: string): string {
-  // deno-lint-ignore no-control-regex -- those that JSON leaves and TOML does not take
   return JSON.stringify(text).replace(
     /[\x7f]|[\ud800-\udfff]/gu,
     (character) => character === "\x7f" ? "\\u007F" : "\\uFFFD",
