@@ -26,11 +26,13 @@ export async function configFileOf({ config }: Call): Promise<ConfigFile | undef
 
 /** A file that Deno may not look at counts as not there: nobody is to be asked for a file that was not named. */
 function isThere(path: string): boolean {
+  return mayRead(path) && existsSync(path);
+}
+
+/** Whether it can be read without a question on the terminal. */
+function mayRead(path: string): boolean {
   const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
-  if (deno !== undefined && deno.permissions.querySync({ name: "read", path }).state !== "granted") {
-    return false;
-  }
-  return existsSync(path);
+  return deno === undefined || deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
 /** Editors write a file in steps, or put another one in its place. */
@@ -73,8 +75,10 @@ export function watchText(
     timer.unref();
   };
   let watcher: FSWatcher | undefined;
+  const directory = dirname(path);
   try {
-    watcher = watch(dirname(path), { persistent: false }, lookSoon);
+    if (!mayRead(directory)) throw new Error(`that needs --allow-read=${directory}`);
+    watcher = watch(directory, { persistent: false }, lookSoon);
     watcher.on("error", (error) => failed(error as Error));
   } catch (error) {
     failed(error as Error);

@@ -33,13 +33,13 @@ export function mosquittoLines(text: string, path: string): MosquittoLine[] {
 }
 
 /** What a line gives: settings by key with TOML values, remarks, or both; nothing if we do the same anyway. */
-interface Meaning {
+export interface Meaning {
   readonly set?: Readonly<Record<string, string>>;
   readonly remark?: string;
 }
 
 /** An option of mosquitto. */
-interface Option {
+export interface MosquittoOption {
   /** `security`: of all listeners, unless `per_listener_settings` is true. */
   readonly scope: "global" | "security" | "listener" | "bridge";
   /** `path` makes a path absolute: here relative ones are meant from the directory of `plumb.toml`. */
@@ -48,26 +48,30 @@ interface Option {
 
 const NO_COUNTERPART = "has no counterpart";
 
-function none(scope: Option["scope"], why = NO_COUNTERPART): Option {
+function none(scope: MosquittoOption["scope"], why = NO_COUNTERPART): MosquittoOption {
   return { scope, is: () => ({ remark: why }) };
 }
 
 /** The same here whatever mosquitto does, or nothing that can be set. */
-function same(scope: Option["scope"]): Option {
+function same(scope: MosquittoOption["scope"]): MosquittoOption {
   return { scope, is: () => ({}) };
 }
 
 /** Nothing to say if the value is this one, which is what happens here. */
-function only(scope: Option["scope"], value: string, why = NO_COUNTERPART): Option {
+function only(scope: MosquittoOption["scope"], value: string, why = NO_COUNTERPART): MosquittoOption {
   return { scope, is: (given) => given === value ? {} : { remark: why } };
 }
 
-function path(scope: Option["scope"], key: string): Option {
+function path(scope: MosquittoOption["scope"], key: string): MosquittoOption {
   return { scope, is: (value, path) => ({ set: { [key]: quoted(path(value)) } }) };
 }
 
 /** A limit, or several with one value; 0 is no limit there, and the highest value here. */
-function limit(scope: Option["scope"], names: readonly (keyof typeof LIMITS)[], remark?: string): Option {
+function limit(
+  scope: MosquittoOption["scope"],
+  names: readonly (keyof typeof LIMITS)[],
+  remark?: string,
+): MosquittoOption {
   return {
     scope,
     is: (value) => {
@@ -84,7 +88,7 @@ function limit(scope: Option["scope"], names: readonly (keyof typeof LIMITS)[], 
 }
 
 /** A limit whose 0 is no limit though ours has a 0 of its own. */
-function queueLimit(name: "queuedMessagesMax" | "queuedBytesMax"): Option {
+function queueLimit(name: "queuedMessagesMax" | "queuedBytesMax"): MosquittoOption {
   const { is } = limit("global", [name]);
   return {
     scope: "global",
@@ -93,7 +97,7 @@ function queueLimit(name: "queuedMessagesMax" | "queuedBytesMax"): Option {
 }
 
 /** A setting for true, and perhaps one for false. */
-function truth(scope: Option["scope"], yes: Meaning, no: Meaning = {}): Option {
+function truth(scope: MosquittoOption["scope"], yes: Meaning, no: Meaning = {}): MosquittoOption {
   return {
     scope,
     is: (value) => value === "true" ? yes : value === "false" ? no : { remark: "takes true or false" },
@@ -119,7 +123,7 @@ const SECONDS_PER_HOUR = 3600;
 const AROUND_PAYLOAD_BYTES = 65_546;
 
 /** Every option of mosquitto that is not of bridges. Those that are done elsewhere in this file are marked so. */
-const OPTIONS: Readonly<Record<string, Option>> = {
+export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   // Listeners, and what stands around them.
   listener: same("global"), // by `Importer`
   port: same("listener"), // by `Importer`
@@ -144,7 +148,11 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   global_max_clients: limit("global", ["sessionsMax"], "counts sessions, also of Clients that are away"),
   max_topic_alias: limit("listener", ["topicAliasMaximum"]),
   max_topic_alias_broker: limit("global", ["topicAliasesOutMax"]),
-  max_qos: { scope: "listener", is: (value) => ({ set: { "features.maximum-qos": value } }) },
+  max_qos: {
+    scope: "listener",
+    is: (value) =>
+      /^[012]$/.test(value) ? { set: { "features.maximum-qos": value } } : { remark: "takes 0, 1 or 2" },
+  },
   mount_point: none("listener"),
   use_username_as_clientid: only("listener", "false"),
   accept_protocol_versions: none("listener", "has no counterpart: 3.1, 3.1.1 and 5.0 are accepted"),
@@ -228,6 +236,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     scope: "global",
     is: (value) => {
       if (value === "0") return { set: { "limits.packet-bytes-max": String(LIMITS.packetBytesMax.most) } };
+      if (!/^\d+$/.test(value)) return { remark: "takes a whole number" };
       const bytes = Math.min(Number(value) + AROUND_PAYLOAD_BYTES, LIMITS.packetBytesMax.most);
       return {
         set: { "limits.packet-bytes-max": String(bytes) },
@@ -241,7 +250,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   packet_buffer_size: same("global"),
   queue_qos0_messages: only("global", "false"),
   upgrade_outgoing_qos: only("global", "false"),
-  retain_available: { scope: "global", is: (value) => ({ set: { "features.retain-available": value } }) },
+  retain_available: truth("global", {}, { set: { "features.retain-available": "false" } }),
   retain_expiry_interval: none("global"),
   set_tcp_nodelay: same("global"),
   sys_interval: only("global", "0", "has no counterpart: there are no $SYS topics"),
@@ -286,16 +295,18 @@ const BRIDGE_OPTIONS: ReadonlySet<string> = new Set([
   "try_private",
 ]);
 
-function optionOf(name: string): Option | undefined {
+function optionOf(name: string): MosquittoOption | undefined {
   if (BRIDGE.test(name) || BRIDGE_OPTIONS.has(name)) return none("bridge", "of a bridge has no counterpart");
   if (/^(auth_opt_|plugin_opt_)/.test(name)) return none("security");
-  return Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+  return Object.hasOwn(MOSQUITTO_OPTIONS, name) ? MOSQUITTO_OPTIONS[name] : undefined;
 }
 
 /** A setting of the new file, and the line that it comes from. */
 interface Entry {
   readonly value: string;
   readonly from: string;
+  /** The line of `from`, if it is one. */
+  readonly where?: string;
 }
 
 /** A listener of mosquitto. */
@@ -310,7 +321,7 @@ interface MosquittoListener {
 }
 
 class Importer {
-  readonly remarks: string[] = [];
+  readonly #remarks: { readonly where: string; readonly text: string }[] = [];
   readonly #path: (value: string) => string;
   readonly #broker = new Map<string, Entry>();
   readonly #listeners: MosquittoListener[] = [];
@@ -327,6 +338,19 @@ class Importer {
     this.#path = path;
   }
 
+  /** In the order of the lines; behind them those of no line. */
+  remarks(lines: readonly MosquittoLine[]): string[] {
+    const order = new Map(lines.map(({ where }, i) => [where, i]));
+    const at = (where: string) => order.get(where) ?? lines.length;
+    return this.#remarks.toSorted((a, b) => at(a.where) - at(b.where)).map(({ where, text }) =>
+      `${where}: ${text}`
+    );
+  }
+
+  #remark(where: string, text: string): void {
+    this.#remarks.push({ where, text });
+  }
+
   read(lines: readonly MosquittoLine[]): void {
     this.#isPerListener = lines.some(({ option, value }) =>
       option === "per_listener_settings" && value === "true"
@@ -338,7 +362,7 @@ class Importer {
     const { where, option: name, value } = line;
     const option = optionOf(name);
     if (option === undefined) {
-      return void this.remarks.push(`${where}: ${name} is not an option of mosquitto`);
+      return void this.#remark(where, `${name} is not an option of mosquitto`);
     }
     const listener = this.#listeners.at(-1);
     switch (name) {
@@ -365,24 +389,26 @@ class Importer {
         if (listener !== undefined && value !== "mqtt") listener.isLeftOut = true;
     }
     const { set = {}, remark } = option.is(value, this.#path);
-    if (remark !== undefined) this.remarks.push(`${where}: ${name} ${remark}`);
+    if (remark !== undefined) this.#remark(where, `${name} ${remark}`);
     const isOfListener = option.scope === "listener" || (option.scope === "security" && this.#isPerListener);
     const entries = !isOfListener ? this.#broker : listener?.entries ?? this.#first;
-    for (const [key, value] of Object.entries(set)) entries.set(key, { value, from: `${where}: ${name}` });
+    for (const [key, value] of Object.entries(set)) {
+      entries.set(key, { value, where, from: `${where}: ${name}` });
+    }
   }
 
   #listen({ where, value }: MosquittoLine): void {
     const [port = "", host] = value.split(/\s+/);
     const isLeftOut = host?.startsWith("/") === true || port === "0";
     if (isLeftOut) {
-      this.remarks.push(`${where}: listener on a Unix socket has no counterpart: it is left out`);
+      this.#remark(where, `listener on a Unix socket has no counterpart: it is left out`);
     }
     this.#listeners.push({ from: where, port, host, domain: undefined, isLeftOut, entries: new Map() });
   }
 
   #log({ where, option, value }: MosquittoLine): void {
     const level = Object.hasOwn(LOG_TYPES, value) ? LOG_TYPES[value] : undefined;
-    if (level === undefined) this.remarks.push(`${where}: ${option} ${value} ${NO_COUNTERPART}`);
+    if (level === undefined) this.#remark(where, `${option} ${value} ${NO_COUNTERPART}`);
     else this.#logLevels.push({ level, from: `${where}: ${option}` });
   }
 
@@ -413,16 +439,12 @@ class Importer {
         : `${location.where}: persistence_location`;
       const directory = this.#path(location?.value ?? ".").replace(/\/+$/, "");
       this.#broker.set("data", { value: quoted(`${directory}/plumb`), from });
-      this.remarks.push(
-        `${persistence.where}: persistence: what mosquitto has kept (mosquitto.db) is not read`,
-      );
+      this.#remark(persistence.where, `persistence: what mosquitto has kept (mosquitto.db) is not read`);
     } else {
       const from = persistence === undefined ? "mosquitto's default" : `${persistence.where}: persistence`;
       this.#broker.set("memory", { value: "true", from });
       if (this.#location !== undefined) {
-        this.remarks.push(
-          `${this.#location.where}: persistence_location does nothing without persistence true`,
-        );
+        this.#remark(this.#location.where, "persistence_location does nothing without persistence true");
       }
     }
     const order = ["debug", "info", "warn", "error", "off"];
@@ -458,9 +480,14 @@ class Importer {
 
   /** Lines of keys; those that this version does not have are comments. */
   #table(entries: ReadonlyMap<string, Entry>, known: ReadonlySet<string>): string {
-    return [...entries].map(([key, { value, from }]) => {
+    return [...entries].map(([key, { value, from, where = from }]) => {
       if (known.has(key)) return `${key} = ${value}  # ${from}\n`;
-      this.remarks.push(`${from} has no counterpart in this version: it would be ${key} = ${value}`);
+      this.#remark(
+        where,
+        `${
+          where === from ? "" : `${from.slice(where.length + 2)} `
+        }${NO_COUNTERPART} in this version: it would be ${key} = ${value}`,
+      );
       return `# ${key} = ${value}  # ${from}: not in this version\n`;
     }).join("");
   }
@@ -478,5 +505,5 @@ export function importMosquitto(
   const importer = new Importer(path);
   importer.read(lines);
   const toml = importer.toml(source);
-  return { toml, remarks: importer.remarks };
+  return { toml, remarks: importer.remarks(lines) };
 }
