@@ -19,7 +19,7 @@ interface DenoSlice {
  * Reads the file that the call names, else `./plumb.toml` if it is there.
  * @throws {ConfigError}
  */
-export async function configFileOf({ config }: Call): Promise<ConfigFile | undefined> {
+export async function configFileOf({ config }: Pick<Call, "config">): Promise<ConfigFile | undefined> {
   if (config !== undefined) return await readConfig(config);
   return isThere(DEFAULT_CONFIG) ? await readConfig(DEFAULT_CONFIG) : undefined;
 }

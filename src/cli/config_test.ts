@@ -185,6 +185,20 @@ describe("--check-config", () => {
   });
 });
 
+test(
+  "plumb verify looks where the file says that the data are, unless --data says otherwise",
+  patient,
+  async () => {
+    const path = file("data.toml", 'data = "nothing-here"\n');
+    for (
+      const [args, directory] of [[[], join(folder, "nothing-here")], [["--data", "none"], "none"]] as const
+    ) {
+      const { status, err } = await plumb(["verify", "--config", path, ...args]);
+      assertEquals([status, err], [2, `plumb: there is no store in ${directory}; --data says where\n`]);
+    }
+  },
+);
+
 describe("a broker with a file", () => {
   test("takes it again when it is replaced, or at SIGHUP: nobody is dropped", patient, async () => {
     const head = "memory = true\nlog.level = 'info'\n[[listener]]\nurl = 'mqtt://127.0.0.1:0'\n";

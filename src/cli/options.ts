@@ -31,15 +31,18 @@ export { DEFAULT_DATA, type OptionGroup, type OptionRow, variableOf };
 /** The file that is read if it is there and none is named. */
 export const DEFAULT_CONFIG = "plumb.toml";
 
+/** The file of a call. */
+export const CONFIG_ROW: OptionRow = {
+  name: "config",
+  kind: "text",
+  value: "FILE",
+  default: `./${DEFAULT_CONFIG}`,
+  about: "a file with settings; flags and variables win",
+};
+
 /** What a call has besides settings. */
 export const CALL_ROWS: readonly OptionRow[] = [
-  {
-    name: "config",
-    kind: "text",
-    value: "FILE",
-    default: `./${DEFAULT_CONFIG}`,
-    about: "a file with settings; flags and variables win",
-  },
+  CONFIG_ROW,
   {
     name: "check-config",
     kind: "flag",

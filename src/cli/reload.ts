@@ -72,6 +72,7 @@ export class Reload {
 
 /** The value at the path of an option. */
 function valueAt(settings: Settings, path: string): unknown {
+  if (path === "listen") return settings.listen.map(({ url, own }) => ({ url, own })); // wherever it was written
   return path.split(".").reduce<unknown>(
     (value, name) => (value as Record<string, unknown>)?.[name],
     settings,

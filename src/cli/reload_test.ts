@@ -112,6 +112,14 @@ describe("Reload", () => {
     ]);
   });
 
+  test("a listener that moves to another line is the same", async () => {
+    const { lines } = await reloaded([
+      "[[listener]]\nurl = 'mqtt://a:1'",
+      "\n\n[[listener]]\nurl = 'mqtt://a:1'",
+    ]);
+    assertEquals(lines, ['level=info msg="configuration read again" file=p.toml changed=nothing']);
+  });
+
   test("a setting that is not given any more has its default again", async () => {
     const { given } = await reloaded(["limits.name-bytes-max = 99", ""]);
     assertEquals(given.map(({ limits }) => limits), [{}]);
