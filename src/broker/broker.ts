@@ -87,7 +87,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`, `reconfigure()`. They count as inputs:
  *   `flush()` follows.
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *

@@ -68,6 +68,15 @@ interface Shown {
 
 const HIDDEN = "(not shown)";
 
+/** A value as TOML, or as JSON has it; of a secret only that there is one. */
+export function shownValue(
+  row: Setting,
+  values: readonly string[],
+): { readonly toml: string; readonly json: unknown } {
+  if (row.secret) return { toml: quoted(HIDDEN), json: HIDDEN };
+  return { toml: tomlValue(row, values), json: jsonValue(row, values) };
+}
+
 function sourceOf(said: Said, row: Setting): string {
   if (!said.given.has(row.name)) return "default";
   const where = said.written(row.name);
@@ -125,7 +134,7 @@ function tablesOf(call: Call, file: ConfigFile | undefined): readonly FileListen
 
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   const line = ({ row, values, from }: Shown): [string, string] => [
-    `${row.key} = ${row.secret ? quoted(HIDDEN) : tomlValue(row, values)}`,
+    `${row.key} = ${shownValue(row, values).toml}`,
     from,
   ];
   const blocks = [
@@ -146,7 +155,7 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
 function shownAsJson(call: Call, file: ConfigFile | undefined): string {
   const item = ({ row, values, from }: Shown) => ({
     key: row.key,
-    value: row.secret ? HIDDEN : jsonValue(row, values),
+    value: shownValue(row, values).json,
     ...row.unit !== undefined && { unit: row.unit },
     from,
   });

@@ -158,7 +158,6 @@ export function settingsOf(
 export function settingsOfCall({ said: written, help, version }: Call, file?: ConfigFile): Settings {
   const said = over(written, file);
   const { given } = said;
-  const one = (name: string): string | undefined => given.get(name)?.at(-1);
   return {
     limits: {},
     features: {},
@@ -169,7 +168,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     strictStore: false,
     logLevel: "info",
     logFormat: "logfmt",
-    ...optionsOf(SETTINGS, one),
+    ...optionsOf(SETTINGS, (name) => given.get(name)),
     help,
     version,
     listen: listenOf(said, file?.listeners ?? []),
@@ -203,18 +202,19 @@ function rankOf({ given, written }: Said, name: string): number {
   return where.startsWith("-") ? 3 : where.startsWith(PREFIX) ? 2 : 1;
 }
 
-/** The options that rows set, by their paths; `one` gives the valid value of a name. */
+/** The options that rows set, by their paths; `all` gives the valid values of a name. */
 function optionsOf(
   rows: readonly Setting[],
-  one: (name: string) => string | undefined,
+  all: (name: string) => readonly string[] | undefined,
 ): ListenerSettings {
   const options: Record<string, unknown> = {};
   for (const row of rows) {
-    const text = one(row.name);
-    if (text === undefined || SPECIAL.has(row.option)) continue;
-    const [first, second] = row.option.split(".") as [string, string?];
-    if (second === undefined) options[first] = valueOf(row, text);
-    else options[first] = { ...options[first] as object, [second]: valueOf(row, text) };
+    const values = all(row.name);
+    if (values === undefined || SPECIAL.has(row.option)) continue;
+    const tables = row.option.split(".");
+    const last = tables.pop()!;
+    const table = tables.reduce((inside, name) => (inside[name] ??= {}) as typeof options, options);
+    table[last] = row.kind === "list" ? values : valueOf(row, values.at(-1)!);
   }
   return options;
 }
@@ -268,7 +268,7 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
 
 function ofTable({ url, where, values }: FileListener): Listen {
   const flag = `${where}: url`;
-  const own = optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values.at(-1));
+  const own = optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values);
   return { url, flag, value: url, portFlag: flag, own };
 }
 

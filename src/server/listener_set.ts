@@ -18,7 +18,7 @@ import {
 /** The listeners of one plan: two for `localhost`. */
 interface Entry {
   /** As it was opened: the events of its connections name it. */
-  readonly opened: ListenerPlan;
+  opened: ListenerPlan;
   /** As it is now. */
   plan: ListenerPlan;
   open: readonly OpenListener[];
@@ -99,6 +99,17 @@ export class ListenerSet {
     const gone = left.filter((entry) => !first.includes(entry));
     await Promise.all(gone.map(({ open }) => closeListeners(open)));
     return moved;
+  }
+
+  /** Opens a listener again that was closed for one that could not be opened. */
+  async #reopen(entry: Entry): Promise<void> {
+    entry.opened = entry.plan;
+    entry.open = [];
+    try {
+      entry.open = await openListeners([entry.plan], this.#events);
+    } catch (error) {
+      this.#events.troubled(error as Error);
+    }
   }
 
   /** Accepts no more. */
