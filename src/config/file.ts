@@ -12,6 +12,7 @@ import { withScheme } from "../cli/url.ts";
 import { type KeyPositions, keyPositions, type Path } from "./key_positions.ts";
 import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, SETTINGS } from "./schema.ts";
 import { checkValue, type Setting } from "./setting.ts";
+import { escaped } from "./write.ts";
 
 /** A value in the file, in the form that it has on the command line. */
 export interface FileValue {
@@ -61,8 +62,9 @@ const UNREADABLE: Readonly<Record<string, string>> = {
 export async function readConfig(path: string): Promise<ConfigFile> {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
   } catch (error) {
+    if (error instanceof TypeError) throw new ConfigError([`${path}: it is not UTF-8 text`]);
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ConfigError([`${path}: ${UNREADABLE[code ?? ""] ?? message}`]);
   }
@@ -207,7 +209,7 @@ function unknown(key: string, inListener: boolean, rows: readonly Setting[], isT
   if (isTable) {
     const tables = new Set(rows.flatMap((row) => /^(.*)\./.exec(row.key)?.[1] ?? []));
     const meant = nearest(key, [...tables]);
-    return `unknown table ${key}${of}; ${
+    return `unknown table ${shownKey(key)}${of}; ${
       meant ? `did you mean ${meant}?` : `there are ${[...tables].join(", ")}`
     }`;
   }
@@ -219,7 +221,7 @@ function unknown(key: string, inListener: boolean, rows: readonly Setting[], isT
     nearest(key, rows.map((row) => row.key)) ??
     ofTable.find((row) => last(row.key) === nearest(last(key), ofTable.map((row) => last(row.key))))?.key;
   const hint = meant === undefined ? "plumb config show names all" : `did you mean ${meant}?`;
-  return `unknown key ${key}${of}; ${hint}`;
+  return `unknown key ${shownKey(key)}${of}; ${hint}`;
 }
 
 /** The value as it is written on the command line; undefined if TOML has another kind for it. */
@@ -239,11 +241,19 @@ const KINDS: Readonly<Record<Setting["kind"], (row: Setting) => string>> = {
   list: () => "a list of texts",
 };
 
+/** A key as an error shows it: names that are not bare in quotes. */
+function shownKey(key: string): string {
+  return cut(/^[\w.-]+$/.test(key) ? key : escaped(JSON.stringify(key)));
+}
+
+function cut(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
 /** A value as an error shows it: its beginning if it is long. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (isTable(value)) return "a table";
   if (value instanceof Date) return "a date";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return cut(typeof value === "string" ? escaped(JSON.stringify(value)) : String(value));
 }

@@ -4,6 +4,9 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { settingsOf } from "../cli/options.ts";
 import { ConfigError, parseConfig, readConfig } from "./file.ts";
@@ -71,6 +74,9 @@ describe("parseConfig()", () => {
     ["[qwertz]", "1:2: unknown table qwertz; there are tls, log, features, limits"],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
+    ['"\\u001b[31m" = 1', '1:1: unknown key "\\u001b[31m"; plumb config show names all'],
+    ['"\\u202e\\n" = 1', '1:1: unknown key "\\u{202e}\\n"; plumb config show names all'],
+    ["log.level = '\u202e'", '1:1: log.level takes debug, info, warn, error, off, not "\\u{202e}"'],
     ["port = 1.0", "1:1: port takes a whole number from 0 to 65535, not 1"],
     ["port = '1'", '1:1: port takes a whole number from 0 to 65535, not "1"'],
     ["port = 65536", "1:1: port takes a whole number from 0 to 65535, not 65536"],
@@ -117,6 +123,11 @@ describe("parseConfig()", () => {
     const of = async (path: string) => (await assertRejects(() => readConfig(path), ConfigError)).message;
     assertEquals(await of("/not/there.toml"), "/not/there.toml: there is no such file");
     assertEquals(await of("/"), "/: it is a directory");
+    const folder = mkdtempSync(join(tmpdir(), "plumb-file-"));
+    writeFileSync(join(folder, "latin1.toml"), Uint8Array.of(0x61, 0xff));
+    const path = join(folder, "latin1.toml");
+    assertEquals(await of(path), `${path}: it is not UTF-8 text`);
+    rmSync(folder, { recursive: true });
   });
 
   test("gives back the values of a random configuration", async () => {

@@ -6,7 +6,7 @@
 import { LIMITS } from "../broker/limits.ts";
 import { LISTENER, LISTENER_SETTINGS, SETTINGS } from "./schema.ts";
 import { kebab } from "./setting.ts";
-import { quoted } from "./write.ts";
+import { escaped, quoted } from "./write.ts";
 
 /** One line of a file. */
 export interface MosquittoLine {
@@ -423,7 +423,9 @@ class Importer {
       });
     }
     return [
-      `# Written by \`plumb import\` from ${source}. plumb --help-all says what the settings mean.\n`,
+      `# Written by \`plumb import\` from ${
+        escaped(source)
+      }. plumb --help-all says what the settings mean.\n`,
       this.#table(this.#broker, new Set(SETTINGS.map(({ key }) => key))),
       ...listeners.map((listener) => this.#listenerTable(listener)),
     ].join("\n");
@@ -475,20 +477,20 @@ class Importer {
       entries.set("login.anonymous", { value: quoted("never"), from: "mosquitto's default with a listener" });
     }
     const known = new Set(LISTENER_SETTINGS.map(({ key }) => key));
-    return `[[${LISTENER}]]  # ${from}\nurl = ${quoted(url)}\n${this.#table(entries, known)}`;
+    return `[[${LISTENER}]]  # ${escaped(from)}\nurl = ${quoted(url)}\n${this.#table(entries, known)}`;
   }
 
   /** Lines of keys; those that this version does not have are comments. */
   #table(entries: ReadonlyMap<string, Entry>, known: ReadonlySet<string>): string {
     return [...entries].map(([key, { value, from, where = from }]) => {
-      if (known.has(key)) return `${key} = ${value}  # ${from}\n`;
+      if (known.has(key)) return `${key} = ${value}  # ${escaped(from)}\n`;
       this.#remark(
         where,
         `${
           where === from ? "" : `${from.slice(where.length + 2)} `
         }${NO_COUNTERPART} in this version: it would be ${key} = ${value}`,
       );
-      return `# ${key} = ${value}  # ${from}: not in this version\n`;
+      return `# ${key} = ${value}  # ${escaped(from)}: not in this version\n`;
     }).join("");
   }
 }
@@ -505,5 +507,5 @@ export function importMosquitto(
   const importer = new Importer(path);
   importer.read(lines);
   const toml = importer.toml(source);
-  return { toml, remarks: importer.remarks(lines) };
+  return { toml, remarks: importer.remarks(lines).map(escaped) };
 }

@@ -19,3 +19,11 @@ export function tomlValue({ kind }: Pick<Setting, "kind">, values: readonly stri
   const value = values.at(-1) ?? "";
   return kind === "integer" || kind === "flag" || kind === "switch" ? value : quoted(value);
 }
+
+/** The text with no character that acts on what shows it. */
+export function escaped(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
