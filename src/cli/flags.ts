@@ -22,6 +22,8 @@ export interface OptionRow extends Values {
   readonly value?: string;
   /** As it is shown in the help. */
   readonly default?: string;
+  /** In the help in place of the default. */
+  readonly defaultIs?: string;
   readonly about: string;
   /** Only `--help-all` shows it. */
   readonly rare?: boolean;
@@ -168,7 +170,8 @@ function helpOf(row: OptionRow): string {
   const value = row.value ?? row.choices?.join("|");
   const names = [row.name, ...row.also ? [row.also] : []].map((name) => `--${name}`).join(", ");
   const left = `  ${short}${names}${value === undefined ? "" : ` ${value}`}`;
-  const about = row.default === undefined ? row.about : `${row.about}; default ${row.default}`;
+  const initial = row.defaultIs ?? row.default;
+  const about = initial === undefined ? row.about : `${row.about}; default ${initial}`;
   const lines = wrap(about, HELP_COLUMNS - HELP_INDENT);
   const first = left.length < HELP_INDENT - 1 ? [left.padEnd(HELP_INDENT) + lines.shift()!] : [left];
   return [...first, ...lines.map((line) => " ".repeat(HELP_INDENT) + line)].join("\n");

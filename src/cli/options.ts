@@ -71,8 +71,7 @@ export interface Settings {
   readonly version: boolean;
   readonly listen: readonly Listen[];
   /** Files for the listeners with TLS. */
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
+  readonly tls: TlsSettings;
   readonly limits: Partial<Limits>;
   readonly features: Features;
   /** The data directory; undefined for memory only. */
@@ -82,6 +81,12 @@ export interface Settings {
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
+}
+
+/** The files of a listener with TLS. */
+export interface TlsSettings {
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 /** §3.2.2.3 what CONNACK says that the Server does; see `PolicyOptions`. */
@@ -106,7 +111,7 @@ export interface Listen {
 }
 
 /** The settings that a listener may have for itself. */
-export type ListenerSettings = Partial<Pick<Settings, "limits" | "features" | "tlsCert" | "tlsKey">>;
+export type ListenerSettings = Partial<Pick<Settings, "limits" | "features" | "tls">>;
 
 /** The flags and variables of a call. Its file, if it names one, is not read yet. */
 export interface Call {
@@ -162,8 +167,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     limits: {},
     features: {},
     logLimits: {},
-    tlsCert: undefined,
-    tlsKey: undefined,
+    tls: {},
     durability: "fsync",
     strictStore: false,
     logLevel: "info",

@@ -4,11 +4,9 @@
  * @module
  */
 import { SETTINGS } from "../config/schema.ts";
-import type { Server } from "../server/serve.ts";
+import type { ReconfigureOptions, Server } from "../server/serve.ts";
 import type { Log } from "./log.ts";
-import { hooksFor } from "./log_hooks.ts";
 import type { Settings } from "./options.ts";
-import { serveOptionsOf } from "./serve_options.ts";
 
 /** What a reload works on. */
 export interface ReloadOptions {
@@ -20,8 +18,8 @@ export interface ReloadOptions {
   read(): Promise<Settings>;
   /** Tells of listeners that are open now. */
   opened(addresses: readonly string[]): void;
-  /** The limits that this process can keep. */
-  fitting(limits: Settings["limits"]): Settings["limits"];
+  /** The options of the server for these settings, the same as at the start: a login chain that is left out lets everybody in. */
+  optionsOf(settings: Settings): Promise<ReconfigureOptions>;
 }
 
 /** The settings of a broker that runs. */
@@ -41,17 +39,16 @@ export class Reload {
   }
 
   async #run(why: Readonly<Record<string, string>>): Promise<void> {
-    const { server, log, read, opened, fitting } = this.#options;
+    const { server, log, read, opened, optionsOf } = this.#options;
     try {
       const wanted = await read();
       const keys = changedKeys(this.#settings, wanted);
       const { next, waiting } = withoutRestart(this.#settings, wanted);
-      const options = await serveOptionsOf(next, log);
-      const { logLevel: level, logFormat: format, logLimits } = next;
-      const limits = fitting(next.limits);
+      const options = await optionsOf(next);
+      const { logLevel: level, logFormat: format, logLimits: limits } = next;
       const before = server.addresses;
-      await server.reconfigure({ ...options, limits, hooks: hooksFor(log, level) });
-      log.change({ level, format, limits: logLimits });
+      await server.reconfigure(options);
+      log.change({ level, format, limits });
       this.#settings = next;
       const changed = keys.filter((key) => !waiting.includes(key)).join(" ");
       log.info("configuration read again", { ...why, changed: changed === "" ? "nothing" : changed });
@@ -60,7 +57,7 @@ export class Reload {
       }
       opened(server.addresses.filter((url) => !before.includes(url)));
       if (options.tls !== undefined) {
-        log.info("certificate read again", { cert: next.tlsCert, key: next.tlsKey });
+        log.info("certificate read again", { cert: next.tls.certificate, key: next.tls.key });
       }
       if (waiting.length > 0) log.warn("changed, and holds after a restart", { settings: waiting.join(" ") });
     } catch (error) {

@@ -12,7 +12,9 @@ import type { ReconfigureOptions } from "../server/serve.ts";
 import { watchText } from "./config_file.ts";
 import { CallError } from "./error.ts";
 import { Log } from "./log.ts";
+import { hooksFor } from "./log_hooks.ts";
 import { type Settings, settingsOf } from "./options.ts";
+import { serveOptionsOf } from "./serve_options.ts";
 import { changedKeys, Reload, withoutRestart } from "./reload.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-reload-"));
@@ -51,7 +53,10 @@ async function reloaded(
     settings: await settings(first),
     read: () => settings(wanted.shift()!),
     opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
-    fitting: (limits) => limits,
+    optionsOf: async (settings) => ({
+      ...await serveOptionsOf(settings, log),
+      hooks: hooksFor(log, settings.logLevel),
+    }),
   });
   await Promise.all(rest.map(() => reload.run({ file: "p.toml" })));
   await log.flush();

@@ -7,7 +7,7 @@ import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import type { ConfigFile } from "../config/file.ts";
 import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
-import { ListenError, serve, type ServeOptions, type Server } from "../server/serve.ts";
+import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -49,7 +49,7 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
  */
 export async function serveCommand(settings: Settings, log: Log, source?: Source): Promise<number> {
   for (const one of settings.listen) checkAddress(one);
-  const options = await serveOptionsOf(settings, log);
+  const options = await optionsOf(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -164,9 +164,18 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
   corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
 };
 
+/** Everything that settings say about the server, at the start and at each reload. */
+async function optionsOf(settings: Settings, log: Log): Promise<ReconfigureOptions> {
+  return {
+    ...await serveOptionsOf(settings, log),
+    limits: fitting(settings.limits, log),
+    hooks: hooksFor(log, settings.logLevel),
+  };
+}
+
 async function start(
-  { listen, limits, logLevel }: Settings,
-  options: ServeOptions,
+  { listen }: Settings,
+  options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
@@ -174,8 +183,6 @@ async function start(
   try {
     const server = await serve({
       ...options,
-      limits: fitting(limits, log),
-      hooks: hooksFor(log, logLevel),
       ...(store && { store }),
     });
     if (store !== undefined) {
@@ -231,7 +238,7 @@ function reloadFrom(
     settings,
     read,
     opened: (addresses) => tellOpened(addresses, log),
-    fitting: (limits) => fitting(limits, log),
+    optionsOf: (next) => optionsOf(next, log),
   });
   const watcher = watchText(
     file.path,
@@ -254,7 +261,7 @@ async function renewCertificate(server: Server, settings: Settings, log: Log): P
       return log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
     }
     server.renewCertificate(tls);
-    log.info("certificate read again", { cert: settings.tlsCert, key: settings.tlsKey });
+    log.info("certificate read again", { cert: settings.tls.certificate, key: settings.tls.key });
   } catch (error) {
     log.error("certificate not read again, the old one stays", { why: (error as Error).message });
   }

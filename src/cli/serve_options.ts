@@ -26,18 +26,18 @@ export async function serveOptionsOf(
   return { listen, limits: settings.limits, ...settings.features, ...(tls && { tls }) };
 }
 
-function hasOwnTls({ own = {} }: Listen): boolean {
-  return own.tlsCert !== undefined || own.tlsKey !== undefined;
+function hasOwnTls({ own }: Listen): boolean {
+  return own?.tls !== undefined;
 }
 
 /** A listener with settings of its own. */
 async function listenerOf(one: Listen, settings: Settings, log: Log): Promise<ListenerOptions> {
   const { url, own = {}, flag } = one;
-  const { limits, features, tlsCert = settings.tlsCert, tlsKey = settings.tlsKey } = own;
+  const { limits, features } = own;
   const options = { url, ...(limits && { limits }), ...features };
   if (!hasOwnTls(one)) return options;
   try {
-    const tls = await tlsOf({ ...settings, listen: [one], tlsCert, tlsKey }, log);
+    const tls = await tlsOf({ ...settings, listen: [one], tls: { ...settings.tls, ...own.tls } }, log);
     return { ...options, ...(tls && { tls }) };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;

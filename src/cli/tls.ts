@@ -18,7 +18,7 @@ const FLAGS = { cert: "--tls-cert", key: "--tls-key" } as const;
  * @throws {CallError} for a file that cannot be read or used, for a listener without, and for files without a listener.
  */
 export async function tlsOf(
-  { listen, tlsCert, tlsKey }: Settings,
+  { listen, tls: { certificate: tlsCert, key: tlsKey } }: Settings,
   log: Log,
 ): Promise<TlsServerOptions | undefined> {
   const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;

@@ -99,7 +99,10 @@ describe("importMosquitto()", () => {
       ["mqtt://[::]:1883", {}],
       ["mqtt://127.0.0.1:1884", { features: { maximumQos: 1 } }],
       ["mqtt://0.0.0.0:1885", {}],
-      ["mqtts://[::1]:8883", { tlsCert: "/cwd/c.pem", tlsKey: "/k.pem", limits: { topicAliasMaximum: 7 } }],
+      ["mqtts://[::1]:8883", {
+        tls: { certificate: "/cwd/c.pem", key: "/k.pem" },
+        limits: { topicAliasMaximum: 7 },
+      }],
     ] as unknown[][]);
   });
 

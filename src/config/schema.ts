@@ -110,7 +110,7 @@ export const SECTIONS: readonly Section[] = [
         about: "the certificate for mqtts://, in PEM, its issuers behind it",
         scope: "listener",
         reload: "new connections",
-        option: "tlsCert",
+        option: "tls.certificate",
       }),
       setting({
         key: "tls.key",
@@ -120,7 +120,7 @@ export const SECTIONS: readonly Section[] = [
         about: "its private key, in PEM, without a passphrase",
         scope: "listener",
         reload: "new connections",
-        option: "tlsKey",
+        option: "tls.key",
       }),
     ],
   },

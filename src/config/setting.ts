@@ -34,8 +34,10 @@ export interface Setting {
   readonly most?: number;
   /** What a text looks like. */
   readonly form?: { readonly pattern: RegExp; readonly takes: string };
-  /** As it is shown in the help, and written in the environment. */
+  /** As it is written in the environment. */
   readonly default?: string;
+  /** In the help in place of the default, if that depends on the machine or is more than one value. */
+  readonly defaultIs?: string;
   readonly unit?: string;
   readonly about: string;
   /** Only `--help-all` shows it. */
