@@ -65,7 +65,11 @@ export {
 } from "./src/codec/mod.ts";
 export {
   AddressError,
+  type CertificateAndKey,
   CertificateError,
+  type ClientCertificate,
+  type ClientCertificateMode,
+  type Identity,
   type ListenerOptions,
   ListenError,
   type ReconfigureOptions,
@@ -74,6 +78,7 @@ export {
   type ServeOptions,
   type Server,
   type TlsServerOptions,
+  type TlsTexts,
 } from "./src/server/serve.ts";
 export {
   type MemoryOptions,

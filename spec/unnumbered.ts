@@ -134,6 +134,7 @@ export const UNNUMBERED = {
   "policy/banned": { section: "5.4", levels: [3, 4, 5], text: "This peer may not connect." },
   "policy/dollar-topic": { section: "5.4", levels: [3, 4, 5], text: "Topics that begin with $ are not for Clients to publish to." },
   "policy/not-authorized": { section: "5.4", levels: [3, 4, 5], text: "The authorizer says no." },
+  "policy/proxy-header": { section: "5.4", levels: [3, 4, 5], text: "A proxy says first for which peer it speaks." },
   "policy/redirected": { section: "5.4", levels: [3, 4, 5], text: "The operator sends the Client to another Server." },
 } as const;
 

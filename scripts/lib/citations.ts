@@ -6,7 +6,8 @@
  */
 
 const NUMBERED = String.raw`MQTT(?:311)?-[0-9.]+-[0-9]+`;
-const UNNUMBERED = String.raw`(?:[0-9]+(?:\.[0-9]+)*|limit|policy)/[a-z0-9-]+`;
+/** With a letter behind the slash: `10.0.0.0/8` is a network. */
+const UNNUMBERED = String.raw`(?:[0-9]+(?:\.[0-9]+)*|limit|policy)/[0-9-]*[a-z][a-z0-9-]*`;
 const ID = `(?:${NUMBERED}|${UNNUMBERED})`;
 
 const BRACKETED = new RegExp(String.raw`\[(${ID}(?:[ ,]+${ID})*)\]`, "g");

@@ -206,7 +206,7 @@ describe("--check-config", () => {
       '[[listener]]\nurl = "mqtts://127.0.0.1"\ntls.certificate = "cert.pem"\ntls.key = "no.pem"\n';
     const path = file("tls.toml", text);
     const { status, err } = await plumb(["--check-config", "--config", path]);
-    assertEquals([status, err], [2, `plumb: ${path}:1: --tls-key ${folder}/no.pem: there is no such file\n`]);
+    assertEquals([status, err], [2, `plumb: ${path}:1: tls.key ${folder}/no.pem: there is no such file\n`]);
   });
 });
 

@@ -191,9 +191,9 @@ describe("plumb", () => {
     const url = "mqtts://127.0.0.1:0";
     const cases: readonly (readonly [why: string, args: readonly string[], said: string])[] = [
       [
-        "without files",
-        ["--listen", url],
-        `--listen ${url} needs --tls-cert FILE and --tls-key FILE, in PEM`,
+        "without a certificate",
+        ["--listen", url, "--tls-key", key],
+        `--listen ${url} needs --tls-cert FILE, in PEM`,
       ],
       [
         "without a key",
@@ -202,8 +202,24 @@ describe("plumb", () => {
       ],
       [
         "without a listener",
-        ["--tls-cert", cert, "--tls-key", key],
+        ["-p", "0", "--tls-cert", cert, "--tls-key", key],
         "--tls-cert goes with a listener with TLS: --listen mqtts://HOST:PORT",
+      ],
+      [
+        "with Clients' certificates without a listener",
+        ["-p", "0", "--tls-ca", cert],
+        "--tls-ca goes with a listener with TLS: --listen mqtts://HOST:PORT",
+      ],
+      [
+        "with Clients' certificates that nobody asks for",
+        ["--listen", url, "--tls-cert", cert, "--tls-key", key, "--tls-ca", cert],
+        `--tls-ca ${cert} is for Clients' certificates, which this listener does not ask for`,
+      ],
+      [
+        "with a proxy that is no address",
+        ["--listen", url, "--proxy-protocol", "proxy.example"],
+        '--proxy-protocol: "proxy.example" is neither an address nor a network: write 192.0.2.1, 10.0.0.0/8 or ' +
+        "2001:db8::/32",
       ],
       [
         "with a file that is not there",

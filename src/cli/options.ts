@@ -24,6 +24,8 @@ import {
   variableOf,
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
+import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
 export { DEFAULT_DATA, type OptionGroup, type OptionRow, variableOf };
@@ -70,8 +72,12 @@ export interface Settings {
   readonly help: ReturnType<typeof helpAsked>;
   readonly version: boolean;
   readonly listen: readonly Listen[];
-  /** Files for the listeners with TLS. */
+  /** Whether no listener was asked for, and `listen` has the default ones. */
+  readonly isDefaultListen: boolean;
   readonly tls: TlsSettings;
+  /** More names for the certificate that is made. */
+  readonly tlsNames: readonly string[];
+  readonly proxyProtocol: readonly string[];
   readonly limits: Partial<Limits>;
   readonly features: Features;
   /** The data directory; undefined for memory only. */
@@ -81,12 +87,6 @@ export interface Settings {
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
-}
-
-/** The files of a listener with TLS. */
-export interface TlsSettings {
-  readonly certificate?: string;
-  readonly key?: string;
 }
 
 /** §3.2.2.3 what CONNACK says that the Server does; see `PolicyOptions`. */
@@ -111,7 +111,7 @@ export interface Listen {
 }
 
 /** The settings that a listener may have for itself. */
-export type ListenerSettings = Partial<Pick<Settings, "limits" | "features" | "tls">>;
+export type ListenerSettings = Partial<Pick<Settings, "limits" | "features" | "tls" | "proxyProtocol">>;
 
 /** The flags and variables of a call. Its file, if it names one, is not read yet. */
 export interface Call {
@@ -168,6 +168,8 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     features: {},
     logLimits: {},
     tls: {},
+    tlsNames: [],
+    proxyProtocol: [],
     durability: "fsync",
     strictStore: false,
     logLevel: "info",
@@ -176,6 +178,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     help,
     version,
     listen: listenOf(said, file?.listeners ?? []),
+    isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
   };
 }
@@ -223,6 +226,9 @@ function optionsOf(
   return options;
 }
 
+/** The settings that give listeners without settings of their own. */
+const LISTEN_NAMES = ["listen", "listen-addr", "port"];
+
 /** Options that more than one setting decides about. */
 const SPECIAL: ReadonlySet<string> = new Set(["listen", "data"]);
 
@@ -248,13 +254,14 @@ function dataOf(said: Said): string | undefined {
 
 /**
  * `--listen-addr` and `--port` make one listener besides the URLs of `--listen`. If flags or variables give one, those of the file do
- * not count. Without any there is the default one.
+ * not count. Without any there are the default ones.
  */
 function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[] {
-  const names = ["listen", "listen-addr", "port"];
-  const isOutside = names.some((name) => rankOf(said, name) > 1);
+  const isOutside = LISTEN_NAMES.some((name) => rankOf(said, name) > 1);
   const taken = new Map(
-    names.filter((name) => !isOutside || rankOf(said, name) > 1).map((name) => [name, said.given.get(name)]),
+    LISTEN_NAMES.filter((name) => !isOutside || rankOf(said, name) > 1).map((
+      name,
+    ) => [name, said.given.get(name)]),
   );
   const flag = said.written("listen");
   const urls = (taken.get("listen") ?? [])
@@ -267,7 +274,9 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
   const bracketed = value.includes(":") && !value.startsWith("[") ? `[${value}]` : value;
   const portFlag = port === undefined ? "-p" : said.written("port");
   const url = `mqtt://${bracketed}:${port ?? "1883"}`;
-  return [{ url, flag: said.written("listen-addr"), value, portFlag }, ...urls];
+  const plain: Listen = { url, flag: said.written("listen-addr"), value, portFlag };
+  if (host !== undefined || port !== undefined) return [plain, ...urls];
+  return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
 }
 
 function ofTable({ url, where, values }: FileListener): Listen {

@@ -20,8 +20,14 @@ describe("settingsOf()", () => {
     assertEquals(settingsOf([], NOTHING), {
       help: undefined,
       version: false,
-      listen: [{ url: "mqtt://localhost:1883", flag: "--listen-addr", value: "localhost", portFlag: "-p" }],
+      listen: [
+        { url: "mqtt://localhost:1883", flag: "--listen-addr", value: "localhost", portFlag: "-p" },
+        { url: "mqtts://[::]:8883", flag: "--listen", value: "mqtts://[::]:8883", portFlag: "--listen" },
+      ],
+      isDefaultListen: true,
       tls: {},
+      tlsNames: [],
+      proxyProtocol: [],
       limits: {},
       features: {},
       data: "./plumb-data",

@@ -53,10 +53,10 @@ async function reloaded(
     settings: await settings(first),
     read: () => settings(wanted.shift()!),
     opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
-    optionsOf: async (settings) => ({
-      ...await serveOptionsOf(settings, log),
-      hooks: hooksFor(log, settings.logLevel),
-    }),
+    prepare: (settings) => {
+      const options = serveOptionsOf(settings, { shared: undefined, own: new Map() }, log);
+      return Promise.resolve({ options: { ...options, hooks: hooksFor(log, settings.logLevel) } });
+    },
   });
   await Promise.all(rest.map(() => reload.run({ file: "p.toml" })));
   await log.flush();
@@ -72,8 +72,8 @@ describe("Reload", () => {
       next + "[features]\nmaximum-qos = 1",
     ]);
     assertEquals(given.map(({ listen, limits, maximumQos }) => ({ listen, limits, maximumQos })), [
-      { listen: ["mqtt://b:1"], limits: { nameBytesMax: 99 }, maximumQos: undefined },
-      { listen: ["mqtt://b:1"], limits: { nameBytesMax: 99 }, maximumQos: 1 },
+      { listen: [{ url: "mqtt://b:1" }], limits: { nameBytesMax: 99 }, maximumQos: undefined },
+      { listen: [{ url: "mqtt://b:1" }], limits: { nameBytesMax: 99 }, maximumQos: 1 },
     ]);
     const waits =
       'level=warn msg="changed, and holds after a restart" settings="data limits.known-topics-max"';

@@ -6,7 +6,15 @@
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import type { ConfigFile } from "../config/file.ts";
-import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
+import {
+  AddressError,
+  addressUrl,
+  DEFAULT_TLS_LISTEN,
+  isLoopback,
+  parseAddress,
+  SCHEMES,
+} from "../server/address.ts";
+import { AddressList } from "../server/address_list.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
@@ -15,9 +23,9 @@ import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
-import { Reload } from "./reload.ts";
+import { type Prepared, Reload } from "./reload.ts";
 import { serveOptionsOf } from "./serve_options.ts";
-import { tlsOf } from "./tls.ts";
+import { TlsSet } from "./tls_set.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -39,17 +47,21 @@ export interface Source {
  */
 export async function checkSettings(settings: Settings, log: Log): Promise<void> {
   for (const one of settings.listen) checkAddress(one);
-  await serveOptionsOf(settings, log);
+  checkProxies(settings);
+  await new TlsSet(settings, log).check();
 }
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads certificates and, if there is a file, all settings again; so does a change of the file. Gives the exit status.
+ * process. SIGHUP reads certificates and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(settings: Settings, log: Log, source?: Source): Promise<number> {
-  for (const one of settings.listen) checkAddress(one);
-  const options = await optionsOf(settings, log);
+export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
+  for (const one of asked.listen) checkAddress(one);
+  checkProxies(asked);
+  const settings = permitted(asked, log);
+  let tls = new TlsSet(settings, log);
+  const given = tls.isOwn ? undefined : await optionsOf(settings, tls, log); // before anything is done
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -58,12 +70,34 @@ export async function serveCommand(settings: Settings, log: Log, source?: Source
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   try {
+    const options = given ?? await optionsOf(settings, tls, log);
     const server = await start(settings, options, store, begun, log);
     tellOpened(server.addresses, log);
-    const watched = source && reloadFrom(source, server, settings, log);
-    reload = watched?.reload ?? (() => void renewCertificate(server, settings, log));
+    tls.introduce(server.addresses);
+    tls.watch(server);
+    const prepare = async (wanted: Settings): Promise<Prepared> => {
+      for (const one of wanted.listen) checkAddress(one);
+      checkProxies(wanted);
+      const next = permitted(wanted, log);
+      const nextTls = new TlsSet(next, log);
+      const options = await optionsOf(next, nextTls, log);
+      return {
+        options,
+        applied: () => {
+          tls.close();
+          tls = nextTls;
+          tls.watch(server);
+        },
+      };
+    };
+    const watched = source && reloadFrom(source, server, settings, prepare, log);
+    reload = watched?.reload ?? (() => {
+      if (tls.isEmpty) log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+      else void tls.renew(server, "SIGHUP");
+    });
     await stopped;
     watched?.close();
+    tls.close();
     await server.close();
   } finally {
     await store?.close().catch((error: Error) => {
@@ -90,6 +124,41 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
     );
   }
 }
+
+function checkProxies({ proxyProtocol, listen }: Settings): void {
+  const check = (proxies: readonly string[], where: string) => {
+    try {
+      new AddressList(proxies);
+    } catch (error) {
+      throw error instanceof AddressError ? new CallError(`${where}: ${error.message}`) : error;
+    }
+  };
+  check(proxyProtocol, "--proxy-protocol");
+  for (const { own, flag } of listen) {
+    check(own?.proxyProtocol ?? [], flag.replace(/: url$/, ": proxy-protocol"));
+  }
+}
+
+/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+function permitted(settings: Settings, log: Log): Settings {
+  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
+  const where = `[${host}]:${port}`;
+  if (!settings.isDefaultListen || deno === undefined) return settings;
+  if (deno.permissions.querySync({ name: "net", host: where }).state === "granted") return settings;
+  log.warn("no TLS: its listener may not be opened", {
+    url: DEFAULT_TLS_LISTEN,
+    advice: `--allow-net=${where}`,
+  });
+  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+}
+
+interface DenoSlice {
+  readonly permissions: {
+    querySync(what: { readonly name: "net"; readonly host: string }): { readonly state: string };
+  };
+}
+
+const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
 
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
@@ -118,10 +187,6 @@ function warnOfEverybody(urls: readonly string[], log: Log): void {
     url: open.map(addressUrl).join(" "),
     why: hasPlain ? "no TLS, no user names" : "no user names",
   });
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
 }
 
 /** Opens the store of sessions and messages. */
@@ -165,9 +230,9 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-async function optionsOf(settings: Settings, log: Log): Promise<ReconfigureOptions> {
+async function optionsOf(settings: Settings, tls: TlsSet, log: Log): Promise<ReconfigureOptions> {
   return {
-    ...await serveOptionsOf(settings, log),
+    ...serveOptionsOf(settings, await tls.read(), log),
     limits: fitting(settings.limits, log),
     hooks: hooksFor(log, settings.logLevel),
   };
@@ -230,6 +295,7 @@ function reloadFrom(
   { file, read }: Source,
   server: Server,
   settings: Settings,
+  prepare: (settings: Settings) => Promise<Prepared>,
   log: Log,
 ): { reload(): void; close(): void } {
   const all = new Reload({
@@ -238,7 +304,7 @@ function reloadFrom(
     settings,
     read,
     opened: (addresses) => tellOpened(addresses, log),
-    optionsOf: (next) => optionsOf(next, log),
+    prepare,
   });
   const watcher = watchText(
     file.path,
@@ -251,20 +317,6 @@ function reloadFrom(
     reload: () => void all.run({ file: file.path, signal: "SIGHUP" }),
     close: () => watcher.close(),
   };
-}
-
-/** SIGHUP: new connections see the certificate that the files have now; one that cannot be used changes nothing. */
-async function renewCertificate(server: Server, settings: Settings, log: Log): Promise<void> {
-  try {
-    const tls = await tlsOf(settings, log);
-    if (tls === undefined) {
-      return log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
-    }
-    server.renewCertificate(tls);
-    log.info("certificate read again", { cert: settings.tls.certificate, key: settings.tls.key });
-  } catch (error) {
-    log.error("certificate not read again, the old one stays", { why: (error as Error).message });
-  }
 }
 
 /** Resolves at the first signal. */

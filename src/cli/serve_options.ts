@@ -3,44 +3,36 @@
  * Knows which option each setting is; refuses to know where a setting was written.
  * @module
  */
+import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
-import { CallError } from "./error.ts";
 import type { Log } from "./log.ts";
 import type { Listen, Settings } from "./options.ts";
-import { tlsOf } from "./tls.ts";
+import type { TlsOfListeners } from "./tls_set.ts";
 
-/**
- * Everything that files and flags say about listeners, limits and features, with the texts of the certificates.
- * @throws {CallError} for a file that cannot be read or used.
- */
-export async function serveOptionsOf(
+/** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
+export function serveOptionsOf(
   settings: Settings,
+  { shared, own }: TlsOfListeners,
   log: Log,
-): Promise<Omit<ServeOptions, "store" | "random" | "loop" | "hooks">> {
-  const shared = settings.listen.filter((one) => !hasOwnTls(one));
-  const tls = await tlsOf({ ...settings, listen: shared }, log);
-  const listen: (string | ListenerOptions)[] = [];
-  for (const one of settings.listen) {
-    listen.push(one.own === undefined ? one.url : await listenerOf(one, settings, log));
-  }
-  return { listen, limits: settings.limits, ...settings.features, ...(tls && { tls }) };
+): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
+  const listen = settings.listen.map((one): ListenerOptions => {
+    const tls = own.get(one);
+    return { ...listenerOf(one, settings, log), ...tls && { tls } };
+  });
+  return { listen, limits: settings.limits, ...settings.features, ...shared && { tls: shared } };
 }
 
-function hasOwnTls({ own }: Listen): boolean {
-  return own?.tls !== undefined;
-}
-
-/** A listener with settings of its own. */
-async function listenerOf(one: Listen, settings: Settings, log: Log): Promise<ListenerOptions> {
-  const { url, own = {}, flag } = one;
-  const { limits, features } = own;
-  const options = { url, ...(limits && { limits }), ...features };
-  if (!hasOwnTls(one)) return options;
-  try {
-    const tls = await tlsOf({ ...settings, listen: [one], tls: { ...settings.tls, ...own.tls } }, log);
-    return { ...options, ...(tls && { tls }) };
-  } catch (error) {
-    if (!(error instanceof CallError)) throw error;
-    throw new CallError(`${flag.replace(/: url$/, "")}: ${error.message}`);
-  }
+/** A listener with its own settings in place of those of the broker. */
+function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
+  const { limits, features, proxyProtocol = settings.proxyProtocol } = own;
+  return {
+    url,
+    ...limits && { limits },
+    ...features,
+    ...proxyProtocol.length > 0 && { proxyProtocol },
+    // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
+    ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
+      missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
+    },
+  };
 }

@@ -1,57 +1,180 @@
 /**
- * Certificate and key of a broker, from the files that the command line names, and why a handshake failed.
+ * TLS of a broker on the command line: which certificate it shows, when that is replaced, how Clients come to trust it, and why a
+ * handshake failed.
  * Knows files and their flags; refuses to know X.509 and sockets.
  * @module
  */
-import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
-import { parseAddress, SCHEMES } from "../server/address.ts";
+import { clearInterval, setInterval } from "node:timers";
+import type { CertificatePart, TlsServerOptions } from "../runtime/tls/options.ts";
+import { type Address, isLoopback, parseAddress, SCHEMES } from "../server/address.ts";
+import type { Server } from "../server/serve.ts";
 import { CallError } from "./error.ts";
 import type { Settings } from "./options.ts";
 import type { Log } from "./log.ts";
-import { readText } from "./trust.ts";
+import { hostName, machineNames } from "./machine_names.ts";
+import type { OwnCertificate } from "./own_certificate.ts";
+import type { NameOfPart, TlsSettings } from "./tls_files.ts";
 
 /** The flag of each text. */
-const FLAGS = { cert: "--tls-cert", key: "--tls-key" } as const;
+const FLAGS: Readonly<Record<CertificatePart, string>> = {
+  cert: "--tls-cert",
+  key: "--tls-key",
+  ca: "--tls-ca",
+  crl: "--tls-crl",
+};
 
-/**
- * Reads both files and holds them against each other; undefined where no listener has TLS.
- * @throws {CallError} for a file that cannot be read or used, for a listener without, and for files without a listener.
- */
-export async function tlsOf(
-  { listen, tls: { certificate: tlsCert, key: tlsKey } }: Settings,
-  log: Log,
-): Promise<TlsServerOptions | undefined> {
-  const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
-  if (url === undefined) {
-    const flag = tlsCert !== undefined ? FLAGS.cert : tlsKey !== undefined ? FLAGS.key : undefined;
-    if (flag === undefined) return undefined;
-    throw new CallError(`${flag} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
+/** The flag of each setting. */
+const OPTIONS: Readonly<Record<keyof TlsSettings, string>> = {
+  certificate: FLAGS.cert,
+  key: FLAGS.key,
+  ca: FLAGS.ca,
+  crl: FLAGS.crl,
+  clientCertificate: "--tls-client-certificate",
+  identity: "--tls-identity",
+  minimumVersion: "--tls-minimum-version",
+  sni: "--tls-sni",
+  handshakesMax: "--tls-handshakes-max",
+};
+
+const HOUR_MS = 60 * 60 * 1000;
+
+/** What a listener is to show, and where that comes from. */
+export interface BrokerTlsOptions {
+  readonly settings: TlsSettings;
+  /** More names for a certificate that is made. */
+  readonly names: readonly string[];
+  /** The data directory, where a certificate that is made is kept; undefined is memory only. */
+  readonly data: string | undefined;
+  readonly nameOf: NameOfPart;
+  /** The URL of the listener whose own certificate it is; without it, that of all listeners that have none. */
+  readonly listener?: string;
+}
+
+/** The certificates of one listener, or of all that have none of their own. */
+export class BrokerTls {
+  readonly #options: BrokerTlsOptions;
+  readonly #settings: TlsSettings;
+  readonly #log: Log;
+  #own: OwnCertificate | undefined;
+  #stop: () => void = () => {};
+
+  constructor(options: BrokerTlsOptions, log: Log) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#log = log;
   }
-  if (tlsCert === undefined || tlsKey === undefined) {
-    const missing = [
-      ...tlsCert === undefined ? [`${FLAGS.cert} FILE`] : [],
-      ...tlsKey === undefined ? [`${FLAGS.key} FILE`] : [],
-    ];
-    throw new CallError(`--listen ${url} needs ${missing.join(" and ")}, in PEM`);
+
+  /**
+   * By the flags; `undefined` where no listener has TLS.
+   * @throws {CallError} for a listener with half of what it needs, and for files without a listener.
+   */
+  static of({ listen, tls, tlsNames: names, data }: Settings, log: Log): BrokerTls | undefined {
+    const url = listen.find((one) => SCHEMES[parseAddress(one.url).scheme].tls)?.url;
+    if (url === undefined) {
+      const [name] = Object.keys(tls) as (keyof typeof OPTIONS)[];
+      if (name === undefined) return undefined;
+      throw new CallError(`${OPTIONS[name]} goes with a listener with TLS: --listen mqtts://HOST:PORT`);
+    }
+    if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+      const missing = tls.certificate === undefined ? FLAGS.cert : FLAGS.key;
+      throw new CallError(`--listen ${url} needs ${missing} FILE, in PEM`);
+    }
+    return new BrokerTls({ settings: tls, names, data, nameOf: (part) => FLAGS[part] }, log);
   }
-  const files = { cert: tlsCert, key: tlsKey };
-  const tls = { cert: readText(FLAGS.cert, tlsCert), key: readText(FLAGS.key, tlsKey) };
-  const { checkCertificate } = await import("../runtime/tls/certificate.ts");
-  try {
-    const { from, until } = checkCertificate(tls);
-    const now = Date.now();
-    if (now > until) log.warn("certificate expired", { file: tlsCert, on: day(until) });
-    else if (now < from) log.warn("certificate not valid yet", { file: tlsCert, from: day(from) });
-    return tls;
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
-    const of = error.of === "key" ? "key" : "cert";
-    throw new CallError(`${FLAGS[of]} ${files[of]} ${error.what}`);
+
+  /** Whether the certificate is made here. */
+  get isOwn(): boolean {
+    return this.#settings.certificate === undefined;
+  }
+
+  /**
+   * Reads all files, and makes a certificate if none is named.
+   * @throws {CallError} for a file that cannot be read, written or used.
+   */
+  async read(): Promise<TlsServerOptions> {
+    if (this.isOwn) {
+      const { ownCertificate } = await import("./own_certificate.ts");
+      const names = [...new Set([...this.#options.names, ...machineNames()])];
+      this.#own = await ownCertificate(this.#options.data, names, Date.now(), this.#own);
+    }
+    const { readTls } = await import("./tls_files.ts");
+    return readTls(this.#settings, this.#options.nameOf, this.#log, this.#own);
+  }
+
+  /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
+  introduce(address: Address): void {
+    if (this.#own === undefined) return;
+    const { caFile, fingerprint, caFingerprint, until, made } = this.#own;
+    const log = this.#log;
+    log.info(made === undefined ? "certificate of our own" : "certificate made", {
+      until: new Date(until).toISOString().slice(0, 10),
+      sha256: fingerprint,
+      authority: caFingerprint,
+      file: caFile,
+    });
+    const { port } = address;
+    const host = isLoopback(address.host) ? "localhost" : this.#options.names[0] ?? hostName();
+    const url = `mqtts://${host}${port === SCHEMES.mqtts.port ? "" : `:${port}`}`;
+    if (caFile === undefined) {
+      return log.info("the certificate ends with the process: nobody can trust it for longer", {
+        run: `plumb audit ${url} --insecure`,
+      });
+    }
+    const file = /^[\w./+@:-]+$/.test(caFile) ? caFile : `'${caFile.replaceAll("'", "'\\''")}'`;
+    const js = `mqtt.connect('${url}', { ca: fs.readFileSync(${quoted(caFile)}) })`;
+    log.info("trust it: mosquitto", { run: `mosquitto_sub -h ${host} -p ${port} --cafile ${file} -t '#'` });
+    log.info("trust it: MQTT.js", { run: js });
+    log.info("trust it: Plumb", { run: `plumb audit ${url} --ca ${file}` });
+  }
+
+  /** From now on files that change are read again, and a certificate of our own is replaced in time. */
+  watch(server: Server): void {
+    const again = (cause: string) => void this.renew(server, cause);
+    if (this.isOwn) {
+      const timer = setInterval(() => again("time"), HOUR_MS);
+      timer.unref();
+      this.#stop = () => clearInterval(timer);
+    }
+    void import("./tls_files.ts").then(({ filesOf, watchFiles }) => {
+      const files = filesOf(this.#settings);
+      if (files.length === 0) return;
+      const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
+      this.#stop = () => (stopBefore(), stop());
+    });
+  }
+
+  /** New connections see what the files have now; one that cannot be used changes nothing. */
+  async renew(server: Server, cause: string): Promise<void> {
+    const before = this.#own;
+    try {
+      const tls = await this.read();
+      if (this.isOwn && this.#own!.fingerprint === before?.fingerprint && cause === "time") return;
+      server.renewCertificate(tls, this.#options.listener);
+      const { certificate: cert = this.#own?.caFile, key } = this.#settings;
+      if (this.isOwn && this.#own!.made !== undefined) {
+        const { fingerprint: sha256, made: why } = this.#own!;
+        this.#log.info("certificate made", { sha256, why });
+        if (this.#own!.isNewAuthority) {
+          this.#log.warn("its authority is new: Clients must be told to trust it", {
+            file: this.#own!.caFile,
+          });
+        }
+      } else this.#log.info("certificate read again", { cert, key, why: cause });
+    } catch (error) {
+      this.#own = before;
+      this.#log.error("certificate not read again, the old one stays", { why: (error as Error).message });
+    }
+  }
+
+  /** Ends what `watch()` began. */
+  close(): void {
+    this.#stop();
   }
 }
 
-function day(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
+/** A text in a program. */
+function quoted(text: string): string {
+  return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }
 
 /** Names of errors in TLS libraries, and their meaning. */
@@ -61,9 +184,10 @@ const TROUBLES: readonly (readonly [said: RegExp, is: string])[] = [
     /unknown.?ca\b|bad.?certificate|certificate.?(unknown|expired)/i,
     "the peer does not trust the certificate",
   ],
+  [/peer.did.not.return.a.certificate|peer sent no certificates/i, "the Client has shown no certificate"],
   [
-    /unsupported.protocol|protocol.?version|SignatureAlgorithmsExtensionRequired/i,
-    "the peer is older than TLS 1.2",
+    /unsupported.protocol|protocol.?version|SignatureAlgorithmsExtensionRequired|SupportedVersionsExtensionRequired/i,
+    "the peer's TLS is older than this listener takes",
   ],
 ];
 

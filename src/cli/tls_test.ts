@@ -6,6 +6,8 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { handshakeTrouble } from "./tls.ts";
 
+const OLD = "the peer's TLS is older than this listener takes";
+
 describe("handshakeTrouble()", () => {
   const cases: readonly (readonly [said: string, is: string])[] = [
     ["error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER", "the peer does not speak TLS"],
@@ -16,8 +18,14 @@ describe("handshakeTrouble()", () => {
       "error:10000418:SSL routines:OPENSSL_internal:TLSV1_ALERT_UNKNOWN_CA",
       "the peer does not trust the certificate",
     ],
-    ["error:100000f0:SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL", "the peer is older than TLS 1.2"],
-    ["peer is incompatible: SignatureAlgorithmsExtensionRequired", "the peer is older than TLS 1.2"],
+    [
+      "error:100000c0:SSL routines:OPENSSL_internal:PEER_DID_NOT_RETURN_A_CERTIFICATE",
+      "the Client has shown no certificate",
+    ],
+    ["peer sent no certificates", "the Client has shown no certificate"],
+    ["error:100000f0:SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL", OLD],
+    ["peer is incompatible: SignatureAlgorithmsExtensionRequired", OLD],
+    ["peer is incompatible: SupportedVersionsExtensionRequired", OLD],
   ];
   for (const [said, is] of cases) {
     test(`says of ${said}: ${is}`, () => assertEquals(handshakeTrouble(new Error(said)), `${is}: ${said}`));

@@ -8,7 +8,7 @@
 import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
 import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
-import { DEFAULT_LISTEN } from "../server/address.ts";
+import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
 
 /** The default directory of sessions and messages. */
@@ -69,10 +69,10 @@ export const SECTIONS: readonly Section[] = [
         key: "listen",
         kind: "list",
         value: "URL",
-        default: DEFAULT_LISTEN,
+        defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
         about:
           "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
-          "127.0.0.1 and ::1",
+          "127.0.0.1 and ::1, [::] every address",
         scope: "broker",
         reload: "now",
         option: "listen",
@@ -107,7 +107,7 @@ export const SECTIONS: readonly Section[] = [
         name: "tls-cert",
         kind: "text",
         value: "FILE",
-        about: "the certificate for mqtts://, in PEM, its issuers behind it",
+        about: "the certificate for mqtts://, in PEM, its issuers behind it; without it one is made",
         scope: "listener",
         reload: "new connections",
         option: "tls.certificate",
@@ -121,6 +121,86 @@ export const SECTIONS: readonly Section[] = [
         scope: "listener",
         reload: "new connections",
         option: "tls.key",
+      }),
+      setting({
+        key: "tls.names",
+        kind: "list",
+        value: "NAME",
+        rare: true,
+        about:
+          "names and addresses of this machine, besides those it knows of, for the certificate that is made",
+        scope: "broker",
+        reload: "new connections",
+        option: "tlsNames",
+      }),
+      setting({
+        key: "tls.client-certificate",
+        kind: "choice",
+        choices: ["none", "optional", "required"],
+        value: "MODE",
+        default: "none",
+        rare: true,
+        about: "whether Clients show a certificate: none, optional, required",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.clientCertificate",
+      }),
+      setting({
+        key: "tls.ca",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "certificates that may have issued those of Clients, in PEM",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.ca",
+      }),
+      setting({
+        key: "tls.crl",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "their revocation lists, in PEM",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.crl",
+      }),
+      setting({
+        key: "tls.identity",
+        kind: "choice",
+        choices: ["cn", "san", "fingerprint", "dn"],
+        value: "PART",
+        default: "cn",
+        rare: true,
+        about: "what of a Client's certificate is its identity: cn, san, fingerprint, dn",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.identity",
+      }),
+      setting({
+        key: "tls.minimum-version",
+        kind: "choice",
+        choices: ["1.2", "1.3"],
+        value: "VERSION",
+        default: "1.2",
+        rare: true,
+        about: "the oldest version of TLS that is spoken",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.minimumVersion",
+      }),
+      setting({
+        key: "proxy-protocol",
+        kind: "list",
+        value: "ADDRESS",
+        rare: true,
+        about:
+          "proxies, as addresses or networks (10.0.0.0/8), whose connections begin with a PROXY header; may be given more than once",
+        scope: "listener",
+        reload: "new connections",
+        option: "proxyProtocol",
       }),
     ],
   },

@@ -86,7 +86,11 @@ describe("each setting", () => {
     const rows = LISTENER_SETTINGS.filter(({ option }) => /^(limits|features)\./.test(option));
     const lines = rows.map((row) => `${row.key} = ${tomlValue(row, [sampleOf(row)])}\n`).join("");
     const text = `${lines}[[listener]]\nurl = "mqtt://127.0.0.1:1"\n${lines}`;
-    const options = await serveOptionsOf(settingsOf([], NOTHING, await parseConfig(text, "plumb.toml")), LOG);
+    const options = serveOptionsOf(
+      settingsOf([], NOTHING, await parseConfig(text, "plumb.toml")),
+      { shared: undefined, own: new Map() },
+      LOG,
+    );
     const [listener] = options.listen as [object];
     const { listen: _, ...broker } = options;
     assertEquals({ ...listener, url: undefined }, { ...broker, url: undefined });

@@ -20,6 +20,9 @@ export interface Address {
 /** The default listener: the loopback addresses, where anonymous Clients run on the same machine. */
 export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 
+/** The default listener with TLS: every address of this machine, IPv4 ones too. */
+export const DEFAULT_TLS_LISTEN = "mqtts://[::]:8883";
+
 /** The meaning of a scheme. */
 export interface SchemeRow {
   /** The port when the URL names none. */
@@ -79,4 +82,9 @@ function supported(): string {
 /** The URL of an address. */
 export function addressUrl({ scheme, host, port }: Address): string {
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Whether only this machine reaches a listener at this host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
 }

@@ -5,8 +5,8 @@
  * @module
  */
 import type { Policy } from "../broker/mod.ts";
-import type { TlsServerOptions } from "../runtime/tls/options.ts";
-import { addressUrl } from "./address.ts";
+import type { TlsServerOptions, TlsTexts } from "../runtime/tls/options.ts";
+import { AddressError, addressUrl, parseAddress } from "./address.ts";
 import {
   closeListeners,
   type ListenerEvents,
@@ -44,12 +44,19 @@ export class ListenerSet {
     return this.#entries.flatMap(({ open }) => open.map(({ url }) => url));
   }
 
-  /** Shows this certificate to new connections of all listeners that have none of their own. */
-  renewCertificate(tls: TlsServerOptions): void {
-    for (const entry of this.#entries) {
-      if (entry.plan.isOwn || entry.plan.tls === undefined) continue;
+  /** Shows these texts to new connections of all listeners that have none of their own, or of the listener with this URL. */
+  renewCertificate(tls: TlsTexts, listener?: string): void {
+    const url = listener === undefined ? undefined : addressUrl(parseAddress(listener));
+    const meant = this.#entries.filter(({ plan }) =>
+      plan.tls !== undefined &&
+      (url === undefined ? !plan.isOwn : plan.isOwn && addressUrl(plan.address) === url)
+    );
+    if (url !== undefined && meant.length === 0) {
+      throw new AddressError(`There is no listener ${url} with a certificate of its own`);
+    }
+    for (const entry of meant) {
       for (const { renew } of entry.open) renew?.(tls);
-      entry.plan = { ...entry.plan, tls };
+      entry.plan = { ...entry.plan, tls: { ...entry.plan.tls!, ...tls } };
     }
   }
 
@@ -60,7 +67,7 @@ export class ListenerSet {
   async change(plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> {
     const left = [...this.#entries];
     const found = plans.map((plan) => {
-      const at = left.findIndex((entry) => isSamePlace(entry.plan, plan));
+      const at = left.findIndex((entry) => placeOf(entry.plan) === placeOf(plan));
       return { plan, entry: at < 0 ? undefined : left.splice(at, 1)[0] };
     });
     const added = found.filter(({ entry }) => entry === undefined).map(({ plan }) => plan);
@@ -118,8 +125,10 @@ export class ListenerSet {
   }
 }
 
-function isSamePlace(one: ListenerPlan, other: ListenerPlan): boolean {
-  return addressUrl(one.address) === addressUrl(other.address);
+/** The parts of a plan that a listener has from its opening on. */
+function placeOf({ address, proxyProtocol, tls }: ListenerPlan): string {
+  const { cert: _, key: _k, sni: _s, ca: _a, crl: _c, ...fixed } = tls ?? { cert: "", key: "" };
+  return JSON.stringify([addressUrl(address), proxyProtocol, Object.entries(fixed).sort()]);
 }
 
 function isSameTls(one: TlsServerOptions, other: TlsServerOptions): boolean {

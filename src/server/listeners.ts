@@ -5,20 +5,43 @@
  */
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
-import { CertificateError, type TlsListener, type TlsServerOptions } from "../runtime/tls/options.ts";
+import type { ProxyOptions } from "../runtime/proxied.ts";
+import { HandshakeSlots } from "../runtime/tls/slots.ts";
+import {
+  CertificateError,
+  type TlsListener,
+  type TlsServerOptions,
+  type TlsTexts,
+} from "../runtime/tls/options.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Admit } from "./admit.ts";
-import { type Address, AddressError, addressUrl, parseAddress, type Scheme, SCHEMES } from "./address.ts";
+import {
+  type Address,
+  AddressError,
+  addressUrl,
+  isLoopback,
+  parseAddress,
+  type Scheme,
+  SCHEMES,
+} from "./address.ts";
+import { AddressList } from "./address_list.ts";
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
 export interface ListenerOptions extends PolicyOptions {
   /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`. */
   readonly url: string;
-  /** The certificate and its key that this listener shows, in place of `ServeOptions.tls`. */
+  /** The certificates that this listener shows and asks for, in place of `ServeOptions.tls`. */
   readonly tls?: TlsServerOptions;
+  /**
+   * Addresses and networks of proxies (`192.0.2.1`, `2001:db8::/32`): each connection from there must begin with a PROXY header, version 1 or
+   * 2, and counts as one of the peer that it names; time for it is `connectTimeoutMs`. From elsewhere no header is taken.
+   */
+  readonly proxyProtocol?: readonly string[];
   /** In place of `ServeOptions.admit`. */
   readonly admit?: Admit;
+  /** Called if the listener cannot be opened; the broker starts without it then. */
+  readonly missing?: (error: ListenError) => void;
 }
 
 /** A listener as it was asked for, checked. */
@@ -32,14 +55,23 @@ export interface ListenerPlan {
   readonly isOwn: boolean;
   /** The listener's own. */
   readonly admit: Admit | undefined;
+  /** Called if it cannot be opened. */
+  readonly missing: ((error: ListenError) => void) | undefined;
+  /** Where connections may begin with a PROXY header. */
+  readonly proxies: AddressList | undefined;
+  /** The same as it was given. */
+  readonly proxyProtocol: readonly string[];
+  /** Whether all its Clients run on this machine: it listens on a loopback address, for no proxy. */
+  readonly isLocal: boolean;
 }
 
 /** A listener that is open. */
 export interface OpenListener {
   /** With the address and the port that were taken. */
   readonly url: string;
-  /** Shows another certificate to new connections; undefined without TLS. */
-  readonly renew: ((tls: TlsServerOptions) => void) | undefined;
+  readonly plan: ListenerPlan;
+  /** Shows other certificates to new connections; undefined without TLS. */
+  readonly renew: ((tls: TlsTexts) => void) | undefined;
   /** Accepts no more. */
   close(): Promise<void>;
 }
@@ -51,12 +83,17 @@ export interface ListenerEvents {
   troubled(error: Error): void;
   /** A connection ended before its TLS handshake was done. */
   handshakeFailed(peer: PeerInfo, error: Error): void;
+  /** A proxy sent no PROXY header. */
+  proxyRefused(peer: PeerInfo, error: Error): void;
+  /** Time for a PROXY header if the listener has no policy of its own, ms. */
+  readonly connectTimeoutMs: number;
 }
 
 /**
  * Checks all listeners before one is opened. `tls` is for the listeners that have none of their own; `policyOf` puts the values
  * of a listener over the values of its broker.
- * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
+ * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, for a certificate without TLS, and for
+ * proxies that are no addresses.
  * @throws {UsageError} as `policyOf` does.
  */
 export function planListeners(
@@ -65,17 +102,21 @@ export function planListeners(
   policyOf: (given: PolicyOptions) => Policy,
 ): ListenerPlan[] {
   return listen.map((one) => {
-    const { url, tls: own, admit, ...given }: ListenerOptions = typeof one === "string" ? { url: one } : one;
+    const { url, tls: own, admit, missing, proxyProtocol = [], ...given }: ListenerOptions =
+      typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
     const isOwn = own !== undefined;
     const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
+    const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
+    const isLocal = proxies === undefined && isLoopback(address.host);
+    const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal };
     if (!SCHEMES[address.scheme].tls) {
-      if (!isOwn) return { address, policy, tls: undefined, isOwn, admit };
+      if (!isOwn) return { ...plan, tls: undefined };
       throw new AddressError(
         `${addressUrl(address)} shows no certificate: write mqtts://, or leave out its tls`,
       );
     }
-    if (own ?? tls) return { address, policy, tls: own ?? tls, isOwn, admit };
+    if (own ?? tls) return { ...plan, tls: own ?? tls };
     throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
   });
 }
@@ -90,12 +131,29 @@ type Open = (
 
 /** How each scheme is opened. A rare scheme is loaded only then. */
 const OPENERS: Readonly<Record<Scheme, Open>> = {
-  mqtt: (where, _plan, accept) => listenTcp(where, accept),
-  mqtts: async (where, { tls }, accept, { handshakeFailed }) => {
+  mqtt: async (where, plan, accept, events) => {
+    const proxy = proxyOf(plan, events);
+    if (proxy === undefined) return await listenTcp(where, accept);
+    const { proxied } = await import("../runtime/proxied.ts");
+    return await listenTcp(where, proxied(proxy, accept));
+  },
+  mqtts: async (where, plan, accept, events) => {
     const { listenTls } = await import("../runtime/tls/tls.ts");
-    return await listenTls({ ...where, tls: tls!, handshakeFailed }, accept);
+    const { handshakeFailed } = events;
+    const proxy = proxyOf(plan, events);
+    return await listenTls({ ...where, tls: plan.tls!, handshakeFailed, ...proxy && { proxy } }, accept);
   },
 };
+
+function proxyOf({ proxies, policy }: ListenerPlan, events: ListenerEvents): ProxyOptions | undefined {
+  if (proxies === undefined) return undefined;
+  return {
+    expects: (address) => proxies.has(address),
+    timeoutMs: policy?.limits.connectTimeoutMs ?? events.connectTimeoutMs,
+    slots: new HandshakeSlots(),
+    refused: events.proxyRefused,
+  };
+}
 
 /** Opens all of them; if one cannot be opened, none stays open. */
 export async function openListeners(
@@ -105,10 +163,10 @@ export async function openListeners(
   const open: OpenListener[] = [];
   try {
     for (const plan of plans) {
-      for (const listener of await openOne(plan, events).catch((error) => saying(plan, error))) {
+      for (const listener of await openOne(plan, events).catch((error) => withoutIt(plan, error))) {
         const { host, port, close } = listener;
         const renew = "renew" in listener ? listener.renew : undefined;
-        open.push({ url: addressUrl({ ...plan.address, host, port }), close, renew });
+        open.push({ url: addressUrl({ ...plan.address, host, port }), plan, close, renew });
       }
     }
     return open;
@@ -118,10 +176,14 @@ export async function openListeners(
   }
 }
 
-/** Throws the error, which says which listener's certificate it is about. */
-function saying({ address, isOwn }: ListenerPlan, error: unknown): never {
+/** No listener if the broker starts without it; else throws the error, which says which listener's certificate it is about. */
+function withoutIt({ address, isOwn, missing }: ListenerPlan, error: unknown): [] {
+  if (error instanceof ListenError && missing !== undefined) {
+    missing(error);
+    return [];
+  }
   if (!(error instanceof CertificateError && isOwn)) throw error;
-  throw new CertificateError(error.of, error.what, `${addressUrl(address)}: tls`);
+  throw new CertificateError(error.of, error.what, `${addressUrl(address)}: tls`, error.sni);
 }
 
 /** Closes all of them. */
@@ -135,6 +197,9 @@ async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Lis
   const accept: Accept = (transport, peer) => events.accept(transport, peer, plan);
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
     OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
+  if (host === "::") {
+    return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
+  }
   if (host !== "localhost") return [await at(host, port)];
   const first = await at("127.0.0.1", port);
   try {
@@ -146,4 +211,11 @@ async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Lis
     await first.close();
     throw error;
   }
+}
+
+/** On a machine without IPv6 every address is every IPv4 address. */
+function withoutIpv6<T>(error: unknown, again: () => Promise<T>): Promise<T> {
+  const isOther = !(error instanceof ListenError) || error.code === "EADDRINUSE" || error.code === "EACCES";
+  if (isOther) throw error;
+  return again();
 }

@@ -33,7 +33,15 @@ import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
-import { CertificateError, type TlsServerOptions } from "../runtime/tls/options.ts";
+import {
+  type CertificateAndKey,
+  CertificateError,
+  type ClientCertificateMode,
+  type Identity,
+  type TlsServerOptions,
+  type TlsTexts,
+} from "../runtime/tls/options.ts";
+import type { ClientCertificate } from "../transport/peer.ts";
 import { type Admit, type AdmitEvents, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
@@ -46,6 +54,10 @@ export type {
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
+  CertificateAndKey,
+  ClientCertificate,
+  ClientCertificateMode,
+  Identity,
   ListenerOptions,
   Loop,
   MessageInit,
@@ -56,6 +68,7 @@ export type {
   Tap,
   TappedMessage,
   TlsServerOptions,
+  TlsTexts,
   Verdict,
 };
 
@@ -72,7 +85,7 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
    * where there is one, ::1.
    */
   readonly listen?: readonly (string | ListenerOptions)[];
-  /** The certificate and its key that listeners with TLS show, if they have none of their own. */
+  /** The certificates that listeners with TLS show and ask for, if they have none of their own. */
   readonly tls?: TlsServerOptions;
   /** Asked for each connection when it is accepted, before TLS and before a byte is read; a listener may have its own. */
   readonly admit?: Admit;
@@ -117,11 +130,12 @@ export interface Server extends AsyncDisposable {
    */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /**
-   * Shows this certificate to new connections of all TLS listeners that have none of their own; connections that are there
-   * keep theirs.
-   * @throws {CertificateError} for a text that is no certificate or not its key; then all stays as it is.
+   * Shows these certificates to new connections of all TLS listeners that have none of their own, or of the listener whose own they are,
+   * with its URL as it was given; connections that are there keep theirs. Texts that are not given stay as they are.
+   * @throws {CertificateError} for a text that cannot be used; then all stays as it is.
+   * @throws {AddressError} if there is no such listener.
    */
-  renewCertificate(tls: TlsServerOptions): void;
+  renewCertificate(tls: TlsTexts, listener?: string): void;
   /**
    * Goes on with these options, as if `serve()` had been called with them: what is not given has its default. All or nothing, and nobody
    * is dropped: a listener that is not named any more accepts nobody, and its connections stay. New connections get everything that
@@ -156,6 +170,14 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       else transport.abort();
     },
     troubled: (error) => broker.failed(error),
+    connectTimeoutMs: broker.policy({}).limits.connectTimeoutMs,
+    proxyRefused(peer, { message }): void {
+      try {
+        asked.refused(peer, { code: 0x81, rule: "policy/proxy-header", message });
+      } catch (error) {
+        broker.failed(error);
+      }
+    },
     handshakeFailed(peer, error): void {
       try {
         const result: unknown = hooks.handshakeFailed?.(peer, error);
@@ -201,7 +223,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
-    renewCertificate: (tls) => listeners.renewCertificate(tls),
+    renewCertificate: (tls, listener) => listeners.renewCertificate(tls, listener),
     reconfigure: (next) => lastChange = lastChange.catch(() => {}).then(() => reconfigure(next)),
     close,
     [Symbol.asyncDispose]: close,

@@ -21,7 +21,16 @@ import {
   lengthenQueue,
   peerOf,
 } from "../tcp/bun.ts";
-import type { TlsClientOptions, TlsListener, TlsListenOptions, TlsServerOptions } from "./options.ts";
+import { HeaderWait, type ProxyOptions } from "../proxied.ts";
+import { ClientCertificates } from "./client_certificates.ts";
+import type {
+  AdapterListener,
+  CertificateAndKey,
+  TlsClientOptions,
+  TlsListenOptions,
+  TlsServerOptions,
+} from "./options.ts";
+import { ServerNames } from "./server_names.ts";
 import { HandshakeSlots, noSlot } from "./slots.ts";
 
 interface BunTlsHandlers extends BunHandlers {
@@ -33,14 +42,49 @@ interface BunTlsHandlers extends BunHandlers {
   handshake(socket: BunSocket, done: boolean, trouble: Error | null | undefined): void;
 }
 
+/** A socket after its handshake. */
+interface BunTlsSocket extends BunSocket {
+  getPeerX509Certificate(): { readonly raw: Uint8Array } | undefined;
+}
+
+/** A socket before TLS begins. */
+interface PlainSocket {
+  data: HeaderWait | undefined;
+  readonly remoteAddress: string | undefined;
+  terminate(): void;
+  upgradeTLS(options: {
+    readonly isServer: true;
+    readonly tls: { readonly secureContext: NativeContext };
+    readonly socket: BunTlsHandlers;
+    /** Bytes of the handshake that were read already. */
+    readonly initialData?: Uint8Array;
+  }): unknown;
+}
+
+interface PlainHandlers {
+  readonly binaryType: "uint8array";
+  open(socket: PlainSocket): void;
+  data(socket: PlainSocket, chunk: Uint8Array): void;
+  drain(): void;
+  end(socket: PlainSocket): void;
+  close(socket: PlainSocket): void;
+  error(socket: PlainSocket, error: Error): void;
+}
+
+interface BunTlsListener {
+  readonly port: number;
+  readonly fd: number;
+  stop(force: boolean): void;
+}
+
 interface BunTlsSlice {
   listen(options: {
     readonly hostname: string;
     readonly port: number;
     readonly allowHalfOpen: true;
-    readonly tls: TlsServerOptions;
-    readonly socket: BunTlsHandlers;
-  }): { readonly port: number; readonly fd: number; stop(force: boolean): void };
+    readonly tls?: object;
+    readonly socket: BunTlsHandlers | PlainHandlers;
+  }): BunTlsListener;
   connect(options: {
     readonly hostname: string;
     readonly port: number;
@@ -61,6 +105,8 @@ class BunTlsTransport extends BunTransport {
   readonly #left: (error: Error) => void;
   /** Gives back the place among the handshakes under way. */
   readonly #release: () => void;
+  /** Throws for a Client that may not come in; `trouble` is what Bun has against its certificate. */
+  readonly #judge: ((trouble: Error | null | undefined) => void) | undefined;
   /** The handshake is done. */
   #isSecured = false;
   /** It never will be. */
@@ -76,13 +122,20 @@ class BunTlsTransport extends BunTransport {
     peer: PeerInfo,
     left: (error: Error) => void,
     release: () => void = () => {},
+    judge?: (trouble: Error | null | undefined) => void,
   ) {
     super(socket, peer);
     this.#left = left;
     this.#release = release;
+    this.#judge = judge;
   }
 
-  secured(): void {
+  secured(trouble: Error | null | undefined): void {
+    try {
+      this.#judge?.(trouble);
+    } catch (error) {
+      return this.unsecured(error as Error);
+    }
     this.#isSecured = true;
     this.#release();
     if (this.#isPaused || !this.started) super.pause();
@@ -105,6 +158,7 @@ class BunTlsTransport extends BunTransport {
   }
 
   override received(chunk: Uint8Array): void {
+    if (this.#isOver) return;
     if (this.started) super.received(chunk);
     else this.#early.push(chunk.slice());
   }
@@ -163,7 +217,7 @@ function tlsHandlers(
       if (!done && !(forgives && systemCode(trouble) === SOMEBODY_ELSE)) {
         return dataOf(socket)?.unsecured(trouble ?? gone());
       }
-      dataOf(socket)?.secured();
+      dataOf(socket)?.secured(trouble);
       secured(socket);
     },
     close(socket: BunSocket, error?: Error): void {
@@ -184,48 +238,168 @@ function gone(): Error {
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
-  const { host: hostname, handshakeFailed } = options;
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener> {
+  const { host: hostname, port, handshakeFailed, proxy } = options;
+  let present: Present;
   const slots = new HandshakeSlots(options.tls.handshakesMax);
-  const socket = tlsHandlers((opened) => {
-    const peer = peerOf(opened, "tls");
+  /** `socket` speaks TLS, or is just about to. */
+  const secure = (socket: BunSocket, peer: PeerInfo): void => {
+    const { clients } = present; // those of the moment when the handshake begins
     const left = (error: Error) => handshakeFailed?.(peer, error);
     const release = slots.take();
-    if (release !== undefined) accept(opened.data = new BunTlsTransport(opened, peer, left, release), peer);
-    else {
-      opened.terminate();
-      left(noSlot());
+    if (release === undefined) {
+      socket.terminate();
+      return left(noSlot());
     }
-  });
-  const listen = (port: number, { cert, key }: TlsServerOptions) => {
-    try {
-      const listener = bun.listen({ hostname, port, allowHalfOpen: true, tls: { cert, key }, socket });
-      lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
-      return listener;
-    } catch (error) {
-      throw new ListenError(options, error);
-    }
+    const judge = clients.mode === "none"
+      ? undefined
+      : (trouble: Error | null | undefined) => admit(socket as BunTlsSocket, peer, clients, trouble);
+    accept(socket.data = new BunTlsTransport(socket, peer, left, release, judge), peer);
   };
-  let listener = listen(options.port, options.tls);
-  let shown = options.tls;
-  const { port } = listener;
+  const socket = {
+    ...tlsHandlers((opened) => secure(opened, peerOf(opened, "tls"))),
+    // Bun asks it for the native context of a name, as it does for `SNICallback` of `node:tls`; undefined is the listener's own.
+    serverName: (_listener: unknown, name: string) => present.names.of(name)?.context,
+  };
+  let listener: BunTlsListener;
+  try {
+    present = new Present(options.tls);
+    listener = bun.listen({
+      hostname,
+      port,
+      allowHalfOpen: true,
+      ...proxy === undefined
+        ? { tls: listenerOptions(options.tls), socket }
+        : { socket: headerHandlers(proxy, secure, socket, () => present.context) },
+    });
+  } catch (error) {
+    throw new ListenError(options, error);
+  }
+  lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
   return {
     host: hostname,
-    port,
-    /** Bun 1.4 has no way to give a listener another certificate: another listener takes its place within this call. */
+    port: listener.port,
     renew(tls): void {
-      listen(0, tls).stop(true); // it throws for a certificate that Bun cannot use, while the old listener is there
-      listener.stop(false);
-      try {
-        listener = listen(port, tls);
-        shown = tls;
-      } catch (error) {
-        listener = listen(port, shown);
-        throw error;
-      }
+      const next = new Present(tls); // it throws for a certificate that Bun cannot use
+      if (proxy === undefined) showContext(listener, tls);
+      present = next;
     },
     // deno-lint-ignore require-await
     close: async () => listener.stop(false),
+  };
+}
+
+/** The certificates of a listener as they are now. */
+class Present {
+  readonly clients: ClientCertificates;
+  readonly context: NativeContext;
+  readonly names: ServerNames<{ readonly context: NativeContext }>;
+
+  constructor(own: TlsServerOptions) {
+    this.clients = new ClientCertificates(own);
+    this.context = contextOf(own, own);
+    this.names = new ServerNames(
+      (own.sni ?? []).map((each) => [each.cert, { context: contextOf(each, own) }] as const),
+    );
+  }
+}
+
+function contextOf({ cert, key }: CertificateAndKey, own: TlsServerOptions): NativeContext {
+  const { context } = builtin("node:tls").createSecureContext({ cert, key, ...askingOf(own) } as object);
+  return context as NativeContext;
+}
+
+/** Bun's own kind of context, which its listeners and sockets take. */
+type NativeContext = object;
+
+/** The options of a listener and of `node:tls` that hold for all its certificates. */
+function askingOf({ clientCertificate = "none", ca, minimumVersion = "1.2" }: TlsServerOptions): object {
+  return {
+    minVersion: `TLSv${minimumVersion}`,
+    ...clientCertificate !== "none" && {
+      ca,
+      requestCert: true,
+      rejectUnauthorized: clientCertificate === "required",
+    },
+  };
+}
+
+/** `Bun.listen` takes the version by its number. */
+function listenerOptions(own: TlsServerOptions): object {
+  const { cert, key, minimumVersion } = own;
+  return { cert, key, ...askingOf(own), minVersion: minimumVersion === "1.3" ? 0x0304 : 0x0303 };
+}
+
+/**
+ * Bun 1.4 has no call of its own to give a listener another certificate. That of `node:tls` does it for the listener it is built on, and
+ * ours is of the same kind. Connections that wait to be accepted stay where they are.
+ */
+function showContext(listener: BunTlsListener, own: TlsServerOptions): void {
+  const { cert, key } = own;
+  const server = builtin("node:tls").createServer(askingOf(own));
+  (server as unknown as { _handle: BunTlsListener })._handle = listener;
+  server.setSecureContext({ cert, key, ...askingOf(own) } as object);
+}
+
+/** Notes what is known of the Client; throws for one that may not come in. */
+function admit(
+  socket: BunTlsSocket,
+  peer: PeerInfo,
+  clients: ClientCertificates,
+  trouble: Error | null | undefined,
+): void {
+  const raw = socket.getPeerX509Certificate()?.raw;
+  const code = trouble ? systemCode(trouble) || "UNTRUSTED" : undefined;
+  const certificate = clients.judge(raw, code, Date.now());
+  if (certificate !== undefined) Object.assign(peer, { certificate });
+}
+
+/**
+ * Reads the header of a proxy before TLS begins, with the first bytes of the handshake if they came with it. A connection that is no
+ * proxy's begins TLS at once.
+ */
+function headerHandlers(
+  proxy: ProxyOptions,
+  secure: (socket: BunSocket, peer: PeerInfo) => void,
+  socket: BunTlsHandlers,
+  context: () => NativeContext,
+): PlainHandlers {
+  const begin = (plain: PlainSocket, peer: PeerInfo, rest: Uint8Array) => {
+    plain.data = undefined;
+    const open = (secured: BunSocket) => {
+      secure(secured, peer);
+      secured.resume(); // the handshake must not be paused
+    };
+    plain.upgradeTLS({
+      isServer: true,
+      tls: { secureContext: context() },
+      socket: { ...socket, open },
+      ...rest.length > 0 && { initialData: rest.slice() },
+    });
+  };
+  return {
+    binaryType: "uint8array",
+    open(plain): void {
+      if (plain.remoteAddress === undefined) return plain.terminate(); // reset before it was accepted
+      const peer = peerOf(plain as unknown as BunSocket, "tls");
+      if (!proxy.expects(peer.address)) return begin(plain, peer, new Uint8Array());
+      plain.data = new HeaderWait(
+        peer,
+        proxy,
+        (behind, rest) => begin(plain, behind, rest),
+        () => plain.terminate(),
+      );
+    },
+    // Once TLS has begun these see what goes over the wire, which is of no interest here.
+    data: (plain, chunk) => plain.data?.push(chunk),
+    drain() {},
+    end(plain): void {
+      if (plain.data === undefined) return;
+      plain.data.ended();
+      plain.terminate();
+    },
+    close: (plain) => plain.data?.ended(),
+    error: (plain) => plain.terminate(),
   };
 }
 

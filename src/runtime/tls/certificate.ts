@@ -5,7 +5,9 @@
  */
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { builtin } from "../builtin.ts";
-import { CertificateError, type TlsServerOptions } from "./options.ts";
+import { ClientCertificates } from "./client_certificates.ts";
+import { type CertificateAndKey, CertificateError, type TlsServerOptions } from "./options.ts";
+import { dnsNamesOf } from "./server_names.ts";
 
 const crypto = builtin("node:crypto");
 
@@ -16,10 +18,43 @@ export interface Validity {
 }
 
 /**
- * Holds certificate and key against each other; returns when the Server's certificate is valid, which is for the owner to judge.
+ * Whether a listener can use all of this; returns when the Server's certificate is valid, which is for the owner to judge.
  * @throws {CertificateError}
  */
-export function checkCertificate({ cert, key }: TlsServerOptions): Validity {
+export function checkTls(tls: TlsServerOptions): Validity {
+  const validity = checkCertificate(tls);
+  tls.sni?.forEach((each, i) => {
+    try {
+      checkCertificate(each);
+      if (dnsNamesOf(each.cert).length === 0) {
+        throw new CertificateError(
+          "cert",
+          "has no DNS name (Subject Alternative Name) that a Client could ask for",
+        );
+      }
+    } catch (error) {
+      throw error instanceof CertificateError ? new CertificateError(error.of, error.what, "tls", i) : error;
+    }
+  });
+  const { clientCertificate = "none", ca, crl } = tls;
+  if (clientCertificate === "none") {
+    const extra = ca !== undefined ? "ca" : crl !== undefined ? "crl" : undefined;
+    if (extra === undefined) return validity;
+    throw new CertificateError(extra, "is for Clients' certificates, which this listener does not ask for");
+  }
+  if (ca === undefined) {
+    throw new CertificateError("ca", "is missing: certificates that may have issued those of Clients");
+  }
+  checkAuthorities(ca);
+  new ClientCertificates(tls); // reads the revocation lists
+  return validity;
+}
+
+/**
+ * Holds certificate and key against each other.
+ * @throws {CertificateError}
+ */
+export function checkCertificate({ cert, key }: CertificateAndKey): Validity {
   const [own, ...others] = certificatesOf("cert", cert);
   const secret = keyOf(key);
   if (!own!.checkPrivateKey(secret)) {

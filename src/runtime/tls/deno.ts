@@ -5,7 +5,7 @@
  */
 import type { Server, Socket } from "node:net";
 import { clearInterval, setImmediate, setInterval } from "node:timers";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, SecureContext, TLSSocket, TLSSocketOptions } from "node:tls";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { ChunkPool } from "../chunk_pool.ts";
 import { builtin } from "../builtin.ts";
@@ -22,7 +22,16 @@ import {
   systemCode,
 } from "../endpoint.ts";
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
-import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
+import { HeaderWait, type ProxyOptions } from "../proxied.ts";
+import { ClientCertificates } from "./client_certificates.ts";
+import type {
+  AdapterListener,
+  CertificateAndKey,
+  TlsClientOptions,
+  TlsListenOptions,
+  TlsServerOptions,
+} from "./options.ts";
+import { ServerNames } from "./server_names.ts";
 import { HandshakeSlots, noSlot } from "./slots.ts";
 
 const net = builtin("node:net");
@@ -33,9 +42,12 @@ const SMALL_WRITES = new ChunkPool(4 * 1024, 1024);
 /** Two records. */
 const LARGE_WRITES = new ChunkPool(32 * 1024, 128);
 
-/** The TCP socket below a TLS socket, without its stream. */
+/** The TCP socket below a TLS socket, without its stream, and what is wrong with the peer's certificate. */
 interface TlsSocketSlice {
-  readonly _handle?: { readonly _parent?: { readStart(): void; readStop(): void } } | null;
+  readonly _handle?: {
+    readonly _parent?: { readStart(): void; readStop(): void };
+    verifyError(): Error | null | undefined;
+  } | null;
 }
 
 /** One connection, with at most one write under way. Until the handshake is done `write()` takes nothing. */
@@ -135,6 +147,12 @@ class DenoTlsTransport implements Transport, TurnReader {
     this.#socket.destroy();
   }
 
+  /** The handshake is done, with a Client that may not come in. */
+  refuse(error: Error): void {
+    this.#failure ??= error;
+    this.abort();
+  }
+
   #received(chunk: Uint8Array): void {
     if (this.#dead) return;
     if (!this.#waits && endsReadTurn(chunk.length, true, this)) {
@@ -228,15 +246,12 @@ function gone(): Error {
 }
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
-  const { host, handshakeFailed, backlog = BACKLOG } = options;
-  let secureContext = contextOf(options);
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener> {
+  const { host, handshakeFailed, proxy, backlog = BACKLOG } = options;
+  let present = new Present(options, options.tls);
   const slots = new HandshakeSlots(options.tls.handshakesMax);
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-    socket.on("error", ignore);
-    const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined) return void socket.destroy(); // reset before it was accepted
-    const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort!, transport: "tls" };
+  const secure = (socket: Socket, peer: PeerInfo): void => {
+    const { clients } = present; // those of the moment when the handshake begins
     const left = (error: Error) => handshakeFailed?.(peer, error);
     const release = slots.take();
     if (release === undefined) {
@@ -244,14 +259,16 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
       return left(noSlot());
     }
     socket.once("close", release);
-    const secure = new tls.TLSSocket(
-      socket,
-      { isServer: true, secureContext, allowHalfOpen: true } as object,
-    );
-    const transport = new DenoTlsTransport(secure, peer, left);
-    secure.once("close", release).once("secure", () => {
+    const secured = new tls.TLSSocket(socket, present.socketOptions);
+    const transport = new DenoTlsTransport(secured, peer, left);
+    secured.once("close", release).once("secure", () => {
       release();
-      transport.secured();
+      try {
+        if (clients.mode !== "none") admit(secured, peer, clients);
+        transport.secured();
+      } catch (error) {
+        transport.refuse(error as Error);
+      }
     });
     try {
       accept(transport, peer);
@@ -259,6 +276,14 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
       transport.abort();
       options.troubled?.(error as Error);
     }
+  };
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    socket.on("error", ignore);
+    const { remoteAddress, remotePort } = socket;
+    if (remoteAddress === undefined) return void socket.destroy(); // reset before it was accepted
+    const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort!, transport: "tls" };
+    if (proxy?.expects(peer.address) === true) awaitHeader(socket, peer, proxy, secure);
+    else secure(socket, peer);
   });
   await listening(server, options, backlog);
   const rearming = setInterval(() => rearm(server, backlog), REARM_MS);
@@ -266,7 +291,7 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
   return {
     host,
     port: (server.address() as { readonly port: number }).port,
-    renew: (tls) => void (secureContext = contextOf({ ...options, tls })),
+    renew: (tls) => void (present = new Present(options, tls)),
     // deno-lint-ignore require-await
     async close(): Promise<void> {
       clearInterval(rearming);
@@ -275,13 +300,76 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
   };
 }
 
-function contextOf(options: TlsListenOptions): SecureContext {
-  try {
-    const { cert, key } = options.tls;
-    return tls.createSecureContext({ cert, key });
-  } catch (error) {
-    throw new ListenError(options, error);
+/** The certificates of a listener as they are now. */
+class Present {
+  readonly clients: ClientCertificates;
+  readonly socketOptions: TLSSocketOptions;
+
+  constructor(options: ListenOptions, own: TlsServerOptions) {
+    this.clients = new ClientCertificates(own);
+    const { mode } = this.clients;
+    const contextOf = ({ cert, key }: CertificateAndKey): SecureContext => {
+      try {
+        const ca = mode === "none" ? undefined : own.ca;
+        const minVersion = `TLSv${own.minimumVersion ?? "1.2"}` as const;
+        return tls.createSecureContext({ cert, key, minVersion, ...ca !== undefined && { ca } });
+      } catch (error) {
+        throw new ListenError(options, error);
+      }
+    };
+    const names = new ServerNames((own.sni ?? []).map((each) => [each.cert, contextOf(each)] as const));
+    this.socketOptions = {
+      isServer: true,
+      secureContext: contextOf(own),
+      allowHalfOpen: true,
+      requestCert: mode !== "none",
+      rejectUnauthorized: mode === "required",
+      ...own.sni !== undefined && {
+        SNICallback: (name, done) => done(null, names.of(name)),
+      },
+    } as TLSSocketOptions;
   }
+}
+
+/** Notes what is known of the Client; throws for one that may not come in. */
+function admit(socket: TLSSocket, peer: PeerInfo, clients: ClientCertificates): void {
+  const [raw, ...others] = shownBy(socket);
+  const { _handle: handle } = socket as unknown as TlsSocketSlice;
+  const trouble = handle!.verifyError();
+  const code = trouble
+    ? systemCode(trouble) || "UNTRUSTED"
+    : raw !== undefined && socket.isSessionReused()
+    ? clients.resumedTrouble([raw, ...others], Date.now())
+    : undefined;
+  const certificate = clients.judge(raw, code, Date.now());
+  if (certificate !== undefined) Object.assign(peer, { certificate });
+}
+
+/** The Client's certificate, and the one above it if it has shown that too. */
+function shownBy(socket: TLSSocket): Uint8Array[] {
+  const { raw, issuerCertificate } = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate>;
+  const above = issuerCertificate?.raw;
+  return [raw, above].filter((bytes) => bytes !== undefined);
+}
+
+/** Reads the header of a proxy; bytes of the handshake that come with it are put back. */
+function awaitHeader(
+  socket: Socket,
+  peer: PeerInfo,
+  proxy: ProxyOptions,
+  secure: (socket: Socket, peer: PeerInfo) => void,
+): void {
+  const read = (chunk: Uint8Array) => wait.push(chunk);
+  const ended = () => {
+    wait.ended();
+    socket.destroy();
+  };
+  const wait = new HeaderWait(peer, proxy, (behind, rest) => {
+    socket.off("data", read).off("end", ended).off("close", ended).pause();
+    if (rest.length > 0) socket.unshift(rest);
+    secure(socket, behind);
+  }, () => socket.destroy());
+  socket.on("data", read).once("end", ended).once("close", ended).resume();
 }
 
 function ignore(): void {}

@@ -1,5 +1,6 @@
 /**
- * TLS handshakes that are under way at one listener, and how many there may be: each costs a millisecond of one core.
+ * TLS handshakes, or PROXY headers, that are under way at one listener, and how many there may be: a handshake costs a millisecond of one
+ * core.
  * Knows their number; refuses to know sockets.
  * @module
  */

@@ -4,13 +4,13 @@
  * @module
  */
 import type { Transport } from "../../transport/transport.ts";
-import { checkCertificate } from "./certificate.ts";
+import { checkTls } from "./certificate.ts";
 import type { Accept, DialOptions } from "../endpoint.ts";
-import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
+import type { AdapterListener, TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
 /** The exports of `bun.ts` and `deno.ts`. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
-  listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener>;
+  listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
 }
 
@@ -20,13 +20,16 @@ export interface TlsAdapter {
  * @throws {ListenError} when the port is in use, say.
  */
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
-  checkCertificate(options.tls);
-  const listener = await (await tlsAdapter()).listenTls(options, accept);
+  checkTls(options.tls);
+  const { renew, ...listener } = await (await tlsAdapter()).listenTls(options, accept);
+  let shown = options.tls;
   return {
     ...listener,
-    renew(tls) {
-      checkCertificate(tls);
-      listener.renew(tls);
+    renew({ cert, key, sni, ca, crl }) {
+      const tls = { ...shown, cert, key, ...sni && { sni }, ...ca && { ca }, ...crl && { crl } };
+      checkTls(tls);
+      renew(tls);
+      shown = tls;
     },
   };
 }

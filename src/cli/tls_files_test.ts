@@ -1,0 +1,180 @@
+/**
+ * Files of a TLS listener: what is said of those that cannot be used, and when they are read again.
+ * @module
+ */
+import { assertEquals, assertThrows } from "@std/assert";
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, describe, test } from "node:test";
+import { A_CERT, A_KEY, B_KEY, CLIENT_CA, CRL } from "../testing/client_certificates.ts";
+import { patient, until } from "../testing/network_contract.ts";
+import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
+import { CallError } from "./error.ts";
+import { filesOf, type NameOfPart, readTls, type TlsSettings, watchFiles } from "./tls_files.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "plumb-tls-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string, mode = 0o600): string {
+  const path = join(folder, name);
+  writeFileSync(path, text, { mode });
+  return path;
+}
+
+const nameOf: NameOfPart = (part, sni) => `tls${sni === undefined ? "" : `.sni[${sni}]`}.${part}`;
+const silent = { warn() {} };
+const certificate = file("cert.pem", CERT);
+const key = file("key.pem", KEY);
+const ca = file("ca.pem", CLIENT_CA);
+const crl = file("crl.pem", CRL);
+const good: TlsSettings = { certificate, key };
+
+describe("readTls()", () => {
+  test("reads every file that is named", () => {
+    const sni = [{ certificate: file("a.pem", A_CERT), key: file("a.key", A_KEY) }];
+    const settings = { ...good, ca, crl, sni, clientCertificate: "required", identity: "dn" } as const;
+    assertEquals(readTls(settings, nameOf, silent), {
+      cert: CERT,
+      key: KEY,
+      ca: CLIENT_CA,
+      crl: CRL,
+      sni: [{ cert: A_CERT, key: A_KEY }],
+      clientCertificate: "required",
+      identity: "dn",
+    });
+    assertEquals(filesOf(settings).length, 6);
+  });
+
+  const asks = { clientCertificate: "optional" } as const;
+  const empty = file("empty.pem", "");
+  const missing = join(folder, "missing.pem");
+  const broken = file("broken.pem", CRL.replace(/\n.{10}/, "\nAAAAAAAAAA"));
+  const refusals: readonly (readonly [why: string, settings: TlsSettings, said: string])[] = [
+    [
+      "a file that is not there",
+      { ...good, certificate: missing },
+      `tls.cert ${missing}: there is no such file`,
+    ],
+    ["a directory", { ...good, key: folder }, `tls.key ${folder}: that is a directory`],
+    [
+      "an empty file",
+      { ...good, certificate: empty },
+      `tls.cert ${empty} holds no certificate: PEM text begins -----BEGIN CERTIFICATE-----`,
+    ],
+    [
+      "a key of another certificate",
+      { ...good, key: file("other.key", OTHER_KEY) },
+      `tls.key ${join(folder, "other.key")} does not belong to the certificate (CN=localhost)`,
+    ],
+    [
+      "a key of another certificate for a name",
+      { ...good, sni: [{ certificate: file("a.pem", A_CERT), key: file("b.key", B_KEY) }] },
+      `tls.sni[0].key ${join(folder, "b.key")} does not belong to the certificate (CN=a.example)`,
+    ],
+    [
+      "a certificate for no name, where one is to be chosen by its name",
+      { ...good, sni: [{ certificate: file("ca_only.pem", EXPIRED_CERT), key }] },
+      `tls.sni[0].cert ${
+        join(folder, "ca_only.pem")
+      } has no DNS name (Subject Alternative Name) that a Client could ` +
+      "ask for",
+    ],
+    [
+      "Clients' certificates without issuers",
+      { ...good, ...asks },
+      "tls.ca is missing: certificates that may have issued those of Clients",
+    ],
+    [
+      "issuers for nothing",
+      { ...good, ca },
+      `tls.ca ${ca} is for Clients' certificates, which this listener does not ask for`,
+    ],
+    [
+      "a revocation list that is none",
+      { ...good, ...asks, ca, crl: certificate },
+      `tls.crl ${certificate} holds no revocation list: PEM text begins -----BEGIN X509 CRL-----`,
+    ],
+    [
+      "a revocation list that is broken",
+      { ...good, ...asks, ca, crl: broken },
+      `tls.crl ${broken} holds a revocation list that cannot be read (another value)`,
+    ],
+    [
+      "a revocation list of another issuer",
+      { ...good, ...asks, ca: file("other_ca.pem", CA), crl },
+      `tls.crl ${crl} holds a revocation list that none of the certificates in ca has signed ` +
+      "(CN=Plumb test Client CA)",
+    ],
+  ];
+  for (const [why, settings, said] of refusals) {
+    test(`names the file and what is wrong: ${why}`, () =>
+      assertEquals(assertThrows(() => readTls(settings, nameOf, silent), CallError).message, said));
+  }
+
+  test("warns of a certificate that has expired, and of a key that everybody may read", () => {
+    const lines: unknown[] = [];
+    const log = { warn: (message: string, fields: object) => void lines.push([message, fields]) };
+    const expired = file("expired.pem", EXPIRED_CERT);
+    const open = file("open.key", KEY, 0o644);
+    readTls({ certificate: expired, key: open }, nameOf, log as never);
+    assertEquals(lines, [
+      ["certificate expired", { file: expired, on: "2021-01-01" }],
+      ...process.platform === "win32"
+        ? []
+        : [["key readable by everybody", { file: open, advice: `chmod 600 ${open}` }]],
+    ]);
+  });
+});
+
+describe("watchFiles()", () => {
+  const cases: readonly (readonly [how: string, change: (path: string) => void])[] = [
+    ["written", (path) => writeFileSync(path, OTHER_CERT)],
+    ["replaced", (path) => {
+      writeFileSync(`${path}.new`, CERT);
+      renameSync(`${path}.new`, path);
+    }],
+    ["removed", (path) => unlinkSync(path)],
+  ];
+  for (const [how, change] of cases) {
+    test(`tells once of a file that is ${how}`, patient, async () => {
+      const path = file(`watched-${how}.pem`, CERT);
+      let [changes, looks] = [0, 0];
+      const stop = watchFiles([path, certificate], () => changes++, 5, () => looks++);
+      await until(() => looks > 1, "it knows the files");
+      change(path);
+      await until(() => changes === 1, "it tells");
+      const seen = looks;
+      await until(() => looks > seen + 3, "it looks on");
+      stop();
+      assertEquals(changes, 1);
+    });
+  }
+
+  test("tells of a link that points elsewhere", patient, async () => {
+    const path = join(folder, "link.pem");
+    symlinkSync(file("one.pem", CERT), path);
+    let [changes, looks] = [0, 0];
+    const stop = watchFiles([path], () => changes++, 5, () => looks++);
+    await until(() => looks > 1, "it knows the files");
+    symlinkSync(file("two.pem", CERT), `${path}.new`);
+    renameSync(`${path}.new`, path);
+    await until(() => changes === 1, "it tells");
+    stop();
+  });
+
+  test("does not tell while files still change", patient, async () => {
+    const path = file("growing.pem", "");
+    let [changes, looks] = [0, 0];
+    const sizes: number[] = [];
+    const stop = watchFiles([path], () => changes++, 5, () => {
+      looks++;
+      if (looks < 10) writeFileSync(path, "x".repeat(looks));
+      else if (looks === 10) sizes.push(changes);
+    });
+    await until(() => changes > 0, "it tells when they rest");
+    stop();
+    assertEquals([sizes, changes], [[0], 1]);
+  });
+});
