@@ -8,6 +8,14 @@ import type { ReconfigureOptions, Server } from "../server/serve.ts";
 import type { Log } from "./log.ts";
 import type { Settings } from "./options.ts";
 
+/** What the server is to go on with. */
+export interface Prepared {
+  /** All options, as at the start: a login chain that is left out lets everybody in. */
+  readonly options: ReconfigureOptions;
+  /** Called when they hold; not at all if they are refused. */
+  applied?(): void;
+}
+
 /** What a reload works on. */
 export interface ReloadOptions {
   readonly server: Pick<Server, "reconfigure" | "addresses">;
@@ -18,8 +26,8 @@ export interface ReloadOptions {
   read(): Promise<Settings>;
   /** Tells of listeners that are open now. */
   opened(addresses: readonly string[]): void;
-  /** The options of the server for these settings, the same as at the start: a login chain that is left out lets everybody in. */
-  optionsOf(settings: Settings): Promise<ReconfigureOptions>;
+  /** What the server is to go on with for these settings. */
+  prepare(settings: Settings): Promise<Prepared>;
 }
 
 /** The settings of a broker that runs. */
@@ -39,15 +47,17 @@ export class Reload {
   }
 
   async #run(why: Readonly<Record<string, string>>): Promise<void> {
-    const { server, log, read, opened, optionsOf } = this.#options;
+    const { server, log, read, opened, prepare } = this.#options;
     try {
       const wanted = await read();
       const keys = changedKeys(this.#settings, wanted);
       const { next, waiting } = withoutRestart(this.#settings, wanted);
-      const options = await optionsOf(next);
+      const prepared = await prepare(next);
+      const { options } = prepared;
       const { logLevel: level, logFormat: format, logLimits: limits } = next;
       const before = server.addresses;
       await server.reconfigure(options);
+      prepared.applied?.();
       log.change({ level, format, limits });
       this.#settings = next;
       const changed = keys.filter((key) => !waiting.includes(key)).join(" ");

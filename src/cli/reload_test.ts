@@ -53,9 +53,8 @@ async function reloaded(
     settings: await settings(first),
     read: () => settings(wanted.shift()!),
     opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
-    optionsOf: async (settings) => ({
-      ...await serveOptionsOf(settings, log),
-      hooks: hooksFor(log, settings.logLevel),
+    prepare: async (settings) => ({
+      options: { ...await serveOptionsOf(settings, log), hooks: hooksFor(log, settings.logLevel) },
     }),
   });
   await Promise.all(rest.map(() => reload.run({ file: "p.toml" })));

@@ -238,7 +238,7 @@ function reloadFrom(
     settings,
     read,
     opened: (addresses) => tellOpened(addresses, log),
-    optionsOf: (next) => optionsOf(next, log),
+    prepare: async (next) => ({ options: await optionsOf(next, log) }),
   });
   const watcher = watchText(
     file.path,
