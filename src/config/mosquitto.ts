@@ -119,6 +119,8 @@ const LOG_TYPES: Readonly<Record<string, "debug" | "info" | "warn" | "error" | "
 
 const UNITS: Readonly<Record<string, number>> = { h: 1, d: 24, w: 24 * 7, m: 24 * 30, y: 24 * 365 };
 const SECONDS_PER_HOUR = 3600;
+/** Where mosquitto listens without a word about it. */
+const MOSQUITTO_LISTEN = "mqtt://localhost:1883";
 /** A PUBLISH is this much larger than its payload, at most, without properties. */
 const AROUND_PAYLOAD_BYTES = 65_546;
 
@@ -416,6 +418,9 @@ class Importer {
   toml(source: string): string {
     this.#settle();
     const listeners = this.#allListeners();
+    if (listeners.length === 0) {
+      this.#broker.set("listen", { value: quoted(MOSQUITTO_LISTEN), from: "mosquitto's default" });
+    }
     if (listeners.length > 0 && !this.#isPerListener && !this.#broker.has("login.anonymous")) {
       this.#broker.set("login.anonymous", {
         value: quoted("never"),

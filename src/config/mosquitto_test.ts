@@ -15,9 +15,11 @@ function imported(text: string) {
   return importMosquitto(mosquittoLines(text, "m.conf"), "m.conf", absolute);
 }
 
-/** The lines of the new file without the first comment and what stands behind values. */
+/** The lines of the new file without the first comment, the default listener, and what stands behind values. */
 function written(text: string): string[] {
-  return imported(text).toml.split("\n").slice(1).filter((line) => line !== "")
+  return imported(text).toml.split("\n").slice(1).filter((line) =>
+    line !== "" && !line.startsWith("listen = ")
+  )
     .map((line) => line.replace(/ {2}# .*/, ""));
 }
 
