@@ -119,6 +119,7 @@ export const UNNUMBERED = {
   "limit/connecting": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections without an accepted CONNECT as it may." },
   "limit/connections": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections as it may." },
   "limit/filters": { section: "4.13.2", levels: [3, 4, 5], text: "A packet has more Topic Filters than the broker takes in one." },
+  "limit/memory": { section: "4.13.2", levels: [3, 4, 5], text: "The broker holds as much in memory as it may." },
   "limit/name-bytes": { section: "4.13.2", levels: [3, 4, 5], text: "A topic, a filter, a Client Identifier or a user name has more bytes than the broker takes." },
   "limit/outbound": { section: "4.13.2", levels: [3, 4, 5], text: "The peer reads too slowly: more bytes wait for it than may." },
   "limit/pending": { section: "4.13.2", levels: [3, 4, 5], text: "More bytes came behind a CONNECT or AUTH still undecided than the broker keeps." },

@@ -11,6 +11,8 @@ import { bun, deno, run } from "../lib/run.ts";
 import { pathOf } from "../lib/tree.ts";
 import { must } from "./micro/bench.ts";
 import { collectGarbage } from "./micro/measure.ts";
+import type { Runtime } from "../lib/broker_process.ts";
+import { agrees, type AttackFigures, ATTACKS, measureAttack } from "./memory_attacks.ts";
 import { publishBytes, Stage, type StageClient } from "./micro/offline_broker.ts";
 import { short, tableOf } from "./table.ts";
 
@@ -21,7 +23,11 @@ const USAGE = `Usage: bench:memory [--only NAME] [--count N] [--runtime deno|bun
   --json          JSON instead of a table
 
 "each" is what the process has grown by, for each thing made; "live" what is still so after a collection of garbage.
-RSS is of the whole process, as it is when all are made.`;
+RSS is of the whole process, as it is when all are made.
+
+Cases \`attack/...\` start a broker, have strangers hold as much as they can, and compare the broker's ledger with what its process
+has grown by, both behind a collection of garbage. The exit status is 1 if they are more than a quarter apart where either is
+above 100 MiB.`;
 
 interface MemoryCase {
   /** What is made, stable: figures are compared by it. */
@@ -188,7 +194,11 @@ async function main(): Promise<void> {
       results.push({ name, runtime, ...await measureOn(runtime, index, count) });
     }
   }
-  if (args.json) return console.log(JSON.stringify(results, undefined, 2));
+  const attacks = await attacked(args.only, args.runtime, args.json);
+  if (args.json) {
+    console.log(JSON.stringify({ made: results, attacks }, undefined, 2));
+    process.exit(attacks.every(agrees) ? 0 : 1);
+  }
   const rows = results.map(({ name, runtime, rss, each, live, seconds }) => [
     `${name} (${runtime})`,
     short(rss / 2 ** 20),
@@ -196,7 +206,35 @@ async function main(): Promise<void> {
     name === "nothing" ? "" : short(live),
     short(seconds),
   ]);
-  console.log(tableOf([`${short(count)} of`, "RSS MiB", "each B", "live B", "s"], rows));
+  if (rows.length > 0) console.log(tableOf([`${short(count)} of`, "RSS MiB", "each B", "live B", "s"], rows));
+  if (attacks.length === 0) return;
+  const compared = attacks.map((each) => [
+    `${each.name} (${each.runtime})`,
+    short(each.ledger / 2 ** 20),
+    short(each.growth / 2 ** 20),
+    short(each.ledger / each.growth),
+    agrees(each) ? "" : "APART",
+  ]);
+  console.log(`\n${tableOf(["held by strangers", "ledger MiB", "RSS growth MiB", "ratio", ""], compared)}`);
+  if (!attacks.every(agrees)) process.exit(1);
+}
+
+/** The attacks whose name has `only` in it, on one runtime or both. */
+async function attacked(
+  only: string,
+  wanted: string,
+  isQuiet: boolean,
+): Promise<({ name: string; runtime: Runtime } & AttackFigures)[]> {
+  const results: ({ name: string; runtime: Runtime } & AttackFigures)[] = [];
+  for (const attack of ATTACKS) {
+    if (!attack.name.includes(only)) continue;
+    for (const runtime of ["deno", "bun"] as const) {
+      if (wanted !== "both" && wanted !== runtime) continue;
+      if (!isQuiet) process.stderr.write(`${attack.name} (${runtime})\n`);
+      results.push({ name: attack.name, runtime, ...await measureAttack(runtime, attack) });
+    }
+  }
+  return results;
 }
 
 await main();

@@ -10,6 +10,7 @@ import {
   type AuthenticationRequest,
   type Commit,
   type LimitName,
+  type MemoryStats,
   MemoryStore,
 } from "../../src/broker/mod.ts";
 import type { Verdict } from "../../src/broker/mod.ts";
@@ -44,6 +45,8 @@ export interface Report {
   /** The longest that the loop stood still since the last report. */
   readonly standstillMs: number;
   readonly cpuMs: number;
+  /** The broker's ledger. */
+  readonly memory: MemoryStats;
 }
 
 /** What the process writes, one JSON per line. */
@@ -148,6 +151,7 @@ async function main(options: ChildOptions): Promise<void> {
       heapBytes: heapUsed,
       standstillMs: stoodStillMs,
       cpuMs: (user + system) / 1000,
+      memory: broker.stats.memory,
     };
   };
 

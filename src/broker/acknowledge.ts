@@ -73,6 +73,7 @@ function ended(
   code: number,
 ): void {
   if (delivery !== undefined) {
+    session.sent(delivery);
     journal.finished(session, delivery);
     const { topic, view } = delivery.message;
     if (code >= 0x80) observer.drop(topic, view, session.clientId, "refused by the client");

@@ -8,6 +8,7 @@ import { MESSAGE_OVERHEAD_BYTES, messageBytes } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
 import { type Delivery, revived } from "./delivery.ts";
 import { Expiries } from "./expiries.ts";
+import { Ledger } from "./ledger.ts";
 import type { DeliveryRecord, StoredWaiting } from "./store.ts";
 
 const NONE_EXPIRES: NonNullable<StoredWaiting["expiring"]> = [];
@@ -32,6 +33,7 @@ const LOOKS_EACH = 8;
 
 /** The messages that wait in one session. Messages that are paged out stand in the store alone, behind all that memory holds. */
 export class Backlog {
+  readonly #ledger: Ledger;
   #queue: Queue<Delivery> = new Queue();
   #residentBytes = 0;
   #paged = 0;
@@ -48,6 +50,10 @@ export class Backlog {
   #residentExpiry = Infinity;
   /** So many messages in memory may be looked at. */
   #looks = 0;
+
+  constructor(ledger: Ledger = new Ledger()) {
+    this.#ledger = ledger;
+  }
 
   /** Messages that wait. */
   get length(): number {
@@ -83,6 +89,7 @@ export class Backlog {
   push(delivery: Delivery): void {
     const { message } = delivery;
     this.#queue.push(delivery);
+    this.#ledger.hold(message);
     this.#looks += LOOKS_EACH;
     this.#residentBytes += messageBytes(message);
     if (message.expiresAt < this.#residentExpiry) this.#residentExpiry = message.expiresAt;
@@ -98,6 +105,7 @@ export class Backlog {
   shift(): Delivery | undefined {
     if (!this.isHere) return undefined;
     const delivery = this.#queue.shift()!;
+    this.#ledger.release(delivery.message);
     this.#residentBytes -= messageBytes(delivery.message);
     return delivery;
   }
@@ -105,8 +113,16 @@ export class Backlog {
   /** Takes out of memory, in order, the messages that `test` accepts, the first `most` of them. */
   extract(test: (delivery: Delivery) => boolean, most?: number): Delivery[] {
     const out = this.#queue.extract(test, most);
-    for (const { message } of out) this.#residentBytes -= messageBytes(message);
+    for (const { message } of out) {
+      this.#ledger.release(message);
+      this.#residentBytes -= messageBytes(message);
+    }
     return out;
+  }
+
+  /** Calls `visit` for each message in memory. */
+  each(visit: (delivery: Delivery) => void): void {
+    this.#queue.each(visit);
   }
 
   /** Messages are in the store alone, behind all others that wait. */

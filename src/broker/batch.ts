@@ -18,7 +18,7 @@ import { Step } from "../delivery/sender.ts";
 import { topicOfAlias } from "./alias.ts";
 import { COST, PIECE_STEPS } from "./budget.ts";
 import { Delivery } from "./delivery.ts";
-import type { Outgoing } from "./deliver.ts";
+import { type Outgoing, outgoingOf } from "./deliver.ts";
 import { CameFrames, type Frames, FRAMES_MAX, Gathered, growthOf, LaidOut, type Layout } from "./frames.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import { type Match, NOTHING, type Target } from "./match.ts";
@@ -140,7 +140,7 @@ export class Batch {
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
   #withoutAlias(open: Open, frame: PublishView): PublishView {
     checkNameBytes(open, frame, this.#parts.observer);
-    const topic = topicOfAlias(open.aliases, frame, this.#parts.router);
+    const topic = topicOfAlias(open.aliases, frame, this.#parts.router, this.#parts.turn.ledger);
     this.#parts.turn.budget.spendBytes(topic.length);
     const bytes = this.#unaliased;
     const most = frame.end - frame.at + topic.length;
@@ -403,9 +403,13 @@ export class Batch {
   #oneByOne(topic: KnownTopic, session: Session, from: number, until: number, step: number): void {
     const { qos, retain, identifiers, share } = this.#copies;
     this.#parts.turn.budget.spend(Math.ceil((until - from) / step) * COST.alone);
+    const messages = this.#messages;
     for (let i = from; i < until; i += step) {
-      const outgoing = this.#outgoing(topic, this.#frameAt(i));
+      const outgoing = i < messages.length
+        ? outgoingOf(messages[i]!) // sessions that must keep it share it
+        : this.#outgoing(topic, this.#frameAt(i));
       const isTaken = this.#parts.deliverer.deliver(outgoing, session, qos, retain, identifiers, share);
+      if (i === messages.length && outgoing.message !== undefined) messages.push(outgoing.message);
       if (isTaken) this.#took(i, i + 1, 1);
     }
   }
@@ -510,6 +514,7 @@ export class Batch {
       buffer[at + 1] = id & 255;
       if (delivery === undefined) continue;
       delivery.packetId = id;
+      session.sends(delivery);
       journal.queued(session, delivery);
     }
   }

@@ -17,7 +17,10 @@ import { Connections } from "./connections.ts";
 import { Deliverer } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
+import { assertCounted } from "./ledger_check.ts";
+import type { MemoryStats } from "./ledger.ts";
 import { Tap, type TappedMessage } from "./match.ts";
+import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
@@ -54,6 +57,8 @@ export interface BrokerStats {
   readonly retainedBytes: number;
   /** Topics at which retained messages on their way to a new subscription stand. */
   readonly retainedDeliveries: number;
+  /** The memory that is held, for `memoryBytesMax`. */
+  readonly memory: MemoryStats;
   /** Facts recorded for the store, since the start. */
   readonly facts: number;
   /** Connections, sessions and wills for which something falls due. */
@@ -106,6 +111,7 @@ export class Broker {
   #policy: Policy;
   readonly #succession: Succession = new Succession();
   readonly #connections: Connections<Connection> = new Connections();
+  readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
 
@@ -124,6 +130,15 @@ export class Broker {
     const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
     const parts: Parts = { turn, journal, observer, deliverer, router };
     const sessions = this.#sessions = new Sessions(parts, random);
+    this.#memory = new MemoryLimit(
+      limits.memoryBytesMax,
+      turn,
+      () => [...this.#connections.living(), ...this.#connections.closing()],
+      () => {
+        turn.pool.empty();
+        router.forgetTopics();
+      },
+    );
     this.#host = {
       parts,
       inputs,
@@ -131,6 +146,7 @@ export class Broker {
       batch: new Batch(parts, limits.batchMessagesMax),
       budget: turn.budget,
       connections: this.#connections,
+      memory: this.#memory,
       reader: new Reader(),
       isStopping: () => this.#isStopping,
     };
@@ -169,7 +185,7 @@ export class Broker {
   /** The work for `flush()`. */
   get work(): Work {
     if (this.#inputs.isBehind) return "later";
-    if (this.#turn.isUrgent || this.#journal.isDue) return "soon";
+    if (this.#turn.isUrgent || this.#journal.isDue || this.#memory.isDue) return "soon";
     return this.#turn.isBehind ? "later" : "none";
   }
 
@@ -187,6 +203,7 @@ export class Broker {
         turn.write();
       } while (this.#inputs.callWaiting()); // the turn of what its hooks have called ends with it
       turn.end();
+      this.#memory.endTurn();
     } finally {
       this.#inputs.end();
     }
@@ -232,6 +249,7 @@ export class Broker {
       this.#policy = policy;
       this.#observer.hear(hooks);
       this.#router.limit(policy.limits);
+      this.#memory.limit(policy.limits.memoryBytesMax);
       for (const connection of this.#connections.living()) connection.follow(policyOf);
       this.#sessions.limit(limitsOf);
     });
@@ -342,6 +360,7 @@ export class Broker {
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
+      memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
@@ -372,5 +391,7 @@ export class Broker {
     this.#sessions.assertInvariants();
     this.#router.assertInvariants(this.#sessions.subscribed());
     this.#connections.assertInvariants();
+    const connections = [...this.#connections.living(), ...this.#connections.closing()];
+    assertCounted(this.#turn, connections, this.#sessions.all(), this.#sessions.subscribed(), this.#router);
   }
 }

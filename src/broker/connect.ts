@@ -141,6 +141,10 @@ export function accept(
     observer.limited("sessionsMax", clientId);
     return { code: 0x97, rule: "limit/sessions", message: "As many sessions as may be (sessionsMax)" };
   }
+  if (turn.ledger.isAbove && sessions.get(clientId) === undefined) {
+    observer.limited("memoryBytesMax", clientId);
+    return { code: 0x97, rule: "limit/memory", message: "No memory for one more session (memoryBytesMax)" };
+  }
   const expirySeconds = Math.min(expiryAsked(connect), policy.limits.sessionExpirySecondsMax);
   const connack = connackOf(candidate, client, expirySeconds);
   if (!link.fits(connack)) {
@@ -165,8 +169,7 @@ export function accept(
     ending: candidate.ending,
   });
   if (!isPresent) {
-    session.user = client.username;
-    session.address = client.peer.address;
+    session.madeBy(client.username, client.peer.address);
   }
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);

@@ -14,7 +14,7 @@ import { decodeConnect } from "../codec/connect.ts";
 import { decode } from "../codec/decode.ts";
 import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
-import { PeerError, protocolError, refused } from "../codec/error.ts";
+import { invariant, PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingreq } from "../codec/ping.ts";
@@ -23,10 +23,12 @@ import { isReasonAllowed, isReasonAllowedFrom } from "../codec/reason_code.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
 import { Link, type LinkHandler, Pause } from "../engine/link.ts";
+import { MODEST_BYTES } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { acknowledgePacket } from "./acknowledge.ts";
+import { aliasBytes } from "./alias.ts";
 import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, requestOfConnect } from "./auth.ts";
 import type { Batch } from "./batch.ts";
 import { checkBeginning, notConnect, refuseTls } from "./beginning.ts";
@@ -34,7 +36,9 @@ import { type Budget, COST, type Postponed } from "./budget.ts";
 import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Inputs } from "./inputs.ts";
+import { OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName } from "./limits.ts";
+import type { HoldsMemory, MemoryLimit } from "./memory_limit.ts";
 import type { Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
@@ -47,6 +51,7 @@ import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import type { Suspect } from "./turn.ts";
+import { willBytes } from "./will.ts";
 
 /** Above `outboundBytesMax` only answers are added; a peer that makes us answer this much more without reading is cut off. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -65,6 +70,7 @@ export interface Host {
   readonly batch: Batch;
   readonly budget: Budget;
   readonly connections: Connections<Connection>;
+  readonly memory: MemoryLimit<Connection>;
   /** For packets but PUBLISH, one at a time. */
   readonly reader: Reader;
   /** The Server is shutting down: no CONNECT is accepted. */
@@ -114,6 +120,7 @@ export class Connection
     LinkHandler,
     PermissionHandler,
     GivesWay,
+    HoldsMemory,
     Ending,
     Postponed,
     Suspect,
@@ -155,6 +162,7 @@ export class Connection
     this.#frames = this.#rate ?? this;
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
+    turn.ledger.connections += this.ownBytes;
   }
 
   /** The Client, once its CONNECT is accepted. */
@@ -205,6 +213,7 @@ export class Connection
         this.#host.batch.end();
       }
       if (budget.isSpent) this.#postpone();
+      this.#boundMemory();
       if (this.#link.paused) this.#boundPending();
     } catch (error) {
       this.#caught(error);
@@ -265,6 +274,8 @@ export class Connection
     this.#phase = CLOSED;
     this.#host.parts.turn.timers.cancel(this);
     this.#host.connections.ended(this);
+    this.#host.memory.forget(this);
+    this.#host.parts.turn.ledger.connections -= this.ownBytes;
     this.#rate?.stop();
     this.#link.discard();
     if (before.kind !== "open") return;
@@ -333,7 +344,7 @@ export class Connection
     }
   }
 
-  /** The rate limit holds the Client up. */
+  /** A limit holds the Client up. */
   limited(limit: LimitName): void {
     const { observer } = this.#host.parts;
     if (this.#phase.kind !== "open") observer.limited(limit, this.#link.transport.label);
@@ -351,8 +362,52 @@ export class Connection
       batch.end();
     }
     if (budget.isSpent) this.#postpone();
+    this.#boundMemory();
     if (this.#link.paused) this.#boundPending();
     else if (this.#isLost) this.#closed();
+  }
+
+  // Memory.
+
+  /** The memory that it takes without the bytes on their way. */
+  get ownBytes(): number {
+    return OBJECT_BYTES.connection + (this.#link.transport.memoryBytes ?? 0);
+  }
+
+  /** Bytes that would come free with the end of this connection; of payloads in several outboxes a part. */
+  get heldBytes(): number {
+    const { outbox, heldIn } = this.#link;
+    const { sharedBytes } = outbox;
+    const shared = sharedBytes === 0 ? 0 : sharedBytes * this.#host.parts.turn.ledger.shareOfPayloads;
+    return outbox.heldBytes + heldIn + shared + (this.#phase.kind === "open" ? this.#phase.heldBytes : 0);
+  }
+
+  /** While more memory is held than may be, no connection goes on that makes it still more by what it sends. */
+  #boundMemory(): void {
+    if (!this.#host.parts.turn.ledger.isAbove || this.#isOver) return;
+    const aliases = this.#phase.kind === "open" ? aliasBytes(this.#phase.aliases) : 0;
+    if (this.#link.heldIn + aliases > MODEST_BYTES) this.#host.memory.grows(this);
+  }
+
+  /** @internal */
+  pauseForMemory(): void {
+    if (this.#isOver) return;
+    this.limited("memoryBytesMax");
+    this.#link.pause(Pause.MEMORY);
+    this.#link.pauseTransport();
+  }
+
+  /** @internal */
+  resumeFromMemory(): void {
+    this.readOn(Pause.MEMORY);
+  }
+
+  /** @internal */
+  endForMemory(): void {
+    if (this.#phase === CLOSED) return;
+    if (this.#phase === CLOSING) return this.#abort(); // its last bytes are not read
+    this.#link.cut();
+    this.#caught(refused(0x97, "limit/memory", "Holds too much of the memory there is (memoryBytesMax)"));
   }
 
   // Frames.
@@ -454,6 +509,7 @@ export class Connection
       if (first >> 4 !== PacketType.CONNECT) throw notConnect(bytes, at, end);
       this.#link.level = levelAsked(bytes, body, end);
       refuseTls(bytes, at, end);
+      this.#link.aside = end - at;
       return this.#connect(decodeConnect(reader, first & 15));
     }
     const { level } = this.#link;
@@ -583,6 +639,7 @@ export class Connection
       verdict,
       opened: (open) => {
         this.#phase = open;
+        this.#link.aside = 0;
         connections.opened(this);
         this.#link.limitFrames(this.#policy.limits.packetBytesMax, this.#policy.limits.controlBytesMax);
         this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
@@ -714,6 +771,20 @@ export class Connection
   #abort(): void {
     this.#link.transport.abort();
     this.#closed();
+  }
+
+  /** Compares what the ledger has of its link with the link, for `Broker.assertInvariants()`; returns the latter. */
+  counted(): { incoming: number; outgoing: number; aliases: number; wills: number; sharedPieces: number } {
+    const { counted, outbox, heldIn } = this.#link;
+    const open = this.#phase.kind === "open" ? this.#phase : undefined;
+    invariant(counted.incoming === heldIn, "bytes kept of a connection");
+    invariant(counted.isTouched || counted.outgoing === outbox.heldBytes, "bytes of an outbox");
+    return {
+      ...counted,
+      aliases: open === undefined ? 0 : aliasBytes(open.aliases) + open.aliasBytes,
+      wills: open === undefined ? 0 : willBytes(open.will),
+      sharedPieces: outbox.sharedPieces,
+    };
   }
 
   /** The Server is shutting down: an open connection gets DISCONNECT, one that authenticates gets CONNACK, any other one is closed. */

@@ -72,7 +72,7 @@ export class Deliverer {
       const { topic, expiresAt, publisher } = outgoing;
       const view = this.keepFrame(outgoing.view);
       outgoing.view = view;
-      outgoing.message = { topic, view, expiresAt, publisher };
+      outgoing.message = { topic, view, expiresAt, publisher, holders: 0 };
     }
     return outgoing.message;
   }
@@ -85,7 +85,7 @@ export class Deliverer {
   /** Whether this session could take a QoS 1 or 2 message into its backlog. */
   canTake(session: Session, outgoing: Outgoing): boolean {
     if (session.ended || (session.connection === undefined && !session.persists)) return false;
-    return this.#fullBacklog(session, outgoing) === undefined;
+    return this.#fullBacklog(session, outgoing, true) === undefined;
   }
 
   /** Brings one message to one session; false if the session does not get it. `share` is the filter of a Shared Subscription. */
@@ -134,8 +134,7 @@ export class Deliverer {
     const { topic, view } = outgoing;
     const { clientId } = connection.client;
     if (connection.isFull) {
-      this.overflows(connection);
-      this.#observer.drop(topic, view, clientId, "outboundBytesMax");
+      this.#observer.drop(topic, view, clientId, this.overflows(connection));
       return false;
     }
     const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
@@ -144,9 +143,11 @@ export class Deliverer {
     return false;
   }
 
-  /** Reports that QoS 0 messages for this connection are dropped. */
-  overflows({ client, session }: Serving): void {
-    this.#observer.limited("outboundBytesMax", client.clientId, session);
+  /** Reports that QoS 0 messages for this connection are dropped; returns the limit for which they are. */
+  overflows({ client, session, outbox, bytesMax }: Serving): "outboundBytesMax" | "memoryBytesMax" {
+    const limit = outbox.size > bytesMax ? "outboundBytesMax" : "memoryBytesMax";
+    this.#observer.limited(limit, client.clientId, session);
+    return limit;
   }
 
   /** Opens an exchange and sends its PUBLISH; false if that is too large for the Client [MQTT-3.1.2-25]. */
@@ -164,7 +165,9 @@ export class Deliverer {
     stamp.packetId = id;
     const isOwned = delivery !== undefined || outgoing.message !== undefined;
     if (this.#write(connection, view, topic, stamp, isOwned)) {
-      if (delivery !== undefined) delivery.packetId = id;
+      if (delivery === undefined) return true;
+      delivery.packetId = id;
+      session.sends(delivery);
       return true;
     }
     sender.end(id);
@@ -183,7 +186,7 @@ export class Deliverer {
 
   #enqueue(session: Session, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
-    const limit = this.#fullBacklog(session, delivery.message);
+    const limit = this.#fullBacklog(session, delivery.message, delivery.share !== undefined);
     if (limit === undefined) {
       this.#journal.queued(session, delivery);
       this.#wait(session, delivery);
@@ -194,7 +197,7 @@ export class Deliverer {
     this.#observer.drop(topic, view, session.clientId, limit);
     session.connection?.fail({
       code: 0x97,
-      rule: "limit/queue",
+      rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
       message: `Too slow: ${limit} is reached`,
     });
     return false;
@@ -204,16 +207,22 @@ export class Deliverer {
   #wait(session: Session, delivery: Delivery): void {
     const backlog = session.needBacklog();
     const isResident = !session.durable || delivery.share !== undefined ||
-      (session.connection !== undefined && backlog.canHold(session.limits));
+      (session.connection !== undefined && backlog.canHold(session.limits) && !session.isTight(true));
     if (isResident) backlog.push(delivery);
     else backlog.pageOutOne(delivery);
     if (delivery.message.expiresAt !== Infinity) this.watchExpiry(session);
   }
 
   /** The limit that keeps a message out, once what has expired has given way (§3.3.2.3.3). */
-  #fullBacklog(session: Session, message: Message | Outgoing): ReturnType<typeof fullBacklog> {
-    const limit = fullBacklog(session, message);
-    return limit !== undefined && this.#expire(session, false) ? fullBacklog(session, message) : limit;
+  #fullBacklog(
+    session: Session,
+    message: Message | Outgoing,
+    isShared: boolean,
+  ): ReturnType<typeof fullBacklog> {
+    const limit = fullBacklog(session, message, isShared);
+    return limit !== undefined && this.#expire(session, false)
+      ? fullBacklog(session, message, isShared)
+      : limit;
   }
 
   /** §3.3.2.3.3 Has messages that wait in a durable session given up when they expire, or their rows would stay. */
@@ -284,6 +293,7 @@ export class Deliverer {
       sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);
     } else {
       sender.end(packetId);
+      session.sent(delivery);
       this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
       this.#journal.finished(session, delivery);
     }
@@ -378,9 +388,11 @@ export class Deliverer {
 function fullBacklog(
   session: Session,
   message: Message | Outgoing,
-): Extract<LimitName, "queuedMessagesMax" | "queuedBytesMax"> | undefined {
+  isShared: boolean,
+): Extract<LimitName, "queuedMessagesMax" | "queuedBytesMax" | "memoryBytesMax"> | undefined {
   const { limits, backlog } = session;
   if (session.queued >= limits.queuedMessagesMax) return "queuedMessagesMax";
+  if (session.isTight(isShared || !session.durable)) return "memoryBytesMax";
   const bytes = backlog === undefined ? 0 : backlog.bytes;
   return bytes + messageBytes(message) > limits.queuedBytesMax ? "queuedBytesMax" : undefined;
 }

@@ -88,11 +88,25 @@ describe("a session", () => {
     return new Session({ expired: () => {} }, "c", 5, limits);
   }
 
+  function begin(session: Session, step: Step): void {
+    const one = delivery(1);
+    session.needSender().begin(step, one);
+    session.sends(one);
+  }
+
+  test("has the bytes of messages in flight that it counts", () => {
+    const session = make();
+    begin(session, Step.PUBACK);
+    session.assertInvariants();
+    session.needSender().begin(Step.PUBACK, delivery(2));
+    assertWrong(session, "bytes of messages in flight");
+  });
+
   test("has as many messages in flight as it counts", () => {
     const session = make();
     const sender = session.needSender();
     for (const step of [Step.PUBACK, Step.PUBREC, Step.PUBCOMP, Step.RESEND_1, Step.RESEND_2]) {
-      sender.begin(step, delivery(1));
+      begin(session, step);
     }
     session.assertInvariants();
     Object.defineProperty(sender, "inFlight", { value: 4 });
@@ -102,10 +116,9 @@ describe("a session", () => {
   test("[MQTT-3.3.4-9] has no more of them sent than the Client takes, those released apart", () => {
     const session = make();
     session.connection = { sendLimit: 1 } as Serving;
-    const sender = session.needSender();
-    for (const step of [Step.PUBREC, Step.PUBCOMP]) sender.begin(step, delivery(1));
+    for (const step of [Step.PUBREC, Step.PUBCOMP]) begin(session, step);
     session.assertInvariants();
-    sender.begin(Step.PUBACK, delivery(2));
+    begin(session, Step.PUBACK);
     assertWrong(session, "Receive Maximum of the Client");
   });
 

@@ -30,6 +30,8 @@ const RETRY_COMMIT_MS = 1_000;
 const FACTS_MAX = 16_384;
 /** Bytes that count for a fact. */
 const FACT_BYTES = 1024;
+/** Bytes that a fact takes until it is safe, beside its message. */
+const FACT_OBJECT_BYTES = 192;
 /** `#committedFacts` after a failure: no recorded fact is safe. */
 const NOTHING_SAFE = -1;
 
@@ -46,6 +48,9 @@ export class Journal {
   #committedFacts = 0;
   /** What the next commit has to take: facts and bytes. */
   #weight = 0;
+  /** The memory that the facts for the next commit take, and for the one under way: bytes. */
+  #nextBytes = 0;
+  #commitBytes = 0;
   readonly #waiting: Queue<Postponed> = new Queue();
   #committing = false;
   #failing = false;
@@ -185,6 +190,8 @@ export class Journal {
     const { budget } = this.#turn;
     budget.spend(COST.fact);
     this.#weight += 1 + Math.floor(bytes / FACT_BYTES);
+    this.#nextBytes += FACT_OBJECT_BYTES + bytes;
+    this.#turn.ledger.facts += FACT_OBJECT_BYTES + bytes;
     if (this.isFull) {
       budget.exhaust();
       this.#due = true;
@@ -258,6 +265,8 @@ export class Journal {
     this.#committing = true;
     this.#due = false;
     this.#committedFacts = this.#facts;
+    this.#commitBytes += this.#nextBytes; // what a commit that failed has left is there still
+    this.#nextBytes = 0;
     this.#release();
     this.#turn.timers.cancel(this.#lazy);
     [this.#endedNow, this.#endedNext] = [this.#endedNext, this.#endedNow];
@@ -280,6 +289,8 @@ export class Journal {
 
   #committed(): void {
     this.#committing = false;
+    this.#turn.ledger.facts -= this.#commitBytes;
+    this.#commitBytes = 0;
     const held = this.#heldNow;
     this.#heldNow = [];
     for (const link of held) link.committed();
@@ -310,6 +321,7 @@ export class Journal {
   /** Compares the counters with the links and facts. */
   assertInvariants(): void {
     invariant(this.#committedFacts <= this.#facts, "no fact is safe that was not recorded");
+    invariant(this.#turn.ledger.facts === this.#nextBytes + this.#commitBytes, "bytes of facts");
     invariant(this.#committing || this.#heldNow.length === 0, "a link waits for a commit that is under way");
     invariant(this.#committing || this.#endedNow.size === 0, "an end waits for a commit that is under way");
   }

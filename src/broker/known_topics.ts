@@ -11,6 +11,7 @@ import { Changes } from "../topic/changes.ts";
 import { mixed } from "../topic/edges.ts";
 import type { FilterTree } from "../topic/tree.ts";
 import { Budget } from "./budget.ts";
+import { Ledger, OBJECT_BYTES } from "./ledger.ts";
 import { type Match, matchOf, type Subscriber } from "./match.ts";
 
 /** One Topic Name. */
@@ -53,6 +54,7 @@ export class KnownTopics {
   #tree: FilterTree<Subscriber>;
   #changes: Changes;
   readonly #budget: Budget;
+  readonly #ledger: Ledger;
   /** For a filter's bytes: three for each UTF-16 unit, as `putUtf8` requires. */
   #scratch: Uint8Array = new Uint8Array(3 * NAME_BYTES_MAX);
   /** Of the eight places of a newcomer, the one to look at next. */
@@ -60,9 +62,15 @@ export class KnownTopics {
   /** Subscribers in the matches that were made since all were forgotten. */
   #remembered = 0;
 
-  constructor(tree: FilterTree<Subscriber>, most: number, budget: Budget = new Budget()) {
+  constructor(
+    tree: FilterTree<Subscriber>,
+    most: number,
+    budget: Budget = new Budget(),
+    ledger: Ledger = new Ledger(),
+  ) {
     this.#tree = tree;
     this.#budget = budget;
+    this.#ledger = ledger;
     const places = 1 << (31 - Math.clz32(most));
     this.#rows = places / ROW;
     this.#hashes = new Int32Array(places);
@@ -147,8 +155,23 @@ export class KnownTopics {
         return;
       }
     }
+    const before = this.#topics[place];
+    this.#ledger.topics += topicBytes(topic) - (before === undefined ? 0 : topicBytes(before));
     this.#hashes[place] = hash;
     this.#topics[place] = topic;
+  }
+
+  /** Forgets every topic. */
+  clear(): void {
+    this.#hashes.fill(0);
+    this.#topics.fill(undefined);
+    this.#ledger.topics = 0;
+    this.#remembered = 0;
+  }
+
+  /** The memory that the topics take: bytes. */
+  get bytes(): number {
+    return this.#topics.reduce((sum, topic) => sum + (topic === undefined ? 0 : topicBytes(topic)), 0);
   }
 
   /** Topics in the row that begins at `first`; they are never taken out, so they stand together. */
@@ -163,6 +186,11 @@ export class KnownTopics {
     for (const topic of this.#topics) if (topic !== undefined) topic.match = undefined;
     this.#remembered = 0;
   }
+}
+
+/** The memory that a topic takes, with its bytes and its text. */
+function topicBytes({ bytes }: KnownTopic): number {
+  return OBJECT_BYTES.topic + 2 * bytes.length;
 }
 
 function firstPlace(hash: number, rows: number): number {

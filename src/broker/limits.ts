@@ -276,6 +276,14 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "size of all retained messages together",
     ),
+    memoryBytesMax: row(
+      "broker",
+      2048 * MIB,
+      1 * MIB,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "memory for everything that peers cause to be held; above it nothing more is kept, and the greediest connections are not read, then ended",
+    ),
   };
 }
 
@@ -312,7 +320,8 @@ export type LimitName =
   | "knownTopicsMax"
   | "batchMessagesMax"
   | "retainedMessagesMax"
-  | "retainedBytesMax";
+  | "retainedBytesMax"
+  | "memoryBytesMax";
 
 /** A value for every limit. */
 export type Limits = Readonly<Record<LimitName, number>>;

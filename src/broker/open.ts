@@ -8,13 +8,14 @@ import { AnswerWait } from "../engine/answer_wait.ts";
 import type { Link } from "../engine/link.ts";
 import { Outflow } from "../engine/outflow.ts";
 import { TopicAliases } from "../engine/topic_aliases.ts";
+import { aliasBytes } from "./alias.ts";
 import type { ClientInfo } from "./options.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Serving, Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
-import type { ServerWill } from "./will.ts";
+import { type ServerWill, willBytes } from "./will.ts";
 
 /** @internal Ends the connection below. */
 export interface Ending {
@@ -95,6 +96,7 @@ export class Open extends Outflow implements Serving {
     this.authenticationMethod = properties.authenticationMethod;
     this.#client = client;
     this.#will = will;
+    turn.ledger.wills += willBytes(will);
     this.#connackAt = link.outbox.position;
     this.#turn = turn;
     this.#ending = options.ending;
@@ -115,9 +117,16 @@ export class Open extends Outflow implements Serving {
     return this.#will;
   }
 
+  /** The memory that would come free with the connection, the bytes of its link aside: bytes. */
+  get heldBytes(): number {
+    const own = aliasBytes(this.aliases) + this.aliasBytes + willBytes(this.#will);
+    return this.session.persists ? own : own + this.session.contentBytes;
+  }
+
   /** The will is not published any more; true if there was one. */
   forgetWill(): boolean {
     const had = this.#will !== undefined;
+    this.#turn.ledger.wills -= willBytes(this.#will);
     this.#will = undefined;
     return had;
   }
@@ -139,6 +148,9 @@ export class Open extends Outflow implements Serving {
 
   /** Nothing waits for the Client any more. */
   ended(): void {
+    this.#turn.ledger.aliases -= aliasBytes(this.aliases);
+    this.#turn.ledger.wills -= willBytes(this.#will);
+    this.forgetAliases();
     if (this.#answerWait !== undefined) this.#turn.timers.cancel(this.#answerWait);
   }
 

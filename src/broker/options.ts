@@ -109,6 +109,7 @@ export type DropReason =
   | "expired"
   | "packet too large"
   | "outboundBytesMax"
+  | "memoryBytesMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
   | "refused by the client"

@@ -25,8 +25,7 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   const { timers } = parts.turn;
   const session = sessions.make(record.clientId, record.level, limits);
   session.storeId = stored.storeId;
-  session.user = record.user;
-  session.address = record.address;
+  session.madeBy(record.user, record.address);
   for (const subscription of subscriptions) {
     parts.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
   }
@@ -51,5 +50,6 @@ function restoreDelivery(session: Session, record: DeliveryRecord): void {
   const delivery = revived(record);
   if (record.packetId === 0) return session.needBacklog().push(delivery);
   const open = delivery.qos === 1 ? Step.PUBACK : Step.PUBREC;
+  session.sends(delivery);
   session.needSender().restore(record.packetId, record.released > 0 ? Step.PUBCOMP : open, delivery);
 }

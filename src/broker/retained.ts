@@ -16,6 +16,7 @@ import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameCursor } from "../topic/name_cursor.ts";
 import { NameTree, NONE } from "../topic/name_tree.ts";
 import { Slabs } from "../topic/slabs.ts";
+import { Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
 
 /**
@@ -72,9 +73,17 @@ export class Retained {
   #limits: Limits;
   /** Called for a topic whose message has expired; calls `remove()`. */
   readonly expired: (topic: string) => void;
+  readonly #ledger: Ledger;
 
   /** `seed` is a number that peers cannot guess. */
-  constructor(timers: Timers, limits: Limits, seed: number, expired: (topic: string) => void) {
+  constructor(
+    timers: Timers,
+    limits: Limits,
+    seed: number,
+    expired: (topic: string) => void,
+    ledger: Ledger = new Ledger(),
+  ) {
+    this.#ledger = ledger;
     this.#tree = new NameTree({ seed });
     this.#frames = new Slabs((node, place) => this.#tree.put(node, place));
     this.#timers = timers;
@@ -110,7 +119,7 @@ export class Retained {
       view,
       expiresAt,
       publisher,
-      message: isLarge ? { ...message, view: view.copy() } : undefined,
+      message: isLarge ? { ...message, view: view.copy(), holders: 0 } : undefined,
     });
   }
 
@@ -121,6 +130,7 @@ export class Retained {
     const before = node === NONE ? 0 : this.#bytesOf(node);
     const more = RETAINED_OVERHEAD_BYTES + runBytes(message.view, message.publisher);
     if (this.#bytes - before + more > this.#limits.retainedBytesMax) return "retainedBytesMax";
+    if (this.#ledger.isAbove && more > before) return "memoryBytesMax";
     if (node === NONE && this.size >= this.#limits.retainedMessagesMax) return "retainedMessagesMax";
     this.#put(message);
     return undefined;
@@ -130,7 +140,7 @@ export class Retained {
     const tree = this.#tree;
     const node = tree.add(view.bytes, view.topicAt, view.topicEnd);
     const value = tree.value(node);
-    if (value !== NONE) this.#bytes -= this.#bytesOf(node);
+    if (value !== NONE) this.#count(node, false);
     if (view.payloadLength >= SHARED_PAYLOAD_BYTES) {
       if (value !== NONE && value !== LARGE) this.#frames.remove(value);
       this.#large.set(node, message!);
@@ -139,8 +149,19 @@ export class Retained {
       if (value === LARGE) this.#large.delete(node);
       tree.put(node, this.#write(node, value, view, publisher));
     }
-    this.#bytes += this.#bytesOf(node);
+    this.#count(node, true);
     this.#expireAt(node, expiresAt);
+  }
+
+  /** Counts a message that is there from now on (true), or no longer. */
+  #count(node: number, isThere: boolean): void {
+    const bytes = this.#bytesOf(node);
+    this.#bytes += isThere ? bytes : -bytes;
+    const large = this.large(node);
+    const frame = large === undefined ? 0 : large.view.end - large.view.at; // it is among the payloads
+    const own = bytes - frame + OBJECT_BYTES.retained;
+    this.#ledger.retained += isThere ? own : -own;
+    if (large !== undefined) this.#ledger.retains(large, isThere);
   }
 
   /** Writes a frame, where the one before stands if it can; returns its place. */
@@ -187,7 +208,7 @@ export class Retained {
   remove(topic: string): boolean {
     const node = this.#tree.findText(topic);
     if (node === NONE) return false;
-    this.#bytes -= this.#bytesOf(node);
+    this.#count(node, false);
     const place = this.#tree.value(node);
     this.#expireAt(node, Infinity);
     this.#tree.remove(node);
@@ -252,6 +273,18 @@ export class Retained {
     const view = at.copy();
     const topic = decodeUtf8(view.bytes, view.topicAt, view.topicEnd)!;
     return { topic, view, expiresAt: this.expiresAt(node), publisher };
+  }
+
+  /** How many messages are large. */
+  get largeCount(): number {
+    return this.#large.size;
+  }
+
+  /** Bytes of their frames. */
+  get largeFrames(): number {
+    let bytes = 0;
+    for (const { view } of this.#large.values()) bytes += view.end - view.at;
+    return bytes;
   }
 
   /** Compares the counters with the messages. */

@@ -15,6 +15,7 @@ import { type Deliverer, type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
+import { type Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
 import type { GroupsKnown, Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
 import { type Observer, watch } from "./observer.ts";
@@ -39,6 +40,7 @@ export interface RouterOptions {
 /** All subscriptions and retained messages of a broker. */
 export class Router {
   readonly #budget: Budget;
+  readonly #ledger: Ledger;
   readonly #journal: Journal;
   readonly #observer: Observer;
   readonly #deliverer: Deliverer;
@@ -54,12 +56,19 @@ export class Router {
 
   constructor({ turn, journal, observer, deliverer, limits, random }: RouterOptions) {
     this.#budget = turn.budget;
+    this.#ledger = turn.ledger;
     this.#journal = journal;
     this.#observer = observer;
     this.#deliverer = deliverer;
     this.#tree = new FilterTree(random());
-    this.#topics = new KnownTopics(this.#tree, limits.knownTopicsMax, turn.budget);
-    this.#retained = new Retained(turn.timers, limits, random(), (topic) => this.unretain(topic));
+    this.#topics = new KnownTopics(this.#tree, limits.knownTopicsMax, turn.budget, turn.ledger);
+    this.#retained = new Retained(
+      turn.timers,
+      limits,
+      random(),
+      (topic) => this.unretain(topic),
+      turn.ledger,
+    );
     this.#retainedDeliveries = new RetainedDeliveries(turn, this.#retained, deliverer);
   }
 
@@ -76,6 +85,11 @@ export class Router {
    */
   find(bytes: Uint8Array, at: number, end: number): KnownTopic {
     return this.#topics.find(bytes, at, end);
+  }
+
+  /** Forgets the topics that are remembered. */
+  forgetTopics(): void {
+    this.#topics.clear();
   }
 
   /** The present subscribers of a topic. */
@@ -113,6 +127,7 @@ export class Router {
       subscription.set(record);
       session.subscriptions.set(filter.text, subscription);
       session.subscriptionBytes += filter.text.length;
+      this.#ledger.subscriptions += OBJECT_BYTES.subscription + filter.text.length;
       this.#subscriptions++;
       if (filter.share === undefined) this.#add(filter.match, filter.wildcard, subscription);
       else {
@@ -132,6 +147,7 @@ export class Router {
     let group = this.#groups.get(filter.text);
     if (group === undefined) {
       group = new SharedGroup(filter, this.#groupChanged);
+      this.#ledger.subscriptions += OBJECT_BYTES.group + filter.text.length;
       this.#groups.set(filter.text, group);
       this.#add(filter.match, filter.wildcard, group);
     }
@@ -146,6 +162,7 @@ export class Router {
   /** Removes a subscription, from its session too. */
   unsubscribe(session: Session, subscription: Subscription): void {
     session.subscriptionBytes -= subscription.filter.length;
+    this.#ledger.subscriptions -= OBJECT_BYTES.subscription + subscription.filter.length;
     session.subscriptions.delete(subscription.filter); // exchanges with the Client go on: [MQTT-3.10.4-3]
     this.#subscriptions--;
     endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]
@@ -157,6 +174,7 @@ export class Router {
     session.forgetSunk(subscription);
     if (group.size > 0) return;
     this.#groups.delete(filter);
+    this.#ledger.subscriptions -= OBJECT_BYTES.group + filter.length;
     this.#remove(group.filter.match, group);
   }
 
@@ -340,6 +358,19 @@ export class Router {
   overtake(target: Target, { bytes }: KnownTopic, live: PublishView | undefined, qos: QoS): void {
     const topic = { bytes, topicAt: 0, topicEnd: bytes.length };
     target.each((each) => this.#retainedDeliveries.overtake(each, topic, live, qos));
+  }
+
+  /** The memory that groups, retained messages and remembered topics take, counted anew: bytes. */
+  counted(): { groups: number; retained: number; topics: number; payloads: number } {
+    let groups = 0;
+    for (const filter of this.#groups.keys()) groups += OBJECT_BYTES.group + filter.length;
+    const { largeFrames, largeCount } = this.#retained;
+    return {
+      groups,
+      retained: this.#retained.bytes - largeFrames + this.#retained.size * OBJECT_BYTES.retained,
+      topics: this.#topics.bytes,
+      payloads: largeCount,
+    };
   }
 
   /** Compares the counters with subscriptions and groups; `sessions` are all there are. */

@@ -5,20 +5,22 @@
  */
 import { invariant, type Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
+import { messageBytes } from "../delivery/message.ts";
 import type { Queue } from "../delivery/queue.ts";
 import { Receiver } from "../delivery/receiver.ts";
 import { Sender, Step } from "../delivery/sender.ts";
-import type { Outflow } from "../engine/outflow.ts";
+import { MODEST_BYTES, type Outflow } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { SHARE_PREFIX } from "../topic/filter.ts";
 import { Backlog } from "./backlog.ts";
+import { Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { Delivery } from "./delivery.ts";
 import type { LimitName, Limits } from "./limits.ts";
 import type { ClientInfo } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RetainedDelivery } from "./retained_delivery.ts";
 import type { SessionKey, SessionRecord, SubscriptionRecord } from "./store.ts";
-import type { PendingWill, ServerWill } from "./will.ts";
+import { type PendingWill, type ServerWill, willBytes } from "./will.ts";
 
 /** §3.1.2.11.2 a Session Expiry Interval that means never. */
 export const NEVER_EXPIRES = 0xffff_ffff;
@@ -165,8 +167,8 @@ export class Session implements Deadline, SessionKey {
   /** The Network Connection, undefined while there is none. */
   connection: Serving | undefined;
   /** User name and address of the connection that made it. */
-  user: string | undefined;
-  address: string | undefined;
+  #user: string | undefined;
+  #address: string | undefined;
   /** When messages that wait expire; undefined if none ever did while it was durable. */
   expiry: Deadline | undefined;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
@@ -189,8 +191,10 @@ export class Session implements Deadline, SessionKey {
   scheduled = false;
   /** Messages of its Shared Subscriptions that still come from members who are away (gather.ts). */
   gathering: Deadline | undefined;
-  /** The will while it waits for its delay. */
-  pendingWill: PendingWill | undefined;
+  #pendingWill: PendingWill | undefined;
+  readonly #ledger: Ledger;
+  /** Bytes of messages in flight that may have to be sent again. */
+  #flightBytes = 0;
   #backlog: Backlog | undefined;
   #sender: Sender<Delivery> | undefined;
   #received: Receiver | undefined;
@@ -200,11 +204,69 @@ export class Session implements Deadline, SessionKey {
   #reported: Set<LimitName | Rule> | undefined;
   readonly #owner: SessionOwner;
 
-  constructor(owner: SessionOwner, clientId: string, level: ProtocolLevel, limits: Limits) {
+  constructor(
+    owner: SessionOwner,
+    clientId: string,
+    level: ProtocolLevel,
+    limits: Limits,
+    ledger: Ledger = new Ledger(),
+  ) {
     this.#owner = owner;
+    this.#ledger = ledger;
     this.clientId = clientId;
     this.level = level;
     this.limits = limits;
+  }
+
+  /** The user name of the connection that made it. */
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  /** The address of that connection. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  /** It was made by a connection of this user from this address. */
+  madeBy(user: string | undefined, address: string | undefined): void {
+    this.#ledger.sessions -= this.ownBytes;
+    this.#user = user;
+    this.#address = address;
+    this.#ledger.sessions += this.ownBytes;
+  }
+
+  /** The memory that it takes without its content: bytes. */
+  get ownBytes(): number {
+    return OBJECT_BYTES.session + this.clientId.length + (this.#user === undefined ? 0 : this.#user.length);
+  }
+
+  /** The memory that its content takes, messages that others have too counted in full: bytes. */
+  get contentBytes(): number {
+    return this.subscriptionBytes + this.subscriptions.size * OBJECT_BYTES.subscription +
+      (this.#backlog === undefined ? 0 : this.#backlog.residentBytes) + this.#flightBytes;
+  }
+
+  /** The will while it waits for its delay. */
+  get pendingWill(): PendingWill | undefined {
+    return this.#pendingWill;
+  }
+
+  set pendingWill(will: PendingWill | undefined) {
+    this.#ledger.wills += willBytes(will?.will) - willBytes(this.#pendingWill?.will);
+    this.#pendingWill = will;
+  }
+
+  /** A message is in flight from now on, and may have to be sent again. */
+  sends({ message }: Delivery): void {
+    this.#ledger.hold(message);
+    this.#flightBytes += messageBytes(message);
+  }
+
+  /** Its exchange is over. */
+  sent({ message }: Delivery): void {
+    this.#ledger.release(message);
+    this.#flightBytes -= messageBytes(message);
   }
 
   /** Whether it outlives its connection. */
@@ -224,7 +286,7 @@ export class Session implements Deadline, SessionKey {
 
   /** The same, made if need be. */
   needBacklog(): Backlog {
-    return (this.#backlog ??= new Backlog());
+    return (this.#backlog ??= new Backlog(this.#ledger));
   }
 
   /** §4.3 the open exchanges towards the Client; undefined if none was ever begun. */
@@ -276,7 +338,17 @@ export class Session implements Deadline, SessionKey {
   canSend(count: number): boolean {
     const { connection } = this;
     if (connection === undefined || this.queued > 0 || this.resend !== undefined) return false;
-    return this.quota >= count && !connection.isFull;
+    return this.quota >= count && !connection.isFull && !(this.#ledger.isAbove && this.#hasMuch);
+  }
+
+  /** It holds more messages than a Client needs that keeps up. */
+  get #hasMuch(): boolean {
+    return (this.#backlog === undefined ? 0 : this.#backlog.residentBytes) + this.#flightBytes > MODEST_BYTES;
+  }
+
+  /** Whether memory has no room for a message that would wait in this session: nowhere but in memory, or it has many already. */
+  isTight(isInMemory: boolean): boolean {
+    return this.#ledger.isAbove && isInMemory && (this.connection === undefined || this.#hasMuch);
   }
 
   /** §4.9 QoS 1 and 2 messages that may still be sent on the connection there is. */
@@ -306,6 +378,10 @@ export class Session implements Deadline, SessionKey {
 
   /** Drops every message: a known topic may refer to an ended session for a while. */
   clear(): void {
+    this.#backlog?.extract(() => true);
+    this.#sender?.each((_id, _step, delivery) => {
+      if (delivery !== undefined) this.sent(delivery);
+    });
     this.#backlog = undefined;
     this.#sender = undefined;
     this.#received = undefined;
@@ -355,7 +431,9 @@ export class Session implements Deadline, SessionKey {
     this.#backlog?.assertInvariants();
     let released = 0;
     let sent = 0;
-    this.#sender?.each((_id, step) => {
+    let bytes = 0;
+    this.#sender?.each((_id, step, delivery) => {
+      if (delivery !== undefined) bytes += messageBytes(delivery.message);
       if (step === Step.PUBCOMP) released++;
       else if (step < Step.RESEND_1) sent++;
     });
@@ -366,5 +444,6 @@ export class Session implements Deadline, SessionKey {
       "nothing is sent again without a connection",
     );
     invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
+    invariant(bytes === this.#flightBytes, "bytes of messages in flight");
   }
 }

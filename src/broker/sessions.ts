@@ -85,6 +85,11 @@ export class Sessions implements SessionOwner {
     for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);
   }
 
+  /** Every session that has not ended. */
+  all(): Iterable<Session> {
+    return this.#byClientId.values();
+  }
+
   /** The Client Identifiers of all sessions. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();
@@ -141,7 +146,9 @@ export class Sessions implements SessionOwner {
 
   /** A new session, which no connection serves yet. */
   make(clientId: string, level: ProtocolLevel, limits: Limits): Session {
-    const session = new Session(this, clientId, level, limits);
+    const { ledger } = this.#parts.turn;
+    const session = new Session(this, clientId, level, limits, ledger);
+    ledger.sessions += session.ownBytes;
     this.#byClientId.set(clientId, session); // [MQTT-3.1.3-2]
     return session;
   }
@@ -207,7 +214,8 @@ export class Sessions implements SessionOwner {
 
   /** Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill): void {
-    this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#parts.turn.now) }));
+    const expiresAt = expiryOf(message.view, this.#parts.turn.now);
+    this.publish(outgoingOf({ ...message, expiresAt, holders: 0 }));
   }
 
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
@@ -246,6 +254,7 @@ export class Sessions implements SessionOwner {
       session.pendingWill = undefined;
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
+    turn.ledger.sessions -= session.ownBytes;
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     this.#unsubscribing.add(session);
     new Unsubscribing(session, this.#parts, () => this.#unsubscribing.delete(session)).goOn();

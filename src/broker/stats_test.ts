@@ -22,7 +22,8 @@ describe("stats", () => {
       isFailing: false,
       isUnsafe: false,
     };
-    assertEquals(pair.broker.stats, nothing);
+    const { memory: empty, ...atFirst } = pair.broker.stats;
+    assertEquals([atFirst, empty.total], [nothing, 0]);
     const properties = { sessionExpiryInterval: 60 };
     const away = pair.connect({ clientId: "away", cleanStart: false, properties });
     away.subscribe("a/#", "$share/g/b");
@@ -31,7 +32,7 @@ describe("stats", () => {
     one.subscribe("a/+", "$share/g/b");
     pair.open();
     one.publish({ topic: "r", payload: "kept", retain: true });
-    const { retainedBytes, ...counts } = pair.broker.stats;
+    const { retainedBytes, memory, ...counts } = pair.broker.stats;
     assertEquals(counts, {
       received: 1,
       dropped: 0,
@@ -48,10 +49,19 @@ describe("stats", () => {
       isUnsafe: false,
     });
     assert(retainedBytes > 4);
+    const { total: all, ...parts } = memory;
+    assertEquals(all, Object.values(parts).reduce((sum, bytes) => sum + bytes, 0));
+    for (const name of ["retained", "subscriptions", "sessions", "connections", "topics"] as const) {
+      assert(memory[name] > 0, name);
+    }
     one.publish({ topic: "r", retain: true });
     one.disconnect();
     pair.advance(60_000);
-    assertEquals(pair.broker.stats, { ...nothing, received: 2 });
+    const { memory: left, ...atLast } = pair.broker.stats;
+    assertEquals(atLast, { ...nothing, received: 2 });
+    const { total, connections, topics, pool, ...rest } = left;
+    assertEquals(Object.values(rest).filter((bytes) => bytes !== 0), [], "nothing that has gone counts");
+    assertEquals(total, connections + topics + pool);
   });
 });
 

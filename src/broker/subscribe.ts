@@ -146,8 +146,12 @@ function decide(
 }
 
 /** The decision, unless there are as many subscriptions as may be. */
-function roomFor({ observer }: Parts, { session, policy }: Open, decision: Decision): Decision {
+function roomFor({ observer, turn }: Parts, { session, policy }: Open, decision: Decision): Decision {
   if ("refusal" in decision || session.subscriptions.has(decision.filter.text)) return decision;
+  if (turn.ledger.isAbove) {
+    observer.limited("memoryBytesMax", session.clientId, session);
+    return refuse(0x97, "limit/memory", "No memory for one more subscription (memoryBytesMax)");
+  }
   const { subscriptionsPerSessionMax, subscriptionBytesMax } = policy.limits;
   const isMany = session.subscriptions.size >= subscriptionsPerSessionMax;
   const isLarge = session.subscriptionBytes + decision.filter.text.length > subscriptionBytesMax;

@@ -13,6 +13,7 @@ import type { Link, LinkOwner } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { Timers } from "../engine/timers.ts";
 import { Budget } from "./budget.ts";
+import { Ledger } from "./ledger.ts";
 import type { Question } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
@@ -49,6 +50,8 @@ const NO_QUESTIONS: readonly Question[] = [];
 export class Turn implements LinkOwner {
   /** For every outbox. */
   readonly pool: BufferPool = new BufferPool();
+  /** The memory that is held. */
+  readonly ledger: Ledger = new Ledger(this.pool);
   /** For packets that are encoded, one at a time. */
   readonly writer: Writer = new Writer();
   /** Everything that falls due later. */
@@ -117,7 +120,10 @@ export class Turn implements LinkOwner {
     this.#unwritten = [];
     for (let i = 0; i < touched.length; i++) {
       if (this.mayWrite || touched[i]!.outbox.size <= SMALL_BYTES) touched[i]!.endTurn();
-      else this.#unwritten.push(touched[i]!);
+      else {
+        touched[i]!.countOut();
+        this.#unwritten.push(touched[i]!);
+      }
     }
   }
 

@@ -6,6 +6,7 @@
 import type { ProtocolLevel, Will, WillProperties } from "../codec/packet.ts";
 import { frameOf, type Message } from "../delivery/message.ts";
 import type { Deadline } from "../engine/timers.ts";
+import { OBJECT_BYTES } from "./ledger.ts";
 
 /** A will as the Server keeps it [MQTT-3.1.2-7]. Its expiry begins when it is published (§3.1.3.2.4). */
 export interface ServerWill {
@@ -14,12 +15,19 @@ export interface ServerWill {
   readonly delaySeconds: number;
 }
 
+/** The memory that a will takes: bytes. */
+export function willBytes(will: ServerWill | undefined): number {
+  if (will === undefined) return 0;
+  const { view, topic } = will.message;
+  return OBJECT_BYTES.will + view.end - view.at + topic.length;
+}
+
 /** The will of a CONNECT. */
 export function serverWill(will: Will, level: ProtocolLevel, clientId: string): ServerWill {
   const { willDelayInterval, ...properties }: WillProperties = will.properties ?? {};
   const view = frameOf(will, properties, level);
   return {
-    message: { topic: will.topic, view, expiresAt: Infinity, publisher: clientId },
+    message: { topic: will.topic, view, expiresAt: Infinity, publisher: clientId, holders: 0 },
     delaySeconds: willDelayInterval ?? 0,
   };
 }

@@ -21,6 +21,7 @@ import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
+import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
 import { type Prepared, Reload } from "./reload.ts";
@@ -233,7 +234,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 async function optionsOf(settings: Settings, tls: TlsSet, log: Log): Promise<ReconfigureOptions> {
   return {
     ...serveOptionsOf(settings, await tls.read(), log),
-    limits: fitting(settings.limits, log),
+    limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
     hooks: hooksFor(log, settings.logLevel),
   };
 }
@@ -260,6 +261,14 @@ async function start(
     if (!(error instanceof ListenError)) throw error;
     throw new CallError(error.message + listenAdvice(error, listen));
   }
+}
+
+/** The value of `memoryBytesMax` where none is given. */
+function memoryHere(log: Log): number {
+  const { default: most, least } = LIMITS.memoryBytesMax;
+  const memoryBytesMax = memoryFor(machineMemory(), least, most);
+  if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
+  return memoryBytesMax;
 }
 
 /** No more connections than the process may have open files: up to a quarter of them for connections without an accepted CONNECT. */

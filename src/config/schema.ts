@@ -318,6 +318,9 @@ export const SECTIONS: readonly Section[] = [
         name: kebab(limit),
         ...numberRow(row),
         ...KNOWN_AS[limit],
+        ...limit === "memoryBytesMax" && {
+          defaultIs: `${row.default}, or half of the memory there is if that is less`,
+        },
         scope: SCOPES[row.scope],
         reload: RELOAD_OF_LIMITS[limit],
         option: `limits.${limit}`,

@@ -24,7 +24,7 @@ const SHARED_FRAME_BYTES_MAX = SLAB_BYTES / 2;
 /** Messages whose expiry falls into one such step, up to a multiple of it, are counted together where they wait: ms. */
 export const EXPIRY_STEP_MS: number = 128;
 
-/** One message, shared by all queues that hold it. Never changed once made. */
+/** One message, shared by all queues that hold it. Never changed once made, but for the number of its holders. */
 export interface Message {
   /** §3.3.2.1 Topic Name. */
   readonly topic: string;
@@ -34,6 +34,8 @@ export interface Message {
   readonly expiresAt: number;
   /** Client Identifier of the publisher, for No Local; undefined if the Server itself published. */
   readonly publisher: string | undefined;
+  /** @internal For the broker's count of memory: how many sessions hold it. */
+  holders?: number;
 }
 
 /** The bytes that a message, kept or still in its chunk, counts for in the limits. */

@@ -27,13 +27,28 @@ export const Pause = {
   DISK: 4,
   /** The peer has used up its share of the turn. */
   TURN: 8,
+  /** More memory is held than may be, and the peer is among the causes. */
+  MEMORY: 16,
 } as const;
 /** One value of `Pause`. */
 export type Pause = typeof Pause[keyof typeof Pause];
 
+/** What links count, in bytes, and whether that is too much. */
+export interface LinkLedger {
+  /** The buffers of outboxes. */
+  outgoing: number;
+  /** Bytes that are kept of what came. */
+  incoming: number;
+  /** §3.3.2.3.4 Topic Aliases. */
+  aliases: number;
+  /** More memory is held than may be. */
+  readonly isAbove: boolean;
+}
+
 /** What all links of one engine have in common. */
 export interface LinkOwner {
   readonly pool: BufferPool;
+  readonly ledger: LinkLedger;
   readonly writer: Writer;
   /** The present time in ms. */
   readonly now: number;
@@ -90,6 +105,10 @@ export class Link {
   #transportPaused = false;
   /** Of bytes that have waited over the end of a turn; only at level 5. */
   #ages: Ages | undefined;
+  /** The ledger has so many bytes of this link. */
+  #countedOut = 0;
+  #countedIn = 0;
+  #aside = 0;
 
   /** `packetBytesMax`: bytes of the largest frame taken, until `limitFrames()` is called. */
   constructor(transport: Transport, packetBytesMax: number, owner: LinkOwner, handler: LinkHandler) {
@@ -108,6 +127,7 @@ export class Link {
    */
   receive(chunk: Uint8Array, handler: FrameHandler): void {
     this.#deframer.receive(chunk, handler);
+    this.#countIn();
   }
 
   /** From now on these are the largest frames taken, in bytes: of a PUBLISH, and of any other packet. */
@@ -121,6 +141,7 @@ export class Link {
     try {
       this.#deframer.resume(handler);
     } finally {
+      this.#countIn();
       this.#resumeTransport();
     }
   }
@@ -152,6 +173,42 @@ export class Link {
   /** Bytes that are kept: of an incomplete frame, or of all frames while the link is paused. */
   get keptBytes(): number {
     return this.#deframer.held;
+  }
+
+  /** So many bytes of a packet are kept elsewhere for this link, until they are set anew or the link ends. */
+  set aside(bytes: number) {
+    this.#aside = bytes;
+    this.#countIn();
+  }
+
+  /** All bytes that are kept of what came. */
+  get heldIn(): number {
+    return this.#deframer.held + this.#aside;
+  }
+
+  #countIn(): void {
+    const held = this.#deframer.held + this.#aside;
+    if (held === this.#countedIn) return;
+    this.#owner.ledger.incoming += held - this.#countedIn;
+    this.#countedIn = held;
+  }
+
+  /** Counts the bytes of the outbox: at the end of a turn at the latest. */
+  countOut(): void {
+    const held = this.outbox.heldBytes;
+    if (held === this.#countedOut) return;
+    this.#owner.ledger.outgoing += held - this.#countedOut;
+    this.#countedOut = held;
+  }
+
+  /** What the ledger has of this link; the bytes of its outbox are counted anew at the end of the turn if it `isTouched`. */
+  get counted(): { readonly incoming: number; readonly outgoing: number; readonly isTouched: boolean } {
+    return { incoming: this.#countedIn, outgoing: this.#countedOut, isTouched: this.#touched };
+  }
+
+  /** The ledger that counts the bytes of this link. */
+  get ledger(): LinkLedger {
+    return this.#owner.ledger;
   }
 
   /** The transport does not read, since the link is paused. */
@@ -271,6 +328,7 @@ export class Link {
     this.flush();
     if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
     this.#handler.flushed();
+    this.countOut();
   }
 
   /** Writes as many bytes as the transport takes. */
@@ -282,6 +340,7 @@ export class Link {
     const isTaken = this.outbox.flush(this.transport, ages);
     this.#owner.wrote(size - this.outbox.size);
     if (ages !== undefined && this.outbox.size === 0) this.#ages = undefined;
+    this.countOut();
     if (!isTaken) this.#blocked = true;
     else if (this.#ending && this.outbox.size === 0) { // [MQTT-3.14.4-2] [MQTT-4.13.2-1]
       this.#ending = false;
@@ -340,15 +399,22 @@ export class Link {
       this.#waitsUntil =
         Infinity;
     this.#setLimit();
+    this.countOut();
     this.#handler.unsafe();
   }
 
   // The end.
 
+  /** Drops the packets in the outbox, but for the first ones: for a connection that ends and does not read. */
+  cut(): void {
+    this.outbox.cut();
+  }
+
   /** Reads no more; sends the bytes in the outbox and closes the transport. */
   end(): void {
     this.#ending = true;
     this.#deframer.discard(); // [MQTT-3.1.4-6]
+    this.aside = 0;
     this.endWait();
     this.flush();
   }
@@ -358,5 +424,7 @@ export class Link {
     this.#heldNow = this.#waitsFrom = this.#waitsUntil = Infinity;
     this.outbox.clear();
     this.#deframer.discard();
+    this.aside = 0;
+    this.countOut();
   }
 }

@@ -37,6 +37,7 @@ class Scene {
     };
     const owner = {
       pool: new BufferPool(),
+      ledger: { outgoing: 0, incoming: 0, aliases: 0, isAbove: false },
       writer: new Writer(),
       now: 0,
       touched: (link: Link) => void this.touched.push(link),

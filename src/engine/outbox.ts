@@ -20,18 +20,63 @@ export interface Renewer {
 /** Buffers given back by connections with nothing to send. Buckets by power of two. */
 export class BufferPool {
   #free: Uint8Array[][] = [];
+  /** How often each payload that is shared is held. */
+  readonly #payloads: Map<ArrayBufferLike, number> = new Map();
+  #payloadBytes = 0;
+  /** Bytes of the buffers that are kept. */
+  keptBytes = 0;
+  /** Bytes of payloads in outboxes, as often as they stand there. */
+  sharedBytes = 0;
 
   /** A buffer of at least `bytes` bytes; its contents are arbitrary. */
   take(bytes: number): Uint8Array {
     const bucket = bucketOf(bytes);
-    return this.#free[bucket]?.pop() ?? new Uint8Array(SMALLEST_BYTES << bucket);
+    const free = this.#free[bucket];
+    if (free === undefined || free.length === 0) return new Uint8Array(SMALLEST_BYTES << bucket);
+    this.keptBytes -= SMALLEST_BYTES << bucket;
+    return free.pop()!;
   }
 
   /** Gives back a buffer that `take()` returned. */
   give(buffer: Uint8Array): void {
     if (buffer.length > LARGEST_BYTES) return;
     const free = (this.#free[bucketOf(buffer.length)] ??= []);
-    if (free.length * buffer.length < KEPT_BYTES_PER_BUCKET) free.push(buffer);
+    if (free.length * buffer.length >= KEPT_BYTES_PER_BUCKET) return;
+    this.keptBytes += buffer.length;
+    free.push(buffer);
+  }
+
+  /** Keeps none of the buffers that are given back so far. */
+  empty(): void {
+    this.#free = [];
+    this.keptBytes = 0;
+  }
+
+  /** The payloads that are held: bytes, each counted once. */
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  /** A payload is held once more, by an outbox or by another part. */
+  hold(payload: ArrayBufferLike): void {
+    const holders = this.#payloads.get(payload) ?? 0;
+    this.#payloads.set(payload, holders + 1);
+    if (holders === 0) this.#payloadBytes += payload.byteLength;
+  }
+
+  /** It is held once less. */
+  release(payload: ArrayBufferLike): void {
+    const holders = this.#payloads.get(payload)! - 1;
+    if (holders > 0) return void this.#payloads.set(payload, holders);
+    this.#payloads.delete(payload);
+    this.#payloadBytes -= payload.byteLength;
+  }
+
+  /** How often payloads are held, for a comparison with their holders. */
+  get holders(): number {
+    let all = 0;
+    for (const holders of this.#payloads.values()) all += holders;
+    return all;
   }
 }
 
@@ -62,6 +107,10 @@ export class Outbox {
   #end = 0;
   /** Bytes of `#pieces` that are not taken. */
   #sealed = 0;
+  /** Bytes of the buffers of `#pieces` that are not shared. */
+  #sealedBuffers = 0;
+  /** Bytes of the pieces that are shared. */
+  #sharedBytes = 0;
   #taken = 0;
   #limit = Infinity;
 
@@ -72,6 +121,23 @@ export class Outbox {
   /** Bytes not yet taken by the sink. */
   get size(): number {
     return this.#sealed + this.#end - this.#start;
+  }
+
+  /** The memory that it takes but for payloads that it shares with others: bytes. */
+  get heldBytes(): number {
+    const pieces = this.#pieces;
+    if (pieces === undefined) return this.#tail.length;
+    return this.#sealedBuffers + pieces.length * PIECE_OBJECT_BYTES + this.#tail.length;
+  }
+
+  /** Bytes of the pieces that it shares with others. */
+  get sharedBytes(): number {
+    return this.#sharedBytes;
+  }
+
+  /** How many there are. */
+  get sharedPieces(): number {
+    return this.#shared === undefined ? 0 : this.#shared.size;
   }
 
   /** The position behind the last byte. */
@@ -109,12 +175,19 @@ export class Outbox {
     return at;
   }
 
-  /** Appends `bytes` itself, which must not change from now on. */
+  /** Appends `bytes` itself, which must not change from now on: a view of its own for each call. */
   share(bytes: Uint8Array): void {
     this.#seal();
-    this.#pieces!.push(bytes);
-    (this.#shared ??= new Set()).add(bytes);
+    (this.#pieces ??= []).push(bytes);
+    this.#share(bytes);
     this.#sealed += bytes.length;
+  }
+
+  #share(piece: Uint8Array): void {
+    (this.#shared ??= new Set()).add(piece);
+    this.#sharedBytes += piece.length;
+    this.#pool.sharedBytes += piece.length;
+    this.#pool.hold(piece.buffer);
   }
 
   /** Writes the bytes that may leave; true if the sink took all of them. `renewer` sees them first, but for what is shared. */
@@ -160,7 +233,8 @@ export class Outbox {
       if (cut < left) {
         const rest = piece.subarray(0, piece.length - cut);
         this.#pieces!.push(rest);
-        if (isShared) this.#shared!.add(rest);
+        if (isShared) this.#share(rest);
+        else this.#sealedBuffers += rest.buffer.byteLength;
       }
       this.#drop(piece);
       this.#sealed -= cut;
@@ -168,9 +242,25 @@ export class Outbox {
     }
   }
 
+  /**
+   * Drops what can be dropped without cutting a packet in two: all but the first piece, and the payload that belongs to it.
+   * For an outbox whose connection ends.
+   */
+  cut(): void {
+    const pieces = this.#pieces;
+    if (pieces === undefined) return;
+    const isFirstWhole = this.#shared?.has(pieces[0]!) === true || this.#shared?.has(pieces[1]!) !== true;
+    const kept = isFirstWhole ? pieces[0]!.length : pieces[0]!.length + pieces[1]!.length;
+    this.truncate(this.#taken - this.#offset + kept);
+  }
+
   /** A piece is gone. */
   #drop(piece: Uint8Array): void {
-    this.#shared?.delete(piece);
+    if (this.#shared?.delete(piece) === true) {
+      this.#sharedBytes -= piece.length;
+      this.#pool.sharedBytes -= piece.length;
+      this.#pool.release(piece.buffer);
+    } else this.#sealedBuffers -= piece.buffer.byteLength;
     if (this.#pieces!.length > 0) return;
     this.#pieces = undefined;
     this.#shared = undefined;
@@ -179,9 +269,7 @@ export class Outbox {
 
   /** Drops everything that is not taken. */
   clear(): void {
-    this.#pieces = undefined;
-    this.#shared = undefined;
-    this.#offset = 0;
+    while (this.#pieces !== undefined) this.#drop(this.#pieces.pop()!);
     this.#sealed = 0;
     this.#release();
   }
@@ -209,11 +297,11 @@ export class Outbox {
 
   /** Turns the tail into a piece. */
   #seal(): void {
-    this.#pieces ??= [];
     const used = this.#end - this.#start;
     if (used > 0) {
-      if (this.#pieces.length === 0) this.#offset = this.#start;
-      this.#pieces.push(this.#tail.subarray(0, this.#end));
+      if (this.#pieces === undefined) this.#offset = this.#start;
+      (this.#pieces ??= []).push(this.#tail.subarray(0, this.#end));
+      this.#sealedBuffers += this.#tail.length;
       this.#sealed += used;
     } else if (this.#tail.length > 0) this.#pool.give(this.#tail);
     this.#tail = EMPTY;
@@ -221,5 +309,7 @@ export class Outbox {
   }
 }
 
+/** Bytes of the objects of a piece, on Deno and on Bun about the same. */
+const PIECE_OBJECT_BYTES = 512;
 /** A tail larger than this becomes a piece when it is full. */
 const PIECE_BYTES = 64 * 1024;

@@ -15,6 +15,11 @@ import { SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import type { Link } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 
+/** Bytes that may wait in one outbox while more memory is held than may be. */
+export const MODEST_BYTES: number = 256 * 1024;
+/** Bytes that one of our Topic Aliases takes beside its Topic Name. */
+const ALIAS_OBJECT_BYTES = 64;
+
 /** What the peer allows, and we allow ourselves. */
 export interface OutflowOptions {
   /** §4.9 QoS 1 and 2 messages that may be in flight. */
@@ -40,6 +45,7 @@ export class Outflow {
   readonly #aliasesMax: number;
   /** Our aliases by Topic Name. */
   readonly #aliases: Map<string, number> | undefined;
+  #aliasBytes = 0;
 
   constructor(link: Link, { sendLimit, aliasesMax, bytesMax }: OutflowOptions) {
     this.link = link;
@@ -53,7 +59,19 @@ export class Outflow {
 
   /** Whether more waits for the peer than may: QoS 0 messages are dropped, others wait. */
   get isFull(): boolean {
-    return this.outbox.size > this.bytesMax;
+    const { size } = this.outbox;
+    return size > this.bytesMax || (size > MODEST_BYTES && this.link.ledger.isAbove);
+  }
+
+  /** The memory that our aliases take: bytes. */
+  get aliasBytes(): number {
+    return this.#aliasBytes;
+  }
+
+  /** The connection is over: nothing of its aliases is kept. */
+  forgetAliases(): void {
+    this.link.ledger.aliases -= this.#aliasBytes;
+    this.#aliasBytes = 0;
   }
 
   /** Writes one PUBLISH; false if it is larger than the peer's Maximum Packet Size [MQTT-3.1.2-24]. `owned`: the bytes of `view` stay. */
@@ -96,5 +114,8 @@ export class Outflow {
   /** A PUBLISH that names the topic beside its alias is on its way. */
   setAlias(topic: string, alias: number): void {
     this.#aliases!.set(topic, alias);
+    const bytes = ALIAS_OBJECT_BYTES + topic.length;
+    this.#aliasBytes += bytes;
+    this.link.ledger.aliases += bytes;
   }
 }

@@ -34,6 +34,7 @@ class Scene {
     });
     const owner = {
       pool: new BufferPool(),
+      ledger: { outgoing: 0, incoming: 0, aliases: 0, isAbove: false },
       writer: new Writer(),
       now: 0,
       touched: () => void this.touched++,

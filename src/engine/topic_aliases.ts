@@ -9,6 +9,10 @@ export class TopicAliases {
   /** The highest that the peer may use. */
   readonly maximum: number;
   #topics: (Uint8Array | undefined)[] | undefined;
+  /** Bytes of their Topic Names. */
+  bytes = 0;
+  /** How many are set. */
+  size = 0;
 
   constructor(maximum: number) {
     this.maximum = maximum;
@@ -18,6 +22,9 @@ export class TopicAliases {
   set(alias: number, bytes: Uint8Array, at: number, end: number): void {
     const topics = (this.#topics ??= []);
     while (topics.length < alias) topics.push(undefined); // never an array with holes
+    const before = topics[alias];
+    if (before === undefined) this.size++;
+    this.bytes += end - at - (before === undefined ? 0 : before.length);
     topics[alias] = bytes.slice(at, end);
   }
 

@@ -8,6 +8,8 @@
 export interface Transport {
   /** For log lines: protocol and peer, as `tcp 127.0.0.1:50312`. */
   readonly label: string;
+  /** The memory that the runtime takes for it, beside this object: bytes; 0 if not said. */
+  readonly memoryBytes?: number;
   /** Begins to call `handler`. Called once, before anything else. */
   start(handler: TransportHandler): void;
   /**

@@ -48,6 +48,8 @@ const deno: DenoSlice = (globalThis as unknown as { Deno: DenoSlice }).Deno;
  * says that there is more: the next read has a large one, borrowed until it no longer fills.
  */
 const IDLE_READ_BYTES = 1024;
+/** Measured: the resource, the read that waits and its promises. */
+const CONNECTION_BYTES = 9 * 1024;
 const READS = new ChunkPool(64 * 1024, 64);
 /**
  * `write()` copies into one of these, since the bytes must stay as they are until Deno's promise is kept. Twice as large ones
@@ -98,6 +100,7 @@ const BURSTS = new Bursts();
 
 /** One connection: at most one read and one write under way. */
 class DenoTransport implements Transport, TurnReader {
+  readonly memoryBytes: number = CONNECTION_BYTES;
   readonly #conn: DenoConn;
   readonly #peer: PeerInfo;
   #handler!: TransportHandler;

@@ -1,0 +1,34 @@
+/**
+ * How much memory this process may use.
+ * Knows the machine and its container; refuses to know what for.
+ * @module
+ */
+import { totalmem } from "node:os";
+import process from "node:process";
+
+interface DenoSlice {
+  readonly permissions: {
+    querySync(what: { readonly name: "sys"; readonly kind: "systemMemoryInfo" }): { readonly state: string };
+  };
+}
+
+/** Bytes of memory of the machine, or of the container if that has less; undefined where it cannot be known. */
+export function machineMemory(): number | undefined {
+  const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
+  // Not to be asked for on a terminal: it is a nicety.
+  const permission = deno?.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });
+  if (permission !== undefined && permission.state !== "granted") return undefined;
+  try {
+    const total = totalmem();
+    const constrained = process.constrainedMemory?.() ?? 0; // 0, the total, or a number without meaning where nothing constrains
+    const least = constrained > 0 ? Math.min(total, constrained) : total;
+    return Number.isFinite(least) && least > 0 ? least : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The memory for what peers cause to be held, unless it is set: half of what there is, at most `most`, at least `least`. */
+export function memoryFor(there: number | undefined, least: number, most: number): number {
+  return there === undefined ? most : Math.max(least, Math.min(most, Math.floor(there / 2)));
+}
