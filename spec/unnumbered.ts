@@ -119,6 +119,7 @@ export const UNNUMBERED = {
   "limit/connecting": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections without an accepted CONNECT as it may." },
   "limit/connections": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections as it may." },
   "limit/filters": { section: "4.13.2", levels: [3, 4, 5], text: "A packet has more Topic Filters than the broker takes in one." },
+  "limit/logins": { section: "4.13.2", levels: [3, 4, 5], text: "As many logins wait for their verdict as may." },
   "limit/name-bytes": { section: "4.13.2", levels: [3, 4, 5], text: "A topic, a filter, a Client Identifier or a user name has more bytes than the broker takes." },
   "limit/outbound": { section: "4.13.2", levels: [3, 4, 5], text: "The peer reads too slowly: more bytes wait for it than may." },
   "limit/pending": { section: "4.13.2", levels: [3, 4, 5], text: "More bytes came behind a CONNECT or AUTH still undecided than the broker keeps." },
@@ -133,6 +134,7 @@ export const UNNUMBERED = {
   "policy/bad-credentials": { section: "5.4", levels: [3, 4, 5], text: "The authenticator does not know this user name and password." },
   "policy/banned": { section: "5.4", levels: [3, 4, 5], text: "This peer may not connect." },
   "policy/dollar-topic": { section: "5.4", levels: [3, 4, 5], text: "Topics that begin with $ are not for Clients to publish to." },
+  "policy/login-expired": { section: "4.12", levels: [3, 4, 5], text: "The login has come to its end, and the Client has not authenticated anew." },
   "policy/not-authorized": { section: "5.4", levels: [3, 4, 5], text: "The authorizer says no." },
   "policy/redirected": { section: "5.4", levels: [3, 4, 5], text: "The operator sends the Client to another Server." },
 } as const;
