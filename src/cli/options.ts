@@ -6,6 +6,7 @@
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
 import { DEFAULT_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
+import type { Anonymous } from "../login/anonymous.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
 import {
@@ -46,6 +47,9 @@ function limitRow(
     rare: true,
   };
 }
+
+/** Of src/login/anonymous.ts, which is loaded when a broker starts. */
+const ANONYMOUS: readonly Anonymous[] = ["loopback", "never", "always"];
 
 /** The default directory of sessions and messages. */
 export const DEFAULT_DATA = "./plumb-data";
@@ -99,6 +103,25 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         kind: "text",
         value: "FILE",
         about: "its private key, in PEM, without a passphrase",
+      },
+    ],
+  },
+  {
+    title: "Who may come in",
+    rows: [
+      {
+        name: "password-file",
+        kind: "text",
+        value: "FILE",
+        about: "users and their passwords, as plumb passwd writes them; files of mosquitto_passwd do too",
+      },
+      {
+        name: "anonymous",
+        kind: "choice",
+        choices: ANONYMOUS,
+        default: "loopback",
+        value: "FROM",
+        about: "from where clients without a user name may come: loopback is this machine; never; always",
       },
     ],
   },
@@ -188,6 +211,8 @@ export interface Settings {
   /** Files for the listeners with TLS. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly anonymous: Anonymous;
   readonly limits: Partial<Limits>;
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
@@ -229,6 +254,8 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     listen: listenOf(said),
     tlsCert: one("tls-cert"),
     tlsKey: one("tls-key"),
+    passwordFile: one("password-file"),
+    anonymous: (one("anonymous") ?? "loopback") as Anonymous,
     limits,
     data: dataOf(said),
     durability: durabilityOf(one("durability") ?? "fsync"),
@@ -286,6 +313,7 @@ export function helpText(isAll = false): string {
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
     "plumb compact           makes the data file smaller\n" +
+    "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),
     ...isAll ? [] : [`plumb --help-all names ${rare} flags more, every limit among them.`],

@@ -10,6 +10,7 @@ import { ListenError, serve, type Server, type TlsServerOptions } from "../serve
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
+import { type Login, openLogin } from "./login.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
@@ -38,14 +39,20 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
+  let login: Login | undefined;
   try {
-    const server = await start(settings, tls, store, begun, log);
+    login = await openLogin(settings, log);
+    const server = await start(settings, tls, login, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
-    warnOfEverybody(server.addresses, log);
-    reload = () => void renewCertificate(server, settings, log);
+    warnOfEverybody(server.addresses, settings, log);
+    reload = () => {
+      void renewCertificate(server, settings, log);
+      void login?.reload();
+    };
     await stopped;
     await server.close();
   } finally {
+    await login?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -84,14 +91,23 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-/** Says that listeners beyond loopback are open to all. */
-function warnOfEverybody(urls: readonly string[], log: Log): void {
+/** Says that listeners beyond loopback are open to all, or to nobody. */
+function warnOfEverybody(
+  urls: readonly string[],
+  { anonymous, passwordFile }: Settings,
+  log: Log,
+): void {
   const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return;
+  if (anonymous !== "always") {
+    if (passwordFile !== undefined) return;
+    const advice = "--password-file FILE names users, --anonymous always lets everybody in";
+    return log.warn("clients of other machines are refused", { url: open.map(addressUrl).join(" "), advice });
+  }
   const hasPlain = open.some(({ scheme }) => !SCHEMES[scheme].tls);
   log.warn("everybody who reaches this address may connect", {
     url: open.map(addressUrl).join(" "),
-    why: hasPlain ? "no TLS, no user names" : "no user names",
+    why: hasPlain ? "--anonymous always, no TLS" : "--anonymous always",
   });
 }
 
@@ -142,6 +158,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 async function start(
   { listen, limits }: Settings,
   tls: TlsServerOptions | undefined,
+  { chain }: Login,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
@@ -151,6 +168,7 @@ async function start(
       listen: listen.map(({ url }) => url),
       limits: fitting(limits, log),
       hooks: hooksFor(log),
+      ...chain,
       ...(tls && { tls }),
       ...(store && { store }),
     });

@@ -15,4 +15,18 @@ export interface PeerInfo {
   readonly port: number;
   /** What carries the bytes. */
   readonly transport: TransportKind;
+  /** The certificate that the Client has shown and the Server has checked, down to an authority that it trusts; else undefined. */
+  readonly certificate?: PeerCertificate;
+}
+
+/** The names in a Client's certificate. */
+export interface PeerCertificate {
+  /** The Common Name of its subject. */
+  readonly cn?: string;
+  /** Its Subject Alternative Names, such as `DNS:host.example`, `email:a@b.example`, `URI:urn:x`. */
+  readonly san?: readonly string[];
+  /** SHA-256 of it, in lower case hexadecimal digits without colons. */
+  readonly fingerprint?: string;
+  /** The Distinguished Name of its subject, as in RFC 4514. */
+  readonly dn?: string;
 }
