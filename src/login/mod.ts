@@ -14,7 +14,7 @@
  * @module
  */
 export { ANONYMOUS, type Anonymous, anonymousLink } from "./anonymous.ts";
-export { certificateLink, IDENTITIES, type Identity } from "./certificate.ts";
+export { certificateLink } from "./certificate.ts";
 export { CHAIN_NUMBERS, type ChainOptions, type LoginChain, loginChain } from "./chain.ts";
 export { GO_AUTH_NUMBERS, type GoAuth, goAuth, type GoAuthOptions } from "./go_auth.ts";
 export { HASH_NUMBERS, HashPool, type HashPoolOptions } from "./hash_pool.ts";

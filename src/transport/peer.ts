@@ -7,6 +7,20 @@
 /** What carries the bytes of a connection. */
 export type TransportKind = "tcp" | "tls" | "ws" | "wss" | "unix" | "memory";
 
+/** The verified certificate of a TLS Client. */
+export interface ClientCertificate {
+  /** The part of it that the listener takes for the Client's identity; undefined if it has no such part, or more than one of it. */
+  readonly identity: string | undefined;
+  /** Its name as RFC 4514 writes it: `CN=pump,O=Example`. */
+  readonly subject: string;
+  /** The name of the certificate that issued it. */
+  readonly issuer: string;
+  /** Hexadecimal digits in capitals. */
+  readonly serialNumber: string;
+  /** SHA-256 of its DER: 64 hexadecimal digits in small letters. */
+  readonly fingerprint: string;
+}
+
 /** Where a connection comes from. */
 export interface PeerInfo {
   /** An IP address, or what stands for one. */
@@ -15,18 +29,8 @@ export interface PeerInfo {
   readonly port: number;
   /** What carries the bytes. */
   readonly transport: TransportKind;
-  /** The certificate that the Client has shown and the Server has checked, down to an authority that it trusts; else undefined. */
-  readonly certificate?: PeerCertificate;
-}
-
-/** The names in a Client's certificate. */
-export interface PeerCertificate {
-  /** The Common Name of its subject. */
-  readonly cn?: string;
-  /** Its Subject Alternative Names, such as `DNS:host.example`, `email:a@b.example`, `URI:urn:x`. */
-  readonly san?: readonly string[];
-  /** SHA-256 of it, in lower case hexadecimal digits without colons. */
-  readonly fingerprint?: string;
-  /** The Distinguished Name of its subject, as in RFC 4514. */
-  readonly dn?: string;
+  /** The proxy that handed the connection on, where a PROXY header gave `address` and `port`. */
+  readonly proxy?: { readonly address: string; readonly port: number };
+  /** The certificate that a TLS Client has shown, if it has, once its handshake is done. */
+  readonly certificate?: ClientCertificate;
 }
