@@ -103,7 +103,8 @@ export class HashPool {
       }, (error: Error) => {
         if (thread.isGone) this.#threads.delete(thread);
         else this.#idle.push(thread);
-        failed(error);
+        if (this.#isClosed) answered(undefined);
+        else failed(error);
       }).finally(() => this.#isClosed || this.#next());
     }
   }
