@@ -22,9 +22,9 @@ export function promptSecret(message = "Secret", options: PromptSecretOptions = 
   const bytes = new Uint8Array(256);
   const decoder = new TextDecoder(); // a character may come in two reads, and many in one
   const show = (text: string): void => void writeSync(2, text);
-  show(`${message} `);
-  stdin.setRawMode(true);
+  stdin.setRawMode(true); // before the question: what is typed at once is not shown either
   try {
+    show(`${message} `);
     while (true) {
       const read = readSync(0, bytes);
       if (read === 0) return answer.join("");
