@@ -40,7 +40,8 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
 
   async function check(username: string, password: Uint8Array, key: string): Promise<LinkAnswer> {
     const verifier = file.users.get(username)?.verifier;
-    const isRight = await pool.do({ verify: verifier ?? dummies.of(username, file.users) }, password);
+    const dummy = dummies.of(username, file.users); // made for each, so that both take the same work
+    const isRight = await pool.do({ verify: verifier ?? dummy }, password);
     if (isRight === undefined) return { code: BUSY };
     const isStillTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
     if (isRight !== true || !isStillTheirs) return verifier === undefined ? "unknown user" : "wrong password";
