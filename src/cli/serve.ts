@@ -5,12 +5,13 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
+import type { Login } from "../login/mod.ts";
 import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
-import { type Login, openLogin } from "./login.ts";
+import { loginOf } from "./login.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
@@ -41,7 +42,7 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   let status: number = STATUS.good;
   let login: Login | undefined;
   try {
-    login = await openLogin(settings, log);
+    login = await loginOf(settings, log);
     const server = await start(settings, tls, login, store, begun, log);
     for (const url of server.addresses) log.info("listening", { url });
     warnOfEverybody(server.addresses, settings, log);
@@ -158,7 +159,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 async function start(
   { listen, limits }: Settings,
   tls: TlsServerOptions | undefined,
-  { chain }: Login,
+  { authenticate, authenticationMethods }: Login,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
@@ -168,7 +169,8 @@ async function start(
       listen: listen.map(({ url }) => url),
       limits: fitting(limits, log),
       hooks: hooksFor(log),
-      ...chain,
+      authenticate,
+      authenticationMethods,
       ...(tls && { tls }),
       ...(store && { store }),
     });

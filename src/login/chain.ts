@@ -45,6 +45,8 @@ export interface LoginChain {
   readonly authenticationMethods: readonly string[];
   /** Logins that wait at present. */
   readonly waiting: number;
+  /** Has all links read their files now. */
+  reload(): Promise<void>;
   /** Ends what the links have begun. */
   close(): Promise<void>;
 }
@@ -85,6 +87,7 @@ export function loginChain(
     get waiting() {
       return chain.waiting;
     },
+    reload: async () => void await Promise.all(named.map((link) => link.reload?.())),
     close: async () => void await Promise.all(named.map((link) => link.close?.())),
   };
 }

@@ -22,6 +22,8 @@ export interface LoginLink {
   readonly methods?: readonly string[];
   /** An exception, or a promise that is rejected, refuses the Client (0x88), whatever other links would say. */
   readonly ask: LinkFunction;
+  /** Reads its files now. */
+  reload?(): Promise<void>;
   /** Ends what the link has begun: threads, timers. */
   close?(): Promise<void> | void;
 }

@@ -23,6 +23,7 @@ export { HTTP_NUMBERS, type HttpAnswer, httpLink, type HttpOptions } from "./htt
 export { KEY_NUMBERS, type KeySetOptions } from "./key_set.ts";
 export type { LinkAnswer, LinkFunction, LoginEvent, LoginEvents, LoginLink } from "./link.ts";
 export type { NumberRow } from "./options.ts";
+export { type LinkOptions, type Login, type LoginOptions, openLogin } from "./open.ts";
 export { PASSWORD_NUMBERS, passwordLink, type PasswordOptions } from "./password.ts";
 export { PasswordFile } from "./password_file.ts";
 export { scramLink } from "./scram.ts";

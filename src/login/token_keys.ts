@@ -49,7 +49,11 @@ export async function openTokenLink(options: TokenLinkOptions): Promise<LoginLin
     keys = keyFile === undefined ? [secretOf(text)] : keysOf(text);
   }, { ...options, isSecret: keyFile === undefined });
   try {
-    return { ...await tokenLink(() => keys, options), close: () => file.close() };
+    return {
+      ...await tokenLink(() => keys, options),
+      reload: () => file.reload(),
+      close: () => file.close(),
+    };
   } catch (error) {
     file.close();
     throw error;
