@@ -3,7 +3,10 @@
  * Knows jobs and threads; refuses to know users.
  * @module
  */
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { UsageError } from "../codec/error.ts";
 import type { HashAnswer, HashJob } from "./hash.ts";
 import type { LoginEvents } from "./link.ts";
 import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
@@ -50,6 +53,7 @@ export class HashPool {
   readonly #threads = new Set<HashThread>();
   #isClosed = false;
 
+  /** @throws {UsageError} for a number out of range, and where the script of the threads cannot be read. */
   constructor(
     { worker, onEvent = () => {}, clock = () => performance.now(), ...numbers }: HashPoolOptions = {},
   ) {
@@ -170,8 +174,22 @@ class HashThread {
   }
 }
 
-/** The script beside this file; in one file, that file. */
+/**
+ * The script beside this file; in one file, that file.
+ * @throws {UsageError} where Deno does not let us read it: then no thread could begin.
+ */
 function ourWorker(): URL {
   const [, ending] = /\/login\/hash_pool(\.[jt]s)$/.exec(import.meta.url) ?? [];
-  return new URL(ending === undefined ? import.meta.url : `./worker${ending}`, import.meta.url);
+  if (ending === undefined) return new URL(import.meta.url);
+  const script = new URL(`./worker${ending}`, import.meta.url);
+  if (script.protocol !== "file:") return script;
+  try {
+    statSync(script); // accessSync() needs --allow-sys=uid besides
+  } catch {
+    const folder = fileURLToPath(new URL(".", script));
+    throw new UsageError(
+      `Threads that hash passwords need to read ${folder}: on Deno, --allow-read=${folder}`,
+    );
+  }
+  return script;
 }
