@@ -180,11 +180,20 @@ function replace(path: string, text: string): void {
     } finally {
       closeSync(file);
     }
-    if (owner !== undefined && process.getuid?.() === 0) chownSync(temporary, owner.uid, owner.gid);
+    if (owner !== undefined && isRoot()) chownSync(temporary, owner.uid, owner.gid);
     renameSync(temporary, target);
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
     throw new CallError(`${path} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** Whether this process may give files to others; Deno may not let us know. */
+function isRoot(): boolean {
+  try {
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import { type HashPool } from "./hash_pool.ts";
+import type { HashPool } from "./hash_pool.ts";
 import { KnownSecrets } from "./known_secrets.ts";
 import { ACCEPTED, BUSY, type LinkAnswer, type LoginLink } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
