@@ -50,6 +50,7 @@ const LAYERS: readonly Layer[] = [
   },
   { at: "src/transport", values: [], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
+  { at: "src/login", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/store",
     values: ["src/codec", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],

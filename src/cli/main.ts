@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   help: async ([command, ...more]) => {
     if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);
     const isAll = command !== undefined && command !== "help";
@@ -42,6 +43,7 @@ if (isMainThread) {
 } else { // compiled to one file, it is the script of its threads too; each begins only if it is the one that is meant
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
+  await import("../login/worker.ts");
 }
 
 /** Does a command; gives the exit status. */

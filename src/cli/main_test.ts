@@ -273,9 +273,9 @@ describe("plumb serve", () => {
       await until(() => said.err.includes("msg=disconnected"), () => "both are logged");
       assertMatch(
         said.err,
-        /level=info msg=connected client=one user=me mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
+        /level=info msg=connected client=one mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
       );
-      assertMatch(said.err, /level=info msg=disconnected client=one user=me how="said good-bye"/);
+      assertMatch(said.err, /level=info msg=disconnected client=one how="said good-bye"/);
       assertEquals([said.out, said.err.includes("secret")], ["", false]);
     }));
 
@@ -357,8 +357,8 @@ describe("plumb serve", () => {
               warnings.map((line) => line.slice(line.indexOf("msg=")).replace(/:\d+ /, ":PORT ")),
               open
                 ? [
-                  'msg="everybody who reaches this address may connect" url=mqtt://0.0.0.0:PORT ' +
-                  'why="no TLS, no user names"',
+                  'msg="clients of other machines are refused" url=mqtt://0.0.0.0:PORT ' +
+                  'advice="--password-file FILE names users, --anonymous always lets everybody in"',
                 ]
                 : [],
             );

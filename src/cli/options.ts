@@ -9,6 +9,7 @@ import type { ConfigFile, FileListener } from "../config/file.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
+import type { Anonymous } from "../login/anonymous.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
 import {
@@ -78,6 +79,8 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
+  readonly passwordFile: string | undefined;
+  readonly anonymous: Anonymous;
   readonly limits: Partial<Limits>;
   readonly features: Features;
   /** The data directory; undefined for memory only. */
@@ -111,7 +114,9 @@ export interface Listen {
 }
 
 /** The settings that a listener may have for itself. */
-export type ListenerSettings = Partial<Pick<Settings, "limits" | "features" | "tls" | "proxyProtocol">>;
+export type ListenerSettings = Partial<
+  Pick<Settings, "limits" | "features" | "tls" | "proxyProtocol" | "passwordFile" | "anonymous">
+>;
 
 /** The flags and variables of a call. Its file, if it names one, is not read yet. */
 export interface Call {
@@ -170,6 +175,8 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     tls: {},
     tlsNames: [],
     proxyProtocol: [],
+    passwordFile: undefined,
+    anonymous: "loopback",
     durability: "fsync",
     strictStore: false,
     logLevel: "info",
@@ -297,6 +304,7 @@ export function helpText(isAll = false): string {
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
     "plumb compact           makes the data file smaller\n" +
+    "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),
     ...isAll ? [] : [`plumb --help-all names ${rare} flags more, every limit among them.`],

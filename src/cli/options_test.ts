@@ -28,6 +28,8 @@ describe("settingsOf()", () => {
       tls: {},
       tlsNames: [],
       proxyProtocol: [],
+      passwordFile: undefined,
+      anonymous: "loopback",
       limits: {},
       features: {},
       data: "./plumb-data",
@@ -170,7 +172,7 @@ describe("OPTIONS", () => {
 
   test("are in the short help if they are not rare, and its lines fit on a screen", () => {
     const lines = helpText().split("\n");
-    assert(lines.length <= 48, `${lines.length} lines`);
+    assert(lines.length <= 56, `${lines.length} lines`);
     for (const { name, rare } of rows) {
       assertEquals(lines.some((line) => line.includes(` --${name} `)), rare !== true, name);
     }

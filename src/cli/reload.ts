@@ -12,8 +12,10 @@ import type { Settings } from "./options.ts";
 export interface Prepared {
   /** All options, as at the start: a login chain that is left out lets everybody in. */
   readonly options: ReconfigureOptions;
-  /** Called when they hold; not at all if they are refused. */
+  /** Called when they hold. */
   applied?(): void;
+  /** Called when the server refuses them. */
+  refused?(): void;
 }
 
 /** What a reload works on. */
@@ -25,7 +27,7 @@ export interface ReloadOptions {
   /** Reads file, flags and variables again. */
   read(): Promise<Settings>;
   /** Tells of listeners that are open now. */
-  opened(addresses: readonly string[]): void;
+  opened(addresses: readonly string[], settings: Settings): void;
   /** What the server is to go on with for these settings. */
   prepare(settings: Settings): Promise<Prepared>;
 }
@@ -56,7 +58,7 @@ export class Reload {
       const { options } = prepared;
       const { logLevel: level, logFormat: format, logLimits: limits } = next;
       const before = server.addresses;
-      await server.reconfigure(options);
+      await server.reconfigure(options).catch((error) => (prepared.refused?.(), Promise.reject(error)));
       prepared.applied?.();
       log.change({ level, format, limits });
       this.#settings = next;
@@ -65,7 +67,7 @@ export class Reload {
       for (const url of before) {
         if (!server.addresses.includes(url)) log.info("not listening any more", { url });
       }
-      opened(server.addresses.filter((url) => !before.includes(url)));
+      opened(server.addresses.filter((url) => !before.includes(url)), next);
       if (options.tls !== undefined || options.listen?.some((one) => typeof one === "object" && one.tls)) {
         log.info("certificate read again", { cert: next.tls.certificate, key: next.tls.key });
       }

@@ -54,7 +54,9 @@ async function reloaded(
     read: () => settings(wanted.shift()!),
     opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
     prepare: (settings) => {
-      const options = serveOptionsOf(settings, { shared: undefined, own: new Map() }, log);
+      const options = serveOptionsOf(settings, { shared: undefined, own: new Map() }, {
+        of: () => ({}) as never,
+      }, log);
       return Promise.resolve({ options: { ...options, hooks: hooksFor(log, settings.logLevel) } });
     },
   });

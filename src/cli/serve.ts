@@ -20,13 +20,14 @@ import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
+import { LoginSet, type LoginSettings, loginSettings } from "./login_set.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { serveOptionsOf } from "./serve_options.ts";
-import { TlsSet } from "./tls_set.ts";
+import { type TlsOfListeners, TlsSet } from "./tls_set.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -62,7 +63,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   checkProxies(asked);
   const settings = permitted(asked, log);
   let tls = new TlsSet(settings, log);
-  const given = tls.isOwn ? undefined : await optionsOf(settings, tls, log); // before anything is done
+  const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -70,10 +71,12 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
+  let logins: LoginSet | undefined;
   try {
-    const options = given ?? await optionsOf(settings, tls, log);
+    logins = await LoginSet.open(settings, log);
+    const options = await optionsOf(settings, given ?? await tls.read(), logins, log);
     const server = await start(settings, options, store, begun, log);
-    tellOpened(server.addresses, log);
+    tellOpened(server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);
     const prepare = async (wanted: Settings): Promise<Prepared> => {
@@ -81,10 +84,16 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       checkProxies(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
-      const options = await optionsOf(next, nextTls, log);
+      const nextLogins = await LoginSet.open(next, log, logins);
+      const refused = () => void nextLogins.close(logins);
+      const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
-        options,
+        options: await optionsOf(next, texts, nextLogins, log),
+        refused,
         applied: () => {
+          void logins?.close(nextLogins);
+          logins = nextLogins;
+          void logins.reload();
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -95,12 +104,14 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     reload = watched?.reload ?? (() => {
       if (tls.isEmpty) log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
       else void tls.renew(server, "SIGHUP");
+      void logins?.reload();
     });
     await stopped;
     watched?.close();
     tls.close();
     await server.close();
   } finally {
+    await logins?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -174,19 +185,43 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-function tellOpened(addresses: readonly string[], log: Log): void {
+function tellOpened(addresses: readonly string[], settings: Settings, log: Log): void {
   for (const url of addresses) log.info("listening", { url });
-  warnOfEverybody(addresses, log);
+  // Listeners with one chain are one line.
+  const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
+  for (const url of addresses) {
+    const login = loginSettings(settings, settings.listen.find((one) => isAt(one, url))?.own);
+    const group = groups.get(JSON.stringify(login)) ?? { login, urls: [] };
+    group.urls.push(url);
+    groups.set(JSON.stringify(login), group);
+  }
+  for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
 }
 
-/** Says that listeners beyond loopback are open to all. */
-function warnOfEverybody(urls: readonly string[], log: Log): void {
+/** Whether the listener that is asked for is, or may be, the one that is open at this URL. */
+function isAt({ url }: Listen, open: string): boolean {
+  const [asked, taken] = [parseAddress(url), parseAddress(open)];
+  const isHost = asked.host === taken.host || (asked.host === "localhost" && isLoopback(taken.host));
+  return asked.scheme === taken.scheme && isHost && (asked.port === taken.port || asked.port === 0);
+}
+
+/** Says that listeners beyond loopback are open to all, or to nobody. */
+function warnOfEverybody(
+  urls: readonly string[],
+  { anonymous, passwordFile }: LoginSettings,
+  log: Log,
+): void {
   const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return;
+  if (anonymous !== "always") {
+    if (passwordFile !== undefined) return;
+    const advice = "--password-file FILE names users, --anonymous always lets everybody in";
+    return log.warn("clients of other machines are refused", { url: open.map(addressUrl).join(" "), advice });
+  }
   const hasPlain = open.some(({ scheme }) => !SCHEMES[scheme].tls);
   log.warn("everybody who reaches this address may connect", {
     url: open.map(addressUrl).join(" "),
-    why: hasPlain ? "no TLS, no user names" : "no user names",
+    why: hasPlain ? "--anonymous always, no TLS" : "--anonymous always",
   });
 }
 
@@ -231,9 +266,9 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-async function optionsOf(settings: Settings, tls: TlsSet, log: Log): Promise<ReconfigureOptions> {
+function optionsOf(settings: Settings, tls: TlsOfListeners, logins: LoginSet, log: Log): ReconfigureOptions {
   return {
-    ...serveOptionsOf(settings, await tls.read(), log),
+    ...serveOptionsOf(settings, tls, logins, log),
     limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
     hooks: hooksFor(log, settings.logLevel),
   };
@@ -312,7 +347,7 @@ function reloadFrom(
     log,
     settings,
     read,
-    opened: (addresses) => tellOpened(addresses, log),
+    opened: (addresses, now) => tellOpened(addresses, now, log),
     prepare,
   });
   const watcher = watchText(

@@ -6,6 +6,7 @@
 import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
 import type { Log } from "./log.ts";
+import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
 
@@ -13,13 +14,16 @@ import type { TlsOfListeners } from "./tls_set.ts";
 export function serveOptionsOf(
   settings: Settings,
   { shared, own }: TlsOfListeners,
+  logins: Pick<LoginSet, "of">,
   log: Log,
 ): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
   const listen = settings.listen.map((one): ListenerOptions => {
     const tls = own.get(one);
-    return { ...listenerOf(one, settings, log), ...tls && { tls } };
+    const login = hasOwnLogin(one) ? logins.of(loginSettings(settings, one.own)) : {};
+    return { ...listenerOf(one, settings, log), ...login, ...tls && { tls } };
   });
-  return { listen, limits: settings.limits, ...settings.features, ...shared && { tls: shared } };
+  const login = logins.of(loginSettings(settings));
+  return { listen, limits: settings.limits, ...settings.features, ...login, ...shared && { tls: shared } };
 }
 
 /** A listener with its own settings in place of those of the broker. */

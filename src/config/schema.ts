@@ -9,7 +9,11 @@ import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
 import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
 import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { Anonymous } from "../login/anonymous.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
+
+/** Of src/login/anonymous.ts, which is loaded when a broker starts. */
+const ANONYMOUS: readonly Anonymous[] = ["loopback", "never", "always"];
 
 /** The default directory of sessions and messages. */
 export const DEFAULT_DATA = "./plumb-data";
@@ -201,6 +205,34 @@ export const SECTIONS: readonly Section[] = [
         scope: "listener",
         reload: "new connections",
         option: "proxyProtocol",
+      }),
+    ],
+  },
+  {
+    title: "Who may come in",
+    rows: [
+      setting({
+        key: "login.password-file",
+        name: "password-file",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        about: "users and their passwords, as plumb passwd writes them; files of mosquitto_passwd do too",
+        scope: "listener",
+        reload: "new connections",
+        option: "passwordFile",
+      }),
+      setting({
+        key: "login.anonymous",
+        name: "anonymous",
+        kind: "choice",
+        choices: ANONYMOUS,
+        default: "loopback",
+        value: "FROM",
+        about: "from where clients without a user name may come: loopback is this machine; never; always",
+        scope: "listener",
+        reload: "new connections",
+        option: "anonymous",
       }),
     ],
   },

@@ -89,6 +89,7 @@ describe("each setting", () => {
     const options = serveOptionsOf(
       settingsOf([], NOTHING, await parseConfig(text, "plumb.toml")),
       { shared: undefined, own: new Map() },
+      { of: () => ({}) as never },
       LOG,
     );
     const [listener] = options.listen as [object];
