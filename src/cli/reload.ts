@@ -66,7 +66,7 @@ export class Reload {
         if (!server.addresses.includes(url)) log.info("not listening any more", { url });
       }
       opened(server.addresses.filter((url) => !before.includes(url)));
-      if (options.tls !== undefined) {
+      if (why["signal"] !== undefined && options.tls !== undefined) {
         log.info("certificate read again", { cert: next.tls.certificate, key: next.tls.key });
       }
       if (waiting.length > 0) log.warn("changed, and holds after a restart", { settings: waiting.join(" ") });
