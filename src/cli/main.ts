@@ -5,14 +5,14 @@
  */
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import { readConfig } from "../config/file.ts";
+import { type ConfigFile, readConfig } from "../config/file.ts";
 import { configFileOf } from "./config_file.ts";
 import { environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { callOf, helpText, settingsOfCall } from "./options.ts";
-import { checkSettings, serveCommand } from "./serve.ts";
+import { type Call, callOf, helpText, settingsOfCall } from "./options.ts";
+import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -87,10 +87,26 @@ async function serve(args: readonly string[]): Promise<number> {
     await say("ok\n");
     return STATUS.good;
   }
-  const read = async () => settingsOfCall(call, file && await readConfig(file.path));
   try {
-    return await serveCommand(settings, log, file && { file, read });
+    return await serveCommand(settings, log, file && sourceOf(call, file));
   } finally {
     await log.flush();
   }
+}
+
+/** All settings, read again from this file. */
+function sourceOf(call: Call, file: ConfigFile): Source {
+  const { path } = file;
+  let { text } = file;
+  return {
+    path,
+    get text() {
+      return text;
+    },
+    read: async () => {
+      const again = await readConfig(path);
+      text = again.text;
+      return settingsOfCall(call, again);
+    },
+  };
 }

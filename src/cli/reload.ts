@@ -68,7 +68,9 @@ export class Reload {
         if (!server.addresses.includes(url)) log.info("not listening any more", { url });
       }
       opened(server.addresses.filter((url) => !before.includes(url)), next);
-      if (options.tls !== undefined || options.listen?.some((one) => typeof one === "object" && one.tls)) {
+      const hasTls = options.tls !== undefined ||
+        options.listen?.some((one) => typeof one === "object" && one.tls !== undefined);
+      if (why["signal"] !== undefined && hasTls) {
         log.info("certificate read again", { cert: next.tls.certificate, key: next.tls.key });
       }
       if (waiting.length > 0) log.warn("changed, and holds after a restart", { settings: waiting.join(" ") });

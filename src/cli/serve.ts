@@ -5,7 +5,6 @@
  */
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
-import type { ConfigFile } from "../config/file.ts";
 import {
   AddressError,
   addressUrl,
@@ -39,7 +38,9 @@ const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"]
 
 /** The file that the settings come from in part, and how all of them are read again. */
 export interface Source {
-  readonly file: ConfigFile;
+  readonly path: string;
+  /** The text that was read last. */
+  readonly text: string;
   read(): Promise<Settings>;
 }
 
@@ -336,7 +337,7 @@ function listenTo(names: readonly string[], came: (name: string) => void): void 
 
 /** SIGHUP, or another text in the file: all settings are read again. */
 function reloadFrom(
-  { file, read }: Source,
+  source: Source,
   server: Server,
   settings: Settings,
   prepare: (settings: Settings) => Promise<Prepared>,
@@ -346,19 +347,19 @@ function reloadFrom(
     server,
     log,
     settings,
-    read,
+    read: () => source.read(),
     opened: (addresses, now) => tellOpened(addresses, now, log),
     prepare,
   });
+  const { path: file } = source;
   const watcher = watchText(
-    file.path,
-    file.text,
-    () => void all.run({ file: file.path }),
-    (error) =>
-      log.warn("file is not watched; SIGHUP reads it again", { file: file.path, why: error.message }),
+    file,
+    source.text,
+    (text) => void (text !== source.text && all.run({ file })), // SIGHUP may have come first
+    (error) => log.warn("file is not watched; SIGHUP reads it again", { file, why: error.message }),
   );
   return {
-    reload: () => void all.run({ file: file.path, signal: "SIGHUP" }),
+    reload: () => void all.run({ file, signal: "SIGHUP" }),
     close: () => watcher.close(),
   };
 }
