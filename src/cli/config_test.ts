@@ -291,6 +291,29 @@ describe("a broker with a file", () => {
   });
 });
 
+describe("a [[listener]] with a login of its own", () => {
+  const text = (anonymous: string, more = "") =>
+    `memory = true\nlogin.anonymous = "always"\n${more}[[listener]]\nurl = "mqtt://127.0.0.1:0"\n` +
+    `[[listener]]\nurl = "mqtt://localhost:0"\nlogin.anonymous = "${anonymous}"\n`;
+
+  test("is asked for its own Clients, before a reload and behind it", patient, async () => {
+    const path = file("login.toml", text("never"));
+    await broker(path, async (said) => {
+      await until(() => [...said().matchAll(/msg=listening/g)].length >= 2, said);
+      const [open, closed] = [...said().matchAll(/msg=listening url=(\S+)\n/g)].map(([, url]) => url!);
+      const comesIn = (url: string) =>
+        enter(url).then((client) => client.endAsync().then(() => true), () => false);
+      assertEquals([await comesIn(open!), await comesIn(closed!)], [true, false]);
+      file("login.toml", text("never", "limits.topic-levels-max = 9\n"));
+      await until(() => said().includes("changed=limits.topic-levels-max"), said);
+      assertEquals([await comesIn(open!), await comesIn(closed!)], [true, false]);
+      file("login.toml", text("loopback"));
+      await until(() => said().includes('changed="listen limits.topic-levels-max"'), said);
+      assertEquals([await comesIn(open!), await comesIn(closed!)], [true, true]);
+    });
+  });
+});
+
 describe("plumb import", () => {
   const CONF =
     "listener 18899 127.0.0.1\nmax_keepalive 60\nbind_interface eth0\nallow_anonymous true\npersistence false\n";
