@@ -95,7 +95,7 @@ const LAYERS: readonly Layer[] = [
       "src/cli/nearest.ts",
       "src/cli/url.ts",
     ],
-    types: ["src/cli"],
+    types: ["src/cli", "src/login"],
     packages: ["*"],
   },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
