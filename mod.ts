@@ -67,6 +67,7 @@ export {
   AddressError,
   type CertificateAndKey,
   CertificateError,
+  type CertificatePart,
   type ClientCertificate,
   type ClientCertificateMode,
   type Identity,

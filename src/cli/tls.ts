@@ -57,6 +57,8 @@ export class BrokerTls {
   readonly #log: Log;
   #own: OwnCertificate | undefined;
   #stop: () => void = () => {};
+  /** Never rejects. */
+  #renewing: Promise<void> = Promise.resolve();
 
   constructor(options: BrokerTlsOptions, log: Log) {
     this.#options = options;
@@ -143,8 +145,12 @@ export class BrokerTls {
     });
   }
 
-  /** New connections see what the files have now; one that cannot be used changes nothing. */
-  async renew(server: Server, cause: string): Promise<void> {
+  /** New connections see what the files have now; one that cannot be used changes nothing. One after the other. */
+  renew(server: Server, cause: string): Promise<void> {
+    return this.#renewing = this.#renewing.then(() => this.#renew(server, cause));
+  }
+
+  async #renew(server: Server, cause: string): Promise<void> {
     const before = this.#own;
     try {
       const tls = await this.read();

@@ -7,7 +7,7 @@ import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
-import { checkTls } from "../runtime/tls/certificate.ts";
+import { checkTls, revocationsUntil } from "../runtime/tls/certificate.ts";
 import {
   type CertificateAndKey,
   CertificateError,
@@ -65,6 +65,10 @@ export function readTls(
     const now = Date.now();
     if (now > until) log.warn("certificate expired", { file: certificate, on: day(until) });
     else if (now < from) log.warn("certificate not valid yet", { file: certificate, from: day(from) });
+    if (tls.crl !== undefined && revocationsUntil(tls) < now) {
+      const on = day(revocationsUntil(tls));
+      log.warn("revocation list has run out: no Client of its issuer comes in", { file: crl, on });
+    }
     for (const file of [key, ...(sni ?? []).map((one) => one.key)]) warnOfReaders(file, log);
     return tls;
   } catch (error) {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { A_CERT, A_KEY, B_KEY, CLIENT_CA, CRL } from "../testing/client_certificates.ts";
+import { A_CERT, A_KEY, B_KEY, CLIENT_CA, CRL, OLD_CRL } from "../testing/client_certificates.ts";
 import { patient, until } from "../testing/network_contract.ts";
 import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { CallError } from "./error.ts";
@@ -126,6 +126,15 @@ describe("readTls()", () => {
         : [["key readable by everybody", { file: open, advice: `chmod 600 ${open}` }]],
     ]);
   });
+});
+
+test("readTls() warns of a revocation list that has run out", () => {
+  const lines: unknown[] = [];
+  const log = { warn: (message: string, fields: object) => void lines.push([message, fields]) };
+  const old = file("old_crl.pem", OLD_CRL);
+  readTls({ ...good, ca, crl: old, clientCertificate: "required" }, nameOf, log as never);
+  const message = "revocation list has run out: no Client of its issuer comes in";
+  assertEquals(lines, [[message, { file: old, on: "2021-01-01" }]]);
 });
 
 describe("watchFiles()", () => {

@@ -2,7 +2,7 @@
  * Whom a command trusts, and the commands that call a Server by TLS.
  * @module
  */
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve } from "../server/serve.ts";
+import { serve, type TlsServerOptions } from "../server/serve.ts";
+import { CLIENT_CA, CLIENT_CERT, CLIENT_KEY } from "../testing/client_certificates.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 import { CallError } from "./error.ts";
 import { readFlags } from "./flags.ts";
@@ -24,6 +25,11 @@ writeFileSync(ca, CA);
 const key = join(folder, "key.pem");
 writeFileSync(key, KEY);
 
+const [ownCert, ownKey] = [join(folder, "own.pem"), join(folder, "own.key")];
+writeFileSync(ownCert, CLIENT_CERT);
+writeFileSync(ownKey, CLIENT_KEY);
+const show = ["--cert", ownCert, "--key", ownKey];
+
 function said(...args: string[]) {
   return readFlags(args, () => undefined, { rows: TRUST_OPTIONS.rows, help: "-h" });
 }
@@ -36,12 +42,22 @@ describe("trustOf()", () => {
     assertEquals(await trustOf(said("--ca", ca), urls), { ca: CA });
     assertEquals(await trustOf(said("--cafile", ca), urls), { ca: CA });
     assertEquals(await trustOf(said("--insecure"), urls), { insecure: true });
+    const own = { cert: CLIENT_CERT, key: CLIENT_KEY };
+    assertEquals(await trustOf(said("--ca", ca, ...show), urls), { ca: CA, own });
   });
 
   const refusals: readonly (readonly [args: string[], urls: string[], message: string])[] = [
     [["--ca", ca], ["mqtt://a"], "--ca goes with mqtts://HOST:PORT"],
     [["--insecure"], [], "--insecure goes with mqtts://HOST:PORT"],
     [["--ca", ca, "--insecure"], urls, "--ca and --insecure exclude each other"],
+    [["--cert", ca], urls, "--cert needs --key FILE"],
+    [["--key", key], urls, "--key needs --cert FILE"],
+    [["--key", key], ["mqtt://a"], "--key goes with mqtts://HOST:PORT"],
+    [
+      ["--cert", ca, "--key", key],
+      urls,
+      `--key ${key} does not belong to the certificate (CN=Plumb test CA)`,
+    ],
     [["--ca", `${ca}.not`], urls, `--ca ${ca}.not: there is no such file`],
     [["--ca", folder], urls, `--ca ${folder}: that is a directory`],
     [
@@ -68,8 +84,11 @@ function plumb(...args: string[]): Promise<{ status: number | null; out: string;
   return new Promise((resolve) => child.on("close", (status) => resolve({ status, ...words })));
 }
 
-async function onStage(body: (url: string) => Promise<void>): Promise<void> {
-  const server = await serve({ listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY } });
+async function onStage(
+  body: (url: string) => Promise<void>,
+  more: Partial<TlsServerOptions> = {},
+): Promise<void> {
+  const server = await serve({ listen: ["mqtts://127.0.0.1:0"], tls: { cert: CERT, key: KEY, ...more } });
   try {
     await body(server.addresses[0]!);
   } finally {
@@ -84,6 +103,17 @@ describe("by TLS", () => {
       assertEquals([status, err], [0, ""]);
       assertMatch(out, /^Cases +\d+/m);
     }));
+
+  test("plumb audit and plumb bench show a Server their certificate", patient, () =>
+    onStage(async (url) => {
+      const audit = await plumb("audit", url, "--ca", ca, ...show, "--only", "MQTT-3.1.0-1");
+      assertEquals([audit.status, audit.err], [0, ""]);
+      const tiny = ["--scenario", "pairs", "--publishers", "2", "--messages", "2000", "--threads", "2"];
+      const bench = await plumb("bench", url, "--ca", ca, ...show, ...tiny);
+      assertEquals([bench.status, bench.err], [0, ""]);
+      const without = await plumb("audit", url, "--ca", ca, "--only", "MQTT-3.1.0-1");
+      assertNotEquals(without.status, 0);
+    }, { ca: CLIENT_CA, clientCertificate: "required" }));
 
   test("plumb bench measures a Server, and loses nothing", patient, () =>
     onStage(async (url) => {

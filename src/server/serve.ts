@@ -36,6 +36,7 @@ import { systemRandom } from "../runtime/random.ts";
 import {
   type CertificateAndKey,
   CertificateError,
+  type CertificatePart,
   type ClientCertificateMode,
   type Identity,
   type TlsServerOptions,
@@ -55,6 +56,7 @@ export type {
   BrokerHooks,
   BrokerOptions,
   CertificateAndKey,
+  CertificatePart,
   ClientCertificate,
   ClientCertificateMode,
   Identity,

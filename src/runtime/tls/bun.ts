@@ -89,7 +89,7 @@ interface BunTlsSlice {
     readonly hostname: string;
     readonly port: number;
     readonly allowHalfOpen: true;
-    readonly tls: {
+    readonly tls: Partial<CertificateAndKey> & {
       readonly ca?: string;
       readonly serverName?: string;
       readonly rejectUnauthorized: boolean;
@@ -406,7 +406,7 @@ function headerHandlers(
 /** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
 export function dialTls(
   { host, port }: DialOptions,
-  { ca, insecure = false }: TlsClientOptions,
+  { ca, insecure = false, own }: TlsClientOptions,
 ): Promise<Transport> {
   const serverName = builtin("node:net").isIP(host) === 0 ? host : undefined;
   return new Promise((resolve, reject) => {
@@ -418,6 +418,7 @@ export function dialTls(
     const tls = {
       rejectUnauthorized: !insecure,
       ...ca !== undefined && { ca },
+      ...own,
       ...serverName !== undefined && { serverName },
     };
     bun.connect({ hostname: host, port, allowHalfOpen: true, tls, socket }).catch(reject);

@@ -7,6 +7,7 @@ import type { KeyObject, X509Certificate } from "node:crypto";
 import { builtin } from "../builtin.ts";
 import { ClientCertificates } from "./client_certificates.ts";
 import { type CertificateAndKey, CertificateError, type TlsServerOptions } from "./options.ts";
+import { Revocations } from "./revocations.ts";
 import { dnsNamesOf } from "./server_names.ts";
 
 const crypto = builtin("node:crypto");
@@ -48,6 +49,14 @@ export function checkTls(tls: TlsServerOptions): Validity {
   checkAuthorities(ca);
   new ClientCertificates(tls); // reads the revocation lists
   return validity;
+}
+
+/**
+ * When the first of the revocation lists of a listener runs out, ms since the epoch; `crl` and `ca` must be there.
+ * @throws {CertificateError}
+ */
+export function revocationsUntil({ crl = "", ca = "" }: TlsServerOptions): number {
+  return new Revocations(crl, ca).until;
 }
 
 /**

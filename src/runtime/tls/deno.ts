@@ -404,7 +404,7 @@ const REARM_MS = 1000;
 /** Connects and resolves when the handshake is done; rejects with the system's error, or with why the peer is not trusted. */
 export function dialTls(
   { host, port }: DialOptions,
-  { ca, insecure = false }: TlsClientOptions,
+  { ca, insecure = false, own }: TlsClientOptions,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
@@ -413,6 +413,7 @@ export function dialTls(
       allowHalfOpen: true,
       rejectUnauthorized: !insecure,
       ...ca !== undefined && { ca },
+      ...own,
       ...net.isIP(host) === 0 && { servername: host },
     } as object);
     socket.once("error", reject);

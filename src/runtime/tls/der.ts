@@ -33,24 +33,41 @@ export class DerError extends Error {
   override readonly name = "DerError";
 }
 
+/** Where a value's content begins, and where it ends. */
+export interface Span {
+  readonly from: number;
+  readonly end: number;
+}
+
 /**
- * The value at the front of these bytes.
+ * The place of the content of the value that begins `at` this byte.
  * @throws {DerError} for one that is cut off, or whose length is not in its shortest form.
  */
-export function firstOf(bytes: Uint8Array): Der {
-  const [tag, short] = bytes;
+export function spanAt(bytes: Uint8Array, at: number): Span {
+  const [tag, short] = [bytes[at], bytes[at + 1]];
   if (tag === undefined || short === undefined || (tag & 0x1f) === 0x1f) throw new DerError("no DER value");
   let length = short;
-  let at = 2;
+  let from = at + 2;
   if (short > 0x7f) {
     const count = short & 0x7f;
-    if (count === 0 || count > 4 || bytes.length < 2 + count) throw new DerError("a length that is no DER");
+    if (count === 0 || count > 4 || bytes.length < from + count) {
+      throw new DerError("a length that is no DER");
+    }
     length = 0;
-    for (; at < 2 + count; at++) length = length * 256 + bytes[at]!;
-    if (length < 0x80 || bytes[2] === 0) throw new DerError("a length that is longer than need be");
+    for (const end = from + count; from < end; from++) length = length * 256 + bytes[from]!;
+    if (length < 0x80 || bytes[at + 2] === 0) throw new DerError("a length that is longer than need be");
   }
-  if (length > bytes.length - at) throw new DerError("a value that is cut off");
-  return { tag, bytes: bytes.subarray(at, at + length), whole: bytes.subarray(0, at + length) };
+  if (length > bytes.length - from) throw new DerError("a value that is cut off");
+  return { from, end: from + length };
+}
+
+/**
+ * The value at the front of these bytes.
+ * @throws {DerError}
+ */
+export function firstOf(bytes: Uint8Array): Der {
+  const { from, end } = spanAt(bytes, 0);
+  return { tag: bytes[0]!, bytes: bytes.subarray(from, end), whole: bytes.subarray(0, end) };
 }
 
 /**
@@ -112,9 +129,17 @@ export function timeOf({ tag, bytes }: Der): number {
 
 /** A number in hexadecimal digits as OpenSSL prints it: two for each byte, without the leading zero byte that keeps it positive. */
 export function hexOf(bytes: Uint8Array): string {
-  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
-  return digits.length > 2 && digits.startsWith("00") ? digits.slice(2) : digits;
+  let digits = "";
+  for (let at = bytes.length > 1 && bytes[0] === 0 ? 1 : 0; at < bytes.length; at++) {
+    digits += HEX[bytes[at]!];
+  }
+  return digits;
 }
+
+const HEX: readonly string[] = Array.from(
+  { length: 256 },
+  (_, byte) => byte.toString(16).padStart(2, "0").toUpperCase(),
+);
 
 /** A value with this content. */
 export function der(tag: number, ...contents: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

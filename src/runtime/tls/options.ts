@@ -41,12 +41,14 @@ export interface TlsServerOptions extends CertificateAndKey {
 /** The texts among them that can be replaced while a listener is open. */
 export type TlsTexts = Pick<TlsServerOptions, "cert" | "key" | "sni" | "ca" | "crl">;
 
-/** The certificates that a TLS Client trusts. */
+/** The certificates that a TLS Client trusts, and its own. */
 export interface TlsClientOptions {
   /** PEM text: certificates to trust in place of the system's. */
   readonly ca?: string;
   /** Trusts any certificate: for tests and measurements. */
   readonly insecure?: boolean;
+  /** What the Client shows to a Server that asks for a certificate. */
+  readonly own?: CertificateAndKey;
 }
 
 /** Which of the texts an error is about. */

@@ -5,7 +5,7 @@
  */
 import type { X509Certificate } from "node:crypto";
 import { builtin } from "../builtin.ts";
-import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, TAG, timeOf } from "./der.ts";
+import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, spanAt, TAG, timeOf } from "./der.ts";
 import { CertificateError } from "./options.ts";
 import { type Certificate, certificateOf, dersOfPem, nameText } from "./x509.ts";
 
@@ -18,6 +18,9 @@ interface List {
   readonly serialNumbers: ReadonlySet<string>;
 }
 
+/** What was read last: who checks texts and who uses them then read them once. */
+let recent: { readonly crl: string; readonly ca: string; readonly lists: readonly List[] } | undefined;
+
 /** Lists of one or more issuers. */
 export class Revocations {
   readonly #lists: readonly List[];
@@ -27,6 +30,10 @@ export class Revocations {
    * @throws {CertificateError} for a text that holds no list, or one that none of `ca` has signed.
    */
   constructor(crl: string, ca: string) {
+    if (recent?.crl === crl && recent.ca === ca) {
+      this.#lists = recent.lists;
+      return;
+    }
     const { X509Certificate } = builtin("node:crypto");
     const issuers = dersOfPem(ca, "CERTIFICATE").map((bytes) => new X509Certificate(bytes));
     const blocks = dersOfPem(crl, "X509 CRL");
@@ -44,6 +51,7 @@ export class Revocations {
         throw new CertificateError("crl", `holds a revocation list ${why}${which}`);
       }
     });
+    recent = { crl, ca, lists: this.#lists };
   }
 
   /** When the first of the lists runs out, ms since the epoch. */
@@ -87,12 +95,23 @@ function listOf(block: Uint8Array, authorities: readonly X509Certificate[]): Lis
   if (!signers.some((authority) => isSignedBy(authority, signed, algorithm, signature))) {
     throw new Error(`that none of the certificates in ca has signed (${nameText(name)})`);
   }
-  const serialNumbers = entries === undefined ? [] : partsOf(entries).map((entry) => {
-    const serial = firstOf(entry.bytes);
-    if (serial.tag !== TAG.integer) throw new DerError("an entry without a serial number");
-    return hexOf(serial.bytes);
-  });
-  return { issuer: name, until: timeOf(next), serialNumbers: new Set(serialNumbers) };
+  const serialNumbers = entries === undefined ? new Set<string>() : serialNumbersIn(entries.bytes);
+  return { issuer: name, until: timeOf(next), serialNumbers };
+}
+
+/** There may be 100,000 of them, so no value is made of an entry but its number. */
+function serialNumbersIn(entries: Uint8Array): Set<string> {
+  const found = new Set<string>();
+  for (let at = 0; at < entries.length;) {
+    const entry = spanAt(entries, at);
+    const serial = spanAt(entries, entry.from);
+    if (entries[entry.from] !== TAG.integer || serial.end > entry.end) {
+      throw new DerError("an entry without a serial number");
+    }
+    found.add(hexOf(entries.subarray(serial.from, serial.end)));
+    at = entry.end;
+  }
+  return found;
 }
 
 /** A critical one, as in a list of changes or of a part, would change the meaning of the list. */

@@ -3,6 +3,7 @@
  * Knows the structure and how names are written (RFC 4514); refuses to judge whom to trust, which the runtime's TLS does.
  * @module
  */
+import { Buffer } from "node:buffer";
 import { ipText } from "../../transport/ip_address.ts";
 import { type Der, DerError, firstOf, hexOf, oidOf, onlyOf, partsOf, TAG, timeOf } from "./der.ts";
 
@@ -164,16 +165,10 @@ export function derOfPem(text: string, label: string): Uint8Array<ArrayBuffer> |
   return dersOfPem(text, label)[0];
 }
 
-/** The DER in each block of a PEM text with this label; a block that is no base64 is empty. */
+/** The DER in each block of a PEM text with this label; a block that is no base64 has too few bytes. */
 export function dersOfPem(text: string, label: string): Uint8Array<ArrayBuffer>[] {
   const blocks = text.matchAll(new RegExp(`-----BEGIN ${label}-----([^-]*)-----END ${label}-----`, "g"));
-  return [...blocks].map(([, base64]) => {
-    try {
-      return Uint8Array.from(atob(base64!.replace(/\s/g, "")), (char) => char.charCodeAt(0));
-    } catch {
-      return new Uint8Array();
-    }
-  });
+  return [...blocks].map(([, base64]) => new Uint8Array(Buffer.from(base64!, "base64")));
 }
 
 /** A PEM text. */
