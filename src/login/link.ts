@@ -30,7 +30,9 @@ export interface LoginLink {
 
 /** Something that an owner wants to know. Never a password, a token or a key. */
 export interface LoginEvent {
+  /** How much it matters. */
   readonly level: "info" | "warn" | "error";
+  /** In words that stay the same. */
   readonly message: string;
   /** Texts that Clients chose are as they came: who writes them to a log escapes them. */
   readonly fields: Readonly<Record<string, string | number | undefined>>;

@@ -29,6 +29,7 @@ export type PasswordOptions = Partial<Readonly<Record<keyof typeof PASSWORD_NUMB
 
 /** The users of a file, or others. */
 export interface Users {
+  /** By name. */
   readonly users: ReadonlyMap<string, User>;
 }
 

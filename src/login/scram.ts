@@ -30,6 +30,7 @@ import {
 
 /** Users, and the key of the salts of users that are not there. */
 export interface ScramUsers extends Users {
+  /** Undefined for one of this process. */
   readonly fakeSaltKey: Uint8Array | undefined;
 }
 

@@ -3,6 +3,6 @@
  * Knows byte streams; refuses to know packets, sockets and runtimes.
  * @module
  */
-export type { PeerInfo, TransportKind } from "./peer.ts";
+export type { ClientCertificate, PeerInfo, TransportKind } from "./peer.ts";
 export type { Transport, TransportHandler } from "./transport.ts";
 export { type MemoryOptions, type MemoryPair, memoryPair } from "./memory.ts";
