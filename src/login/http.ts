@@ -69,7 +69,10 @@ export function httpLink(options: HttpOptions): LoginLink {
         peer.certificate?.fingerprint,
         `${level}`,
       );
-      return known.get(key) ?? decide(request, key);
+      const verdict = known.get(key);
+      return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now()
+        ? decide(request, key)
+        : verdict;
     },
   };
 }

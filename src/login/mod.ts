@@ -22,6 +22,7 @@ export { HASH_NUMBERS, HashPool, type HashPoolOptions } from "./hash_pool.ts";
 export { HOOK_NUMBERS, type HookNumber, type HookOptions } from "./hook.ts";
 export { HTTP_NUMBERS, type HttpAnswer, httpLink, type HttpOptions } from "./http.ts";
 export { KEY_NUMBERS, type KeySetOptions } from "./key_set.ts";
+export { LATER } from "./link.ts";
 export type { LinkAnswer, LinkFunction, LoginEvent, LoginEvents, LoginLink } from "./link.ts";
 export type { NumberRow } from "./options.ts";
 export { type HeadersFile, type LinkOptions, type Login, type LoginOptions, openLogin } from "./open.ts";
