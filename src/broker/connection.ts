@@ -623,16 +623,14 @@ export class Connection
       phase.state = verdict.state;
       return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
     }
-    if (verdict.code === 0) {
-      if (verdict.limits !== undefined) this.#policy = policyOf({ limits: verdict.limits }, this.#policy);
-      return this.#accept(phase, verdict);
-    }
+    if (verdict.code === 0) return this.#accept(phase, verdict);
     this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4] [MQTT-3.1.4-2]
   }
 
   #accept(phase: Authenticating, verdict: Verdict): void {
     const { parts, sessions, connections } = this.#host;
     phase.verdict = verdict;
+    if (verdict.limits !== undefined) this.#policy = policyOf({ limits: verdict.limits }, this.#policy);
     const isReplaced = this.#isLost && sessions.get(phase.connect.clientId)?.connection !== undefined;
     if (isReplaced) return this.#close(); // the Client has come again: [MQTT-3.1.4-3] is not for a connection that is over
     this.#requirePlace(phase.connect.clientId);

@@ -3,8 +3,8 @@
  * Knows addresses; refuses to know users.
  * @module
  */
-import type { PeerInfo } from "../broker/mod.ts";
-import { ACCEPTED, type LoginLink } from "./link.ts";
+import type { AuthenticationRequest, PeerInfo } from "../broker/mod.ts";
+import { ACCEPTED, type LinkAnswer, type LoginLink } from "./link.ts";
 
 /** Where Clients without credentials may come from. */
 export const ANONYMOUS = ["loopback", "never", "always"] as const;
@@ -19,20 +19,18 @@ export function anonymousLink(
   from: Anonymous = "loopback",
   credentials: "passed on" | "ignored" = "passed on",
 ): LoginLink {
-  return {
-    name: "anonymous",
-    ask({ method, username, password, peer }) {
-      if (method !== undefined) return undefined;
-      const hasCredentials = username !== undefined || password !== undefined;
-      if (hasCredentials && credentials === "passed on") return undefined;
-      if (from === "always" || (from === "loopback" && isLocal(peer))) {
-        return { code: ACCEPTED, username: null };
-      }
-      return from === "never"
-        ? "anonymous is never"
-        : "anonymous is loopback, and the peer is not on this machine";
-    },
+  const ask = ({ method, username, password, peer }: AuthenticationRequest): LinkAnswer => {
+    if (method !== undefined) return undefined;
+    const hasCredentials = username !== undefined || password !== undefined;
+    if (hasCredentials && credentials === "passed on") return undefined;
+    if (from === "always" || (from === "loopback" && isLocal(peer))) {
+      return { code: ACCEPTED, username: null };
+    }
+    return from === "never"
+      ? "anonymous is never"
+      : "anonymous is loopback, and the peer is not on this machine";
   };
+  return { name: "anonymous", ask, atOnce: ask };
 }
 
 /** Whether the peer is on this machine. A proxy on this machine that does not say for whom it speaks makes all of its peers so. */

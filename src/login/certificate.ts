@@ -3,17 +3,16 @@
  * Knows the identity; refuses to know how the certificate was checked.
  * @module
  */
-import { ACCEPTED, type LoginLink } from "./link.ts";
+import type { AuthenticationRequest } from "../broker/mod.ts";
+import { ACCEPTED, type LinkAnswer, type LoginLink } from "./link.ts";
 
 /** Accepts Clients with a certificate that the listener has checked; its identity becomes the user name, whatever the CONNECT says. */
 export function certificateLink(): LoginLink {
-  return {
-    name: "certificate",
-    ask({ method, peer: { certificate } }) {
-      if (method !== undefined || certificate === undefined) return undefined;
-      const { identity } = certificate;
-      if (identity === undefined || identity === "") return "the certificate has no identity";
-      return { code: ACCEPTED, username: identity };
-    },
+  const ask = ({ method, peer: { certificate } }: AuthenticationRequest): LinkAnswer => {
+    if (method !== undefined || certificate === undefined) return undefined;
+    const { identity } = certificate;
+    if (identity === undefined || identity === "") return "the certificate has no identity";
+    return { code: ACCEPTED, username: identity };
   };
+  return { name: "certificate", ask, atOnce: ask };
 }

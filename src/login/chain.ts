@@ -14,6 +14,7 @@ import {
   BAD_CREDENTIALS,
   BUSY,
   CONTINUE,
+  LATER,
   type LinkAnswer,
   type LinkFunction,
   type LoginEvents,
@@ -120,8 +121,10 @@ class Chain {
   /** Goes on as long as links answer at once. */
   #run(run: Run, request: AuthenticationRequest): Verdict | Promise<Verdict> {
     for (let link = run.next(); link !== undefined; link = run.next()) {
-      if (!run.isWaiting && this.waiting >= this.#numbers.loginsWaitingMax) return this.#busy(request);
-      const answer = link.ask(request);
+      const isFull = !run.isWaiting && this.waiting >= this.#numbers.loginsWaitingMax;
+      if (isFull && link.atOnce === undefined) return this.#busy(request);
+      const answer = isFull ? link.atOnce!(request) : link.ask(request);
+      if (answer === LATER) return this.#busy(request);
       if (answer instanceof Promise) {
         return run.isWaiting
           ? answer.then((one) => this.#decide(run, request, one))

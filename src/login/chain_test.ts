@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { UsageError } from "../codec/mod.ts";
 import { eventList, loginRequest } from "../testing/login.ts";
 import { loginChain } from "./chain.ts";
-import type { LinkAnswer, LoginLink } from "./link.ts";
+import { LATER, type LinkAnswer, type LinkFunction, type LoginLink } from "./link.ts";
 
 /** A link that gives this answer, and how often it was asked. */
 function link(name: string, answer: LinkAnswer | Promise<LinkAnswer>, methods: readonly string[] = []) {
@@ -98,6 +98,37 @@ describe("links that take time", () => {
     assertEquals(await Promise.all(first), [{ code: 0 }, { code: 0 }]);
     assertEquals(chain.waiting, 0);
     assertEquals(await chain.authenticate(named), { code: 0 });
+  });
+
+  test("above it, links that need no time are asked all the same, up to the first that does", () => {
+    const known = {
+      name: "known",
+      ask: () => ({ code: 0 }) as const,
+      atOnce: () => ({ code: 0, username: "known" }) as const,
+    };
+    const passing = { name: "passing", ask: () => undefined, atOnce: () => undefined };
+    const later: LoginLink = { name: "later", ask: () => new Promise<never>(() => {}), atOnce: () => LATER };
+    const slow = () => new Promise<never>(() => {});
+    const cases: [readonly (LoginLink | LinkFunction)[], number][] = [
+      [[passing, known, slow], 0],
+      [[passing, later, known], 0x89],
+      [[slow, known], 0x89],
+      [[passing], 0x86],
+    ];
+    for (const [links, code] of cases) {
+      let isSlow = true; // the first login waits
+      const chain = loginChain([
+        {
+          name: "first",
+          ask: () => isSlow ? new Promise<never>(() => {}) : undefined,
+          atOnce: () => undefined,
+        },
+        ...links,
+      ], { loginsWaitingMax: 1, loginTimeoutMs: 10 });
+      void chain.authenticate(named);
+      isSlow = false;
+      assertEquals((chain.authenticate(named) as { code: number }).code, code);
+    }
   });
 
   test("a link that never answers: 0x88 after loginTimeoutMs, and its place is free", async () => {

@@ -40,6 +40,7 @@ export interface GoAuthOptions
 
 /** A link, and the authorizer that belongs to it. */
 export interface GoAuth {
+  /** For the chain. */
   readonly link: LoginLink;
   /** §5.4.2 for `PolicyOptions.authorize`. A subscription needs both of the rights that mosquitto asks for: subscribe and read. */
   readonly authorize: NonNullable<PolicyOptions["authorize"]>;

@@ -29,6 +29,7 @@ export const HASH_NUMBERS: Readonly<Record<"hashesMax" | "hashesWaitingMax" | "h
 export interface HashPoolOptions extends Partial<Readonly<Record<keyof typeof HASH_NUMBERS, number>>> {
   /** The script of a thread, which calls `beginHashThread()`: a program in one file gives its own. */
   readonly worker?: URL;
+  /** Is told of what an owner wants to know. */
   readonly onEvent?: LoginEvents;
   /** ms, for tests. */
   readonly clock?: () => number;
@@ -53,7 +54,10 @@ export class HashPool {
   readonly #threads = new Set<HashThread>();
   #isClosed = false;
 
-  /** @throws {UsageError} for a number out of range, and where the script of the threads cannot be read. */
+  /**
+   * Begins no thread yet.
+   * @throws {UsageError} for a number out of range, and where the script of the threads cannot be read.
+   */
   constructor(
     { worker, onEvent = () => {}, clock = () => performance.now(), ...numbers }: HashPoolOptions = {},
   ) {

@@ -8,10 +8,17 @@ import { fetchBounded, type Fetched } from "./fetch.ts";
 import type { LoginEvents } from "./link.ts";
 import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
 
-type Name = "timeoutMs" | "retries" | "requestsMax" | "requestsWaitingMax" | "failuresMax" | "pauseMs";
+/** The name of a number of a hook. */
+export type HookNumber =
+  | "timeoutMs"
+  | "retries"
+  | "requestsMax"
+  | "requestsWaitingMax"
+  | "failuresMax"
+  | "pauseMs";
 
 /** The numbers of a hook. */
-export const HOOK_NUMBERS: Readonly<Record<Name, NumberRow>> = {
+export const HOOK_NUMBERS: Readonly<Record<HookNumber, NumberRow>> = {
   /** Of one try. */
   timeoutMs: { default: 2_000, least: 10, most: 60_000, unit: "ms" },
   /** Tries more, where there was no answer or one of 500 and above. */
@@ -27,9 +34,10 @@ export const HOOK_NUMBERS: Readonly<Record<Name, NumberRow>> = {
 };
 
 /** How a service is asked. */
-export interface HookOptions extends Partial<Readonly<Record<Name, number>>> {
+export interface HookOptions extends Partial<Readonly<Record<HookNumber, number>>> {
   /** Sent with every request; the place of a secret that the service knows the broker by. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Is told of what an owner wants to know. */
   readonly onEvent?: LoginEvents;
   /** ms, for tests. */
   readonly clock?: () => number;
@@ -50,7 +58,7 @@ const RETRY_MS = 50;
 
 /** A service at one or more URLs, which fails as one. */
 export class Hook {
-  readonly #numbers: ReturnType<typeof numbersOf<Name>>;
+  readonly #numbers: ReturnType<typeof numbersOf<HookNumber>>;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #onEvent: LoginEvents;
   readonly #clock: () => number;

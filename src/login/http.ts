@@ -28,6 +28,7 @@ export interface HttpOptions
 
 /** The answer of a service: status 200 and this, or status 401 or 403. */
 export interface HttpAnswer extends Pick<Verdict, "username" | "groups" | "claims" | "limits"> {
+  /** `pass` asks the next link. */
   readonly result: "accept" | "refuse" | "pass";
   /** The login ends so many seconds from now. */
   readonly expiresInSeconds?: number;
@@ -68,7 +69,10 @@ export function httpLink(options: HttpOptions): LoginLink {
         peer.certificate?.fingerprint,
         `${level}`,
       );
-      return known.get(key) ?? decide(request, key);
+      const verdict = known.get(key);
+      return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now()
+        ? decide(request, key)
+        : verdict;
     },
   };
 }

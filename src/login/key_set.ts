@@ -25,6 +25,7 @@ export const KEY_NUMBERS: Readonly<
 
 /** How keys are fetched. */
 export interface KeySetOptions extends Partial<Readonly<Record<keyof typeof KEY_NUMBERS, number>>> {
+  /** Is told of what an owner wants to know. */
   readonly onEvent?: LoginEvents;
   /** ms, for tests. */
   readonly clock?: () => number;

@@ -11,6 +11,9 @@ import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
  */
 export type LinkAnswer = Verdict | string | undefined;
 
+/** An answer would take time. */
+export const LATER: unique symbol = Symbol("later");
+
 /** A function is a link too: a promise holds back its own Client only. */
 export type LinkFunction = (request: AuthenticationRequest) => LinkAnswer | Promise<LinkAnswer>;
 
@@ -22,6 +25,11 @@ export interface LoginLink {
   readonly methods?: readonly string[];
   /** An exception, or a promise that is rejected, refuses the Client (0x88), whatever other links would say. */
   readonly ask: LinkFunction;
+  /**
+   * The same, if it takes no time, else `LATER`: asked in place of `ask` while too many logins wait, so that a flood of guesses does not
+   * keep out Clients that are known. A link without it always takes time.
+   */
+  readonly atOnce?: (request: AuthenticationRequest) => LinkAnswer | typeof LATER;
   /** Reads its files now. */
   reload?(): Promise<void>;
   /** Ends what the link has begun: threads, timers. */
@@ -30,7 +38,9 @@ export interface LoginLink {
 
 /** Something that an owner wants to know. Never a password, a token or a key. */
 export interface LoginEvent {
+  /** How much it matters. */
   readonly level: "info" | "warn" | "error";
+  /** In words that stay the same. */
   readonly message: string;
   /** Texts that Clients chose are as they came: who writes them to a log escapes them. */
   readonly fields: Readonly<Record<string, string | number | undefined>>;

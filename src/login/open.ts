@@ -16,7 +16,8 @@ import type { TokenLinkOptions } from "./token_keys.ts";
 import type { WatchedFile, WatchOptions } from "./watched_file.ts";
 
 /** A file of headers for a service, `NAME: VALUE` in each line: the place of a secret. */
-interface HeadersFile {
+export interface HeadersFile {
+  /** Its path. */
   readonly headersFile?: string;
 }
 
@@ -31,6 +32,7 @@ export type LinkOptions =
 
 /** Links in their order, and the numbers of the chain and of its threads. */
 export interface LoginOptions extends ChainOptions, Omit<HashPoolOptions, "clock"> {
+  /** In the order in which they are asked. */
   readonly links: readonly LinkOptions[];
 }
 

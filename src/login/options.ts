@@ -7,9 +7,13 @@ import { UsageError } from "../codec/error.ts";
 
 /** The range and the default of an option. */
 export interface NumberRow {
+  /** The value that holds if none is given. */
   readonly default: number;
+  /** The smallest value taken. */
   readonly least: number;
+  /** The largest value taken. */
   readonly most: number;
+  /** The unit of the number. */
   readonly unit: string;
 }
 

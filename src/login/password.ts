@@ -9,9 +9,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
+import type { AuthenticationRequest } from "../broker/mod.ts";
 import type { HashPool } from "./hash_pool.ts";
 import { KnownSecrets } from "./known_secrets.ts";
-import { ACCEPTED, BUSY, type LinkAnswer, type LoginLink } from "./link.ts";
+import { ACCEPTED, BUSY, LATER, type LinkAnswer, type LoginLink } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 import type { User } from "./password_lines.ts";
 import { ARGON2ID, type Verifier } from "./verifier.ts";
@@ -29,6 +30,7 @@ export type PasswordOptions = Partial<Readonly<Record<keyof typeof PASSWORD_NUMB
 
 /** The users of a file, or others. */
 export interface Users {
+  /** By name. */
   readonly users: ReadonlyMap<string, User>;
 }
 
@@ -38,27 +40,31 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
   const remembered = new KnownSecrets<Verifier>(rememberedMax, rememberedMs);
   const dummies = new Dummies();
 
-  async function check(username: string, password: Uint8Array, key: string): Promise<LinkAnswer> {
+  async function check(username: string, password: Uint8Array): Promise<LinkAnswer> {
     const verifier = file.users.get(username)?.verifier;
     const dummy = dummies.of(username, file.users); // made for each, so that both take the same work
     const isRight = await pool.do({ verify: verifier ?? dummy }, password);
     if (isRight === undefined) return { code: BUSY };
     const isStillTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
     if (isRight !== true || !isStillTheirs) return verifier === undefined ? "unknown user" : "wrong password";
-    remembered.set(key, verifier);
+    remembered.set(remembered.keyOf(username, password), verifier);
     return { code: ACCEPTED, username };
+  }
+
+  /** LATER if it must be hashed. */
+  function atOnce({ method, username, password }: AuthenticationRequest): LinkAnswer | typeof LATER {
+    if (method !== undefined || username === undefined || password === undefined) return undefined;
+    const verifier = remembered.get(remembered.keyOf(username, password));
+    const isTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
+    return isTheirs ? { code: ACCEPTED, username } : LATER;
   }
 
   return {
     name: "password file",
-    ask({ method, username, password }) {
-      if (method !== undefined || username === undefined || password === undefined) return undefined;
-      const key = remembered.keyOf(username, password);
-      const verifier = remembered.get(key);
-      if (verifier !== undefined && file.users.get(username)?.verifier === verifier) {
-        return { code: ACCEPTED, username };
-      }
-      return check(username, password, key);
+    atOnce,
+    ask(request) {
+      const known = atOnce(request);
+      return known === LATER ? check(request.username!, request.password!) : known;
     },
   };
 }

@@ -15,7 +15,9 @@ import {
 
 /** One user. */
 export interface User {
+  /** Of the line for passwords. */
   readonly verifier: Verifier | undefined;
+  /** Of the lines for SCRAM. */
   readonly scram: ReadonlyMap<Mechanism, ScramKeys>;
 }
 

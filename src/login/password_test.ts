@@ -138,6 +138,17 @@ describe("a right password is remembered", () => {
     assertEquals(pool.jobs.length, 4);
   });
 
+  test("and known while the chain is full of guesses", async () => {
+    const { users } = readPasswordLines(`ann:${LINES.argon2id}\n`);
+    const pool = new FakePool();
+    const { authenticate } = loginChain([passwordLink({ users }, pool)], { loginsWaitingMax: 1 });
+    const login = (password: string) => authenticate(loginRequest({ username: "ann", password }));
+    await login("secret");
+    const guess = login("guess");
+    assertEquals([login("secret"), login("other")], [{ code: 0, username: "ann" }, { code: 0x89 }]);
+    await guess;
+  });
+
   test("until its line changes, or goes", async () => {
     const { file, pool, login } = setup(`ann:${LINES.argon2id}\n`);
     await login("ann", "secret");

@@ -30,6 +30,7 @@ import {
 
 /** Users, and the key of the salts of users that are not there. */
 export interface ScramUsers extends Users {
+  /** Undefined for one of this process. */
   readonly fakeSaltKey: Uint8Array | undefined;
 }
 
@@ -58,7 +59,7 @@ export function scramLink(file: ScramUsers): LoginLink {
     const fake = fakes.of(method, userOf(first)); // made for each, so that both take the same work
     return challenge(first, file.users.get(userOf(first))?.scram.get(method) ?? fake);
   };
-  return { name: "scram", methods: MECHANISMS, ask };
+  return { name: "scram", methods: MECHANISMS, ask, atOnce: ask };
 }
 
 function isMechanism(method: string | undefined): method is Mechanism {

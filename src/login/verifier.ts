@@ -10,26 +10,39 @@ export type Verifier = Argon2id | Sha512 | Pbkdf2;
 
 /** `$argon2id$v=19$m=19456,t=2,p=1$SALT$DIGEST` */
 export interface Argon2id {
+  /** Which form it is. */
   readonly scheme: "argon2id";
+  /** KiB. */
   readonly memoryKib: number;
+  /** Passes over the memory. */
   readonly passes: number;
+  /** Degree of parallelism. */
   readonly lanes: number;
+  /** Random bytes. */
   readonly salt: Uint8Array;
+  /** What the password makes of the salt. */
   readonly digest: Uint8Array;
 }
 
 /** mosquitto's `$6$SALT$DIGEST`: SHA-512 of password and salt. */
 export interface Sha512 {
+  /** Which form it is. */
   readonly scheme: "sha512";
+  /** Random bytes. */
   readonly salt: Uint8Array;
+  /** What the password makes of the salt. */
   readonly digest: Uint8Array;
 }
 
 /** mosquitto's `$7$ROUNDS$SALT$DIGEST`: PBKDF2 with SHA-512. */
 export interface Pbkdf2 {
+  /** Which form it is. */
   readonly scheme: "pbkdf2-sha512";
+  /** Rounds of PBKDF2. */
   readonly rounds: number;
+  /** Random bytes. */
   readonly salt: Uint8Array;
+  /** What the password makes of the salt. */
   readonly digest: Uint8Array;
 }
 
@@ -40,10 +53,15 @@ export type Mechanism = typeof MECHANISMS[number];
 
 /** What is kept for SCRAM: `SCRAM-SHA-256$ROUNDS:SALT$STORED_KEY:SERVER_KEY`. */
 export interface ScramKeys {
+  /** §4.12 the Authentication Method. */
   readonly mechanism: Mechanism;
+  /** Rounds of PBKDF2. */
   readonly rounds: number;
+  /** Random bytes. */
   readonly salt: Uint8Array;
+  /** RFC 5802, section 3: what the proof of a Client is held against. */
   readonly storedKey: Uint8Array;
+  /** RFC 5802, section 3: what the Server proves itself with. */
   readonly serverKey: Uint8Array;
 }
 

@@ -16,6 +16,7 @@ export const FILE_NUMBERS: Readonly<Record<"pollMs", NumberRow>> = {
 
 /** How a file is watched. */
 export interface WatchOptions extends Partial<Readonly<Record<keyof typeof FILE_NUMBERS, number>>> {
+  /** Is told of what an owner wants to know. */
   readonly onEvent?: LoginEvents;
   /** Warns if all users of the machine can read it. */
   readonly isSecret?: boolean;
