@@ -72,7 +72,7 @@ export class Deliverer {
       const { topic, expiresAt, publisher } = outgoing;
       const view = this.keepFrame(outgoing.view);
       outgoing.view = view;
-      outgoing.message = { topic, view, expiresAt, publisher, holders: 0 };
+      outgoing.message = { topic, view, expiresAt, publisher, holders: 0, counted: 0 };
     }
     return outgoing.message;
   }

@@ -49,7 +49,7 @@ export function revived(record: DeliveryRecord): Delivery {
   const { order, qos, retain, subscriptionIdentifiers, share } = record;
   const { topic, view, expiresAt, publisher } = record.message;
   // Of its own, since a store may give one message to several brokers, and each counts who holds it.
-  const message = { topic, view, expiresAt, publisher, holders: 0 };
+  const message = { topic, view, expiresAt, publisher, holders: 0, counted: 0 };
   const delivery = new Delivery(order, message, qos, retain, subscriptionIdentifiers, share);
   delivery.packetId = record.packetId;
   delivery.released = record.released;

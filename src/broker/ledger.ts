@@ -24,9 +24,9 @@ export const OBJECT_BYTES = {
   /** §4.8.2 A group of a Shared Subscription, its members aside. */
   group: 640,
   /** A message in memory, its frame aside, however many sessions it waits for. */
-  message: 640,
+  message: 560,
   /** What each of these sessions has of it. */
-  delivery: 192,
+  delivery: 144,
   /** A retained message, beyond what it counts for in `retainedBytesMax`. */
   retained: 64,
   /** A Topic Alias of a Client beside its Topic Name. */
@@ -92,26 +92,32 @@ export class Ledger implements LinkLedger {
 
   /** A session holds a message from now on: in its backlog, or in flight. */
   hold(message: Message): void {
-    const holders = message.holders ?? 0;
-    message.holders = holders + 1;
     this.messages += OBJECT_BYTES.delivery;
-    if (holders > 0) return;
+    if (message.holders! > 0) {
+      message.holders!++;
+      return;
+    }
     const { view } = message;
-    this.messages += OBJECT_BYTES.message;
-    if (view.payloadLength >= SHARED_PAYLOAD_BYTES) this.#pool.hold(view.bytes.buffer);
-    else this.messages += view.end - view.at;
+    const bytes = OBJECT_BYTES.message + view.end - view.at;
+    message.holders = 1;
+    message.counted = bytes;
+    if (bytes < SHARED_PAYLOAD_BYTES) this.messages += bytes;
+    else {
+      this.messages += OBJECT_BYTES.message;
+      this.#pool.hold(view.bytes.buffer);
+    }
   }
 
   /** It does no longer. */
   release(message: Message): void {
-    const holders = message.holders! - 1;
-    message.holders = holders;
     this.messages -= OBJECT_BYTES.delivery;
-    if (holders > 0) return;
-    const { view } = message;
-    this.messages -= OBJECT_BYTES.message;
-    if (view.payloadLength >= SHARED_PAYLOAD_BYTES) this.#pool.release(view.bytes.buffer);
-    else this.messages -= view.end - view.at;
+    if (--message.holders! > 0) return;
+    const bytes = message.counted!;
+    if (bytes < SHARED_PAYLOAD_BYTES) this.messages -= bytes;
+    else {
+      this.messages -= OBJECT_BYTES.message;
+      this.#pool.release(message.view.bytes.buffer);
+    }
   }
 
   /** A large message is retained (true), or is not any more. */

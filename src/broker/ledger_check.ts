@@ -49,9 +49,9 @@ export function assertCounted(
   }
   let shares = 0;
   // Each holder has its share of the message, so that no message is to be looked up.
-  const hold = ({ message: { view, holders: all } }: Delivery) => {
+  const hold = ({ message: { view, holders: all, counted } }: Delivery) => {
     found.messages += OBJECT_BYTES.delivery;
-    const isLarge = view.payloadLength >= SHARED_PAYLOAD_BYTES;
+    const isLarge = counted! >= SHARED_PAYLOAD_BYTES;
     shares += (OBJECT_BYTES.message + (isLarge ? 0 : view.end - view.at)) / all!;
     if (isLarge) holders += 1 / all!;
   };

@@ -5,7 +5,6 @@
  */
 import { invariant, type Rule } from "../codec/error.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
-import { messageBytes } from "../delivery/message.ts";
 import type { Queue } from "../delivery/queue.ts";
 import { Receiver } from "../delivery/receiver.ts";
 import { Sender, Step } from "../delivery/sender.ts";
@@ -260,13 +259,13 @@ export class Session implements Deadline, SessionKey {
   /** A message is in flight from now on, and may have to be sent again. */
   sends({ message }: Delivery): void {
     this.#ledger.hold(message);
-    this.#flightBytes += messageBytes(message);
+    this.#flightBytes += message.counted!;
   }
 
   /** Its exchange is over. */
   sent({ message }: Delivery): void {
+    this.#flightBytes -= message.counted!;
     this.#ledger.release(message);
-    this.#flightBytes -= messageBytes(message);
   }
 
   /** Whether it outlives its connection. */
@@ -433,7 +432,7 @@ export class Session implements Deadline, SessionKey {
     let sent = 0;
     let bytes = 0;
     this.#sender?.each((_id, step, delivery) => {
-      if (delivery !== undefined) bytes += messageBytes(delivery.message);
+      if (delivery !== undefined) bytes += delivery.message.counted!;
       if (step === Step.PUBCOMP) released++;
       else if (step < Step.RESEND_1) sent++;
     });

@@ -36,6 +36,8 @@ export interface Message {
   readonly publisher: string | undefined;
   /** @internal For the broker's count of memory: how many sessions hold it. */
   holders?: number;
+  /** @internal The bytes that it counts for there while it has holders. */
+  counted?: number;
 }
 
 /** The bytes that a message, kept or still in its chunk, counts for in the limits. */
