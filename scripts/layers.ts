@@ -50,6 +50,7 @@ const LAYERS: readonly Layer[] = [
   },
   { at: "src/transport", values: [], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
+  { at: "src/login", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/store",
     values: ["src/codec", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],
@@ -82,6 +83,19 @@ const LAYERS: readonly Layer[] = [
     at: "src/bench",
     values: ["src/codec", "src/engine", "src/runtime"],
     types: ["src/transport"],
+    packages: ["*"],
+  },
+  {
+    at: "src/config",
+    values: [
+      "src/broker",
+      "src/server/address.ts",
+      "src/cli/error.ts",
+      "src/cli/log.ts",
+      "src/cli/nearest.ts",
+      "src/cli/url.ts",
+    ],
+    types: ["src/cli", "src/login"],
     packages: ["*"],
   },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },

@@ -55,6 +55,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.1.2.4": { title: "Clean Start", files: ["src/broker/sessions.ts"] },
   "3.1.2.5": { title: "Will Flag", files: ["src/broker/will.ts"] },
+  "3.1.2.8": { title: "User Name Flag", files: ["src/login/anonymous.ts"] },
   "3.1.2.10": { title: "Keep Alive", files: ["src/broker/connection.ts", "src/broker/open.ts"] },
   "3.1.2.11.2": {
     title: "Session Expiry Interval",
@@ -65,6 +66,18 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: ["src/broker/deliver.ts", "src/engine/link.ts", "src/engine/outflow.ts"],
   },
   "3.1.3.2.2": { title: "Will Delay Interval", files: ["src/broker/sessions.ts", "src/broker/will.ts"] },
+  "3.1.3.5": { title: "User Name", files: ["src/login/password.ts"] },
+  "3.1.3.6": { title: "Password", files: ["src/login/password.ts", "src/login/verifier.ts"] },
+  "3.1.4": {
+    title: "CONNECT Actions",
+    files: [
+      "src/login/chain.ts",
+      "src/login/go_auth.ts",
+      "src/login/http.ts",
+      "src/login/link.ts",
+      "src/login/mod.ts",
+    ],
+  },
   "3.2": { title: "CONNACK", files: ["src/broker/connect.ts", "src/codec/connack.ts"] },
   "3.2.2.2": { title: "Connect Reason Code", files: ["src/broker/connection.ts"] },
   "3.3": {
@@ -208,13 +221,28 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Flow Control",
     files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/engine/outflow.ts"],
   },
-  "4.12": { title: "Enhanced authentication", files: ["src/broker/auth.ts"] },
+  "4.12": {
+    title: "Enhanced authentication",
+    files: [
+      "src/broker/auth.ts",
+      "src/login/chain.ts",
+      "src/login/link.ts",
+      "src/login/mod.ts",
+      "src/login/scram.ts",
+      "src/login/token.ts",
+    ],
+  },
+  "4.12.1": { title: "Re-authentication", files: ["src/broker/login_end.ts"] },
   "4.13": {
     title: "Handling errors",
     files: ["src/broker/connection.ts", "src/broker/refusal.ts", "src/codec/error.ts"],
   },
+  "5.4.1": {
+    title: "Authentication of Clients by the Server",
+    files: ["src/login/anonymous.ts", "src/login/certificate.ts", "src/login/mod.ts"],
+  },
   "5.4.2": {
     title: "Authorization of Clients by the Server",
-    files: ["src/broker/owner.ts", "src/broker/permissions.ts"],
+    files: ["src/broker/owner.ts", "src/broker/permissions.ts", "src/login/go_auth.ts"],
   },
 };

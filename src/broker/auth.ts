@@ -23,6 +23,8 @@ export class Authenticating {
   verdict: Verdict | undefined;
   /** §3.2.2.3.7 the Client Identifier that the Server gives, once there is one. */
   assigned: string | undefined;
+  /** §4.12 of the last verdict 0x18. */
+  state: unknown;
 
   constructor(connect: Connect) {
     this.connect = connect;
@@ -79,6 +81,7 @@ export function requestOfConnect(
   connect: Connect,
   peer: PeerInfo,
   data: Uint8Array | undefined,
+  state?: unknown,
 ): AuthenticationRequest {
   const { level, clientId, username, password, will, properties } = connect;
   return {
@@ -92,6 +95,7 @@ export function requestOfConnect(
     data: data?.slice(),
     will,
     userProperties: properties?.userProperties ?? [],
+    state,
   };
 }
 
@@ -101,6 +105,7 @@ export function requestOfClient(
   { peer, level, clientId, username }: ClientInfo,
   method: string | undefined,
   data: Uint8Array | undefined,
+  state: unknown,
 ): AuthenticationRequest {
   return {
     kind,
@@ -113,6 +118,7 @@ export function requestOfClient(
     data: data?.slice(),
     will: undefined,
     userProperties: [],
+    state,
   };
 }
 
@@ -128,6 +134,8 @@ function ruleOf(code: number): Refusal["rule"] {
       return "MQTT-3.1.3-8";
     case 0x86:
       return "policy/bad-credentials";
+    case 0x89:
+      return "limit/logins";
     case 0x8a:
       return "policy/banned";
     case 0x9c:

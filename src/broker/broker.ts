@@ -22,11 +22,12 @@ import type { MemoryStats } from "./ledger.ts";
 import { Tap, type TappedMessage } from "./match.ts";
 import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
-import type { BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
+import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
+import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
 import { restore } from "./restore.ts";
 import { Router } from "./router.ts";
@@ -91,7 +92,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`, `reconfigure()`. They count as inputs:
  *   `flush()` follows.
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
@@ -107,7 +108,8 @@ export class Broker {
   readonly #journal: Journal;
   readonly #router: Router;
   readonly #sessions: Sessions;
-  readonly #policy: Policy;
+  #policy: Policy;
+  readonly #succession: Succession = new Succession();
   readonly #connections: Connections<Connection> = new Connections();
   readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
@@ -221,6 +223,36 @@ export class Broker {
    */
   policy(given: PolicyOptions): Policy {
     return policyOf(given, this.#policy);
+  }
+
+  /**
+   * The broker's own policy as `reconfigure()` will have it.
+   * @throws {UsageError} as the constructor does.
+   */
+  nextPolicy(given: PolicyOptions): Policy {
+    return successor(this.#policy, policyOf(given));
+  }
+
+  /**
+   * Other policies and other hooks from now on: `policy` of `nextPolicy()` in place of the broker's own, and of each listener the one
+   * that `moved` has for it. Nobody is dropped. Open connections keep what CONNACK told them, and their authorizer; the limits that they
+   * take over are those of which `RELOAD_OF_LIMITS` says "now".
+   */
+  reconfigure(
+    policy: Policy,
+    moved: ReadonlyMap<Policy, Policy>,
+    hooks: BrokerHooks,
+    now: number,
+  ): void {
+    this.#inputs.run(now, () => {
+      const { limitsOf, policyOf } = this.#succession.change(new Map([...moved, [this.#policy, policy]]));
+      this.#policy = policy;
+      this.#observer.hear(hooks);
+      this.#router.limit(policy.limits);
+      this.#memory.limit(policy.limits.memoryBytesMax);
+      for (const connection of this.#connections.living()) connection.follow(policyOf);
+      this.#sessions.limit(limitsOf);
+    });
   }
 
   /**

@@ -120,7 +120,7 @@ export function accept(
   const clientId = phase.assigned ?? connect.clientId;
   const client: ClientInfo = {
     clientId,
-    username: verdict.username ?? connect.username,
+    ...loginOf(verdict, connect.username),
     level: connect.level,
     peer: candidate.peer,
     keepAlive: keepAliveOf(connect.keepAlive, policy.limits.keepAliveSecondsMax),
@@ -188,6 +188,22 @@ export function accept(
   }
   if (isDollarWill) observer.hooks.discarded?.(client, DOLLAR_WILL);
   return undefined;
+}
+
+/** Of a Client that is authenticated: anew too. */
+export function loginOf(
+  { username: name, groups = [], claims }: Verdict,
+  before: string | undefined,
+): Pick<ClientInfo, "username" | "groups" | "claims"> {
+  const username = name === undefined ? before : name ?? undefined;
+  return { username, groups: groups.length === 0 ? NO_GROUPS : [...groups], claims: claimsOf(claims) };
+}
+
+const NO_GROUPS: readonly string[] = Object.freeze([]);
+const NO_CLAIMS: ClientInfo["claims"] = Object.freeze(Object.create(null));
+
+function claimsOf(claims: Verdict["claims"]): ClientInfo["claims"] {
+  return claims === undefined ? NO_CLAIMS : Object.assign(Object.create(null), claims);
 }
 
 /** Below level 5 a session that is not clean has no end of its own. */

@@ -166,6 +166,7 @@ describe("while the verdict is awaited", () => {
       data: undefined,
       will,
       userProperties: [["a", "b"], ["a", "c"]],
+      state: undefined,
     });
   });
 

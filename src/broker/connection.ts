@@ -33,7 +33,7 @@ import { Authenticating, authKind, CONTINUE, refusalOf, requestOfClient, request
 import type { Batch } from "./batch.ts";
 import { checkBeginning, notConnect, refuseTls } from "./beginning.ts";
 import { type Budget, COST, type Postponed } from "./budget.ts";
-import { accept, checkConnect, levelAsked, ownBytes, refusingConnack } from "./connect.ts";
+import { accept, checkConnect, levelAsked, loginOf, ownBytes, refusingConnack } from "./connect.ts";
 import type { Connections, GivesWay } from "./connections.ts";
 import type { Inputs } from "./inputs.ts";
 import { OBJECT_BYTES } from "./ledger.ts";
@@ -44,7 +44,7 @@ import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "
 import { checkVerdict } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
-import type { Policy } from "./policy.ts";
+import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -136,7 +136,7 @@ export class Connection
   /** Where it comes from. */
   readonly peer: PeerInfo;
   readonly #host: Host;
-  readonly #policy: Policy;
+  #policy: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
   readonly #rate: RateLimit | undefined;
@@ -174,6 +174,12 @@ export class Connection
   get stats(): ConnectionStats {
     const { outbox, keptBytes } = this.#link;
     return { sentBytes: outbox.position, waitingBytes: outbox.size, keptBytes };
+  }
+
+  /** @internal The policies of listeners have changed. */
+  follow(policyOf: (policy: Policy) => Policy): void {
+    this.#policy = policyOf(this.#policy);
+    if (this.#phase.kind === "open") this.#phase.policy = this.#policy;
   }
 
   // Inputs.
@@ -598,8 +604,9 @@ export class Connection
   #checked(answer: Verdict): Verdict {
     const phase = this.#phase;
     try {
-      if (phase.kind === "open") return checkVerdict(answer, phase.authenticationMethod, true);
-      return checkVerdict(answer, phase.kind === "authenticating" ? phase.method : undefined, false);
+      if (phase.kind === "open") return checkVerdict(answer, this.#policy, phase.authenticationMethod, true);
+      const method = phase.kind === "authenticating" ? phase.method : undefined;
+      return checkVerdict(answer, this.#policy, method, false);
     } catch (error) {
       this.#host.parts.observer.failed(error);
       return AUTHENTICATOR_FAILED;
@@ -612,7 +619,10 @@ export class Connection
     const phase = this.#phase;
     if (phase.kind === "open") return this.#decidedAnew(phase, verdict);
     if (phase.kind !== "authenticating") return;
-    if (verdict.code === CONTINUE) return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
+    if (verdict.code === CONTINUE) {
+      phase.state = verdict.state;
+      return this.#sendAuth(CONTINUE, phase.method, verdict); // [MQTT-4.12.0-2]
+    }
     if (verdict.code === 0) return this.#accept(phase, verdict);
     this.#refuse(refusalOf(verdict), verdict.serverReference); // [MQTT-4.12.0-4] [MQTT-3.1.4-2]
   }
@@ -620,6 +630,7 @@ export class Connection
   #accept(phase: Authenticating, verdict: Verdict): void {
     const { parts, sessions, connections } = this.#host;
     phase.verdict = verdict;
+    if (verdict.limits !== undefined) this.#policy = policyOf({ limits: verdict.limits }, this.#policy);
     const isReplaced = this.#isLost && sessions.get(phase.connect.clientId)?.connection !== undefined;
     if (isReplaced) return this.#close(); // the Client has come again: [MQTT-3.1.4-3] is not for a connection that is over
     this.#requirePlace(phase.connect.clientId);
@@ -640,6 +651,7 @@ export class Connection
         if (this.#isLost) this.#boundLost();
         else if (open.silenceMs === 0) parts.turn.timers.cancel(this);
         else parts.turn.timers.schedule(this, parts.turn.now + open.silenceMs);
+        open.loginEnds(verdict.expiresAt);
       },
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
@@ -652,27 +664,31 @@ export class Connection
     if (phase.kind !== "open" && phase.kind !== "authenticating") return;
     const isOpen = phase.kind === "open";
     const method = isOpen ? phase.authenticationMethod : phase.method;
-    const isReauthenticating = isOpen && phase.isReauthenticating;
+    const isReauthenticating = isOpen && phase.reauthentication !== undefined;
     const kind = authKind(packet, { method, isOpen, isReauthenticating, isAsking: this.#isAsking });
-    if (isOpen && kind === "reauthenticate") phase.isReauthenticating = true;
+    if (isOpen && kind === "reauthenticate") phase.reauthentication = { state: undefined };
     const data = packet.properties?.authenticationData;
     const request = isOpen
-      ? requestOfClient(kind, phase.client, method, data)
-      : requestOfConnect(kind, phase.connect, this.peer, data);
+      ? requestOfClient(kind, phase.client, method, data, phase.reauthentication?.state)
+      : requestOfConnect(kind, phase.connect, this.peer, data, phase.state);
     this.#ask(request);
   }
 
   /** §4.12.1 An open connection has been authenticated anew. */
   #decidedAnew(open: Open, verdict: Verdict): void {
-    const { code, username } = verdict;
-    if (code === CONTINUE) return this.#sendAuth(CONTINUE, open.authenticationMethod, verdict); // [MQTT-4.12.0-2]
-    open.isReauthenticating = false;
+    const { code } = verdict;
+    if (code === CONTINUE) {
+      open.reauthentication = { state: verdict.state };
+      return this.#sendAuth(CONTINUE, open.authenticationMethod, verdict); // [MQTT-4.12.0-2]
+    }
+    open.reauthentication = undefined;
     if (code !== 0) { // [MQTT-4.12.1-2]
       const refusal = refusalOf(verdict);
       const isAllowed = isReasonAllowed(PacketType.DISCONNECT, code);
       return this.end(isAllowed ? refusal : { ...refusal, code: 0x87 }, verdict.serverReference);
     }
-    if (username !== undefined) open.rename(username);
+    open.renew(loginOf(verdict, open.client.username));
+    open.loginEnds(verdict.expiresAt);
     this.#sendAuth(0, open.authenticationMethod, verdict);
   }
 

@@ -86,6 +86,8 @@ describe("an owner is told", () => {
     assertEquals(seen, [{
       clientId: "c",
       username: "verified",
+      groups: [],
+      claims: Object.create(null),
       level: 4,
       peer: { address: "198.51.100.7", port: 7, transport: "tls" },
       keepAlive: 30,

@@ -39,7 +39,7 @@ export interface HoldsMemory {
 export class MemoryLimit<C extends HoldsMemory> implements Deadline {
   heapIndex = -1;
   heapTime = 0;
-  readonly #most: number;
+  #most: number;
   readonly #turn: Turn;
   readonly #ledger: Ledger;
   /** All connections that are not over. */
@@ -56,6 +56,11 @@ export class MemoryLimit<C extends HoldsMemory> implements Deadline {
     this.#ledger = turn.ledger;
     this.#all = all;
     this.#relieve = relieve;
+  }
+
+  /** Another limit from now on. */
+  limit(most: number): void {
+    this.#most = most;
   }
 
   /** Connections that are paused are read on at this many bytes. */

@@ -23,6 +23,7 @@ export type { Connection, ConnectionStats } from "./connection.ts";
 export type { Tap, TappedMessage } from "./match.ts";
 export type { Policy } from "./policy.ts";
 export type { Question } from "./question.ts";
+export { type LimitReload, RELOAD_OF_LIMITS } from "./reconfigure.ts";
 export type { MemoryStats } from "./ledger.ts";
 export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
 export type {

@@ -19,13 +19,18 @@ interface Reporter {
 /** Counts and hooks of one broker. */
 export class Observer {
   /** The owner's hooks; their exceptions do not reach the engine. */
-  readonly hooks: BrokerHooks;
+  hooks: BrokerHooks;
   /** PUBLISH packets from Clients. */
   received = 0;
   /** Copies that did not reach a session. */
   dropped = 0;
 
   constructor(hooks: BrokerHooks) {
+    this.hooks = guarded(hooks);
+  }
+
+  /** Other hooks from now on; between inputs. */
+  hear(hooks: BrokerHooks): void {
     this.hooks = guarded(hooks);
   }
 

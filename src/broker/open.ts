@@ -9,6 +9,7 @@ import type { Link } from "../engine/link.ts";
 import { Outflow } from "../engine/outflow.ts";
 import { TopicAliases } from "../engine/topic_aliases.ts";
 import { aliasBytes } from "./alias.ts";
+import { LoginEnd } from "./login_end.ts";
 import type { ClientInfo } from "./options.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Policy } from "./policy.ts";
@@ -41,7 +42,8 @@ export interface OpenOptions {
 export class Open extends Outflow implements Serving {
   readonly kind = "open";
   readonly session: Session;
-  readonly policy: Policy;
+  /** As the listener's was at the CONNECT, but for limits that have changed since. */
+  policy: Policy;
   readonly permissions: Permissions;
   /** The session was there before. */
   readonly isResumed: boolean;
@@ -57,8 +59,8 @@ export class Open extends Outflow implements Serving {
   readonly silenceMs: number;
   /** §4.12 of the CONNECT. */
   readonly authenticationMethod: string | undefined;
-  /** §4.12.1 the Client is being authenticated anew. */
-  isReauthenticating = false;
+  /** §4.12.1 the Client is being authenticated anew; `state` of the last verdict 0x18. */
+  reauthentication: { state: unknown } | undefined;
   /** §4.4 the Client may still release exchanges of an earlier connection that the Server has ended: no new one has begun. */
   isRecovering: boolean;
   #client: ClientInfo;
@@ -66,6 +68,7 @@ export class Open extends Outflow implements Serving {
   /** `fail()` was called. */
   #isFailing = false;
   #answerWait: AnswerWait | undefined;
+  #loginEnd: LoginEnd | undefined;
   readonly #connackAt: number;
   readonly #turn: Turn;
   readonly #ending: Ending;
@@ -101,14 +104,20 @@ export class Open extends Outflow implements Serving {
     this.#ending = options.ending;
   }
 
-  /** The Client; a re-authentication may change its username. */
+  /** The Client; a re-authentication may change its username, groups and claims. */
   get client(): ClientInfo {
     return this.#client;
   }
 
-  /** §4.12.1 the Client has this username from now on. */
-  rename(username: string): void {
-    this.#client = { ...this.#client, username };
+  /** §4.12.1 the Client has this username, and these groups and claims, from now on. */
+  renew(login: Pick<ClientInfo, "username" | "groups" | "claims">): void {
+    this.#client = { ...this.#client, ...login };
+  }
+
+  /** The login ends at that time, unless it is called again before: ms since the epoch. */
+  loginEnds(at: number = Infinity): void {
+    if (at === Infinity && this.#loginEnd === undefined) return;
+    this.#turn.timers.schedule(this.#loginEnd ??= new LoginEnd(this), at);
   }
 
   /** §3.1.2.5 published unless the Client sends DISCONNECT with 0x00. */
@@ -151,6 +160,7 @@ export class Open extends Outflow implements Serving {
     this.#turn.ledger.wills -= willBytes(this.#will);
     this.forgetAliases();
     if (this.#answerWait !== undefined) this.#turn.timers.cancel(this.#answerWait);
+    if (this.#loginEnd !== undefined) this.#turn.timers.cancel(this.#loginEnd);
   }
 
   /** Ends the connection: DISCONNECT where the level has it, then the close. */

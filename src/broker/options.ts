@@ -19,6 +19,10 @@ export interface ClientInfo {
   readonly clientId: string;
   /** §3.1.3.5 of the CONNECT, or of the verdict. */
   readonly username: string | undefined;
+  /** The groups of the verdict, for permissions. */
+  readonly groups: readonly string[];
+  /** The claims of the verdict, for permissions; without a prototype. */
+  readonly claims: Readonly<Record<string, string>>;
   /** §3.1.2.2 */
   readonly level: ProtocolLevel;
   /** Where it connects from. */
@@ -54,6 +58,8 @@ export interface AuthenticationRequest {
   readonly will: Will | undefined;
   /** §3.1.2.11.8 of the CONNECT. */
   readonly userProperties: UserProperties;
+  /** §4.12 the `state` of the verdict 0x18 that this AUTH answers; else undefined. */
+  readonly state: unknown;
 }
 
 /** The answer to an `AuthenticationRequest`. */
@@ -62,8 +68,24 @@ export interface Verdict {
   readonly code: ReasonCode;
   /** §3.1.2.11.10 for the Client, with 0x00 or 0x18. */
   readonly authenticationData?: Uint8Array;
-  /** The name the Client is known by from now on, in place of its User Name. */
-  readonly username?: string;
+  /** The name the Client is known by from now on, in place of its User Name; null for none, since its own one is not proved. */
+  readonly username?: string | null;
+  /** For `ClientInfo`, with 0x00; none if left out. */
+  readonly groups?: readonly string[];
+  /** For `ClientInfo`, with 0x00; none if left out. */
+  readonly claims?: Readonly<Record<string, string>>;
+  /**
+   * With 0x00 to a CONNECT, limits of this connection and its session in place of the limits of the listener: none whose scope is the
+   * broker, nor `publishRateMax` and `bytesRateMax`, which hold from the first byte on.
+   */
+  readonly limits?: Partial<Limits>;
+  /**
+   * With 0x00, ms since the epoch: then the connection ends (0x87), unless the Client is authenticated anew (§4.12.1) before, with a
+   * verdict of its own. Without it the login holds as long as the connection.
+   */
+  readonly expiresAt?: number;
+  /** §4.12 with 0x18, for the authenticator alone: the next request of this exchange brings it back. */
+  readonly state?: unknown;
   /** §3.2.2.3.9 for a person at the Client. */
   readonly reasonString?: string;
   /** §4.11 where to go instead, with 0x9C or 0x9D. */

@@ -14,6 +14,7 @@ import { isTopicName } from "../topic/name.ts";
 import { CONTINUE } from "./auth.ts";
 import { readTopicName } from "./known_topics.ts";
 import type { AuthorizationRequest, Redirection, Verdict } from "./options.ts";
+import { type Policy, policyOf } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** §1.5.4, §1.5.6 bytes of a string or of binary data on the wire. */
@@ -106,7 +107,12 @@ export function checkReason(
  * §3.1, §4.12 An authenticator's answer.
  * @throws {UsageError} if it is no verdict for this connection.
  */
-export function checkVerdict(answer: unknown, method: string | undefined, isOpen: boolean): Verdict {
+export function checkVerdict(
+  answer: unknown,
+  policy: Policy,
+  method: string | undefined,
+  isOpen: boolean,
+): Verdict {
   const verdict = answer as Verdict;
   if (!isObject(verdict)) throw new UsageError(`authenticate() answered ${shown(answer)}: no verdict`);
   const { code, authenticationData, username, reasonString, serverReference } = verdict;
@@ -119,10 +125,36 @@ export function checkVerdict(answer: unknown, method: string | undefined, isOpen
   if (authenticationData !== undefined && !isBinary(authenticationData)) {
     throw new UsageError("authenticate() answered with authenticationData that cannot be sent");
   }
-  if (username !== undefined) requireText("username", username);
+  if (username !== undefined && username !== null) requireText("username", username);
+  checkLogin(verdict, policy);
   if (reasonString !== undefined) requireText("reasonString", reasonString);
   if (serverReference !== undefined) requireText("serverReference", serverReference);
   return verdict;
+}
+
+/** The parts of a verdict that no packet carries. */
+function checkLogin({ groups, claims, limits, expiresAt }: Verdict, policy: Policy): void {
+  if (groups !== undefined && !(Array.isArray(groups) && groups.every(isText))) {
+    throw new UsageError("authenticate() answered with groups that are no array of texts");
+  }
+  if (claims !== undefined && !(isObject(claims) && Object.values(claims).every(isText))) {
+    throw new UsageError("authenticate() answered with claims that are no object of texts");
+  }
+  if (expiresAt !== undefined && (typeof expiresAt !== "number" || Number.isNaN(expiresAt))) {
+    throw new UsageError(`authenticate() answered with expiresAt ${shown(expiresAt)}: it is a number of ms`);
+  }
+  if (limits === undefined) return;
+  if (!isObject(limits)) throw new UsageError(`Limits of a verdict are an object, not ${shown(limits)}`);
+  for (const name of ["publishRateMax", "bytesRateMax"]) {
+    if (name in limits) {
+      throw new UsageError(`Limit ${name} holds from the first byte on, not from a verdict`);
+    }
+  }
+  policyOf({ limits }, policy);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function isVerdictCode(code: unknown, isOpen: boolean): boolean {

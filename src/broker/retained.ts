@@ -70,7 +70,7 @@ export class Retained {
   readonly #expiries: Map<number, Expiry> = new Map();
   #bytes = 0;
   readonly #timers: Timers;
-  readonly #limits: Limits;
+  #limits: Limits;
   /** Called for a topic whose message has expired; calls `remove()`. */
   readonly expired: (topic: string) => void;
   readonly #ledger: Ledger;
@@ -89,6 +89,11 @@ export class Retained {
     this.#timers = timers;
     this.#limits = limits;
     this.expired = expired;
+  }
+
+  /** Other limits from now on; what is there stays. */
+  limit(limits: Limits): void {
+    this.#limits = limits;
   }
 
   /** How many there are. */

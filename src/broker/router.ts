@@ -72,6 +72,11 @@ export class Router {
     this.#retainedDeliveries = new RetainedDeliveries(turn, this.#retained, deliverer);
   }
 
+  /** The limits have changed; retained messages that are there stay. */
+  limit(limits: Limits): void {
+    this.#retained.limit(limits);
+  }
+
   // Topics.
 
   /**

@@ -47,6 +47,11 @@ export class Sessions implements SessionOwner {
     for (const { session } of this.#endings.values()) yield session;
   }
 
+  /** Limits have changed: each session has those that `limitsOf` gives for its own. */
+  limit(limitsOf: (limits: Limits) => Limits): void {
+    for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);
+  }
+
   /** The Client Identifiers of all sessions. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();

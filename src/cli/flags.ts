@@ -5,29 +5,30 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { wrap } from "../bench/wrap.ts";
+import { checkValue, type Kind, type Values } from "../config/setting.ts";
 import type { Environment } from "./environment.ts";
 import { CallError } from "./error.ts";
 import { nearest } from "./nearest.ts";
 
 /** One flag. `--a-b` is `PLUMB_A_B` in the environment, if the prefix is `PLUMB_`; the command line wins. */
-export interface OptionRow {
+export interface OptionRow extends Values {
   readonly name: string;
   /** A letter; a second one is another short name, which the help does not show. */
   readonly short?: string;
   /** Another long name. */
   readonly also?: string;
-  /** `list` may be given more than once, and with blanks between in the environment. */
-  readonly kind: "flag" | "text" | "list" | "integer" | "choice";
+  readonly kind: Kind;
   /** The placeholder of the value in the help. */
   readonly value?: string;
-  readonly choices?: readonly string[];
-  readonly least?: number;
-  readonly most?: number;
   /** As it is shown in the help. */
   readonly default?: string;
+  /** In the help in place of the default. */
+  readonly defaultIs?: string;
   readonly about: string;
   /** Only `--help-all` shows it. */
   readonly rare?: boolean;
+  /** Its value is printed nowhere. */
+  readonly secret?: true;
 }
 
 /** A part of the help. */
@@ -134,27 +135,13 @@ function parse(args: readonly string[], { rows, positionals = 0, help }: Flags):
 
 /** The value, when the row allows it. */
 function valid(row: OptionRow, where: string, value: string): string {
-  const { kind, choices, least = 0, most = Infinity } = row;
   if (value === "") {
     throw new CallError(`${where} needs a value${row.value ? `: ${where} ${row.value}` : ""}`);
   }
-  if (kind === "integer") {
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < least || number > most) {
-      throw new CallError(
-        `${where} takes a whole number from ${least} to ${most}, not ${JSON.stringify(value)}`,
-      );
-    }
-  }
-  if (kind === "choice" && !choices!.includes(value)) {
-    throw new CallError(`${where} takes ${choices!.join(", ")}, not ${JSON.stringify(value)}`);
-  }
-  if (kind === "flag") {
-    if (["1", "true", "yes", "on"].includes(value)) return "true";
-    if (["0", "false", "no", "off"].includes(value)) return "false";
-    throw new CallError(`${where} takes 1 or 0, not ${JSON.stringify(value)}`);
-  }
-  return value;
+  const checked = checkValue(row, value);
+  if ("value" in checked) return checked.value;
+  const not = row.secret ? "what is there" : JSON.stringify(value);
+  throw new CallError(`${where} takes ${checked.takes}, not ${not}`);
 }
 
 /** The environment variable of a flag. */
@@ -183,7 +170,8 @@ function helpOf(row: OptionRow): string {
   const value = row.value ?? row.choices?.join("|");
   const names = [row.name, ...row.also ? [row.also] : []].map((name) => `--${name}`).join(", ");
   const left = `  ${short}${names}${value === undefined ? "" : ` ${value}`}`;
-  const about = row.default === undefined ? row.about : `${row.about}; default ${row.default}`;
+  const initial = row.defaultIs ?? row.default;
+  const about = initial === undefined ? row.about : `${row.about}; default ${initial}`;
   const lines = wrap(about, HELP_COLUMNS - HELP_INDENT);
   const first = left.length < HELP_INDENT - 1 ? [left.padEnd(HELP_INDENT) + lines.shift()!] : [left];
   return [...first, ...lines.map((line) => " ".repeat(HELP_INDENT) + line)].join("\n");

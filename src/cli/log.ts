@@ -82,11 +82,11 @@ const WARN = LOG_LEVELS.indexOf("warn");
 
 /** A log. Lines of one turn of the event loop are written together: a burst of Clients does not cost a system call each. */
 export class Log {
-  readonly #least: number;
-  readonly #format: LogOptions["format"];
+  #least = 0;
+  #format: LogOptions["format"] = "logfmt";
   readonly #stream: LogStream;
   readonly #clock: () => number;
-  readonly #limits: Readonly<Record<LogLimitName, number>>;
+  #limits: Readonly<Record<LogLimitName, number>>;
   readonly #kinds = new Map<string, Kind>();
   #lines = "";
   #isWriting = false;
@@ -94,13 +94,20 @@ export class Log {
   #flushed: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ level, format, stream, limits = {}, clock = Date.now }: LogOptions) {
-    this.#least = LOG_LEVELS.indexOf(level);
-    this.#format = format;
+  constructor({ stream, clock = Date.now, ...changeable }: LogOptions) {
     this.#stream = stream;
     this.#clock = clock;
+    this.#limits = this.change(changeable);
+  }
+
+  /** Goes on with these. Returns the limits that hold. */
+  change(
+    { level, format, limits = {} }: Pick<LogOptions, "level" | "format" | "limits">,
+  ): Readonly<Record<LogLimitName, number>> {
+    this.#least = LOG_LEVELS.indexOf(level);
+    this.#format = format;
     const limit = (name: LogLimitName) => limits[name] ?? LOG_LIMITS[name].default;
-    this.#limits = {
+    return this.#limits = {
       logTextCharactersMax: limit("logTextCharactersMax"),
       logLinesPerSecondMax: limit("logLinesPerSecondMax"),
       logWaitingCharactersMax: limit("logWaitingCharactersMax"),

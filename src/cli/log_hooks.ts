@@ -6,15 +6,15 @@
 import type { ClientInfo, PeerInfo, Refusal } from "../broker/mod.ts";
 import { systemCode } from "../runtime/listen.ts";
 import type { ServeHooks } from "../server/serve.ts";
-import type { Fields, Log } from "./log.ts";
+import type { Fields, Log, LOG_LEVELS } from "./log.ts";
 import { handshakeTrouble } from "./tls.ts";
 
 const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 /** §2.4 Session taken over. */
 const TAKEN_OVER = 0x8e;
 
-/** Hooks that log. */
-export function hooksFor(log: Log): ServeHooks {
+/** Hooks that log at this level. */
+export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks {
   const who = ({ clientId, username }: Pick<ClientInfo, "clientId" | "username">): Fields => ({
     client: log.cut(clientId),
     user: username === undefined ? undefined : log.cut(username),
@@ -52,7 +52,7 @@ export function hooksFor(log: Log): ServeHooks {
     failed: (error) =>
       log.error("failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) }),
   };
-  if (!log.shows("debug")) return hooks;
+  if (level !== "debug") return hooks;
   return { // They may be called for every message, which costs time: set only if their lines are shown.
     ...hooks,
     denied: (client, refusal) => log.debug("denied", { ...who(client), ...why(refusal) }),

@@ -5,12 +5,14 @@
  */
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
+import { type ConfigFile, readConfig } from "../config/file.ts";
+import { configFileOf } from "./config_file.ts";
 import { environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { helpText, settingsOf } from "./options.ts";
-import { serveCommand } from "./serve.ts";
+import { type Call, callOf, helpText, settingsOfCall } from "./options.ts";
+import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -20,6 +22,9 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
+  config: async (args) => await (await import("./config.ts")).configMain(args, environment),
+  import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   help: async ([command, ...more]) => {
     if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);
     const isAll = command !== undefined && command !== "help";
@@ -38,6 +43,7 @@ if (isMainThread) {
 } else { // compiled to one file, it is the script of its threads too; each begins only if it is the one that is meant
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
+  await import("../login/worker.ts");
 }
 
 /** Does a command; gives the exit status. */
@@ -47,7 +53,7 @@ async function run(name: string, args: readonly string[]): Promise<number> {
   } catch (error) {
     await complain(
       error instanceof CallError
-        ? `plumb: ${error.message}\n`
+        ? error.message.split("\n").map((line) => `plumb: ${line}\n`).join("")
         : `plumb: an error of its own: ${error instanceof Error ? error.stack ?? error.message : error}\n`,
     );
     return STATUS.cannot;
@@ -66,17 +72,41 @@ function store(name: string): (args: readonly string[]) => Promise<number> {
 }
 
 async function serve(args: readonly string[]): Promise<number> {
-  const settings = settingsOf(args, environment);
-  if (settings.help !== undefined || settings.version) {
-    await say(settings.version ? `plumb ${VERSION}\n` : helpText(settings.help === "all"));
+  const call = callOf(args, environment);
+  if (call.help !== undefined || call.version) {
+    await say(call.version ? `plumb ${VERSION}\n` : helpText(call.help === "all"));
     return STATUS.good;
   }
+  const file = await configFileOf(call);
+  const settings = settingsOfCall(call, file);
   const { logLevel: level, logFormat: format, logLimits: limits } = settings;
   const stream = stderrStream((environment("NO_COLOR") ?? "") !== "");
-  const log = new Log({ level, format, limits, stream });
+  const log = new Log({ level: call.isCheck ? "off" : level, format, limits, stream });
+  if (call.isCheck) {
+    await checkSettings(settings, log);
+    await say("ok\n");
+    return STATUS.good;
+  }
   try {
-    return await serveCommand(settings, log);
+    return await serveCommand(settings, log, file && sourceOf(call, file));
   } finally {
     await log.flush();
   }
+}
+
+/** All settings, read again from this file. */
+function sourceOf(call: Call, file: ConfigFile): Source {
+  const { path } = file;
+  let { text } = file;
+  return {
+    path,
+    get text() {
+      return text;
+    },
+    read: async () => {
+      const again = await readConfig(path);
+      text = again.text;
+      return settingsOfCall(call, again);
+    },
+  };
 }

@@ -153,7 +153,8 @@ describe("plumb", () => {
     [["pub"], 'unknown command "pub"; plumb help names all'],
     [["help", "pub"], 'unknown command "pub"; plumb help names all'],
     [["--potr", "1"], "unknown flag --potr; did you mean --port?"],
-    [["--config", "a"], "unknown flag --config; plumb --help-all names all"],
+    [["--colour", "a"], "unknown flag --colour; plumb --help-all names all"],
+    [["--config", "not-there.toml"], "not-there.toml: there is no such file"],
     [
       ["-l", "300.1.1.1"],
       '-l takes an address or a name of this machine, such as 127.0.0.1 or localhost, not "300.1.1.1"',
@@ -261,9 +262,9 @@ describe("plumb serve", () => {
       await until(() => said.err.includes("msg=disconnected"), () => "both are logged");
       assertMatch(
         said.err,
-        /level=info msg=connected client=one user=me mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
+        /level=info msg=connected client=one mqtt=3\.1\.1 peer=tcp:127\.0\.0\.1:\d+/,
       );
-      assertMatch(said.err, /level=info msg=disconnected client=one user=me how="said good-bye"/);
+      assertMatch(said.err, /level=info msg=disconnected client=one how="said good-bye"/);
       assertEquals([said.out, said.err.includes("secret")], ["", false]);
     }));
 
@@ -345,8 +346,8 @@ describe("plumb serve", () => {
               warnings.map((line) => line.slice(line.indexOf("msg=")).replace(/:\d+ /, ":PORT ")),
               open
                 ? [
-                  'msg="everybody who reaches this address may connect" url=mqtt://0.0.0.0:PORT ' +
-                  'why="no TLS, no user names"',
+                  'msg="clients of other machines are refused" url=mqtt://0.0.0.0:PORT ' +
+                  'advice="--password-file FILE names users, --anonymous always lets everybody in"',
                 ]
                 : [],
             );

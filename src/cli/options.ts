@@ -1,11 +1,15 @@
 /**
- * The flags of `plumb serve` and their environment variables, in one table; the help is made from it.
- * Knows names, kinds and defaults; refuses to know their effects.
+ * The flags of `plumb serve` and their environment variables, from the schema of settings; the help is made from it.
+ * Knows which of flag, variable and file counts; refuses to know the effects of settings.
  * @module
  */
-import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
-import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { Limits } from "../broker/limits.ts";
+import type { QoS } from "../codec/packet.ts";
+import type { ConfigFile, FileListener } from "../config/file.ts";
+import { DEFAULT_DATA, LISTENER_SETTINGS, SECTIONS, SETTINGS } from "../config/schema.ts";
+import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
+import type { Anonymous } from "../login/anonymous.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
 import {
@@ -15,241 +19,54 @@ import {
   helpAsked,
   type OptionGroup,
   type OptionRow,
+  PREFIX,
   readFlags,
   type Said,
   variableOf,
 } from "./flags.ts";
-import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "./log.ts";
+import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
+import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
-export { type OptionGroup, type OptionRow, variableOf };
+export { DEFAULT_DATA, type OptionGroup, type OptionRow, variableOf };
 
-/** A flag that may set a limit. */
-interface LimitOption extends OptionRow {
-  readonly limit?: LimitName;
-  readonly logLimit?: LogLimitName;
-}
+/** The file that is read if it is there and none is named. */
+export const DEFAULT_CONFIG = "plumb.toml";
 
-/** The flag of a row in a table of limits. */
-function limitRow(
-  name: string,
-  { least, most, default: value, unit, about }: Omit<LimitRow, "scope">,
-): OptionRow {
-  return {
-    name: kebab(name),
-    kind: "integer",
-    value: "N",
-    least,
-    most,
-    default: String(value),
-    about: unit === "bytes" || unit === "ms" || unit === "s" ? `${about} (${unit})` : about,
-    rare: true,
-  };
-}
-
-/** The default directory of sessions and messages. */
-export const DEFAULT_DATA = "./plumb-data";
-
-/** Names of limits that people know from other brokers. */
-const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly also: string }>> = {
-  sessionsMax: { short: "s", also: "max-sessions" },
-  connectionsMax: { short: "a", also: "max-active-sessions" },
+/** The file of a call. */
+export const CONFIG_ROW: OptionRow = {
+  name: "config",
+  kind: "text",
+  value: "FILE",
+  default: `./${DEFAULT_CONFIG}`,
+  about: "a file with settings; flags and variables win",
 };
 
+/** What a call has besides settings. */
+export const CALL_ROWS: readonly OptionRow[] = [
+  CONFIG_ROW,
+  {
+    name: "check-config",
+    kind: "flag",
+    about: "print ok, or what is wrong with all settings, and end",
+  },
+];
+
 /** All flags of `plumb serve`. */
-export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOption[] })[] = [
-  {
-    title: "Where to listen",
-    rows: [
-      {
-        name: "listen",
-        kind: "list",
-        value: "URL",
-        default: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
-        about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
-          "127.0.0.1 and ::1, [::] every address",
-      },
-      {
-        name: "listen-addr",
-        short: "l",
-        kind: "text",
-        value: "ADDR",
-        default: "localhost",
-        about: "in short, for one listener without TLS: its address",
-      },
-      {
-        name: "port",
-        short: "p",
-        kind: "integer",
-        value: "N",
-        least: 0,
-        most: 65_535,
-        default: "1883",
-        about: "its port; 0 takes any free one",
-      },
-      {
-        name: "tls-cert",
-        kind: "text",
-        value: "FILE",
-        about: "the certificate for mqtts://, in PEM, its issuers behind it; without it one is made",
-      },
-      {
-        name: "tls-key",
-        kind: "text",
-        value: "FILE",
-        about: "its private key, in PEM, without a passphrase",
-      },
-      {
-        name: "tls-names",
-        kind: "list",
-        value: "NAME",
-        rare: true,
-        about:
-          "names and addresses of this machine, besides those it knows of, for the certificate that is made",
-      },
-      {
-        name: "tls-client-certificate",
-        kind: "choice",
-        choices: ["none", "optional", "required"],
-        value: "MODE",
-        default: "none",
-        rare: true,
-        about: "whether Clients show a certificate: none, optional, required",
-      },
-      {
-        name: "tls-ca",
-        kind: "text",
-        value: "FILE",
-        rare: true,
-        about: "certificates that may have issued those of Clients, in PEM",
-      },
-      {
-        name: "tls-crl",
-        kind: "text",
-        value: "FILE",
-        rare: true,
-        about: "their revocation lists, in PEM",
-      },
-      {
-        name: "tls-identity",
-        kind: "choice",
-        choices: ["cn", "san", "fingerprint", "dn"],
-        value: "PART",
-        default: "cn",
-        rare: true,
-        about: "what of a Client's certificate is its identity: cn, san, fingerprint, dn",
-      },
-      {
-        name: "tls-minimum-version",
-        kind: "choice",
-        choices: ["1.2", "1.3"],
-        value: "VERSION",
-        default: "1.2",
-        rare: true,
-        about: "the oldest version of TLS that is spoken",
-      },
-      {
-        name: "tls-handshakes-max",
-        kind: "integer",
-        value: "N",
-        least: 1,
-        most: 1_000_000,
-        default: "10000",
-        rare: true,
-        about: "TLS handshakes that may be under way at a listener",
-      },
-      {
-        name: "proxy-protocol",
-        kind: "list",
-        value: "ADDRESS",
-        rare: true,
-        about:
-          "proxies, as addresses or networks (10.0.0.0/8), whose connections begin with a PROXY header; may be given more than once",
-      },
-    ],
-  },
-  {
-    title: "Sessions and retained messages",
-    rows: [
-      {
-        name: "data",
-        kind: "text",
-        value: "DIR",
-        default: DEFAULT_DATA,
-        about: "the directory they are kept in, made if need be",
-      },
-      {
-        name: "memory",
-        kind: "flag",
-        about: "keep nothing: they end with the process",
-      },
-      {
-        name: "durability",
-        kind: "text",
-        value: "LEVEL",
-        default: "fsync",
-        about:
-          "a message is acknowledged when it is on the disk (fsync), when the system has it (os: a power cut may lose it) " +
-          "or at once (interval=MS: the last MS milliseconds may be lost)",
-      },
-      {
-        name: "strict-store",
-        kind: "flag",
-        rare: true,
-        about:
-          "do not start with a damaged store; without this it is set aside, and all that can be read of it is saved",
-      },
-    ],
-  },
-  {
-    title: "Log, on stderr",
-    rows: [
-      {
-        name: "log-level",
-        kind: "choice",
-        choices: LOG_LEVELS,
-        default: "info",
-        value: "LEVEL",
-        about: `the least that is written: ${LOG_LEVELS.join(", ")}`,
-      },
-      {
-        name: "log-format",
-        kind: "choice",
-        choices: LOG_FORMATS,
-        rare: true,
-        default: "logfmt",
-        about: "the form of a line",
-      },
-      ...(Object.keys(LOG_LIMITS) as LogLimitName[]).map((logLimit): LimitOption => ({
-        ...limitRow(logLimit, LOG_LIMITS[logLimit]),
-        logLimit,
-      })),
-    ],
-  },
-  {
-    title: "Limits",
-    rows: (Object.entries(LIMITS) as [LimitName, LimitRow][]).map(([limit, row]): LimitOption => ({
-      ...limitRow(limit, row),
-      ...KNOWN_AS[limit],
-      ...limit === "memoryBytesMax" && {
-        default: `${row.default}, or half of the memory there is if that is less`,
-      },
-      limit,
-    })),
-  },
+export const OPTIONS: readonly OptionGroup[] = [
+  ...SECTIONS,
   {
     title: "Other",
     rows: [
+      ...CALL_ROWS,
       ...HELP_ROWS,
       { name: "version", short: "Vv", kind: "flag", about: "print the version" },
     ],
   },
 ];
 
-const ROWS: readonly LimitOption[] = OPTIONS.flatMap(({ rows }) => rows);
-const FLAGS: Flags = { rows: ROWS, help: "plumb --help-all" };
+const ROWS: readonly OptionRow[] = OPTIONS.flatMap(({ rows }) => rows);
 
 /** The values of all flags. */
 export interface Settings {
@@ -262,7 +79,10 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
+  readonly passwordFile: string | undefined;
+  readonly anonymous: Anonymous;
   readonly limits: Partial<Limits>;
+  readonly features: Features;
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
   readonly durability: Durability;
@@ -270,6 +90,15 @@ export interface Settings {
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
+}
+
+/** §3.2.2.3 what CONNACK says that the Server does; see `PolicyOptions`. */
+export interface Features {
+  readonly maximumQos?: QoS;
+  readonly retainAvailable?: boolean;
+  readonly wildcardSubscriptionAvailable?: boolean;
+  readonly subscriptionIdentifiersAvailable?: boolean;
+  readonly sharedSubscriptionAvailable?: boolean;
 }
 
 /** A listener that is asked for. */
@@ -280,95 +109,187 @@ export interface Listen {
   readonly value: string;
   /** The flag that gives the port. */
   readonly portFlag: string;
+  /** Settings of its own, in place of the broker's: of a `[[listener]]` in the file. */
+  readonly own?: ListenerSettings;
+}
+
+/** The settings that a listener may have for itself. */
+export type ListenerSettings = Partial<
+  Pick<Settings, "limits" | "features" | "tls" | "proxyProtocol" | "passwordFile" | "anonymous">
+>;
+
+/** The flags and variables of a call. Its file, if it names one, is not read yet. */
+export interface Call {
+  readonly said: Said;
+  readonly help: ReturnType<typeof helpAsked>;
+  readonly version: boolean;
+  /** `--config` or its variable. */
+  readonly config: string | undefined;
+  readonly isCheck: boolean;
 }
 
 /**
- * Reads arguments and environment.
+ * Reads arguments and environment; `more` has the flags that a command takes besides those of the broker.
  * @throws {CallError}
  */
-export function settingsOf(args: readonly string[], environment: Environment): Settings {
-  const said = readFlags(args, environment, FLAGS);
-  const { given } = said;
-  const one = (name: string): string | undefined => given.get(name)?.at(-1);
-  const limits: Partial<Record<LimitName, number>> = {};
-  const logLimits: Partial<Record<LogLimitName, number>> = {};
-  for (const { name, limit, logLimit } of ROWS) {
-    const value = one(name);
-    if (limit !== undefined && value !== undefined) limits[limit] = Number(value);
-    if (logLimit !== undefined && value !== undefined) logLimits[logLimit] = Number(value);
-  }
+export function callOf(
+  args: readonly string[],
+  environment: Environment,
+  more: readonly OptionRow[] = [],
+): Call {
+  const flags: Flags = { rows: [...ROWS, ...more], help: "plumb --help-all" };
+  const said = readFlags(args, environment, flags);
+  const one = (name: string): string | undefined => said.given.get(name)?.at(-1);
   return {
+    said,
     help: helpAsked(said),
     version: one("version") === "true",
-    listen: listenOf(said),
-    isDefaultListen: ["listen", "listen-addr", "port"].every((name) => !given.has(name)),
-    tls: tlsOf(one),
-    tlsNames: given.get("tls-names") ?? [],
-    proxyProtocol: given.get("proxy-protocol") ?? [],
-    limits,
+    config: one("config"),
+    isCheck: one("check-config") === "true",
+  };
+}
+
+/**
+ * Reads arguments and environment, and puts them over the values of a file.
+ * @throws {CallError}
+ */
+export function settingsOf(
+  args: readonly string[],
+  environment: Environment,
+  file?: ConfigFile,
+): Settings {
+  return settingsOfCall(callOf(args, environment), file);
+}
+
+/**
+ * The values that hold: those of flags, else of variables, else of the file, else the defaults.
+ * @throws {CallError} for values that exclude each other.
+ */
+export function settingsOfCall({ said: written, help, version }: Call, file?: ConfigFile): Settings {
+  const said = over(written, file);
+  const { given } = said;
+  return {
+    limits: {},
+    features: {},
+    logLimits: {},
+    tls: {},
+    tlsNames: [],
+    proxyProtocol: [],
+    passwordFile: undefined,
+    anonymous: "loopback",
+    durability: "fsync",
+    strictStore: false,
+    logLevel: "info",
+    logFormat: "logfmt",
+    ...optionsOf(SETTINGS, (name) => given.get(name)),
+    help,
+    version,
+    listen: listenOf(said, file?.listeners ?? []),
+    isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
-    durability: durabilityOf(one("durability") ?? "fsync"),
-    strictStore: one("strict-store") === "true",
-    logLevel: (one("log-level") ?? "info") as Settings["logLevel"],
-    logFormat: (one("log-format") ?? "logfmt") as Settings["logFormat"],
-    logLimits,
   };
 }
 
-function tlsOf(one: (name: string) => string | undefined): TlsSettings {
-  const handshakes = one("tls-handshakes-max");
-  const settings = {
-    certificate: one("tls-cert"),
-    key: one("tls-key"),
-    ca: one("tls-ca"),
-    crl: one("tls-crl"),
-    clientCertificate: one("tls-client-certificate"),
-    identity: one("tls-identity"),
-    minimumVersion: one("tls-minimum-version"),
-    handshakesMax: handshakes === undefined ? undefined : Number(handshakes),
+/** Flags and variables over the values of a file. */
+export function over(said: Said, file: ConfigFile | undefined): Said {
+  if (file === undefined) return said;
+  const given = new Map(said.given);
+  for (const [name, { values }] of file.values) if (!given.has(name)) given.set(name, values);
+  return {
+    ...said,
+    given,
+    written: (name) => {
+      const inFile = said.given.has(name) ? undefined : file.values.get(name);
+      return inFile === undefined ? said.written(name) : `${inFile.where}: ${keyOf(name)}`;
+    },
   };
-  return Object.fromEntries(
-    Object.entries(settings).filter(([, value]) => value !== undefined),
-  ) as TlsSettings;
 }
 
-function dataOf({ given, written }: Said): string | undefined {
+function keyOf(name: string): string {
+  return SETTINGS.find((row) => row.name === name)?.key ?? name;
+}
+
+/** Where a value was written, by what counts more: the command line, the environment, a file, or nowhere. */
+function rankOf({ given, written }: Said, name: string): number {
+  if (!given.has(name)) return 0;
+  const where = written(name);
+  return where.startsWith("-") ? 3 : where.startsWith(PREFIX) ? 2 : 1;
+}
+
+/** The options that rows set, by their paths; `all` gives the valid values of a name. */
+function optionsOf(
+  rows: readonly Setting[],
+  all: (name: string) => readonly string[] | undefined,
+): ListenerSettings {
+  const options: Record<string, unknown> = {};
+  for (const row of rows) {
+    const values = all(row.name);
+    if (values === undefined || SPECIAL.has(row.option)) continue;
+    const tables = row.option.split(".");
+    const last = tables.pop()!;
+    const table = tables.reduce((inside, name) => (inside[name] ??= {}) as typeof options, options);
+    table[last] = row.kind === "list" ? values : valueOf(row, values.at(-1)!);
+  }
+  return options;
+}
+
+/** The settings that give listeners without settings of their own. */
+const LISTEN_NAMES = ["listen", "listen-addr", "port"];
+
+/** Options that more than one setting decides about. */
+const SPECIAL: ReadonlySet<string> = new Set(["listen", "data"]);
+
+/** A valid value in the form that options have. */
+function valueOf({ kind, name }: Setting, text: string): unknown {
+  if (name === "durability") {
+    return text.startsWith("interval=") ? Number(text.slice("interval=".length)) : text;
+  }
+  if (kind === "integer") return Number(text);
+  return kind === "flag" || kind === "switch" ? text === "true" : text;
+}
+
+function dataOf(said: Said): string | undefined {
+  const { given, written } = said;
   const data = given.get("data")?.at(-1);
   if (given.get("memory")?.at(-1) !== "true") return data ?? DEFAULT_DATA;
-  if (data === undefined) return undefined;
-  const [ofData, ofMemory] = ["data", "memory"].map((name) => written(name).startsWith("-"));
+  const [ofData, ofMemory] = [rankOf(said, "data"), rankOf(said, "memory")];
   if (ofData === ofMemory) {
     throw new CallError(`${written("data")} and ${written("memory")} exclude each other`);
   }
-  return ofMemory ? undefined : data; // the command line wins
+  return ofMemory > ofData ? undefined : data; // the command line wins, then the environment
 }
 
-function durabilityOf(level: string): Durability {
-  if (level === "fsync" || level === "os") return level;
-  const ms = Number(/^interval=(\d{1,7})$/.exec(level)?.[1] ?? 0);
-  if (ms > 0) return ms;
-  throw new CallError(`--durability takes fsync, os or interval=MS, not ${JSON.stringify(level)}`);
-}
-
-/** `--listen-addr` and `--port` make one listener besides the URLs of `--listen`; without any of the three there are the default ones. */
-function listenOf({ given, written }: Said): readonly Listen[] {
-  const flag = written("listen");
-  const urls = (given.get("listen") ?? [])
+/**
+ * `--listen-addr` and `--port` make one listener besides the URLs of `--listen`. If flags or variables give one, those of the file do
+ * not count. Without any there are the default ones.
+ */
+function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[] {
+  const isOutside = LISTEN_NAMES.some((name) => rankOf(said, name) > 1);
+  const taken = new Map(
+    LISTEN_NAMES.filter((name) => !isOutside || rankOf(said, name) > 1).map((
+      name,
+    ) => [name, said.given.get(name)]),
+  );
+  const flag = said.written("listen");
+  const urls = (taken.get("listen") ?? [])
     .map((value): Listen => ({ url: withScheme(value), flag, value, portFlag: flag }));
-  const host = given.get("listen-addr")?.at(-1);
-  const port = given.get("port")?.at(-1);
+  if (!isOutside) urls.push(...tables.map(ofTable));
+  const host = taken.get("listen-addr")?.at(-1);
+  const port = taken.get("port")?.at(-1);
   if (host === undefined && port === undefined && urls.length > 0) return urls;
   const value = host ?? "localhost";
   const bracketed = value.includes(":") && !value.startsWith("[") ? `[${value}]` : value;
-  const portFlag = port === undefined ? "-p" : written("port");
+  const portFlag = port === undefined ? "-p" : said.written("port");
   const url = `mqtt://${bracketed}:${port ?? "1883"}`;
-  const plain: Listen = { url, flag: written("listen-addr"), value, portFlag };
+  const plain: Listen = { url, flag: said.written("listen-addr"), value, portFlag };
   if (host !== undefined || port !== undefined) return [plain, ...urls];
   return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
 }
 
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+function ofTable({ url, where, values }: FileListener): Listen {
+  const flag = `${where}: url`;
+  const own = optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values);
+  return { url, flag, value: url, portFlag: flag, own };
 }
 
 /** The help of `plumb serve`, which is that of `plumb`. */
@@ -378,13 +299,16 @@ export function helpText(isAll = false): string {
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb audit URL         checks a broker against the standard\n" +
     "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb config show       prints every setting, and where its value comes from\n" +
+    "plumb import FILE       writes a plumb.toml for a mosquitto.conf\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
     "plumb compact           makes the data file smaller\n" +
+    "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),
     ...isAll ? [] : [`plumb --help-all names ${rare} flags more, every limit among them.`],
-    "Every flag has an environment variable: --log-level is PLUMB_LOG_LEVEL. The command line wins.",
+    "Every flag has an environment variable: --log-level is PLUMB_LOG_LEVEL. Flags win, then variables.",
     STATUS_HELP,
   ].join("\n\n") + "\n";
 }

@@ -14,15 +14,19 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
+import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
+import { LoginSet, type LoginSettings, loginSettings } from "./login_set.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
-import { BrokerTls } from "./tls.ts";
+import { type Prepared, Reload } from "./reload.ts";
+import { serveOptionsOf } from "./serve_options.ts";
+import { type TlsOfListeners, TlsSet } from "./tls_set.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -32,17 +36,35 @@ const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
 const IGNORED: readonly string[] = process.platform === "win32" ? [] : ["SIGUSR1", "SIGUSR2"];
 const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"];
 
+/** The file that the settings come from in part, and how all of them are read again. */
+export interface Source {
+  readonly path: string;
+  /** The text that was read last. */
+  readonly text: string;
+  read(): Promise<Settings>;
+}
+
+/**
+ * Checks addresses, and reads the files that settings name: everything that can be wrong before something is opened.
+ * @throws {CallError}
+ */
+export async function checkSettings(settings: Settings, log: Log): Promise<void> {
+  for (const one of settings.listen) checkAddress(one);
+  checkProxies(settings);
+  await new TlsSet(settings, log).check();
+}
+
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads the certificates again. Gives the exit status.
+ * process. SIGHUP reads certificates and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(asked: Settings, log: Log): Promise<number> {
+export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
-  checkProxies(asked.proxyProtocol);
+  checkProxies(asked);
   const settings = permitted(asked, log);
-  const tls = BrokerTls.of(settings, log);
-  const given = tls?.isOwn === false ? await tls.read() : undefined; // before anything is done
+  let tls = new TlsSet(settings, log);
+  const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -50,21 +72,47 @@ export async function serveCommand(asked: Settings, log: Log): Promise<number> {
   const begun = performance.now();
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
+  let logins: LoginSet | undefined;
   try {
-    const server = await start(settings, given ?? await tls?.read(), store, begun, log);
-    for (const url of server.addresses) log.info("listening", { url });
-    const secure = server.addresses.map(parseAddress).find(({ scheme }) => SCHEMES[scheme].tls);
-    if (secure !== undefined) tls!.introduce(secure);
-    warnOfEverybody(server.addresses, log);
-    tls?.watch(server);
-    reload = () => {
-      if (tls !== undefined) void tls.renew(server, "SIGHUP");
-      else log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+    logins = await LoginSet.open(settings, log);
+    const options = await optionsOf(settings, given ?? await tls.read(), logins, log);
+    const server = await start(settings, options, store, begun, log);
+    tellOpened(server.addresses, settings, log);
+    tls.introduce(server.addresses);
+    tls.watch(server);
+    const prepare = async (wanted: Settings): Promise<Prepared> => {
+      for (const one of wanted.listen) checkAddress(one);
+      checkProxies(wanted);
+      const next = permitted(wanted, log);
+      const nextTls = new TlsSet(next, log);
+      const nextLogins = await LoginSet.open(next, log, logins);
+      const refused = () => void nextLogins.close(logins);
+      const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
+      return {
+        options: await optionsOf(next, texts, nextLogins, log),
+        refused,
+        applied: () => {
+          void logins?.close(nextLogins);
+          logins = nextLogins;
+          void logins.reload();
+          tls.close();
+          tls = nextTls;
+          tls.watch(server);
+        },
+      };
     };
+    const watched = source && reloadFrom(source, server, settings, prepare, log);
+    reload = watched?.reload ?? (() => {
+      if (tls.isEmpty) log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
+      else void tls.renew(server, "SIGHUP");
+      void logins?.reload();
+    });
     await stopped;
-    tls?.close();
+    watched?.close();
+    tls.close();
     await server.close();
   } finally {
+    await logins?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -90,11 +138,17 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
   }
 }
 
-function checkProxies(proxies: readonly string[]): void {
-  try {
-    new AddressList(proxies);
-  } catch (error) {
-    throw error instanceof AddressError ? new CallError(`--proxy-protocol: ${error.message}`) : error;
+function checkProxies({ proxyProtocol, listen }: Settings): void {
+  const check = (proxies: readonly string[], where: string) => {
+    try {
+      new AddressList(proxies);
+    } catch (error) {
+      throw error instanceof AddressError ? new CallError(`${where}: ${error.message}`) : error;
+    }
+  };
+  check(proxyProtocol, "--proxy-protocol");
+  for (const { own, flag } of listen) {
+    check(own?.proxyProtocol ?? [], flag.replace(/: url$/, ": proxy-protocol"));
   }
 }
 
@@ -132,14 +186,43 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-/** Says that listeners beyond loopback are open to all. */
-function warnOfEverybody(urls: readonly string[], log: Log): void {
+function tellOpened(addresses: readonly string[], settings: Settings, log: Log): void {
+  for (const url of addresses) log.info("listening", { url });
+  // Listeners with one chain are one line.
+  const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
+  for (const url of addresses) {
+    const login = loginSettings(settings, settings.listen.find((one) => isAt(one, url))?.own);
+    const group = groups.get(JSON.stringify(login)) ?? { login, urls: [] };
+    group.urls.push(url);
+    groups.set(JSON.stringify(login), group);
+  }
+  for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
+}
+
+/** Whether the listener that is asked for is, or may be, the one that is open at this URL. */
+function isAt({ url }: Listen, open: string): boolean {
+  const [asked, taken] = [parseAddress(url), parseAddress(open)];
+  const isHost = asked.host === taken.host || (asked.host === "localhost" && isLoopback(taken.host));
+  return asked.scheme === taken.scheme && isHost && (asked.port === taken.port || asked.port === 0);
+}
+
+/** Says that listeners beyond loopback are open to all, or to nobody. */
+function warnOfEverybody(
+  urls: readonly string[],
+  { anonymous, passwordFile }: LoginSettings,
+  log: Log,
+): void {
   const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return;
+  if (anonymous !== "always") {
+    if (passwordFile !== undefined) return;
+    const advice = "--password-file FILE names users, --anonymous always lets everybody in";
+    return log.warn("clients of other machines are refused", { url: open.map(addressUrl).join(" "), advice });
+  }
   const hasPlain = open.some(({ scheme }) => !SCHEMES[scheme].tls);
   log.warn("everybody who reaches this address may connect", {
     url: open.map(addressUrl).join(" "),
-    why: hasPlain ? "no TLS, no user names" : "no user names",
+    why: hasPlain ? "--anonymous always, no TLS" : "--anonymous always",
   });
 }
 
@@ -183,26 +266,25 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
   corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
 };
 
+/** Everything that settings say about the server, at the start and at each reload. */
+function optionsOf(settings: Settings, tls: TlsOfListeners, logins: LoginSet, log: Log): ReconfigureOptions {
+  return {
+    ...serveOptionsOf(settings, tls, logins, log),
+    limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
+    hooks: hooksFor(log, settings.logLevel),
+  };
+}
+
 async function start(
-  { listen, isDefaultListen, proxyProtocol, limits }: Settings,
-  tls: TlsServerOptions | undefined,
+  { listen }: Settings,
+  options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
 ): Promise<Server> {
   try {
     const server = await serve({
-      listen: listen.map(({ url }) => ({
-        url,
-        ...proxyProtocol.length > 0 && { proxyProtocol },
-        // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
-        ...isDefaultListen && url === DEFAULT_TLS_LISTEN && {
-          missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
-        },
-      })),
-      limits: fitting({ memoryBytesMax: memoryHere(log), ...limits }, log),
-      hooks: hooksFor(log),
-      ...(tls && { tls }),
+      ...options,
       ...(store && { store }),
     });
     if (store !== undefined) {
@@ -251,6 +333,35 @@ function listenTo(names: readonly string[], came: (name: string) => void): void 
     } catch { // this system has no such signal
     }
   }
+}
+
+/** SIGHUP, or another text in the file: all settings are read again. */
+function reloadFrom(
+  source: Source,
+  server: Server,
+  settings: Settings,
+  prepare: (settings: Settings) => Promise<Prepared>,
+  log: Log,
+): { reload(): void; close(): void } {
+  const all = new Reload({
+    server,
+    log,
+    settings,
+    read: () => source.read(),
+    opened: (addresses, now) => tellOpened(addresses, now, log),
+    prepare,
+  });
+  const { path: file } = source;
+  const watcher = watchText(
+    file,
+    source.text,
+    (text) => void (text !== source.text && all.run({ file })), // SIGHUP may have come first
+    (error) => log.warn("file is not watched; SIGHUP reads it again", { file, why: error.message }),
+  );
+  return {
+    reload: () => void all.run({ file, signal: "SIGHUP" }),
+    close: () => watcher.close(),
+  };
 }
 
 /** Resolves at the first signal. */

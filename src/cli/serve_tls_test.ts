@@ -20,7 +20,7 @@ import {
   REVOKED_CERT,
   REVOKED_KEY,
 } from "../testing/client_certificates.ts";
-import { patient, until } from "../testing/network_contract.ts";
+import { patient, until } from "../testing/patience.ts";
 import { plumb } from "../testing/plumb_process.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 

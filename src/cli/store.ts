@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
+import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
 import {
@@ -17,7 +18,7 @@ import {
   type OptionRow,
   readFlags,
 } from "./flags.ts";
-import { DEFAULT_DATA } from "./options.ts";
+import { CONFIG_ROW, DEFAULT_DATA } from "./options.ts";
 import { say } from "./terminal.ts";
 
 const DATA: OptionRow = {
@@ -54,7 +55,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Copies the data of a broker to FILE, as of one moment; the broker may keep running.",
       `To restore it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
     ],
-    rows: [DATA, FORCE, JSON_ROW, ...HELP_ROWS],
+    rows: [DATA, CONFIG_ROW, FORCE, JSON_ROW, ...HELP_ROWS],
     positionals: 1,
     async run({ path, positionals: [file], is }) {
       if (file === undefined) throw new CallError("say where to: plumb backup FILE");
@@ -81,7 +82,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Checks every page and every row of the data of a broker, and changes nothing; the broker may keep running.",
       "Prints a line for each fault. When it starts, the broker sets a damaged store aside, and saves all that can be read.",
     ],
-    rows: [DATA, JSON_ROW, ...HELP_ROWS],
+    rows: [DATA, CONFIG_ROW, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
     async run({ path, is }) {
       const { verifyStore } = await import("../store/verify.ts");
@@ -111,7 +112,7 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       "Makes the data file smaller: it gives the room of deleted data back to the disk. The broker must not run.",
       "It needs as much free room as the file has, beside it and in the directory for temporary files.",
     ],
-    rows: [DATA, JSON_ROW, ...HELP_ROWS],
+    rows: [DATA, CONFIG_ROW, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
     async run({ directory, path, is }) {
       const { compact } = await import("../store/backup.ts");
@@ -144,7 +145,8 @@ export async function storeMain(
     await say(storeHelp(name));
     return STATUS.good;
   }
-  const directory = given.get("data")?.at(-1) ?? DEFAULT_DATA;
+  const file = given.has("data") ? undefined : await configFileOf({ config: given.get("config")?.at(-1) });
+  const directory = given.get("data")?.at(-1) ?? file?.values.get("data")?.values.at(-1) ?? DEFAULT_DATA;
   const path = join(directory, STORE_FILE);
   if (!isThere(path)) throw new CallError(`there is no store in ${directory}; --data says where`);
   try {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { A_CERT, A_KEY, B_KEY, CLIENT_CA, CRL, OLD_CRL } from "../testing/client_certificates.ts";
-import { patient, until } from "../testing/network_contract.ts";
+import { patient, until } from "../testing/patience.ts";
 import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { CallError } from "./error.ts";
 import { filesOf, type NameOfPart, readTls, type TlsSettings, watchFiles } from "./tls_files.ts";

@@ -4,7 +4,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { host, opened, rawPeer, turns, until } from "../testing/network_contract.ts";
+import { host, opened, rawPeer, turns } from "../testing/network_contract.ts";
+import { until } from "../testing/patience.ts";
 import { Recorder, transportContract, utf8 } from "../testing/transport_contract.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";
 import type { PeerInfo } from "./endpoint.ts";

@@ -59,6 +59,8 @@ export interface ListenerPlan {
   readonly missing: ((error: ListenError) => void) | undefined;
   /** Where connections may begin with a PROXY header. */
   readonly proxies: AddressList | undefined;
+  /** The same as it was given. */
+  readonly proxyProtocol: readonly string[];
   /** Whether all its Clients run on this machine: it listens on a loopback address, for no proxy. */
   readonly isLocal: boolean;
 }
@@ -107,7 +109,7 @@ export function planListeners(
     const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
     const isLocal = proxies === undefined && isLoopback(address.host);
-    const plan = { address, policy, isOwn, admit, missing, proxies, isLocal };
+    const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };
       throw new AddressError(

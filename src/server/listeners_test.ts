@@ -10,7 +10,7 @@ import { encodePacket, PacketType } from "../codec/mod.ts";
 import type { PeerInfo } from "../runtime/listen.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
 import { A_CERT, A_KEY, CLIENT_CA, CLIENT_CERT, CLIENT_KEY, CRL } from "../testing/client_certificates.ts";
-import { patient, until } from "../testing/network_contract.ts";
+import { patient, until } from "../testing/patience.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { AddressError } from "./address.ts";
 import { planListeners } from "./listeners.ts";

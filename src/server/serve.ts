@@ -21,6 +21,7 @@ import {
   type BrokerOptions,
   type MessageInit,
   type PeerInfo,
+  type Policy,
   type PolicyOptions,
   type Redirection,
   type Refusal,
@@ -28,6 +29,7 @@ import {
   type TappedMessage,
   type Verdict,
 } from "../broker/mod.ts";
+import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
@@ -42,16 +44,10 @@ import {
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
 import { type Admit, type AdmitEvents, isAdmitted } from "./admit.ts";
-import { AddressError, addressUrl, DEFAULT_LISTEN, parseAddress } from "./address.ts";
+import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
-import {
-  closeListeners,
-  type ListenerEvents,
-  type ListenerOptions,
-  type OpenListener,
-  openListeners,
-  planListeners,
-} from "./listeners.ts";
+import { type ListenerEvents, type ListenerOptions, type ListenerPlan, planListeners } from "./listeners.ts";
+import { ListenerSet } from "./listener_set.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
@@ -101,6 +97,9 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly loop?: Loop;
 }
 
+/** The options that can change while the broker runs. */
+export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "loop">;
+
 /**
  * A broker that listens. Its methods may be called anywhere, also in hooks, authenticators, authorizers and taps: there they are checked
  * at once, and done in their order as soon as the broker has dealt with what it is telling of.
@@ -139,6 +138,15 @@ export interface Server extends AsyncDisposable {
    * @throws {AddressError} if there is no such listener.
    */
   renewCertificate(tls: TlsTexts, listener?: string): void;
+  /**
+   * Goes on with these options, as if `serve()` had been called with them: what is not given has its default. All or nothing, and nobody
+   * is dropped: a listener that is not named any more accepts nobody, and its connections stay. New connections get everything that
+   * is new; open ones keep features, authenticator, authorizer and the limits that CONNACK announced, and get those of which
+   * `RELOAD_OF_LIMITS` says "now". Two limits stay as they were at the start: `knownTopicsMax`, `batchMessagesMax`.
+   * A call waits for the one before it.
+   * @throws {AddressError}, {CertificateError}, {ListenError} as `serve()` does, {UsageError} for a limit; then all stays as it is.
+   */
+  reconfigure(options: ReconfigureOptions): Promise<void>;
   /** Accepts no Client any more, sends every Client DISCONNECT (0x8B), and resolves when all connections are over. */
   close(): Promise<void>;
 }
@@ -150,12 +158,12 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop, admit, ...rest } = options;
+  const { listen, tls, loop, admit: _, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
-  const plans = planListeners(listen, tls, (given) => broker.policy(given));
   const driver = new Driver(broker, loop);
+  let { admit, hooks = {} } = options;
   const asked: AdmitEvents = {
-    refused: (peer, refusal) => options.hooks?.refused?.(peer, refusal, undefined),
+    refused: (peer, refusal) => hooks.refused?.(peer, refusal, undefined),
     failed: (error) => broker.failed(error),
   };
   const events: ListenerEvents = {
@@ -174,46 +182,64 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     },
     handshakeFailed(peer, error): void {
       try {
-        const result: unknown = options.hooks?.handshakeFailed?.(peer, error);
+        const result: unknown = hooks.handshakeFailed?.(peer, error);
         if (result instanceof Promise) result.catch((rejected) => broker.failed(rejected));
       } catch (thrown) {
         broker.failed(thrown);
       }
     },
   };
+  const listeners = new ListenerSet(events);
 
-  let listeners: readonly OpenListener[];
   try {
-    listeners = await openListeners(plans, events);
+    await listeners.change(plansOf(listen, tls, (given) => broker.policy(given)));
   } catch (error) {
     await driver.close();
     throw error;
   }
 
+  let lastChange: Promise<void> = Promise.resolve();
+  let isClosing = false;
+
+  async function reconfigure(next: ReconfigureOptions): Promise<void> {
+    const { listen, tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
+    if (isClosing) return;
+    const policy = broker.nextPolicy(given);
+    const moved = await listeners.change(plansOf(listen, tls, (own) => policyOf(own, policy)));
+    [admit, hooks] = [nextAdmit, nextHooks];
+    driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
+  }
   async function close(): Promise<void> {
-    await closeListeners(listeners);
+    isClosing = true;
+    await lastChange.catch(() => {});
+    await listeners.close();
     await driver.close();
   }
   return {
     broker,
-    addresses: listeners.map(({ url }) => url),
+    get addresses() {
+      return listeners.addresses;
+    },
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => broker.tap(filter, received),
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
-    renewCertificate(tls, listener): void {
-      const url = listener === undefined ? undefined : addressUrl(parseAddress(listener));
-      const meant = listeners.filter(({ plan, renew }) =>
-        renew !== undefined &&
-        (url === undefined ? !plan.isOwn : plan.isOwn && addressUrl(plan.address) === url)
-      );
-      if (url !== undefined && meant.length === 0) {
-        throw new AddressError(`There is no listener ${url} with a certificate of its own`);
-      }
-      for (const { renew } of meant) renew!(tls);
-    },
+    renewCertificate: (tls, listener) => listeners.renewCertificate(tls, listener),
+    reconfigure: (next) => lastChange = lastChange.catch(() => {}).then(() => reconfigure(next)),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Each listener with a policy of its own, by which its connections are told from those of others. */
+function plansOf(
+  listen: ServeOptions["listen"] = [DEFAULT_LISTEN],
+  tls: TlsServerOptions | undefined,
+  policyOf: (given: PolicyOptions) => Policy,
+): ListenerPlan[] {
+  return planListeners(listen, tls, policyOf).map((plan) => ({
+    ...plan,
+    policy: plan.policy ?? policyOf({}),
+  }));
 }

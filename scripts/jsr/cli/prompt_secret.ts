@@ -19,27 +19,28 @@ export function promptSecret(message = "Secret", options: PromptSecretOptions = 
   if (!stdin.isTTY) return null;
   const { mask = "*", clear = false } = options;
   const answer: string[] = [];
-  const byte = new Uint8Array(4);
+  const bytes = new Uint8Array(256);
+  const decoder = new TextDecoder(); // a character may come in two reads, and many in one
   const show = (text: string): void => void writeSync(2, text);
-  show(`${message} `);
-  stdin.setRawMode(true);
+  stdin.setRawMode(true); // before the question: what is typed at once is not shown either
   try {
+    show(`${message} `);
     while (true) {
-      const read = readSync(0, byte);
-      if (read === 0) break;
-      const key = new TextDecoder().decode(byte.subarray(0, read));
-      if (key === "\r" || key === "\n" || key === "\x04") break;
-      if (key === "\x03") process.exit(130);
-      if (key === "\x7f" || key === "\b") {
-        if (answer.pop() !== undefined) show("\b \b".repeat(mask.length));
-      } else if (key >= " ") {
-        answer.push(key);
-        show(mask);
+      const read = readSync(0, bytes);
+      if (read === 0) return answer.join("");
+      for (const key of decoder.decode(bytes.subarray(0, read), { stream: true })) {
+        if (key === "\r" || key === "\n" || key === "\x04") return answer.join("");
+        if (key === "\x03") process.exit(130);
+        if (key === "\x7f" || key === "\b") {
+          if (answer.pop() !== undefined) show("\b \b".repeat(mask.length));
+        } else if (key >= " ") {
+          answer.push(key);
+          show(mask);
+        }
       }
     }
   } finally {
     stdin.setRawMode(false);
     show(clear ? "\r\x1b[K" : "\n");
   }
-  return answer.join("");
 }

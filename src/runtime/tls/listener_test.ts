@@ -25,15 +25,8 @@ import {
   REVOKED_CERT,
   REVOKED_KEY,
 } from "../../testing/client_certificates.ts";
-import {
-  type Door,
-  host,
-  networkContract,
-  opened,
-  patient,
-  rawPeer,
-  until,
-} from "../../testing/network_contract.ts";
+import { type Door, host, networkContract, opened, rawPeer } from "../../testing/network_contract.ts";
+import { patient, until } from "../../testing/patience.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../../testing/tls.ts";
 import { utf8 } from "../../testing/transport_contract.ts";
 import type { PeerInfo } from "../../transport/mod.ts";

@@ -1,0 +1,174 @@
+/**
+ * `plumb config show` and `plumb config schema`: how they are called, and their output.
+ * Knows lines and flags; refuses to know the effects of settings.
+ * @module
+ */
+import type { ConfigFile, FileListener } from "../config/file.ts";
+import { jsonSchemaText } from "../config/json_schema.ts";
+import { LISTENER, LISTENER_SETTINGS, SETTINGS } from "../config/schema.ts";
+import type { Setting } from "../config/setting.ts";
+import { quoted, tomlValue } from "../config/write.ts";
+import { configFileOf } from "./config_file.ts";
+import type { Environment } from "./environment.ts";
+import { CallError, STATUS, STATUS_HELP } from "./error.ts";
+import { flagsHelp, type OptionRow, PREFIX, type Said } from "./flags.ts";
+import { nearest } from "./nearest.ts";
+import { type Call, callOf, type Listen, OPTIONS, over, settingsOfCall } from "./options.ts";
+import { say } from "./terminal.ts";
+
+const JSON_ROW: OptionRow = { name: "json", kind: "flag", about: "results as JSON" };
+
+const HELP =
+  "plumb config show [flags]     prints every setting that holds, and where its value comes from, as TOML\n" +
+  "plumb config schema           prints the JSON Schema of plumb.toml, for editors";
+
+/**
+ * Does one of them; gives the exit status.
+ * @throws {CallError} when the call is wrong, or a setting.
+ */
+export async function configMain(args: readonly string[], environment: Environment): Promise<number> {
+  const [what = "", ...rest] = args[0]?.startsWith("-") ? ["", ...args] : args;
+  const call = callOf(rest, environment, [JSON_ROW]);
+  if (call.help !== undefined) {
+    await say(configHelp(call.help === "all"));
+    return STATUS.good;
+  }
+  if (what === "schema") await say(jsonSchemaText());
+  else if (what === "show") {
+    const file = await configFileOf(call);
+    const isJson = call.said.given.get("json")?.at(-1) === "true";
+    await say(isJson ? shownAsJson(call, file) : shownAsToml(call, file));
+  } else {
+    const meant = nearest(what, ["show", "schema"]);
+    const hint = meant === undefined
+      ? "write plumb config show, or plumb config schema"
+      : `did you mean ${meant}?`;
+    throw new CallError(what === "" ? hint : `unknown command ${JSON.stringify(`config ${what}`)}; ${hint}`);
+  }
+  return STATUS.good;
+}
+
+/** The help of both. */
+export function configHelp(isAll: boolean): string {
+  return [
+    HELP,
+    ...flagsHelp([{ title: "Flags", rows: [JSON_ROW] }, ...OPTIONS], isAll),
+    STATUS_HELP,
+  ].join("\n\n") + "\n";
+}
+
+/** A setting that holds. */
+interface Shown {
+  readonly row: Setting;
+  /** As on the command line. */
+  readonly values: readonly string[];
+  /** `flag --port`, `variable PLUMB_PORT`, `plumb.toml:3`, `default`. */
+  readonly from: string;
+}
+
+const HIDDEN = "(not shown)";
+
+/** A value as TOML, or as JSON has it; of a secret only that there is one. */
+export function shownValue(
+  row: Setting,
+  values: readonly string[],
+): { readonly toml: string; readonly json: unknown } {
+  if (row.secret) return { toml: quoted(HIDDEN), json: HIDDEN };
+  return { toml: tomlValue(row, values), json: jsonValue(row, values) };
+}
+
+function sourceOf(said: Said, row: Setting): string {
+  if (!said.given.has(row.name)) return "default";
+  const where = said.written(row.name);
+  if (where.startsWith("-")) return `flag ${where}`;
+  return where.startsWith(PREFIX) ? `variable ${where}` : placeOf(where);
+}
+
+/** `plumb.toml:3` of `plumb.toml:3: data`. */
+function placeOf(where: string): string {
+  return where.replace(/: [a-z.-]+$/, "");
+}
+
+/** The settings of the broker; a setting without a value and without a default is none. */
+function brokerShown(call: Call, file: ConfigFile | undefined): Shown[] {
+  const said = over(call.said, file);
+  const { data, listen } = settingsOfCall(call, file);
+  const own = listen.filter((one) => one.own === undefined);
+  return SETTINGS.flatMap((row): Shown[] => {
+    const from = sourceOf(said, row);
+    if (row.option === "listen") {
+      if (row.name !== "listen" || own.length === 0) return [];
+      return [{ row, values: own.map(({ url }) => url), from: listenFrom(own, said) }];
+    }
+    // The directory and --memory exclude each other: the one that counts less does not hold.
+    if (row.name === "data" && data === undefined) return [];
+    if (row.name === "memory") return data === undefined ? [{ row, values: ["true"], from }] : [];
+    const values = said.given.get(row.name) ??
+      (row.default === undefined ? row.kind === "flag" ? ["false"] : undefined : [row.default]);
+    return values === undefined ? [] : [{ row, values, from }];
+  });
+}
+
+/** Where the URLs of the listeners without settings of their own come from. */
+function listenFrom(listen: readonly Listen[], said: Said): string {
+  const names = ["listen", "listen-addr", "port"].filter((name) => said.given.has(name));
+  const rows = names.map((name) => SETTINGS.find((row) => row.name === name)!);
+  const all = rows.filter((row) => {
+    const where = said.written(row.name);
+    return listen.some(({ flag, portFlag }) => flag === where || portFlag === where);
+  });
+  return all.length === 0 ? "default" : all.map((row) => sourceOf(said, row)).join(", ");
+}
+
+function listenerShown({ values }: FileListener): Shown[] {
+  return LISTENER_SETTINGS.flatMap((row) => {
+    const found = values.get(row.name);
+    return found === undefined ? [] : [{ row, values: found.values, from: found.where }];
+  });
+}
+
+/** The tables of the file whose listeners are opened. */
+function tablesOf(call: Call, file: ConfigFile | undefined): readonly FileListener[] {
+  return settingsOfCall(call, file).listen.some(({ own }) => own !== undefined) ? file?.listeners ?? [] : [];
+}
+
+function shownAsToml(call: Call, file: ConfigFile | undefined): string {
+  const line = ({ row, values, from }: Shown): [string, string] => [
+    `${row.key} = ${shownValue(row, values).toml}`,
+    from,
+  ];
+  const blocks = [
+    brokerShown(call, file).map(line),
+    ...tablesOf(call, file).map((table): [string, string][] => [
+      [`[[${LISTENER}]]`, table.where],
+      [`url = ${quoted(table.url)}`, table.where],
+      ...listenerShown(table).map(line),
+    ]),
+  ];
+  const width = Math.min(60, Math.max(...blocks.flat().map(([text]) => text.length)));
+  const lines = blocks.map((block) =>
+    block.map(([text, from]) => `${text.padEnd(width)}  # ${from}\n`).join("")
+  );
+  return lines.join("\n");
+}
+
+function shownAsJson(call: Call, file: ConfigFile | undefined): string {
+  const item = ({ row, values, from }: Shown) => ({
+    key: row.key,
+    value: shownValue(row, values).json,
+    ...row.unit !== undefined && { unit: row.unit },
+    from,
+  });
+  const listeners = tablesOf(call, file).map((table) => ({
+    url: table.url,
+    from: table.where,
+    settings: listenerShown(table).map(item),
+  }));
+  return `${JSON.stringify({ settings: brokerShown(call, file).map(item), listeners })}\n`;
+}
+
+function jsonValue({ kind }: Setting, values: readonly string[]): unknown {
+  if (kind === "list") return values;
+  const value = values.at(-1)!;
+  return kind === "integer" || kind === "flag" || kind === "switch" ? JSON.parse(value) : value;
+}

@@ -1,0 +1,78 @@
+/**
+ * The login chains of all listeners: that of the broker, and those of listeners with settings of their own.
+ * Knows which chain goes on when settings change; refuses to know how a link decides.
+ * @module
+ */
+import type { Login } from "../login/mod.ts";
+import type { Log } from "./log.ts";
+import { loginOf } from "./login.ts";
+import type { Listen, Settings } from "./options.ts";
+
+/** The settings that make a chain. */
+export type LoginSettings = Pick<Settings, "passwordFile" | "anonymous">;
+
+/** The settings of a listener: its own in place of those of the broker. */
+export function loginSettings({ passwordFile, anonymous }: Settings, own: Listen["own"] = {}): LoginSettings {
+  return { passwordFile: own.passwordFile ?? passwordFile, anonymous: own.anonymous ?? anonymous };
+}
+
+/** Whether a listener has a chain of its own. */
+export function hasOwnLogin({ own }: Listen): boolean {
+  return own?.passwordFile !== undefined || own?.anonymous !== undefined;
+}
+
+function nameOf({ passwordFile, anonymous }: LoginSettings): string {
+  return JSON.stringify([passwordFile, anonymous]);
+}
+
+/** The chains of one configuration, by their settings. */
+export class LoginSet {
+  readonly #logins: ReadonlyMap<string, Login>;
+
+  private constructor(logins: ReadonlyMap<string, Login>) {
+    this.#logins = logins;
+  }
+
+  /**
+   * Opens the chains that these settings need; those that `before` has already go on.
+   * @throws {CallError} for a file that cannot be read; then none is opened.
+   */
+  static async open(settings: Settings, log: Log, before?: LoginSet): Promise<LoginSet> {
+    const logins = new Map<string, Login>();
+    const needed = [undefined, ...settings.listen.map(({ own }) => own)].map((own) =>
+      loginSettings(settings, own)
+    );
+    try {
+      for (const one of needed) {
+        const name = nameOf(one);
+        if (!logins.has(name)) logins.set(name, before?.find(name) ?? await loginOf(one, log));
+      }
+    } catch (error) {
+      await new LoginSet(logins).close(before);
+      throw error;
+    }
+    return new LoginSet(logins);
+  }
+
+  private find(name: string): Login | undefined {
+    return this.#logins.get(name);
+  }
+
+  /** The options of `serve()` for these settings. */
+  of(settings: LoginSettings): Pick<Login, "authenticate" | "authenticationMethods"> {
+    const { authenticate, authenticationMethods } = this.#logins.get(nameOf(settings))!;
+    return { authenticate, authenticationMethods };
+  }
+
+  /** Reads all files again. */
+  async reload(): Promise<void> {
+    for (const login of this.#logins.values()) await login.reload();
+  }
+
+  /** Ends what the chains have begun, but for those that `next` goes on with. */
+  async close(next?: LoginSet): Promise<void> {
+    for (const [name, login] of this.#logins) {
+      if (next?.find(name) !== login) await login.close();
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The options of `serve()` for settings.
+ * Knows which option each setting is; refuses to know where a setting was written.
+ * @module
+ */
+import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
+import type { Log } from "./log.ts";
+import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
+import type { Listen, Settings } from "./options.ts";
+import type { TlsOfListeners } from "./tls_set.ts";
+
+/** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
+export function serveOptionsOf(
+  settings: Settings,
+  { shared, own }: TlsOfListeners,
+  logins: Pick<LoginSet, "of">,
+  log: Log,
+): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
+  const listen = settings.listen.map((one): ListenerOptions => {
+    const tls = own.get(one);
+    const login = hasOwnLogin(one) ? logins.of(loginSettings(settings, one.own)) : {};
+    return { ...listenerOf(one, settings, log), ...login, ...tls && { tls } };
+  });
+  const login = logins.of(loginSettings(settings));
+  return { listen, limits: settings.limits, ...settings.features, ...login, ...shared && { tls: shared } };
+}
+
+/** A listener with its own settings in place of those of the broker. */
+function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
+  const { limits, features, proxyProtocol = settings.proxyProtocol } = own;
+  return {
+    url,
+    ...limits && { limits },
+    ...features,
+    ...proxyProtocol.length > 0 && { proxyProtocol },
+    // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
+    ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
+      missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
+    },
+  };
+}

@@ -1,0 +1,259 @@
+/**
+ * `plumb.toml`: its keys and values held against the schema, with a line for each fault.
+ * Knows the form of the file; refuses to know flags, variables, and the effects of settings.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { CallError } from "../cli/error.ts";
+import { nearest } from "../cli/nearest.ts";
+import { AddressError, parseAddress } from "../server/address.ts";
+import { withScheme } from "../cli/url.ts";
+import { type KeyPositions, keyPositions, type Path } from "./key_positions.ts";
+import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, SETTINGS } from "./schema.ts";
+import { checkValue, type Setting } from "./setting.ts";
+import { escaped } from "./write.ts";
+
+/** A value in the file, in the form that it has on the command line. */
+export interface FileValue {
+  readonly values: readonly string[];
+  /** `plumb.toml:12`. */
+  readonly where: string;
+}
+
+/** One `[[listener]]`. */
+export interface FileListener {
+  readonly url: string;
+  /** `plumb.toml:12`. */
+  readonly where: string;
+  /** By the name of the setting; the URL is not among them. */
+  readonly values: ReadonlyMap<string, FileValue>;
+}
+
+/** A file whose keys and values are all known and right. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+  /** By the name of the setting. */
+  readonly values: ReadonlyMap<string, FileValue>;
+  readonly listeners: readonly FileListener[];
+}
+
+/** What is wrong with a file: a line for each fault. */
+export class ConfigError extends CallError {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(faults.join("\n"));
+    this.faults = faults;
+  }
+}
+
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "it may not be read",
+  EISDIR: "it is a directory",
+};
+
+/**
+ * Reads a file.
+ * @throws {ConfigError}
+ */
+export async function readConfig(path: string): Promise<ConfigFile> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw new ConfigError([`${path}: it is not UTF-8 text`]);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ConfigError([`${path}: ${UNREADABLE[code ?? ""] ?? message}`]);
+  }
+  return await parseConfig(text, path);
+}
+
+/**
+ * Reads the text of a file; the parser is loaded now, for most brokers run without a file.
+ * @throws {ConfigError}
+ */
+export async function parseConfig(text: string, path: string): Promise<ConfigFile> {
+  const { parse, TomlError } = await import("smol-toml");
+  let root: Table;
+  try {
+    root = parse(text, { integersAsBigInt: true });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [said = ""] = error.message.split("\n");
+    const what = said.replace(/^Invalid TOML document: /, "");
+    throw new ConfigError([`${path}:${error.line}:${error.column}: this is not TOML: ${what}`]);
+  }
+  const reader = new FileReader(path, keyPositions(text));
+  const { [LISTENER]: listener, ...broker } = root;
+  const values = reader.table(broker, [], SETTINGS);
+  const listeners = listener === undefined ? [] : reader.listeners(listener);
+  if (reader.faults.length > 0) {
+    throw new ConfigError(reader.faults.sort((a, b) => a.line - b.line).map(({ text }) => text));
+  }
+  return { path, text, values, listeners };
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+function isTable(value: unknown): value is Table {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+class FileReader {
+  readonly faults: { readonly line: number; readonly text: string }[] = [];
+  readonly #file: string;
+  readonly #positions: KeyPositions;
+
+  constructor(path: string, positions: KeyPositions) {
+    this.#file = path;
+    this.#positions = positions;
+  }
+
+  /** The tables of `[[listener]]`. */
+  listeners(value: unknown): FileListener[] {
+    if (!Array.isArray(value) || !value.every(isTable)) {
+      this.#fault([LISTENER], `${LISTENER} is an array of tables: write [[${LISTENER}]]`);
+      return [];
+    }
+    return value.map((table, i) => {
+      const path = [LISTENER, i];
+      const values = new Map(this.table(table, path, [LISTENER_URL, ...LISTENER_SETTINGS]));
+      const url = values.get(LISTENER_URL.name)?.values[0];
+      values.delete(LISTENER_URL.name);
+      if (url === undefined && !("url" in table)) {
+        this.#fault(path, `a [[${LISTENER}]] needs a url, such as "mqtt://0.0.0.0:1883"`);
+      }
+      return { url: url ?? "", where: this.#where(path), values };
+    });
+  }
+
+  /** The values of a table and of the tables in it, by the name of their setting. */
+  table(table: Table, at: Path, rows: readonly Setting[]): Map<string, FileValue> {
+    const found = new Map<string, FileValue>();
+    const walk = (table: Table, prefix: string, path: Path): void => {
+      for (const [name, value] of Object.entries(table)) {
+        const key = prefix + name;
+        const here = [...path, name];
+        const row = rows.find((row) => row.key === key);
+        if (row !== undefined) {
+          const values = this.#values(row, value, here);
+          if (values !== undefined) found.set(row.name, { values, where: this.#where(here) });
+        } else if (!rows.some((row) => row.key.startsWith(`${key}.`))) {
+          this.#fault(here, unknown(key, at.length > 0, rows, isTable(value)));
+        } else if (isTable(value)) walk(value, `${key}.`, here);
+        else this.#fault(here, `${key} is a table: write [${at.length > 0 ? `${LISTENER}.` : ""}${key}]`);
+      }
+    };
+    walk(table, "", at);
+    return found;
+  }
+
+  /** The value as it is kept; undefined, and a fault, when the setting does not take it. */
+  #values(row: Setting, value: unknown, path: Path): readonly string[] | undefined {
+    const items = row.kind === "list" && Array.isArray(value) ? value : [value];
+    const values: string[] = [];
+    for (const [i, item] of items.entries()) {
+      const here = items === value ? [...path, i] : path;
+      const not = row.secret ? "what is there" : shown(item);
+      const takes = (what: string) => void this.#fault(here, `${row.key} takes ${what}, not ${not}`);
+      const text = textOf(row, item);
+      if (text === undefined) takes(KINDS[row.kind](row));
+      else {
+        const checked = checkValue(row, text);
+        if ("takes" in checked) takes(checked.takes);
+        else if (row.option === "url" || row.name === "listen") {
+          this.#url(row.key, checked.value, here, values);
+        } else values.push(row.isPath ? this.#path(checked.value) : checked.value);
+      }
+    }
+    return values.length === items.length ? values : undefined;
+  }
+
+  /** A path in the file is meant from the directory of the file. */
+  #path(value: string): string {
+    const directory = dirname(this.#file);
+    return directory === "." || isAbsolute(value) ? value : join(directory, value);
+  }
+
+  #url(key: string, value: string, path: Path, values: string[]): void {
+    const url = withScheme(value);
+    try {
+      parseAddress(url);
+      values.push(url);
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+      this.#fault(path, `${key}: ${error.message}`);
+    }
+  }
+
+  #fault(path: Path, what: string): void {
+    const position = this.#positions.get(path);
+    const where = position === undefined ? "" : `:${position.line}:${position.column}`;
+    this.faults.push({ line: position?.line ?? 0, text: `${this.#file}${where}: ${what}` });
+  }
+
+  #where(path: Path): string {
+    const line = this.#positions.get(path)?.line;
+    return line === undefined ? this.#file : `${this.#file}:${line}`;
+  }
+}
+
+/** What is said of a key that is not in the schema. */
+function unknown(key: string, inListener: boolean, rows: readonly Setting[], isTable: boolean): string {
+  const of = inListener ? ` of a [[${LISTENER}]]` : "";
+  const broker = inListener ? SETTINGS.find((row) => row.key === key) : undefined;
+  if (broker !== undefined) return `${key} holds for the whole broker: it cannot be set for one ${LISTENER}`;
+  if (isTable) {
+    const tables = new Set(rows.flatMap((row) => /^(.*)\./.exec(row.key)?.[1] ?? []));
+    const meant = nearest(key, [...tables]);
+    return `unknown table ${shownKey(key)}${of}; ${
+      meant ? `did you mean ${meant}?` : `there are ${[...tables].join(", ")}`
+    }`;
+  }
+  if (key === "listeners") return `unknown key ${key}; did you mean [[${LISTENER}]]?`;
+  const last = (name: string) => name.slice(name.lastIndexOf(".") + 1);
+  const ofTable = rows.filter((row) => row.key.startsWith(key.slice(0, key.lastIndexOf(".") + 1)));
+  const meant = rows.find(({ name, also, key: own }) => [name, also, last(own)].includes(key))?.key ??
+    rows.find(({ name, also, key: own }) => [name, also, last(own)].includes(last(key)))?.key ??
+    nearest(key, rows.map((row) => row.key)) ??
+    ofTable.find((row) => last(row.key) === nearest(last(key), ofTable.map((row) => last(row.key))))?.key;
+  const hint = meant === undefined ? "plumb config show names all" : `did you mean ${meant}?`;
+  return `unknown key ${shownKey(key)}${of}; ${hint}`;
+}
+
+/** The value as it is written on the command line; undefined if TOML has another kind for it. */
+function textOf({ kind }: Setting, value: unknown): string | undefined {
+  if (kind === "integer") return typeof value === "bigint" ? String(value) : undefined;
+  if (kind === "flag" || kind === "switch") return typeof value === "boolean" ? String(value) : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** What each kind is written as. */
+const KINDS: Readonly<Record<Setting["kind"], (row: Setting) => string>> = {
+  integer: ({ least = 0, most = Infinity }) => `a whole number from ${least} to ${most}`,
+  flag: () => "true or false",
+  switch: () => "true or false",
+  choice: ({ choices = [] }) => choices.map((choice) => JSON.stringify(choice)).join(", "),
+  text: ({ form }) => form?.takes ?? "a text in quotes",
+  list: () => "a list of texts",
+};
+
+/** A key as an error shows it: names that are not bare in quotes. */
+function shownKey(key: string): string {
+  return cut(/^[\w.-]+$/.test(key) ? key : escaped(JSON.stringify(key)));
+}
+
+function cut(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** A value as an error shows it: its beginning if it is long. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (isTable(value)) return "a table";
+  if (value instanceof Date) return "a date";
+  return cut(typeof value === "string" ? escaped(JSON.stringify(value)) : String(value));
+}

@@ -1,0 +1,516 @@
+/**
+ * A `mosquitto.conf` as our settings: what each option of mosquitto is here, and what has no counterpart or another meaning.
+ * Knows mosquitto's options (2.0 and 2.1) and their defaults; refuses to know files and the command line.
+ * @module
+ */
+import { LIMITS } from "../broker/limits.ts";
+import { LISTENER, LISTENER_SETTINGS, SETTINGS } from "./schema.ts";
+import { kebab } from "./setting.ts";
+import { escaped, quoted } from "./write.ts";
+
+/** One line of a file. */
+export interface MosquittoLine {
+  /** `mosquitto.conf:12`. */
+  readonly where: string;
+  readonly option: string;
+  readonly value: string;
+}
+
+/** What an import gives. */
+export interface Imported {
+  /** Our `plumb.toml`. */
+  readonly toml: string;
+  /** A line for each option that has no counterpart or another meaning. */
+  readonly remarks: readonly string[];
+}
+
+/** The options of a text: `#` begins a comment only at the beginning of a line. */
+export function mosquittoLines(text: string, path: string): MosquittoLine[] {
+  return text.split(/\r?\n/).flatMap((line, i) => {
+    const [, option, value = ""] = /^\s*([^\s#]\S*)(?:\s+(.*?))?\s*$/.exec(line) ?? [];
+    return option === undefined ? [] : [{ where: `${path}:${i + 1}`, option, value }];
+  });
+}
+
+/** What a line gives: settings by key with TOML values, remarks, or both; nothing if we do the same anyway. */
+export interface Meaning {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly remark?: string;
+}
+
+/** An option of mosquitto. */
+export interface MosquittoOption {
+  /** `security`: of all listeners, unless `per_listener_settings` is true. */
+  readonly scope: "global" | "security" | "listener" | "bridge";
+  /** `path` makes a path absolute: here relative ones are meant from the directory of `plumb.toml`. */
+  is(value: string, path: (value: string) => string): Meaning;
+}
+
+const NO_COUNTERPART = "has no counterpart";
+
+function none(scope: MosquittoOption["scope"], why = NO_COUNTERPART): MosquittoOption {
+  return { scope, is: () => ({ remark: why }) };
+}
+
+/** The same here whatever mosquitto does, or nothing that can be set. */
+function same(scope: MosquittoOption["scope"]): MosquittoOption {
+  return { scope, is: () => ({}) };
+}
+
+/** Nothing to say if the value is this one, which is what happens here. */
+function only(scope: MosquittoOption["scope"], value: string, why = NO_COUNTERPART): MosquittoOption {
+  return { scope, is: (given) => given === value ? {} : { remark: why } };
+}
+
+function path(scope: MosquittoOption["scope"], key: string): MosquittoOption {
+  return { scope, is: (value, path) => ({ set: { [key]: quoted(path(value)) } }) };
+}
+
+/** A limit, or several with one value; 0 is no limit there, and the highest value here. */
+function limit(
+  scope: MosquittoOption["scope"],
+  names: readonly (keyof typeof LIMITS)[],
+  remark?: string,
+): MosquittoOption {
+  return {
+    scope,
+    is: (value) => {
+      const number = Number(value);
+      if (!/^-?\d+$/.test(value)) return { remark: "takes a whole number" };
+      const set = Object.fromEntries(names.map((name) => {
+        const { least, most } = LIMITS[name];
+        const ours = number <= 0 && least > 0 ? most : Math.min(Math.max(number, least), most);
+        return [`limits.${kebab(name)}`, String(ours)];
+      }));
+      return { set, ...remark !== undefined && { remark } };
+    },
+  };
+}
+
+/** A limit whose 0 is no limit though ours has a 0 of its own. */
+function queueLimit(name: "queuedMessagesMax" | "queuedBytesMax"): MosquittoOption {
+  const { is } = limit("global", [name]);
+  return {
+    scope: "global",
+    is: (value, path) => is(value === "0" ? String(LIMITS[name].most) : value, path),
+  };
+}
+
+/** A setting for true, and perhaps one for false. */
+function truth(scope: MosquittoOption["scope"], yes: Meaning, no: Meaning = {}): MosquittoOption {
+  return {
+    scope,
+    is: (value) => value === "true" ? yes : value === "false" ? no : { remark: "takes true or false" },
+  };
+}
+
+/** The level of our log for each type of mosquitto's; 0 is the most. */
+const LOG_TYPES: Readonly<Record<string, "debug" | "info" | "warn" | "error" | "off">> = {
+  all: "debug",
+  debug: "debug",
+  subscribe: "debug",
+  unsubscribe: "debug",
+  information: "info",
+  notice: "info",
+  warning: "warn",
+  error: "error",
+  none: "off",
+};
+
+const UNITS: Readonly<Record<string, number>> = { h: 1, d: 24, w: 24 * 7, m: 24 * 30, y: 24 * 365 };
+const SECONDS_PER_HOUR = 3600;
+/** Where mosquitto listens without a word about it. */
+const MOSQUITTO_LISTEN = "mqtt://localhost:1883";
+/** A PUBLISH is this much larger than its payload, at most, without properties. */
+const AROUND_PAYLOAD_BYTES = 65_546;
+
+/** Every option of mosquitto that is not of bridges. Those that are done elsewhere in this file are marked so. */
+export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
+  // Listeners, and what stands around them.
+  listener: same("global"), // by `Importer`
+  port: same("listener"), // by `Importer`
+  bind_address: same("listener"), // by `Importer`
+  socket_domain: same("listener"), // by `Importer`
+  protocol: {
+    scope: "listener",
+    is: (value) =>
+      value === "mqtt" ? {} : { remark: "WebSocket has no counterpart: this listener is left out" },
+  },
+  per_listener_settings: same("global"), // by `Importer`
+  include_dir: same("global"), // by the reader of files
+  bind_interface: none("listener", "has no counterpart: write the address of the interface into the url"),
+  max_connections: {
+    scope: "listener",
+    is: (value) =>
+      value === "-1"
+        ? {}
+        : { remark: "has no counterpart for one listener: limits.connections-max is for all" },
+  },
+  global_max_connections: limit("global", ["connectionsMax"]),
+  global_max_clients: limit("global", ["sessionsMax"], "counts sessions, also of Clients that are away"),
+  max_topic_alias: limit("listener", ["topicAliasMaximum"]),
+  max_topic_alias_broker: limit("global", ["topicAliasesOutMax"]),
+  max_qos: {
+    scope: "listener",
+    is: (value) =>
+      /^[012]$/.test(value) ? { set: { "features.maximum-qos": value } } : { remark: "takes 0, 1 or 2" },
+  },
+  mount_point: none("listener"),
+  use_username_as_clientid: only("listener", "false"),
+  accept_protocol_versions: none("listener", "has no counterpart: 3.1, 3.1.1 and 5.0 are accepted"),
+  enable_proxy_protocol: none("listener"),
+  proxy_protocol_v2_require_tls: none("listener"),
+  http_dir: none("listener"),
+  websockets_headers_size: none("listener"),
+  websockets_origin: none("listener"),
+  websockets_log_level: none("global"),
+  // TLS.
+  certfile: path("listener", "tls.certificate"),
+  keyfile: path("listener", "tls.key"),
+  cafile: path("listener", "tls.ca"),
+  crlfile: path("listener", "tls.crl"),
+  require_certificate: truth("listener", { set: { "tls.client-certificate": quoted("required") } }),
+  use_identity_as_username: truth("listener", { set: { "tls.identity": quoted("cn") } }),
+  use_subject_as_username: truth("listener", { set: { "tls.identity": quoted("dn") } }),
+  capath: none("listener", "has no counterpart: put the certificates into one file, and name it in tls.ca"),
+  tls_version: none("listener", "has no counterpart: TLS 1.2 and 1.3 are spoken"),
+  ciphers: none("listener"),
+  "ciphers_tls1.3": none("listener"),
+  dhparamfile: none("listener"),
+  tls_engine: none("listener"),
+  tls_engine_kpass_sha1: none("listener"),
+  tls_keyform: only("listener", "pem"),
+  psk_hint: none("listener"),
+  psk_file: none("security"),
+  disable_client_cert_date_checks: only("listener", "false"),
+  // Who may come, and what they may do.
+  allow_anonymous: truth(
+    "security",
+    { set: { "login.anonymous": quoted("always") } },
+    { set: { "login.anonymous": quoted("never") } },
+  ),
+  listener_allow_anonymous: truth(
+    "listener",
+    { set: { "login.anonymous": quoted("always") } },
+    { set: { "login.anonymous": quoted("never") } },
+  ),
+  password_file: path("security", "login.password-file"),
+  acl_file: path("security", "permissions.mosquitto-acl"),
+  allow_zero_length_clientid: only("security", "true"),
+  auto_id_prefix: none("security"),
+  listener_auto_id_prefix: none("listener"),
+  clientid_prefixes: none("global"),
+  check_retain_source: none("global"),
+  auth_plugin: none("security"),
+  auth_plugin_deny_special_chars: none("security"),
+  plugin: none("security"),
+  plugin_load: none("global"),
+  plugin_use: none("listener"),
+  global_plugin: none("global"),
+  enable_control_api: only("global", "false"),
+  // What is kept.
+  persistence: same("global"), // by `Importer`
+  persistence_location: same("global"), // by `Importer`
+  persistence_file: none("global", "has no counterpart: what mosquitto has kept is not read"),
+  autosave_interval: none(
+    "global",
+    "is not needed: an acknowledgement means that a message is on the disk (durability)",
+  ),
+  autosave_on_changes: same("global"),
+  persistent_client_expiration: {
+    scope: "global",
+    is: (value) => {
+      const [, count, unit = ""] = /^(\d+)\s*([hdwmy])$/.exec(value) ?? [];
+      if (count === undefined) return { remark: "takes a number and one of h d w m y" };
+      const seconds = Math.min(Number(count) * UNITS[unit]! * SECONDS_PER_HOUR, 0xffff_ffff);
+      return {
+        set: { "limits.session-expiry-seconds-max": String(seconds) },
+        remark: "holds for sessions of MQTT 5.0 too",
+      };
+    },
+  },
+  // Limits.
+  max_inflight_messages: limit("global", ["inFlightMax", "inFlightMaxLevel4"]),
+  max_inflight_bytes: only("global", "0"),
+  max_queued_messages: queueLimit("queuedMessagesMax"),
+  max_queued_bytes: queueLimit("queuedBytesMax"),
+  message_size_limit: {
+    scope: "global",
+    is: (value) => {
+      if (value === "0") return { set: { "limits.packet-bytes-max": String(LIMITS.packetBytesMax.most) } };
+      if (!/^\d+$/.test(value)) return { remark: "takes a whole number" };
+      const bytes = Math.min(Number(value) + AROUND_PAYLOAD_BYTES, LIMITS.packetBytesMax.most);
+      return {
+        set: { "limits.packet-bytes-max": String(bytes) },
+        remark: "bounds the whole packet here, and a Client that sends a larger one is disconnected",
+      };
+    },
+  },
+  max_packet_size: limit("global", ["packetBytesMax"]),
+  max_keepalive: limit("global", ["keepAliveSecondsMax"]),
+  memory_limit: only("global", "0"),
+  packet_buffer_size: same("global"),
+  queue_qos0_messages: only("global", "false"),
+  upgrade_outgoing_qos: only("global", "false"),
+  retain_available: truth("global", {}, { set: { "features.retain-available": "false" } }),
+  retain_expiry_interval: none("global"),
+  set_tcp_nodelay: same("global"),
+  sys_interval: only("global", "0", "has no counterpart: there are no $SYS topics"),
+  allow_duplicate_messages: only(
+    "global",
+    "false",
+    "is never so: a message comes once for overlapping subscriptions",
+  ),
+  // The log, and the process.
+  log_type: same("global"), // by `Importer`
+  log_dest: only("global", "stderr", "is always stderr"),
+  log_facility: none("global"),
+  log_timestamp: only("global", "true"),
+  log_timestamp_format: none("global"),
+  connection_messages: only("global", "true"),
+  pid_file: none("global"),
+  user: none("global", "has no counterpart: start Plumb as this user"),
+  // Of old versions.
+  retry_interval: same("global"),
+  store_clean_interval: same("global"),
+  max_log_entries: none("global"),
+};
+
+/** Options of a bridge begin with one of these, or are one of the others. */
+const BRIDGE = /^(bridge_|local_|remote_|notification)/;
+const BRIDGE_OPTIONS: ReadonlySet<string> = new Set([
+  "connection",
+  "address",
+  "addresses",
+  "topic",
+  "cleansession",
+  "clean_session",
+  "clientid",
+  "username",
+  "password",
+  "idle_timeout",
+  "keepalive_interval",
+  "restart_timeout",
+  "round_robin",
+  "start_type",
+  "threshold",
+  "try_private",
+]);
+
+function optionOf(name: string): MosquittoOption | undefined {
+  if (BRIDGE.test(name) || BRIDGE_OPTIONS.has(name)) return none("bridge", "of a bridge has no counterpart");
+  if (/^(auth_opt_|plugin_opt_)/.test(name)) return none("security");
+  return Object.hasOwn(MOSQUITTO_OPTIONS, name) ? MOSQUITTO_OPTIONS[name] : undefined;
+}
+
+/** A setting of the new file, and the line that it comes from. */
+interface Entry {
+  readonly value: string;
+  readonly from: string;
+  /** The line of `from`, if it is one. */
+  readonly where?: string;
+}
+
+/** A listener of mosquitto. */
+interface MosquittoListener {
+  readonly from: string;
+  readonly port: string;
+  readonly host: string | undefined;
+  domain: string | undefined;
+  /** WebSocket or a Unix socket. */
+  isLeftOut: boolean;
+  readonly entries: Map<string, Entry>;
+}
+
+class Importer {
+  readonly #remarks: { readonly where: string; readonly text: string }[] = [];
+  readonly #path: (value: string) => string;
+  readonly #broker = new Map<string, Entry>();
+  readonly #listeners: MosquittoListener[] = [];
+  /** Options before the first `listener`, and `port`, make one more. */
+  readonly #first = new Map<string, Entry>();
+  #firstPort: MosquittoLine | undefined;
+  #firstHost: MosquittoLine | undefined;
+  #logLevels: { readonly level: string; readonly from: string }[] = [];
+  #persistence: MosquittoLine | undefined;
+  #location: MosquittoLine | undefined;
+  #isPerListener = false;
+
+  constructor(path: (value: string) => string) {
+    this.#path = path;
+  }
+
+  /** In the order of the lines; behind them those of no line. */
+  remarks(lines: readonly MosquittoLine[]): string[] {
+    const order = new Map(lines.map(({ where }, i) => [where, i]));
+    const at = (where: string) => order.get(where) ?? lines.length;
+    return this.#remarks.toSorted((a, b) => at(a.where) - at(b.where)).map(({ where, text }) =>
+      `${where}: ${text}`
+    );
+  }
+
+  #remark(where: string, text: string): void {
+    this.#remarks.push({ where, text });
+  }
+
+  read(lines: readonly MosquittoLine[]): void {
+    this.#isPerListener = lines.some(({ option, value }) =>
+      option === "per_listener_settings" && value === "true"
+    );
+    for (const line of lines) this.#line(line);
+  }
+
+  #line(line: MosquittoLine): void {
+    const { where, option: name, value } = line;
+    const option = optionOf(name);
+    if (option === undefined) {
+      return void this.#remark(where, `${name} is not an option of mosquitto`);
+    }
+    const listener = this.#listeners.at(-1);
+    switch (name) {
+      case "listener":
+        return this.#listen(line);
+      case "port":
+        this.#firstPort = line;
+        return;
+      case "bind_address":
+        this.#firstHost = line;
+        return;
+      case "persistence":
+        this.#persistence = line;
+        return;
+      case "persistence_location":
+        this.#location = line;
+        return;
+      case "log_type":
+        return this.#log(line);
+      case "socket_domain":
+        if (listener !== undefined) listener.domain = value;
+        return;
+      case "protocol":
+        if (listener !== undefined && value !== "mqtt") listener.isLeftOut = true;
+    }
+    const { set = {}, remark } = option.is(value, this.#path);
+    if (remark !== undefined) this.#remark(where, `${name} ${remark}`);
+    const isOfListener = option.scope === "listener" || (option.scope === "security" && this.#isPerListener);
+    const entries = !isOfListener ? this.#broker : listener?.entries ?? this.#first;
+    for (const [key, value] of Object.entries(set)) {
+      entries.set(key, { value, where, from: `${where}: ${name}` });
+    }
+  }
+
+  #listen({ where, value }: MosquittoLine): void {
+    const [port = "", host] = value.split(/\s+/);
+    const isLeftOut = host?.startsWith("/") === true || port === "0";
+    if (isLeftOut) {
+      this.#remark(where, `listener on a Unix socket has no counterpart: it is left out`);
+    }
+    this.#listeners.push({ from: where, port, host, domain: undefined, isLeftOut, entries: new Map() });
+  }
+
+  #log({ where, option, value }: MosquittoLine): void {
+    const level = Object.hasOwn(LOG_TYPES, value) ? LOG_TYPES[value] : undefined;
+    if (level === undefined) this.#remark(where, `${option} ${value} ${NO_COUNTERPART}`);
+    else this.#logLevels.push({ level, from: `${where}: ${option}` });
+  }
+
+  /** The text of the new file. */
+  toml(source: string): string {
+    this.#settle();
+    const listeners = this.#allListeners();
+    if (listeners.length === 0) {
+      this.#broker.set("listen", { value: quoted(MOSQUITTO_LISTEN), from: "mosquitto's default" });
+    }
+    if (listeners.length > 0 && !this.#isPerListener && !this.#broker.has("login.anonymous")) {
+      this.#broker.set("login.anonymous", {
+        value: quoted("never"),
+        from: "mosquitto's default with a listener",
+      });
+    }
+    return [
+      `# Written by \`plumb import\` from ${
+        escaped(source)
+      }. plumb --help-all says what the settings mean.\n`,
+      this.#table(this.#broker, new Set(SETTINGS.map(({ key }) => key))),
+      ...listeners.map((listener) => this.#listenerTable(listener)),
+    ].join("\n");
+  }
+
+  /** What several lines decide together. */
+  #settle(): void {
+    const persistence = this.#persistence;
+    if (persistence?.value === "true") {
+      const location = this.#location;
+      const from = location === undefined
+        ? `${persistence.where}: persistence`
+        : `${location.where}: persistence_location`;
+      const directory = this.#path(location?.value ?? ".").replace(/\/+$/, "");
+      this.#broker.set("data", { value: quoted(`${directory}/plumb`), from });
+      this.#remark(persistence.where, `persistence: what mosquitto has kept (mosquitto.db) is not read`);
+    } else {
+      const from = persistence === undefined ? "mosquitto's default" : `${persistence.where}: persistence`;
+      this.#broker.set("memory", { value: "true", from });
+      if (this.#location !== undefined) {
+        this.#remark(this.#location.where, "persistence_location does nothing without persistence true");
+      }
+    }
+    const order = ["debug", "info", "warn", "error", "off"];
+    const [most] = [...this.#logLevels].sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+    if (most !== undefined) this.#broker.set("log.level", { value: quoted(most.level), from: most.from });
+  }
+
+  /** The listeners that can be opened, the one without a `listener` line first. */
+  #allListeners(): readonly MosquittoListener[] {
+    const isAsked = this.#firstPort !== undefined || this.#firstHost !== undefined || this.#first.size > 0;
+    const first: MosquittoListener = {
+      from: this.#firstPort?.where ?? this.#firstHost?.where ?? "mosquitto's default listener",
+      port: this.#firstPort?.value ?? "1883",
+      host: this.#firstHost?.value,
+      domain: undefined,
+      isLeftOut: false,
+      entries: this.#first,
+    };
+    return [...isAsked ? [first] : [], ...this.#listeners].filter(({ isLeftOut }) => !isLeftOut);
+  }
+
+  #listenerTable({ from, port, host, domain, entries }: MosquittoListener): string {
+    const scheme = entries.has("tls.certificate") ? "mqtts" : "mqtt";
+    const any = domain === "ipv4" ? "0.0.0.0" : "::";
+    const name = host ?? any;
+    const url = `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
+    if (this.#isPerListener && !entries.has("login.anonymous")) {
+      entries.set("login.anonymous", { value: quoted("never"), from: "mosquitto's default with a listener" });
+    }
+    const known = new Set(LISTENER_SETTINGS.map(({ key }) => key));
+    return `[[${LISTENER}]]  # ${escaped(from)}\nurl = ${quoted(url)}\n${this.#table(entries, known)}`;
+  }
+
+  /** Lines of keys; those that this version does not have are comments. */
+  #table(entries: ReadonlyMap<string, Entry>, known: ReadonlySet<string>): string {
+    return [...entries].map(([key, { value, from, where = from }]) => {
+      if (known.has(key)) return `${key} = ${value}  # ${escaped(from)}\n`;
+      this.#remark(
+        where,
+        `${
+          where === from ? "" : `${from.slice(where.length + 2)} `
+        }${NO_COUNTERPART} in this version: it would be ${key} = ${value}`,
+      );
+      return `# ${key} = ${value}  # ${escaped(from)}: not in this version\n`;
+    }).join("");
+  }
+}
+
+/**
+ * The lines of a `mosquitto.conf`, with those of the files that it includes, as our settings. `path` makes a path absolute; `source` is
+ * named in the first line.
+ */
+export function importMosquitto(
+  lines: readonly MosquittoLine[],
+  source: string,
+  path: (value: string) => string,
+): Imported {
+  const importer = new Importer(path);
+  importer.read(lines);
+  const toml = importer.toml(source);
+  return { toml, remarks: importer.remarks(lines).map(escaped) };
+}

@@ -1,0 +1,173 @@
+/**
+ * Configurations of mosquitto as ours.
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import { describe, test } from "node:test";
+import { settingsOf } from "../cli/options.ts";
+import { parseConfig } from "./file.ts";
+import { importMosquitto, MOSQUITTO_OPTIONS, mosquittoLines } from "./mosquitto.ts";
+
+const absolute = (path: string) => path.startsWith("/") ? path : `/cwd/${path}`;
+
+function imported(text: string) {
+  return importMosquitto(mosquittoLines(text, "m.conf"), "m.conf", absolute);
+}
+
+/** The lines of the new file without the first comment, the default listener, and what stands behind values. */
+function written(text: string): string[] {
+  return imported(text).toml.split("\n").slice(1).filter((line) =>
+    line !== "" && !line.startsWith("listen = ")
+  )
+    .map((line) => line.replace(/ {2}# .*/, ""));
+}
+
+describe("importMosquitto()", () => {
+  test("nothing is a broker on loopback that keeps nothing", async () => {
+    const { toml, remarks } = imported("");
+    assertEquals([written(""), remarks], [["memory = true"], []]);
+    const { listen, data } = settingsOf([], () => undefined, await parseConfig(toml, "p"));
+    assertEquals([listen.map(({ url }) => url), data], [["mqtt://localhost:1883"], undefined]);
+  });
+
+  test("each value says from which line it comes", () =>
+    assertMatch(
+      imported("# one\n\n max_keepalive  99 \n").toml,
+      /limits\.keep-alive-seconds-max = 99 {2}# m\.conf:3: max_keepalive\n/,
+    ));
+
+  const cases: readonly (readonly [text: string, ours: readonly string[], remarks?: readonly string[]])[] = [
+    ["persistence true", ['data = "/cwd/./plumb"'], [
+      "m.conf:1: persistence: what mosquitto has kept (mosquitto.db) is not read",
+    ]],
+    ["persistence true\npersistence_location /var/m/\nautosave_interval 60", ['data = "/var/m/plumb"'], [
+      "m.conf:1: persistence: what mosquitto has kept (mosquitto.db) is not read",
+      "m.conf:3: autosave_interval is not needed: an acknowledgement means that a message is on the disk (durability)",
+    ]],
+    ["persistence false\npersistence_location /var/m", ["memory = true"], [
+      "m.conf:2: persistence_location does nothing without persistence true",
+    ]],
+    ["max_inflight_messages 0", [
+      "limits.in-flight-max = 65535",
+      "limits.in-flight-max-level4 = 65535",
+      "memory = true",
+    ]],
+    ["max_queued_messages 0\nmax_queued_bytes 5", [
+      "limits.queued-messages-max = 4294967295",
+      "limits.queued-bytes-max = 5",
+      "memory = true",
+    ]],
+    ["max_packet_size 20", ["limits.packet-bytes-max = 64", "memory = true"]],
+    ["message_size_limit 100", ["limits.packet-bytes-max = 65646", "memory = true"], [
+      "m.conf:1: message_size_limit bounds the whole packet here, and a Client that sends a larger one is disconnected",
+    ]],
+    ["persistent_client_expiration 2d", ["limits.session-expiry-seconds-max = 172800", "memory = true"], [
+      "m.conf:1: persistent_client_expiration holds for sessions of MQTT 5.0 too",
+    ]],
+    ["retain_available false\nset_tcp_nodelay true", ["features.retain-available = false", "memory = true"]],
+    ["log_type warning\nlog_type error\nlog_dest stdout", ["memory = true", 'log.level = "warn"'], [
+      "m.conf:3: log_dest is always stderr",
+    ]],
+    ["log_type none", ["memory = true", 'log.level = "off"']],
+    ["log_type all\nlog_type internal", ["memory = true", 'log.level = "debug"'], [
+      "m.conf:2: log_type internal has no counterpart",
+    ]],
+    ["sys_interval 10\nfoo 1\nmax_keepalive x", ["memory = true"], [
+      "m.conf:1: sys_interval has no counterpart: there are no $SYS topics",
+      "m.conf:2: foo is not an option of mosquitto",
+      "m.conf:3: max_keepalive takes a whole number",
+    ]],
+    ["connection a\naddress b\ntopic # both\nbridge_insecure true\nremote_username u", ["memory = true"], [
+      "m.conf:1: connection of a bridge has no counterpart",
+      "m.conf:2: address of a bridge has no counterpart",
+      "m.conf:3: topic of a bridge has no counterpart",
+      "m.conf:4: bridge_insecure of a bridge has no counterpart",
+      "m.conf:5: remote_username of a bridge has no counterpart",
+    ]],
+  ];
+  for (const [text, ours, remarks = []] of cases) {
+    test(`reads ${JSON.stringify(text)}`, () => {
+      assertEquals(written(text).sort(), [...ours].sort());
+      assertEquals(imported(text).remarks, remarks);
+    });
+  }
+
+  test("a listener is a [[listener]]: on all addresses, unless it names one; with TLS if it has a certificate", async () => {
+    const text = "listener 1883\nlistener 1884 127.0.0.1\nmax_qos 1\nlistener 1885\nsocket_domain ipv4\n" +
+      "listener 8883 ::1\ncertfile c.pem\nkeyfile /k.pem\nmax_topic_alias 7\nallow_anonymous true\n";
+    const { listen } = settingsOf([], () => undefined, await parseConfig(imported(text).toml, "/etc/p.toml"));
+    assertEquals(listen.map(({ url, own }) => [url, own]), [
+      ["mqtt://[::]:1883", {}],
+      ["mqtt://127.0.0.1:1884", { features: { maximumQos: 1 } }],
+      ["mqtt://0.0.0.0:1885", {}],
+      ["mqtts://[::1]:8883", {
+        tls: { certificate: "/cwd/c.pem", key: "/k.pem" },
+        limits: { topicAliasMaximum: 7 },
+      }],
+    ] as unknown[][]);
+  });
+
+  test("port, bind_address and options before the first listener are a listener too", async () => {
+    const urls = async (text: string) => {
+      const { listen } = settingsOf([], () => undefined, await parseConfig(imported(text).toml, "p"));
+      return listen.map(({ url }) => url);
+    };
+    assertEquals(await urls("port 1884"), ["mqtt://[::]:1884"]);
+    assertEquals(await urls("bind_address localhost\nlistener 2"), [
+      "mqtt://localhost:1883",
+      "mqtt://[::]:2",
+    ]);
+    assertEquals(await urls("certfile /c\nkeyfile /k\nlistener 2\n"), ["mqtts://[::]:1883", "mqtt://[::]:2"]);
+  });
+
+  test("WebSocket and Unix sockets are left out, and named", () => {
+    const { toml, remarks } = imported(
+      "listener 9001\nprotocol websockets\nlistener 0 /run/m.sock\nlistener 1\n",
+    );
+    assertEquals(toml.match(/url = .*/g), ['url = "mqtt://[::]:1"']);
+    assertEquals(remarks.filter((line) => line.startsWith("m.conf")), [
+      "m.conf:2: protocol WebSocket has no counterpart: this listener is left out",
+      "m.conf:3: listener on a Unix socket has no counterpart: it is left out",
+    ]);
+  });
+
+  test("passwords and permissions are of all listeners, or of one with per_listener_settings", () => {
+    const lines =
+      "listener 1\nallow_anonymous false\npassword_file p\nacl_file a\nlistener 2\nrequire_certificate true\n";
+    const at = (text: string, what: string) =>
+      imported(text).toml.split(/(?=\[\[listener)/).map((part) => part.includes(`${what} = `));
+    for (const key of ["login.anonymous", "login.password-file", "permissions.mosquitto-acl"]) {
+      assertEquals(at(lines, key), [true, false, false], key);
+    }
+    const own = `${lines}per_listener_settings true`;
+    assertEquals(at(own, "login.password-file"), [false, true, false]);
+    assertEquals(at(own, "login.anonymous"), [false, true, true]); // never is mosquitto's default
+    assertEquals(at(own, "tls.client-certificate"), [false, false, true]);
+  });
+
+  test("every option is taken over, or named, or changes nothing; what is written is a valid file", async () => {
+    const values = fc.constantFrom(
+      "true",
+      "false",
+      "0",
+      "1",
+      "20",
+      "-1",
+      "7d",
+      "/some/file",
+      "x y",
+      '"',
+      "all",
+      "mqtt",
+    );
+    const line = fc.tuple(fc.constantFrom(...Object.keys(MOSQUITTO_OPTIONS)), values)
+      .filter(([name]) => !["listener", "port", "bind_address"].includes(name));
+    const listener = fc.integer({ min: 1, max: 65_535 }).map((port) => ["listener", `${port}`] as const);
+    await fc.assert(fc.asyncProperty(fc.array(fc.oneof(line, line, line, listener)), async (lines) => {
+      const { toml, remarks } = imported(lines.map((words) => words.join(" ")).join("\n"));
+      for (const remark of remarks) assert(/^[^\n]+$/.test(remark));
+      await parseConfig(toml, "p");
+    }));
+  });
+});

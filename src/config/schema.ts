@@ -1,0 +1,396 @@
+/**
+ * Every setting of the broker in one table: from it come the flags, the variables, the help, the keys of `plumb.toml` and its JSON Schema.
+ * Knows names, kinds, ranges and defaults; refuses to know their effects.
+ *
+ * A row is a setting: what is added here is a flag, a variable and a key, and stands in the help and in the JSON Schema.
+ * @module
+ */
+import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
+import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
+import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
+import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { Anonymous } from "../login/anonymous.ts";
+import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
+
+/** Of src/login/anonymous.ts, which is loaded when a broker starts. */
+const ANONYMOUS: readonly Anonymous[] = ["loopback", "never", "always"];
+
+/** The default directory of sessions and messages. */
+export const DEFAULT_DATA = "./plumb-data";
+
+/** Names of limits that people know from other brokers. */
+const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly also: string }>> = {
+  sessionsMax: { short: "s", also: "max-sessions" },
+  connectionsMax: { short: "a", also: "max-active-sessions" },
+};
+
+/** What a limit of the engine holds for. */
+const SCOPES: Readonly<Record<LimitRow["scope"], Scope>> = {
+  broker: "broker",
+  session: "session",
+  connection: "Client",
+};
+
+type NumberRow = Pick<Setting, "kind" | "value" | "least" | "most" | "default" | "unit" | "about" | "rare">;
+
+/** The parts of a row that a table of limits gives. */
+function numberRow({ least, most, default: value, unit, about }: Omit<LimitRow, "scope">): NumberRow {
+  return {
+    kind: "integer",
+    value: "N",
+    least,
+    most,
+    default: String(value),
+    unit,
+    about: unit === "bytes" || unit === "ms" || unit === "s" ? `${about} (${unit})` : about,
+    rare: true,
+  };
+}
+
+/** A feature that CONNACK tells Clients of; each is on unless it is switched off. */
+function feature(option: string, about: string): Setting {
+  const name = kebab(option);
+  return setting({
+    key: `features.${name}`,
+    name,
+    kind: "switch",
+    value: "true|false",
+    default: "true",
+    about,
+    rare: true,
+    scope: "listener",
+    reload: "new connections",
+    option: `features.${option}`,
+  });
+}
+
+/** All settings, in the order of the help. */
+export const SECTIONS: readonly Section[] = [
+  {
+    title: "Where to listen",
+    rows: [
+      setting({
+        key: "listen",
+        kind: "list",
+        value: "URL",
+        defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
+        about:
+          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
+          "127.0.0.1 and ::1, [::] every address",
+        scope: "broker",
+        reload: "now",
+        option: "listen",
+      }),
+      setting({
+        key: "listen-addr",
+        short: "l",
+        kind: "text",
+        value: "ADDR",
+        default: "localhost",
+        about: "in short, for one listener without TLS: its address",
+        scope: "broker",
+        reload: "now",
+        option: "listen",
+      }),
+      setting({
+        key: "port",
+        short: "p",
+        kind: "integer",
+        value: "N",
+        least: 0,
+        most: 65_535,
+        default: "1883",
+        about: "its port; 0 takes any free one",
+        scope: "broker",
+        reload: "now",
+        option: "listen",
+      }),
+      setting({
+        key: "tls.certificate",
+        isPath: true,
+        name: "tls-cert",
+        kind: "text",
+        value: "FILE",
+        about: "the certificate for mqtts://, in PEM, its issuers behind it; without it one is made",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.certificate",
+      }),
+      setting({
+        key: "tls.key",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        about: "its private key, in PEM, without a passphrase",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.key",
+      }),
+      setting({
+        key: "tls.names",
+        kind: "list",
+        value: "NAME",
+        rare: true,
+        about:
+          "names and addresses of this machine, besides those it knows of, for the certificate that is made",
+        scope: "broker",
+        reload: "new connections",
+        option: "tlsNames",
+      }),
+      setting({
+        key: "tls.client-certificate",
+        kind: "choice",
+        choices: ["none", "optional", "required"],
+        value: "MODE",
+        default: "none",
+        rare: true,
+        about: "whether Clients show a certificate: none, optional, required",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.clientCertificate",
+      }),
+      setting({
+        key: "tls.ca",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "certificates that may have issued those of Clients, in PEM",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.ca",
+      }),
+      setting({
+        key: "tls.crl",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "their revocation lists, in PEM",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.crl",
+      }),
+      setting({
+        key: "tls.identity",
+        kind: "choice",
+        choices: ["cn", "san", "fingerprint", "dn"],
+        value: "PART",
+        default: "cn",
+        rare: true,
+        about: "what of a Client's certificate is its identity: cn, san, fingerprint, dn",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.identity",
+      }),
+      setting({
+        key: "tls.minimum-version",
+        kind: "choice",
+        choices: ["1.2", "1.3"],
+        value: "VERSION",
+        default: "1.2",
+        rare: true,
+        about: "the oldest version of TLS that is spoken",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.minimumVersion",
+      }),
+      setting({
+        key: "tls.handshakes-max",
+        kind: "integer",
+        value: "N",
+        least: 1,
+        most: 1_000_000,
+        default: "10000",
+        unit: "handshakes",
+        rare: true,
+        about: "TLS handshakes that may be under way at a listener",
+        scope: "listener",
+        reload: "new connections",
+        option: "tls.handshakesMax",
+      }),
+      setting({
+        key: "proxy-protocol",
+        kind: "list",
+        value: "ADDRESS",
+        rare: true,
+        about:
+          "proxies, as addresses or networks (10.0.0.0/8), whose connections begin with a PROXY header; may be given more than once",
+        scope: "listener",
+        reload: "new connections",
+        option: "proxyProtocol",
+      }),
+    ],
+  },
+  {
+    title: "Who may come in",
+    rows: [
+      setting({
+        key: "login.password-file",
+        name: "password-file",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        about: "users and their passwords, as plumb passwd writes them; files of mosquitto_passwd do too",
+        scope: "listener",
+        reload: "new connections",
+        option: "passwordFile",
+      }),
+      setting({
+        key: "login.anonymous",
+        name: "anonymous",
+        kind: "choice",
+        choices: ANONYMOUS,
+        default: "loopback",
+        value: "FROM",
+        about: "from where clients without a user name may come: loopback is this machine; never; always",
+        scope: "listener",
+        reload: "new connections",
+        option: "anonymous",
+      }),
+    ],
+  },
+  {
+    title: "Sessions and retained messages",
+    rows: [
+      setting({
+        key: "data",
+        isPath: true,
+        kind: "text",
+        value: "DIR",
+        default: DEFAULT_DATA,
+        about: "the directory they are kept in, made if need be",
+        scope: "broker",
+        reload: "restart",
+        option: "data",
+      }),
+      setting({
+        key: "memory",
+        kind: "flag",
+        about: "keep nothing: they end with the process",
+        scope: "broker",
+        reload: "restart",
+        option: "data",
+      }),
+      setting({
+        key: "durability",
+        kind: "text",
+        value: "LEVEL",
+        default: "fsync",
+        form: { pattern: /^(fsync|os|interval=0{0,6}[1-9]\d{0,6})$/, takes: "fsync, os or interval=MS" },
+        about:
+          "a message is acknowledged when it is on the disk (fsync), when the system has it (os: a power cut may lose it) " +
+          "or at once (interval=MS: the last MS milliseconds may be lost)",
+        scope: "broker",
+        reload: "restart",
+        option: "durability",
+      }),
+      setting({
+        key: "strict-store",
+        kind: "flag",
+        rare: true,
+        about:
+          "do not start with a damaged store; without this it is set aside, and all that can be read of it is saved",
+        scope: "broker",
+        reload: "restart",
+        option: "strictStore",
+      }),
+    ],
+  },
+  {
+    title: "Log, on stderr",
+    rows: [
+      setting({
+        key: "log.level",
+        kind: "choice",
+        choices: LOG_LEVELS,
+        default: "info",
+        value: "LEVEL",
+        about: `the least that is written: ${LOG_LEVELS.join(", ")}`,
+        scope: "broker",
+        reload: "now",
+        option: "logLevel",
+      }),
+      setting({
+        key: "log.format",
+        kind: "choice",
+        choices: LOG_FORMATS,
+        rare: true,
+        default: "logfmt",
+        about: "the form of a line",
+        scope: "broker",
+        reload: "now",
+        option: "logFormat",
+      }),
+      ...(Object.keys(LOG_LIMITS) as LogLimitName[]).map((limit): Setting =>
+        setting({
+          key: kebab(limit).replace("-", "."), // log.lines-per-second-max
+          ...numberRow(LOG_LIMITS[limit]),
+          scope: "broker",
+          reload: "now",
+          option: `logLimits.${limit}`,
+        })
+      ),
+    ],
+  },
+  {
+    title: "Features",
+    rows: [
+      setting({
+        key: "features.maximum-qos",
+        name: "maximum-qos",
+        kind: "integer",
+        value: "N",
+        least: 0,
+        most: 2,
+        default: "2",
+        about: "the highest QoS of a PUBLISH and of a subscription, announced as Maximum QoS",
+        rare: true,
+        scope: "listener",
+        reload: "new connections",
+        option: "features.maximumQos",
+      }),
+      feature("retainAvailable", "messages may be retained"),
+      feature("wildcardSubscriptionAvailable", "a Topic Filter may have wildcards"),
+      feature("subscriptionIdentifiersAvailable", "a SUBSCRIBE may have a Subscription Identifier"),
+      feature("sharedSubscriptionAvailable", "a Topic Filter may begin with $share/"),
+    ],
+  },
+  {
+    title: "Limits",
+    rows: (Object.entries(LIMITS) as [LimitName, LimitRow][]).map(([limit, row]): Setting =>
+      setting({
+        key: `limits.${kebab(limit)}`,
+        name: kebab(limit),
+        ...numberRow(row),
+        ...KNOWN_AS[limit],
+        ...limit === "memoryBytesMax" && {
+          defaultIs: `${row.default}, or half of the memory there is if that is less`,
+        },
+        scope: SCOPES[row.scope],
+        reload: RELOAD_OF_LIMITS[limit],
+        option: `limits.${limit}`,
+      })
+    ),
+  },
+];
+
+/** All settings. */
+export const SETTINGS: readonly Setting[] = SECTIONS.flatMap(({ rows }) => rows);
+
+/** The key of the tables of listeners, `[[listener]]`. */
+export const LISTENER = "listener";
+
+/** Where a listener listens: the one key that a `[[listener]]` must have. */
+export const LISTENER_URL: Setting = setting({
+  key: "url",
+  kind: "text",
+  value: "URL",
+  about: "mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; localhost is 127.0.0.1 and ::1",
+  scope: "listener",
+  reload: "now",
+  option: "url",
+});
+
+/** The settings that a `[[listener]]` may have, in place of those of the broker. */
+export const LISTENER_SETTINGS: readonly Setting[] = SETTINGS.filter(({ scope }) => scope !== "broker");

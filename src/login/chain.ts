@@ -1,0 +1,231 @@
+/**
+ * §3.1.4, §4.12 Links of a login, asked in order: each accepts, refuses or passes on; if none accepts, the Client is refused.
+ * Knows order, time and number of the logins under way; refuses to know how a link decides.
+ *
+ * The refusal depends on nothing but the kind of the request: with a user name, a password or nothing that no link takes, it is the
+ * same. A link that takes time holds back its own Client only.
+ * @module
+ */
+import { clearTimeout, setTimeout } from "node:timers";
+import type { AuthenticationRequest, PolicyOptions, Verdict } from "../broker/mod.ts";
+import { UsageError } from "../codec/error.ts";
+import {
+  ACCEPTED,
+  BAD_CREDENTIALS,
+  BUSY,
+  CONTINUE,
+  LATER,
+  type LinkAnswer,
+  type LinkFunction,
+  type LoginEvents,
+  type LoginLink,
+  NOT_AUTHORIZED,
+  UNAVAILABLE,
+} from "./link.ts";
+import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
+
+/** The numbers of a chain. */
+export const CHAIN_NUMBERS: Readonly<Record<"loginsWaitingMax" | "loginTimeoutMs", NumberRow>> = {
+  /** Logins that wait for a link; above it 0x89. */
+  loginsWaitingMax: { default: 2_000, least: 1, most: 1_000_000, unit: "logins" },
+  /** The longest time for all links together; above it 0x88. The limit `connectTimeoutMs` bounds it too. */
+  loginTimeoutMs: { default: 9_000, least: 10, most: 3_600_000, unit: "ms" },
+};
+
+/** How a chain works. */
+export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {
+  /** Called for each refusal, with the reasons of the links, and for limits. */
+  readonly onEvent?: LoginEvents;
+}
+
+/** For the policy of a broker or a listener: `serve({ ...loginChain(links) })`. */
+export interface LoginChain {
+  /** §3.1.4 */
+  readonly authenticate: NonNullable<PolicyOptions["authenticate"]>;
+  /** §4.12 of all links. */
+  readonly authenticationMethods: readonly string[];
+  /** Logins that wait at present. */
+  readonly waiting: number;
+  /** Has all links read their files now. */
+  reload(): Promise<void>;
+  /** Ends what the links have begun. */
+  close(): Promise<void>;
+}
+
+/** An exchange that goes on (§4.12): the link, its own state, and whether the Client was let in before. */
+class Exchange {
+  readonly link: LoginLink;
+  readonly state: unknown;
+  readonly isAnew: boolean;
+
+  constructor(link: LoginLink, state: unknown, isAnew: boolean) {
+    this.link = link;
+    this.state = state;
+    this.isAnew = isAnew;
+  }
+}
+
+/**
+ * Makes one authenticator of links.
+ * @throws {UsageError} for a number out of range, and for a method that two links know.
+ */
+export function loginChain(
+  links: readonly (LoginLink | LinkFunction)[],
+  options: ChainOptions = {},
+): LoginChain {
+  const named = links.map((link, index): LoginLink =>
+    typeof link === "function" ? { name: link.name || `link ${index + 1}`, ask: link } : link
+  );
+  const methods = named.flatMap(({ methods = [] }) => methods);
+  const twice = methods.find((method, index) => methods.indexOf(method) !== index);
+  if (twice !== undefined) {
+    throw new UsageError(`Two links know the Authentication Method ${JSON.stringify(twice)}`);
+  }
+  const chain = new Chain(named, options);
+  return {
+    authenticate: (request) => chain.authenticate(request),
+    authenticationMethods: methods,
+    get waiting() {
+      return chain.waiting;
+    },
+    reload: async () => void await Promise.all(named.map((link) => link.reload?.())),
+    close: async () => void await Promise.all(named.map((link) => link.close?.())),
+  };
+}
+
+class Chain {
+  /** Logins that a link has not answered. */
+  waiting = 0;
+  readonly #links: readonly LoginLink[];
+  readonly #numbers: ReturnType<typeof numbersOf<keyof typeof CHAIN_NUMBERS>>;
+  readonly #onEvent: LoginEvents;
+  readonly #told = new OnceAMinute();
+
+  constructor(links: readonly LoginLink[], { onEvent = () => {}, ...numbers }: ChainOptions) {
+    this.#links = links;
+    this.#numbers = numbersOf(CHAIN_NUMBERS, numbers);
+    this.#onEvent = onEvent;
+  }
+
+  authenticate(request: AuthenticationRequest): Verdict | Promise<Verdict> {
+    const { kind, method, state } = request;
+    if (state instanceof Exchange) {
+      return this.#run(new Run(state.isAnew, [state.link]), { ...request, state: state.state });
+    }
+    const links = method === undefined
+      ? this.#links
+      : this.#links.filter(({ methods }) => methods?.includes(method));
+    return this.#run(new Run(kind === "reauthenticate", links), request);
+  }
+
+  /** Goes on as long as links answer at once. */
+  #run(run: Run, request: AuthenticationRequest): Verdict | Promise<Verdict> {
+    for (let link = run.next(); link !== undefined; link = run.next()) {
+      const isFull = !run.isWaiting && this.waiting >= this.#numbers.loginsWaitingMax;
+      if (isFull && link.atOnce === undefined) return this.#busy(request);
+      const answer = isFull ? link.atOnce!(request) : link.ask(request);
+      if (answer === LATER) return this.#busy(request);
+      if (answer instanceof Promise) {
+        return run.isWaiting
+          ? answer.then((one) => this.#decide(run, request, one))
+          : this.#wait(run, request, answer);
+      }
+      const verdict = this.#verdictOf(run, request, answer);
+      if (verdict !== undefined) return verdict;
+    }
+    return this.#refused(request, run);
+  }
+
+  #decide(run: Run, request: AuthenticationRequest, answer: LinkAnswer): Verdict | Promise<Verdict> {
+    return this.#verdictOf(run, request, answer) ?? this.#run(run, request);
+  }
+
+  /** Counts the login until it is decided, and bounds its time. */
+  #wait(run: Run, request: AuthenticationRequest, answer: Promise<LinkAnswer>): Promise<Verdict> {
+    run.isWaiting = true;
+    this.waiting++;
+    return new Promise<Verdict>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#tell("login not decided in time", run, request, "loginTimeoutMs");
+        resolve({ code: UNAVAILABLE });
+      }, this.#numbers.loginTimeoutMs);
+      answer.then((one) => this.#decide(run, request, one)).then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    }).finally(() => this.waiting--);
+  }
+
+  /** Undefined if the link passes on. */
+  #verdictOf(run: Run, request: AuthenticationRequest, answer: LinkAnswer): Verdict | undefined {
+    const { link, isAnew } = run;
+    if (answer === undefined) return undefined;
+    if (typeof answer === "string") {
+      run.whys.push(`${link!.name}: ${answer}`);
+      return undefined;
+    }
+    const { code, username, reasonString } = answer;
+    if (code === CONTINUE) return { ...answer, state: new Exchange(link!, answer.state, isAnew) };
+    if (code !== ACCEPTED) {
+      if (code !== BUSY) {
+        run.whys.push(`${link!.name}: ${reasonString ?? (code === UNAVAILABLE ? "no answer" : "refused")}`);
+      }
+      return code === BUSY ? this.#busy(request) : this.#refused(request, run, answer);
+    }
+    if (!isAnew || username === undefined || (username ?? undefined) === request.username) return answer;
+    run.whys.push(`${link!.name}: authenticated anew as another user`);
+    return this.#refused(request, run);
+  }
+
+  #refused(request: AuthenticationRequest, run: Run, verdict?: Verdict): Verdict {
+    this.#tell("login refused", run, request);
+    if (verdict !== undefined) return verdict;
+    const { method, username, password } = request;
+    const hasCredentials = method === undefined && (username !== undefined || password !== undefined);
+    return { code: hasCredentials ? BAD_CREDENTIALS : NOT_AUTHORIZED };
+  }
+
+  #busy(request: AuthenticationRequest): Verdict {
+    if (this.#told.isDue("loginsWaitingMax")) {
+      const fields = { limit: "loginsWaitingMax", who: request.peer.address };
+      this.#onEvent({ level: "warn", message: "limit reached", fields });
+    }
+    return { code: BUSY };
+  }
+
+  #tell(message: string, { whys, link }: Run, request: AuthenticationRequest, limit?: string): void {
+    const { peer, username, clientId, method } = request;
+    const why = limit === undefined ? whys.join("; ") || "no link takes it" : undefined;
+    const fields = {
+      peer: peer.address,
+      client: clientId,
+      user: username,
+      method,
+      why,
+      limit,
+      link: limit && link?.name,
+    };
+    this.#onEvent({ level: "warn", message, fields });
+  }
+}
+
+/** One request on its way from link to link. */
+class Run {
+  /** §4.12.1 the Client was let in before. */
+  readonly isAnew: boolean;
+  /** Why links passed on. */
+  readonly whys: string[] = [];
+  /** It is counted. */
+  isWaiting = false;
+  /** The link that is asked. */
+  link: LoginLink | undefined;
+  readonly #links: readonly LoginLink[];
+  #next = 0;
+
+  constructor(isAnew: boolean, links: readonly LoginLink[]) {
+    this.isAnew = isAnew;
+    this.#links = links;
+  }
+
+  next(): LoginLink | undefined {
+    return this.link = this.#links[this.#next++];
+  }
+}

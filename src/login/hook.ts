@@ -1,0 +1,149 @@
+/**
+ * Questions to a service by HTTP: few at a time, tried again, and not asked for a while when it does not answer.
+ * Knows requests and failures; refuses to know what is asked.
+ * @module
+ */
+import { setTimeout } from "node:timers/promises";
+import { fetchBounded, type Fetched } from "./fetch.ts";
+import type { LoginEvents } from "./link.ts";
+import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
+
+/** The name of a number of a hook. */
+export type HookNumber =
+  | "timeoutMs"
+  | "retries"
+  | "requestsMax"
+  | "requestsWaitingMax"
+  | "failuresMax"
+  | "pauseMs";
+
+/** The numbers of a hook. */
+export const HOOK_NUMBERS: Readonly<Record<HookNumber, NumberRow>> = {
+  /** Of one try. */
+  timeoutMs: { default: 2_000, least: 10, most: 60_000, unit: "ms" },
+  /** Tries more, where there was no answer or one of 500 and above. */
+  retries: { default: 1, least: 0, most: 10, unit: "tries" },
+  /** Questions at a time; others wait. */
+  requestsMax: { default: 64, least: 1, most: 10_000, unit: "requests" },
+  /** Questions that wait for that; above it 0x89. */
+  requestsWaitingMax: { default: 1_000, least: 0, most: 1_000_000, unit: "requests" },
+  /** So many questions in a row without an answer open the circuit: then the answer is no, at once. */
+  failuresMax: { default: 5, least: 1, most: 1_000, unit: "failures" },
+  /** So long it stays open; then one question tries whether it works again. */
+  pauseMs: { default: 5_000, least: 10, most: 3_600_000, unit: "ms" },
+};
+
+/** How a service is asked. */
+export interface HookOptions extends Partial<Readonly<Record<HookNumber, number>>> {
+  /** Sent with every request; the place of a secret that the service knows the broker by. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Is told of what an owner wants to know. */
+  readonly onEvent?: LoginEvents;
+  /** ms, for tests. */
+  readonly clock?: () => number;
+}
+
+/** The service gives no answer: the Client is refused (0x88). */
+export class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
+
+/** So many questions wait that this one is not asked (0x89). */
+export class TooMany extends Error {
+  override readonly name = "TooMany";
+}
+
+const BYTES_MAX = 64 * 1024;
+const RETRY_MS = 50;
+
+/** A service at one or more URLs, which fails as one. */
+export class Hook {
+  readonly #numbers: ReturnType<typeof numbersOf<HookNumber>>;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #onEvent: LoginEvents;
+  readonly #clock: () => number;
+  readonly #told = new OnceAMinute();
+  readonly #waiting: (() => void)[] = [];
+  #asking = 0;
+  #failures = 0;
+  #closedUntil = -Infinity;
+
+  constructor(
+    { headers = {}, onEvent = () => {}, clock = () => performance.now(), ...numbers }: HookOptions = {},
+  ) {
+    this.#numbers = numbersOf(HOOK_NUMBERS, numbers);
+    this.#headers = headers;
+    this.#onEvent = onEvent;
+    this.#clock = clock;
+  }
+
+  /**
+   * Asks; an answer has a status below 500.
+   * @throws {NoAnswer}
+   * @throws {TooMany}
+   */
+  async ask(url: string, contentType: string, body: string, method = "POST"): Promise<Fetched> {
+    await this.#place();
+    try {
+      return await this.#tries(url, contentType, body, method);
+    } finally {
+      this.#asking--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #place(): Promise<void> {
+    const { requestsMax, requestsWaitingMax } = this.#numbers;
+    if (this.#asking >= requestsMax) {
+      if (this.#waiting.length >= requestsWaitingMax) {
+        if (this.#told.isDue("requestsWaitingMax")) {
+          this.#onEvent({ level: "warn", message: "limit reached", fields: { limit: "requestsWaitingMax" } });
+        }
+        throw new TooMany("too many requests wait");
+      }
+      await new Promise<void>((go) => this.#waiting.push(go));
+    }
+    this.#asking++;
+  }
+
+  async #tries(url: string, contentType: string, body: string, method: string): Promise<Fetched> {
+    const { timeoutMs, retries, failuresMax, pauseMs } = this.#numbers;
+    const isOpen = this.#failures >= failuresMax;
+    if (isOpen && this.#clock() < this.#closedUntil) {
+      throw new NoAnswer("it did not answer before, and is asked again later");
+    }
+    if (isOpen) this.#closedUntil = this.#clock() + pauseMs; // this one tries, the others do not
+    let why = "";
+    for (let left = isOpen ? 0 : retries; left >= 0; left--) {
+      try {
+        const headers = { ...this.#headers, "content-type": contentType };
+        const fetched = await fetchBounded(url, { method, headers, body, timeoutMs, bytesMax: BYTES_MAX });
+        if (fetched.status < 500) {
+          this.#answered();
+          return fetched;
+        }
+        why = `status ${fetched.status}`;
+      } catch (error) {
+        why = (error as Error).message;
+      }
+      if (left > 0) await setTimeout(RETRY_MS);
+    }
+    this.#failed(url, why);
+    throw new NoAnswer(why);
+  }
+
+  #answered(): void {
+    if (this.#failures >= this.#numbers.failuresMax) {
+      this.#onEvent({ level: "info", message: "login service answers again", fields: {} });
+    }
+    this.#failures = 0;
+  }
+
+  #failed(url: string, why: string): void {
+    if (++this.#failures !== this.#numbers.failuresMax) return;
+    this.#closedUntil = this.#clock() + this.#numbers.pauseMs;
+    const { host } = new URL(url);
+    const fields = { host, why, failures: this.#failures };
+    this.#onEvent({ level: "error", message: "login service does not answer, Clients are refused", fields });
+  }
+}

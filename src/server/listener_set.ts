@@ -1,0 +1,136 @@
+/**
+ * The open listeners of a broker, and how they become others: what is not there is opened, what is not wanted is closed, the rest
+ * goes on under its new plan. All or nothing.
+ * Knows which listener is which by its URL; refuses to know connections, which stay when their listener goes.
+ * @module
+ */
+import type { Policy } from "../broker/mod.ts";
+import type { TlsServerOptions, TlsTexts } from "../runtime/tls/options.ts";
+import { AddressError, addressUrl, parseAddress } from "./address.ts";
+import {
+  closeListeners,
+  type ListenerEvents,
+  type ListenerPlan,
+  type OpenListener,
+  openListeners,
+} from "./listeners.ts";
+
+/** The listeners of one plan: two for `localhost`. */
+interface Entry {
+  /** As it was opened: the events of its connections name it. */
+  opened: ListenerPlan;
+  /** As it is now. */
+  plan: ListenerPlan;
+  open: readonly OpenListener[];
+}
+
+/** The listeners of one broker. */
+export class ListenerSet {
+  readonly #events: ListenerEvents;
+  #entries: Entry[] = [];
+
+  constructor(events: ListenerEvents) {
+    this.#events = {
+      ...events,
+      accept: (transport, peer, opened) => {
+        const plan = this.#entries.find((entry) => entry.opened === opened)?.plan;
+        events.accept(transport, peer, plan ?? opened);
+      },
+    };
+  }
+
+  /** With the ports that were taken. */
+  get addresses(): readonly string[] {
+    return this.#entries.flatMap(({ open }) => open.map(({ url }) => url));
+  }
+
+  /** Shows these texts to new connections of all listeners that have none of their own, or of the listener with this URL. */
+  renewCertificate(tls: TlsTexts, listener?: string): void {
+    const url = listener === undefined ? undefined : addressUrl(parseAddress(listener));
+    const meant = this.#entries.filter(({ plan }) =>
+      plan.tls !== undefined &&
+      (url === undefined ? !plan.isOwn : plan.isOwn && addressUrl(plan.address) === url)
+    );
+    if (url !== undefined && meant.length === 0) {
+      throw new AddressError(`There is no listener ${url} with a certificate of its own`);
+    }
+    for (const entry of meant) {
+      for (const { renew } of entry.open) renew?.(tls);
+      entry.plan = { ...entry.plan, tls: { ...entry.plan.tls!, ...tls } };
+    }
+  }
+
+  /**
+   * Listens by these plans, each with a policy of its own. Returns which policy takes the place of which at a listener that goes on.
+   * @throws {ListenError} or {CertificateError}; then all listeners are as they were.
+   */
+  async change(plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> {
+    const left = [...this.#entries];
+    const found = plans.map((plan) => {
+      const at = left.findIndex((entry) => placeOf(entry.plan) === placeOf(plan));
+      return { plan, entry: at < 0 ? undefined : left.splice(at, 1)[0] };
+    });
+    const added = found.filter(({ entry }) => entry === undefined).map(({ plan }) => plan);
+    // A listener that goes may have the port that another one wants.
+    const ports = new Set(added.map(({ address }) => address.port));
+    const first = left.filter(({ plan: { address } }) => address.port !== 0 && ports.has(address.port));
+    for (const { open } of first) await closeListeners(open);
+    const opened = new Map<ListenerPlan, readonly OpenListener[]>();
+    const renewed: (() => void)[] = [];
+    try {
+      for (const plan of added) opened.set(plan, await openListeners([plan], this.#events));
+      for (const { plan, entry } of found) {
+        const before = entry?.plan.tls;
+        if (entry === undefined || before === undefined || plan.tls === undefined) continue;
+        if (isSameTls(before, plan.tls)) continue;
+        for (const { renew } of entry.open) {
+          renew?.(plan.tls);
+          renewed.push(() => renew?.(before));
+        }
+      }
+    } catch (error) {
+      for (const undo of renewed) undo();
+      for (const open of opened.values()) await closeListeners(open);
+      for (const entry of first) {
+        entry.open = await openListeners([entry.opened], this.#events).catch(() => []);
+      }
+      throw error;
+    }
+    const moved = new Map<Policy, Policy>();
+    this.#entries = found.map(({ plan, entry }) => {
+      if (entry === undefined) return { opened: plan, plan, open: opened.get(plan)! };
+      if (entry.plan.policy && plan.policy) moved.set(entry.plan.policy, plan.policy);
+      entry.plan = plan;
+      return entry;
+    });
+    const gone = left.filter((entry) => !first.includes(entry));
+    await Promise.all(gone.map(({ open }) => closeListeners(open)));
+    return moved;
+  }
+
+  /** Opens a listener again that was closed for one that could not be opened. */
+  async #reopen(entry: Entry): Promise<void> {
+    entry.opened = entry.plan;
+    entry.open = [];
+    try {
+      entry.open = await openListeners([entry.plan], this.#events);
+    } catch (error) {
+      this.#events.troubled(error as Error);
+    }
+  }
+
+  /** Accepts no more. */
+  async close(): Promise<void> {
+    await closeListeners(this.#entries.flatMap(({ open }) => open));
+  }
+}
+
+/** The parts of a plan that a listener has from its opening on. */
+function placeOf({ address, proxyProtocol, tls }: ListenerPlan): string {
+  const { cert: _, key: _k, sni: _s, ca: _a, crl: _c, ...fixed } = tls ?? { cert: "", key: "" };
+  return JSON.stringify([addressUrl(address), proxyProtocol, Object.entries(fixed).sort()]);
+}
+
+function isSameTls(one: TlsServerOptions, other: TlsServerOptions): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
