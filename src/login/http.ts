@@ -13,10 +13,21 @@ import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of the memory of verdicts. */
 export const HTTP_NUMBERS: Readonly<Record<"verdictMs" | "verdictsMax", NumberRow>> = {
-  /** How long a Client that was accepted is accepted with the same credentials without a question; 0 is never. */
-  verdictMs: { default: 0, least: 0, most: 86_400_000, unit: "ms" },
-  /** Verdicts that are remembered. */
-  verdictsMax: { default: 10_000, least: 0, most: 10_000_000, unit: "verdicts" },
+  verdictMs: {
+    default: 0,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about:
+      "how long a Client that was accepted is accepted with the same credentials without a question; 0 is never",
+  },
+  verdictsMax: {
+    default: 10_000,
+    least: 0,
+    most: 10_000_000,
+    unit: "verdicts",
+    about: "verdicts that are remembered",
+  },
 };
 
 /** How a service is asked. */
