@@ -8,7 +8,15 @@ import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
 import { checkUrl } from "./fetch.ts";
 import { Hook, type HookOptions, NoAnswer, TooMany } from "./hook.ts";
 import { KnownSecrets } from "./known_secrets.ts";
-import { ACCEPTED, BAD_CREDENTIALS, BUSY, type LinkAnswer, type LoginLink, UNAVAILABLE } from "./link.ts";
+import {
+  ACCEPTED,
+  BAD_CREDENTIALS,
+  BUSY,
+  LATER,
+  type LinkAnswer,
+  type LoginLink,
+  UNAVAILABLE,
+} from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of the memory of verdicts. */
@@ -67,23 +75,22 @@ export function httpLink(options: HttpOptions): LoginLink {
     return answer;
   }
 
+  const keyOf = ({ clientId, username, password, peer, level }: AuthenticationRequest): string =>
+    known.keyOf(clientId, username, password, peer.address, peer.certificate?.fingerprint, `${level}`);
+
+  /** LATER if the service must be asked. */
+  function atOnce(request: AuthenticationRequest): LinkAnswer | typeof LATER {
+    if (request.method !== undefined) return undefined;
+    const verdict = known.get(keyOf(request));
+    return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now() ? LATER : verdict;
+  }
+
   return {
     name: "http",
+    atOnce,
     ask(request) {
-      if (request.method !== undefined) return undefined;
-      const { clientId, username, password, peer, level } = request;
-      const key = known.keyOf(
-        clientId,
-        username,
-        password,
-        peer.address,
-        peer.certificate?.fingerprint,
-        `${level}`,
-      );
-      const verdict = known.get(key);
-      return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now()
-        ? decide(request, key)
-        : verdict;
+      const answer = atOnce(request);
+      return answer === LATER ? decide(request, keyOf(request)) : answer;
     },
   };
 }

@@ -82,6 +82,7 @@ export class WatchedFile {
     try {
       const { seen } = await lookAt(this.path);
       if (seen !== this.#seen) await this.#read(seen);
+      else this.#isTroubled = false;
     } catch (error) { // it is away, for a moment perhaps
       this.#trouble(error);
     } finally {
