@@ -26,10 +26,21 @@ import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
 
 /** The numbers of a chain. */
 export const CHAIN_NUMBERS: Readonly<Record<"loginsWaitingMax" | "loginTimeoutMs", NumberRow>> = {
-  /** Logins that wait for a link; above it 0x89. */
-  loginsWaitingMax: { default: 2_000, least: 1, most: 1_000_000, unit: "logins" },
-  /** The longest time for all links together; above it 0x88. The limit `connectTimeoutMs` bounds it too. */
-  loginTimeoutMs: { default: 9_000, least: 10, most: 3_600_000, unit: "ms" },
+  loginsWaitingMax: {
+    default: 2_000,
+    least: 1,
+    most: 1_000_000,
+    unit: "logins",
+    about: "logins that wait for a link; above it 0x89",
+  },
+  loginTimeoutMs: {
+    default: 9_000,
+    least: 10,
+    most: 3_600_000,
+    unit: "ms",
+    about:
+      "the longest time for all links together; above it 0x88. The limit `connectTimeoutMs` bounds it too",
+  },
 };
 
 /** How a chain works. */

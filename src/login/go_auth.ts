@@ -13,12 +13,27 @@ import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of the memory of answers. */
 export const GO_AUTH_NUMBERS: Readonly<Record<"userMs" | "permissionMs" | "answersMax", NumberRow>> = {
-  /** How long a right password is remembered, as its `auth_cache_seconds`; 0 is never. */
-  userMs: { default: 0, least: 0, most: 86_400_000, unit: "ms" },
-  /** How long a permission is remembered, granted or not, as its `acl_cache_seconds`; 0 is never. */
-  permissionMs: { default: 30_000, least: 0, most: 86_400_000, unit: "ms" },
-  /** Answers of each kind that are remembered. */
-  answersMax: { default: 100_000, least: 0, most: 10_000_000, unit: "answers" },
+  userMs: {
+    default: 0,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about: "how long a right password is remembered, as its `auth_cache_seconds`; 0 is never",
+  },
+  permissionMs: {
+    default: 30_000,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about: "how long a permission is remembered, granted or not, as its `acl_cache_seconds`; 0 is never",
+  },
+  answersMax: {
+    default: 100_000,
+    least: 0,
+    most: 10_000_000,
+    unit: "answers",
+    about: "answers of each kind that are remembered",
+  },
 };
 
 /** What the service is like, in the words of mosquitto-go-auth. */

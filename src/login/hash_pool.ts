@@ -17,12 +17,27 @@ const cores =
 
 /** The numbers of a pool. Each thread takes a core while it works, and the memory of the hash: 19 MiB. */
 export const HASH_NUMBERS: Readonly<Record<"hashesMax" | "hashesWaitingMax" | "hashWaitMs", NumberRow>> = {
-  /** Passwords that are hashed at a time; the default leaves a core to the broker. */
-  hashesMax: { default: Math.max(1, Math.min(4, cores - 1)), least: 1, most: 64, unit: "threads" },
-  /** Passwords that wait for that; above it 0x89. */
-  hashesWaitingMax: { default: 1_000, least: 0, most: 1_000_000, unit: "passwords" },
-  /** The longest time that one waits; above it 0x89. */
-  hashWaitMs: { default: 8_000, least: 10, most: 3_600_000, unit: "ms" },
+  hashesMax: {
+    default: Math.max(1, Math.min(4, cores - 1)),
+    least: 1,
+    most: 64,
+    unit: "threads",
+    about: "passwords that are hashed at a time; the default leaves a core to the broker",
+  },
+  hashesWaitingMax: {
+    default: 1_000,
+    least: 0,
+    most: 1_000_000,
+    unit: "passwords",
+    about: "passwords that wait to be hashed; above it 0x89",
+  },
+  hashWaitMs: {
+    default: 8_000,
+    least: 10,
+    most: 3_600_000,
+    unit: "ms",
+    about: "longest time that a password waits to be hashed; above it 0x89",
+  },
 };
 
 /** How a pool works. */

@@ -19,18 +19,49 @@ export type HookNumber =
 
 /** The numbers of a hook. */
 export const HOOK_NUMBERS: Readonly<Record<HookNumber, NumberRow>> = {
-  /** Of one try. */
-  timeoutMs: { default: 2_000, least: 10, most: 60_000, unit: "ms" },
-  /** Tries more, where there was no answer or one of 500 and above. */
-  retries: { default: 1, least: 0, most: 10, unit: "tries" },
-  /** Questions at a time; others wait. */
-  requestsMax: { default: 64, least: 1, most: 10_000, unit: "requests" },
-  /** Questions that wait for that; above it 0x89. */
-  requestsWaitingMax: { default: 1_000, least: 0, most: 1_000_000, unit: "requests" },
-  /** So many questions in a row without an answer open the circuit: then the answer is no, at once. */
-  failuresMax: { default: 5, least: 1, most: 1_000, unit: "failures" },
-  /** So long it stays open; then one question tries whether it works again. */
-  pauseMs: { default: 5_000, least: 10, most: 3_600_000, unit: "ms" },
+  timeoutMs: {
+    default: 2_000,
+    least: 10,
+    most: 60_000,
+    unit: "ms",
+    about: "longest time of one try to ask a login service",
+  },
+  retries: {
+    default: 1,
+    least: 0,
+    most: 10,
+    unit: "tries",
+    about: "further tries to ask a login service, after no answer or a status of 500 and above",
+  },
+  requestsMax: {
+    default: 64,
+    least: 1,
+    most: 10_000,
+    unit: "requests",
+    about: "questions to a login service at a time; others wait",
+  },
+  requestsWaitingMax: {
+    default: 1_000,
+    least: 0,
+    most: 1_000_000,
+    unit: "requests",
+    about: "questions to a login service that wait for their turn; above it 0x89",
+  },
+  failuresMax: {
+    default: 5,
+    least: 1,
+    most: 1_000,
+    unit: "failures",
+    about:
+      "questions in a row without an answer, after which a login service is not asked for a while: Clients are refused at once",
+  },
+  pauseMs: {
+    default: 5_000,
+    least: 10,
+    most: 3_600_000,
+    unit: "ms",
+    about: "how long it is not asked then; after that one question tries whether it answers again",
+  },
 };
 
 /** How a service is asked. */

@@ -8,15 +8,34 @@ import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
 import { checkUrl } from "./fetch.ts";
 import { Hook, type HookOptions, NoAnswer, TooMany } from "./hook.ts";
 import { KnownSecrets } from "./known_secrets.ts";
-import { ACCEPTED, BAD_CREDENTIALS, BUSY, type LinkAnswer, type LoginLink, UNAVAILABLE } from "./link.ts";
+import {
+  ACCEPTED,
+  BAD_CREDENTIALS,
+  BUSY,
+  LATER,
+  type LinkAnswer,
+  type LoginLink,
+  UNAVAILABLE,
+} from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of the memory of verdicts. */
 export const HTTP_NUMBERS: Readonly<Record<"verdictMs" | "verdictsMax", NumberRow>> = {
-  /** How long a Client that was accepted is accepted with the same credentials without a question; 0 is never. */
-  verdictMs: { default: 0, least: 0, most: 86_400_000, unit: "ms" },
-  /** Verdicts that are remembered. */
-  verdictsMax: { default: 10_000, least: 0, most: 10_000_000, unit: "verdicts" },
+  verdictMs: {
+    default: 0,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about:
+      "how long a Client that was accepted is accepted with the same credentials without a question; 0 is never",
+  },
+  verdictsMax: {
+    default: 10_000,
+    least: 0,
+    most: 10_000_000,
+    unit: "verdicts",
+    about: "verdicts that are remembered",
+  },
 };
 
 /** How a service is asked. */
@@ -56,23 +75,22 @@ export function httpLink(options: HttpOptions): LoginLink {
     return answer;
   }
 
+  const keyOf = ({ clientId, username, password, peer, level }: AuthenticationRequest): string =>
+    known.keyOf(clientId, username, password, peer.address, peer.certificate?.fingerprint, `${level}`);
+
+  /** LATER if the service must be asked. */
+  function atOnce(request: AuthenticationRequest): LinkAnswer | typeof LATER {
+    if (request.method !== undefined) return undefined;
+    const verdict = known.get(keyOf(request));
+    return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now() ? LATER : verdict;
+  }
+
   return {
     name: "http",
+    atOnce,
     ask(request) {
-      if (request.method !== undefined) return undefined;
-      const { clientId, username, password, peer, level } = request;
-      const key = known.keyOf(
-        clientId,
-        username,
-        password,
-        peer.address,
-        peer.certificate?.fingerprint,
-        `${level}`,
-      );
-      const verdict = known.get(key);
-      return verdict === undefined || (verdict.expiresAt ?? Infinity) <= Date.now()
-        ? decide(request, key)
-        : verdict;
+      const answer = atOnce(request);
+      return answer === LATER ? decide(request, keyOf(request)) : answer;
     },
   };
 }

@@ -197,6 +197,13 @@ test("requestsMax at a time, requestsWaitingMax more wait, above them 0x89", asy
   assertEquals((await Promise.all(logins)).map(({ code }) => code), [0, 0, 0, 0x89]);
 });
 
+test("a remembered verdict ends with its login", async () => {
+  const { url, served } = await serviceOf(() => say({ result: "accept", expiresInSeconds: 0 }));
+  const login = loginBy({ url, verdictMs: 60_000 });
+  for (let i = 0; i < 3; i++) assertEquals((await login()).code, 0);
+  assertEquals(served.length, 3);
+});
+
 test("verdictMs: a verdict is remembered for the same credentials, a refusal is not", async () => {
   const { url, served, at } = await serviceOf(() => say({ result: "refuse" }));
   const login = loginBy({ url, verdictMs: 60_000 });

@@ -13,14 +13,34 @@ import { type NumberRow, numbersOf } from "./options.ts";
 export const KEY_NUMBERS: Readonly<
   Record<"keysFreshMs" | "keysStaleMs" | "keysCooldownMs" | "keysTimeoutMs", NumberRow>
 > = {
-  /** So old, keys are fetched anew, while they are used. */
-  keysFreshMs: { default: 600_000, least: 1_000, most: 86_400_000, unit: "ms" },
-  /** So much longer they are used while they cannot be fetched. */
-  keysStaleMs: { default: 86_400_000, least: 0, most: 30 * 86_400_000, unit: "ms" },
-  /** The least time between two requests, whatever keys tokens name. */
-  keysCooldownMs: { default: 30_000, least: 100, most: 3_600_000, unit: "ms" },
-  /** Of a request. */
-  keysTimeoutMs: { default: 5_000, least: 50, most: 60_000, unit: "ms" },
+  keysFreshMs: {
+    default: 600_000,
+    least: 1_000,
+    most: 86_400_000,
+    unit: "ms",
+    about: "age at which keys for tokens are fetched anew; they are used meanwhile",
+  },
+  keysStaleMs: {
+    default: 86_400_000,
+    least: 0,
+    most: 30 * 86_400_000,
+    unit: "ms",
+    about: "how much longer keys for tokens are used while they cannot be fetched",
+  },
+  keysCooldownMs: {
+    default: 30_000,
+    least: 100,
+    most: 3_600_000,
+    unit: "ms",
+    about: "least time between two requests for keys, whatever keys tokens name",
+  },
+  keysTimeoutMs: {
+    default: 5_000,
+    least: 50,
+    most: 60_000,
+    unit: "ms",
+    about: "longest time of a request for keys",
+  },
 };
 
 /** How keys are fetched. */

@@ -15,6 +15,8 @@ export interface NumberRow {
   readonly most: number;
   /** The unit of the number. */
   readonly unit: string;
+  /** The meaning, for a help. */
+  readonly about: string;
 }
 
 /**

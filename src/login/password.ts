@@ -19,10 +19,20 @@ import { ARGON2ID, type Verifier } from "./verifier.ts";
 
 /** The numbers of the memory of passwords. */
 export const PASSWORD_NUMBERS: Readonly<Record<"rememberedMax" | "rememberedMs", NumberRow>> = {
-  /** Right passwords that are remembered; 0 is none. */
-  rememberedMax: { default: 10_000, least: 0, most: 10_000_000, unit: "passwords" },
-  /** How long. */
-  rememberedMs: { default: 3_600_000, least: 0, most: 86_400_000, unit: "ms" },
+  rememberedMax: {
+    default: 10_000,
+    least: 0,
+    most: 10_000_000,
+    unit: "passwords",
+    about: "right passwords that are remembered; 0 is none",
+  },
+  rememberedMs: {
+    default: 3_600_000,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about: "how long a right password is remembered; 0 is never",
+  },
 };
 
 /** How passwords are checked. */

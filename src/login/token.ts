@@ -13,8 +13,13 @@ import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of tokens. */
 export const TOKEN_NUMBERS: Readonly<Record<"leewaySeconds", NumberRow>> = {
-  /** How far clocks may differ. */
-  leewaySeconds: { default: 30, least: 0, most: 3_600, unit: "s" },
+  leewaySeconds: {
+    default: 30,
+    least: 0,
+    most: 3_600,
+    unit: "s",
+    about: "how far the clock of a token's issuer may differ",
+  },
 };
 
 /** What a token must say, and what is taken from it. */

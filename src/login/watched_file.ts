@@ -10,8 +10,14 @@ import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of a file. */
 export const FILE_NUMBERS: Readonly<Record<"pollMs", NumberRow>> = {
-  /** How often the file is looked at; 0 is never, and `reload()` reads it all the same. */
-  pollMs: { default: 2_000, least: 0, most: 86_400_000, unit: "ms" },
+  pollMs: {
+    default: 2_000,
+    least: 0,
+    most: 86_400_000,
+    unit: "ms",
+    about:
+      "how often a file of passwords, keys or headers is looked at; 0 is never, SIGHUP reads it all the same",
+  },
 };
 
 /** How a file is watched. */
@@ -76,6 +82,7 @@ export class WatchedFile {
     try {
       const { seen } = await lookAt(this.path);
       if (seen !== this.#seen) await this.#read(seen);
+      else this.#isTroubled = false;
     } catch (error) { // it is away, for a moment perhaps
       this.#trouble(error);
     } finally {
