@@ -86,7 +86,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`. They count as inputs:
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `permissionsChanged()`, `shutdown()`, `policy()`. They count as inputs:
  *   `flush()` follows.
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
@@ -273,6 +273,11 @@ export class Broker {
     if (connection === undefined) return false;
     this.#inputs.run(now, () => connection.end(refusal, serverReference));
     return true;
+  }
+
+  /** §5.4.2 A `PermissionSource` has other answers from now on: subscriptions that it grants no more end, in portions. */
+  permissionsChanged(now: number): void {
+    this.#inputs.run(now, () => this.#sessions.regrant());
   }
 
   /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over within a second: when `stats.connections` is 0. */

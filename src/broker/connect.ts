@@ -4,7 +4,7 @@
  * @module
  */
 import { refused } from "../codec/error.ts";
-import type { Connack, ConnackProperties, Connect, ProtocolLevel } from "../codec/packet.ts";
+import type { Connack, ConnackProperties, Connect, ProtocolLevel, Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Queue } from "../delivery/queue.ts";
 import { Step } from "../delivery/sender.ts";
@@ -15,13 +15,14 @@ import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
 import { gather } from "./gather.ts";
 import { type Ending, Open } from "./open.ts";
-import type { ClientInfo, Verdict } from "./options.ts";
+import type { ClientInfo, ClientPermissions, Verdict } from "./options.ts";
 import { requireText } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import type { Permissions } from "./permissions.ts";
 import { isLonger } from "../codec/utf8.ts";
 import type { Policy } from "./policy.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import { changeRights } from "./regrant.ts";
 import { NEVER_EXPIRES, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { serverWill } from "./will.ts";
@@ -126,7 +127,8 @@ export function accept(
     keepAlive: keepAliveOf(connect.keepAlive, policy.limits.keepAliveSecondsMax),
     cleanStart: connect.cleanStart,
   };
-  const isDollarWill = connect.will?.topic.startsWith("$") === true; // mosquitto's bridge has such a Will by default
+  const rights = permissions.rightsOf(client);
+  const isDollarWill = connect.will?.topic.startsWith("$") === true && !opens(permissions, rights, connect.will); // mosquitto's bridge has such a Will by default
   const will = isDollarWill ? undefined : connect.will;
   if (will !== undefined) {
     const code = permissions.ask("publish", client, will.topic, will.qos, will.retain);
@@ -170,6 +172,8 @@ export function accept(
   }
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
+  session.rights = rights;
+  session.grantedAt = session.takenAt = isPresent || rights === undefined ? -1 : rights.version;
   parts.router.connected(session);
   candidate.opened(open);
   journal.saved(session);
@@ -179,12 +183,18 @@ export function accept(
   link.send(connack);
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
+    changeRights(parts, session, rights); // the rules may be others, or the Client another one under the same identifier
     sendOpenAgain(parts, open);
     deliverer.pump(session);
     gather(parts, session);
   }
   if (isDollarWill) observer.hooks.discarded?.(client, DOLLAR_WILL);
   return undefined;
+}
+
+/** Whether rules let the Client publish this Will on a topic that begins with `$`. */
+function opens(permissions: Permissions, rights: ClientPermissions | undefined, will: Will): boolean {
+  return permissions.mayOpen(will.topic) && rights?.publish(will.topic, will.qos, will.retain) === 0;
 }
 
 /** Below level 5 a session that is not clean has no end of its own. */

@@ -44,6 +44,7 @@ import type { Policy } from "./policy.ts";
 import { isLater } from "./question.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import { changeRights } from "./regrant.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import type { Suspect } from "./turn.ts";
@@ -149,7 +150,7 @@ export class Connection
     this.peer = peer;
     this.#policy = policy;
     this.#link = new Link(transport, policy.limits.connectBytesMax, turn, this);
-    this.#permissions = new Permissions(policy.authorize, turn, observer, this);
+    this.#permissions = new Permissions(policy, turn, observer, this);
     const isRated = RateLimit.isNeeded(policy.limits);
     this.#rate = isRated ? new RateLimit(this.#link, this, turn, policy.limits) : undefined;
     this.#frames = this.#rate ?? this;
@@ -615,7 +616,10 @@ export class Connection
       const isAllowed = isReasonAllowed(PacketType.DISCONNECT, code);
       return this.end(isAllowed ? refusal : { ...refusal, code: 0x87 }, verdict.serverReference);
     }
-    if (username !== undefined) open.rename(username);
+    if (username !== undefined) {
+      open.rename(username);
+      changeRights(this.#host.parts, open.session, this.#permissions.rightsOf(open.client));
+    }
     this.#sendAuth(0, open.authenticationMethod, verdict);
   }
 

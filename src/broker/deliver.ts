@@ -98,6 +98,7 @@ export class Deliverer {
     share: string | undefined,
   ): boolean {
     const { connection } = session;
+    if (session.rights !== undefined && !session.mayReceive(outgoing.topic)) return false;
     if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) this.keep(outgoing);
     if (qos === 0) {
       // QoS 0 is for a Client that is connected (§4.3.1).
@@ -264,6 +265,11 @@ export class Deliverer {
         this.#journal.finished(session, delivery);
         continue;
       }
+      if (session.rights !== undefined && !session.mayStillReceive(message.topic)) {
+        this.#observer.drop(message.topic, message.view, session.clientId, "not permitted");
+        this.#journal.finished(session, delivery);
+        continue;
+      }
       if (session.durable && delivery.qos === 2) this.#journal.hold(connection.link);
       if (this.#sendKept(session, connection, delivery)) this.#journal.advanced(session, delivery);
       else this.#journal.finished(session, delivery);
@@ -277,6 +283,12 @@ export class Deliverer {
     const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
+    if (session.rights !== undefined && !session.mayStillReceive(message.topic)) {
+      sender.end(packetId);
+      this.#observer.drop(message.topic, message.view, session.clientId, "not permitted");
+      this.#journal.finished(session, delivery);
+      return;
+    }
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
     stamp.first = publishFirst(qos, retain, true); // also if the message has expired: [MQTT-4.3.3-7]
     stamp.packetId = packetId;

@@ -6,7 +6,7 @@
  */
 import { invariant } from "../codec/error.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
-import { expiryOf } from "../delivery/message.ts";
+import { expiryOf, type Message } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Random } from "../engine/random.ts";
 import { COST, type Postponed } from "./budget.ts";
@@ -19,6 +19,7 @@ import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import type { Refusal } from "./refusal.ts";
+import { RegrantingAll } from "./regrant.ts";
 import { intervalMs, Session, type SessionOwner } from "./session.ts";
 import { PendingWill, type ServerWill } from "./will.ts";
 
@@ -63,10 +64,12 @@ export class Sessions implements SessionOwner {
   readonly #byClientId: Map<string, Session> = new Map();
   /** Sessions that have ended and have subscriptions still. */
   readonly #unsubscribing: Set<Session> = new Set();
+  readonly #regranting: RegrantingAll;
 
   constructor(parts: Parts, random: Random) {
     this.#parts = parts;
     this.#random = random;
+    this.#regranting = new RegrantingAll(parts, () => this.#byClientId.values());
   }
 
   /** How many there are, connected or not. */
@@ -78,6 +81,11 @@ export class Sessions implements SessionOwner {
   *subscribed(): Iterable<Session> {
     yield* this.#byClientId.values();
     yield* this.#unsubscribing;
+  }
+
+  /** §5.4.2 rules have changed. */
+  regrant(): void {
+    this.#regranting.begin();
   }
 
   /** The Client Identifiers of all sessions. */
@@ -202,7 +210,17 @@ export class Sessions implements SessionOwner {
 
   /** Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill): void {
+    if (!this.#mayPublish(message)) return;
     this.publish(outgoingOf({ ...message, expiresAt: expiryOf(message.view, this.#parts.turn.now) }));
+  }
+
+  /** §5.4.2 rules may have changed since the CONNECT. */
+  #mayPublish({ topic, view, publisher = "" }: Message): boolean {
+    const session = this.get(publisher);
+    if (session?.rights === undefined || session.rights.publish(topic, view.qos, view.retain) === 0) return true;
+    const { observer } = this.#parts;
+    observer.drop(topic, view, publisher, "not permitted");
+    return false;
   }
 
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */

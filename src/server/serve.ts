@@ -138,6 +138,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const broker = new Broker({ random: systemRandom(), ...rest });
   const plans = planListeners(listen, tls, (given) => broker.policy(given));
   const driver = new Driver(broker, loop);
+  const sources = new Set([options.permissions, ...plans.map(({ policy }) => policy?.permissions)]);
+  for (const source of sources) {
+    source?.watch?.(() => driver.run((broker, now) => broker.permissionsChanged(now)));
+  }
   const asked: AdmitEvents = {
     refused: (peer, refusal) => options.hooks?.refused?.(peer, refusal, undefined),
     failed: (error) => broker.failed(error),
