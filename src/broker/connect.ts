@@ -128,7 +128,8 @@ export function accept(
     cleanStart: connect.cleanStart,
   };
   const rights = permissions.rightsOf(client);
-  const isDollarWill = connect.will?.topic.startsWith("$") === true && !opens(permissions, rights, connect.will); // mosquitto's bridge has such a Will by default
+  const isDollarWill = connect.will?.topic.startsWith("$") === true &&
+    !opens(permissions, rights, connect.will); // mosquitto's bridge has such a Will by default
   const will = isDollarWill ? undefined : connect.will;
   if (will !== undefined) {
     const code = permissions.ask("publish", client, will.topic, will.qos, will.retain);

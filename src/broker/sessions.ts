@@ -217,7 +217,9 @@ export class Sessions implements SessionOwner {
   /** §5.4.2 rules may have changed since the CONNECT. */
   #mayPublish({ topic, view, publisher = "" }: Message): boolean {
     const session = this.get(publisher);
-    if (session?.rights === undefined || session.rights.publish(topic, view.qos, view.retain) === 0) return true;
+    if (session?.rights === undefined || session.rights.publish(topic, view.qos, view.retain) === 0) {
+      return true;
+    }
     const { observer } = this.#parts;
     observer.drop(topic, view, publisher, "not permitted");
     return false;

@@ -53,7 +53,9 @@ export function parsePattern(text: string): Pattern | { readonly fault: string }
   parts.push(text.slice(from));
   const levels = levelsOf(parts);
   const skeleton = levels.map((level) => level.every(isText) ? level.join("") : "+").join(SEPARATOR);
-  const whole = levels.map((level) => level.map((part) => isText(part) ? part : "x").join("")).join(SEPARATOR);
+  const whole = levels.map((level) => level.map((part) => isText(part) ? part : "x").join("")).join(
+    SEPARATOR,
+  );
   if (whole.startsWith("$share/")) {
     return { fault: "write the filter without $share/NAME/, and share = [NAME] beside it" };
   }

@@ -10,8 +10,8 @@ import type { Subject } from "./pattern.ts";
 import { RuleSet } from "./rule_set.ts";
 import type { Action, Holder, Rules } from "./rules.ts";
 import {
-  type Explained,
   explain,
+  type Explained,
   grant,
   type Holding,
   mayReceive,
@@ -181,7 +181,11 @@ class RulesOfClient implements ClientPermissions {
   }
 }
 
-function remembered<T>(answers: Map<string, T> | undefined, topic: string, answer: T): Map<string, T> | undefined {
+function remembered<T>(
+  answers: Map<string, T> | undefined,
+  topic: string,
+  answer: T,
+): Map<string, T> | undefined {
   if (topic.length > REMEMBERED_NAME_MAX) return answers;
   const kept = answers ?? new Map<string, T>();
   if (kept.size >= ANSWERS_MAX) kept.clear();

@@ -48,7 +48,9 @@ export class RuleSet {
 
   /** Whether it has no rule at all. */
   get isEmpty(): boolean {
-    return ACTIONS.every((action) => this.#by[action].allAllow.length + this.#by[action].allDeny.length === 0);
+    return ACTIONS.every((action) =>
+      this.#by[action].allAllow.length + this.#by[action].allDeny.length === 0
+    );
   }
 
   /** Appends the rules that allow the action on this topic. */

@@ -150,7 +150,7 @@ export class TomlPlaces {
   #skip(): void {
     for (;;) {
       const code = this.#text[this.#at];
-      if (code === "#") while (this.#at < this.#text.length && this.#text[this.#at] !== "\n") this.#at++;
+      if (code === "#") { while (this.#at < this.#text.length && this.#text[this.#at] !== "\n") this.#at++; }
       else if (code === " " || code === "\t" || code === "\r" || code === "\n") this.#at++;
       else return;
     }
