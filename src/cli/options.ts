@@ -6,6 +6,7 @@
 import { type LimitName, type LimitRow, LIMITS, type Limits } from "../broker/limits.ts";
 import { DEFAULT_LISTEN } from "../server/address.ts";
 import type { Durability } from "../store/mod.ts";
+import { PERMISSION_ROWS } from "./permissions.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
 import {
@@ -102,6 +103,7 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
       },
     ],
   },
+  { title: "What Clients may do", rows: PERMISSION_ROWS },
   {
     title: "Sessions and retained messages",
     rows: [
@@ -188,6 +190,9 @@ export interface Settings {
   /** Files for the listeners with TLS. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  /** Files that say what Clients may do. */
+  readonly permissions: string | undefined;
+  readonly mosquittoAcl: string | undefined;
   readonly limits: Partial<Limits>;
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
@@ -229,6 +234,8 @@ export function settingsOf(args: readonly string[], environment: Environment): S
     listen: listenOf(said),
     tlsCert: one("tls-cert"),
     tlsKey: one("tls-key"),
+    permissions: one("permissions"),
+    mosquittoAcl: one("mosquitto-acl"),
     limits,
     data: dataOf(said),
     durability: durabilityOf(one("durability") ?? "fsync"),
@@ -283,6 +290,7 @@ export function helpText(isAll = false): string {
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb audit URL         checks a broker against the standard\n" +
     "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
     "plumb compact           makes the data file smaller\n" +

@@ -7,12 +7,14 @@ import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import { AddressError, addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
 import { ListenError, serve, type Server, type TlsServerOptions } from "../server/serve.ts";
+import type { Permissions } from "../permissions/mod.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { permissionsOf, renewPermissions } from "./permissions.ts";
 import { tlsOf } from "./tls.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
@@ -25,12 +27,13 @@ const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"]
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads the certificate again. Gives the exit status.
+ * process. SIGHUP reads the certificate and the permissions again. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
 export async function serveCommand(settings: Settings, log: Log): Promise<number> {
   for (const one of settings.listen) checkAddress(one);
   const tls = await tlsOf(settings, log);
+  const permissions = await permissionsOf(settings);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -39,10 +42,13 @@ export async function serveCommand(settings: Settings, log: Log): Promise<number
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   try {
-    const server = await start(settings, tls, store, begun, log);
+    const server = await start(settings, { tls, permissions, store, begun }, log);
     for (const url of server.addresses) log.info("listening", { url });
     warnOfEverybody(server.addresses, log);
-    reload = () => void renewCertificate(server, settings, log);
+    reload = () => {
+      if (tls !== undefined || permissions === undefined) void renewCertificate(server, settings, log);
+      if (permissions !== undefined) void renewPermissions(permissions, settings, log);
+    };
     await stopped;
     await server.close();
   } finally {
@@ -139,11 +145,17 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
   corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
 };
 
+/** What a server is started with. */
+interface Started {
+  readonly tls: TlsServerOptions | undefined;
+  readonly permissions: Permissions | undefined;
+  readonly store: SqliteStore | undefined;
+  readonly begun: number;
+}
+
 async function start(
   { listen, limits }: Settings,
-  tls: TlsServerOptions | undefined,
-  store: SqliteStore | undefined,
-  begun: number,
+  { tls, permissions, store, begun }: Started,
   log: Log,
 ): Promise<Server> {
   try {
@@ -152,6 +164,7 @@ async function start(
       limits: fitting(limits, log),
       hooks: hooksFor(log),
       ...(tls && { tls }),
+      ...(permissions && { permissions }),
       ...(store && { store }),
     });
     if (store !== undefined) {

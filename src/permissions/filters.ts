@@ -36,7 +36,7 @@ export function levelsOf(filters: Iterable<string>): number {
 
 /** A name of `probes()` as a person may read it. */
 export function readable(probe: string): string {
-  return probe.replaceAll(FRESH, "any");
+  return probe.replaceAll(FRESH, "<any>");
 }
 
 /** Whether there is a Topic Name that both filters match. */

@@ -109,7 +109,8 @@ export function grant(holding: Holding, filter: string, asked: QoS): Granted {
   const inside = covering(holding, match, share, narrows);
   if (inside.qos >= 0) {
     const qos = Math.min(asked, inside.qos) as QoS;
-    return { ...inside, qos, isNarrowed: isPartly !== undefined };
+    if (isPartly === undefined) return { ...inside, qos, isNarrowed: false };
+    return { ...inside, qos, isNarrowed: true, rules: [...inside.rules, isPartly] };
   }
   if (!narrows || share !== undefined) return { ...inside, isNarrowed: false };
   let most = -1;
@@ -119,6 +120,7 @@ export function grant(holding: Holding, filter: string, asked: QoS): Granted {
   ]);
   for (const { action, qos } of rules) most = Math.max(most, action === "receive" ? 2 : qos);
   const qos = most < 0 ? asked : Math.min(asked, most) as QoS;
+  if (isPartly !== undefined) rules.push(isPartly);
   return { qos, isNarrowed: true, rules, lacking: inside.lacking };
 }
 
@@ -202,6 +204,8 @@ function explainSubscribe(holding: Holding, filter: string, asked: QoS): Explain
     ? undefined
     : lacking === undefined
     ? "this is no Topic Filter"
-    : `no rule allows ${lacking}, which it matches${filter.startsWith("$share/") ? ", in this group" : ""}`;
+    : `no rule allows ${lacking}, which it matches${
+      filter.startsWith("$share/") ? ", in a shared group of this name" : ""
+    }`;
   return { isAllowed: false, qos: undefined, isNarrowed, rules, why };
 }
