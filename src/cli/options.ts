@@ -60,7 +60,7 @@ const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly als
 /** All flags of `plumb serve`. */
 export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOption[] })[] = [
   {
-    title: "Where to listen",
+    title: "Where to listen, and to whom",
     rows: [
       {
         name: "listen",
@@ -101,9 +101,9 @@ export const OPTIONS: readonly (OptionGroup & { readonly rows: readonly LimitOpt
         value: "FILE",
         about: "its private key, in PEM, without a passphrase",
       },
+      ...PERMISSION_ROWS,
     ],
   },
-  { title: "What Clients may do", rows: PERMISSION_ROWS },
   {
     title: "Sessions and retained messages",
     rows: [

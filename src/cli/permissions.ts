@@ -15,7 +15,7 @@ export const PERMISSION_ROWS: readonly OptionRow[] = [
     name: "permissions",
     kind: "text",
     value: "FILE",
-    about: "what Clients may do, in TOML; without it everybody may do everything",
+    about: "what Clients may do, in TOML; default everything",
   },
   {
     name: "mosquitto-acl",
