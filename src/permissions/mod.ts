@@ -20,6 +20,7 @@ export { type MosquittoAcl, readMosquittoAcl } from "./mosquitto_acl.ts";
 export { Permissions } from "./permissions.ts";
 export {
   type Action,
+  type Holder,
   type HolderData,
   type Path,
   type PermissionsData,
@@ -30,6 +31,6 @@ export {
   rulesOf,
   type UserData,
 } from "./rules.ts";
-export type { Pattern, Subject } from "./pattern.ts";
+export type { Part, Pattern, Subject, Variable } from "./pattern.ts";
 export { readPermissions } from "./toml.ts";
 export { writePermissions } from "./write_toml.ts";

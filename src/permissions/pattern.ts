@@ -20,10 +20,11 @@ export interface Subject {
   readonly claims?: Readonly<Record<string, string>>;
 }
 
-/** A variable: the name of a claim, or the Client Identifier, or the user name. */
-type Variable = { readonly of: "client" | "user" | "claim"; readonly name: string };
+/** A variable: the Client Identifier, the user name, or the claim of this name. */
+export type Variable = { readonly of: "client" | "user" | "claim"; readonly name: string };
 
-type Part = string | Variable;
+/** A part of a level. */
+export type Part = string | Variable;
 
 /** A pattern taken apart. */
 export interface Pattern {

@@ -30,6 +30,7 @@ export interface RuleData {
 
 /** What belongs to a user, a group or a role. */
 export interface HolderData {
+  /** What it may do. */
   readonly allow?: readonly RuleData[];
   /** Denied whatever else allows it. */
   readonly deny?: readonly Omit<RuleData, "qos" | "retain" | "share">[];
@@ -39,6 +40,7 @@ export interface HolderData {
 
 /** A user may be in groups that the login does not name. */
 export interface UserData extends HolderData {
+  /** Groups it is in besides. */
   readonly groups?: readonly string[];
 }
 
@@ -63,11 +65,17 @@ export interface PermissionsData {
 
 /** One rule, checked. */
 export interface Rule {
+  /** A rule that denies wins. */
   readonly effect: "allow" | "deny";
+  /** The one action that it is about. */
   readonly action: Action;
+  /** The topics that it is about. */
   readonly pattern: Pattern;
+  /** See `RuleData.qos`. */
   readonly qos: QoS;
+  /** See `RuleData.retain`. */
   readonly retain: boolean;
+  /** See `RuleData.share`. */
   readonly share: readonly string[];
   /** Where it stands, as `FILE:LINE`; empty for rules that are in no file. */
   readonly place: string;
@@ -75,23 +83,33 @@ export interface Rule {
 
 /** The rules of a user, a group or a role. */
 export interface Holder {
+  /** Its own. */
   readonly rules: readonly Rule[];
+  /** Roles whose rules belong to it too. */
   readonly roles: readonly string[];
+  /** Groups that a user is in. */
   readonly groups: readonly string[];
 }
 
 /** Permissions, checked. */
 export interface Rules {
+  /** See `PermissionsData`. */
   readonly wideFilters: "refuse" | "narrow";
+  /** Rules for every Client. */
   readonly everyone: Holder;
+  /** Rules for Clients without a user name. */
   readonly anonymous: Holder;
+  /** By user name. */
   readonly users: ReadonlyMap<string, Holder>;
+  /** By the name of a group. */
   readonly groups: ReadonlyMap<string, Holder>;
+  /** By the name of a role. */
   readonly roles: ReadonlyMap<string, Holder>;
 }
 
 /** Permissions that are not right: where, what, and what would be right, in one line. */
 export class PermissionsError extends Error {
+  /** Always "PermissionsError". */
   override readonly name = "PermissionsError";
 }
 

@@ -162,6 +162,7 @@ function sharesIn({ share }: Rule, name: string, client: Subject): boolean {
 
 /** One question, answered with its reason. */
 export interface Explained {
+  /** The verdict. */
   readonly isAllowed: boolean;
   /** The QoS that a subscription is granted. */
   readonly qos: QoS | undefined;
