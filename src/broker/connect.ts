@@ -173,9 +173,9 @@ export function accept(
   }
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
-  session.rights = rights;
-  session.grantedAt = session.takenAt = isPresent || rights === undefined ? -1 : rights.version;
   parts.router.connected(session);
+  if (isPresent) changeRights(parts, session, rights); // the rules may be others, or the Client another one under the same identifier
+  else session.beginWith(rights);
   candidate.opened(open);
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);
@@ -184,7 +184,6 @@ export function accept(
   link.send(connack);
   observer.hooks.connected?.(client, isPresent);
   if (isPresent) {
-    changeRights(parts, session, rights); // the rules may be others, or the Client another one under the same identifier
     sendOpenAgain(parts, open);
     deliverer.pump(session);
     gather(parts, session);

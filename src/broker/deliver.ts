@@ -265,11 +265,7 @@ export class Deliverer {
         this.#journal.finished(session, delivery);
         continue;
       }
-      if (session.rights !== undefined && !session.mayStillReceive(message.topic)) {
-        this.#observer.drop(message.topic, message.view, session.clientId, "not permitted");
-        this.#journal.finished(session, delivery);
-        continue;
-      }
+      if (session.rights !== undefined && this.#forbids(session, delivery)) continue;
       if (session.durable && delivery.qos === 2) this.#journal.hold(connection.link);
       if (this.#sendKept(session, connection, delivery)) this.#journal.advanced(session, delivery);
       else this.#journal.finished(session, delivery);
@@ -283,11 +279,8 @@ export class Deliverer {
     const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
-    if (session.rights !== undefined && !session.mayStillReceive(message.topic)) {
-      sender.end(packetId);
-      this.#observer.drop(message.topic, message.view, session.clientId, "not permitted");
-      this.#journal.finished(session, delivery);
-      return;
+    if (session.rights !== undefined && this.#forbids(session, delivery)) {
+      return void sender.end(delivery.packetId);
     }
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
     stamp.first = publishFirst(qos, retain, true); // also if the message has expired: [MQTT-4.3.3-7]
@@ -299,6 +292,15 @@ export class Deliverer {
       this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
       this.#journal.finished(session, delivery);
     }
+  }
+
+  /** §5.4.2 Gives up a message that has waited, if its Client may not have it any more. */
+  #forbids(session: Session, delivery: Delivery): boolean {
+    const { topic, view } = delivery.message;
+    if (session.mayStillReceive(topic)) return false;
+    this.#observer.drop(topic, view, session.clientId, "not permitted");
+    this.#journal.finished(session, delivery);
+    return true;
   }
 
   /** Takes the message that is to be sent next; undefined if memory does not hold it. The next page is asked for in time. */

@@ -309,6 +309,12 @@ export class Session implements Deadline, SessionKey {
     this.#reported = undefined;
   }
 
+  /** §5.4.2 it is new: it has no subscriptions and no messages from before. */
+  beginWith(rights: ClientPermissions | undefined): void {
+    this.rights = rights;
+    this.grantedAt = this.takenAt = rights === undefined ? -1 : rights.version;
+  }
+
   /** §5.4.2 rules have changed, and its subscriptions have not all been asked for again. */
   get isUnsettled(): boolean {
     return this.rights !== undefined && this.rights.version !== this.grantedAt;

@@ -157,7 +157,7 @@ describe("plumb serve with permissions", patient, () => {
     assertMatch(two.err, /exclude each other/);
   });
 
-  test("reads them again at SIGHUP, and drops no Client that has lost nothing", async () => {
+  test("reads them again at SIGHUP, and drops no Client that has lost nothing", patient, async () => {
     const path = file("served.toml", '[everyone]\nallow = [{ publish = "a", subscribe = "a" }]\n');
     const child = startPlumb(["--memory", "--listen", "mqtt://127.0.0.1:0", "--permissions", path]);
     let log = "";

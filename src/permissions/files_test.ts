@@ -45,8 +45,11 @@ const data: fc.Arbitrary<PermissionsData> = fc.record({
   ),
 });
 
+/** Runs take as long as the machine needs. */
+const patient = { timeout: 300_000 };
+
 describe("permissions in TOML", () => {
-  test("are read as they were written, and each rule knows its line", async () => {
+  test("are read as they were written, and each rule knows its line", patient, async () => {
     await fc.assert(
       fc.asyncProperty(data, async (some) => {
         const text = writePermissions(some, ["a comment"]);
@@ -218,7 +221,7 @@ const acl: fc.Arbitrary<File> = fc.record({
 });
 
 describe("mosquitto's ACL file", () => {
-  test("means what mosquitto reads in it, and the same once it is imported", async () => {
+  test("means what mosquitto reads in it, and the same once it is imported", patient, async () => {
     await fc.assert(
       fc.asyncProperty(
         acl,

@@ -31,8 +31,11 @@ function isInside(inner: string, outer: readonly string[]): boolean {
   return true;
 }
 
-describe("a filter", () => {
-  test("is inside others if, and only if, they match all names that it matches", () => {
+/** Runs take as long as the machine needs. */
+const patient = { timeout: 300_000 };
+
+describe("a filter", patient, () => {
+  test("is inside others if, and only if, they match all names that it matches", patient, () => {
     fc.assert(
       fc.property(filter, fc.array(filter, { maxLength: 4 }), (inner, outer) => {
         const expected = NAMES.every((name) =>
@@ -44,7 +47,7 @@ describe("a filter", () => {
     );
   });
 
-  test("overlaps another one if, and only if, there is a name that both match", () => {
+  test("overlaps another one if, and only if, there is a name that both match", patient, () => {
     fc.assert(
       fc.property(filter, filter, (one, other) => {
         assertEquals(overlap(one, other), NAMES.some((name) => matches(one, name) && matches(other, name)));

@@ -342,6 +342,6 @@ describe("messages that are not acknowledged", () => {
     setup.replace({ everyone: { allow: [{ subscribe: "b" }] } });
     const again = setup.client("client", 4, true);
     assertEquals(again.takePublishes().map(({ topic, dup }) => `${topic} ${dup}`), ["b true"]);
-    assertEquals(again.inFlight, 1);
+    assertEquals(again.session?.exchanges, 1);
   });
 });
