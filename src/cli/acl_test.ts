@@ -87,13 +87,13 @@ describe("plumb acl test", patient, () => {
       ],
     ] as const
   ) {
-    test(call.join(" "), async () => {
+    test(call.join(" "), patient, async () => {
       const { status: ended, out, err } = await plumb(["acl", "test", "--permissions", OURS, ...call]);
       assertEquals([ended, out, err], [status, said, ""]);
     });
   }
 
-  test("reads mosquitto's file, and says its lines; JSON for programs", async () => {
+  test("reads mosquitto's file, and says its lines; JSON for programs", patient, async () => {
     const { status, out } = await plumb(
       ["acl", "test", "--json", "--user", "bob", "publish", "home/x"],
       { PLUMB_MOSQUITTO_ACL: ACL },
@@ -124,7 +124,7 @@ describe("plumb acl test", patient, () => {
       [["import", OURS], `plumb: ${OURS}:1: "[everyone]": a line begins with user, topic, pattern or #\n`],
     ] as const
   ) {
-    test(`says what would be right: ${call.map((arg) => arg === OURS ? "FILE" : arg).join(" ")}`, async () => {
+    test(`says what would be right: ${call.map((arg) => arg === OURS ? "FILE" : arg).join(" ")}`, patient, async () => {
       const { status, out, err } = await plumb(["acl", ...call]);
       assertEquals([status, out, err], [2, "", fault]);
     });
@@ -132,7 +132,7 @@ describe("plumb acl test", patient, () => {
 });
 
 describe("plumb acl import", patient, () => {
-  test("prints a file that decides as the old one", async () => {
+  test("prints a file that decides as the old one", patient, async () => {
     const { status, out } = await plumb(["acl", "import", ACL]);
     assertEquals(status, 0);
     const ours = file("imported.toml", out);
@@ -144,7 +144,7 @@ describe("plumb acl import", patient, () => {
 });
 
 describe("plumb serve with permissions", patient, () => {
-  test("refuses to begin with a file that is not right, or with two", async () => {
+  test("refuses to begin with a file that is not right, or with two", patient, async () => {
     const bad = file("bad.toml", "\n[everyone]\nalow = []\n");
     const wrong = await plumb(["--memory", "-p", "0", "--permissions", bad]);
     assertEquals([wrong.status, wrong.out], [2, ""]);
