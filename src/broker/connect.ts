@@ -11,6 +11,7 @@ import { Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { levelCount } from "../topic/name.ts";
 import type { PeerInfo } from "../transport/peer.ts";
+import { Access } from "./access.ts";
 import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
 import { gather } from "./gather.ts";
@@ -175,7 +176,7 @@ export function accept(
   session.serve(open, policy.limits);
   parts.router.connected(session);
   if (isPresent) changeRights(parts, session, rights); // the rules may be others, or the Client another one under the same identifier
-  else session.beginWith(rights);
+  else if (rights !== undefined) session.access = new Access(rights, true);
   candidate.opened(open);
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);

@@ -14,6 +14,7 @@ import {
   SHARED_PAYLOAD_BYTES,
 } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
+import type { Access } from "./access.ts";
 import { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import type { LimitName } from "./limits.ts";
@@ -98,7 +99,7 @@ export class Deliverer {
     share: string | undefined,
   ): boolean {
     const { connection } = session;
-    if (session.rights !== undefined && !session.mayReceive(outgoing.topic)) return false;
+    if (session.access !== undefined && !session.access.mayReceive(outgoing.topic)) return false;
     if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) this.keep(outgoing);
     if (qos === 0) {
       // QoS 0 is for a Client that is connected (§4.3.1).
@@ -265,7 +266,7 @@ export class Deliverer {
         this.#journal.finished(session, delivery);
         continue;
       }
-      if (session.rights !== undefined && this.#forbids(session, delivery)) continue;
+      if (session.access !== undefined && this.#forbids(session, session.access, delivery)) continue;
       if (session.durable && delivery.qos === 2) this.#journal.hold(connection.link);
       if (this.#sendKept(session, connection, delivery)) this.#journal.advanced(session, delivery);
       else this.#journal.finished(session, delivery);
@@ -279,7 +280,7 @@ export class Deliverer {
     const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
-    if (session.rights !== undefined && this.#forbids(session, delivery)) {
+    if (session.access !== undefined && this.#forbids(session, session.access, delivery)) {
       return void sender.end(delivery.packetId);
     }
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
@@ -295,9 +296,9 @@ export class Deliverer {
   }
 
   /** §5.4.2 Gives up a message that has waited, if its Client may not have it any more. */
-  #forbids(session: Session, delivery: Delivery): boolean {
+  #forbids(session: Session, access: Access, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
-    if (session.mayStillReceive(topic)) return false;
+    if (access.mayStillReceive(topic)) return false;
     this.#observer.drop(topic, view, session.clientId, "not permitted");
     this.#journal.finished(session, delivery);
     return true;

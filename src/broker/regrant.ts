@@ -7,6 +7,7 @@
  */
 import type { QoS } from "../codec/packet.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
+import { Access } from "./access.ts";
 import { COST, type Postponed } from "./budget.ts";
 import type { ClientPermissions } from "./options.ts";
 import type { Parts } from "./parts.ts";
@@ -21,24 +22,24 @@ class Regranting implements Postponed {
   isPostponed = false;
   readonly #parts: Parts;
   readonly #session: Session;
-  readonly #rights: ClientPermissions;
+  readonly #access: Access;
   #version: number;
   #subscriptions: Iterator<Subscription>;
   /** The first filter that was lost. */
   #lost: string | undefined;
 
-  constructor(parts: Parts, session: Session, rights: ClientPermissions) {
+  constructor(parts: Parts, session: Session, access: Access) {
     this.#parts = parts;
     this.#session = session;
-    this.#rights = rights;
-    this.#version = rights.version;
+    this.#access = access;
+    this.#version = access.rights.version;
     this.#subscriptions = session.subscriptions.values();
   }
 
   goOn(): void {
     const session = this.#session;
-    const rights = this.#rights;
-    if (session.ended || session.rights !== rights) return;
+    const { rights } = this.#access;
+    if (session.ended || session.access !== this.#access) return;
     if (rights.version !== this.#version) {
       this.#version = rights.version;
       this.#subscriptions = session.subscriptions.values();
@@ -51,7 +52,7 @@ class Regranting implements Postponed {
       budget.spend(COST.filter);
       if (count >= FILTERS_AT_ONCE && budget.isSpent) return budget.postpone(this);
     }
-    session.grantedAt = this.#version;
+    this.#access.grantedAt = this.#version;
     if (this.#lost !== undefined) this.#tell(this.#lost);
   }
 
@@ -59,7 +60,7 @@ class Regranting implements Postponed {
     const { router, journal, observer } = this.#parts;
     const session = this.#session;
     const { filter, qos } = subscription;
-    const code = this.#rights.subscribe(filter, qos);
+    const code = this.#access.rights.subscribe(filter, qos);
     if (code < 0x80) {
       if (code < qos) {
         const { noLocal, retainAsPublished, retainHandling, identifier } = subscription;
@@ -98,9 +99,8 @@ class Regranting implements Postponed {
 
 /** A session has other rights from now on: its subscriptions are asked for again. */
 export function changeRights(parts: Parts, session: Session, rights: ClientPermissions | undefined): void {
-  session.rights = rights;
-  session.grantedAt = session.takenAt = -1;
-  if (rights !== undefined) new Regranting(parts, session, rights).goOn();
+  session.access = rights && new Access(rights, false);
+  if (session.access !== undefined) new Regranting(parts, session, session.access).goOn();
 }
 
 /** All sessions, one after the other. */
@@ -130,8 +130,8 @@ export class RegrantingAll implements Postponed {
       if (done === true) this.#sessions = undefined;
       else {
         budget.spend(1);
-        const { rights } = session;
-        if (rights !== undefined && session.isUnsettled) new Regranting(this.#parts, session, rights).goOn();
+        const { access } = session;
+        if (access?.isUnsettled === true) new Regranting(this.#parts, session, access).goOn();
       }
     }
   }

@@ -11,10 +11,11 @@ import { Sender, Step } from "../delivery/sender.ts";
 import type { Outflow } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { SHARE_PREFIX } from "../topic/filter.ts";
+import type { Access } from "./access.ts";
 import { Backlog } from "./backlog.ts";
 import type { Delivery } from "./delivery.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { ClientInfo, ClientPermissions } from "./options.ts";
+import type { ClientInfo } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RetainedDelivery } from "./retained_delivery.ts";
 import type { SessionKey, SessionRecord, SubscriptionRecord } from "./store.ts";
@@ -167,11 +168,8 @@ export class Session implements Deadline, SessionKey {
   /** User name and address of the connection that made it. */
   user: string | undefined;
   address: string | undefined;
-  /** §5.4.2 What rules say of the Client that connected last; undefined if there are none, or it has not connected since the start. */
-  rights: ClientPermissions | undefined;
-  /** `rights.version` at which every subscription is known to be granted, and at which every message that waits was taken; -1 for neither. */
-  grantedAt = -1;
-  takenAt = -1;
+  /** §5.4.2 undefined if there are no rules, or its Client has not connected since the start. */
+  access: Access | undefined;
   /** When messages that wait expire; undefined if none ever did while it was durable. */
   expiry: Deadline | undefined;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
@@ -307,31 +305,6 @@ export class Session implements Deadline, SessionKey {
     this.connection = connection;
     this.limits = limits;
     this.#reported = undefined;
-  }
-
-  /** §5.4.2 it is new: it has no subscriptions and no messages from before. */
-  beginWith(rights: ClientPermissions | undefined): void {
-    this.rights = rights;
-    this.grantedAt = this.takenAt = rights === undefined ? -1 : rights.version;
-  }
-
-  /** §5.4.2 rules have changed, and its subscriptions have not all been asked for again. */
-  get isUnsettled(): boolean {
-    return this.rights !== undefined && this.rights.version !== this.grantedAt;
-  }
-
-  /** §5.4.2 whether a message that its subscriptions match may be delivered. */
-  mayReceive(topic: string): boolean {
-    const { rights } = this;
-    if (rights === undefined || (rights.version === this.grantedAt && !rights.isNarrowed)) return true;
-    return rights.receive(topic);
-  }
-
-  /** §5.4.2 whether a message that has waited may still be delivered. */
-  mayStillReceive(topic: string): boolean {
-    const { rights } = this;
-    if (rights === undefined || (rights.version === this.takenAt && !rights.isNarrowed)) return true;
-    return rights.receive(topic);
   }
 
   /** Drops every message: a known topic may refer to an ended session for a while. */

@@ -216,8 +216,8 @@ export class Sessions implements SessionOwner {
 
   /** §5.4.2 rules may have changed since the CONNECT. */
   #mayPublish({ topic, view, publisher = "" }: Message): boolean {
-    const session = this.get(publisher);
-    if (session?.rights === undefined || session.rights.publish(topic, view.qos, view.retain) === 0) {
+    const access = this.get(publisher)?.access;
+    if (access === undefined || access.rights.publish(topic, view.qos, view.retain) === 0) {
       return true;
     }
     const { observer } = this.#parts;

@@ -124,10 +124,14 @@ describe("plumb acl test", patient, () => {
       [["import", OURS], `plumb: ${OURS}:1: "[everyone]": a line begins with user, topic, pattern or #\n`],
     ] as const
   ) {
-    test(`says what would be right: ${call.map((arg) => arg === OURS ? "FILE" : arg).join(" ")}`, patient, async () => {
-      const { status, out, err } = await plumb(["acl", ...call]);
-      assertEquals([status, out, err], [2, "", fault]);
-    });
+    test(
+      `says what would be right: ${call.map((arg) => arg === OURS ? "FILE" : arg).join(" ")}`,
+      patient,
+      async () => {
+        const { status, out, err } = await plumb(["acl", ...call]);
+        assertEquals([status, out, err], [2, "", fault]);
+      },
+    );
   }
 });
 
