@@ -32,5 +32,6 @@ export {
   type UserData,
 } from "./rules.ts";
 export type { Part, Pattern, Subject, Variable } from "./pattern.ts";
+export { type Authorize, remember, type RememberOptions } from "./remember.ts";
 export { readPermissions } from "./toml.ts";
 export { writePermissions } from "./write_toml.ts";

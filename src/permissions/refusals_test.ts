@@ -8,7 +8,7 @@ import { Pair, type StubClient } from "../testing/pair.ts";
 import { Permissions } from "./permissions.ts";
 import { type PermissionsData, rulesOf } from "./rules.ts";
 
-const { PUBACK, PUBREC, CONNACK, DISCONNECT } = PacketType;
+const { AUTH, PUBACK, PUBREC, CONNACK, DISCONNECT } = PacketType;
 
 class Ruled {
   readonly told: Told = new Told();
@@ -256,6 +256,37 @@ describe("a subscription that is lost when rules change", () => {
       client.assertSilent();
     }
     assertEquals([setup.revoked, setup.pair.broker.stats.connected], [[], 1]);
+  });
+});
+
+describe("a Client that authenticates anew as another user", () => {
+  test("has the permissions of that user from then on, and loses the subscriptions that it may not have", () => {
+    const permissions = new Permissions(rulesOf({
+      user: {
+        one: { allow: [{ publish: "a", subscribe: ["a", "b"] }] },
+        other: { allow: [{ publish: "b", subscribe: "b" }] },
+      },
+    }));
+    const pair = new Pair({
+      permissions,
+      authenticationMethods: ["m"],
+      authenticate: ({ kind }) => ({ code: 0, username: kind === "connect" ? "one" : "other" }),
+    });
+    for (const filter of ["a", "b"]) {
+      const client = pair.connect({ clientId: "client", properties: { authenticationMethod: "m" } });
+      client.subscribe(filter);
+      client.publish({ topic: "b", qos: 1 });
+      assertEquals(client.take(PUBACK).reasonCode, 0x87);
+      client.send({ type: AUTH, reasonCode: 0x19, properties: { authenticationMethod: "m" } });
+      assertEquals(client.take(AUTH).reasonCode, 0);
+      if (filter === "a") {
+        assertEquals(client.take(DISCONNECT).reasonCode, 0x87);
+        continue;
+      }
+      client.publish({ topic: "b", qos: 1, payload: "x" });
+      assertEquals(client.takeTexts(), ["x"]);
+      client.lose();
+    }
   });
 });
 
