@@ -39,12 +39,16 @@ export function readable(probe: string): string {
   return probe.replaceAll(FRESH, "<any>");
 }
 
-/** Whether there is a Topic Name that both filters match. */
-export function overlap(one: string, other: string): boolean {
-  const a = one.split(SEPARATOR);
-  const b = other.split(SEPARATOR);
+/** The levels of a filter. */
+export function split(filter: string): readonly string[] {
+  return filter.split(SEPARATOR);
+}
+
+/** Whether there is a Topic Name that both filters, given by their levels, match. */
+export function overlap(a: readonly string[], b: readonly string[]): boolean {
   for (let i = 0;; i++) {
-    const [left, right] = [a[i], b[i]];
+    const left = a[i];
+    const right = b[i];
     if (left === undefined && right === undefined) return isName(a, b, i);
     if (left === "#" || right === "#") {
       const rest = left === "#" ? right : left;

@@ -97,6 +97,13 @@ function isUsable(value: string): boolean {
   return !/[/+#\0]/.test(value);
 }
 
+/** Whether a value of this Client would change what a pattern matches: see `fillAllow()` and `fillDeny()`. */
+export function isOdd({ clientId, username = "", claims = {} }: Subject): boolean {
+  return [clientId, username, ...Object.values(claims)].some((value) =>
+    !isUsable(String(value)) || String(value).startsWith("$")
+  );
+}
+
 /**
  * The Topic Filter that the pattern is for this Client. Undefined if a value is missing or is not usable, or if it would open
  * topics that begin with `$` (§4.7.2): such a rule allows the Client nothing.

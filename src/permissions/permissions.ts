@@ -6,7 +6,7 @@
 import type { QoS } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { ClientInfo, ClientPermissions, PermissionSource } from "../broker/options.ts";
-import type { Subject } from "./pattern.ts";
+import { isOdd, type Subject } from "./pattern.ts";
 import { RuleSet } from "./rule_set.ts";
 import type { Action, Holder, Rules } from "./rules.ts";
 import {
@@ -71,7 +71,7 @@ class Compiled {
     for (const name of [...client.groups ?? [], ...own?.groups ?? []]) {
       for (const set of this.groups.get(name)?.sets ?? []) sets.add(set);
     }
-    return { sets: [...sets], client, narrows: this.narrows };
+    return { sets: [...sets], client, isOdd: isOdd(client), narrows: this.narrows };
   }
 }
 

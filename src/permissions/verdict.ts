@@ -11,15 +11,14 @@
  */
 import type { QoS } from "../codec/packet.ts";
 import { parseFilter } from "../topic/filter.ts";
-import { probes, readable } from "./filters.ts";
+import { probes, readable, split } from "./filters.ts";
 import { fillsTo, type Subject } from "./pattern.ts";
 import type { Action, Rule } from "./rules.ts";
-import type { RuleSet } from "./rule_set.ts";
+import type { Asked, RuleSet } from "./rule_set.ts";
 
 /** All that holds for one Client. */
-export interface Holding {
+export interface Holding extends Asked {
   readonly sets: readonly RuleSet[];
-  readonly client: Subject;
   /** `wide-filters = "narrow"` */
   readonly narrows: boolean;
 }
@@ -32,28 +31,24 @@ export function publishBit(qos: QoS, retain: boolean): number {
   return 1 << (retain ? qos + WITH_RETAIN : qos);
 }
 
-function firstDeny(
-  { sets, client }: Holding,
-  action: Action,
-  topic: string,
-): Rule | undefined {
-  for (const set of sets) {
-    const rule = set.denying(action, topic, client);
+function firstDeny(holding: Holding, action: Action, topic: string): Rule | undefined {
+  for (const set of holding.sets) {
+    const rule = set.denying(action, topic, holding);
     if (rule !== undefined) return rule;
   }
   return undefined;
 }
 
-function someDeny({ sets, client }: Holding, action: Action, filter: string): Rule | undefined {
-  for (const set of sets) {
-    const rule = set.denyingSome(action, filter, client);
+function someDeny(holding: Holding, action: Action, filter: readonly string[]): Rule | undefined {
+  for (const set of holding.sets) {
+    const rule = set.denyingSome(action, filter, holding);
     if (rule !== undefined) return rule;
   }
   return undefined;
 }
 
-function allowing({ sets, client }: Holding, action: Action, topic: string, out: Rule[]): void {
-  for (const set of sets) set.allowing(action, topic, client, out);
+function allowing(holding: Holding, action: Action, topic: string, out: Rule[]): void {
+  for (const set of holding.sets) set.allowing(action, topic, holding, out);
 }
 
 /** The messages on this topic that may be published, as bits of `publishBit()`. */
@@ -92,13 +87,14 @@ export interface Granted {
   readonly lacking: string | undefined;
 }
 
-/** §3.8 The answer to a subscription with this filter, `$share/…` included. */
-export function grant(holding: Holding, filter: string, asked: QoS): Granted {
+/** §3.8 The answer to a subscription with this filter, `$share/…` included. `isExplained`: with all rules that bear on it. */
+export function grant(holding: Holding, filter: string, asked: QoS, isExplained = false): Granted {
   const parsed = parseFilter(filter);
   if (typeof parsed === "string") return { qos: -1, isNarrowed: false, rules: [], lacking: undefined };
   const { match, share } = parsed;
-  const denied = someDeny(holding, "subscribe", match);
-  const isPartly = denied ?? someDeny(holding, "receive", match);
+  const levels = split(match);
+  const denied = someDeny(holding, "subscribe", levels);
+  const isPartly = denied ?? someDeny(holding, "receive", levels);
   const { narrows } = holding;
   if (denied !== undefined && (!narrows || share !== undefined)) {
     return { qos: -1, isNarrowed: false, rules: [denied], lacking: undefined };
@@ -113,11 +109,14 @@ export function grant(holding: Holding, filter: string, asked: QoS): Granted {
     return { ...inside, qos, isNarrowed: true, rules: [...inside.rules, isPartly] };
   }
   if (!narrows || share !== undefined) return { ...inside, isNarrowed: false };
+  if (!isExplained && !holding.sets.some(({ grantsLess }) => grantsLess)) {
+    return { ...inside, qos: asked, isNarrowed: true };
+  }
   let most = -1;
-  const rules = holding.sets.flatMap((set) => [
-    ...set.allowingSome("subscribe", match, holding.client),
-    ...set.allowingSome("receive", match, holding.client),
-  ]);
+  const rules: Rule[] = [];
+  for (const action of ["subscribe", "receive"] as const) {
+    for (const set of holding.sets) set.allowingSome(action, levels, holding, rules);
+  }
   for (const { action, qos } of rules) most = Math.max(most, action === "receive" ? 2 : qos);
   const qos = most < 0 ? asked : Math.min(asked, most) as QoS;
   if (isPartly !== undefined) rules.push(isPartly);
@@ -199,7 +198,7 @@ export function explain(
 }
 
 function explainSubscribe(holding: Holding, filter: string, asked: QoS): Explained {
-  const { qos, isNarrowed, rules, lacking } = grant(holding, filter, asked);
+  const { qos, isNarrowed, rules, lacking } = grant(holding, filter, asked, true);
   if (qos >= 0) return { isAllowed: true, qos: qos as QoS, isNarrowed, rules, why: undefined };
   const why = rules.length > 0
     ? undefined
