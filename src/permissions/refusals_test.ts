@@ -6,7 +6,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { assertNotAccepted, Told } from "../testing/assertions.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { Permissions } from "./permissions.ts";
-import { type PermissionsData, rulesOf } from "./rules.ts";
+import { type PermissionsData, type RuleData, rulesOf } from "./rules.ts";
 
 const { AUTH, PUBACK, PUBREC, CONNACK, DISCONNECT } = PacketType;
 
@@ -350,6 +350,24 @@ describe('with wide-filters = "narrow"', () => {
     for (const topic of ["open/a", "hidden"]) publisher.publish({ topic, qos: 1, payload: topic });
     assertEquals(setup.pair.broker.session("client")?.queued, 1, "what it may not receive takes no room");
     assertEquals(setup.client("client", 4, true).takeTexts(), ["open/a"]);
+  });
+
+  test("a wider filter is granted the highest QoS of a rule that allows something of it, or what it asks for", () => {
+    const rules = (...allow: RuleData[]): PermissionsData => ({
+      "wide-filters": "narrow",
+      everyone: { allow },
+    });
+    for (
+      const [data, filter, granted] of [
+        [rules({ subscribe: "a/#", qos: 0 }, { subscribe: "b", qos: 1 }), "#", 1],
+        [rules({ subscribe: "a/#", qos: 0 }, { subscribe: "b", qos: 1 }), "a/#", 0],
+        [rules({ subscribe: "a/#", qos: 0 }, { subscribe: "b", qos: 1 }), "+/x", 0],
+        [rules({ subscribe: "a/#", qos: 0 }, { receive: "b" }), "#", 2],
+        [rules({ subscribe: "a/#", qos: 0 }), "b/#", 2],
+      ] as const
+    ) {
+      assertEquals(new Ruled(data).client("client").subscribe({ filter, qos: 2 }), [granted], filter);
+    }
   });
 
   test("a Shared Subscription is refused all the same: a message could be lost to its whole group", () => {
