@@ -217,10 +217,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "5.4.2": {
     title: "Authorization of Clients by the Server",
     files: [
+      "src/broker/access.ts",
       "src/broker/owner.ts",
       "src/broker/permissions.ts",
       "src/broker/regrant.ts",
       "src/permissions/mod.ts",
+      "src/permissions/remember.ts",
       "src/permissions/verdict.ts",
     ],
   },
