@@ -5,6 +5,7 @@ import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertNotAccepted, Told } from "../testing/assertions.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
+import { Life } from "../testing/restarts.ts";
 import { Permissions } from "./permissions.ts";
 import { type PermissionsData, type RuleData, rulesOf } from "./rules.ts";
 
@@ -210,6 +211,31 @@ describe("a subscription that is lost when rules change", () => {
     assertEquals([setup.revoked.length, setup.pair.broker.stats.subscriptions], [2_000, 50]);
   });
 
+  test("ends in portions, and all are asked for once more if the rules change meanwhile", () => {
+    const setup = new Ruled(all);
+    const client = setup.client("client", 4);
+    for (let i = 0; i < 12_000; i += 2_000) {
+      client.subscribe(
+        ...Array.from({ length: 2_000 }, (_, k) => ({ filter: `lost/${i + k}`, qos: 0 as const })),
+      );
+    }
+    client.subscribe("kept");
+    const { broker } = setup.pair;
+    const change = (data: PermissionsData) => {
+      setup.permissions.replace(rulesOf(data));
+      broker.permissionsChanged(setup.pair.now);
+    };
+    change({ everyone: { allow: [{ publish: "#", subscribe: ["lost/#", "kept"] }] } });
+    broker.flush(setup.pair.now);
+    assertEquals(broker.stats.subscriptions, 12_001);
+    change(less);
+    setup.pair.settle();
+    assertEquals([broker.stats.subscriptions, setup.revoked.length], [1, 12_000]);
+    const publisher = setup.client("publisher");
+    for (const topic of ["lost/1", "kept"]) publisher.publish({ topic, payload: topic });
+    assertEquals(client.takeTexts(), ["kept"]);
+  });
+
   test("of a Client that is away ends too; what waits for it is asked for again before it goes", () => {
     const setup = new Ruled(all);
     setup.client("client", 4, true).subscribe("kept", "lost");
@@ -256,6 +282,25 @@ describe("a subscription that is lost when rules change", () => {
       client.assertSilent();
     }
     assertEquals([setup.revoked, setup.pair.broker.stats.connected], [[], 1]);
+  });
+});
+
+describe("a session that comes back from the store", () => {
+  test("has its subscriptions and its messages asked for when its Client connects", () => {
+    const permissions = new Permissions(rulesOf({ everyone: { allow: [{ publish: "#", subscribe: "#" }] } }));
+    const life = new Life({ permissions });
+    const init = { clientId: "client", level: 4, cleanStart: false, properties: {} } as const;
+    const client = life.connect(init);
+    client.subscribe("kept", "lost");
+    client.lose();
+    for (const topic of ["lost", "kept"]) life.publish({ topic, qos: 1, payload: topic });
+    life.restart();
+    permissions.replace(rulesOf({ everyone: { allow: [{ publish: "#", subscribe: "kept" }] } }));
+    assertEquals(life.connect(init).takeTexts(), ["kept"]);
+    assertEquals(life.pair.broker.session("client")?.subscriptions, 1);
+    life.restart();
+    permissions.replace(rulesOf({ everyone: { allow: [{ publish: "#", subscribe: "#" }] } }));
+    assertEquals(life.connect(init).session?.subscriptions, 1, "the store knows that it has ended");
   });
 });
 
