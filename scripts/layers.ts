@@ -52,6 +52,12 @@ const LAYERS: readonly Layer[] = [
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   { at: "src/login", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },
   {
+    at: "src/permissions",
+    values: ["src/codec", "src/topic"],
+    types: ["spec", "src/broker"],
+    packages: ["smol-toml"],
+  },
+  {
     at: "src/store",
     values: ["src/codec", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],
     types: ["spec", "src/broker"],

@@ -203,6 +203,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/known_topics.ts",
       "src/broker/router.ts",
       "src/codec/field.ts",
+      "src/permissions/filters.ts",
+      "src/permissions/pattern.ts",
       "src/topic/changes.ts",
       "src/topic/filter.ts",
       "src/topic/name.ts",
@@ -243,6 +245,15 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "5.4.2": {
     title: "Authorization of Clients by the Server",
-    files: ["src/broker/owner.ts", "src/broker/permissions.ts", "src/login/go_auth.ts"],
+    files: [
+      "src/broker/access.ts",
+      "src/broker/owner.ts",
+      "src/broker/permissions.ts",
+      "src/broker/regrant.ts",
+      "src/login/go_auth.ts",
+      "src/permissions/mod.ts",
+      "src/permissions/remember.ts",
+      "src/permissions/verdict.ts",
+    ],
   },
 };

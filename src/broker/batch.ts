@@ -318,6 +318,7 @@ export class Batch {
   /** §3.3.4 to one session, once for all of its subscriptions that match. */
   #toTarget(topic: KnownTopic, target: Target): void {
     const { session } = target;
+    if (session.access !== undefined && !session.access.mayReceive(topic.name)) return;
     const copies = this.#copies;
     const qos = copies.qos = Math.min(this.#qos, target.qos) as QoS; // [MQTT-3.8.4-8] [MQTT-3.3.4-2]
     copies.retain = this.#isRetained && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]

@@ -92,7 +92,8 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `shutdown()`, `policy()`, `reconfigure()`. They count as inputs:
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `permissionsChanged()`, `shutdown()`, `policy()`,
+ *   `reconfigure()`. They count as inputs:
  *   `flush()` follows.
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
@@ -235,8 +236,8 @@ export class Broker {
 
   /**
    * Other policies and other hooks from now on: `policy` of `nextPolicy()` in place of the broker's own, and of each listener the one
-   * that `moved` has for it. Nobody is dropped. Open connections keep what CONNACK told them, and their authorizer; the limits that they
-   * take over are those of which `RELOAD_OF_LIMITS` says "now".
+   * that `moved` has for it. Nobody is dropped. Open connections keep what CONNACK told them, and their authorizer; they take over other
+   * rules, and the limits of which `RELOAD_OF_LIMITS` says "now".
    */
   reconfigure(
     policy: Policy,
@@ -245,13 +246,13 @@ export class Broker {
     now: number,
   ): void {
     this.#inputs.run(now, () => {
-      const { limitsOf, policyOf } = this.#succession.change(new Map([...moved, [this.#policy, policy]]));
+      const change = this.#succession.change(new Map([...moved, [this.#policy, policy]]));
       this.#policy = policy;
       this.#observer.hear(hooks);
       this.#router.limit(policy.limits);
       this.#memory.limit(policy.limits.memoryBytesMax);
-      for (const connection of this.#connections.living()) connection.follow(policyOf);
-      this.#sessions.limit(limitsOf);
+      for (const connection of this.#connections.living()) connection.follow(change);
+      this.#sessions.limit(change.limitsOf);
     });
   }
 
@@ -322,6 +323,11 @@ export class Broker {
     if (connection === undefined) return false;
     this.#inputs.run(now, () => connection.end(refusal, serverReference));
     return true;
+  }
+
+  /** §5.4.2 A `PermissionSource` has other answers from now on: subscriptions that it grants no more end, in portions. */
+  permissionsChanged(now: number): void {
+    this.#inputs.run(now, () => this.#sessions.regrant());
   }
 
   /** Accepts no Client any more, and sends every Client DISCONNECT (0x8B). The transports are over within a second: when `stats.connections` is 0. */

@@ -4,24 +4,26 @@
  * @module
  */
 import { refused } from "../codec/error.ts";
-import type { Connack, ConnackProperties, Connect, ProtocolLevel } from "../codec/packet.ts";
+import type { Connack, ConnackProperties, Connect, ProtocolLevel, Will } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Queue } from "../delivery/queue.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { levelCount } from "../topic/name.ts";
 import type { PeerInfo } from "../transport/peer.ts";
+import { Access } from "./access.ts";
 import type { Authenticating } from "./auth.ts";
 import type { Delivery } from "./delivery.ts";
 import { gather } from "./gather.ts";
 import { type Ending, Open } from "./open.ts";
-import type { ClientInfo, Verdict } from "./options.ts";
+import type { ClientInfo, ClientPermissions, Verdict } from "./options.ts";
 import { requireText } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import type { Permissions } from "./permissions.ts";
 import { isLonger } from "../codec/utf8.ts";
 import type { Policy } from "./policy.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import { changeRights } from "./regrant.ts";
 import { NEVER_EXPIRES, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { serverWill } from "./will.ts";
@@ -126,7 +128,9 @@ export function accept(
     keepAlive: keepAliveOf(connect.keepAlive, policy.limits.keepAliveSecondsMax),
     cleanStart: connect.cleanStart,
   };
-  const isDollarWill = connect.will?.topic.startsWith("$") === true; // mosquitto's bridge has such a Will by default
+  const rights = permissions.rightsOf(client);
+  const isDollarWill = connect.will?.topic.startsWith("$") === true &&
+    !opens(permissions, rights, connect.will); // mosquitto's bridge has such a Will by default
   const will = isDollarWill ? undefined : connect.will;
   if (will !== undefined) {
     const code = permissions.ask("publish", client, will.topic, will.qos, will.retain);
@@ -174,6 +178,8 @@ export function accept(
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
   parts.router.connected(session);
+  if (isPresent) changeRights(parts, session, rights); // the rules may be others, or the Client another one under the same identifier
+  else if (rights !== undefined) session.access = new Access(rights, true);
   candidate.opened(open);
   journal.saved(session);
   if (!journal.failing && dependsOnFacts && journal.isKept) journal.hold(link);
@@ -204,6 +210,11 @@ const NO_CLAIMS: ClientInfo["claims"] = Object.freeze(Object.create(null));
 
 function claimsOf(claims: Verdict["claims"]): ClientInfo["claims"] {
   return claims === undefined ? NO_CLAIMS : Object.assign(Object.create(null), claims);
+}
+
+/** Whether rules let the Client publish this Will on a topic that begins with `$`. */
+function opens(permissions: Permissions, rights: ClientPermissions | undefined, will: Will): boolean {
+  return permissions.mayOpen(will.topic) && rights?.publish(will.topic, will.qos, will.retain) === 0;
 }
 
 /** Below level 5 a session that is not clean has no end of its own. */

@@ -48,6 +48,8 @@ import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
+import type { Change } from "./reconfigure.ts";
+import { changeRights, changeRightsLater } from "./regrant.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import type { Suspect } from "./turn.ts";
@@ -137,6 +139,8 @@ export class Connection
   readonly peer: PeerInfo;
   readonly #host: Host;
   #policy: Policy;
+  /** The policy of the listener, whose place others take when it is changed. */
+  #listener: Policy;
   readonly #link: Link;
   readonly #permissions: Permissions;
   readonly #rate: RateLimit | undefined;
@@ -154,9 +158,9 @@ export class Connection
     const { turn, observer } = host.parts;
     this.#host = host;
     this.peer = peer;
-    this.#policy = policy;
+    this.#policy = this.#listener = policy;
     this.#link = new Link(transport, policy.limits.connectBytesMax, turn, this);
-    this.#permissions = new Permissions(policy.authorize, turn, observer, this);
+    this.#permissions = new Permissions(policy, turn, observer, this);
     const isRated = RateLimit.isNeeded(policy.limits);
     this.#rate = isRated ? new RateLimit(this.#link, this, turn, policy.limits) : undefined;
     this.#frames = this.#rate ?? this;
@@ -177,9 +181,15 @@ export class Connection
   }
 
   /** @internal The policies of listeners have changed. */
-  follow(policyOf: (policy: Policy) => Policy): void {
+  follow({ policyOf, nextOf }: Change): void {
     this.#policy = policyOf(this.#policy);
-    if (this.#phase.kind === "open") this.#phase.policy = this.#policy;
+    const phase = this.#phase;
+    if (phase.kind === "open") phase.policy = this.#policy;
+    const next = nextOf(this.#listener);
+    if (next === undefined) return;
+    this.#listener = next;
+    if (!this.#permissions.follow(next.permissions) || phase.kind !== "open") return;
+    changeRightsLater(this.#host.parts, phase.session, this.#permissions.rightsOf(phase.client));
   }
 
   // Inputs.
@@ -689,6 +699,7 @@ export class Connection
     }
     open.renew(loginOf(verdict, open.client.username));
     open.loginEnds(verdict.expiresAt);
+    changeRights(this.#host.parts, open.session, this.#permissions.rightsOf(open.client));
     this.#sendAuth(0, open.authenticationMethod, verdict);
   }
 

@@ -15,6 +15,7 @@ import {
   SHARED_PAYLOAD_BYTES,
 } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
+import type { Access } from "./access.ts";
 import { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import type { LimitName } from "./limits.ts";
@@ -113,6 +114,7 @@ export class Deliverer {
     share: string | undefined,
   ): boolean {
     const { connection } = session;
+    if (session.access !== undefined && !session.access.mayReceive(outgoing.topic)) return false;
     if (outgoing.view.payloadLength >= SHARED_PAYLOAD_BYTES) this.keep(outgoing);
     if (qos === 0) {
       // QoS 0 is for a Client that is connected (§4.3.1).
@@ -294,6 +296,7 @@ export class Deliverer {
         this.#journal.finished(session, delivery);
         continue;
       }
+      if (session.access !== undefined && this.#forbids(session, session.access, delivery)) continue;
       if (session.durable && delivery.qos === 2) this.#journal.hold(connection.link);
       if (this.#sendKept(session, connection, delivery)) this.#journal.advanced(session, delivery);
       else this.#journal.finished(session, delivery);
@@ -307,6 +310,10 @@ export class Deliverer {
     const { message, qos, retain, subscriptionIdentifiers, packetId } = delivery;
     const sender = session.needSender();
     if (sender.item(packetId) !== delivery || sender.step(packetId) < Step.RESEND_1) return; // acknowledged meanwhile
+    if (session.access !== undefined && this.#forbids(session, session.access, delivery)) {
+      sender.end(packetId);
+      return session.sent(delivery);
+    }
     const stamp = this.#stampFor(connection, qos, retain, subscriptionIdentifiers, message.expiresAt);
     stamp.first = publishFirst(qos, retain, true); // also if the message has expired: [MQTT-4.3.3-7]
     stamp.packetId = packetId;
@@ -318,6 +325,15 @@ export class Deliverer {
       this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
       this.#journal.finished(session, delivery);
     }
+  }
+
+  /** §5.4.2 Gives up a message that has waited, if its Client may not have it any more. */
+  #forbids(session: Session, access: Access, delivery: Delivery): boolean {
+    const { topic, view } = delivery.message;
+    if (access.mayStillReceive(topic)) return false;
+    this.#observer.drop(topic, view, session.clientId, "not permitted");
+    this.#journal.finished(session, delivery);
+    return true;
   }
 
   /** Takes the message that is to be sent next; undefined if memory does not hold it. The next page is asked for in time. */

@@ -71,6 +71,7 @@ class Gathering implements Deadline {
   /** Takes out the messages of one portion; true if there are no more. */
   #find(found: { from: Session; delivery: Delivery; to: Subscription }[]): boolean {
     const session = this.#session;
+    if (session.access?.isUnsettled === true) return false; // its subscriptions are still asked for
     const { router } = this.#parts;
     let room = PORTION_MESSAGES - session.queued;
     for (let steps = 0; steps < PORTION_STEPS; steps++) {

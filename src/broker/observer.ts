@@ -72,6 +72,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   refused: true,
   subscribed: true,
   unsubscribed: true,
+  revoked: true,
   published: true,
   delivered: true,
   dropped: true,

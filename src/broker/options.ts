@@ -114,6 +114,31 @@ export interface AuthorizationRequest {
   readonly retain: boolean;
 }
 
+/**
+ * §5.4.2 The permissions of one Client, answered at once and without an exception. The answers may change while it is connected, and `version`
+ * with them.
+ */
+export interface ClientPermissions {
+  /** Grows when answers may have changed. */
+  readonly version: number;
+  /** A subscription was granted that reaches further than the Client may see: `receive` is asked for each message. */
+  readonly isNarrowed: boolean;
+  /** 0x00 or the code of the refusal: for a message, or a Will. It is asked for topics that begin with `$` too, but for `$SYS` and `$share`. */
+  publish(topic: string, qos: QoS, retain: boolean): ReasonCode;
+  /** The QoS that a subscription is granted, at most `qos`, or the code of the refusal. `filter` is with its `$share/…/`. */
+  subscribe(filter: string, qos: QoS): ReasonCode;
+  /** Whether a message on this topic may be sent to the Client. */
+  receive(topic: string): boolean;
+}
+
+/** Permissions by rules that may change. `authorize` is asked besides, and both must allow. */
+export interface PermissionSource {
+  /** The permissions of a Client, whose CONNECT is about to be accepted. */
+  of(client: ClientInfo): ClientPermissions;
+  /** Has `changed` called when answers may have changed: `serve()` then calls `Broker.permissionsChanged()`. */
+  watch?(changed: () => void): void;
+}
+
 /** A message as hooks see it. `payload` is the callee's only during the call. */
 export interface MessageInfo {
   /** §3.3.2.1 Topic Name. */
@@ -135,6 +160,7 @@ export type DropReason =
   | "queuedMessagesMax"
   | "queuedBytesMax"
   | "refused by the client"
+  | "not permitted"
   | "no member";
 
 /**
@@ -158,6 +184,8 @@ export interface BrokerHooks {
   subscribed?(client: ClientInfo, filter: string, options: SubscriptionOptions): void;
   /** §3.10 a subscription is gone. */
   unsubscribed?(client: ClientInfo, filter: string): void;
+  /** §5.4.2 a subscription has ended, since its Client may not have it any more. */
+  revoked?(clientId: string, filter: string): void;
   /** A message was accepted; `client` is undefined for the Server's own. `receivers` counts sessions it goes to. */
   published?(message: MessageInfo, client: ClientInfo | undefined, receivers: number): void;
   /** A message was handed to this Client's connection. */
@@ -205,6 +233,8 @@ export interface PolicyOptions {
    * reported.
    */
   readonly authorize?: ((request: AuthorizationRequest) => Later<ReasonCode>) | undefined;
+  /** §5.4.2 permissions by rules: as `Permissions` of `@plumb/mqtt/permissions`. */
+  readonly permissions?: PermissionSource | undefined;
   /** §3.2.2.3.4; default 2. */
   readonly maximumQos?: QoS;
   /** §3.2.2.3.5; default true. */

@@ -9,7 +9,7 @@
 import type { QoS } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Observer } from "./observer.ts";
-import type { AuthorizationRequest, ClientInfo, PolicyOptions } from "./options.ts";
+import type { AuthorizationRequest, ClientInfo, ClientPermissions, PolicyOptions } from "./options.ts";
 import { checkPermission } from "./owner.ts";
 import { isLater } from "./question.ts";
 import type { Turn } from "./turn.ts";
@@ -23,23 +23,31 @@ export interface PermissionHandler {
   permitted(): void;
 }
 
-/** The authorizer, as one connection asks it. */
+/** Topics that stay the Server's whatever a rule says. */
+const OF_THE_SERVER = /^\$(?:SYS|share)(?:\/|$)/;
+
+/** The authorizer and the rules, as one connection asks them. */
 export class Permissions {
   readonly #authorize: PolicyOptions["authorize"];
+  #source: PolicyOptions["permissions"];
   readonly #turn: Turn;
   readonly #observer: Observer;
   readonly #handler: PermissionHandler;
   /** Answers for the packet that waits; made for the first answer that comes later. */
   #answers: Map<string, ReasonCode> | undefined;
   #waiting = 0;
+  /** The Client that `#rights` are of. */
+  #client: ClientInfo | undefined;
+  #rights: ClientPermissions | undefined;
 
   constructor(
-    authorize: PolicyOptions["authorize"],
+    { authorize, permissions }: Pick<PolicyOptions, "authorize" | "permissions">,
     turn: Turn,
     observer: Observer,
     handler: PermissionHandler,
   ) {
     this.#authorize = authorize;
+    this.#source = permissions;
     this.#turn = turn;
     this.#observer = observer;
     this.#handler = handler;
@@ -50,6 +58,33 @@ export class Permissions {
     return this.#waiting > 0;
   }
 
+  /** Other rules, or none, from now on; false if they are the same. */
+  follow(source: PolicyOptions["permissions"]): boolean {
+    if (source === this.#source) return false;
+    this.#source = source;
+    this.#client = this.#rights = undefined;
+    return true;
+  }
+
+  /** What rules say of this Client; undefined if there are none. */
+  rightsOf(client: ClientInfo): ClientPermissions | undefined {
+    if (this.#source !== undefined && this.#client !== client) {
+      this.#client = client;
+      this.#rights = this.#source.of(client);
+    }
+    return this.#rights;
+  }
+
+  /** Whether rules may open this topic, which begins with `$`, to Clients; without rules all of these are the Server's. */
+  mayOpen(topic: string): boolean {
+    return this.#source !== undefined && !OF_THE_SERVER.test(topic);
+  }
+
+  /** The QoS that rules grant a subscription, or the code of the refusal. */
+  granted(client: ClientInfo, filter: string, qos: QoS): ReasonCode {
+    return this.rightsOf(client)?.subscribe(filter, qos) ?? qos;
+  }
+
   /** 0x00 or the code of the refusal; undefined if the answer comes later. An error is a no. */
   ask(
     action: AuthorizationRequest["action"],
@@ -58,6 +93,10 @@ export class Permissions {
     qos: QoS,
     retain: boolean,
   ): ReasonCode | undefined {
+    if (action === "publish" && this.#source !== undefined) {
+      const code = this.rightsOf(client)!.publish(topic, qos, retain);
+      if (code !== 0) return code;
+    }
     if (this.#authorize === undefined) return 0;
     const known = this.#answers?.get(keyOf(action, topic, qos, retain));
     if (known !== undefined) return known;

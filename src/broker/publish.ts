@@ -94,7 +94,7 @@ export function publishForbidden(
   view: PublishView,
   topic: KnownTopic,
 ): Refusal | "later" | undefined {
-  if (topic.dollar) {
+  if (topic.dollar && !open.permissions.mayOpen(topic.name)) {
     return { code: 0x87, rule: "policy/dollar-topic", message: "Topics that begin with $ are the Server's" };
   }
   if (topic.levels > open.policy.limits.topicLevelsMax) {

@@ -85,6 +85,7 @@ export class Succession {
         policies.set(limits, known);
         return known;
       },
+      nextOf: (policy) => moved.get(policy),
     };
   }
 }
@@ -92,5 +93,7 @@ export class Succession {
 /** What a change makes of policies and limits that are in use; what it does not reach stays the same object. */
 export interface Change {
   policyOf(policy: Policy): Policy;
+  /** What has taken the place of a listener's policy; undefined if the listener is gone. */
+  nextOf(policy: Policy): Policy | undefined;
   limitsOf(limits: Limits): Limits;
 }

@@ -11,6 +11,7 @@ import { Sender, Step } from "../delivery/sender.ts";
 import { MODEST_BYTES, type Outflow } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { SHARE_PREFIX } from "../topic/filter.ts";
+import type { Access } from "./access.ts";
 import { Backlog } from "./backlog.ts";
 import { Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { Delivery } from "./delivery.ts";
@@ -168,6 +169,8 @@ export class Session implements Deadline, SessionKey {
   /** User name and address of the connection that made it. */
   #user: string | undefined;
   #address: string | undefined;
+  /** §5.4.2 undefined if there are no rules, or its Client has not connected since the start. */
+  access: Access | undefined;
   /** When messages that wait expire; undefined if none ever did while it was durable. */
   expiry: Deadline | undefined;
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */

@@ -6,7 +6,7 @@
  */
 import { invariant } from "../codec/error.ts";
 import type { ProtocolLevel } from "../codec/packet.ts";
-import { expiryOf } from "../delivery/message.ts";
+import { expiryOf, type Message } from "../delivery/message.ts";
 import type { Random } from "../engine/random.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
 import { Ending } from "./ending.ts";
@@ -17,6 +17,7 @@ import { messageInfo } from "./observer.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import type { Refusal } from "./refusal.ts";
+import { RegrantingAll } from "./regrant.ts";
 import { intervalMs, Session, type SessionOwner } from "./session.ts";
 import { PendingWill, type ServerWill } from "./will.ts";
 
@@ -30,10 +31,12 @@ export class Sessions implements SessionOwner {
   readonly #byClientId: Map<string, Session> = new Map();
   /** By Client Identifier, sessions that have ended and are not at their end yet; the last one of each Client. */
   readonly #endings: Map<string, Ending> = new Map();
+  readonly #regranting: RegrantingAll;
 
   constructor(parts: Parts, random: Random) {
     this.#parts = parts;
     this.#random = random;
+    this.#regranting = new RegrantingAll(parts, () => this.#byClientId.values());
   }
 
   /** How many there are, connected or not. */
@@ -50,6 +53,11 @@ export class Sessions implements SessionOwner {
   /** Limits have changed: each session has those that `limitsOf` gives for its own. */
   limit(limitsOf: (limits: Limits) => Limits): void {
     for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);
+  }
+
+  /** §5.4.2 rules have changed. */
+  regrant(): void {
+    this.#regranting.begin();
   }
 
   /** The Client Identifiers of all sessions. */
@@ -177,8 +185,20 @@ export class Sessions implements SessionOwner {
 
   /** Publishes a will; its expiry counts from now. */
   publishWill({ message }: ServerWill): void {
+    if (!this.#mayPublish(message)) return;
     const expiresAt = expiryOf(message.view, this.#parts.turn.now);
     this.publish(outgoingOf({ ...message, expiresAt, holders: 0 }));
+  }
+
+  /** §5.4.2 rules may have changed since the CONNECT. */
+  #mayPublish({ topic, view, publisher = "" }: Message): boolean {
+    const access = this.get(publisher)?.access;
+    if (access === undefined || access.rights.publish(topic, view.qos, view.retain) === 0) {
+      return true;
+    }
+    const { observer } = this.#parts;
+    observer.drop(topic, view, publisher, "not permitted");
+    return false;
   }
 
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */

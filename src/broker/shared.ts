@@ -333,13 +333,15 @@ const TESTS_QOS_0: readonly Test[] = [sendsNow];
 /** Whether so many messages of this QoS can be sent to a member at once. */
 function sendsAll({ session, qos: granted }: Subscription, qos: QoS, messages: number): boolean {
   const { connection } = session;
-  if (connection === undefined) return false;
+  if (connection === undefined || session.access?.isUnsettled === true) return false;
   return Math.min(qos, granted) === 0 ? !connection.isFull : session.canSend(messages);
 }
 
-function sendsNow({ session, qos }: Subscription, { view }: Outgoing): boolean {
+function sendsNow({ session, qos }: Subscription, { view, topic }: Outgoing): boolean {
   const { connection } = session;
-  if (connection === undefined) return false;
+  if (
+    connection === undefined || (session.access?.isUnsettled === true && !session.access.mayReceive(topic))
+  ) return false;
   return Math.min(view.qos, qos) === 0 ? !connection.isFull : session.canSend(1);
 }
 
@@ -348,6 +350,7 @@ function queuesConnected(member: Subscription, outgoing: Outgoing, deliverer: De
 }
 
 function queues({ session, qos }: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
+  if (session.access?.isUnsettled === true && !session.access.mayReceive(outgoing.topic)) return false;
   return Math.min(outgoing.view.qos, qos) > 0 && deliverer.canTake(session, outgoing);
 }
 

@@ -28,7 +28,7 @@ const EXPLAINED_MAX = 3;
 const AS_BRIDGE = { noLocal: true, retainAsPublished: true } as const;
 
 /** The decision on one filter: granted, or refused. */
-type Decision = { readonly filter: TopicFilter } | { readonly refusal: Refusal };
+type Decision = { readonly filter: TopicFilter; readonly qos: number } | { readonly refusal: Refusal };
 
 /** §3.8 False if it must be offered again, since the authorizer takes time. */
 export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): boolean {
@@ -55,7 +55,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     }
     const { filter } = decision;
     const isKnown = session.subscriptions.has(request.filter);
-    const qos = Math.min(request.qos, open.policy.maximumQos) as QoS; // [MQTT-3.2.2-10]
+    const qos = Math.min(decision.qos, open.policy.maximumQos) as QoS; // [MQTT-3.2.2-10]
     const granted = { ...request, qos, identifier, ...(open.isBridge && AS_BRIDGE) };
     const subscription = router.subscribe(session, filter, granted);
     reasonCodes.push(qos); // [MQTT-3.8.4-7]
@@ -140,8 +140,11 @@ function decide(
     observer.limited("topicLevelsMax", session.clientId, session);
     return refuse(0x8f, "limit/topic-levels", "Topic Filter of too many levels (topicLevelsMax)");
   }
-  const code = open.permissions.ask("subscribe", client, filter.text, request.qos, false);
-  if (code === undefined || code === 0) return { filter };
+  const granted = open.permissions.granted(client, filter.text, request.qos);
+  const code = granted < 0x80
+    ? open.permissions.ask("subscribe", client, filter.text, request.qos, false)
+    : granted;
+  if (code === undefined || code === 0) return { filter, qos: Math.min(granted, request.qos) };
   return refuse(code, "policy/not-authorized", "This filter may not be subscribed to");
 }
 

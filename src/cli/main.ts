@@ -20,6 +20,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   serve,
   audit: async (args) => await (await import("./audit.ts")).auditMain(args, environment),
+  acl: async (args) => await (await import("./acl.ts")).aclMain(args, environment),
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),

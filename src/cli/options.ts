@@ -81,6 +81,9 @@ export interface Settings {
   readonly proxyProtocol: readonly string[];
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
+  /** Files that say what Clients may do: at most one of them. */
+  readonly permissions: string | undefined;
+  readonly mosquittoAcl: string | undefined;
   readonly limits: Partial<Limits>;
   readonly features: Features;
   /** The data directory; undefined for memory only. */
@@ -115,7 +118,17 @@ export interface Listen {
 
 /** The settings that a listener may have for itself. */
 export type ListenerSettings = Partial<
-  Pick<Settings, "limits" | "features" | "tls" | "proxyProtocol" | "passwordFile" | "anonymous">
+  Pick<
+    Settings,
+    | "limits"
+    | "features"
+    | "tls"
+    | "proxyProtocol"
+    | "passwordFile"
+    | "anonymous"
+    | "permissions"
+    | "mosquittoAcl"
+  >
 >;
 
 /** The flags and variables of a call. Its file, if it names one, is not read yet. */
@@ -177,6 +190,8 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     proxyProtocol: [],
     passwordFile: undefined,
     anonymous: "loopback",
+    permissions: undefined,
+    mosquittoAcl: undefined,
     durability: "fsync",
     strictStore: false,
     logLevel: "info",
@@ -301,6 +316,7 @@ export function helpText(isAll = false): string {
     "plumb bench URL         measures a broker, or compares two\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb import FILE       writes a plumb.toml for a mosquitto.conf\n" +
+    "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify            checks the data for faults\n" +
     "plumb compact           makes the data file smaller\n" +

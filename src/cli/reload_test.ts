@@ -54,8 +54,10 @@ async function reloaded(
     read: () => settings(wanted.shift()!),
     opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
     prepare: (settings) => {
-      const options = serveOptionsOf(settings, { shared: undefined, own: new Map() }, {
-        of: () => ({}) as never,
+      const options = serveOptionsOf(settings, {
+        tls: { shared: undefined, own: new Map() },
+        logins: { of: () => ({}) as never },
+        permissions: { of: () => ({}) },
       }, log);
       return Promise.resolve({ options: { ...options, hooks: hooksFor(log, settings.logLevel) } });
     },

@@ -25,8 +25,9 @@ import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
 import { type Prepared, Reload } from "./reload.ts";
-import { serveOptionsOf } from "./serve_options.ts";
-import { type TlsOfListeners, TlsSet } from "./tls_set.ts";
+import { PermissionSet } from "./permission_set.ts";
+import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
+import { TlsSet } from "./tls_set.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -52,11 +53,12 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   for (const one of settings.listen) checkAddress(one);
   checkProxies(settings);
   await new TlsSet(settings, log).check();
+  await PermissionSet.open(settings, log);
 }
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads certificates and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
+ * process. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
 export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
@@ -65,6 +67,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const settings = permitted(asked, log);
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
+  let permissions = await PermissionSet.open(settings, log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -75,26 +78,32 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   let logins: LoginSet | undefined;
   try {
     logins = await LoginSet.open(settings, log);
-    const options = await optionsOf(settings, given ?? await tls.read(), logins, log);
+    const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
     tellOpened(server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);
+    permissions.watch();
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkProxies(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
+      const nextPermissions = await PermissionSet.open(next, log, permissions);
       const nextLogins = await LoginSet.open(next, log, logins);
       const refused = () => void nextLogins.close(logins);
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
-        options: await optionsOf(next, texts, nextLogins, log),
+        options: optionsOf(next, { tls: texts, logins: nextLogins, permissions: nextPermissions }, log),
         refused,
         applied: () => {
           void logins?.close(nextLogins);
           logins = nextLogins;
           void logins.reload();
+          permissions.close();
+          permissions = nextPermissions;
+          permissions.apply();
+          permissions.watch();
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -103,13 +112,14 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     };
     const watched = source && reloadFrom(source, server, settings, prepare, log);
     reload = watched?.reload ?? (() => {
-      if (tls.isEmpty) log.info("nothing to read again: no listener has TLS", { signal: "SIGHUP" });
-      else void tls.renew(server, "SIGHUP");
+      void tls.renew(server, "SIGHUP");
       void logins?.reload();
+      void permissions.reload();
     });
     await stopped;
     watched?.close();
     tls.close();
+    permissions.close();
     await server.close();
   } finally {
     await logins?.close();
@@ -267,9 +277,9 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-function optionsOf(settings: Settings, tls: TlsOfListeners, logins: LoginSet, log: Log): ReconfigureOptions {
+function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
   return {
-    ...serveOptionsOf(settings, tls, logins, log),
+    ...serveOptionsOf(settings, parts, log),
     limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
     hooks: hooksFor(log, settings.logLevel),
   };

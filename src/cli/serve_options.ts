@@ -8,22 +8,38 @@ import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
 import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
+import { permissionFiles, type PermissionSet } from "./permission_set.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
+
+/** What the files say that settings name. */
+export interface OptionParts {
+  readonly tls: TlsOfListeners;
+  readonly logins: Pick<LoginSet, "of">;
+  readonly permissions: Pick<PermissionSet, "of">;
+}
 
 /** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
 export function serveOptionsOf(
   settings: Settings,
-  { shared, own }: TlsOfListeners,
-  logins: Pick<LoginSet, "of">,
+  { tls: { shared, own }, logins, permissions }: OptionParts,
   log: Log,
 ): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
   const listen = settings.listen.map((one): ListenerOptions => {
     const tls = own.get(one);
     const login = hasOwnLogin(one) ? logins.of(loginSettings(settings, one.own)) : {};
-    return { ...listenerOf(one, settings, log), ...login, ...tls && { tls } };
+    const rules = permissions.of(permissionFiles(settings, one.own));
+    return { ...listenerOf(one, settings, log), ...login, ...rules, ...tls && { tls } };
   });
   const login = logins.of(loginSettings(settings));
-  return { listen, limits: settings.limits, ...settings.features, ...login, ...shared && { tls: shared } };
+  const rules = permissions.of(permissionFiles(settings));
+  return {
+    listen,
+    limits: settings.limits,
+    ...settings.features,
+    ...login,
+    ...rules,
+    ...shared && { tls: shared },
+  };
 }
 
 /** A listener with its own settings in place of those of the broker. */

@@ -251,6 +251,32 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "What they may do",
+    rows: [
+      setting({
+        key: "permissions",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        about: "what Clients may do, in TOML; default everything",
+        scope: "listener",
+        reload: "now",
+        option: "permissions",
+      }),
+      setting({
+        key: "mosquitto-acl",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "the same from an ACL file of mosquitto's",
+        scope: "listener",
+        reload: "now",
+        option: "mosquittoAcl",
+      }),
+    ],
+  },
+  {
     title: "Sessions and retained messages",
     rows: [
       setting({

@@ -88,8 +88,11 @@ describe("each setting", () => {
     const text = `${lines}[[listener]]\nurl = "mqtt://127.0.0.1:1"\n${lines}`;
     const options = serveOptionsOf(
       settingsOf([], NOTHING, await parseConfig(text, "plumb.toml")),
-      { shared: undefined, own: new Map() },
-      { of: () => ({}) as never },
+      {
+        tls: { shared: undefined, own: new Map() },
+        logins: { of: () => ({}) as never },
+        permissions: { of: () => ({}) },
+      },
       LOG,
     );
     const [listener] = options.listen as [object];

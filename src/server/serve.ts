@@ -21,6 +21,7 @@ import {
   type BrokerOptions,
   type MessageInit,
   type PeerInfo,
+  type PermissionSource,
   type Policy,
   type PolicyOptions,
   type Redirection,
@@ -141,8 +142,8 @@ export interface Server extends AsyncDisposable {
   /**
    * Goes on with these options, as if `serve()` had been called with them: what is not given has its default. All or nothing, and nobody
    * is dropped: a listener that is not named any more accepts nobody, and its connections stay. New connections get everything that
-   * is new; open ones keep features, authenticator, authorizer and the limits that CONNACK announced, and get those of which
-   * `RELOAD_OF_LIMITS` says "now". Two limits stay as they were at the start: `knownTopicsMax`, `batchMessagesMax`.
+   * is new; open ones keep features, authenticator, authorizer and the limits that CONNACK announced, and get other permissions and the
+   * limits of which `RELOAD_OF_LIMITS` says "now". Two limits stay as they were at the start: `knownTopicsMax`, `batchMessagesMax`.
    * A call waits for the one before it.
    * @throws {AddressError}, {CertificateError}, {ListenError} as `serve()` does, {UsageError} for a limit; then all stays as it is.
    */
@@ -190,9 +191,20 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     },
   };
   const listeners = new ListenerSet(events);
+  const watched = new WeakSet<PermissionSource>();
+  const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
+    const moved = await listeners.change(plans);
+    for (const { policy } of plans) {
+      const source = policy?.permissions;
+      if (source === undefined || watched.has(source)) continue;
+      watched.add(source);
+      source.watch?.(() => driver.run((broker, now) => broker.permissionsChanged(now)));
+    }
+    return moved;
+  };
 
   try {
-    await listeners.change(plansOf(listen, tls, (given) => broker.policy(given)));
+    await change(plansOf(listen, tls, (given) => broker.policy(given)));
   } catch (error) {
     await driver.close();
     throw error;
@@ -205,7 +217,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const { listen, tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
     if (isClosing) return;
     const policy = broker.nextPolicy(given);
-    const moved = await listeners.change(plansOf(listen, tls, (own) => policyOf(own, policy)));
+    const moved = await change(plansOf(listen, tls, (own) => policyOf(own, policy)));
     [admit, hooks] = [nextAdmit, nextHooks];
     driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
   }

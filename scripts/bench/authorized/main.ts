@@ -17,9 +17,10 @@ import { coresHere } from "../peers/cores.ts";
 import { short, tableOf } from "../table.ts";
 
 const USAGE =
-  `Usage: bench:authorized [--runtime deno|bun|both] [--only NAME] [--rounds N] [--seconds N] [--most N]
+  `Usage: bench:authorized [--runtime deno|bun|both] [--only NAME] [--with KIND] [--rounds N] [--seconds N] [--most N]
   --runtime NAME  on which (default both)
   --only NAME     scenarios whose name has NAME in it: fan-out, "QoS 1"
+  --with KIND     what is measured against nothing: authorized (default), rules (1,000 of them), checked (each delivery too)
   --rounds N      pairs of runs, without and with (default 9)
   --seconds N     of each run (default 1)
   --most N        the ratio that is still all right (default 1.05)`;
@@ -34,9 +35,9 @@ const SCENARIOS: readonly { readonly name: string; readonly flags: readonly stri
 
 const RUNTIMES: readonly Runtime[] = ["deno", "bun"];
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["runtime", "only", "rounds", "seconds", "most"],
+  string: ["runtime", "only", "with", "rounds", "seconds", "most"],
   boolean: ["help"],
-  default: { runtime: "both", only: "", rounds: "9", seconds: "1", most: "1.05" },
+  default: { runtime: "both", only: "", with: "authorized", rounds: "9", seconds: "1", most: "1.05" },
   unknown: (arg) => {
     console.error(`Unknown: ${arg}\n${USAGE}`);
     process.exit(2);
@@ -64,7 +65,7 @@ async function compare(
   const row = [`${runtime} ${name}`];
   const plain = await start(runtime);
   try {
-    const authorized = await start(runtime, "authorized");
+    const authorized = await start(runtime, args.with);
     try {
       const { sides: [withIt, without], cpuRatio } = measured(authorized, plain, flags);
       const troubles = [withIt, without].flatMap((side) => side === undefined ? [] : troublesOf(side));

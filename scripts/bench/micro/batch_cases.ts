@@ -6,6 +6,7 @@
  */
 import type { BrokerHooks, BrokerOptions } from "../../../src/broker/mod.ts";
 import type { ConnectProperties, ProtocolLevel, Publish } from "../../../src/codec/mod.ts";
+import { CHECKED, RULES } from "../rules.ts";
 import { type Bench, type MicroCase, must, sink } from "./bench.ts";
 import {
   acknowledgements,
@@ -66,6 +67,8 @@ const FORMS: readonly Form[] = [
   { name: "authorize says yes", options: { authorize } },
   { name: "hooks connected, dropped", options: { hooks: SELDOM } },
   { name: "authorize, hooks connected, dropped", options: { authorize, hooks: SELDOM } },
+  { name: "1,000 rules", options: { permissions: RULES } },
+  { name: "1,000 rules, each delivery checked", options: { permissions: CHECKED } },
   { name: "hooks published, delivered", options: { hooks: EACH_MESSAGE } },
 ];
 

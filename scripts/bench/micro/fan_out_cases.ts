@@ -3,7 +3,9 @@
  * Knows publishers and receivers; refuses to know sockets. Acknowledgements are not timed here.
  * @module
  */
+import type { BrokerOptions } from "../../../src/broker/mod.ts";
 import type { ConnectProperties, ProtocolLevel, Publish } from "../../../src/codec/mod.ts";
+import { CHECKED, RULES } from "../rules.ts";
 import { type Bench, type MicroCase, must } from "./bench.ts";
 import {
   acknowledgements,
@@ -24,6 +26,7 @@ interface Form {
   readonly message?: Partial<Publish>;
   /** The publisher uses an alias once it is set. */
   readonly aliasIn?: true;
+  readonly options?: BrokerOptions;
 }
 
 const FORMS: readonly Form[] = [
@@ -33,6 +36,8 @@ const FORMS: readonly Form[] = [
   { name: "expiry", receiverLevel: 5, message: { properties: { messageExpiryInterval: 3_600 } } },
   { name: "alias to the receivers", receiverLevel: 5, receiver: { topicAliasMaximum: 10 } },
   { name: "alias of the publisher", receiverLevel: 5, aliasIn: true },
+  { name: "1,000 rules", receiverLevel: 5, options: { permissions: RULES } },
+  { name: "1,000 rules, each delivery checked", receiverLevel: 5, options: { permissions: CHECKED } },
 ];
 
 const TOPIC = "site/12/device/345/temperature";
@@ -40,7 +45,7 @@ const PAYLOAD_BYTES = 64;
 const RECEIVERS = [1, 100, 1_000];
 
 function fanOut(form: Form, qos: 0 | 1 | 2, receivers: number): Bench {
-  const stage = new Stage();
+  const stage = new Stage(form.options);
   const publisher = stage.connect(5, "publisher");
   const clients: StageClient[] = [];
   for (let i = 0; i < receivers; i++) {
