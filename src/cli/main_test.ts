@@ -477,7 +477,7 @@ describe("plumb serve", () => {
     broker(async (called, url) => {
       for (const name of ["SIGUSR1", "SIGUSR2", "SIGHUP"] as const) signal(called, name);
       await until(
-        () => called.said.err.includes('msg="nothing to read again: no listener has TLS" signal=SIGHUP'),
+        () => called.said.err.includes('msg="nothing to read again: no settings name a file" signal=SIGHUP'),
         () => `it says what SIGHUP does; it said ${called.said.err}`,
       );
       for (const name of ["SIGUSR1", "SIGUSR2"]) {

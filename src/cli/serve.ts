@@ -112,6 +112,8 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     };
     const watched = source && reloadFrom(source, server, settings, prepare, log);
     reload = watched?.reload ?? (() => {
+      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined;
+      if (isNothing) log.info("nothing to read again: no settings name a file", { signal: "SIGHUP" });
       void tls.renew(server, "SIGHUP");
       void logins?.reload();
       void permissions.reload();

@@ -9,7 +9,7 @@ import { CallError } from "../cli/error.ts";
 import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
-import { type KeyPositions, keyPositions, type Path } from "./key_positions.ts";
+import { type KeyPositions, keyPositions, type Path } from "../toml/key_positions.ts";
 import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, SETTINGS } from "./schema.ts";
 import { checkValue, type Setting } from "./setting.ts";
 import { escaped } from "./write.ts";

@@ -195,7 +195,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
     { set: { "login.anonymous": quoted("never") } },
   ),
   password_file: path("security", "login.password-file"),
-  acl_file: path("security", "permissions.mosquitto-acl"),
+  acl_file: path("security", "mosquitto-acl"),
   allow_zero_length_clientid: only("security", "true"),
   auto_id_prefix: none("security"),
   listener_auto_id_prefix: none("listener"),

@@ -137,7 +137,7 @@ describe("importMosquitto()", () => {
       "listener 1\nallow_anonymous false\npassword_file p\nacl_file a\nlistener 2\nrequire_certificate true\n";
     const at = (text: string, what: string) =>
       imported(text).toml.split(/(?=\[\[listener)/).map((part) => part.includes(`${what} = `));
-    for (const key of ["login.anonymous", "login.password-file", "permissions.mosquitto-acl"]) {
+    for (const key of ["login.anonymous", "login.password-file", "mosquitto-acl"]) {
       assertEquals(at(lines, key), [true, false, false], key);
     }
     const own = `${lines}per_listener_settings true`;

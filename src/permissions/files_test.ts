@@ -9,7 +9,7 @@ import type { Subject } from "./pattern.ts";
 import { Permissions } from "./permissions.ts";
 import { type PermissionsData, PermissionsError, type RuleData, rulesOf } from "./rules.ts";
 import { readPermissions } from "./toml.ts";
-import { TomlPlaces } from "./toml_places.ts";
+import { keyPositions } from "../toml/key_positions.ts";
 import { writePermissions } from "./write_toml.ts";
 
 const name = fc.oneof(
@@ -102,7 +102,7 @@ r.allow = [{ publish = "f # no comment" }]
     ] as const
   ) {
     test(`have ${path.join(".")} on line ${line}`, () =>
-      assertEquals(new TomlPlaces(FORMS).line(path), line));
+      assertEquals(keyPositions(FORMS).line(path), line));
   }
 
   for (

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Path, type PermissionsData, PermissionsError, type Rules, rulesOf } from "./rules.ts";
-import { TomlPlaces } from "./toml_places.ts";
+import { type KeyPositions, keyPositions } from "../toml/key_positions.ts";
 
 /**
  * The permissions in the text of a file; the parser is loaded only now.
@@ -20,7 +20,7 @@ export async function readPermissions(text: string, file: string): Promise<Rules
     const what = message.split("\n")[0]!.replace(/^Invalid TOML document: /, "");
     throw new PermissionsError(`${file}:${line ?? 1}: not TOML: ${what}`);
   }
-  let places: TomlPlaces | undefined;
-  const placeOf = (path: Path): string => `${file}:${(places ??= new TomlPlaces(text)).line(path)}`;
+  let places: KeyPositions | undefined;
+  const placeOf = (path: Path): string => `${file}:${(places ??= keyPositions(text)).line(path)}`;
   return rulesOf(data as PermissionsData, placeOf);
 }

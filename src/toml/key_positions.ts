@@ -22,6 +22,15 @@ export class KeyPositions {
     return this.#positions.get(JSON.stringify(path));
   }
 
+  /** The line of a path, else of the nearest one around it; 1 if there is none. */
+  line(path: Path): number {
+    for (let length = path.length; length > 0; length--) {
+      const position = this.get(path.slice(0, length));
+      if (position !== undefined) return position.line;
+    }
+    return 1;
+  }
+
   /** Of a path that is named more than once, the first place counts. */
   add(path: Path, position: Position): void {
     const name = JSON.stringify(path);
