@@ -3,9 +3,9 @@
  * Knows lines and flags; refuses to know the effects of settings.
  * @module
  */
-import type { ConfigFile, FileListener } from "../config/file.ts";
+import type { ConfigFile, FileLink, FileListener } from "../config/file.ts";
 import { jsonSchemaText } from "../config/json_schema.ts";
-import { LISTENER, LISTENER_SETTINGS, SETTINGS } from "../config/schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import { quoted, tomlValue } from "../config/write.ts";
 import { configFileOf } from "./config_file.ts";
@@ -92,7 +92,7 @@ function placeOf(where: string): string {
 /** The settings of the broker; a setting without a value and without a default is none. */
 function brokerShown(call: Call, file: ConfigFile | undefined): Shown[] {
   const said = over(call.said, file);
-  const { data, listen } = settingsOfCall(call, file);
+  const { data, listen, login } = settingsOfCall(call, file);
   const own = listen.filter((one) => one.own === undefined);
   return SETTINGS.flatMap((row): Shown[] => {
     const from = sourceOf(said, row);
@@ -102,6 +102,8 @@ function brokerShown(call: Call, file: ConfigFile | undefined): Shown[] {
     }
     // The directory and --memory exclude each other: the one that counts less does not hold.
     if (row.name === "data" && data === undefined) return [];
+    // Of a chain that is written link by link, the one in short does not count.
+    if (login !== undefined && row.key.startsWith(`${LOGIN}.`)) return [];
     if (row.name === "memory") return data === undefined ? [{ row, values: ["true"], from }] : [];
     const values = said.given.get(row.name) ??
       (row.default === undefined ? row.kind === "flag" ? ["false"] : undefined : [row.default]);
@@ -132,6 +134,26 @@ function tablesOf(call: Call, file: ConfigFile | undefined): readonly FileListen
   return settingsOfCall(call, file).listen.some(({ own }) => own !== undefined) ? file?.listeners ?? [] : [];
 }
 
+function linkShown({ rows, values }: FileLink): Shown[] {
+  return rows.flatMap((row) => {
+    const found = values.get(row.name);
+    return found === undefined ? [] : [{ row, values: found.values, from: found.where }];
+  });
+}
+
+/** A block of lines for each link. */
+function linkBlocks(
+  links: readonly FileLink[] = [],
+  name: string,
+  line: (shown: Shown) => [string, string],
+): [string, string][][] {
+  return links.map((link) => [
+    [`[[${name}]]`, link.where],
+    [`kind = ${quoted(link.kind)}`, link.where],
+    ...linkShown(link).map(line),
+  ]);
+}
+
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   const line = ({ row, values, from }: Shown): [string, string] => [
     `${row.key} = ${shownValue(row, values).toml}`,
@@ -139,10 +161,14 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   ];
   const blocks = [
     brokerShown(call, file).map(line),
-    ...tablesOf(call, file).map((table): [string, string][] => [
-      [`[[${LISTENER}]]`, table.where],
-      [`url = ${quoted(table.url)}`, table.where],
-      ...listenerShown(table).map(line),
+    ...linkBlocks(file?.links, LOGIN, line),
+    ...tablesOf(call, file).flatMap((table): [string, string][][] => [
+      [
+        [`[[${LISTENER}]]`, table.where],
+        [`url = ${quoted(table.url)}`, table.where],
+        ...listenerShown(table).map(line),
+      ],
+      ...linkBlocks(table.links, `${LISTENER}.${LOGIN}`, line),
     ]),
   ];
   const width = Math.min(60, Math.max(...blocks.flat().map(([text]) => text.length)));
@@ -159,12 +185,22 @@ function shownAsJson(call: Call, file: ConfigFile | undefined): string {
     ...row.unit !== undefined && { unit: row.unit },
     from,
   });
+  const chain = (links: readonly FileLink[] | undefined) =>
+    links && {
+      login: links.map((link) => ({
+        kind: link.kind,
+        from: link.where,
+        settings: linkShown(link).map(item),
+      })),
+    };
   const listeners = tablesOf(call, file).map((table) => ({
     url: table.url,
     from: table.where,
     settings: listenerShown(table).map(item),
+    ...chain(table.links),
   }));
-  return `${JSON.stringify({ settings: brokerShown(call, file).map(item), listeners })}\n`;
+  const settings = brokerShown(call, file).map(item);
+  return `${JSON.stringify({ settings, ...chain(file?.links), listeners })}\n`;
 }
 
 function jsonValue({ kind }: Setting, values: readonly string[]): unknown {

@@ -1,30 +1,42 @@
 /**
- * Who may come in, as the flags of `plumb serve` say.
- * Knows flags; refuses to know how a link decides.
+ * Who may come in, as settings say.
+ * Knows settings; refuses to know how a link decides.
  * @module
  */
+import { kebab } from "../config/setting.ts";
 import type { LinkOptions, Login, LoginEvent } from "../login/mod.ts";
 import { CallError } from "./error.ts";
 import type { Fields, Log } from "./log.ts";
 import type { Settings } from "./options.ts";
 
+/** The settings that make a chain. */
+export type LoginSettings = Pick<Settings, "passwordFile" | "anonymous" | "login">;
+
+/** The links that settings ask for, in their order. */
+export function linksOf(
+  { passwordFile: file, anonymous: from, login }: LoginSettings,
+): readonly LinkOptions[] {
+  if (login !== undefined) return login.map(({ options }) => options);
+  if (file === undefined) return [{ kind: "anonymous", from, credentials: "ignored" }];
+  return [{ kind: "password-file", file }, { kind: "anonymous", from, credentials: "passed on" }];
+}
+
+/** Whether Clients of other machines may come in by one of the links. */
+export function letsInOthers(settings: LoginSettings): boolean {
+  return linksOf(settings).some((link) => link.kind !== "anonymous" || link.from === "always");
+}
+
 /**
- * Reads the password file, if there is one.
- * @throws {CallError} if it cannot be read.
+ * Makes the chain, and reads its files.
+ * @throws {CallError} for a file that cannot be read, and for options that do not go together.
  */
-export async function loginOf(
-  { passwordFile, anonymous }: Pick<Settings, "passwordFile" | "anonymous">,
-  log: Log,
-): Promise<Login> {
+export async function loginOf(settings: LoginSettings, log: Log): Promise<Login> {
   const { openLogin } = await import("../login/open.ts");
   const onEvent = ({ level, message, fields }: LoginEvent) => log[level](message, cut(fields, log));
-  const isAlone = passwordFile === undefined;
-  const links: LinkOptions[] = [
-    ...isAlone ? [] : [{ kind: "password-file", file: passwordFile } as const],
-    { kind: "anonymous", from: anonymous, credentials: isAlone ? "ignored" : "passed on" },
-  ];
-  return await openLogin({ links, onEvent }).catch((error: Error) => {
-    throw new CallError(`--password-file ${passwordFile}: ${error.message}`);
+  return await openLogin({ links: linksOf(settings), onEvent }).catch((error: Error) => {
+    const where = settings.login?.[0]?.where ?? `--password-file ${settings.passwordFile}`;
+    const said = error.message.replace(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, kebab); // options as they are written in a file
+    throw new CallError(`${where}: ${settings.login === undefined ? error.message : said}`);
   });
 }
 

@@ -5,24 +5,31 @@
  */
 import type { Login } from "../login/mod.ts";
 import type { Log } from "./log.ts";
-import { loginOf } from "./login.ts";
+import { linksOf, loginOf, type LoginSettings } from "./login.ts";
 import type { Listen, Settings } from "./options.ts";
 
-/** The settings that make a chain. */
-export type LoginSettings = Pick<Settings, "passwordFile" | "anonymous">;
-
 /** The settings of a listener: its own in place of those of the broker. */
-export function loginSettings({ passwordFile, anonymous }: Settings, own: Listen["own"] = {}): LoginSettings {
-  return { passwordFile: own.passwordFile ?? passwordFile, anonymous: own.anonymous ?? anonymous };
+export function loginSettings(
+  { passwordFile, anonymous, login }: Settings,
+  own: Listen["own"] = {},
+): LoginSettings {
+  if (own.login !== undefined) return { passwordFile: undefined, anonymous, login: own.login };
+  const isShort = own.passwordFile !== undefined || own.anonymous !== undefined;
+  return {
+    passwordFile: own.passwordFile ?? passwordFile,
+    anonymous: own.anonymous ?? anonymous,
+    ...!isShort && login && { login },
+  };
 }
 
 /** Whether a listener has a chain of its own. */
 export function hasOwnLogin({ own }: Listen): boolean {
-  return own?.passwordFile !== undefined || own?.anonymous !== undefined;
+  return own?.passwordFile !== undefined || own?.anonymous !== undefined || own?.login !== undefined;
 }
 
-function nameOf({ passwordFile, anonymous }: LoginSettings): string {
-  return JSON.stringify([passwordFile, anonymous]);
+/** Chains of the same links are one. */
+function nameOf(settings: LoginSettings): string {
+  return JSON.stringify(linksOf(settings));
 }
 
 /** The chains of one configuration, by their settings. */
@@ -59,9 +66,9 @@ export class LoginSet {
   }
 
   /** The options of `serve()` for these settings. */
-  of(settings: LoginSettings): Pick<Login, "authenticate" | "authenticationMethods"> {
-    const { authenticate, authenticationMethods } = this.#logins.get(nameOf(settings))!;
-    return { authenticate, authenticationMethods };
+  of(settings: LoginSettings): Pick<Login, "authenticate" | "authenticationMethods" | "authorize"> {
+    const { authenticate, authenticationMethods, authorize } = this.#logins.get(nameOf(settings))!;
+    return { authenticate, authenticationMethods, ...authorize && { authorize } };
   }
 
   /** Reads all files again. */

@@ -5,11 +5,12 @@
  */
 import type { Limits } from "../broker/limits.ts";
 import type { QoS } from "../codec/packet.ts";
-import type { ConfigFile, FileListener } from "../config/file.ts";
+import type { ConfigFile, FileLink, FileListener } from "../config/file.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Anonymous } from "../login/anonymous.ts";
+import type { LinkOptions } from "../login/mod.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS_HELP } from "./error.ts";
 import {
@@ -81,6 +82,8 @@ export interface Settings {
   readonly proxyProtocol: readonly string[];
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
+  /** The login chain, if the file has it link by link: then `passwordFile` and `anonymous` do not count. */
+  readonly login?: readonly WrittenLink[];
   /** Files that say what Clients may do: at most one of them. */
   readonly permissions: string | undefined;
   readonly mosquittoAcl: string | undefined;
@@ -93,6 +96,12 @@ export interface Settings {
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
+}
+
+/** One link of a login chain, and where it is written. */
+export interface WrittenLink {
+  readonly where: string;
+  readonly options: LinkOptions;
 }
 
 /** §3.2.2.3 what CONNACK says that the Server does; see `PolicyOptions`. */
@@ -128,6 +137,7 @@ export type ListenerSettings = Partial<
     | "anonymous"
     | "permissions"
     | "mosquittoAcl"
+    | "login"
   >
 >;
 
@@ -202,7 +212,25 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     listen: listenOf(said, file?.listeners ?? []),
     isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
+    ...chainOf(said, file?.links),
   };
+}
+
+/** @throws {CallError} for a chain in the file, and one by flags or variables. */
+function chainOf(said: Said, links: readonly FileLink[] | undefined): Pick<Settings, "login"> {
+  if (links === undefined) return {};
+  const name = ["password-file", "anonymous"].find((name) => said.given.has(name));
+  if (name === undefined) return { login: links.map(linkOf) };
+  throw new CallError(`${said.written(name)} and the [[login]] of ${links[0]!.where} exclude each other`);
+}
+
+function linkOf({ kind, where, rows, values }: FileLink): WrittenLink {
+  const given: Record<string, unknown> = { ...optionsOf(rows, (name) => values.get(name)?.values) };
+  for (const name of ["issuer", "audience"]) {
+    const all = given[name] as readonly string[] | undefined;
+    if (all?.length === 1) given[name] = all[0];
+  }
+  return { where, options: { kind, ...given } as unknown as LinkOptions };
 }
 
 /** Flags and variables over the values of a file. */
@@ -301,9 +329,12 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
   return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
 }
 
-function ofTable({ url, where, values }: FileListener): Listen {
+function ofTable({ url, where, values, links }: FileListener): Listen {
   const flag = `${where}: url`;
-  const own = optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values);
+  const own = {
+    ...optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values),
+    ...links && { login: links.map(linkOf) },
+  };
   return { url, flag, value: url, portFlag: flag, own };
 }
 

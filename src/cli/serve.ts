@@ -19,7 +19,8 @@ import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
-import { LoginSet, type LoginSettings, loginSettings } from "./login_set.ts";
+import { letsInOthers, linksOf, type LoginSettings } from "./login.ts";
+import { LoginSet, loginSettings } from "./login_set.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
@@ -54,6 +55,8 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   checkProxies(settings);
   await new TlsSet(settings, log).check();
   await PermissionSet.open(settings, log);
+  const logins = await LoginSet.open(settings, log);
+  await logins.close();
 }
 
 /**
@@ -221,20 +224,20 @@ function isAt({ url }: Listen, open: string): boolean {
 /** Says that listeners beyond loopback are open to all, or to nobody. */
 function warnOfEverybody(
   urls: readonly string[],
-  { anonymous, passwordFile }: LoginSettings,
+  login: LoginSettings,
   log: Log,
 ): void {
   const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return;
-  if (anonymous !== "always") {
-    if (passwordFile !== undefined) return;
+  if (!letsInOthers(login)) {
     const advice = "--password-file FILE names users, --anonymous always lets everybody in";
     return log.warn("clients of other machines are refused", { url: open.map(addressUrl).join(" "), advice });
   }
+  if (!linksOf(login).some((link) => link.kind === "anonymous" && link.from === "always")) return;
   const hasPlain = open.some(({ scheme }) => !SCHEMES[scheme].tls);
   log.warn("everybody who reaches this address may connect", {
     url: open.map(addressUrl).join(" "),
-    why: hasPlain ? "--anonymous always, no TLS" : "--anonymous always",
+    why: hasPlain ? "anonymous is always, no TLS" : "anonymous is always",
   });
 }
 

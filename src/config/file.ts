@@ -10,7 +10,7 @@ import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
 import { type KeyPositions, keyPositions, type Path } from "../toml/key_positions.ts";
-import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, SETTINGS } from "./schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS } from "./schema.ts";
 import { checkValue, type Setting } from "./setting.ts";
 import { escaped } from "./write.ts";
 
@@ -21,11 +21,24 @@ export interface FileValue {
   readonly where: string;
 }
 
+/** One `[[login]]`, or one `[[listener.login]]`. */
+export interface FileLink {
+  readonly kind: string;
+  /** `plumb.toml:12`. */
+  readonly where: string;
+  /** The settings that its kind has. */
+  readonly rows: readonly Setting[];
+  /** By the name of the setting; the kind is not among them. */
+  readonly values: ReadonlyMap<string, FileValue>;
+}
+
 /** One `[[listener]]`. */
 export interface FileListener {
   readonly url: string;
   /** `plumb.toml:12`. */
   readonly where: string;
+  /** Its login chain, if it has one of its own. */
+  readonly links?: readonly FileLink[];
   /** By the name of the setting; the URL is not among them. */
   readonly values: ReadonlyMap<string, FileValue>;
 }
@@ -37,6 +50,8 @@ export interface ConfigFile {
   /** By the name of the setting. */
   readonly values: ReadonlyMap<string, FileValue>;
   readonly listeners: readonly FileListener[];
+  /** The login chain, if it is written link by link. */
+  readonly links?: readonly FileLink[];
 }
 
 /** What is wrong with a file: a line for each fault. */
@@ -86,14 +101,22 @@ export async function parseConfig(text: string, path: string): Promise<ConfigFil
     const what = said.replace(/^Invalid TOML document: /, "");
     throw new ConfigError([`${path}:${error.line}:${error.column}: this is not TOML: ${what}`]);
   }
-  const reader = new FileReader(path, keyPositions(text));
-  const { [LISTENER]: listener, ...broker } = root;
+  const schema = hasLinks(root) ? await import("./links.ts") : undefined;
+  const reader = new FileReader(path, keyPositions(text), schema);
+  const { [LISTENER]: listener, ...all } = root;
+  const { rest: broker, links } = reader.withLinks(all, []);
   const values = reader.table(broker, [], SETTINGS);
   const listeners = listener === undefined ? [] : reader.listeners(listener);
   if (reader.faults.length > 0) {
     throw new ConfigError(reader.faults.sort((a, b) => a.line - b.line).map(({ text }) => text));
   }
-  return { path, text, values, listeners };
+  return { path, text, values, listeners, ...links && { links } };
+}
+
+/** Whether a login chain is written link by link: `[[login]]` in place of `[login]`. */
+function hasLinks({ [LOGIN]: login, [LISTENER]: listener }: Table): boolean {
+  const isOf = (table: unknown) => isTable(table) && Array.isArray(table[LOGIN]);
+  return Array.isArray(login) || (Array.isArray(listener) && listener.some(isOf));
 }
 
 type Table = Readonly<Record<string, unknown>>;
@@ -106,10 +129,45 @@ class FileReader {
   readonly faults: { readonly line: number; readonly text: string }[] = [];
   readonly #file: string;
   readonly #positions: KeyPositions;
+  readonly #schema: typeof import("./links.ts") | undefined;
 
-  constructor(path: string, positions: KeyPositions) {
+  /** `schema` has the kinds of links, if there are any. */
+  constructor(path: string, positions: KeyPositions, schema: typeof import("./links.ts") | undefined) {
     this.#file = path;
     this.#positions = positions;
+    this.#schema = schema;
+  }
+
+  /** The links of a table, and all else that it has. */
+  withLinks(table: Table, at: Path): { readonly rest: Table; readonly links?: readonly FileLink[] } {
+    const { [LOGIN]: login, ...rest } = table;
+    if (!Array.isArray(login)) return { rest: table };
+    const path = [...at, LOGIN];
+    const name = at.length > 0 ? `${LISTENER}.${LOGIN}` : LOGIN;
+    if (login.length === 0 || !login.every(isTable)) {
+      this.#fault(path, `${name} is a table, or an array of tables: write [[${name}]] for each link`);
+      return { rest };
+    }
+    return { rest, links: login.flatMap((table, i) => this.#link(table, [...path, i], name) ?? []) };
+  }
+
+  #link(table: Table, path: Path, name: string): FileLink | undefined {
+    const { LINK_KINDS, LINK_KIND } = this.#schema!;
+    const { kind: given, ...rest } = table;
+    const of = `[[${name}]]`;
+    const kind = given === undefined
+      ? void this.#fault(path, `a ${of} needs a kind: ${LINK_KIND.choices!.join(", ")}`)
+      : this.#values(LINK_KIND, given, [...path, LINK_KIND.key])?.[0];
+    if (kind === undefined) return undefined;
+    const { rows, required } = LINK_KINDS[kind]!;
+    const missing = required.find((key) => !(key in rest));
+    if (missing !== undefined) this.#fault(path, `a ${of} of kind ${kind} needs ${missing}`);
+    return {
+      kind,
+      where: this.#where(path),
+      rows,
+      values: this.table(rest, path, rows, `${of} of kind ${kind}`),
+    };
   }
 
   /** The tables of `[[listener]]`. */
@@ -120,18 +178,19 @@ class FileReader {
     }
     return value.map((table, i) => {
       const path = [LISTENER, i];
-      const values = new Map(this.table(table, path, [LISTENER_URL, ...LISTENER_SETTINGS]));
+      const { rest, links } = this.withLinks(table, path);
+      const values = new Map(this.table(rest, path, [LISTENER_URL, ...LISTENER_SETTINGS], `[[${LISTENER}]]`));
       const url = values.get(LISTENER_URL.name)?.values[0];
       values.delete(LISTENER_URL.name);
       if (url === undefined && !("url" in table)) {
         this.#fault(path, `a [[${LISTENER}]] needs a url, such as "mqtt://0.0.0.0:1883"`);
       }
-      return { url: url ?? "", where: this.#where(path), values };
+      return { url: url ?? "", where: this.#where(path), values, ...links && { links } };
     });
   }
 
   /** The values of a table and of the tables in it, by the name of their setting. */
-  table(table: Table, at: Path, rows: readonly Setting[]): Map<string, FileValue> {
+  table(table: Table, at: Path, rows: readonly Setting[], of?: string): Map<string, FileValue> {
     const found = new Map<string, FileValue>();
     const walk = (table: Table, prefix: string, path: Path): void => {
       for (const [name, value] of Object.entries(table)) {
@@ -142,7 +201,7 @@ class FileReader {
           const values = this.#values(row, value, here);
           if (values !== undefined) found.set(row.name, { values, where: this.#where(here) });
         } else if (!rows.some((row) => row.key.startsWith(`${key}.`))) {
-          this.#fault(here, unknown(key, at.length > 0, rows, isTable(value)));
+          this.#fault(here, unknown(key, of, rows, isTable(value)));
         } else if (isTable(value)) walk(value, `${key}.`, here);
         else this.#fault(here, `${key} is a table: write [${at.length > 0 ? `${LISTENER}.` : ""}${key}]`);
       }
@@ -202,12 +261,12 @@ class FileReader {
 }
 
 /** What is said of a key that is not in the schema. */
-function unknown(key: string, inListener: boolean, rows: readonly Setting[], isTable: boolean): string {
-  const of = inListener ? ` of a [[${LISTENER}]]` : "";
-  const broker = inListener ? SETTINGS.find((row) => row.key === key) : undefined;
+function unknown(key: string, table: string | undefined, rows: readonly Setting[], isTable: boolean): string {
+  const of = table === undefined ? "" : ` of a ${table}`;
+  const broker = table === `[[${LISTENER}]]` ? SETTINGS.find((row) => row.key === key) : undefined;
   if (broker !== undefined) return `${key} holds for the whole broker: it cannot be set for one ${LISTENER}`;
-  if (isTable) {
-    const tables = new Set(rows.flatMap((row) => /^(.*)\./.exec(row.key)?.[1] ?? []));
+  const tables = new Set(rows.flatMap((row) => /^(.*)\./.exec(row.key)?.[1] ?? []));
+  if (isTable && tables.size > 0) {
     const meant = nearest(key, [...tables]);
     return `unknown table ${shownKey(key)}${of}; ${
       meant ? `did you mean ${meant}?` : `there are ${[...tables].join(", ")}`

@@ -407,6 +407,9 @@ export const SETTINGS: readonly Setting[] = SECTIONS.flatMap(({ rows }) => rows)
 /** The key of the tables of listeners, `[[listener]]`. */
 export const LISTENER = "listener";
 
+/** The key of a login chain: a table with its settings in short, or tables of its links, `[[login]]`. */
+export const LOGIN = "login";
+
 /** Where a listener listens: the one key that a `[[listener]]` must have. */
 export const LISTENER_URL: Setting = setting({
   key: "url",

@@ -101,8 +101,7 @@ r.allow = [{ publish = "f # no comment" }]
       [["nowhere"], 1],
     ] as const
   ) {
-    test(`have ${path.join(".")} on line ${line}`, () =>
-      assertEquals(keyPositions(FORMS).line(path), line));
+    test(`have ${path.join(".")} on line ${line}`, () => assertEquals(keyPositions(FORMS).line(path), line));
   }
 
   for (
