@@ -4,7 +4,7 @@
  * @module
  */
 import { LIMITS } from "../broker/limits.ts";
-import { LISTENER, LISTENER_SETTINGS, SETTINGS } from "./schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS } from "./schema.ts";
 import { kebab } from "./setting.ts";
 import { escaped, quoted } from "./write.ts";
 
@@ -478,11 +478,18 @@ class Importer {
     const any = domain === "ipv4" ? "0.0.0.0" : "::";
     const name = host ?? any;
     const url = `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
-    if (this.#isPerListener && !entries.has("login.anonymous")) {
+    const isByCertificate = entries.has("tls.identity");
+    if (this.#isPerListener && !isByCertificate && !entries.has("login.anonymous")) {
       entries.set("login.anonymous", { value: quoted("never"), from: "mosquitto's default with a listener" });
     }
+    // mosquitto takes no notice of a password where the certificate says who it is.
+    const chain = isByCertificate ? `[[${LISTENER}.${LOGIN}]]\nkind = "certificate"\n` : "";
+    const isLeftOut = (key: string) =>
+      (isByCertificate && key.startsWith(`${LOGIN}.`)) ||
+      (/^tls\.(ca|crl)$/.test(key) && !entries.has("tls.client-certificate")); // it asks no Client for one
+    const kept = new Map([...entries].filter(([key]) => !isLeftOut(key)));
     const known = new Set(LISTENER_SETTINGS.map(({ key }) => key));
-    return `[[${LISTENER}]]  # ${escaped(from)}\nurl = ${quoted(url)}\n${this.#table(entries, known)}`;
+    return `[[${LISTENER}]]  # ${escaped(from)}\nurl = ${quoted(url)}\n${this.#table(kept, known)}${chain}`;
   }
 
   /** Lines of keys; those that this version does not have are comments. */

@@ -1,0 +1,96 @@
+/**
+ * Login chains in `plumb.toml`, link by link.
+ * @module
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, test } from "node:test";
+import { shownValue } from "../cli/config.ts";
+import { CallError } from "../cli/error.ts";
+import { linksOf } from "../cli/login.ts";
+import { loginSettings } from "../cli/login_set.ts";
+import { settingsOf } from "../cli/options.ts";
+import { type ConfigError, parseConfig } from "./file.ts";
+import { LINK_KINDS } from "./links.ts";
+
+const NOTHING = (): undefined => undefined;
+
+async function settings(text: string, ...args: string[]) {
+  return settingsOf(args, NOTHING, await parseConfig(text, "p.toml"));
+}
+
+describe("a login chain in plumb.toml", () => {
+  test("is written link by link, for all listeners or for one", async () => {
+    const all = await settings(
+      '[[login]]\nkind = "token"\nkey-file = "k"\nissuer = "i"\naudience = ["a", "b"]\nleeway-seconds = 1\n' +
+        '[[login]]\nkind = "anonymous"\nfrom = "always"\n' +
+        '[[listener]]\nurl = "mqtt://127.0.0.1:1"\n' +
+        '[[listener]]\nurl = "mqtt://127.0.0.1:2"\n[[listener.login]]\nkind = "certificate"\n' +
+        '[[listener]]\nurl = "mqtt://127.0.0.1:3"\nlogin.anonymous = "never"\n',
+    );
+    const chain = [
+      { kind: "token", keyFile: "k", issuer: "i", audience: ["a", "b"], leewaySeconds: 1 },
+      { kind: "anonymous", from: "always" },
+    ];
+    const never = [{ kind: "anonymous", from: "never", credentials: "ignored" }];
+    assertEquals(
+      [undefined, ...all.listen.map(({ own }) => own)].map((own) =>
+        linksOf(loginSettings(all, own)) as unknown
+      ),
+      [chain, chain, [{ kind: "certificate" }], never],
+    );
+  });
+
+  test("a flag for the same is told which link it excludes", async () => {
+    const text = '\n[[login]]\nkind = "certificate"\n';
+    const error = await assertRejects(() => settings(text, "--anonymous", "never"), CallError);
+    assertEquals(error.message, "--anonymous and the [[login]] of p.toml:2 exclude each other");
+  });
+
+  for (
+    const [text, fault] of [
+      ["login = []", "1:1: login is a table, or an array of tables: write [[login]] for each link"],
+      [
+        "[[login]]",
+        "1:3: a [[login]] needs a kind: anonymous, certificate, password-file, token, http, go-auth",
+      ],
+      [
+        '[[login]]\nkind = "jwt"',
+        '2:1: kind takes anonymous, certificate, password-file, token, http, go-auth, not "jwt"',
+      ],
+      ['[[login]]\nkind = "http"', "1:3: a [[login]] of kind http needs url"],
+      ['[[login]]\nkind = "http"\nurl = 1', "3:1: url takes a text in quotes, not 1"],
+      [
+        '[[login]]\nkind = "anonymous"\nform = "never"',
+        "3:1: unknown key form of a [[login]] of kind anonymous; did you mean from?",
+      ],
+      [
+        '[[listener]]\nurl = "a"\n[[listener.login]]\nkind = "go-auth"\nuser-url = "u"',
+        "3:3: a [[listener.login]] of kind go-auth needs acl-url",
+      ],
+    ] as const
+  ) {
+    test(`${JSON.stringify(text)} is a fault`, async () => {
+      const error = await assertRejects(() => parseConfig(text, "p.toml")) as ConfigError;
+      assertEquals(error.faults, [`p.toml:${fault}`]);
+    });
+  }
+
+  test("every number has a range and a default, and every key a help", () => {
+    for (const [kind, { rows, required }] of Object.entries(LINK_KINDS)) {
+      for (const { key, about, kind: of, least, most, default: value } of rows) {
+        assert(about.length > 0, `${kind} ${key}`);
+        if (of === "integer") assert(least! <= Number(value) && Number(value) <= most!, `${kind} ${key}`);
+      }
+      for (const key of required) assert(rows.some((row) => row.key === key), `${kind} ${key}`);
+    }
+  });
+
+  test("names files for secrets, and holds none", () => {
+    const rows = Object.values(LINK_KINDS).flatMap(({ rows }) => rows);
+    for (const row of rows.filter(({ key }) => /secret|headers|password/.test(key))) {
+      assert(row.isPath, row.key);
+    }
+    assert(!rows.some(({ key }) => key === "headers" || key === "secret"));
+    assertEquals(shownValue({ ...rows[0]!, secret: true }, ["x"]).toml, '"(not shown)"');
+  });
+});
