@@ -57,8 +57,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.1.2.11.4/dropped-from-the-session",
     file: DELIVER,
-    find: "sender.end(packetId);",
-    replace: "sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);",
+    find: "sender.end(packetId);\n      session.sent(delivery);",
+    replace:
+      "sender.advance(packetId, qos === 1 ? Step.PUBACK : Step.PUBREC, delivery);\n      session.sent(delivery);",
   },
   {
     kills: "3.1.2.11.4/retained-messages",

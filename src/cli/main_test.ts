@@ -347,7 +347,7 @@ describe("plumb serve", () => {
               open
                 ? [
                   'msg="clients of other machines are refused" url=mqtt://0.0.0.0:PORT ' +
-                  'advice="--password-file FILE names users, --anonymous always lets everybody in"',
+                  'advice="plumb passwd FILE USER and --password-file FILE let users in, --anonymous always everybody"',
                 ]
                 : [],
             );

@@ -230,7 +230,8 @@ function warnOfEverybody(
   const open = urls.map(parseAddress).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return;
   if (!letsInOthers(login)) {
-    const advice = "--password-file FILE names users, --anonymous always lets everybody in";
+    const advice =
+      "plumb passwd FILE USER and --password-file FILE let users in, --anonymous always everybody";
     return log.warn("clients of other machines are refused", { url: open.map(addressUrl).join(" "), advice });
   }
   if (!linksOf(login).some((link) => link.kind === "anonymous" && link.from === "always")) return;
