@@ -3,9 +3,9 @@
  * Knows lines and flags; refuses to know the effects of settings.
  * @module
  */
-import type { ConfigFile, FileLink, FileListener } from "../config/file.ts";
+import type { ConfigFile, FileArrays, FileListener, FileTable } from "../config/file.ts";
 import { jsonSchemaText } from "../config/json_schema.ts";
-import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS } from "../config/schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS, SNI } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import { quoted, tomlValue } from "../config/write.ts";
 import { configFileOf } from "./config_file.ts";
@@ -134,24 +134,25 @@ function tablesOf(call: Call, file: ConfigFile | undefined): readonly FileListen
   return settingsOfCall(call, file).listen.some(({ own }) => own !== undefined) ? file?.listeners ?? [] : [];
 }
 
-function linkShown({ rows, values }: FileLink): Shown[] {
+function tableShown({ rows, values }: FileTable): Shown[] {
   return rows.flatMap((row) => {
     const found = values.get(row.name);
     return found === undefined ? [] : [{ row, values: found.values, from: found.where }];
   });
 }
 
-/** A block of lines for each link. */
-function linkBlocks(
-  links: readonly FileLink[] = [],
-  name: string,
+/** A block of lines for each table of an array. */
+function arrayBlocks(
+  { links = [], sni = [] }: FileArrays,
+  prefix: string,
   line: (shown: Shown) => [string, string],
 ): [string, string][][] {
-  return links.map((link) => [
-    [`[[${name}]]`, link.where],
-    [`kind = ${quoted(link.kind)}`, link.where],
-    ...linkShown(link).map(line),
-  ]);
+  const block = (name: string, one: FileTable, kind?: string): [string, string][] => [
+    [`[[${prefix}${name}]]`, one.where],
+    ...kind === undefined ? [] : [[`kind = ${quoted(kind)}`, one.where] as [string, string]],
+    ...tableShown(one).map(line),
+  ];
+  return [...sni.map((one) => block(`tls.${SNI}`, one)), ...links.map((one) => block(LOGIN, one, one.kind))];
 }
 
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
@@ -161,14 +162,14 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   ];
   const blocks = [
     brokerShown(call, file).map(line),
-    ...linkBlocks(file?.links, LOGIN, line),
+    ...arrayBlocks(file ?? {}, "", line),
     ...tablesOf(call, file).flatMap((table): [string, string][][] => [
       [
         [`[[${LISTENER}]]`, table.where],
         [`url = ${quoted(table.url)}`, table.where],
         ...listenerShown(table).map(line),
       ],
-      ...linkBlocks(table.links, `${LISTENER}.${LOGIN}`, line),
+      ...arrayBlocks(table, `${LISTENER}.`, line),
     ]),
   ];
   const width = Math.min(60, Math.max(...blocks.flat().map(([text]) => text.length)));
@@ -185,22 +186,20 @@ function shownAsJson(call: Call, file: ConfigFile | undefined): string {
     ...row.unit !== undefined && { unit: row.unit },
     from,
   });
-  const chain = (links: readonly FileLink[] | undefined) =>
-    links && {
-      login: links.map((link) => ({
-        kind: link.kind,
-        from: link.where,
-        settings: linkShown(link).map(item),
-      })),
-    };
+  const arrays = ({ links, sni }: FileArrays) => ({
+    ...links && {
+      login: links.map((one) => ({ kind: one.kind, from: one.where, settings: tableShown(one).map(item) })),
+    },
+    ...sni && { sni: sni.map((one) => ({ from: one.where, settings: tableShown(one).map(item) })) },
+  });
   const listeners = tablesOf(call, file).map((table) => ({
     url: table.url,
     from: table.where,
     settings: listenerShown(table).map(item),
-    ...chain(table.links),
+    ...arrays(table),
   }));
   const settings = brokerShown(call, file).map(item);
-  return `${JSON.stringify({ settings, ...chain(file?.links), listeners })}\n`;
+  return `${JSON.stringify({ settings, ...arrays(file ?? {}), listeners })}\n`;
 }
 
 function jsonValue({ kind }: Setting, values: readonly string[]): unknown {

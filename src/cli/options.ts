@@ -5,7 +5,7 @@
  */
 import type { Limits } from "../broker/limits.ts";
 import type { QoS } from "../codec/packet.ts";
-import type { ConfigFile, FileLink, FileListener } from "../config/file.ts";
+import type { ConfigFile, FileLink, FileListener, FileTable } from "../config/file.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
@@ -191,6 +191,7 @@ export function settingsOf(
 export function settingsOfCall({ said: written, help, version }: Call, file?: ConfigFile): Settings {
   const said = over(written, file);
   const { given } = said;
+  const set = optionsOf(SETTINGS, (name) => given.get(name));
   return {
     limits: {},
     features: {},
@@ -206,13 +207,14 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     strictStore: false,
     logLevel: "info",
     logFormat: "logfmt",
-    ...optionsOf(SETTINGS, (name) => given.get(name)),
+    ...set,
     help,
     version,
     listen: listenOf(said, file?.listeners ?? []),
     isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
     ...chainOf(said, file?.links),
+    ...file?.sni && { tls: { ...set.tls, sni: file.sni.map(sniOf) } },
   };
 }
 
@@ -222,6 +224,10 @@ function chainOf(said: Said, links: readonly FileLink[] | undefined): Pick<Setti
   const name = ["password-file", "anonymous"].find((name) => said.given.has(name));
   if (name === undefined) return { login: links.map(linkOf) };
   throw new CallError(`${said.written(name)} and the [[login]] of ${links[0]!.where} exclude each other`);
+}
+
+function sniOf({ rows, values }: FileTable): NonNullable<TlsSettings["sni"]>[number] {
+  return optionsOf(rows, (name) => values.get(name)?.values) as { certificate: string; key: string };
 }
 
 function linkOf({ kind, where, rows, values }: FileLink): WrittenLink {
@@ -329,11 +335,13 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
   return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
 }
 
-function ofTable({ url, where, values, links }: FileListener): Listen {
+function ofTable({ url, where, values, links, sni }: FileListener): Listen {
   const flag = `${where}: url`;
+  const set = optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values);
   const own = {
-    ...optionsOf(LISTENER_SETTINGS, (name) => values.get(name)?.values),
+    ...set,
     ...links && { login: links.map(linkOf) },
+    ...sni && { tls: { ...set.tls, sni: sni.map(sniOf) } },
   };
   return { url, flag, value: url, portFlag: flag, own };
 }

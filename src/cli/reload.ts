@@ -3,7 +3,7 @@
  * Knows what changed, and what of it needs a restart; refuses to know how settings are read and what they do.
  * @module
  */
-import { LOGIN, SETTINGS } from "../config/schema.ts";
+import { LOGIN, SETTINGS, SNI } from "../config/schema.ts";
 import type { ReconfigureOptions, Server } from "../server/serve.ts";
 import type { Log } from "./log.ts";
 import type { Settings } from "./options.ts";
@@ -97,7 +97,10 @@ export function changedKeys(before: Settings, after: Settings): string[] {
     if (seen.has(option)) return false;
     seen.add(option);
     return JSON.stringify(valueAt(before, option)) !== JSON.stringify(valueAt(after, option));
-  }).map(({ key }) => key).concat(isSame(before.login, after.login) ? [] : [LOGIN]);
+  }).map(({ key }) => key).concat(
+    isSame(before.login, after.login) ? [] : [LOGIN],
+    isSame(before.tls.sni, after.tls.sni) ? [] : [`tls.${SNI}`],
+  );
 }
 
 function isSame(one: unknown, other: unknown): boolean {

@@ -32,9 +32,14 @@ const OPTIONS: Readonly<Record<keyof TlsSettings, string>> = {
   clientCertificate: "--tls-client-certificate",
   identity: "--tls-identity",
   minimumVersion: "--tls-minimum-version",
-  sni: "--tls-sni",
+  sni: "tls.sni",
   handshakesMax: "--tls-handshakes-max",
 };
+
+/** The key of a text in the n-th `[[tls.sni]]`. */
+export function nameOfSni(part: CertificatePart, sni: number): string {
+  return `tls.sni ${sni + 1}: ${part === "cert" ? "certificate" : part}`;
+}
 
 const HOUR_MS = 60 * 60 * 1000;
 
@@ -81,7 +86,12 @@ export class BrokerTls {
       const missing = tls.certificate === undefined ? FLAGS.cert : FLAGS.key;
       throw new CallError(`--listen ${url} needs ${missing} FILE, in PEM`);
     }
-    return new BrokerTls({ settings: tls, names, data, nameOf: (part) => FLAGS[part] }, log);
+    return new BrokerTls({
+      settings: tls,
+      names,
+      data,
+      nameOf: (part, sni) => sni === undefined ? FLAGS[part] : nameOfSni(part, sni),
+    }, log);
   }
 
   /** Whether the certificate is made here. */

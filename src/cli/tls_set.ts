@@ -9,7 +9,7 @@ import type { Server } from "../server/serve.ts";
 import { CallError } from "./error.ts";
 import type { Log } from "./log.ts";
 import type { Listen, Settings } from "./options.ts";
-import { BrokerTls } from "./tls.ts";
+import { BrokerTls, nameOfSni } from "./tls.ts";
 
 /** The key of each text in a `[[listener]]`. */
 const KEYS: Readonly<Record<CertificatePart, string>> = {
@@ -114,6 +114,7 @@ function ownTls({ url, flag, own }: Listen, { tls, tlsNames: names, data }: Sett
     const missing = settings.certificate === undefined ? KEYS.cert : KEYS.key;
     throw new CallError(`${where}: ${url} needs ${missing}, in PEM`);
   }
-  const nameOf = (part: CertificatePart) => `${where}: ${KEYS[part]}`;
+  const nameOf = (part: CertificatePart, sni?: number) =>
+    `${where}: ${sni === undefined ? KEYS[part] : nameOfSni(part, sni)}`;
   return new BrokerTls({ settings, names, data, nameOf, listener: url }, log);
 }

@@ -10,7 +10,7 @@ import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
 import { type KeyPositions, keyPositions, type Path } from "../toml/key_positions.ts";
-import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS } from "./schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS, SNI, SNI_ROWS } from "./schema.ts";
 import { checkValue, type Setting } from "./setting.ts";
 import { escaped } from "./write.ts";
 
@@ -21,37 +21,45 @@ export interface FileValue {
   readonly where: string;
 }
 
-/** One `[[login]]`, or one `[[listener.login]]`. */
-export interface FileLink {
-  readonly kind: string;
+/** One table of an array. */
+export interface FileTable {
   /** `plumb.toml:12`. */
   readonly where: string;
-  /** The settings that its kind has. */
+  /** The settings that it may have. */
   readonly rows: readonly Setting[];
-  /** By the name of the setting; the kind is not among them. */
+  /** By the name of the setting. */
   readonly values: ReadonlyMap<string, FileValue>;
 }
 
+/** One `[[login]]`, or one `[[listener.login]]`; the kind is not among the values. */
+export interface FileLink extends FileTable {
+  readonly kind: string;
+}
+
+/** The arrays of tables that the broker and a listener may have. */
+export interface FileArrays {
+  /** The login chain, if it is written link by link. */
+  readonly links?: readonly FileLink[];
+  /** Certificates for other names, `[[tls.sni]]`. */
+  readonly sni?: readonly FileTable[];
+}
+
 /** One `[[listener]]`. */
-export interface FileListener {
+export interface FileListener extends FileArrays {
   readonly url: string;
   /** `plumb.toml:12`. */
   readonly where: string;
-  /** Its login chain, if it has one of its own. */
-  readonly links?: readonly FileLink[];
   /** By the name of the setting; the URL is not among them. */
   readonly values: ReadonlyMap<string, FileValue>;
 }
 
 /** A file whose keys and values are all known and right. */
-export interface ConfigFile {
+export interface ConfigFile extends FileArrays {
   readonly path: string;
   readonly text: string;
   /** By the name of the setting. */
   readonly values: ReadonlyMap<string, FileValue>;
   readonly listeners: readonly FileListener[];
-  /** The login chain, if it is written link by link. */
-  readonly links?: readonly FileLink[];
 }
 
 /** What is wrong with a file: a line for each fault. */
@@ -104,13 +112,13 @@ export async function parseConfig(text: string, path: string): Promise<ConfigFil
   const schema = hasLinks(root) ? await import("./links.ts") : undefined;
   const reader = new FileReader(path, keyPositions(text), schema);
   const { [LISTENER]: listener, ...all } = root;
-  const { rest: broker, links } = reader.withLinks(all, []);
+  const { rest: broker, arrays } = reader.arrays(all, []);
   const values = reader.table(broker, [], SETTINGS);
   const listeners = listener === undefined ? [] : reader.listeners(listener);
   if (reader.faults.length > 0) {
     throw new ConfigError(reader.faults.sort((a, b) => a.line - b.line).map(({ text }) => text));
   }
-  return { path, text, values, listeners, ...links && { links } };
+  return { path, text, values, listeners, ...arrays };
 }
 
 /** Whether a login chain is written link by link: `[[login]]` in place of `[login]`. */
@@ -138,17 +146,44 @@ class FileReader {
     this.#schema = schema;
   }
 
-  /** The links of a table, and all else that it has. */
-  withLinks(table: Table, at: Path): { readonly rest: Table; readonly links?: readonly FileLink[] } {
-    const { [LOGIN]: login, ...rest } = table;
-    if (!Array.isArray(login)) return { rest: table };
-    const path = [...at, LOGIN];
-    const name = at.length > 0 ? `${LISTENER}.${LOGIN}` : LOGIN;
-    if (login.length === 0 || !login.every(isTable)) {
-      this.#fault(path, `${name} is a table, or an array of tables: write [[${name}]] for each link`);
-      return { rest };
+  /** The arrays of tables in a table, and all else that it has. */
+  arrays(table: Table, at: Path): { readonly rest: Table; readonly arrays: FileArrays } {
+    const { [LOGIN]: login, tls, ...others } = table;
+    const name = (key: string) => at.length > 0 ? `${LISTENER}.${key}` : key;
+    const links = Array.isArray(login)
+      ? this.#tables(login, [...at, LOGIN], name(LOGIN))?.flatMap((one) =>
+        this.#link(one.table, one.path, name(LOGIN)) ?? []
+      )
+      : undefined;
+    const { [SNI]: sni, ...ofTls } = isTable(tls) ? tls : {};
+    const certificates = sni === undefined
+      ? undefined
+      : this.#tables(sni, [...at, "tls", SNI], name(`tls.${SNI}`))?.map(({ table, path }) => {
+        const of = `[[${name(`tls.${SNI}`)}]]`;
+        for (const { key } of SNI_ROWS) if (!(key in table)) this.#fault(path, `a ${of} needs ${key}`);
+        return { where: this.#where(path), rows: SNI_ROWS, values: this.table(table, path, SNI_ROWS, of) };
+      });
+    return {
+      rest: {
+        ...others,
+        ...tls !== undefined && { tls: sni === undefined ? tls : ofTls },
+        ...login !== undefined && !Array.isArray(login) && { [LOGIN]: login },
+      },
+      arrays: { ...links && { links }, ...certificates && { sni: certificates } },
+    };
+  }
+
+  /** Each table of an array; a fault if it is none, or has none. */
+  #tables(
+    value: unknown,
+    path: Path,
+    name: string,
+  ): { readonly table: Table; readonly path: Path }[] | undefined {
+    if (Array.isArray(value) && value.length > 0 && value.every(isTable)) {
+      return value.map((table, i) => ({ table, path: [...path, i] }));
     }
-    return { rest, links: login.flatMap((table, i) => this.#link(table, [...path, i], name) ?? []) };
+    this.#fault(path, `${name} is an array of tables: write [[${name}]] for each`);
+    return undefined;
   }
 
   #link(table: Table, path: Path, name: string): FileLink | undefined {
@@ -178,14 +213,14 @@ class FileReader {
     }
     return value.map((table, i) => {
       const path = [LISTENER, i];
-      const { rest, links } = this.withLinks(table, path);
+      const { rest, arrays } = this.arrays(table, path);
       const values = new Map(this.table(rest, path, [LISTENER_URL, ...LISTENER_SETTINGS], `[[${LISTENER}]]`));
       const url = values.get(LISTENER_URL.name)?.values[0];
       values.delete(LISTENER_URL.name);
       if (url === undefined && !("url" in table)) {
         this.#fault(path, `a [[${LISTENER}]] needs a url, such as "mqtt://0.0.0.0:1883"`);
       }
-      return { url: url ?? "", where: this.#where(path), values, ...links && { links } };
+      return { url: url ?? "", where: this.#where(path), values, ...arrays };
     });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { LINK_KIND, LINK_KINDS } from "./links.ts";
-import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS } from "./schema.ts";
+import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS, SNI, SNI_ROWS } from "./schema.ts";
 import type { Setting } from "./setting.ts";
 
 /** A part of a JSON Schema. */
@@ -35,10 +35,24 @@ export function jsonSchema(): JsonSchema {
   };
 }
 
-/** The table with its login chain in short, or link by link. */
+/** The table with its login chain in short, or link by link, and certificates for other names. */
 function withLinks(table: JsonSchema & { readonly properties?: unknown }): JsonSchema {
   const properties = table.properties as Readonly<Record<string, JsonSchema>>;
-  return { ...table, properties: { ...properties, [LOGIN]: { anyOf: [properties[LOGIN], links()] } } };
+  const tls = properties["tls"] as { readonly properties: object };
+  const sni = {
+    description: "certificates for other names (SNI). A change holds for new connections.",
+    type: "array",
+    minItems: 1,
+    items: { ...tableOf(SNI_ROWS), required: SNI_ROWS.map(({ key }) => key) },
+  };
+  return {
+    ...table,
+    properties: {
+      ...properties,
+      tls: { ...tls, properties: { ...tls.properties, [SNI]: sni } },
+      [LOGIN]: { anyOf: [properties[LOGIN], links()] },
+    },
+  };
 }
 
 function links(): JsonSchema {

@@ -48,7 +48,7 @@ describe("a login chain in plumb.toml", () => {
 
   for (
     const [text, fault] of [
-      ["login = []", "1:1: login is a table, or an array of tables: write [[login]] for each link"],
+      ["login = []", "1:1: login is an array of tables: write [[login]] for each"],
       [
         "[[login]]",
         "1:3: a [[login]] needs a kind: anonymous, certificate, password-file, token, http, go-auth",
@@ -74,6 +74,23 @@ describe("a login chain in plumb.toml", () => {
       assertEquals(error.faults, [`p.toml:${fault}`]);
     });
   }
+
+  test("certificates for other names are tables too", async () => {
+    const tables = '[[tls.sni]]\ncertificate = "a"\nkey = "b"\n[[listener]]\nurl = "mqtts://127.0.0.1:1"\n' +
+      'tls.certificate = "c"\ntls.key = "d"\n[[listener.tls.sni]]\ncertificate = "e"\nkey = "f"\n';
+    const { tls, listen } = await settings(tables);
+    assertEquals(tls as unknown, { sni: [{ certificate: "a", key: "b" }] });
+    assertEquals(listen[0]!.own!.tls as unknown, {
+      certificate: "c",
+      key: "d",
+      sni: [{ certificate: "e", key: "f" }],
+    });
+    const fault = await assertRejects(() => settings('[[tls.sni]]\ncert = "a"\nkey = "b"')) as ConfigError;
+    assertEquals(fault.faults, [
+      "p.toml:1:3: a [[tls.sni]] needs certificate",
+      "p.toml:2:1: unknown key cert of a [[tls.sni]]; did you mean certificate?",
+    ]);
+  });
 
   test("every number has a range and a default, and every key a help", () => {
     for (const [kind, { rows, required }] of Object.entries(LINK_KINDS)) {

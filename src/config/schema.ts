@@ -410,6 +410,31 @@ export const LISTENER = "listener";
 /** The key of a login chain: a table with its settings in short, or tables of its links, `[[login]]`. */
 export const LOGIN = "login";
 
+/** The key of the tables of certificates for other names, `[[tls.sni]]`. */
+export const SNI = "sni";
+
+/** The settings of one of them: it must have both. */
+export const SNI_ROWS: readonly Setting[] = [
+  setting({
+    key: "certificate",
+    isPath: true,
+    kind: "text",
+    about: "the certificate for Clients that ask for a name in it, in PEM, its issuers behind it",
+    scope: "listener",
+    reload: "new connections",
+    option: "certificate",
+  }),
+  setting({
+    key: "key",
+    isPath: true,
+    kind: "text",
+    about: "its private key, in PEM, without a passphrase",
+    scope: "listener",
+    reload: "new connections",
+    option: "key",
+  }),
+];
+
 /** Where a listener listens: the one key that a `[[listener]]` must have. */
 export const LISTENER_URL: Setting = setting({
   key: "url",
