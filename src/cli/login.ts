@@ -10,7 +10,7 @@ import type { Fields, Log } from "./log.ts";
 import type { Settings } from "./options.ts";
 
 /** The settings that make a chain. */
-export type LoginSettings = Pick<Settings, "passwordFile" | "anonymous" | "login">;
+export type LoginSettings = Pick<Settings, "passwordFile" | "anonymous" | "login" | "loginLimits">;
 
 /** The links that settings ask for, in their order. */
 export function linksOf(
@@ -33,11 +33,13 @@ export function letsInOthers(settings: LoginSettings): boolean {
 export async function loginOf(settings: LoginSettings, log: Log): Promise<Login> {
   const { openLogin } = await import("../login/open.ts");
   const onEvent = ({ level, message, fields }: LoginEvent) => log[level](message, cut(fields, log));
-  return await openLogin({ links: linksOf(settings), onEvent }).catch((error: Error) => {
-    const where = settings.login?.[0]?.where ?? `--password-file ${settings.passwordFile}`;
-    const said = error.message.replace(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, kebab); // options as they are written in a file
-    throw new CallError(`${where}: ${settings.login === undefined ? error.message : said}`);
-  });
+  return await openLogin({ links: linksOf(settings), ...settings.loginLimits, onEvent }).catch(
+    (error: Error) => {
+      const where = settings.login?.[0]?.where ?? `--password-file ${settings.passwordFile}`;
+      const said = error.message.replace(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, kebab); // options as they are written in a file
+      throw new CallError(`${where}: ${settings.login === undefined ? error.message : said}`);
+    },
+  );
 }
 
 function cut(fields: LoginEvent["fields"], log: Log): Fields {

@@ -10,14 +10,15 @@ import type { Listen, Settings } from "./options.ts";
 
 /** The settings of a listener: its own in place of those of the broker. */
 export function loginSettings(
-  { passwordFile, anonymous, login }: Settings,
+  { passwordFile, anonymous, login, loginLimits }: Settings,
   own: Listen["own"] = {},
 ): LoginSettings {
-  if (own.login !== undefined) return { passwordFile: undefined, anonymous, login: own.login };
+  if (own.login !== undefined) return { passwordFile: undefined, anonymous, loginLimits, login: own.login };
   const isShort = own.passwordFile !== undefined || own.anonymous !== undefined;
   return {
     passwordFile: own.passwordFile ?? passwordFile,
     anonymous: own.anonymous ?? anonymous,
+    loginLimits,
     ...!isShort && login && { login },
   };
 }
@@ -29,7 +30,7 @@ export function hasOwnLogin({ own }: Listen): boolean {
 
 /** Chains of the same links are one. */
 function nameOf(settings: LoginSettings): string {
-  return JSON.stringify(linksOf(settings));
+  return JSON.stringify([linksOf(settings), settings.loginLimits]);
 }
 
 /** The chains of one configuration, by their settings. */

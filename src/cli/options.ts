@@ -6,7 +6,7 @@
 import type { Limits } from "../broker/limits.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { ConfigFile, FileLink, FileListener, FileTable } from "../config/file.ts";
-import { DEFAULT_DATA, LISTENER_SETTINGS, SECTIONS, SETTINGS } from "../config/schema.ts";
+import { DEFAULT_DATA, LISTENER_SETTINGS, type LoginNumber, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
 import type { Anonymous } from "../login/anonymous.ts";
@@ -82,6 +82,8 @@ export interface Settings {
   readonly proxyProtocol: readonly string[];
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
+  /** The numbers of each login chain. */
+  readonly loginLimits: Partial<Readonly<Record<LoginNumber, number>>>;
   /** The login chain, if the file has it link by link: then `passwordFile` and `anonymous` do not count. */
   readonly login?: readonly WrittenLink[];
   /** Files that say what Clients may do: at most one of them. */
@@ -201,6 +203,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     proxyProtocol: [],
     passwordFile: undefined,
     anonymous: "loopback",
+    loginLimits: {},
     permissions: undefined,
     mosquittoAcl: undefined,
     durability: "fsync",

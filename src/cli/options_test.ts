@@ -30,6 +30,7 @@ describe("settingsOf()", () => {
       proxyProtocol: [],
       passwordFile: undefined,
       anonymous: "loopback",
+      loginLimits: {},
       permissions: undefined,
       mosquittoAcl: undefined,
       limits: {},

@@ -10,6 +10,8 @@ import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
 import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { Anonymous } from "../login/anonymous.ts";
+import { CHAIN_NUMBERS, HASH_NUMBERS } from "../login/numbers.ts";
+import type { NumberRow as LoginRow } from "../login/options.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
 
 /** Of src/login/anonymous.ts, which is loaded when a broker starts. */
@@ -30,6 +32,11 @@ const SCOPES: Readonly<Record<LimitRow["scope"], Scope>> = {
   session: "session",
   connection: "Client",
 };
+
+/** The name of a number of login chains. */
+export type LoginNumber = keyof typeof CHAIN_NUMBERS | keyof typeof HASH_NUMBERS;
+
+const LOGIN_NUMBERS: Readonly<Record<LoginNumber, LoginRow>> = { ...CHAIN_NUMBERS, ...HASH_NUMBERS };
 
 type NumberRow = Pick<Setting, "kind" | "value" | "least" | "most" | "default" | "unit" | "about" | "rare">;
 
@@ -397,7 +404,18 @@ export const SECTIONS: readonly Section[] = [
         reload: RELOAD_OF_LIMITS[limit],
         option: `limits.${limit}`,
       })
-    ),
+    ).concat((Object.entries(LOGIN_NUMBERS) as [LoginNumber, LoginRow][]).map(([name, row]) => {
+      const { default: value, ...rest } = numberRow(row);
+      return setting({
+        key: `limits.${kebab(name)}`,
+        name: kebab(name),
+        ...rest,
+        ...name === "hashesMax" ? { defaultIs: "by the number of cores" } : { default: value! },
+        scope: "broker",
+        reload: "new connections",
+        option: `loginLimits.${name}`,
+      });
+    })),
   },
 ];
 

@@ -22,26 +22,8 @@ import {
   NOT_AUTHORIZED,
   UNAVAILABLE,
 } from "./link.ts";
-import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
-
-/** The numbers of a chain. */
-export const CHAIN_NUMBERS: Readonly<Record<"loginsWaitingMax" | "loginTimeoutMs", NumberRow>> = {
-  loginsWaitingMax: {
-    default: 2_000,
-    least: 1,
-    most: 1_000_000,
-    unit: "logins",
-    about: "logins that wait for a link; above it 0x89",
-  },
-  loginTimeoutMs: {
-    default: 9_000,
-    least: 10,
-    most: 3_600_000,
-    unit: "ms",
-    about:
-      "the longest time for all links together; above it 0x88. The limit `connectTimeoutMs` bounds it too",
-  },
-};
+import { CHAIN_NUMBERS } from "./numbers.ts";
+import { numbersOf, OnceAMinute } from "./options.ts";
 
 /** How a chain works. */
 export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {

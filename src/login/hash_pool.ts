@@ -9,36 +9,9 @@ import { Worker } from "node:worker_threads";
 import { UsageError } from "../codec/error.ts";
 import type { HashAnswer, HashJob } from "./hash.ts";
 import type { LoginEvents } from "./link.ts";
-import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
+import { HASH_NUMBERS } from "./numbers.ts";
+import { numbersOf, OnceAMinute } from "./options.ts";
 import type { HashCall, HashReply, HashStart } from "./worker.ts";
-
-const cores =
-  (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ?? 2;
-
-/** The numbers of a pool. Each thread takes a core while it works, and the memory of the hash: 19 MiB. */
-export const HASH_NUMBERS: Readonly<Record<"hashesMax" | "hashesWaitingMax" | "hashWaitMs", NumberRow>> = {
-  hashesMax: {
-    default: Math.max(1, Math.min(4, cores - 1)),
-    least: 1,
-    most: 64,
-    unit: "threads",
-    about: "passwords that are hashed at a time; the default leaves a core to the broker",
-  },
-  hashesWaitingMax: {
-    default: 1_000,
-    least: 0,
-    most: 1_000_000,
-    unit: "passwords",
-    about: "passwords that wait to be hashed; above it 0x89",
-  },
-  hashWaitMs: {
-    default: 8_000,
-    least: 10,
-    most: 3_600_000,
-    unit: "ms",
-    about: "longest time that a password waits to be hashed; above it 0x89",
-  },
-};
 
 /** How a pool works. */
 export interface HashPoolOptions extends Partial<Readonly<Record<keyof typeof HASH_NUMBERS, number>>> {

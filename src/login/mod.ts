@@ -15,10 +15,11 @@
  */
 export { ANONYMOUS, type Anonymous, anonymousLink } from "./anonymous.ts";
 export { certificateLink } from "./certificate.ts";
-export { CHAIN_NUMBERS, type ChainOptions, type LoginChain, loginChain } from "./chain.ts";
+export { CHAIN_NUMBERS, HASH_NUMBERS } from "./numbers.ts";
+export { type ChainOptions, type LoginChain, loginChain } from "./chain.ts";
 export { GO_AUTH_NUMBERS, type GoAuth, goAuth, type GoAuthOptions } from "./go_auth.ts";
 export type { HashAnswer, HashJob } from "./hash.ts";
-export { HASH_NUMBERS, HashPool, type HashPoolOptions } from "./hash_pool.ts";
+export { HashPool, type HashPoolOptions } from "./hash_pool.ts";
 export { HOOK_NUMBERS, type HookNumber, type HookOptions } from "./hook.ts";
 export { HTTP_NUMBERS, type HttpAnswer, httpLink, type HttpOptions } from "./http.ts";
 export { KEY_NUMBERS, type KeySetOptions } from "./key_set.ts";
