@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
+  init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   help: async ([command, ...more]) => {

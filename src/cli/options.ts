@@ -356,6 +356,7 @@ export function helpText(isAll = false): string {
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb audit URL         checks a broker against the standard\n" +
     "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb import FILE       writes a plumb.toml for a mosquitto.conf\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +

@@ -103,6 +103,11 @@ async function check(user: User | undefined, password: string): Promise<number> 
   return isRight ? STATUS.good : STATUS.found;
 }
 
+/** The text of a password file with this user alone. */
+export async function fileOfUser(name: string, password: string): Promise<string> {
+  return withUser("", name, await verifiersOf(password, false));
+}
+
 async function verifiersOf(password: string, hasScram: boolean): Promise<(Verifier | ScramKeys)[]> {
   const salt = () => new Uint8Array(randomBytes(SALT_BYTES));
   const cost = { scheme: "argon2id", ...ARGON2ID, salt: salt() } as const;
@@ -129,18 +134,7 @@ function withFakeSaltKey(text: string): string {
 
 /** Hidden on a terminal, and twice if it is new; else the first line of stdin. */
 async function passwordFor(name: string, isNew: boolean): Promise<string> {
-  let password: string;
-  if (process.stdin.isTTY) {
-    const question = `${isNew ? "New password" : "Password"} of ${JSON.stringify(name)}:`;
-    password = promptSecret(question, { mask: "" }) ?? "";
-    if (isNew && promptSecret("Once more:", { mask: "" }) !== password) {
-      throw new CallError("the two passwords are not the same");
-    }
-  } else {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
-    [password = ""] = Buffer.concat(chunks).toString("utf8").split(/\r?\n/);
-  }
+  const password = process.stdin.isTTY ? hiddenPassword(name, isNew) : await firstLine();
   if (password === "") {
     throw new CallError("the password is empty; it is asked for on a terminal, or the first line of stdin");
   }
@@ -148,6 +142,24 @@ async function passwordFor(name: string, isNew: boolean): Promise<string> {
     throw new CallError(`the password is above ${PASSWORD_BYTES_MAX} bytes`);
   }
   return password;
+}
+
+/** Asks for a password on the terminal, twice if it is new. */
+export function hiddenPassword(name: string, isNew: boolean): string {
+  const question = `${isNew ? "New password" : "Password"} of ${JSON.stringify(name)}:`;
+  const password = promptSecret(question, { mask: "" }) ?? "";
+  if (password !== "" && isNew && promptSecret("Once more:", { mask: "" }) !== password) {
+    throw new CallError("the two passwords are not the same");
+  }
+  return password;
+}
+
+/** The first line of stdin. */
+export async function firstLine(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
+  const [line = ""] = Buffer.concat(chunks).toString("utf8").split(/\r?\n/);
+  return line;
 }
 
 /** The text of the file; `without` if it is not there. */
