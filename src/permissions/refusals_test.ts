@@ -367,6 +367,81 @@ describe("a group with a member that has lost its permission", () => {
   });
 });
 
+describe("a group whose members may have some of its topics", () => {
+  test("is not left out for these after a message that none of them may have", () => {
+    const rules = (filter: string): PermissionsData => ({
+      everyone: { allow: [{ publish: "#" }, { subscribe: filter, share: ["g"] }] },
+    });
+    for (const count of [1, 3, 12]) {
+      const setup = new Ruled(rules("a/+"));
+      const members = Array.from({ length: count }, (_, i) => setup.client(`member-${i}`, 4));
+      for (const member of members) member.subscribe({ filter: "$share/g/a/+", qos: 1 });
+      // Known to the rules, and not to the subscriptions yet: each message is asked for.
+      setup.permissions.replace(rulesOf(rules("a/y")));
+      const publisher = setup.client("publisher", 4);
+      for (const topic of ["a/x", "a/y", "a/x", "a/y"]) publisher.publish({ topic, qos: 1, payload: topic });
+      assertEquals(members.flatMap((member) => member.takeTexts()), ["a/y", "a/y"], `${count}`);
+    }
+  });
+});
+
+describe("a Client that authenticates anew with other groups", () => {
+  test("has their permissions from then on", () => {
+    const permissions = new Permissions(rulesOf({
+      group: { staff: { allow: [{ publish: "a", subscribe: "a" }] } },
+    }));
+    const pair = new Pair({
+      permissions,
+      authenticationMethods: ["m"],
+      authenticate: ({ kind }) => ({ code: 0, ...kind === "connect" && { groups: ["staff"] } }),
+    });
+    const client = pair.connect({ clientId: "client", properties: { authenticationMethod: "m" } });
+    client.publish({ topic: "a", qos: 1 });
+    assert(client.take(PUBACK).reasonCode < 0x80);
+    client.subscribe("a");
+    client.send({ type: AUTH, reasonCode: 0x19, properties: { authenticationMethod: "m" } });
+    assertEquals(client.take(AUTH).reasonCode, 0);
+    assertEquals(client.take(DISCONNECT).reasonCode, 0x87);
+  });
+});
+
+describe("a reload that names other rules", () => {
+  const a: PermissionsData = { everyone: { allow: [{ publish: "a", subscribe: "a" }] } };
+  const both: PermissionsData = { everyone: { allow: [{ publish: ["a", "b"], subscribe: ["a", "b"] }] } };
+
+  function change(pair: Pair, data: PermissionsData | undefined): void {
+    const { broker } = pair;
+    const policy = broker.nextPolicy(
+      data === undefined ? {} : { permissions: new Permissions(rulesOf(data)) },
+    );
+    broker.reconfigure(policy, new Map(), {}, pair.now);
+    pair.settle();
+  }
+
+  for (const limits of [undefined, { topicLevelsMax: 7 }]) {
+    const whose = limits === undefined ? "" : ", those too whose login has brought limits";
+    test(`is for Clients that are connected${whose}: what they have lost ends`, () => {
+      const pair = new Pair({ authenticate: () => ({ code: 0, ...limits && { limits } }) });
+      const codeOf = (client: StubClient) => {
+        client.publish({ topic: "b", qos: 1 });
+        return client.take(PUBACK).reasonCode;
+      };
+      const [keeps, loses] = [pair.connect({ clientId: "keeps" }), pair.connect({ clientId: "loses" })];
+      keeps.subscribe("a");
+      loses.subscribe("b");
+      assert(codeOf(keeps) < 0x80);
+      loses.takeTexts();
+      change(pair, both);
+      change(pair, a);
+      assertEquals(loses.take(DISCONNECT).reasonCode, 0x87);
+      assertEquals(codeOf(keeps), 0x87);
+      change(pair, undefined);
+      assert(codeOf(keeps) < 0x80);
+      keeps.assertSilent();
+    });
+  }
+});
+
 describe('with wide-filters = "narrow"', () => {
   const narrow: PermissionsData = {
     "wide-filters": "narrow",
