@@ -6,13 +6,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { Buffer } from "node:buffer";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { pbkdf2Sync } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { patient, until } from "../testing/patience.ts";
 import { type Outcome, plumb, startPlumb } from "../testing/plumb_process.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
@@ -35,8 +36,11 @@ interface Broker {
   readonly hangUp: () => void;
 }
 
-async function broker(args: readonly string[], body: (broker: Broker) => Promise<void>): Promise<void> {
-  const child = startPlumb(args, { NO_COLOR: "1" });
+async function broker(
+  args: readonly string[],
+  body: (broker: Broker) => Promise<void>,
+  child: ChildProcess = startPlumb(args, { NO_COLOR: "1" }),
+): Promise<void> {
   let log = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => log += text);
   let isOver = false;
@@ -289,6 +293,41 @@ file = "passwords"
       });
     },
   );
+});
+
+describe("a closed broker on Deno", { skip: !("Deno" in globalThis) }, () => {
+  test("needs no more permissions than the README says", patient, async () => {
+    const source = fileURLToPath(new URL("../..", import.meta.url));
+    const [rules, passwords] = [file("permissions.toml", PERMISSIONS), join(folder, "denos passwords")];
+    await userAdded(passwords, "ann", "of ann");
+    const may = ["--no-prompt", "--allow-net=127.0.0.1:0", `--allow-read=${source}`];
+    may.push(`--allow-read=${rules}`, `--allow-read=${passwords}`);
+    const main = join(source, "src/cli/main.ts");
+    const args = [
+      "--memory",
+      "--listen",
+      "mqtt://127.0.0.1:0",
+      "--anonymous",
+      "never",
+      "--log-level",
+      "info",
+    ];
+    args.push("--permissions", rules, "--password-file", passwords);
+    const child = spawn(process.execPath, ["run", "--no-check", ...may, main, ...args], { stdio: "pipe" });
+    await broker(args, async ({ log, port, hangUp }) => {
+      const url = `mqtt://127.0.0.1:${port("mqtt:")}`;
+      const ann = { protocolVersion: 5, username: "ann", password: "of ann", reconnectPeriod: 0 } as const;
+      const client = await connectAsync(url, ann);
+      await client.publishAsync("home/a", "", { qos: 1 });
+      const denied = await client.publishAsync("other", "", { qos: 1 }).catch((error) => error);
+      assertEquals((denied as { code?: number }).code, 0x87);
+      file("permissions.toml", PERMISSIONS.replaceAll("home", "house"));
+      hangUp();
+      await until(() => log().includes('msg="permissions read again"'), log);
+      await client.publishAsync("house/a", "", { qos: 1 });
+      await client.endAsync();
+    }, child);
+  });
 });
 
 /** A line of mosquitto_passwd: PBKDF2 with SHA-512. */
