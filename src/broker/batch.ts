@@ -264,6 +264,7 @@ export class Batch {
     if (match.groups.length > 0) {
       for (const group of router.groupsFor(match, this.#qos, count)) this.#toGroup(topic, group);
     }
+    turn.spendFresh();
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
     if (this.#qos === 0) return;

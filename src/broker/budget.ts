@@ -24,7 +24,7 @@ export const COST = {
   /** A CONNECT, with its session. */
   connect: 100,
   /** A filter of SUBSCRIBE or UNSUBSCRIBE. */
-  filter: 40,
+  filter: 100,
   /** One message to one group: a member is chosen. */
   group: 12,
   /** One message that goes alone to one receiver. */

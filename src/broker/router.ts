@@ -39,6 +39,7 @@ export interface RouterOptions {
 
 /** All subscriptions and retained messages of a broker. */
 export class Router {
+  readonly #turn: Turn;
   readonly #budget: Budget;
   readonly #ledger: Ledger;
   readonly #journal: Journal;
@@ -55,6 +56,7 @@ export class Router {
   #subscriptions = 0;
 
   constructor({ turn, journal, observer, deliverer, limits, random }: RouterOptions) {
+    this.#turn = turn;
     this.#budget = turn.budget;
     this.#ledger = turn.ledger;
     this.#journal = journal;
@@ -299,6 +301,7 @@ export class Router {
     for (const group of this.groupsFor(match, outgoing.view.qos, 1)) {
       if (this.toGroup(outgoing, group)) receivers++;
     }
+    this.#turn.spendFresh();
     if (match.taps.length > 0) this.toTaps(outgoing, match, origin);
     return receivers;
   }

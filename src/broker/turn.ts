@@ -25,6 +25,8 @@ import type { Session } from "./session.ts";
 const CHUNKS_MAX = 128;
 /** Bytes that are written in one turn: what is over waits for the next one. Some ms of copying. */
 const WRITTEN_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of new memory for one step: the system gives and clears it page by page. */
+const FRESH_BYTES_PER_STEP = 16;
 /** A link with no more bytes than these does not wait behind others that have many. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -173,6 +175,14 @@ export class Turn implements LinkOwner {
     this.#questions = [];
     this.#suspects = undefined; // the next one waits for a look of its own
     return questions;
+  }
+
+  /** Counts the memory that was taken for outboxes as work: it costs more than what is copied there. */
+  spendFresh(): void {
+    const { freshBytes } = this.pool;
+    if (freshBytes === 0) return;
+    this.budget.spend(Math.ceil(freshBytes / FRESH_BYTES_PER_STEP));
+    this.pool.freshBytes = 0;
   }
 
   /** Has the session's retained deliveries go on. */

@@ -25,6 +25,8 @@ export class BufferPool {
   #payloadBytes = 0;
   /** Bytes of the buffers that are kept. */
   keptBytes = 0;
+  /** Bytes of the buffers that were made, since they were last looked at. */
+  freshBytes = 0;
   /** Bytes of payloads in outboxes, as often as they stand there. */
   sharedBytes = 0;
 
@@ -32,7 +34,10 @@ export class BufferPool {
   take(bytes: number): Uint8Array {
     const bucket = bucketOf(bytes);
     const free = this.#free[bucket];
-    if (free === undefined || free.length === 0) return new Uint8Array(SMALLEST_BYTES << bucket);
+    if (free === undefined || free.length === 0) {
+      this.freshBytes += SMALLEST_BYTES << bucket;
+      return new Uint8Array(SMALLEST_BYTES << bucket);
+    }
     this.keptBytes -= SMALLEST_BYTES << bucket;
     return free.pop()!;
   }
@@ -282,7 +287,7 @@ export class Outbox {
 
   #grow(bytes: number): void {
     const used = this.#end - this.#start;
-    if (used >= PIECE_BYTES || this.#start > 0) {
+    if ((used > 0 && used + bytes > PIECE_BYTES) || this.#start > 0) {
       // A long backlog grows by pieces: copying it again and again would cost its square. So does one whose first bytes are
       // taken: a buffer begins as something whole was appended.
       this.#seal();
@@ -311,5 +316,5 @@ export class Outbox {
 
 /** Bytes of the objects of a piece, on Deno and on Bun about the same. */
 const PIECE_OBJECT_BYTES = 512;
-/** A tail larger than this becomes a piece when it is full. */
-const PIECE_BYTES = 64 * 1024;
+/** A tail that would grow beyond this becomes a piece: thousands that grow together take so much memory at once. */
+const PIECE_BYTES = 16 * 1024;

@@ -1,5 +1,5 @@
 /**
- * On Deno, how much is read before the event loop has to turn.
+ * On Deno, how much is read before the event loop has to turn, and when it has to look at its sockets.
  * Knows bytes and turns; refuses to know sockets.
  *
  * A read that finds bytes resolves at once, without a turn of the loop. The reads of one sender that is fast enough would follow
@@ -25,7 +25,7 @@ export interface TurnReader {
 
 let left = TURN_BYTES;
 let scheduled = false;
-/** Milliseconds. */
+/** When Deno last looked at its sockets for certain: ms. */
 let lookedAt = 0;
 /** Connections whose last read left nothing: they read on together. */
 let emptied: TurnReader[] = [];
@@ -38,24 +38,23 @@ export function endsReadTurn(bytes: number, more: boolean, reader: TurnReader): 
   if (left > 0) return false;
   if (more) filled.push(reader);
   else emptied.push(reader);
-  if (!scheduled) schedule();
+  if (!scheduled) inNextTurn(turned);
   scheduled = true;
   return true;
 }
 
-function schedule(): void {
-  if (performance.now() - lookedAt < LOOK_MS) setImmediate(turned);
-  else setImmediate(look);
+/**
+ * Calls `run` in the next turn of the loop; when turns have taken long, only after a look at all sockets. The timer is made behind the
+ * turn that is under way: one that falls due while the turn goes on would run at once.
+ */
+export function inNextTurn(run: () => void): void {
+  if (performance.now() - lookedAt < LOOK_MS) setImmediate(run);
+  else setImmediate(() => setTimeout(() => looked(run), 0));
 }
 
-/** Behind the turn that is under way: a timer that falls due while it goes on would run at once. */
-function look(): void {
-  setTimeout(looked, 0);
-}
-
-function looked(): void {
+function looked(run: () => void): void {
   lookedAt = performance.now();
-  turned();
+  run();
 }
 
 function turned(): void {
@@ -65,6 +64,6 @@ function turned(): void {
   const next = filled.shift();
   if (next !== undefined) readers.push(next);
   scheduled = filled.length > 0;
-  if (scheduled) schedule();
+  if (scheduled) inNextTurn(turned);
   for (const reader of readers) reader.readInTurn();
 }

@@ -18,7 +18,7 @@ import {
   systemCode,
 } from "../endpoint.ts";
 import { ChunkPool } from "../chunk_pool.ts";
-import { endsReadTurn, type TurnReader } from "../read_turns.ts";
+import { endsReadTurn, inNextTurn, type TurnReader } from "../read_turns.ts";
 
 /** The part of Deno's connection that is used here. */
 interface DenoConn {
@@ -82,7 +82,7 @@ class Bursts {
       this.#waiting.push(transport);
       return false;
     }
-    if (++this.#begun === BURST_WRITES) setImmediate(this.#next);
+    if (++this.#begun === BURST_WRITES) inNextTurn(this.#next);
     return true;
   }
 
