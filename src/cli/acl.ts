@@ -6,6 +6,7 @@
 import type { QoS } from "../codec/packet.ts";
 import { SETTINGS } from "../config/schema.ts";
 import type { Action, Explained, Rule } from "../permissions/mod.ts";
+import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import {
@@ -19,13 +20,15 @@ import {
   type Said,
 } from "./flags.ts";
 import { nearest } from "./nearest.ts";
-import { readRules, textOf } from "./permissions.ts";
+import { CONFIG_ROW } from "./options.ts";
+import { type PermissionFiles, readRules, textOf } from "./permissions.ts";
 import { say } from "./terminal.ts";
 
 const ROWS: readonly OptionRow[] = [
   ...SETTINGS.filter(({ key }) => key === "permissions" || key === "mosquitto-acl").map((
     { rare: _, ...row },
   ) => row),
+  { ...CONFIG_ROW, about: "settings that name the permissions, if no flag does" },
   {
     name: "user",
     kind: "text",
@@ -112,8 +115,10 @@ async function testAcl(said: Said, [action, topic]: readonly string[]): Promise<
   if (action === "subscribe" ? typeof parseFilter(topic) === "string" : !isTopicName(topic)) {
     throw new CallError(`${JSON.stringify(topic)} is no Topic ${action === "subscribe" ? "Filter" : "Name"}`);
   }
-  const read = await readRules({ permissions: one("permissions"), mosquittoAcl: one("mosquitto-acl") });
-  if (read === undefined) throw new CallError("say where the permissions are: --permissions FILE");
+  const read = await readRules(await filesOf(one));
+  if (read === undefined) {
+    throw new CallError("say where the permissions are: --permissions FILE, or --config FILE");
+  }
   const claims = Object.fromEntries((given.get("claim") ?? []).map((claim) => {
     const at = claim.indexOf("=");
     if (at < 1) throw new CallError(`--claim takes NAME=VALUE, not ${JSON.stringify(claim)}`);
@@ -131,6 +136,15 @@ async function testAcl(said: Said, [action, topic]: readonly string[]): Promise<
   const verdict = new Permissions(read.rules).explain(client, action as Action, topic, qos, isRetained);
   await say(one("json") === "true" ? `${JSON.stringify(jsonOf(verdict))}\n` : textFor(verdict));
   return verdict.isAllowed ? STATUS.good : STATUS.found;
+}
+
+/** Of flags and variables, else of the file of settings. */
+async function filesOf(one: (name: string) => string | undefined): Promise<PermissionFiles> {
+  const flags = { permissions: one("permissions"), mosquittoAcl: one("mosquitto-acl") };
+  if (flags.permissions !== undefined || flags.mosquittoAcl !== undefined) return flags;
+  const file = await configFileOf({ config: one("config") });
+  const inFile = (name: string) => file?.values.get(name)?.values.at(-1);
+  return { permissions: inFile("permissions"), mosquittoAcl: inFile("mosquitto-acl") };
 }
 
 function textFor({ isAllowed, isNarrowed, qos, rules, why }: Explained): string {

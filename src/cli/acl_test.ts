@@ -107,7 +107,10 @@ describe("plumb acl test", patient, () => {
 
   for (
     const [call, fault] of [
-      [["test", "publish", "a"], "plumb: say where the permissions are: --permissions FILE\n"],
+      [
+        ["test", "publish", "a"],
+        "plumb: say where the permissions are: --permissions FILE, or --config FILE\n",
+      ],
       [
         ["test", "--permissions", OURS, "eat", "a"],
         "plumb: say what: plumb acl test publish|subscribe|receive TOPIC\n",

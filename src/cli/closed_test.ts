@@ -165,6 +165,14 @@ file = "passwords"
     assertMatch(shown, /\n\[\[listener\.login\]\] +# \S+plumb\.toml:9\nkind = "password-file" +# \S+:9\n/);
     const asked = ["acl", "test", "--permissions", rules, "--user", "bob", "--client", "c1", "publish"];
     assertEquals((await plumb([...asked, "home/kitchen"])).status, 1);
+    const byConfig = [
+      "acl",
+      "test",
+      "--config",
+      file("acl.toml", `permissions = "permissions.toml"`),
+      "--user",
+    ];
+    assertEquals((await plumb([...byConfig, "bob", "publish", "home/kitchen"])).status, 1);
     assertEquals(
       (await plumb([...asked, "bob/c1/x"])).out,
       `allowed: ${rules}:4: allow publish bob/%c/#\n`,

@@ -146,6 +146,25 @@ describe("importMosquitto()", () => {
     assertEquals(at(own, "tls.client-certificate"), [false, false, true]);
   });
 
+  test("a listener that takes the certificate for the user name asks for nothing else", () => {
+    const lines = "listener 8883 ::1\ncertfile /c\nkeyfile /k\ncafile /ca\nrequire_certificate true\n" +
+      "use_identity_as_username true\npassword_file /p\n";
+    for (const all of [lines, `per_listener_settings true\n${lines}`]) {
+      const { toml } = imported(all);
+      const listener = toml.slice(toml.indexOf("[[listener]]")).replaceAll(/ +#.*/g, "");
+      assertEquals(
+        listener,
+        '[[listener]]\nurl = "mqtts://[::1]:8883"\ntls.certificate = "/c"\ntls.key = "/k"\ntls.ca = "/ca"\n' +
+          'tls.client-certificate = "required"\ntls.identity = "cn"\n[[listener.login]]\nkind = "certificate"\n',
+      );
+    }
+  });
+
+  test("an authority without a use for it, as Clients show no certificate, is left out", () => {
+    const { toml, remarks } = imported("listener 8883 ::1\ncertfile /c\nkeyfile /k\ncafile /ca\n");
+    assertEquals([toml.includes("tls.ca"), remarks.filter((line) => line.startsWith("m.conf"))], [false, []]);
+  });
+
   test("every option is taken over, or named, or changes nothing; what is written is a valid file", async () => {
     const values = fc.constantFrom(
       "true",

@@ -81,8 +81,11 @@ function listOf(block: Uint8Array, authorities: readonly X509Certificate[]): Lis
   }
   const parts = partsOf(signed);
   if (parts[0]?.tag === TAG.integer) parts.shift(); // the version
-  const [, issuer, , ...rest] = parts;
-  if (issuer === undefined) throw new DerError("no issuer");
+  const [inner, issuer, , ...rest] = parts;
+  if (inner === undefined || issuer === undefined) throw new DerError("no issuer");
+  // What stands outside of the signed part is what it says inside, and has one form.
+  if (!equal(inner.whole, algorithm.whole)) throw new DerError("two signature algorithms");
+  if (signature.bytes[0] !== 0) throw new DerError("a signature of some bits of a byte");
   const next = rest[0];
   if (next?.tag !== TAG.utcTime && next?.tag !== TAG.generalizedTime) {
     throw new Error("without the time of the next one");
