@@ -16,7 +16,7 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { patient, until } from "../testing/patience.ts";
 import { type Outcome, plumb, startPlumb } from "../testing/plumb_process.ts";
-import { CA, CERT, KEY } from "../testing/tls.ts";
+import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-closed-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -251,6 +251,62 @@ file = "passwords"
       await one.endAsync();
     });
   });
+
+  test(
+    "loses no connection and no message while all of its files change, again and again",
+    patient,
+    async () => {
+      const rounds = 20;
+      const config = file("plumb.toml", settings());
+      file("cert.pem", CERT);
+      file("key.pem", KEY);
+      file("permissions.toml", PERMISSIONS);
+      await userAdded(join(folder, "passwords"), "ann", "of ann");
+      const users = readFileSync(join(folder, "passwords"), "utf8");
+      await broker(["--config", config], async ({ log, port, hangUp }) => {
+        const url = `mqtts://localhost:${port("mqtts:")}`;
+        const ann = {
+          protocolVersion: 5,
+          ca: CA + OTHER_CERT,
+          username: "ann",
+          password: "of ann",
+        } as const;
+        const [from, to] = [await connectAsync(url, ann), await connectAsync(url, ann)];
+        const lost: string[] = [];
+        for (const [name, client] of [["from", from], ["to", to]] as const) {
+          client.on("close", () => lost.push(name));
+          client.on("error", () => {});
+        }
+        const came: number[] = [];
+        to.on("message", (_topic, payload) => came.push(Number(payload)));
+        await to.subscribeAsync("home/#", { qos: 1 });
+        let sent = 0;
+        let isOver = false;
+        const sending = (async () => {
+          while (!isOver) await from.publishAsync("home/a", `${sent++}`, { qos: 1 });
+        })();
+        for (let round = 1; round <= rounds; round++) {
+          const isOther = round % 2 === 1;
+          file("cert.pem", isOther ? OTHER_CERT : CERT);
+          file("key.pem", isOther ? OTHER_KEY : KEY);
+          file("permissions.toml", `# ${round}\n${PERMISSIONS}`);
+          file("passwords", `# ${round}\n${users}`);
+          file("plumb.toml", settings(`limits.name-bytes-max = ${1000 + round}`));
+          hangUp();
+          const times = () =>
+            log().split(/msg="configuration read again".* changed=limits\.name-bytes-max\n/).length - 1;
+          await until(() => times() === round, () => `round ${round} of ${log()}`);
+          assertEquals(await code(url, ann), 0);
+        }
+        isOver = true;
+        await sending;
+        await until(() => came.length === sent, () => `${came.length} of ${sent} came`);
+        assertEquals([lost, came], [[], Array.from({ length: sent }, (_, i) => i)]);
+        assert(!log().includes("level=error"), log());
+        await Promise.all([from.endAsync(), to.endAsync()]);
+      });
+    },
+  );
 
   test(
     "mosquitto_pub and mosquitto_sub log in by password over TLS",
