@@ -258,7 +258,7 @@ class FileReader {
       else {
         const checked = checkValue(row, text);
         if ("takes" in checked) takes(checked.takes);
-        else if (row.option === "url" || row.name === "listen") {
+        else if (row === LISTENER_URL || row.name === "listen") {
           this.#url(row.key, checked.value, here, values);
         } else values.push(row.isPath ? this.#path(checked.value) : checked.value);
       }

@@ -11,6 +11,7 @@ import { loginSettings } from "../cli/login_set.ts";
 import { settingsOf } from "../cli/options.ts";
 import { type ConfigError, parseConfig } from "./file.ts";
 import { LINK_KINDS } from "./links.ts";
+import { tomlValue } from "./write.ts";
 
 const NOTHING = (): undefined => undefined;
 
@@ -74,6 +75,26 @@ describe("a login chain in plumb.toml", () => {
       assertEquals(error.faults, [`p.toml:${fault}`]);
     });
   }
+
+  test("every key of every kind is taken", async () => {
+    for (const [kind, { rows }] of Object.entries(LINK_KINDS)) {
+      const lines = rows.map((row) => {
+        const value = row.kind === "choice"
+          ? row.choices!.at(-1)!
+          : row.kind === "integer"
+          ? `${row.most}`
+          : "https://x";
+        return `${row.key} = ${tomlValue(row, [row.kind === "switch" ? "true" : value])}\n`;
+      });
+      const { login } = await settings(`[[login]]\nkind = "${kind}"\n${lines.join("")}`);
+      const { kind: is, ...options } = login![0]!.options as unknown as Record<string, unknown>;
+      assertEquals(is, kind);
+      assertEquals(Object.keys(options).toSorted(), rows.map(({ option }) => option).toSorted());
+      for (const row of rows) {
+        if (row.kind === "integer") assertEquals(options[row.option], row.most);
+      }
+    }
+  });
 
   test("certificates for other names are tables too", async () => {
     const tables = '[[tls.sni]]\ncertificate = "a"\nkey = "b"\n[[listener]]\nurl = "mqtts://127.0.0.1:1"\n' +
