@@ -349,14 +349,19 @@ export function networkContract(network: Network): void {
         sending = false;
         busy.destroy();
         quiet.destroy();
-      }, (transport) =>
+      }, (transport) => {
+        let owed = 0;
+        const answer = () => owed -= transport.write(utf8("x".repeat(owed)));
         transport.start({
           received(chunk) {
-            if (chunk.length === 1 && chunk[0] === 0x78) transport.write(chunk);
+            if (chunk.length > 1 || chunk[0] !== 0x78) return;
+            owed++;
+            answer();
           },
-          drained() {},
+          drained: answer,
           closed() {},
-        }));
+        });
+      });
     });
   });
 

@@ -82,7 +82,10 @@ class Bursts {
       this.#waiting.push(transport);
       return false;
     }
-    if (++this.#begun === BURST_WRITES) inNextTurn(this.#next);
+    if (++this.#begun === BURST_WRITES) {
+      if (this.#waiting.length === 0) setImmediate(this.#next);
+      else inNextTurn(this.#next); // a long burst: sockets are looked at meanwhile
+    }
     return true;
   }
 
