@@ -113,6 +113,18 @@ export class BrokerTls {
     return readTls(this.#settings, this.#options.nameOf, this.#log, this.#own);
   }
 
+  /**
+   * Reads the files that are named, and makes no certificate.
+   * @throws {CallError} as `read()` does.
+   */
+  async check(): Promise<void> {
+    if (!this.isOwn) return void await this.read();
+    const { filesOf } = await import("./tls_files.ts");
+    const { readText } = await import("./trust.ts");
+    const where = this.#options.listener ?? "tls";
+    for (const file of filesOf(this.#settings)) readText(where, file);
+  }
+
   /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
   introduce(address: Address): void {
     if (this.#own === undefined) return;

@@ -67,11 +67,11 @@ export class TlsSet {
   }
 
   /**
-   * Reads the files of listeners whose certificate is named, and makes none.
+   * Reads all files that are named, and makes no certificate.
    * @throws {CallError} as `read()` does.
    */
   async check(): Promise<void> {
-    for (const tls of this.#all) if (!tls.isOwn) await tls.read();
+    for (const tls of this.#all) await tls.check();
   }
 
   /** Says which certificate was made, if one was, for the first listener with TLS of these. */
