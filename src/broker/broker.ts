@@ -237,7 +237,7 @@ export class Broker {
   /**
    * Other policies and other hooks from now on: `policy` of `nextPolicy()` in place of the broker's own, and of each listener the one
    * that `moved` has for it. Nobody is dropped. Open connections keep what CONNACK told them, and their authorizer; they take over other
-   * rules, and the limits of which `RELOAD_OF_LIMITS` says "now".
+   * rules, the authenticator, and the limits of which `RELOAD_OF_LIMITS` says "now".
    */
   reconfigure(
     policy: Policy,

@@ -578,7 +578,7 @@ export class Connection
   }
 
   #verdictOf(request: AuthenticationRequest): ReturnType<NonNullable<Policy["authenticate"]>> {
-    const { authenticate } = this.#policy;
+    const { authenticate } = this.#listener; // the one that holds now, also for a Client that authenticates anew
     if (authenticate === undefined) return { code: 0 };
     try {
       return authenticate(request);

@@ -405,6 +405,25 @@ describe("a Client that authenticates anew with other groups", () => {
   });
 });
 
+describe("a reload that names another authenticator", () => {
+  test("has it asked by Clients that authenticate anew, and by those whose CONNECT comes later", () => {
+    const options = (code: 0 | 0x87) => ({
+      authenticationMethods: ["m"],
+      authenticate: () => ({ code }) as const,
+    });
+    const pair = new Pair(options(0));
+    const properties = { authenticationMethod: "m" };
+    const client = pair.connect({ clientId: "client", properties });
+    const later = pair.open(5);
+    const policy = pair.broker.nextPolicy(options(0x87));
+    pair.broker.reconfigure(policy, new Map(), {}, pair.now);
+    later.connect({ clientId: "later" });
+    assertEquals(later.take(CONNACK).reasonCode, 0x87);
+    client.send({ type: AUTH, reasonCode: 0x19, properties });
+    assertEquals(client.take(DISCONNECT).reasonCode, 0x87);
+  });
+});
+
 describe("a reload that names other rules", () => {
   const a: PermissionsData = { everyone: { allow: [{ publish: "a", subscribe: "a" }] } };
   const both: PermissionsData = { everyone: { allow: [{ publish: ["a", "b"], subscribe: ["a", "b"] }] } };

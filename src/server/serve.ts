@@ -142,8 +142,8 @@ export interface Server extends AsyncDisposable {
   /**
    * Goes on with these options, as if `serve()` had been called with them: what is not given has its default. All or nothing, and nobody
    * is dropped: a listener that is not named any more accepts nobody, and its connections stay. New connections get everything that
-   * is new; open ones keep features, authenticator, authorizer and the limits that CONNACK announced, and get other permissions and the
-   * limits of which `RELOAD_OF_LIMITS` says "now". Two limits stay as they were at the start: `knownTopicsMax`, `batchMessagesMax`.
+   * is new; open ones keep features, authorizer and the limits that CONNACK announced, and get other permissions, the authenticator (for
+   * a CONNECT that has not come yet, and when they authenticate anew) and the limits of which `RELOAD_OF_LIMITS` says "now". Two limits stay as they were at the start: `knownTopicsMax`, `batchMessagesMax`.
    * A call waits for the one before it.
    * @throws {AddressError}, {CertificateError}, {ListenError} as `serve()` does, {UsageError} for a limit; then all stays as it is.
    */
