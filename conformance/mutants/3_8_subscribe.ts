@@ -9,7 +9,7 @@ import { codesPacket, remade } from "./changed_packet.ts";
 const CODEC = "src/codec/subscribe.ts";
 const BROKER = "src/broker/subscribe.ts";
 const ROUTER = "src/broker/router.ts";
-const REPLACED = "subscription.set(record);\n      this.#topics";
+const REPLACED = "subscription.set(record);\n      this.#groups";
 
 /** For the cases of `cases/3_8_subscribe.ts`. */
 export const MUTANTS: readonly Mutant[] = [
@@ -90,14 +90,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: ROUTER,
     find: REPLACED,
     replace:
-      "subscription.set({ ...record, qos: Math.max(record.qos, subscription.qos) as QoS });\n      this.#topics",
+      "subscription.set({ ...record, qos: Math.max(record.qos, subscription.qos) as QoS });\n      this.#groups",
   },
   {
     kills: "3.8/same-filter-replaces-options",
     file: ROUTER,
     find: REPLACED,
     replace:
-      "subscription.set({ ...record, identifier: record.identifier || subscription.identifier });\n      this.#topics",
+      "subscription.set({ ...record, identifier: record.identifier || subscription.identifier });\n      this.#groups",
   },
   {
     kills: "3.8/same-filter-brings-retained-again",

@@ -48,12 +48,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `session.sender?.each((id, _step, delivery) => {
       if (delivery?.share === undefined) return;
       session.sender!.end(id);
-      router.toOtherMembers([delivery], turn.now);
+      router.toOtherMember(delivery, turn.now, new Map());
     });`,
   })),
   {
     kills: "4.8.2/begun-goes-to-no-other",
-    file: "src/broker/sessions.ts",
+    file: "src/broker/ending.ts",
     find: "(step === Step.PUBACK || step === Step.RESEND_1)",
     replace: "step !== Step.PUBCOMP",
   },
@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/broker/acknowledge.ts",
     find: outcome,
     replace: `(code >= 0x80 && delivery?.share !== undefined &&
-      parts.router.toOtherMembers([delivery], parts.turn.now), ${outcome})`,
+      parts.router.toOtherMember(delivery, parts.turn.now, new Map()), ${outcome})`,
   })),
   {
     kills: "4.8.2/no-retained-messages",
