@@ -15,7 +15,7 @@ const KEEPS = "if (goesAlone || (this.#isRetained && !this.#retainLast(topic, ma
 function retainedIf(condition: string): string {
   return `const known: Set<string> = ((globalThis as any).retainedNames ??= new Set());
     if (this.#isRetained) known.add(topic.name);
-    else if (${condition}) router.retain(this.#outgoing(topic, this.#frameAt(count - 1)));
+    else if (${condition}) router.retain(this.#outgoing(topic, count - 1));
     ${KEEPS}`;
 }
 

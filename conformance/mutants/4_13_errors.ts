@@ -20,7 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: CONNECTION,
     find: "const { code, rule, message } = error as PeerError;",
     replace: `const { code, rule, message } = error as PeerError;
-    for (const { connection } of [...this.#host.sessions.subscribed()]) {
+    for (const { connection } of [...this.#host.sessions.all()]) {
       if (connection !== this.#phase) connection?.end({ code, rule, message });
     }`,
   },
