@@ -70,7 +70,7 @@ class Ranks {
         const member = this.#ranks[rank]!.next();
         if (member === undefined) break;
         if (this.#tests[rank]!(member, outgoing, deliverer)) return member;
-        members.delete(member);
+        if (!members.delete(member)) continue; // it has risen: messages of its session have expired
         this.#ranks[rank + 1]!.members.add(member);
         sinks(member);
       }
@@ -88,9 +88,6 @@ class Ranks {
     return undefined;
   }
 }
-
-/** Members that are asked whether one of them could keep a message: nearly each could, but for one that was granted QoS 0. */
-const KEEPERS_ASKED_MAX = 4;
 
 /** The members of a group, as they take turns. */
 interface Members extends Iterable<Subscription> {
@@ -293,7 +290,7 @@ export class SharedGroup {
     let asked = 0;
     for (const { qos, session } of this.#members) {
       if (qos > 0 && !session.ended && (session.connection !== undefined || session.persists)) return true;
-      if (++asked === KEEPERS_ASKED_MAX) return false;
+      if (++asked === FEW) return false; // nearly each member could, but for one that was granted QoS 0
     }
     return false;
   }

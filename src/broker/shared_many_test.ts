@@ -147,4 +147,23 @@ describe("a group of many members", () => {
     group.rise(sunk[0]!);
     assertEquals(group.choose(outgoing, { canTake: () => true } as unknown as Deliverer), sunk[0]);
   });
+
+  test("[MQTT-3.10.4-1] a member that has risen while it was asked is gone when it leaves", () => {
+    const group = new SharedGroup(parseFilter("$share/g/a") as TopicFilter, () => {});
+    const memberOf = (): Subscription =>
+      ({ session: { connection: undefined, sinks: () => {} }, qos: 1 }) as unknown as Subscription;
+    const others = Array.from({ length: 10 }, memberOf);
+    const leaver = memberOf();
+    for (const member of [...others, leaver]) group.join(member);
+    let asked = 0; // messages that have expired make room in its session, but not enough
+    const canTake = (session: Subscription["session"]): boolean => {
+      if (session === leaver.session && ++asked <= 2) group.rise(leaver);
+      return false;
+    };
+    const outgoing = { view: { qos: 1 } } as Outgoing;
+    group.choose(outgoing, { canTake } as unknown as Deliverer);
+    group.leave(leaver);
+    const takes = { canTake: () => true } as unknown as Deliverer;
+    for (let i = 0; i < 20; i++) assert(group.choose(outgoing, takes) !== leaver);
+  });
 });
