@@ -44,7 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...["4.8.2/finished-with-the-same-member", "4.8.2/released-with-the-same-member"].map((kills): Mutant => ({
     kills,
     file: "src/broker/sessions.ts",
-    find: "this.#passOnQueued(session);",
+    find: "this.#inPortions(session, disconnecting(session, this.#parts));",
     replace: `session.sender?.each((id, _step, delivery) => {
       if (delivery?.share === undefined) return;
       session.sender!.end(id);

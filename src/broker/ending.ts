@@ -1,88 +1,98 @@
 /**
- * §4.1, §4.8.2 The end of a session, in portions: its subscriptions go, its shared messages go to other members, then the store forgets it.
+ * §4.1, §4.8.2 What is left of a session when its connection ends, or the session itself, in portions: subscriptions go, shared messages go
+ * to other members, and the store forgets an ended session.
  * Knows how far an end has come; refuses to know its cause.
  *
- * Each message leaves the session for the store as it comes to its next member: a crash in between loses none. What is not passed on by
- * then ends with the session's record, or comes to its turn again when the store brings the session back.
+ * Each message leaves the session for the store in the commit in which it comes to its next member: a crash in between loses none. What is
+ * not passed on by then goes on when the store has brought the session back.
  * @module
  */
 import { Step } from "../delivery/sender.ts";
 import { COST, type Postponed } from "./budget.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Parts } from "./parts.ts";
-import type { Session, Subscription } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** Subscriptions and messages that go at once; if there are more, the others go as the budget allows. */
 const AT_ONCE = 64;
 
-/** One session that has ended. */
+/** An end that goes on. */
 export class Ending implements Postponed {
   debt = 0;
   isPostponed = false;
   readonly session: Session;
   readonly #parts: Parts;
+  readonly #steps: Iterator<void>;
   readonly #done: () => void;
-  readonly #subscriptions: Iterator<Subscription>;
-  #shared: Iterator<Delivery> | undefined;
-  /** §4.8.2 of each group, the bytes of the smallest message that none of its members could take. */
-  readonly #refused: Map<string, number> = new Map();
-  #isDone = false;
 
-  constructor(session: Session, parts: Parts, done: () => void) {
+  /** Does `steps` one by one, then calls `done`. */
+  constructor(session: Session, parts: Parts, steps: Iterator<void>, done: () => void) {
     this.session = session;
-    this.#subscriptions = session.subscriptions.values();
     this.#parts = parts;
+    this.#steps = steps;
     this.#done = done;
   }
 
   goOn(): void {
-    if (this.#isDone) return;
     const { turn: { budget }, journal } = this.#parts;
-    for (let count = 1; this.#next(); count++) {
+    for (let count = 1; this.#steps.next().done !== true; count++) {
       if (count < AT_ONCE) continue;
       if (journal.isFull) return journal.postpone(this);
       if (budget.isSpent) return budget.postpone(this);
     }
-  }
-
-  /** Comes to the end at once: the Client makes a new session. */
-  finish(): void {
-    while (this.#next());
-  }
-
-  /** One step; false if there is none. */
-  #next(): boolean {
-    if (this.#isDone) return false;
-    const { session } = this;
-    const { router, journal, turn } = this.#parts;
-    const subscription = this.#subscriptions.next().value as Subscription | undefined;
-    if (subscription !== undefined) {
-      router.unsubscribe(session, subscription);
-      turn.budget.spend(COST.filter);
-      return true;
-    }
-    const delivery = (this.#shared ??= sharedOf(session)).next().value as Delivery | undefined;
-    if (delivery !== undefined) {
-      journal.finished(session, delivery);
-      router.toOtherMember(delivery, turn.now, this.#refused);
-      return true;
-    }
-    this.#isDone = true;
-    session.clear();
-    journal.dropped(session);
     this.#done();
-    return false;
+  }
+
+  /** Comes to the end at once: its Client is back. */
+  finish(): void {
+    while (this.#steps.next().done !== true);
+    this.#done();
   }
 }
 
-/** §4.8.2 The messages that go to other members, in order, without QoS 2 messages already begun [MQTT-4.8.2-5]. */
-function* sharedOf(session: Session): Iterator<Delivery> {
+/** §4.8.2 Messages that wait at a member that has disconnected go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
+export function* disconnecting(session: Session, parts: Parts): Generator<void> {
+  const { router, turn } = parts;
+  const waiting =
+    session.backlog?.extract(({ share }) =>
+      share !== undefined && router.group(share)?.isConnected === true
+    ) ?? [];
+  if (waiting.length === 0) return;
+  turn.budget.spend(session.rise());
+  yield* passingOn(session, parts, waiting);
+}
+
+/** The session ends. */
+export function* ending(session: Session, parts: Parts): Generator<void> {
+  const { router, journal, turn } = parts;
+  for (const subscription of session.subscriptions.values()) {
+    router.unsubscribe(session, subscription);
+    turn.budget.spend(COST.filter);
+    yield;
+  }
+  yield* passingOn(session, parts, begunOf(session));
+  yield* passingOn(session, parts, session.backlog?.extract(({ share }) => share !== undefined) ?? []);
+  session.clear();
+  journal.dropped(session);
+}
+
+/** §4.8.2 The shared messages that were sent and not acknowledged, in order, without QoS 2 messages [MQTT-4.8.2-5]. */
+function begunOf(session: Session): Delivery[] {
   const begun: Delivery[] = [];
   session.sender?.each((_id, step, delivery) => {
     if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {
       begun.push(delivery);
     }
   });
-  yield* begun.sort((a, b) => a.order - b.order);
-  yield* session.backlog?.extract(({ share }) => share !== undefined) ?? [];
+  return begun.sort((a, b) => a.order - b.order);
+}
+
+function* passingOn(session: Session, parts: Parts, deliveries: readonly Delivery[]): Generator<void> {
+  const { router, journal, turn } = parts;
+  const refused = new Map<string, number>();
+  for (const delivery of deliveries) {
+    journal.finished(session, delivery);
+    router.toOtherMember(delivery, turn.now, refused);
+    yield;
+  }
 }

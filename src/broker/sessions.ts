@@ -9,7 +9,7 @@ import type { ProtocolLevel } from "../codec/packet.ts";
 import { expiryOf, type Message } from "../delivery/message.ts";
 import type { Random } from "../engine/random.ts";
 import { type Outgoing, outgoingOf } from "./deliver.ts";
-import { Ending } from "./ending.ts";
+import { disconnecting, Ending, ending } from "./ending.ts";
 import { stopGathering } from "./gather.ts";
 import type { Limits } from "./limits.ts";
 import type { Tap } from "./match.ts";
@@ -29,7 +29,7 @@ export class Sessions implements SessionOwner {
   readonly #parts: Parts;
   readonly #random: Random;
   readonly #byClientId: Map<string, Session> = new Map();
-  /** By Client Identifier, sessions that have ended and are not at their end yet; the last one of each Client. */
+  /** By Client Identifier, sessions that have ended, or lost their connection, and of which something is still to be dealt with. */
   readonly #endings: Map<string, Ending> = new Map();
   readonly #regranting: RegrantingAll;
 
@@ -47,7 +47,7 @@ export class Sessions implements SessionOwner {
   /** Every session, also if it has ended and is not at its end yet. */
   *all(): Iterable<Session> {
     yield* this.#byClientId.values();
-    for (const { session } of this.#endings.values()) yield session;
+    for (const { session } of this.#endings.values()) if (session.ended) yield session;
   }
 
   /** Limits have changed: each session has those that `limitsOf` gives for its own. */
@@ -104,6 +104,7 @@ export class Sessions implements SessionOwner {
     this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
     const known = this.#byClientId.get(clientId);
     if (known !== undefined && !cleanStart) { // [MQTT-3.1.2-5]
+      this.#endings.get(clientId)?.finish();
       timers.cancel(known);
       if (known.pendingWill !== undefined) timers.cancel(known.pendingWill); // [MQTT-3.1.3-9]
       known.pendingWill = undefined;
@@ -147,7 +148,7 @@ export class Sessions implements SessionOwner {
     if (!session.persists) return this.end(session);
     turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
     journal.saved(session);
-    this.#passOnQueued(session);
+    this.#inPortions(session, disconnecting(session, this.#parts));
     if (session.durable) session.backlog?.pageOutAll();
     deliverer.watchExpiry(session);
   }
@@ -239,23 +240,17 @@ export class Sessions implements SessionOwner {
     }
     turn.ledger.sessions -= session.ownBytes;
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
-    const ending = new Ending(session, this.#parts, () => this.#endings.delete(session.clientId));
-    this.#endings.set(session.clientId, ending);
-    ending.goOn();
+    this.#inPortions(session, ending(session, this.#parts));
     observer.hooks.sessionEnded?.(session.clientId);
   }
 
-  /** §4.8.2 messages that wait at a disconnected member go to a connected one, if there is one; exchanges stay [MQTT-4.8.2-4]. */
-  #passOnQueued(session: Session): void {
-    const { router, journal, turn } = this.#parts;
-    const others =
-      session.backlog?.extract(({ share }) =>
-        share !== undefined && router.group(share)?.isConnected === true
-      ) ?? [];
-    for (const delivery of others) journal.finished(session, delivery);
-    if (others.length > 0) turn.budget.spend(session.rise());
-    const refused = new Map<string, number>();
-    for (const delivery of others) router.toOtherMember(delivery, turn.now, refused);
+  /** Does the steps in portions, behind those that are still to be done for this Client. */
+  #inPortions(session: Session, steps: Iterator<void>): void {
+    const { clientId } = session;
+    this.#endings.get(clientId)?.finish();
+    const portions = new Ending(session, this.#parts, steps, () => this.#endings.delete(clientId));
+    this.#endings.set(clientId, portions);
+    portions.goOn();
   }
 
   /** Compares the map and its sessions. */
