@@ -92,16 +92,15 @@ export class Deliverer {
 
   /** Whether the session's own limits leave no room in its backlog, for whatever message. */
   isFull(session: Session): boolean {
-    return fullBacklog(session, 0) !== undefined;
+    return fullBacklog(session, MESSAGE_OVERHEAD_BYTES) !== undefined;
   }
 
   /** §4.8.2 Has a member rise in its group when its session can take more. */
   sinks(member: Subscription, group: Rising): void {
     const { session } = member;
-    if (!session.hasSunk) {
-      session.sinks(member, group);
-      this.watchExpiry(session);
-    } else session.sinks(member, group);
+    const isFirst = !session.hasSunk;
+    session.sinks(member, group);
+    if (isFirst) this.watchExpiry(session);
   }
 
   /** Brings one message to one session; false if the session does not get it. `share` is the filter of a Shared Subscription. */
@@ -237,10 +236,9 @@ export class Deliverer {
     isShared: boolean,
   ): ReturnType<typeof fullBacklog> | "memoryBytesMax" {
     const bytes = messageBytes(message);
-    const limit = fullBacklog(session, bytes);
-    if (limit !== undefined && !(this.#expire(session, false) && fullBacklog(session, bytes) === undefined)) {
-      return limit;
-    }
+    let limit = fullBacklog(session, bytes);
+    if (limit !== undefined && this.#expire(session, false)) limit = fullBacklog(session, bytes);
+    if (limit !== undefined) return limit;
     return session.isTight(isShared || !session.durable) ? "memoryBytesMax" : undefined;
   }
 
@@ -424,12 +422,10 @@ export class Deliverer {
 /** The limit of the session that keeps a message of so many bytes out of its backlog. */
 function fullBacklog(
   session: Session,
-  messageBytes: number,
+  bytes: number,
 ): Extract<LimitName, "queuedMessagesMax" | "queuedBytesMax"> | undefined {
   const { limits, backlog } = session;
   if (session.queued >= limits.queuedMessagesMax) return "queuedMessagesMax";
-  const bytes = backlog === undefined ? 0 : backlog.bytes;
-  return bytes + Math.max(messageBytes, MESSAGE_OVERHEAD_BYTES) > limits.queuedBytesMax
-    ? "queuedBytesMax"
-    : undefined;
+  const waiting = backlog === undefined ? 0 : backlog.bytes;
+  return waiting + bytes > limits.queuedBytesMax ? "queuedBytesMax" : undefined;
 }

@@ -76,7 +76,6 @@ export class MemoryLimit<C extends HoldsMemory> implements Deadline {
 
   /** The end of a turn. */
   endTurn(): void {
-    if (!this.#ledger.isAbove && this.#ledger.total <= this.#most) return;
     if (!this.isDue) return;
     if (this.#ledger.isAbove) return this.#isOver();
     const { now, timers } = this.#turn;
