@@ -19,7 +19,7 @@ import {
   subscribeAgain,
   unsubscribe,
 } from "./bytes.ts";
-import { PacketType } from "../../../src/codec/mod.ts";
+import { type Connect, PacketType } from "../../../src/codec/mod.ts";
 import type { Case } from "./case.ts";
 
 /** What one write of a flood holds. */
@@ -78,9 +78,10 @@ async function heedless(attack: Attack, chunk: Uint8Array): Promise<void> {
   await Promise.all(senders.map((sender) => sender.fence(FLOOD_PATIENCE_MS)));
 }
 
-async function groupSessionEnds(attack: Attack): Promise<void> {
+/** A member with many messages leaves; with `KEPT` its session stays. */
+async function groupMemberLeaves(attack: Attack, options: Partial<Connect> = {}): Promise<void> {
   const group = "$share/g/t";
-  const leaver = await attack.open();
+  const leaver = await attack.open(options);
   await leaver.subscribe([group], 1);
   leaver.read("nothing");
   const publisher = await attack.open();
@@ -253,7 +254,12 @@ export const WORK_CASES: readonly Case[] = [
   {
     id: "A5/ends",
     title: "a session with 55,000 shared messages ends, 3,000 members can take none",
-    run: groupSessionEnds,
+    run: (attack) => groupMemberLeaves(attack),
+  },
+  {
+    id: "A5/disconnects",
+    title: "the same member disconnects, and its session stays",
+    run: (attack) => groupMemberLeaves(attack, KEPT),
   },
   {
     id: "A6/subscribe",
