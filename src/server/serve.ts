@@ -159,7 +159,7 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen, tls, loop, admit: _, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
   let { admit, hooks = {} } = options;
@@ -173,7 +173,6 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       else transport.abort();
     },
     troubled: (error) => broker.failed(error),
-    connectTimeoutMs: broker.policy({}).limits.connectTimeoutMs,
     proxyRefused(peer, { message }): void {
       try {
         asked.refused(peer, { code: 0x81, rule: "policy/proxy-header", message });
@@ -195,7 +194,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
     for (const { policy } of plans) {
-      const source = policy?.permissions;
+      const source = policy.permissions;
       if (source === undefined || watched.has(source)) continue;
       watched.add(source);
       source.watch?.(() => driver.run((broker, now) => broker.permissionsChanged(now)));
@@ -204,7 +203,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   };
 
   try {
-    await change(plansOf(listen, tls, (given) => broker.policy(given)));
+    await change(planListeners(listen, tls, (given) => broker.policy(given)));
   } catch (error) {
     await driver.close();
     throw error;
@@ -214,10 +213,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   let isClosing = false;
 
   async function reconfigure(next: ReconfigureOptions): Promise<void> {
-    const { listen, tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
+    const { listen = [DEFAULT_LISTEN], tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
     if (isClosing) return;
     const policy = broker.nextPolicy(given);
-    const moved = await change(plansOf(listen, tls, (own) => policyOf(own, policy)));
+    const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy)));
     [admit, hooks] = [nextAdmit, nextHooks];
     driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
   }
@@ -242,16 +241,4 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** Each listener with a policy of its own, by which its connections are told from those of others. */
-function plansOf(
-  listen: ServeOptions["listen"] = [DEFAULT_LISTEN],
-  tls: TlsServerOptions | undefined,
-  policyOf: (given: PolicyOptions) => Policy,
-): ListenerPlan[] {
-  return planListeners(listen, tls, policyOf).map((plan) => ({
-    ...plan,
-    policy: plan.policy ?? policyOf({}),
-  }));
 }
