@@ -370,8 +370,10 @@ describe("planListeners()", () => {
         "mqtts://[::]",
         "mqtt://0.0.0.0",
         "mqtt://192.0.2.1",
+        "mqtt://127.example.com",
+        "mqtt://[::ffff:127.0.0.1]",
         { url: "mqtt://localhost", proxyProtocol: ["127.0.0.1"] },
       ),
-      [true, true, true, false, false, false, false],
+      [true, true, true, false, false, false, false, true, false],
     ));
 });
