@@ -30,6 +30,7 @@ import {
   type TappedMessage,
   type Verdict,
 } from "../broker/mod.ts";
+import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
@@ -44,7 +45,7 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
-import { type Admit, type AdmitEvents, isAdmitted } from "./admit.ts";
+import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { type ListenerEvents, type ListenerOptions, type ListenerPlan, planListeners } from "./listeners.ts";
@@ -163,31 +164,25 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
   let { admit, hooks = {} } = options;
-  const asked: AdmitEvents = {
-    refused: (peer, refusal) => hooks.refused?.(peer, refusal, undefined),
-    failed: (error) => broker.failed(error),
+  const failed = (error: unknown): void => broker.failed(error);
+  /** An exception of an owner's function, or the rejection of its promise, ends nothing. */
+  const tell = (call: () => unknown): void => {
+    try {
+      watch(call(), failed);
+    } catch (error) {
+      failed(error);
+    }
   };
+  const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
   const events: ListenerEvents = {
     accept(transport, peer, plan): void {
-      if (isAdmitted(plan.admit ?? admit, peer, asked)) driver.accept(transport, peer, plan.policy);
-      else transport.abort();
+      if (isAdmitted(plan.admit ?? admit, peer, { refused, failed })) {
+        driver.accept(transport, peer, plan.policy);
+      } else transport.abort();
     },
-    troubled: (error) => broker.failed(error),
-    proxyRefused(peer, { message }): void {
-      try {
-        asked.refused(peer, { code: 0x81, rule: "policy/proxy-header", message });
-      } catch (error) {
-        broker.failed(error);
-      }
-    },
-    handshakeFailed(peer, error): void {
-      try {
-        const result: unknown = hooks.handshakeFailed?.(peer, error);
-        if (result instanceof Promise) result.catch((rejected) => broker.failed(rejected));
-      } catch (thrown) {
-        broker.failed(thrown);
-      }
-    },
+    troubled: failed,
+    proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
+    handshakeFailed: (peer, error) => tell(() => hooks.handshakeFailed?.(peer, error)),
   };
   const listeners = new ListenerSet(events);
   const watched = new WeakSet<PermissionSource>();
