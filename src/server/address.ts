@@ -3,6 +3,7 @@
  * Knows schemes, hosts and ports; refuses to know sockets.
  * @module
  */
+import { ipBytes, ipText } from "../transport/ip_address.ts";
 
 /** How bytes are carried. */
 export type Scheme = "mqtt" | "mqtts";
@@ -84,7 +85,9 @@ export function addressUrl({ scheme, host, port }: Address): string {
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether only this machine reaches a listener at this host. */
+/** Whether only this machine reaches a listener at this host. A name that looks like an address is none. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:127\./i.test(host);
+  const bytes = ipBytes(host);
+  const address = bytes && ipText(bytes); // an IPv4 address that is mapped into IPv6 is one of IPv4
+  return host === "localhost" || address === "::1" || address?.startsWith("127.") === true;
 }

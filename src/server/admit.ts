@@ -11,7 +11,7 @@ import type { PeerInfo, Refusal } from "../broker/mod.ts";
  */
 export type Admit = (peer: PeerInfo) => boolean | Refusal;
 
-/** The functions of the owner that are told. */
+/** What follows; neither function throws. */
 export interface AdmitEvents {
   refused(peer: PeerInfo, refusal: Refusal): void;
   failed(error: unknown): void;
@@ -31,10 +31,6 @@ export function isAdmitted(admit: Admit | undefined, peer: PeerInfo, events: Adm
   }
   if (answer === true) return true;
   const refusal = typeof answer === "object" && answer !== null && "code" in answer ? answer : NOT_ADMITTED;
-  try {
-    events.refused(peer, refusal);
-  } catch (error) {
-    events.failed(error);
-  }
+  events.refused(peer, refusal);
   return false;
 }

@@ -12,14 +12,11 @@ import {
   type ListenerEvents,
   type ListenerPlan,
   type OpenListener,
-  openListeners,
+  openListener,
 } from "./listeners.ts";
 
-/** The listeners of one plan: two for `localhost`. */
+/** The listeners of one plan: two for `localhost`, none where they could not be opened. */
 interface Entry {
-  /** As it was opened: the events of its connections name it. */
-  opened: ListenerPlan;
-  /** As it is now. */
   plan: ListenerPlan;
   open: readonly OpenListener[];
 }
@@ -27,16 +24,10 @@ interface Entry {
 /** The listeners of one broker. */
 export class ListenerSet {
   readonly #events: ListenerEvents;
-  #entries: Entry[] = [];
+  #entries: readonly Entry[] = [];
 
   constructor(events: ListenerEvents) {
-    this.#events = {
-      ...events,
-      accept: (transport, peer, opened) => {
-        const plan = this.#entries.find((entry) => entry.opened === opened)?.plan;
-        events.accept(transport, peer, plan ?? opened);
-      },
-    };
+    this.#events = events;
   }
 
   /** With the ports that were taken. */
@@ -45,7 +36,7 @@ export class ListenerSet {
   }
 
   /** Shows these texts to new connections of all listeners that have none of their own, or of the listener with this URL. */
-  renewCertificate(tls: TlsTexts, listener?: string): void {
+  renewCertificate({ cert, key, sni, ca, crl }: TlsTexts, listener?: string): void {
     const url = listener === undefined ? undefined : addressUrl(parseAddress(listener));
     const meant = this.#entries.filter(({ plan }) =>
       plan.tls !== undefined &&
@@ -55,8 +46,9 @@ export class ListenerSet {
       throw new AddressError(`There is no listener ${url} with a certificate of its own`);
     }
     for (const entry of meant) {
+      const tls = { ...entry.plan.tls!, cert, key, ...sni && { sni }, ...ca && { ca }, ...crl && { crl } };
       for (const { renew } of entry.open) renew?.(tls);
-      entry.plan = { ...entry.plan, tls: { ...entry.plan.tls!, ...tls } };
+      entry.plan = { ...entry.plan, tls };
     }
   }
 
@@ -68,41 +60,38 @@ export class ListenerSet {
     const left = [...this.#entries];
     const found = plans.map((plan) => {
       const at = left.findIndex((entry) => placeOf(entry.plan) === placeOf(plan));
-      return { plan, entry: at < 0 ? undefined : left.splice(at, 1)[0] };
+      const known = at < 0 ? undefined : left.splice(at, 1)[0]!;
+      const entry: Entry = known !== undefined && known.open.length > 0 ? known : { plan, open: [] };
+      return { plan, before: known?.plan.policy, entry };
     });
-    const added = found.filter(({ entry }) => entry === undefined).map(({ plan }) => plan);
+    const added = found.map(({ entry }) => entry).filter(({ open }) => open.length === 0);
     // A listener that goes may have the port that another one wants.
-    const ports = new Set(added.map(({ address }) => address.port));
+    const ports = new Set(added.map(({ plan }) => plan.address.port));
     const first = left.filter(({ plan: { address } }) => address.port !== 0 && ports.has(address.port));
     for (const { open } of first) await closeListeners(open);
-    const opened = new Map<ListenerPlan, readonly OpenListener[]>();
     const renewed: (() => void)[] = [];
     try {
-      for (const plan of added) opened.set(plan, await openListeners([plan], this.#events));
-      for (const { plan, entry } of found) {
-        const before = entry?.plan.tls;
-        if (entry === undefined || before === undefined || plan.tls === undefined) continue;
-        if (isSameTls(before, plan.tls)) continue;
+      for (const entry of added) entry.open = await openListener(entry, this.#events);
+      for (const { plan: { tls }, entry } of found) {
+        const before = entry.plan.tls;
+        if (before === undefined || tls === undefined || isSameTls(before, tls)) continue;
         for (const { renew } of entry.open) {
-          renew?.(plan.tls);
+          renew?.(tls);
           renewed.push(() => renew?.(before));
         }
       }
     } catch (error) {
       for (const undo of renewed) undo();
-      for (const open of opened.values()) await closeListeners(open);
-      for (const entry of first) {
-        entry.open = await openListeners([entry.opened], this.#events).catch(() => []);
-      }
+      for (const { open } of added) await closeListeners(open);
+      for (const entry of first) await this.#reopen(entry);
       throw error;
     }
     const moved = new Map<Policy, Policy>();
-    this.#entries = found.map(({ plan, entry }) => {
-      if (entry === undefined) return { opened: plan, plan, open: opened.get(plan)! };
-      if (entry.plan.policy && plan.policy) moved.set(entry.plan.policy, plan.policy);
+    for (const { plan, before, entry } of found) {
+      if (before !== undefined) moved.set(before, plan.policy);
       entry.plan = plan;
-      return entry;
-    });
+    }
+    this.#entries = found.map(({ entry }) => entry);
     const gone = left.filter((entry) => !first.includes(entry));
     await Promise.all(gone.map(({ open }) => closeListeners(open)));
     return moved;
@@ -110,10 +99,9 @@ export class ListenerSet {
 
   /** Opens a listener again that was closed for one that could not be opened. */
   async #reopen(entry: Entry): Promise<void> {
-    entry.opened = entry.plan;
     entry.open = [];
     try {
-      entry.open = await openListeners([entry.plan], this.#events);
+      entry.open = await openListener(entry, this.#events);
     } catch (error) {
       this.#events.troubled(error as Error);
     }

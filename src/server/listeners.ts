@@ -7,12 +7,7 @@ import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
 import type { ProxyOptions } from "../runtime/proxied.ts";
 import { HandshakeSlots } from "../runtime/tls/slots.ts";
-import {
-  CertificateError,
-  type TlsListener,
-  type TlsServerOptions,
-  type TlsTexts,
-} from "../runtime/tls/options.ts";
+import { CertificateError, type TlsListener, type TlsServerOptions } from "../runtime/tls/options.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Admit } from "./admit.ts";
@@ -47,8 +42,8 @@ export interface ListenerOptions extends PolicyOptions {
 /** A listener as it was asked for, checked. */
 export interface ListenerPlan {
   readonly address: Address;
-  /** The policy for its connections; undefined is the broker's own. */
-  readonly policy: Policy | undefined;
+  /** The policy for its connections, by which they are told from those of other listeners. */
+  readonly policy: Policy;
   /** Given where the scheme needs it. */
   readonly tls: TlsServerOptions | undefined;
   /** Whether that is the listener's own. */
@@ -65,13 +60,17 @@ export interface ListenerPlan {
   readonly isLocal: boolean;
 }
 
+/** A listener, and the plan that holds for the next of its connections. */
+export interface Planned {
+  readonly plan: ListenerPlan;
+}
+
 /** A listener that is open. */
 export interface OpenListener {
   /** With the address and the port that were taken. */
   readonly url: string;
-  readonly plan: ListenerPlan;
   /** Shows other certificates to new connections; undefined without TLS. */
-  readonly renew: ((tls: TlsTexts) => void) | undefined;
+  readonly renew: TlsListener["renew"] | undefined;
   /** Accepts no more. */
   close(): Promise<void>;
 }
@@ -85,8 +84,6 @@ export interface ListenerEvents {
   handshakeFailed(peer: PeerInfo, error: Error): void;
   /** A proxy sent no PROXY header. */
   proxyRefused(peer: PeerInfo, error: Error): void;
-  /** Time for a PROXY header if the listener has no policy of its own, ms. */
-  readonly connectTimeoutMs: number;
 }
 
 /**
@@ -106,7 +103,7 @@ export function planListeners(
       typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
     const isOwn = own !== undefined;
-    const policy = Object.keys(given).length === 0 ? undefined : policyOf(given);
+    const policy = policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
     const isLocal = proxies === undefined && isLoopback(address.host);
     const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal };
@@ -124,56 +121,52 @@ export function planListeners(
 /** Opens a listener at one address. */
 type Open = (
   where: ListenOptions,
-  plan: ListenerPlan,
+  asked: Planned,
   accept: Accept,
   events: ListenerEvents,
 ) => Promise<Listener | TlsListener>;
 
 /** How each scheme is opened. A rare scheme is loaded only then. */
 const OPENERS: Readonly<Record<Scheme, Open>> = {
-  mqtt: async (where, plan, accept, events) => {
-    const proxy = proxyOf(plan, events);
+  mqtt: async (where, asked, accept, events) => {
+    const proxy = proxyOf(asked, events);
     if (proxy === undefined) return await listenTcp(where, accept);
     const { proxied } = await import("../runtime/proxied.ts");
     return await listenTcp(where, proxied(proxy, accept));
   },
-  mqtts: async (where, plan, accept, events) => {
+  mqtts: async (where, asked, accept, events) => {
     const { listenTls } = await import("../runtime/tls/tls.ts");
     const { handshakeFailed } = events;
-    const proxy = proxyOf(plan, events);
-    return await listenTls({ ...where, tls: plan.tls!, handshakeFailed, ...proxy && { proxy } }, accept);
+    const proxy = proxyOf(asked, events);
+    return await listenTls(
+      { ...where, tls: asked.plan.tls!, handshakeFailed, ...proxy && { proxy } },
+      accept,
+    );
   },
 };
 
-function proxyOf({ proxies, policy }: ListenerPlan, events: ListenerEvents): ProxyOptions | undefined {
+function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefined {
+  const { proxies } = asked.plan;
   if (proxies === undefined) return undefined;
   return {
     expects: (address) => proxies.has(address),
-    timeoutMs: policy?.limits.connectTimeoutMs ?? events.connectTimeoutMs,
+    get timeoutMs() {
+      return asked.plan.policy.limits.connectTimeoutMs;
+    },
     slots: new HandshakeSlots(),
     refused: events.proxyRefused,
   };
 }
 
-/** Opens all of them; if one cannot be opened, none stays open. */
-export async function openListeners(
-  plans: readonly ListenerPlan[],
-  events: ListenerEvents,
-): Promise<OpenListener[]> {
-  const open: OpenListener[] = [];
-  try {
-    for (const plan of plans) {
-      for (const listener of await openOne(plan, events).catch((error) => withoutIt(plan, error))) {
-        const { host, port, close } = listener;
-        const renew = "renew" in listener ? listener.renew : undefined;
-        open.push({ url: addressUrl({ ...plan.address, host, port }), plan, close, renew });
-      }
-    }
-    return open;
-  } catch (error) {
-    await closeListeners(open);
-    throw error;
-  }
+/** Opens the listeners of one plan, all or none: two for `localhost`, none if the broker starts without them. */
+export async function openListener(asked: Planned, events: ListenerEvents): Promise<OpenListener[]> {
+  const { plan } = asked;
+  const listeners = await openAll(asked, events).catch((error) => withoutIt(plan, error));
+  return listeners.map((listener) => {
+    const { host, port, close } = listener;
+    const renew = "renew" in listener ? listener.renew : undefined;
+    return { url: addressUrl({ ...plan.address, host, port }), close, renew };
+  });
 }
 
 /** No listener if the broker starts without it; else throws the error, which says which listener's certificate it is about. */
@@ -191,12 +184,11 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
   await Promise.all(listeners.map((listener) => listener.close()));
 }
 
-/** The listeners of one address: two for `localhost`. */
-async function openOne(plan: ListenerPlan, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
-  const { scheme, host, port } = plan.address;
-  const accept: Accept = (transport, peer) => events.accept(transport, peer, plan);
+async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
+  const { scheme, host, port } = asked.plan.address;
+  const accept: Accept = (transport, peer) => events.accept(transport, peer, asked.plan);
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
-    OPENERS[scheme]({ host, port, troubled: events.troubled }, plan, accept, events);
+    OPENERS[scheme]({ host, port, troubled: events.troubled }, asked, accept, events);
   if (host === "::") {
     return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
   }

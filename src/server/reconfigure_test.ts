@@ -7,6 +7,8 @@ import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqt
 import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
 import { UsageError } from "../codec/mod.ts";
+import { A_CERT, A_KEY, CLIENT_CA, CRL, REVOKED_CERT, REVOKED_KEY } from "../testing/client_certificates.ts";
+import { until } from "../testing/patience.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { CertificateError, ListenError, serve, type ServeOptions, type Server } from "./serve.ts";
 
@@ -123,6 +125,32 @@ describe("reconfigure()", () => {
     await busy.close();
   });
 
+  test("a listener that made room in vain shows the certificate that it showed last", async () => {
+    const busy = await serve({ listen: [LOCAL] });
+    const [port, busyPort] = [await freePort(), new URL(busy.addresses[0]!).port];
+    const url = `mqtts://127.0.0.1:${port}`;
+    const other = { cert: OTHER_CERT, key: OTHER_KEY };
+    await served({ listen: [url], tls: { cert: CERT, key: KEY } }, async (server) => {
+      server.renewCertificate(other);
+      const listen = [`mqtt://0.0.0.0:${port}`, `mqtt://127.0.0.1:${busyPort}`];
+      await assertRejects(() => server.reconfigure({ listen }), ListenError);
+      await (await enter(url, { ca: OTHER_CERT })).endAsync();
+    });
+    await busy.close();
+  });
+
+  test("a listener that could not be opened is opened once it can be", async () => {
+    const busy = await serve({ listen: [LOCAL] });
+    const late = { url: busy.addresses[0]!, missing: () => {} };
+    await served({ listen: [LOCAL, late] }, async (server) => {
+      const [first] = server.addresses;
+      await busy.close();
+      await server.reconfigure({ listen: [LOCAL, late] });
+      assertEquals(server.addresses, [first!, late.url]);
+      await (await enter(late.url)).endAsync();
+    });
+  });
+
   test("new connections get new features and limits; open ones keep what CONNACK told them", () =>
     served({ listen: [LOCAL] }, async (server) => {
       const [url] = server.addresses as [string];
@@ -214,6 +242,24 @@ describe("reconfigure()", () => {
       await server.reconfigure({ listen: [{ url: own, tls }, shared], tls });
       for (const url of [first, second]) await (await enter(url, { ca: CA })).endAsync();
       await old.endAsync();
+    });
+  });
+
+  test("certificates for names, and revocation lists, that are not given any more are gone", () => {
+    const tls = { cert: CERT, key: KEY, ca: CLIENT_CA, clientCertificate: "required" } as const;
+    const listen = ["mqtts://127.0.0.1:0"];
+    const sni = [{ cert: A_CERT, key: A_KEY }];
+    let refused = 0;
+    const hooks = { handshakeFailed: () => void refused++ };
+    return served({ listen, tls: { ...tls, sni, crl: CRL }, hooks }, async (server) => {
+      const [url] = server.addresses as [string];
+      const lost = { cert: REVOKED_CERT, key: REVOKED_KEY };
+      const named = { ...lost, ca: CA, servername: "a.example", checkServerIdentity: () => undefined };
+      const early = connect(url, { ...lost, ca: CA, reconnectPeriod: 0 }).on("error", () => {});
+      await until(() => refused === 1, "the list is in force");
+      early.end(true);
+      await server.reconfigure({ listen, tls });
+      await (await enter(url, named)).endAsync();
     });
   });
 

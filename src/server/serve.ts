@@ -30,6 +30,7 @@ import {
   type TappedMessage,
   type Verdict,
 } from "../broker/mod.ts";
+import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
 import type { Loop } from "../runtime/loop.ts";
@@ -44,7 +45,7 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
-import { type Admit, type AdmitEvents, isAdmitted } from "./admit.ts";
+import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { type ListenerEvents, type ListenerOptions, type ListenerPlan, planListeners } from "./listeners.ts";
@@ -159,43 +160,36 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen, tls, loop, admit: _, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
   let { admit, hooks = {} } = options;
-  const asked: AdmitEvents = {
-    refused: (peer, refusal) => hooks.refused?.(peer, refusal, undefined),
-    failed: (error) => broker.failed(error),
+  const failed = (error: unknown): void => broker.failed(error);
+  /** An exception of an owner's function, or the rejection of its promise, ends nothing. */
+  const tell = (call: () => unknown): void => {
+    try {
+      watch(call(), failed);
+    } catch (error) {
+      failed(error);
+    }
   };
+  const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
   const events: ListenerEvents = {
     accept(transport, peer, plan): void {
-      if (isAdmitted(plan.admit ?? admit, peer, asked)) driver.accept(transport, peer, plan.policy);
-      else transport.abort();
+      if (isAdmitted(plan.admit ?? admit, peer, { refused, failed })) {
+        driver.accept(transport, peer, plan.policy);
+      } else transport.abort();
     },
-    troubled: (error) => broker.failed(error),
-    connectTimeoutMs: broker.policy({}).limits.connectTimeoutMs,
-    proxyRefused(peer, { message }): void {
-      try {
-        asked.refused(peer, { code: 0x81, rule: "policy/proxy-header", message });
-      } catch (error) {
-        broker.failed(error);
-      }
-    },
-    handshakeFailed(peer, error): void {
-      try {
-        const result: unknown = hooks.handshakeFailed?.(peer, error);
-        if (result instanceof Promise) result.catch((rejected) => broker.failed(rejected));
-      } catch (thrown) {
-        broker.failed(thrown);
-      }
-    },
+    troubled: failed,
+    proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
+    handshakeFailed: (peer, error) => tell(() => hooks.handshakeFailed?.(peer, error)),
   };
   const listeners = new ListenerSet(events);
   const watched = new WeakSet<PermissionSource>();
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
     for (const { policy } of plans) {
-      const source = policy?.permissions;
+      const source = policy.permissions;
       if (source === undefined || watched.has(source)) continue;
       watched.add(source);
       source.watch?.(() => driver.run((broker, now) => broker.permissionsChanged(now)));
@@ -204,7 +198,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   };
 
   try {
-    await change(plansOf(listen, tls, (given) => broker.policy(given)));
+    await change(planListeners(listen, tls, (given) => broker.policy(given)));
   } catch (error) {
     await driver.close();
     throw error;
@@ -214,10 +208,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   let isClosing = false;
 
   async function reconfigure(next: ReconfigureOptions): Promise<void> {
-    const { listen, tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
+    const { listen = [DEFAULT_LISTEN], tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
     if (isClosing) return;
     const policy = broker.nextPolicy(given);
-    const moved = await change(plansOf(listen, tls, (own) => policyOf(own, policy)));
+    const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy)));
     [admit, hooks] = [nextAdmit, nextHooks];
     driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
   }
@@ -242,16 +236,4 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** Each listener with a policy of its own, by which its connections are told from those of others. */
-function plansOf(
-  listen: ServeOptions["listen"] = [DEFAULT_LISTEN],
-  tls: TlsServerOptions | undefined,
-  policyOf: (given: PolicyOptions) => Policy,
-): ListenerPlan[] {
-  return planListeners(listen, tls, policyOf).map((plan) => ({
-    ...plan,
-    policy: plan.policy ?? policyOf({}),
-  }));
 }

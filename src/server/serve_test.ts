@@ -432,6 +432,23 @@ describe("serve() with TLS", () => {
     });
   });
 
+  test("reports the rejection of a hook that is told who is not admitted", async () => {
+    const errors: string[] = [];
+    await served({
+      listen: ["mqtt://127.0.0.1:0"],
+      admit: () => false,
+      hooks: {
+        refused: () => Promise.reject(new Error("the owner's fault")) as unknown as void,
+        failed: (error) => void errors.push((error as Error).message),
+      },
+    }, async (_server, url) => {
+      const socket = connectTcp(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+      await until(() => errors.length === 1, "it is reported");
+      assertEquals(errors, ["the owner's fault"]);
+      socket.destroy();
+    });
+  });
+
   test("each listener shows its own certificate, and that of all if it has none", () => {
     const other = { cert: OTHER_CERT, key: OTHER_KEY };
     const listen = ["mqtts://127.0.0.1:0", { url: "mqtts://127.0.0.1:0", tls: other }];

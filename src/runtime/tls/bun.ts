@@ -24,9 +24,9 @@ import {
 import { HeaderWait, type ProxyOptions } from "../proxied.ts";
 import { ClientCertificates } from "./client_certificates.ts";
 import type {
-  AdapterListener,
   CertificateAndKey,
   TlsClientOptions,
+  TlsListener,
   TlsListenOptions,
   TlsServerOptions,
 } from "./options.ts";
@@ -238,7 +238,7 @@ function gone(): Error {
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener> {
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   const { host: hostname, port, handshakeFailed, proxy } = options;
   let present: Present;
   const slots = new HandshakeSlots(options.tls.handshakesMax);

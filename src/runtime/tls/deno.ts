@@ -25,9 +25,9 @@ import { endsReadTurn, type TurnReader } from "../read_turns.ts";
 import { HeaderWait, type ProxyOptions } from "../proxied.ts";
 import { ClientCertificates } from "./client_certificates.ts";
 import type {
-  AdapterListener,
   CertificateAndKey,
   TlsClientOptions,
+  TlsListener,
   TlsListenOptions,
   TlsServerOptions,
 } from "./options.ts";
@@ -246,7 +246,7 @@ function gone(): Error {
 }
 
 /** Opens a TLS listener; rejects with a `ListenError`. */
-export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener> {
+export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   const { host, handshakeFailed, proxy, backlog = BACKLOG } = options;
   let present = new Present(options, options.tls);
   const slots = new HandshakeSlots(options.tls.handshakesMax);

@@ -31,7 +31,7 @@ import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../../testing/tls.ts";
 import { utf8 } from "../../testing/transport_contract.ts";
 import type { PeerInfo } from "../../transport/mod.ts";
 import type { ProxyOptions } from "../proxied.ts";
-import { CertificateError, type TlsListener, type TlsServerOptions } from "./options.ts";
+import { CertificateError, type TlsListener, type TlsServerOptions, type TlsTexts } from "./options.ts";
 import { HandshakeSlots } from "./slots.ts";
 import { dialTls, listenTls } from "./tls.ts";
 
@@ -42,8 +42,9 @@ const pump = { cert: CLIENT_CERT, key: CLIENT_KEY };
 const lost = { cert: REVOKED_CERT, key: REVOKED_KEY };
 const stranger = { cert: OTHER_CERT, key: OTHER_KEY };
 
-interface TlsDoor extends Door {
-  readonly listener: TlsListener;
+interface TlsDoor extends Omit<Door, "listener"> {
+  /** Its texts are replaced, where others are given. */
+  readonly listener: { renew(texts: Partial<TlsTexts>): void };
   readonly failures: (readonly [PeerInfo, Error])[];
 }
 
@@ -54,10 +55,15 @@ function open(
 ): Promise<void> {
   const failures: (readonly [PeerInfo, Error])[] = [];
   const handshakeFailed = (peer: PeerInfo, error: Error) => void failures.push([peer, error]);
+  const first = { ...tls, ...more };
   return opened(
     (options, accept) =>
-      listenTls({ ...options, tls: { ...tls, ...more }, handshakeFailed, ...proxy && { proxy } }, accept),
-    (door) => body({ ...door, listener: door.listener as TlsListener, failures }),
+      listenTls({ ...options, tls: first, handshakeFailed, ...proxy && { proxy } }, accept),
+    (door) => {
+      const renew = (texts: Partial<TlsTexts>) =>
+        (door.listener as TlsListener).renew({ ...first, ...texts });
+      return body({ ...door, listener: { renew }, failures });
+    },
   );
 }
 

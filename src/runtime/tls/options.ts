@@ -86,14 +86,9 @@ export interface TlsListenOptions extends ListenOptions {
 /** An open listener, whose certificates can be replaced. */
 export interface TlsListener extends Listener {
   /**
-   * New connections see these certificates and are judged by these; connections that are there stay as they are. Texts that are not
-   * given stay too.
+   * New connections see these certificates and are judged by these; connections that are there stay as they are. All but the
+   * `TlsTexts` must be as it was when the listener was opened.
    * @throws {CertificateError} for a text that cannot be used; then all stays as it is.
    */
-  renew(tls: TlsTexts): void;
-}
-
-/** A listener as an adapter opens it: what it is given has been checked, and no text of it is left out. */
-export interface AdapterListener extends Listener {
   renew(tls: TlsServerOptions): void;
 }

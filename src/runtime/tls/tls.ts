@@ -6,11 +6,11 @@
 import type { Transport } from "../../transport/transport.ts";
 import { checkTls } from "./certificate.ts";
 import type { Accept, DialOptions } from "../endpoint.ts";
-import type { AdapterListener, TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
+import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
-/** The exports of `bun.ts` and `deno.ts`. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
+/** The exports of `bun.ts` and `deno.ts`, which are given checked texts. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
-  listenTls(options: TlsListenOptions, accept: Accept): Promise<AdapterListener>;
+  listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
 }
 
@@ -22,14 +22,11 @@ export interface TlsAdapter {
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
   checkTls(options.tls);
   const { renew, ...listener } = await (await tlsAdapter()).listenTls(options, accept);
-  let shown = options.tls;
   return {
     ...listener,
-    renew({ cert, key, sni, ca, crl }) {
-      const tls = { ...shown, cert, key, ...sni && { sni }, ...ca && { ca }, ...crl && { crl } };
+    renew(tls) {
       checkTls(tls);
       renew(tls);
-      shown = tls;
     },
   };
 }
