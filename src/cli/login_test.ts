@@ -90,8 +90,10 @@ describe("plumb serve", () => {
       assertEquals([await code(port, "ann", "secret"), await code(port, "bob", "secret")], [4, 0]);
       assertMatch(
         log(),
-        /msg="login refused" peer=127\.0\.0\.1 client=\S+ user=ann why="password file: wrong password"/,
+        /msg=refused client=\S+ user=ann peer=tcp:127\.0\.0\.1:\d+ code=0x86 rule=policy\/bad-credentials .* why="password file: wrong password"\n/,
       );
+      assertEquals(log().split("wrong password").length, 2); // one line
+
       for (const secret of ["wr0ng", "secret", "argon2id", "sWAUvyurnbx", "broken line"]) {
         assert(!log().includes(secret), `${secret} in ${log()}`);
       }

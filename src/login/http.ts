@@ -95,15 +95,15 @@ export function httpLink(options: HttpOptions): LoginLink {
   };
 }
 
-const refusal: Verdict = { code: BAD_CREDENTIALS };
+const refusal: Verdict = { code: BAD_CREDENTIALS, why: "the service says no" };
 
 /** What a service says, or why it says nothing, as the answer of a link. */
 export async function outcome(ask: () => Promise<LinkAnswer>): Promise<LinkAnswer> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof TooMany) return { code: BUSY };
-    if (error instanceof NoAnswer) return { code: UNAVAILABLE };
+    if (error instanceof TooMany) return { code: BUSY, why: error.message };
+    if (error instanceof NoAnswer) return { code: UNAVAILABLE, why: error.message };
     throw error;
   }
 }

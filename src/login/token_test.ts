@@ -17,8 +17,7 @@ import {
 } from "jose";
 import type { Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/mod.ts";
-import { loginRequest } from "../testing/login.ts";
-import { loginChain } from "./chain.ts";
+import { loginRequest, seenChain } from "../testing/login.ts";
 import { tokenLink, type TokenOptions } from "./token.ts";
 import { openTokenLink } from "./token_keys.ts";
 
@@ -58,7 +57,7 @@ async function login(
   options: TokenOptions = {},
   keys: readonly (JWK | Uint8Array)[] = [rsaJwk],
 ): Promise<Verdict> {
-  const chain = loginChain([await tokenLink(() => keys, options)]);
+  const chain = seenChain([await tokenLink(() => keys, options)]);
   return await chain.authenticate(loginRequest({ username: "anything", password }));
 }
 
@@ -110,7 +109,7 @@ describe("a good token", () => {
   });
 
   test("comes by AUTH too, at once, when it is asked for, and anew", async () => {
-    const { authenticate, authenticationMethods } = loginChain([
+    const { authenticate, authenticationMethods } = seenChain([
       await tokenLink(() => [rsaJwk], { method: "JWT" }),
     ]);
     assertEquals(authenticationMethods, ["JWT"]);
@@ -255,7 +254,7 @@ describe("a file of keys", () => {
   const asks = async (options: Parameters<typeof openTokenLink>[0], password: string) => {
     const link = await openTokenLink({ pollMs: 0, ...options });
     try {
-      return await loginChain([link]).authenticate(loginRequest({ password }));
+      return await seenChain([link]).authenticate(loginRequest({ password }));
     } finally {
       await link.close?.();
     }
