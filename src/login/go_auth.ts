@@ -78,29 +78,7 @@ export function goAuth(options: GoAuthOptions): GoAuth {
   const aclUrl = checkUrl("aclUrl", options.aclUrl);
   const superuserUrl = superuser === undefined ? undefined : checkUrl("superuserUrl", superuser);
   const { userMs, permissionMs, answersMax } = numbersOf(GO_AUTH_NUMBERS, options);
-  const {
-    timeoutMs,
-    retries,
-    requestsMax,
-    requestsWaitingMax,
-    failuresMax,
-    pauseMs,
-    headers,
-    onEvent,
-    clock,
-  } = options;
-  const given = {
-    timeoutMs,
-    retries,
-    requestsMax,
-    requestsWaitingMax,
-    failuresMax,
-    pauseMs,
-    headers,
-    onEvent,
-    clock,
-  };
-  const hook = new Hook(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  const hook = new Hook(options);
   const users = new KnownSecrets<true>(answersMax, userMs);
   const rights = new KnownSecrets<boolean>(answersMax, permissionMs);
 

@@ -60,8 +60,7 @@ export interface HttpAnswer extends Pick<Verdict, "username" | "groups" | "claim
 export function httpLink(options: HttpOptions): LoginLink {
   const url = checkUrl("url", options.url);
   const { verdictMs, verdictsMax } = numbersOf(HTTP_NUMBERS, options);
-  const { url: _, verdictMs: _ms, verdictsMax: _max, ...rest } = options;
-  const hook = new Hook(rest);
+  const hook = new Hook(options);
   const known = new KnownSecrets<Verdict>(verdictsMax, verdictMs);
 
   async function decide(request: AuthenticationRequest, key: string): Promise<LinkAnswer> {

@@ -52,10 +52,9 @@ export async function openLogin({ links, ...options }: LoginOptions): Promise<Lo
   let authorize: Login["authorize"];
   let pool: Promise<HashPool> | undefined;
   const onEvent = options.onEvent ?? (() => {});
-  const { hashesMax, hashesWaitingMax, hashWaitMs, worker, ...chain } = options;
   const threads = async () => {
     const { HashPool } = await import("./hash_pool.ts");
-    return new HashPool(defined({ hashesMax, hashesWaitingMax, hashWaitMs, worker, onEvent }));
+    return new HashPool({ ...options, onEvent });
   };
   try {
     for (const one of links) {
@@ -94,7 +93,7 @@ export async function openLogin({ links, ...options }: LoginOptions): Promise<Lo
           throw new UsageError(`There is no link ${JSON.stringify((one as { kind: unknown }).kind)}`);
       }
     }
-    return Object.assign(loginChain(made, { ...chain, onEvent }), authorize !== undefined && { authorize });
+    return Object.assign(loginChain(made, { ...options, onEvent }), authorize !== undefined && { authorize });
   } catch (error) {
     for (const link of made) await link.close?.();
     throw error;
@@ -148,11 +147,4 @@ function headersOf(text: string): Record<string, string> {
     headers[name.toLowerCase()] = value!;
   }
   return headers;
-}
-
-/** Without options that are undefined. */
-function defined<Options extends object>(
-  options: Options,
-): { [Name in keyof Options]: NonNullable<Options[Name]> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }
