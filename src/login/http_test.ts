@@ -233,9 +233,9 @@ describe("mosquitto-go-auth", () => {
       aclUrl: `${one.url}/acl`,
     };
     const { link, authorize } = goAuth({ ...urls, retries: 0, ...options });
-    const { authenticate } = seenChain([link]);
-    const login = async () =>
-      await authenticate(loginRequest({ username: "ann", password: "secret", clientId: "c" }));
+    const { authenticate } = seenChain([link], { loginsWaitingMax: 1 });
+    const login = async (password = "secret") =>
+      await authenticate(loginRequest({ username: "ann", password, clientId: "c" }));
     const may = async (action: "publish" | "subscribe", topic: string) =>
       await authorize({ action, client, topic, qos: 0, retain: false });
     return { ...one, login, may };
@@ -252,6 +252,17 @@ describe("mosquitto-go-auth", () => {
       ["/acl", { username: "ann", clientid: "c", topic: "a/#", acc: 4 }],
       ["/acl", { username: "ann", clientid: "c", topic: "a/#", acc: 1 }],
     ]);
+  });
+
+  test("a right password is remembered for userMs, and known while the chain is full of guesses", async () => {
+    const { login, served } = await setup(() => [200, ""], { userMs: 60_000 });
+    await login();
+    const guess = login("guess");
+    assertEquals(await Promise.all([login(), login("other")]), [{ code: 0, username: "ann" }, {
+      code: 0x89,
+    }]);
+    await guess;
+    assertEquals(served.length, 2);
   });
 
   test("as a form", async () => {

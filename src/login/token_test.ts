@@ -63,6 +63,22 @@ async function login(
 
 const refused = { code: 0x86 } as const;
 
+test("while the chain is full of tokens, Clients without one are for the next link", async () => {
+  const next = () => ({ code: 0, username: "next" }) as const;
+  const link = await tokenLink(() => new Promise<never>(() => {}));
+  const chain = seenChain([link, { name: "next", ask: next, atOnce: next }], {
+    loginsWaitingMax: 1,
+    loginTimeoutMs: 10,
+  });
+  const password = await token();
+  const first = chain.authenticate(loginRequest({ password }));
+  assertEquals(chain.authenticate(loginRequest({ password })), { code: 0x89 });
+  for (const given of [{}, { username: "ann", password: "secret" }]) {
+    assertEquals(chain.authenticate(loginRequest(given)), { code: 0, username: "next" });
+  }
+  assertEquals(await first, { code: 0x88 });
+});
+
 describe("a good token", () => {
   for (const alg of ["RS256", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]) {
     test(`of ${alg} lets in`, async () => {
