@@ -103,6 +103,9 @@ class Chain {
   authenticate(request: AuthenticationRequest): Verdict | Promise<Verdict> {
     const { kind, method, state } = request;
     if (state instanceof Exchange) {
+      if (!this.#links.includes(state.link)) {
+        return { code: NOT_AUTHORIZED, why: "the links are others by now" };
+      }
       return this.#run(new Run(state.isAnew, [state.link]), { ...request, state: state.state });
     }
     const links = method === undefined

@@ -1,7 +1,7 @@
 /** §3.1.4, §4.12 Links are asked in order, and the refusal does not depend on why they pass on. @module */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
-import type { Verdict } from "../broker/mod.ts";
+import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/mod.ts";
 import { eventList, loginRequest, seenChain } from "../testing/login.ts";
 import { loginChain } from "./chain.ts";
@@ -210,6 +210,18 @@ describe("§4.12 methods", () => {
     const first = two.authenticate(loginRequest({ method: "m", username: "bob" })) as { state: unknown };
     const next = loginRequest({ method: "m", kind: "continue", username: "bob", state: first.state });
     assertEquals(two.authenticate(next), { code: 0, username: "ann" }); // it was not let in before
+  });
+
+  test("an exchange that began with links that are gone is refused", () => {
+    const ask = ({ state }: AuthenticationRequest): LinkAnswer => ({
+      code: state === undefined ? 0x18 : 0,
+      state: 1,
+    });
+    const old = seenChain([{ name: "a", methods: ["m"], ask }]);
+    const { state } = old.authenticate(loginRequest({ method: "m" })) as Verdict;
+    const next = loginRequest({ method: "m", kind: "continue", state });
+    assertEquals(seenChain([{ name: "a", methods: ["m"], ask }]).authenticate(next), { code: 0x87 });
+    assertEquals((old.authenticate(next) as Verdict).code, 0);
   });
 
   test("a method belongs to one link", () => {
