@@ -13,7 +13,7 @@ import type { HttpOptions } from "./http.ts";
 import type { LoginEvents, LoginLink } from "./link.ts";
 import type { PasswordOptions } from "./password.ts";
 import type { TokenLinkOptions } from "./token_keys.ts";
-import type { WatchedFile, WatchOptions } from "./watched_file.ts";
+import type { WatchOptions } from "./watched_file.ts";
 
 /** A file of headers for a service, `NAME: VALUE` in each line: the place of a secret. */
 export interface HeadersFile {
@@ -108,7 +108,16 @@ async function passwordLinks(
   const { passwordLink } = await import("./password.ts");
   const { PasswordFile } = await import("./password_file.ts");
   const { scramLink } = await import("./scram.ts");
-  const file = await PasswordFile.open(path, options);
+  const link = passwordLink(
+    {
+      get users() {
+        return file.users;
+      },
+    },
+    pool,
+    options,
+  );
+  const file = await PasswordFile.open(path, options); // behind all that may throw
   const close = async () => {
     file.close();
     await pool.close();
@@ -118,7 +127,7 @@ async function passwordLinks(
     message: "password file read",
     fields: { file: path, users: file.users.size },
   });
-  return [{ ...passwordLink(file, pool, options), reload: () => file.reload(), close }, scramLink(file)];
+  return [{ ...link, reload: () => file.reload(), close }, scramLink(file)];
 }
 
 async function withHeaders(
@@ -129,12 +138,13 @@ async function withHeaders(
   if (headersFile === undefined) return make({});
   const { WatchedFile } = await import("./watched_file.ts");
   const headers: Record<string, string> = {};
-  const file: WatchedFile = await WatchedFile.open(headersFile, (text) => {
+  const link = make({ headers });
+  const file = await WatchedFile.open(headersFile, (text) => {
     const read = headersOf(text);
     for (const name of Object.keys(headers)) delete headers[name];
     Object.assign(headers, own, read); // the link has the object
   }, { onEvent, isSecret: true, ...pollMs !== undefined && { pollMs } });
-  return { ...make({ headers }), reload: () => file.reload(), close: () => file.close() };
+  return { ...link, reload: () => file.reload(), close: () => file.close() };
 }
 
 function headersOf(text: string): Record<string, string> {
