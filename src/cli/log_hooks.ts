@@ -35,7 +35,11 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
         keepalive: client.keepAlive,
       }),
     disconnected: (client, clean, refusal) =>
-      log[refusal?.why === undefined ? "info" : "warn"]("disconnected", { ...who(client), how: howEnded(clean, refusal), ...refusal && why(refusal) }),
+      log[refusal?.why === undefined ? "info" : "warn"]("disconnected", {
+        ...who(client),
+        how: howEnded(clean, refusal),
+        ...refusal && why(refusal),
+      }),
     refused: (peer, refusal, client) =>
       log.warn("refused", { ...client && who(client), peer: where(peer), ...why(refusal) }),
     handshakeFailed: (peer, error) => {

@@ -42,10 +42,21 @@ export interface Login extends LoginChain {
   readonly authorize?: NonNullable<PolicyOptions["authorize"]>;
 }
 
+/** A link cannot be made: its options are wrong, or its file cannot be read. `cause` has the error, whose message this one has. */
+export class LinkError extends UsageError {
+  /** Of the link in `links`. */
+  readonly index: number;
+
+  constructor(index: number, cause: Error) {
+    super(cause.message, { cause });
+    this.index = index;
+  }
+}
+
 /**
  * Makes the links, and reads their files.
- * @throws {UsageError} for options that are wrong.
- * @throws what reading a file throws; then nothing is left open.
+ * @throws {LinkError} for the first link that cannot be made; then nothing is left open.
+ * @throws {UsageError} for numbers out of range, and for a method that two links know.
  */
 export async function openLogin({ links, ...options }: LoginOptions): Promise<Login> {
   const made: LoginLink[] = [];
@@ -56,42 +67,41 @@ export async function openLogin({ links, ...options }: LoginOptions): Promise<Lo
     const { HashPool } = await import("./hash_pool.ts");
     return new HashPool({ ...options, onEvent });
   };
-  try {
-    for (const one of links) {
-      switch (one.kind) {
-        case "anonymous": {
-          const { anonymousLink } = await import("./anonymous.ts");
-          made.push(anonymousLink(one.from, one.credentials));
-          break;
-        }
-        case "certificate":
-          made.push((await import("./certificate.ts")).certificateLink());
-          break;
-        case "password-file":
-          made.push(...await passwordLinks({ onEvent, ...one }, await (pool ??= threads())));
-          break;
-        case "token":
-          made.push(await (await import("./token_keys.ts")).openTokenLink({ onEvent, ...one }));
-          break;
-        case "http": {
-          const { httpLink } = await import("./http.ts");
-          made.push(await withHeaders(one, onEvent, (given) => httpLink({ onEvent, ...one, ...given })));
-          break;
-        }
-        case "go-auth": {
-          const { goAuth } = await import("./go_auth.ts");
-          made.push(
-            await withHeaders(one, onEvent, (given) => {
-              const service = goAuth({ onEvent, ...one, ...given });
-              authorize = service.authorize;
-              return service.link;
-            }),
-          );
-          break;
-        }
-        default:
-          throw new UsageError(`There is no link ${JSON.stringify((one as { kind: unknown }).kind)}`);
+  const make = async (one: LinkOptions): Promise<readonly LoginLink[]> => {
+    switch (one.kind) {
+      case "anonymous":
+        return [(await import("./anonymous.ts")).anonymousLink(one.from, one.credentials)];
+      case "certificate":
+        return [(await import("./certificate.ts")).certificateLink()];
+      case "password-file":
+        return await passwordLinks({ onEvent, ...one }, await (pool ??= threads()));
+      case "token":
+        return [await (await import("./token_keys.ts")).openTokenLink({ onEvent, ...one })];
+      case "http": {
+        const { httpLink } = await import("./http.ts");
+        return [await withHeaders(one, onEvent, (given) => httpLink({ onEvent, ...one, ...given }))];
       }
+      case "go-auth": {
+        const { goAuth } = await import("./go_auth.ts");
+        return [
+          await withHeaders(one, onEvent, (given) => {
+            const service = goAuth({ onEvent, ...one, ...given });
+            authorize = service.authorize;
+            return service.link;
+          }),
+        ];
+      }
+      default:
+        throw new UsageError(`There is no link ${JSON.stringify((one as { kind: unknown }).kind)}`);
+    }
+  };
+  try {
+    for (const [index, one] of links.entries()) {
+      made.push(
+        ...await make(one).catch((error: Error) => {
+          throw new LinkError(index, error);
+        }),
+      );
     }
     return Object.assign(loginChain(made, { ...options, onEvent }), authorize !== undefined && { authorize });
   } catch (error) {
