@@ -58,6 +58,13 @@ describe("plumb passwd", () => {
     assertEquals(readFileSync(file, "utf8"), "");
   });
 
+  test("knows a user whose line an editor has put a byte order mark before", patient, async () => {
+    const file = fresh();
+    writeFileSync(file, "\ufeffann:$6$c2FsdA==$x\n");
+    assertEquals((await passwd("", "--delete", file, "ann")).status, 0);
+    assertEquals(readFileSync(file, "utf8"), "");
+  });
+
   test("--scram adds a line for each mechanism, and a new password changes them too", patient, async () => {
     const file = fresh();
     await passwd("secret\n", file, "ann", "--scram");
