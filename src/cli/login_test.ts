@@ -7,12 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { until } from "../testing/patience.ts";
+import { patient, until } from "../testing/patience.ts";
 import { type Outcome, plumb, startPlumb } from "../testing/plumb_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
 after(() => rmSync(folder, { recursive: true }));
-const patient = { timeout: 60_000 };
 const file = join(folder, "passwords");
 /** Both passwords are "secret". */
 const ANN =

@@ -16,11 +16,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { patient } from "../testing/patience.ts";
 import { type Outcome, startPlumb } from "../testing/plumb_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-passwd-"));
 after(() => rmSync(folder, { recursive: true }));
-const patient = { timeout: 60_000 };
 let files = 0;
 const fresh = () => join(folder, `passwords-${++files}`);
 
