@@ -3,12 +3,12 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { describe, test } from "node:test";
 import type { Verdict } from "../broker/mod.ts";
-import { loginRequest, ScramClient, seenChain } from "../testing/login.ts";
+import { encodeName, loginRequest, ScramClient, seenChain } from "../testing/login.ts";
 import { doHashJob } from "./hash.ts";
 import type { User } from "./password_lines.ts";
 import { saslprep } from "./saslprep.ts";
 import { scramLink, type ScramUsers } from "./scram.ts";
-import { encodeName, readClientFinal, readClientFirst, serverFirst } from "./scram_message.ts";
+import { readClientFinal, readClientFirst, serverFirst } from "./scram_message.ts";
 import { type Mechanism, MECHANISMS, type ScramKeys } from "./verifier.ts";
 
 const ROUNDS = 4_096;

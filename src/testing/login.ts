@@ -98,6 +98,11 @@ export async function service(
   };
 }
 
+/** A name as it stands in a message of SCRAM. */
+export function encodeName(name: string): string {
+  return name.replaceAll("=", "=3D").replaceAll(",", "=2C");
+}
+
 /** The Client's half of SCRAM (RFC 5802). */
 export class ScramClient {
   readonly #hash: "sha256" | "sha512";
@@ -114,7 +119,7 @@ export class ScramClient {
     header = "n,,",
   ) {
     this.#hash = mechanism === "SCRAM-SHA-256" ? "sha256" : "sha512";
-    this.#bare = `n=${username.replaceAll("=", "=3D").replaceAll(",", "=2C")},r=${nonce}`;
+    this.#bare = `n=${encodeName(username)},r=${nonce}`;
     this.#password = password;
     this.#header = header;
   }
