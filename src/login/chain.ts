@@ -27,7 +27,7 @@ import { numbersOf, OnceAMinute } from "./options.ts";
 
 /** How a chain works. */
 export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {
-  /** Called when a limit is reached. A refusal has the reasons of the links in `why`, which `BrokerHooks.refused` is told. */
+  /** Called when `loginsWaitingMax` is reached. A refusal has the reasons of the links in `why`, which `BrokerHooks.refused` is told. */
   readonly onEvent?: LoginEvents;
 }
 
