@@ -124,8 +124,9 @@ export function requestOfClient(
 
 /** The refusal that a verdict stands for. */
 export function refusalOf(verdict: Verdict): Refusal {
-  const { code, reasonString } = verdict;
-  return { code, rule: ruleOf(code), message: reasonString ?? "The authenticator says no" };
+  const { code, reasonString, why } = verdict;
+  const message = reasonString ?? "The authenticator says no";
+  return { code, rule: ruleOf(code), message, ...why !== undefined && { why } };
 }
 
 function ruleOf(code: number): Refusal["rule"] {

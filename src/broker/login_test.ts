@@ -79,6 +79,7 @@ describe("what a login brings", () => {
       { limits: { publishRateMax: 1 } },
       { limits: { unknown: 1 } },
       { limits: 1 },
+      { why: 1 },
     ];
     for (const part of wrong) {
       const { pair, told } = deciding([{ code: 0, ...part }]);
@@ -88,6 +89,27 @@ describe("what a login brings", () => {
       assertEquals(told.failures.length, 1, JSON.stringify(part));
     }
   });
+});
+
+test("why a login is refused is for the owner: the Client sees the rule alone, at the start and anew", () => {
+  const whys: unknown[] = [];
+  const { pair } = deciding([{ code: 0x87, why: "token: expired" }, { code: 0 }, {
+    code: 0x87,
+    why: "other",
+  }], {
+    hooks: {
+      refused: (_, { why }) => whys.push(why),
+      disconnected: (_, __, refusal) => whys.push(refusal?.why),
+    },
+  });
+  const first = pair.open();
+  first.connect(enhanced);
+  const { reasonString } = first.take(PacketType.CONNACK).properties ?? {};
+  assertEquals(reasonString, "policy/not-authorized: The authenticator says no");
+  const second = pair.connect(enhanced);
+  auth(second, 0x19);
+  assertEquals(second.take(PacketType.DISCONNECT).properties?.reasonString, reasonString);
+  assertEquals(whys, ["token: expired", "other"]);
 });
 
 describe("the state of an exchange", () => {

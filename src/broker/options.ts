@@ -88,6 +88,8 @@ export interface Verdict {
   readonly state?: unknown;
   /** §3.2.2.3.9 for a person at the Client. */
   readonly reasonString?: string;
+  /** With a refusal, for `Refusal.why`: no Client gets to see it. */
+  readonly why?: string;
   /** §4.11 where to go instead, with 0x9C or 0x9D. */
   readonly serverReference?: string;
 }

@@ -133,7 +133,8 @@ export function checkVerdict(
 }
 
 /** The parts of a verdict that no packet carries. */
-function checkLogin({ groups, claims, limits, expiresAt }: Verdict, policy: Policy): void {
+function checkLogin({ groups, claims, limits, expiresAt, why }: Verdict, policy: Policy): void {
+  if (why !== undefined && !isText(why)) throw new UsageError(`why is a text, not ${shown(why)}`);
   if (groups !== undefined && !(Array.isArray(groups) && groups.every(isText))) {
     throw new UsageError("authenticate() answered with groups that are no array of texts");
   }

@@ -14,6 +14,8 @@ export interface Refusal {
   readonly rule: Rule;
   /** The fault, for a person. */
   readonly message: string;
+  /** What the owner alone gets to see of it, if there is more: the `why` of a verdict. It may have texts that Clients chose. */
+  readonly why?: string;
 }
 
 /** Characters of a Reason String or log line that a peer's own text may fill. */

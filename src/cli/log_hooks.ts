@@ -19,10 +19,11 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
     client: log.cut(clientId),
     user: username === undefined ? undefined : log.cut(username),
   });
-  const why = ({ code, rule, message }: Refusal): Fields => ({
+  const why = ({ code, rule, message, why }: Refusal): Fields => ({
     code: `0x${code.toString(16).padStart(2, "0")}`,
     rule,
     detail: log.cut(message),
+    why: why === undefined ? undefined : log.cut(why),
   });
   const hooks: ServeHooks = {
     connected: (client, present) =>
@@ -34,7 +35,11 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
         keepalive: client.keepAlive,
       }),
     disconnected: (client, clean, refusal) =>
-      log.info("disconnected", { ...who(client), how: howEnded(clean, refusal), ...refusal && why(refusal) }),
+      log[refusal?.why === undefined ? "info" : "warn"]("disconnected", {
+        ...who(client),
+        how: howEnded(clean, refusal),
+        ...refusal && why(refusal),
+      }),
     refused: (peer, refusal, client) =>
       log.warn("refused", { ...client && who(client), peer: where(peer), ...why(refusal) }),
     handshakeFailed: (peer, error) => {

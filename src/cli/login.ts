@@ -31,12 +31,13 @@ export function letsInOthers(settings: LoginSettings): boolean {
  * @throws {CallError} for a file that cannot be read, and for options that do not go together.
  */
 export async function loginOf(settings: LoginSettings, log: Log): Promise<Login> {
-  const { openLogin } = await import("../login/open.ts");
+  const { LinkError, openLogin } = await import("../login/open.ts");
   const onEvent = ({ level, message, fields }: LoginEvent) => log[level](message, cut(fields, log));
   return await openLogin({ links: linksOf(settings), ...settings.loginLimits, onEvent }).catch(
     (error: Error) => {
-      const where = settings.login?.[0]?.where ?? `--password-file ${settings.passwordFile}`;
-      const said = error.message.replace(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, kebab); // options as they are written in a file
+      const link = settings.login?.[error instanceof LinkError ? error.index : 0];
+      const where = link?.where ?? `--password-file ${settings.passwordFile}`;
+      const said = error.message.replace(/(?<![^ ])[a-z]+(?:[A-Z][a-z]+)+(?![^ ,:])/g, kebab); // options as they are written in a file; no paths
       throw new CallError(`${where}: ${settings.login === undefined ? error.message : said}`);
     },
   );

@@ -7,12 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { until } from "../testing/patience.ts";
+import { patient, until } from "../testing/patience.ts";
 import { type Outcome, plumb, startPlumb } from "../testing/plumb_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
 after(() => rmSync(folder, { recursive: true }));
-const patient = { timeout: 60_000 };
 const file = join(folder, "passwords");
 /** Both passwords are "secret". */
 const ANN =
@@ -90,8 +89,10 @@ describe("plumb serve", () => {
       assertEquals([await code(port, "ann", "secret"), await code(port, "bob", "secret")], [4, 0]);
       assertMatch(
         log(),
-        /msg="login refused" peer=127\.0\.0\.1 client=\S+ user=ann why="password file: wrong password"/,
+        /msg=refused client=\S+ user=ann peer=tcp:127\.0\.0\.1:\d+ code=0x86 rule=policy\/bad-credentials .* why="password file: wrong password"\n/,
       );
+      assertEquals(log().split("wrong password").length, 2); // one line
+
       for (const secret of ["wr0ng", "secret", "argon2id", "sWAUvyurnbx", "broken line"]) {
         assert(!log().includes(secret), `${secret} in ${log()}`);
       }

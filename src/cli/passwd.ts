@@ -162,10 +162,10 @@ export async function firstLine(): Promise<string> {
   return line;
 }
 
-/** The text of the file; `without` if it is not there. */
+/** The text of the file, without the mark that editors put before it; `without` if it is not there. */
 function readOr(path: string, without: string | undefined): string {
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(path, "utf8").replace(/^\ufeff/, "");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && without !== undefined) return without;

@@ -16,11 +16,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { patient } from "../testing/patience.ts";
 import { type Outcome, startPlumb } from "../testing/plumb_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-passwd-"));
 after(() => rmSync(folder, { recursive: true }));
-const patient = { timeout: 60_000 };
 let files = 0;
 const fresh = () => join(folder, `passwords-${++files}`);
 
@@ -55,6 +55,13 @@ describe("plumb passwd", () => {
       out: `${file}: user "ann" deleted\n`,
       err: "",
     });
+    assertEquals(readFileSync(file, "utf8"), "");
+  });
+
+  test("knows a user whose line an editor has put a byte order mark before", patient, async () => {
+    const file = fresh();
+    writeFileSync(file, "\ufeffann:$6$c2FsdA==$x\n");
+    assertEquals((await passwd("", "--delete", file, "ann")).status, 0);
     assertEquals(readFileSync(file, "utf8"), "");
   });
 

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, test } from "node:test";
 import { shownValue } from "../cli/config.ts";
 import { CallError } from "../cli/error.ts";
-import { linksOf } from "../cli/login.ts";
+import { linksOf, loginOf } from "../cli/login.ts";
 import { loginSettings } from "../cli/login_set.ts";
 import { settingsOf } from "../cli/options.ts";
 import { type ConfigError, parseConfig } from "./file.ts";
@@ -20,6 +20,19 @@ async function settings(text: string, ...args: string[]) {
 }
 
 describe("a login chain in plumb.toml", () => {
+  test("a link that cannot be made is told with its line, its keys and its file as they are written", async () => {
+    const cases: readonly (readonly [string, string])[] = [
+      ['kind = "token"', "one of key-file, secret-file, keys-url and open-id"],
+      ['kind = "token"\nkey-file = "/no/suchFile/inHere"', "'/no/suchFile/inHere'"],
+      ['kind = "go-auth"\nuser-url = "x"\nacl-url = "y"', "user-url is no URL"],
+    ];
+    for (const [link, says] of cases) {
+      const given = await settings(`[[login]]\nkind = "certificate"\n[[login]]\n${link}\n`);
+      const error = await assertRejects(() => loginOf(given, undefined as never), CallError, says);
+      assertEquals(error.message.split(": ")[0], "p.toml:3");
+    }
+  });
+
   test("is written link by link, for all listeners or for one", async () => {
     const all = await settings(
       '[[login]]\nkind = "token"\nkey-file = "k"\nissuer = "i"\naudience = ["a", "b"]\nleeway-seconds = 1\n' +

@@ -27,7 +27,7 @@ import { numbersOf, OnceAMinute } from "./options.ts";
 
 /** How a chain works. */
 export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {
-  /** Called for each refusal, with the reasons of the links, and for limits. */
+  /** Called when `loginsWaitingMax` is reached. A refusal has the reasons of the links in `why`, which `BrokerHooks.refused` is told. */
   readonly onEvent?: LoginEvents;
 }
 
@@ -103,6 +103,9 @@ class Chain {
   authenticate(request: AuthenticationRequest): Verdict | Promise<Verdict> {
     const { kind, method, state } = request;
     if (state instanceof Exchange) {
+      if (!this.#links.includes(state.link)) {
+        return { code: NOT_AUTHORIZED, why: "the links are others by now" };
+      }
       return this.#run(new Run(state.isAnew, [state.link]), { ...request, state: state.state });
     }
     const links = method === undefined
@@ -115,9 +118,9 @@ class Chain {
   #run(run: Run, request: AuthenticationRequest): Verdict | Promise<Verdict> {
     for (let link = run.next(); link !== undefined; link = run.next()) {
       const isFull = !run.isWaiting && this.waiting >= this.#numbers.loginsWaitingMax;
-      if (isFull && link.atOnce === undefined) return this.#busy(request);
+      if (isFull && link.atOnce === undefined) return this.#full(request);
       const answer = isFull ? link.atOnce!(request) : link.ask(request);
-      if (answer === LATER) return this.#busy(request);
+      if (answer === LATER) return this.#full(request);
       if (answer instanceof Promise) {
         return run.isWaiting
           ? answer.then((one) => this.#decide(run, request, one))
@@ -126,7 +129,7 @@ class Chain {
       const verdict = this.#verdictOf(run, request, answer);
       if (verdict !== undefined) return verdict;
     }
-    return this.#refused(request, run);
+    return refused(request, run);
   }
 
   #decide(run: Run, request: AuthenticationRequest, answer: LinkAnswer): Verdict | Promise<Verdict> {
@@ -139,8 +142,9 @@ class Chain {
     this.waiting++;
     return new Promise<Verdict>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#tell("login not decided in time", run, request, "loginTimeoutMs");
-        resolve({ code: UNAVAILABLE });
+        run.whys.push(`${run.link!.name}: no answer within loginTimeoutMs`);
+        resolve(refused(request, run, { code: UNAVAILABLE }));
+        run.end();
       }, this.#numbers.loginTimeoutMs);
       answer.then((one) => this.#decide(run, request, one)).then(resolve, reject)
         .finally(() => clearTimeout(timer));
@@ -155,49 +159,38 @@ class Chain {
       run.whys.push(`${link!.name}: ${answer}`);
       return undefined;
     }
-    const { code, username, reasonString } = answer;
+    const { code, username } = answer;
     if (code === CONTINUE) return { ...answer, state: new Exchange(link!, answer.state, isAnew) };
     if (code !== ACCEPTED) {
-      if (code !== BUSY) {
-        run.whys.push(`${link!.name}: ${reasonString ?? (code === UNAVAILABLE ? "no answer" : "refused")}`);
-      }
-      return code === BUSY ? this.#busy(request) : this.#refused(request, run, answer);
+      run.whys.push(`${link!.name}: ${answer.why ?? answer.reasonString ?? "refused"}`);
+      return refused(request, run, answer);
     }
     if (!isAnew || username === undefined || (username ?? undefined) === request.username) return answer;
     run.whys.push(`${link!.name}: authenticated anew as another user`);
-    return this.#refused(request, run);
+    return refused(request, run);
   }
 
-  #refused(request: AuthenticationRequest, run: Run, verdict?: Verdict): Verdict {
-    this.#tell("login refused", run, request);
-    if (verdict !== undefined) return verdict;
-    const { method, username, password } = request;
-    const hasCredentials = method === undefined && (username !== undefined || password !== undefined);
-    return { code: hasCredentials ? BAD_CREDENTIALS : NOT_AUTHORIZED };
-  }
-
-  #busy(request: AuthenticationRequest): Verdict {
+  #full(request: AuthenticationRequest): Verdict {
     if (this.#told.isDue("loginsWaitingMax")) {
       const fields = { limit: "loginsWaitingMax", who: request.peer.address };
       this.#onEvent({ level: "warn", message: "limit reached", fields });
     }
-    return { code: BUSY };
+    return { code: BUSY, why: "loginsWaitingMax logins wait" };
   }
+}
 
-  #tell(message: string, { whys, link }: Run, request: AuthenticationRequest, limit?: string): void {
-    const { peer, username, clientId, method } = request;
-    const why = limit === undefined ? whys.join("; ") || "no link takes it" : undefined;
-    const fields = {
-      peer: peer.address,
-      client: clientId,
-      user: username,
-      method,
-      why,
-      limit,
-      link: limit && link?.name,
-    };
-    this.#onEvent({ level: "warn", message, fields });
-  }
+/** The verdict, or the one that depends on the request alone, with the reasons of the links. */
+function refused(
+  { method, username, password }: AuthenticationRequest,
+  { whys }: Run,
+  verdict?: Verdict,
+): Verdict {
+  const hasCredentials = method === undefined && (username !== undefined || password !== undefined);
+  const why = whys.join("; ") || "no link takes it";
+  return {
+    ...verdict ?? { code: hasCredentials ? BAD_CREDENTIALS : NOT_AUTHORIZED },
+    why: method === undefined ? why : `${method}: ${why}`,
+  };
 }
 
 /** One request on its way from link to link. */
@@ -210,7 +203,7 @@ class Run {
   isWaiting = false;
   /** The link that is asked. */
   link: LoginLink | undefined;
-  readonly #links: readonly LoginLink[];
+  #links: readonly LoginLink[];
   #next = 0;
 
   constructor(isAnew: boolean, links: readonly LoginLink[]) {
@@ -220,5 +213,10 @@ class Run {
 
   next(): LoginLink | undefined {
     return this.link = this.#links[this.#next++];
+  }
+
+  /** It is decided: an answer that comes later has no further link asked. */
+  end(): void {
+    this.#links = [];
   }
 }

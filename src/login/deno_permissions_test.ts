@@ -9,6 +9,7 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { service } from "../testing/login.ts";
+import { patient } from "../testing/patience.ts";
 import type { LinkOptions } from "./open.ts";
 
 const isDeno = "Deno" in globalThis;
@@ -16,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "plumb-permissions-"));
 after(() => rmSync(folder, { recursive: true }));
 const child = fileURLToPath(new URL("../testing/login_child.ts", import.meta.url));
 const sources = dirname(fileURLToPath(import.meta.url));
-const only = { timeout: 120_000, skip: !isDeno };
+const only = { ...patient, skip: !isDeno };
 
 /** What the program says with these permissions and no others. */
 function run(allow: readonly string[], links: readonly LinkOptions[], request: object): Promise<string> {

@@ -8,7 +8,7 @@ import { checkUrl, type Fetched } from "./fetch.ts";
 import { Hook, type HookOptions, NoAnswer, TooMany } from "./hook.ts";
 import { outcome } from "./http.ts";
 import { KnownSecrets } from "./known_secrets.ts";
-import { ACCEPTED, type LinkAnswer, type LoginLink, NOT_AUTHORIZED } from "./link.ts";
+import { ACCEPTED, LATER, type LinkAnswer, type LoginLink, NOT_AUTHORIZED } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of the memory of answers. */
@@ -78,29 +78,7 @@ export function goAuth(options: GoAuthOptions): GoAuth {
   const aclUrl = checkUrl("aclUrl", options.aclUrl);
   const superuserUrl = superuser === undefined ? undefined : checkUrl("superuserUrl", superuser);
   const { userMs, permissionMs, answersMax } = numbersOf(GO_AUTH_NUMBERS, options);
-  const {
-    timeoutMs,
-    retries,
-    requestsMax,
-    requestsWaitingMax,
-    failuresMax,
-    pauseMs,
-    headers,
-    onEvent,
-    clock,
-  } = options;
-  const given = {
-    timeoutMs,
-    retries,
-    requestsMax,
-    requestsWaitingMax,
-    failuresMax,
-    pauseMs,
-    headers,
-    onEvent,
-    clock,
-  };
-  const hook = new Hook(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  const hook = new Hook(options);
   const users = new KnownSecrets<true>(answersMax, userMs);
   const rights = new KnownSecrets<boolean>(answersMax, permissionMs);
 
@@ -121,16 +99,24 @@ export function goAuth(options: GoAuthOptions): GoAuth {
     return answer;
   }
 
-  async function login(
-    { clientId, username = "" }: AuthenticationRequest,
-    password: string,
-    key: string,
-  ): Promise<LinkAnswer> {
+  const keyOf = ({ username, password, clientId }: AuthenticationRequest) =>
+    users.keyOf(username, password, clientId);
+
+  async function login(request: AuthenticationRequest): Promise<LinkAnswer> {
+    const { clientId, username = "" } = request;
+    const password = new TextDecoder().decode(request.password);
     return await outcome(async () => {
       if (!await isYes(userUrl, { username, password, clientid: clientId })) return "the service says no";
-      users.set(key, true);
+      users.set(keyOf(request), true);
       return { code: ACCEPTED, username };
     });
+  }
+
+  /** LATER if the service must be asked. */
+  function atOnce(request: AuthenticationRequest): LinkAnswer | typeof LATER {
+    const { method, username, password } = request;
+    if (method !== undefined || username === undefined || password === undefined) return undefined;
+    return users.get(keyOf(request)) ? { code: ACCEPTED, username } : LATER;
   }
 
   async function mayDo({ action, client, topic }: AuthorizationRequest): Promise<0 | typeof NOT_AUTHORIZED> {
@@ -154,12 +140,10 @@ export function goAuth(options: GoAuthOptions): GoAuth {
 
   const link: LoginLink = {
     name: "go-auth",
+    atOnce,
     ask(request) {
-      const { method, username, password, clientId } = request;
-      if (method !== undefined || username === undefined || password === undefined) return undefined;
-      const key = users.keyOf(username, password, clientId);
-      if (users.get(key)) return { code: ACCEPTED, username };
-      return login(request, new TextDecoder().decode(password), key);
+      const answer = atOnce(request);
+      return answer === LATER ? login(request) : answer;
     },
   };
   return { link, authorize: mayDo };

@@ -60,8 +60,7 @@ export interface HttpAnswer extends Pick<Verdict, "username" | "groups" | "claim
 export function httpLink(options: HttpOptions): LoginLink {
   const url = checkUrl("url", options.url);
   const { verdictMs, verdictsMax } = numbersOf(HTTP_NUMBERS, options);
-  const { url: _, verdictMs: _ms, verdictsMax: _max, ...rest } = options;
-  const hook = new Hook(rest);
+  const hook = new Hook(options);
   const known = new KnownSecrets<Verdict>(verdictsMax, verdictMs);
 
   async function decide(request: AuthenticationRequest, key: string): Promise<LinkAnswer> {
@@ -95,15 +94,15 @@ export function httpLink(options: HttpOptions): LoginLink {
   };
 }
 
-const refusal: Verdict = { code: BAD_CREDENTIALS };
+const refusal: Verdict = { code: BAD_CREDENTIALS, why: "the service says no" };
 
 /** What a service says, or why it says nothing, as the answer of a link. */
 export async function outcome(ask: () => Promise<LinkAnswer>): Promise<LinkAnswer> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof TooMany) return { code: BUSY };
-    if (error instanceof NoAnswer) return { code: UNAVAILABLE };
+    if (error instanceof TooMany) return { code: BUSY, why: error.message };
+    if (error instanceof NoAnswer) return { code: UNAVAILABLE, why: error.message };
     throw error;
   }
 }

@@ -3,9 +3,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { after, describe, test } from "node:test";
 import type { ClientInfo, Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/mod.ts";
-import { eventList, loginRequest, type Served, service } from "../testing/login.ts";
+import { eventList, loginRequest, seenChain, type Served, service } from "../testing/login.ts";
 import { until } from "../testing/patience.ts";
-import { loginChain } from "./chain.ts";
 import { goAuth, type GoAuthOptions } from "./go_auth.ts";
 import { httpLink, type HttpOptions } from "./http.ts";
 
@@ -27,7 +26,7 @@ function say(answer: unknown): Answer {
 
 /** A login by a service. The next link would accept everybody. */
 function loginBy(options: HttpOptions) {
-  const { authenticate } = loginChain([httpLink(options), () => ({ code: 0, username: "next" })]);
+  const { authenticate } = seenChain([httpLink(options), () => ({ code: 0, username: "next" })]);
   return async (username = "ann", password: string | Uint8Array = "secret"): Promise<Verdict> =>
     await authenticate(loginRequest({ username, password }));
 }
@@ -234,9 +233,9 @@ describe("mosquitto-go-auth", () => {
       aclUrl: `${one.url}/acl`,
     };
     const { link, authorize } = goAuth({ ...urls, retries: 0, ...options });
-    const { authenticate } = loginChain([link]);
-    const login = async () =>
-      await authenticate(loginRequest({ username: "ann", password: "secret", clientId: "c" }));
+    const { authenticate } = seenChain([link], { loginsWaitingMax: 1 });
+    const login = async (password = "secret") =>
+      await authenticate(loginRequest({ username: "ann", password, clientId: "c" }));
     const may = async (action: "publish" | "subscribe", topic: string) =>
       await authorize({ action, client, topic, qos: 0, retain: false });
     return { ...one, login, may };
@@ -253,6 +252,17 @@ describe("mosquitto-go-auth", () => {
       ["/acl", { username: "ann", clientid: "c", topic: "a/#", acc: 4 }],
       ["/acl", { username: "ann", clientid: "c", topic: "a/#", acc: 1 }],
     ]);
+  });
+
+  test("a right password is remembered for userMs, and known while the chain is full of guesses", async () => {
+    const { login, served } = await setup(() => [200, ""], { userMs: 60_000 });
+    await login();
+    const guess = login("guess");
+    assertEquals(await Promise.all([login(), login("other")]), [{ code: 0, username: "ann" }, {
+      code: 0x89,
+    }]);
+    await guess;
+    assertEquals(served.length, 2);
   });
 
   test("as a form", async () => {

@@ -21,11 +21,6 @@ export class KnownSecrets<Answer> {
     this.#clock = clock;
   }
 
-  /** How many are remembered. */
-  get size(): number {
-    return this.#answers.size;
-  }
-
   /** What the parts are remembered by; each part counts with its length, so that no two lists have the same key. */
   keyOf(...parts: readonly (string | Uint8Array | undefined)[]): string {
     const hash = createHmac("sha256", this.#key);
@@ -52,10 +47,5 @@ export class KnownSecrets<Answer> {
     this.#answers.delete(key);
     if (this.#answers.size >= this.#most) this.#answers.delete(this.#answers.keys().next().value!);
     this.#answers.set(key, { answer, until: this.#clock() + this.#lifetimeMs });
-  }
-
-  /** Forgets one. */
-  delete(key: string): void {
-    this.#answers.delete(key);
   }
 }

@@ -26,7 +26,14 @@ export { KEY_NUMBERS, type KeySetOptions } from "./key_set.ts";
 export { LATER } from "./link.ts";
 export type { LinkAnswer, LinkFunction, LoginEvent, LoginEvents, LoginLink } from "./link.ts";
 export type { NumberRow } from "./options.ts";
-export { type HeadersFile, type LinkOptions, type Login, type LoginOptions, openLogin } from "./open.ts";
+export {
+  type HeadersFile,
+  LinkError,
+  type LinkOptions,
+  type Login,
+  type LoginOptions,
+  openLogin,
+} from "./open.ts";
 export { PASSWORD_NUMBERS, passwordLink, type PasswordOptions, type Users } from "./password.ts";
 export { PasswordFile } from "./password_file.ts";
 export type { User } from "./password_lines.ts";

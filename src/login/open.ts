@@ -13,7 +13,7 @@ import type { HttpOptions } from "./http.ts";
 import type { LoginEvents, LoginLink } from "./link.ts";
 import type { PasswordOptions } from "./password.ts";
 import type { TokenLinkOptions } from "./token_keys.ts";
-import type { WatchedFile, WatchOptions } from "./watched_file.ts";
+import type { WatchOptions } from "./watched_file.ts";
 
 /** A file of headers for a service, `NAME: VALUE` in each line: the place of a secret. */
 export interface HeadersFile {
@@ -42,59 +42,68 @@ export interface Login extends LoginChain {
   readonly authorize?: NonNullable<PolicyOptions["authorize"]>;
 }
 
+/** A link cannot be made: its options are wrong, or its file cannot be read. `cause` has the error, whose message this one has. */
+export class LinkError extends UsageError {
+  /** Of the link in `links`. */
+  readonly index: number;
+
+  constructor(index: number, cause: Error) {
+    super(cause.message, { cause });
+    this.index = index;
+  }
+}
+
 /**
  * Makes the links, and reads their files.
- * @throws {UsageError} for options that are wrong.
- * @throws what reading a file throws; then nothing is left open.
+ * @throws {LinkError} for the first link that cannot be made; then nothing is left open.
+ * @throws {UsageError} for numbers out of range, and for a method that two links know.
  */
 export async function openLogin({ links, ...options }: LoginOptions): Promise<Login> {
   const made: LoginLink[] = [];
   let authorize: Login["authorize"];
   let pool: Promise<HashPool> | undefined;
   const onEvent = options.onEvent ?? (() => {});
-  const { hashesMax, hashesWaitingMax, hashWaitMs, worker, ...chain } = options;
   const threads = async () => {
     const { HashPool } = await import("./hash_pool.ts");
-    return new HashPool(defined({ hashesMax, hashesWaitingMax, hashWaitMs, worker, onEvent }));
+    return new HashPool({ ...options, onEvent });
+  };
+  const make = async (one: LinkOptions): Promise<readonly LoginLink[]> => {
+    switch (one.kind) {
+      case "anonymous":
+        return [(await import("./anonymous.ts")).anonymousLink(one.from, one.credentials)];
+      case "certificate":
+        return [(await import("./certificate.ts")).certificateLink()];
+      case "password-file":
+        return await passwordLinks({ onEvent, ...one }, await (pool ??= threads()));
+      case "token":
+        return [await (await import("./token_keys.ts")).openTokenLink({ onEvent, ...one })];
+      case "http": {
+        const { httpLink } = await import("./http.ts");
+        return [await withHeaders(one, onEvent, (given) => httpLink({ onEvent, ...one, ...given }))];
+      }
+      case "go-auth": {
+        const { goAuth } = await import("./go_auth.ts");
+        return [
+          await withHeaders(one, onEvent, (given) => {
+            const service = goAuth({ onEvent, ...one, ...given });
+            authorize = service.authorize;
+            return service.link;
+          }),
+        ];
+      }
+      default:
+        throw new UsageError(`There is no link ${JSON.stringify((one as { kind: unknown }).kind)}`);
+    }
   };
   try {
-    for (const one of links) {
-      switch (one.kind) {
-        case "anonymous": {
-          const { anonymousLink } = await import("./anonymous.ts");
-          made.push(anonymousLink(one.from, one.credentials));
-          break;
-        }
-        case "certificate":
-          made.push((await import("./certificate.ts")).certificateLink());
-          break;
-        case "password-file":
-          made.push(...await passwordLinks({ onEvent, ...one }, await (pool ??= threads())));
-          break;
-        case "token":
-          made.push(await (await import("./token_keys.ts")).openTokenLink({ onEvent, ...one }));
-          break;
-        case "http": {
-          const { httpLink } = await import("./http.ts");
-          made.push(await withHeaders(one, onEvent, (given) => httpLink({ onEvent, ...one, ...given })));
-          break;
-        }
-        case "go-auth": {
-          const { goAuth } = await import("./go_auth.ts");
-          made.push(
-            await withHeaders(one, onEvent, (given) => {
-              const service = goAuth({ onEvent, ...one, ...given });
-              authorize = service.authorize;
-              return service.link;
-            }),
-          );
-          break;
-        }
-        default:
-          throw new UsageError(`There is no link ${JSON.stringify((one as { kind: unknown }).kind)}`);
-      }
+    for (const [index, one] of links.entries()) {
+      made.push(
+        ...await make(one).catch((error: Error) => {
+          throw new LinkError(index, error);
+        }),
+      );
     }
-    return Object.assign(loginChain(made, { ...chain, onEvent }), authorize !== undefined && { authorize });
+    return Object.assign(loginChain(made, { ...options, onEvent }), authorize !== undefined && { authorize });
   } catch (error) {
     for (const link of made) await link.close?.();
     throw error;
@@ -109,7 +118,16 @@ async function passwordLinks(
   const { passwordLink } = await import("./password.ts");
   const { PasswordFile } = await import("./password_file.ts");
   const { scramLink } = await import("./scram.ts");
-  const file = await PasswordFile.open(path, options);
+  const link = passwordLink(
+    {
+      get users() {
+        return file.users;
+      },
+    },
+    pool,
+    options,
+  );
+  const file = await PasswordFile.open(path, options); // behind all that may throw
   const close = async () => {
     file.close();
     await pool.close();
@@ -119,7 +137,7 @@ async function passwordLinks(
     message: "password file read",
     fields: { file: path, users: file.users.size },
   });
-  return [{ ...passwordLink(file, pool, options), reload: () => file.reload(), close }, scramLink(file)];
+  return [{ ...link, reload: () => file.reload(), close }, scramLink(file)];
 }
 
 async function withHeaders(
@@ -130,12 +148,13 @@ async function withHeaders(
   if (headersFile === undefined) return make({});
   const { WatchedFile } = await import("./watched_file.ts");
   const headers: Record<string, string> = {};
-  const file: WatchedFile = await WatchedFile.open(headersFile, (text) => {
+  const link = make({ headers });
+  const file = await WatchedFile.open(headersFile, (text) => {
     const read = headersOf(text);
     for (const name of Object.keys(headers)) delete headers[name];
     Object.assign(headers, own, read); // the link has the object
   }, { onEvent, isSecret: true, ...pollMs !== undefined && { pollMs } });
-  return { ...make({ headers }), reload: () => file.reload(), close: () => file.close() };
+  return { ...link, reload: () => file.reload(), close: () => file.close() };
 }
 
 function headersOf(text: string): Record<string, string> {
@@ -148,11 +167,4 @@ function headersOf(text: string): Record<string, string> {
     headers[name.toLowerCase()] = value!;
   }
   return headers;
-}
-
-/** Without options that are undefined. */
-function defined<Options extends object>(
-  options: Options,
-): { [Name in keyof Options]: NonNullable<Options[Name]> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -102,6 +102,7 @@ describe("openLogin()", () => {
   });
 
   test("refuses options that are wrong, and leaves nothing open", async () => {
+    const missing = join(folder, "missing");
     const good = { kind: "password-file", file: file("good", ANN) } as const;
     const wrong: readonly (readonly [LinkOptions, string])[] = [
       [{ kind: "http", url: "http://a.example" }, "https://"],
@@ -118,6 +119,10 @@ describe("openLogin()", () => {
         "line 2 is not",
       ],
       [{ kind: "token" }, "one of keyFile"],
+      // before a file is opened, which would be watched from then on
+      [{ kind: "http", url: "http://a.example", headersFile: missing }, "https://"],
+      [{ kind: "token", keyFile: missing, algorithms: ["none"] }, 'no algorithm "none"'],
+      [{ kind: "password-file", file: missing, rememberedMax: -1 }, "rememberedMax"],
       [{ kind: "password-file", file: good.file, rememberedMs: -1 }, "rememberedMs"],
       [{ kind: "ldap" } as never, 'no link "ldap"'],
     ];
@@ -125,7 +130,7 @@ describe("openLogin()", () => {
       await assertRejects(() => openLogin({ links: [good, link] }), UsageError, says);
     }
     await assertRejects(
-      () => openLogin({ links: [good, { kind: "token", keyFile: join(folder, "missing") }] }),
+      () => openLogin({ links: [good, { kind: "token", keyFile: missing }] }),
       Error,
       "missing",
     );

@@ -54,7 +54,7 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
     const verifier = file.users.get(username)?.verifier;
     const dummy = dummies.of(username, file.users); // made for each, so that both take the same work
     const isRight = await pool.do({ verify: verifier ?? dummy }, password);
-    if (isRight === undefined) return { code: BUSY };
+    if (isRight === undefined) return { code: BUSY, why: "too many passwords wait to be hashed" };
     const isStillTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
     if (isRight !== true || !isStillTheirs) return verifier === undefined ? "unknown user" : "wrong password";
     remembered.set(remembered.keyOf(username, password), verifier);

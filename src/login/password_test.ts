@@ -4,9 +4,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { eventList, loginRequest } from "../testing/login.ts";
+import { eventList, loginRequest, seenChain } from "../testing/login.ts";
 import { until } from "../testing/patience.ts";
-import { loginChain } from "./chain.ts";
 import type { HashJob } from "./hash.ts";
 import { HashPool } from "./hash_pool.ts";
 import { passwordLink, type PasswordOptions } from "./password.ts";
@@ -39,7 +38,7 @@ class FakePool extends HashPool {
 function setup(text: string, options: PasswordOptions = {}) {
   const file = { users: readPasswordLines(text).users };
   const pool = new FakePool();
-  const { authenticate } = loginChain([passwordLink(file, pool, options)]);
+  const { authenticate } = seenChain([passwordLink(file, pool, options)]);
   const login = (username: string, password: string) => authenticate(loginRequest({ username, password }));
   return { file, pool, login };
 }
@@ -92,7 +91,7 @@ describe("an unknown user and a wrong password", () => {
   test("the next link is asked after both", async () => {
     const { users } = readPasswordLines(`ann:${LINES.argon2id}\n`);
     const asked: (string | undefined)[] = [];
-    const { authenticate } = loginChain([
+    const { authenticate } = seenChain([
       passwordLink({ users }, new FakePool()),
       ({ username }) => void asked.push(username),
     ]);
@@ -141,7 +140,7 @@ describe("a right password is remembered", () => {
   test("and known while the chain is full of guesses", async () => {
     const { users } = readPasswordLines(`ann:${LINES.argon2id}\n`);
     const pool = new FakePool();
-    const { authenticate } = loginChain([passwordLink({ users }, pool)], { loginsWaitingMax: 1 });
+    const { authenticate } = seenChain([passwordLink({ users }, pool)], { loginsWaitingMax: 1 });
     const login = (password: string) => authenticate(loginRequest({ username: "ann", password }));
     await login("secret");
     const guess = login("guess");

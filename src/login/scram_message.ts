@@ -88,11 +88,6 @@ export function serverFinal(signature: Uint8Array): string {
   return `v=${Buffer.from(signature).toString("base64")}`;
 }
 
-/** A name as it stands in a message. */
-export function encodeName(name: string): string {
-  return name.replaceAll("=", "=3D").replaceAll(",", "=2C");
-}
-
 function decodeName(text: string): string | undefined {
   if (/=(?!2C|3D)/.test(text) || text.includes("\0")) return undefined;
   return text.replaceAll("=2C", ",").replaceAll("=3D", "=");

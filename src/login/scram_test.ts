@@ -3,13 +3,12 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { describe, test } from "node:test";
 import type { Verdict } from "../broker/mod.ts";
-import { loginRequest, ScramClient } from "../testing/login.ts";
-import { loginChain } from "./chain.ts";
+import { encodeName, loginRequest, ScramClient, seenChain } from "../testing/login.ts";
 import { doHashJob } from "./hash.ts";
 import type { User } from "./password_lines.ts";
 import { saslprep } from "./saslprep.ts";
 import { scramLink, type ScramUsers } from "./scram.ts";
-import { encodeName, readClientFinal, readClientFirst, serverFirst } from "./scram_message.ts";
+import { readClientFinal, readClientFirst, serverFirst } from "./scram_message.ts";
 import { type Mechanism, MECHANISMS, type ScramKeys } from "./verifier.ts";
 
 const ROUNDS = 4_096;
@@ -46,7 +45,7 @@ function login(
   between: (final: string) => string = (final) => final,
   users: ScramUsers = file,
 ) {
-  const { authenticate } = loginChain([scramLink(users)]);
+  const { authenticate } = seenChain([scramLink(users)]);
   const challenge = authenticate(loginRequest({ method, data: client.first() })) as Verdict;
   if (challenge.code !== 0x18) return { challenge, verdict: challenge };
   const data = between(client.final(textOf(challenge)));
@@ -79,7 +78,7 @@ describe("who has the password", () => {
   });
 
   test("may begin with an empty message, and anew (§4.12.1)", () => {
-    const { authenticate } = loginChain([scramLink(file)]);
+    const { authenticate } = seenChain([scramLink(file)]);
     const method = "SCRAM-SHA-512";
     const empty = authenticate(loginRequest({ method })) as Verdict;
     assertEquals([empty.code, empty.authenticationData?.length], [0x18, 0]);
@@ -130,13 +129,13 @@ describe("nobody else is let in", () => {
         "n,,n=,r=x",
       ]
     ) {
-      const { authenticate } = loginChain([scramLink(file)]);
+      const { authenticate } = seenChain([scramLink(file)]);
       assertEquals(authenticate(loginRequest({ method, data: first })), { code: 0x87 });
     }
   });
 
   test("with what belongs to another exchange", () => {
-    const { authenticate } = loginChain([scramLink(file)]);
+    const { authenticate } = seenChain([scramLink(file)]);
     const [one, two] = [client(), client()].map((each) => {
       const challenge = authenticate(loginRequest({ method, data: each.first() })) as Verdict;
       return { state: challenge.state, data: each.final(textOf(challenge)) };
@@ -238,7 +237,7 @@ describe("messages", () => {
       "é",
     );
     const text = fc.array(part).map((parts) => bytes(parts.join("")));
-    const { authenticate } = loginChain([scramLink(file)]);
+    const { authenticate } = seenChain([scramLink(file)]);
     fc.assert(
       fc.property(fc.oneof(text, fc.uint8Array()), fc.oneof(text, fc.uint8Array()), (first, final) => {
         readClientFinal(first);

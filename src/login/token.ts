@@ -8,7 +8,7 @@
 import type { JWK, JWTPayload, JWTVerifyOptions } from "jose";
 import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/error.ts";
-import { ACCEPTED, CONTINUE, type LinkAnswer, type LoginLink } from "./link.ts";
+import { ACCEPTED, CONTINUE, LATER, type LinkAnswer, type LoginLink } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The numbers of tokens. */
@@ -120,19 +120,28 @@ export async function tokenLink(keys: TokenKeys, options: TokenOptions = {}): Pr
     } satisfies Verdict;
   }
 
+  const isByAuth = (request: AuthenticationRequest) => request.method === method;
+  const tokenOf = (request: AuthenticationRequest) =>
+    tokenIn(isByAuth(request) ? request.data : request.password);
+
+  /** LATER if there is a token. */
+  function atOnce(request: AuthenticationRequest): LinkAnswer | typeof LATER {
+    const { kind, data } = request;
+    if (tokenOf(request) !== undefined) return LATER;
+    if (!isByAuth(request)) return undefined;
+    return kind !== "continue" && (data?.length ?? 0) === 0 ? { code: CONTINUE } : "no token"; // it comes by AUTH
+  }
+
   const ask = (request: AuthenticationRequest): LinkAnswer | Promise<LinkAnswer> => {
-    const { kind, data, password } = request;
-    const isByAuth = request.method === method;
-    if (isByAuth && kind !== "continue" && (data?.length ?? 0) === 0) return { code: CONTINUE }; // it comes by AUTH
-    const token = tokenIn(isByAuth ? data : password);
-    if (token === undefined) return isByAuth ? "no token" : undefined;
-    return verify(token, request).catch((error: unknown) => {
+    const answer = atOnce(request);
+    if (answer !== LATER) return answer;
+    return verify(tokenOf(request)!, request).catch((error: unknown) => {
       if (error instanceof errors.JOSEError) return WHY[error.code] ?? "the token is not valid";
       if (error instanceof TypeError) return "the token is not valid"; // its header is no JSON, or its key no key
       throw error;
     });
   };
-  return { name: "token", methods: [method], ask };
+  return { name: "token", methods: [method], ask, atOnce };
 }
 
 /** For the log; `jose` puts claims into some of its messages. */

@@ -45,19 +45,11 @@ export async function openTokenLink(options: TokenLinkOptions): Promise<LoginLin
   }
   if (keysUrl !== undefined || openId) return await tokenLink(keysAtUrl(options), options);
   let keys: readonly (JWK | Uint8Array)[] = [];
+  const link = await tokenLink(() => keys, options);
   const file = await WatchedFile.open(keyFile ?? secretFile!, (text) => {
     keys = keyFile === undefined ? [secretOf(text)] : keysOf(text);
   }, { ...options, isSecret: keyFile === undefined });
-  try {
-    return {
-      ...await tokenLink(() => keys, options),
-      reload: () => file.reload(),
-      close: () => file.close(),
-    };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  return { ...link, reload: () => file.reload(), close: () => file.close() };
 }
 
 function keysAtUrl(options: TokenLinkOptions): TokenKeys {

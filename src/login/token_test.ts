@@ -17,8 +17,7 @@ import {
 } from "jose";
 import type { Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/mod.ts";
-import { loginRequest } from "../testing/login.ts";
-import { loginChain } from "./chain.ts";
+import { loginRequest, seenChain } from "../testing/login.ts";
 import { tokenLink, type TokenOptions } from "./token.ts";
 import { openTokenLink } from "./token_keys.ts";
 
@@ -58,11 +57,27 @@ async function login(
   options: TokenOptions = {},
   keys: readonly (JWK | Uint8Array)[] = [rsaJwk],
 ): Promise<Verdict> {
-  const chain = loginChain([await tokenLink(() => keys, options)]);
+  const chain = seenChain([await tokenLink(() => keys, options)]);
   return await chain.authenticate(loginRequest({ username: "anything", password }));
 }
 
 const refused = { code: 0x86 } as const;
+
+test("while the chain is full of tokens, Clients without one are for the next link", async () => {
+  const next = () => ({ code: 0, username: "next" }) as const;
+  const link = await tokenLink(() => new Promise<never>(() => {}));
+  const chain = seenChain([link, { name: "next", ask: next, atOnce: next }], {
+    loginsWaitingMax: 1,
+    loginTimeoutMs: 10,
+  });
+  const password = await token();
+  const first = chain.authenticate(loginRequest({ password }));
+  assertEquals(chain.authenticate(loginRequest({ password })), { code: 0x89 });
+  for (const given of [{}, { username: "ann", password: "secret" }]) {
+    assertEquals(chain.authenticate(loginRequest(given)), { code: 0, username: "next" });
+  }
+  assertEquals(await first, { code: 0x88 });
+});
 
 describe("a good token", () => {
   for (const alg of ["RS256", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]) {
@@ -110,7 +125,7 @@ describe("a good token", () => {
   });
 
   test("comes by AUTH too, at once, when it is asked for, and anew", async () => {
-    const { authenticate, authenticationMethods } = loginChain([
+    const { authenticate, authenticationMethods } = seenChain([
       await tokenLink(() => [rsaJwk], { method: "JWT" }),
     ]);
     assertEquals(authenticationMethods, ["JWT"]);
@@ -255,7 +270,7 @@ describe("a file of keys", () => {
   const asks = async (options: Parameters<typeof openTokenLink>[0], password: string) => {
     const link = await openTokenLink({ pollMs: 0, ...options });
     try {
-      return await loginChain([link]).authenticate(loginRequest({ password }));
+      return await seenChain([link]).authenticate(loginRequest({ password }));
     } finally {
       await link.close?.();
     }

@@ -35,7 +35,7 @@ export class WatchedFile {
   readonly #onEvent: LoginEvents;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #seen: string;
-  #isReading = false;
+  #reading: Promise<void> | undefined;
   #isTroubled = false;
 
   private constructor(path: string, seen: string, took: (text: string) => void, options: WatchOptions) {
@@ -44,7 +44,7 @@ export class WatchedFile {
     this.#took = took;
     this.#seen = seen;
     this.#onEvent = options.onEvent ?? (() => {});
-    if (pollMs > 0) this.#timer = setInterval(() => void this.#look(), pollMs);
+    if (pollMs > 0) this.#timer = setInterval(() => void (this.#reading ?? this.#read(false)), pollMs);
     this.#timer?.unref();
   }
 
@@ -68,7 +68,8 @@ export class WatchedFile {
 
   /** Reads it now. An error is an event, and what was taken last holds. */
   async reload(): Promise<void> {
-    await this.#read((await lookAt(this.path).catch(() => undefined))?.seen ?? this.#seen);
+    while (this.#reading !== undefined) await this.#reading;
+    await this.#read(true);
   }
 
   /** Looks at it no more. */
@@ -76,29 +77,21 @@ export class WatchedFile {
     clearInterval(this.#timer);
   }
 
-  async #look(): Promise<void> {
-    if (this.#isReading) return;
-    this.#isReading = true;
-    try {
-      const { seen } = await lookAt(this.path);
-      if (seen !== this.#seen) await this.#read(seen);
-      else this.#isTroubled = false;
-    } catch (error) { // it is away, for a moment perhaps
-      this.#trouble(error);
-    } finally {
-      this.#isReading = false;
-    }
+  /** Called when no other reading goes on: an older text is never taken after a newer one. */
+  #read(isForced: boolean): Promise<void> {
+    return this.#reading = this.#take(isForced)
+      .catch((error: unknown) => this.#trouble(error)) // it is away, for a moment perhaps
+      .finally(() => this.#reading = undefined);
   }
 
-  async #read(seen: string): Promise<void> {
-    try {
+  async #take(isForced: boolean): Promise<void> {
+    const { seen } = await lookAt(this.path);
+    if (isForced || seen !== this.#seen) {
       this.#took(await readFile(this.path, "utf8"));
       this.#seen = seen;
-      this.#isTroubled = false;
       this.#onEvent({ level: "info", message: "file read again", fields: { file: this.path } });
-    } catch (error) {
-      this.#trouble(error);
     }
+    this.#isTroubled = false;
   }
 
   #trouble(error: unknown): void {

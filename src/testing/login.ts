@@ -7,8 +7,9 @@ import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { AuthenticationRequest } from "../broker/mod.ts";
-import type { LoginEvent } from "../login/mod.ts";
+import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
+import { loginChain } from "../login/chain.ts";
+import type { LoginChain, LoginEvent } from "../login/mod.ts";
 
 /** A request; a text as password or data is sent as UTF-8. */
 export function loginRequest(
@@ -35,6 +36,19 @@ export function loginRequest(
 
 function bytesOf(text: string | Uint8Array | undefined): Uint8Array | undefined {
   return typeof text === "string" ? new TextEncoder().encode(text) : text;
+}
+
+/** A chain whose verdicts are without the reasons that no Client gets to see. */
+export function seenChain(...given: Parameters<typeof loginChain>): LoginChain {
+  const chain = loginChain(...given);
+  const { authenticate } = chain;
+  const seen = ({ why: _, ...rest }: Verdict): Verdict => rest;
+  return Object.assign(chain, {
+    authenticate: (request: AuthenticationRequest) => {
+      const verdict = authenticate(request) as Verdict | Promise<Verdict>;
+      return verdict instanceof Promise ? verdict.then(seen) : seen(verdict);
+    },
+  });
 }
 
 /** Events as they come. */
@@ -84,6 +98,11 @@ export async function service(
   };
 }
 
+/** A name as it stands in a message of SCRAM. */
+export function encodeName(name: string): string {
+  return name.replaceAll("=", "=3D").replaceAll(",", "=2C");
+}
+
 /** The Client's half of SCRAM (RFC 5802). */
 export class ScramClient {
   readonly #hash: "sha256" | "sha512";
@@ -100,7 +119,7 @@ export class ScramClient {
     header = "n,,",
   ) {
     this.#hash = mechanism === "SCRAM-SHA-256" ? "sha256" : "sha512";
-    this.#bare = `n=${username.replaceAll("=", "=3D").replaceAll(",", "=2C")},r=${nonce}`;
+    this.#bare = `n=${encodeName(username)},r=${nonce}`;
     this.#password = password;
     this.#header = header;
   }

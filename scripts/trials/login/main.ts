@@ -15,11 +15,12 @@ import { type Packet, PacketType } from "../../../src/codec/mod.ts";
 import { doHashJob } from "../../../src/login/hash.ts";
 import { formatVerifier, type ScramKeys, type Verifier } from "../../../src/login/verifier.ts";
 import { ScramClient } from "../../../src/testing/login.ts";
+import { median } from "../../bench/statistics.ts";
 import { connectOf, RawClient } from "../../lib/raw_client.ts";
 import { bun, deno } from "../../lib/run.ts";
 import { pathOf } from "../../lib/tree.ts";
 import { within } from "../../lib/within.ts";
-import { median, rankTest } from "./ranks.ts";
+import { rankTest } from "./ranks.ts";
 
 const USAGE =
   `Usage: login [--runtime deno|bun] [--tries N] [--clients N] [--only password|mosquitto|scram|storm]`;

@@ -34,9 +34,3 @@ function normal(z: number): number {
   const tail = ((((1.330274429 * t - 1.821255978) * t + 1.781477937) * t - 0.356563782) * t + 0.31938153) * t;
   return 1 - Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI) * tail;
 }
-
-/** The value in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
-}

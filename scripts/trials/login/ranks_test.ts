@@ -1,7 +1,7 @@
 /** The rank test tells lots of two sources apart, and no others. @module */
 import { assert, assertEquals } from "@std/assert";
 import { test } from "node:test";
-import { median, rankTest } from "./ranks.ts";
+import { rankTest } from "./ranks.ts";
 
 /** Numbers that look like chance and are the same each time. */
 function numbers(count: number, seed: number): number[] {
@@ -22,5 +22,3 @@ test("an example of a textbook: ranks 1 to 20 against 21 to 40", () => {
   const p = rankTest(first, first.map((one) => one + 20));
   assert(p > 5e-8 && p < 1e-7, `${p}`);
 });
-
-test("the median", () => assertEquals(median([3, 1, 2]), 2));
