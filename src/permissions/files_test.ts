@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
 import { parse } from "smol-toml";
+import { patient } from "../testing/patience.ts";
 import { matches } from "../topic/filter.ts";
 import { readMosquittoAcl } from "./mosquitto_acl.ts";
 import type { Subject } from "./pattern.ts";
@@ -44,9 +45,6 @@ const data: fc.Arbitrary<PermissionsData> = fc.record({
     Object.fromEntries(all)
   ),
 });
-
-/** Runs take as long as the machine needs. */
-const patient = { timeout: 300_000 };
 
 describe("permissions in TOML", () => {
   test("are read as they were written, and each rule knows its line", patient, async () => {
