@@ -1,6 +1,7 @@
 /** §5.4.2 What a Client of each level sees of a refusal, and what it does not see. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import type { Limits } from "../broker/mod.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertNotAccepted, Told } from "../testing/assertions.ts";
@@ -17,9 +18,10 @@ class Ruled {
   readonly permissions: Permissions;
   readonly pair: Pair;
 
-  constructor(data: PermissionsData) {
+  constructor(data: PermissionsData, limits: Partial<Limits> = {}) {
     this.permissions = new Permissions(rulesOf(data));
     this.pair = new Pair({
+      limits,
       permissions: this.permissions,
       hooks: Object.assign(Object.create(this.told.hooks), {
         revoked: (clientId: string, filter: string) => void this.revoked.push(`${clientId} ${filter}`),
@@ -383,6 +385,34 @@ describe("a group whose members may have some of its topics", () => {
       assertEquals(members.flatMap((member) => member.takeTexts()), ["a/y", "a/y"], `${count}`);
     }
   });
+});
+
+describe("a group without room", () => {
+  const rules = (filter: string): PermissionsData => ({
+    everyone: { allow: [{ publish: "#" }, { subscribe: filter, share: ["g"] }] },
+  });
+
+  for (const [count, isFull] of [[1, false], [1, true], [12, false], [12, true]] as const) {
+    const members = `${count} ${isFull ? "full " : ""}${count === 1 ? "member" : "members"}`;
+    test(`[limit/queue] is a reason for 0x97 only if one of its ${members} may have the topic`, () => {
+      const setup = new Ruled(rules("a/+"), { queuedMessagesMax: isFull ? 1 : 2 });
+      for (let i = 0; i < count; i++) {
+        const member = setup.client(`member-${i}`, 4, true);
+        member.subscribe({ filter: "$share/g/a/+", qos: 1 });
+        member.lose();
+      }
+      const publisher = setup.client("publisher");
+      const publish = (topic: string): number => {
+        publisher.publish({ topic, qos: 1 });
+        return publisher.take(PUBACK).reasonCode;
+      };
+      for (let i = 0; i < count; i++) assertEquals(publish("a/y"), 0);
+      // Known to the rules, and not to the subscriptions yet: each message is asked for.
+      setup.permissions.replace(rulesOf(rules("a/y")));
+      assertEquals([publish("a/x"), publish("a/y")], [0, isFull ? 0x97 : 0]);
+      assertEquals(publish("a/x"), 0);
+    });
+  }
 });
 
 describe("a Client that authenticates anew with other groups", () => {
