@@ -21,7 +21,9 @@ class RuleIndex {
   readonly #fill: typeof fillAllow;
   /** By skeleton. */
   readonly #tree: FilterTree<Rule> = new FilterTree();
-  readonly all: Rule[] = [];
+  /** Rules with variables. */
+  readonly filled: Rule[] = [];
+  #size = 0;
   /** With the levels of the skeleton, by the first of these. */
   readonly #byFirst: Map<string, { readonly rule: Rule; readonly levels: readonly string[] }[]> = new Map();
   readonly #found: Rule[] = [];
@@ -33,16 +35,21 @@ class RuleIndex {
   add(rule: Rule): void {
     const { skeleton } = rule.pattern;
     const levels = split(skeleton);
-    this.all.push(rule);
+    this.#size++;
+    if (rule.pattern.levels !== undefined) this.filled.push(rule);
     this.#tree.add(skeleton, rule);
     const some = this.#byFirst.get(levels[0]!);
     if (some === undefined) this.#byFirst.set(levels[0]!, [{ rule, levels }]);
     else some.push({ rule, levels });
   }
 
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
   /** Appends the rules that match a topic. */
   matching(topic: string, client: Subject, out: Rule[]): void {
-    if (this.all.length === 0) return;
+    if (this.isEmpty) return;
     const found = this.#found;
     this.#tree.match(topic, found);
     for (const rule of found) {
@@ -98,9 +105,7 @@ export class RuleSet {
 
   /** Whether it has no rule at all. */
   get isEmpty(): boolean {
-    return ACTIONS.every((action) =>
-      this.#by[action].allow.all.length + this.#by[action].deny.all.length === 0
-    );
+    return ACTIONS.every((action) => this.#by[action].allow.isEmpty && this.#by[action].deny.isEmpty);
   }
 
   /** Appends the rules that allow the action on this topic. */
@@ -111,34 +116,30 @@ export class RuleSet {
   /** A rule that denies the action on this topic. */
   denying(action: Action, topic: string, { client, isOdd }: Asked): Rule | undefined {
     const { deny } = this.#by[action];
-    if (deny.all.length === 0) return undefined;
-    if (isOdd) {
-      return deny.all.find(({ pattern }) => {
-        const filter = fillDeny(pattern, client);
-        return filter !== undefined && matches(filter, topic);
-      });
-    }
+    if (deny.isEmpty) return undefined;
     const found = this.#one;
     found.length = 0;
     deny.matching(topic, client, found);
-    return found[0];
+    if (found.length > 0 || !isOdd) return found[0];
+    return deny.filled.find(({ pattern }) => {
+      const filter = fillDeny(pattern, client);
+      return filter !== undefined && matches(filter, topic);
+    });
   }
 
   /** A rule that denies the action on a topic that a filter of these levels matches. */
   denyingSome(action: Action, filter: readonly string[], { client, isOdd }: Asked): Rule | undefined {
     const { deny } = this.#by[action];
-    if (isOdd) {
-      return deny.all.find(({ pattern }) => {
-        const denied = fillDeny(pattern, client);
-        return denied !== undefined && overlap(split(denied), filter);
-      });
-    }
     let one: Rule | undefined;
     deny.overlapping(filter, client, (rule) => {
       one = rule;
       return true;
     });
-    return one;
+    if (one !== undefined || !isOdd) return one;
+    return deny.filled.find(({ pattern }) => {
+      const denied = fillDeny(pattern, client);
+      return denied !== undefined && overlap(split(denied), filter);
+    });
   }
 
   /** Appends the rules that allow the action on a topic that a filter of these levels matches. */
