@@ -135,7 +135,7 @@ export class PermissionSet {
   watch(): void {
     const files = [...this.#entries.values()].map(({ files }) => files.permissions ?? files.mosquittoAcl!);
     if (files.length === 0) return;
-    void import("./tls_files.ts").then(({ watchFiles }) => {
+    void import("./watch_files.ts").then(({ watchFiles }) => {
       if (!this.#isClosed) this.#stop = watchFiles(files, () => void this.reload());
     });
   }
