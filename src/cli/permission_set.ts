@@ -131,12 +131,14 @@ export class PermissionSet {
     }
   }
 
-  /** From now on files that change are read again. */
+  /** From now on files that change are read again, and now once: they may have changed since. */
   watch(): void {
     const files = [...this.#entries.values()].map(({ files }) => files.permissions ?? files.mosquittoAcl!);
     if (files.length === 0) return;
     void import("./watch_files.ts").then(({ watchFiles }) => {
-      if (!this.#isClosed) this.#stop = watchFiles(files, () => void this.reload());
+      if (this.#isClosed) return;
+      this.#stop = watchFiles(files, () => void this.reload());
+      void this.reload();
     });
   }
 

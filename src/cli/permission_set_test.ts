@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { parseConfig } from "../config/file.ts";
 import { Pair } from "../testing/pair.ts";
+import { patient, until } from "../testing/patience.ts";
 import { Log } from "./log.ts";
 import { type Settings, settingsOf } from "./options.ts";
 import { permissionFiles, PermissionSet } from "./permission_set.ts";
@@ -92,6 +93,16 @@ describe("permissions whose file is another one now", () => {
 });
 
 describe("a set of permissions", () => {
+  test("that is watched has what its files say now, though they changed before", patient, async () => {
+    const path = file("watched.toml", "a");
+    const one = await settings(`permissions = "${path}"\n[[listener]]\nurl = "mqtt://h:1"`);
+    const set = await PermissionSet.open(one, log);
+    file("watched.toml", "b");
+    set.watch();
+    await until(() => topics(set, one)[0] === "b", "the file is read again");
+    set.close();
+  });
+
   test("that is closed while it reads its files takes nothing of them", async () => {
     const path = file("read.toml", "a");
     const one = await settings(`permissions = "${path}"\n[[listener]]\nurl = "mqtt://h:1"`);
