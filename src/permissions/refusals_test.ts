@@ -1,7 +1,7 @@
 /** §5.4.2 What a Client of each level sees of a refusal, and what it does not see. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import type { Limits } from "../broker/mod.ts";
+import type { ClientInfo, Limits } from "../broker/mod.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertNotAccepted, Told } from "../testing/assertions.ts";
@@ -545,6 +545,33 @@ describe('with wide-filters = "narrow"', () => {
       everyone: { allow: [{ subscribe: "open/#", share: ["*"] }] },
     });
     assertEquals(setup.client("client").subscribe("$share/g/open/+", "$share/g/#"), [2, 0x87]);
+  });
+});
+
+describe("answers for a Client", () => {
+  test("are remembered while it is connected, and take no memory of its session when it has gone", () => {
+    const permissions = new Permissions(rulesOf({ everyone: { allow: [{ publish: "%c/#" }] } }));
+    let asked = 0; // rules are looked for
+    const rights = permissions.of({
+      get clientId() {
+        asked++;
+        return "client";
+      },
+    } as ClientInfo);
+    const pair = new Pair({ permissions: { of: () => rights } });
+    const publish = () => {
+      const client = pair.connect({ clientId: "client", level: 4, cleanStart: false });
+      const times = [1, 2].map((packetId) => {
+        const before = asked;
+        client.publish({ topic: "client/a", qos: 1, packetId });
+        client.take(PUBACK);
+        return asked > before;
+      });
+      client.lose();
+      return times;
+    };
+    publish();
+    assertEquals([publish(), publish()], [[true, false], [true, false]]);
   });
 });
 
