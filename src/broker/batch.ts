@@ -363,7 +363,7 @@ export class Batch {
       const member = group.choose(outgoing, deliverer);
       if (member !== undefined) this.#toMember(topic, group, member, i, i + 1, 1);
       else {
-        if (group.hasKeeper) deliverer.limited++; // one that could keep it, had it room
+        if (group.hasKeeper(topic.name)) deliverer.limited++; // one that could keep it, had it room
         observer.drop(topic.name, outgoing.view, group.filter.text, "no member");
       }
     }

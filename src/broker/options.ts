@@ -131,6 +131,8 @@ export interface ClientPermissions {
   subscribe(filter: string, qos: QoS): ReasonCode;
   /** Whether a message on this topic may be sent to the Client. */
   receive(topic: string): boolean;
+  /** The Client has gone, its session stays: answers that are remembered would take memory for as long. */
+  forget?(): void;
 }
 
 /** Permissions by rules that may change. `authorize` is asked besides, and both must allow. */

@@ -284,7 +284,7 @@ export class Router {
       at: this.#groupChanges,
       connected: groups.filter(({ isConnected }) => isConnected),
       hearing: groups.filter(({ isDeaf }) => !isDeaf),
-      hasFullKeeper: groups.some(({ isDeaf, hasKeeper }) => isDeaf && hasKeeper),
+      hasFullKeeper: groups.some((group) => group.isDeaf && group.hasKeeper()),
       severalCopies: undefined,
     };
   }
@@ -323,7 +323,7 @@ export class Router {
     const { view, topic } = outgoing;
     const member = group.choose(outgoing, this.#deliverer);
     if (member === undefined) {
-      if (group.hasKeeper) this.#deliverer.limited++; // one that could keep it, had it room
+      if (group.hasKeeper(topic)) this.#deliverer.limited++; // one that could keep it, had it room
       this.#observer.drop(topic, view, group.filter.text, "no member");
       return false;
     }

@@ -146,6 +146,7 @@ export class Sessions implements SessionOwner {
     if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
     observer.hooks.disconnected?.(client, isClean, refusal);
     if (!session.persists) return this.end(session);
+    session.access?.rights.forget?.();
     turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
     journal.saved(session);
     this.#inPortions(session, disconnecting(session, this.#parts));

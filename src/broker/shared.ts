@@ -285,11 +285,15 @@ export class SharedGroup {
     return this.#isDeaf;
   }
 
-  /** Whether a member's session can keep QoS 1 and 2 messages, were there room. */
-  get hasKeeper(): boolean {
+  /** Whether a member's session can keep QoS 1 and 2 messages, were there room; those on `topic`, if one is given. */
+  hasKeeper(topic?: string): boolean {
     let asked = 0;
-    for (const { qos, session } of this.#members) {
-      if (qos > 0 && !session.ended && (session.connection !== undefined || session.persists)) return true;
+    for (const member of this.#members) {
+      const { qos, session } = member;
+      const isKept = session.connection !== undefined || session.persists;
+      if (qos > 0 && !session.ended && isKept && (topic === undefined || !isForbidden(member, topic))) {
+        return true;
+      }
       if (++asked === FEW) return false; // nearly each member could, but for one that was granted QoS 0
     }
     return false;
@@ -308,7 +312,10 @@ export class SharedGroup {
 
   /** There may be a hundred thousand groups for one message, of sessions that are full: none of them is to be asked for each. */
   #deafen(deliverer: Deliverer): void {
-    for (const member of this.#members) if (hasRoom(member, deliverer)) return; // for a smaller message
+    for (const member of this.#members) {
+      if (hasRoom(member, deliverer)) return; // for a smaller message
+      if (member.session.access?.isUnsettled === true) return; // whether it is a keeper depends on the topic
+    }
     this.#isDeaf = true;
     for (const member of this.#members) deliverer.sinks(member, this);
     this.#changed();
@@ -334,11 +341,15 @@ function sendsAll({ session, qos: granted }: Subscription, qos: QoS, messages: n
   return Math.min(qos, granted) === 0 ? !connection.isFull : session.canSend(messages);
 }
 
-function sendsNow({ session, qos }: Subscription, { view, topic }: Outgoing): boolean {
+/** §5.4.2 Whether rules have changed so that a member may not have this topic; one that is settled may have all of its group's. */
+function isForbidden({ session: { access } }: Subscription, topic: string): boolean {
+  return access?.isUnsettled === true && !access.mayReceive(topic);
+}
+
+function sendsNow(member: Subscription, { view, topic }: Outgoing): boolean {
+  const { session, qos } = member;
   const { connection } = session;
-  if (
-    connection === undefined || (session.access?.isUnsettled === true && !session.access.mayReceive(topic))
-  ) return false;
+  if (connection === undefined || isForbidden(member, topic)) return false;
   return Math.min(view.qos, qos) === 0 ? !connection.isFull : session.canSend(1);
 }
 
@@ -346,8 +357,9 @@ function queuesConnected(member: Subscription, outgoing: Outgoing, deliverer: De
   return member.session.connection !== undefined && queues(member, outgoing, deliverer);
 }
 
-function queues({ session, qos }: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
-  if (session.access?.isUnsettled === true && !session.access.mayReceive(outgoing.topic)) return false;
+function queues(member: Subscription, outgoing: Outgoing, deliverer: Deliverer): boolean {
+  const { session, qos } = member;
+  if (isForbidden(member, outgoing.topic)) return false;
   return Math.min(outgoing.view.qos, qos) > 0 && deliverer.canTake(session, outgoing);
 }
 

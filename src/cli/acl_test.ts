@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
+import { patient } from "../testing/patience.ts";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
 
-const patient = { timeout: 60_000 };
 const directory = mkdtempSync(join(tmpdir(), "plumb-acl-"));
 after(() => rmSync(directory, { recursive: true }));
 

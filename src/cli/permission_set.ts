@@ -21,6 +21,8 @@ export function permissionFiles(
 
 /** The rules of one file. */
 interface Entry {
+  /** Of the broker, or of the listener with this place and URL. */
+  readonly owner: string;
   readonly files: PermissionFiles;
   readonly permissions: Permissions;
   /** The text that holds. */
@@ -33,7 +35,9 @@ interface Entry {
 export class PermissionSet {
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #log: Log;
+  #isClosed = false;
   #stop: () => void = () => {};
+  #last: Promise<void> = Promise.resolve();
 
   private constructor(entries: ReadonlyMap<string, Entry>, log: Log) {
     this.#entries = entries;
@@ -41,29 +45,35 @@ export class PermissionSet {
   }
 
   /**
-   * Reads all files. Of a file that `before` has, the permissions go on, with what it says now once `apply()` is called.
+   * Reads all files. The permissions of `before` go on, with what their file says now once `apply()` is called, and where the file is
+   * another one now: sessions that are away have them.
    * @throws {CallError} for a file that cannot be read or used.
    */
   static async open(settings: Settings, log: Log, before?: PermissionSet): Promise<PermissionSet> {
     const entries = new Map<string, Entry>();
     const wanted = [
-      { files: permissionFiles(settings), where: "" },
-      ...settings.listen.map(({ own, flag }) => ({
+      { owner: "", files: permissionFiles(settings), where: "" },
+      ...settings.listen.map(({ own, flag, url }, i) => ({
+        owner: `${i} ${url}`,
         files: permissionFiles(settings, own),
         where: own === undefined ? "" : `${flag.replace(/: url$/, "")}: `,
       })),
     ];
-    for (const { files, where } of wanted) {
+    const names = new Set(wanted.map(({ files }) => nameOf(files)));
+    for (const { owner, files, where } of wanted) {
       const name = nameOf(files);
       if (entries.has(name)) continue;
       const read = await readRules(files, where);
       if (read === undefined) continue;
-      const known = before?.find(name);
+      const same = before?.find(name);
+      const known = same ?? before?.left(owner, names);
       const { text, rules } = read;
-      if (known !== undefined) entries.set(name, { ...known, next: text === known.text ? undefined : read });
-      else {
+      if (known !== undefined) {
+        const next = known === same && text === known.text ? undefined : read;
+        entries.set(name, { ...known, owner, files, next });
+      } else {
         const { Permissions } = await import("../permissions/mod.ts");
-        entries.set(name, { files, permissions: new Permissions(rules), text, next: undefined });
+        entries.set(name, { owner, files, permissions: new Permissions(rules), text, next: undefined });
       }
     }
     return new PermissionSet(entries, log);
@@ -71,6 +81,11 @@ export class PermissionSet {
 
   private find(name: string): Entry | undefined {
     return this.#entries.get(name);
+  }
+
+  /** The permissions of this owner, if their file is none of these. */
+  private left(owner: string, names: ReadonlySet<string>): Entry | undefined {
+    return [...this.#entries].find(([name, entry]) => entry.owner === owner && !names.has(name))?.[1];
   }
 
   /** Whether there are none. */
@@ -98,11 +113,16 @@ export class PermissionSet {
     this.#log.info("permissions read again", { file: next.file });
   }
 
-  /** Reads all files again; one that is not right changes nothing. */
-  async reload(): Promise<void> {
+  /** Reads all files again, unless it is closed meanwhile; one that is not right changes nothing. One at a time: the last text holds. */
+  reload(): Promise<void> {
+    return this.#last = this.#last.then(() => this.#reload());
+  }
+
+  async #reload(): Promise<void> {
     for (const entry of this.#entries.values()) {
       try {
         const read = await readRules(entry.files);
+        if (this.#isClosed) return;
         if (read !== undefined && read.text !== entry.text) entry.next = read;
         this.#take(entry);
       } catch (error) {
@@ -111,19 +131,20 @@ export class PermissionSet {
     }
   }
 
-  /** From now on files that change are read again. */
+  /** From now on files that change are read again, and now once: they may have changed since. */
   watch(): void {
     const files = [...this.#entries.values()].map(({ files }) => files.permissions ?? files.mosquittoAcl!);
     if (files.length === 0) return;
-    let isClosed = false;
-    this.#stop = () => void (isClosed = true);
-    void import("./tls_files.ts").then(({ watchFiles }) => {
-      if (!isClosed) this.#stop = watchFiles(files, () => void this.reload());
+    void import("./watch_files.ts").then(({ watchFiles }) => {
+      if (this.#isClosed) return;
+      this.#stop = watchFiles(files, () => void this.reload());
+      void this.reload();
     });
   }
 
-  /** Ends what `watch()` began. */
+  /** Nothing is read again any more. */
   close(): void {
+    this.#isClosed = true;
     this.#stop();
   }
 }

@@ -107,7 +107,6 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
-          void permissions.reload(); // a file may have changed since it was read
           tls.close();
           tls = nextTls;
           tls.watch(server);

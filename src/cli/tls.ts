@@ -159,12 +159,14 @@ export class BrokerTls {
       timer.unref();
       this.#stop = () => clearInterval(timer);
     }
-    void import("./tls_files.ts").then(({ filesOf, watchFiles }) => {
-      const files = filesOf(this.#settings);
-      if (files.length === 0) return;
-      const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
-      this.#stop = () => (stopBefore(), stop());
-    });
+    void Promise.all([import("./tls_files.ts"), import("./watch_files.ts")]).then(
+      ([{ filesOf }, { watchFiles }]) => {
+        const files = filesOf(this.#settings);
+        if (files.length === 0) return;
+        const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
+        this.#stop = () => (stopBefore(), stop());
+      },
+    );
   }
 
   /** New connections see what the files have now; one that cannot be used changes nothing. One after the other. */

@@ -1,12 +1,10 @@
 /**
- * The files of a TLS listener: read at the start, and again when they change.
+ * The files of a TLS listener.
  * Knows names of files and of the settings that name them; refuses to know X.509 and sockets.
  * @module
  */
 import { statSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import process from "node:process";
-import { clearInterval, setInterval } from "node:timers";
 import { checkTls, revocationsUntil } from "../runtime/tls/certificate.ts";
 import {
   type CertificateAndKey,
@@ -95,45 +93,4 @@ function warnOfReaders(file: string | undefined, log: Pick<Log, "warn">): void {
 /** A day, as logs have it. */
 export function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
-}
-
-/** Files are looked at so often, ms. They are not watched: the system tells nothing of a link that points elsewhere now. */
-const LOOK_MS = 2000;
-
-/**
- * Calls `changed` when one of these files is another than at the last look, and all of them are at the next look as they were: who
- * replaces a certificate and its key is not caught between the two. Returns what ends it. `looked` is called after each look, for tests.
- */
-export function watchFiles(
-  files: readonly string[],
-  changed: () => void,
-  everyMs: number = LOOK_MS,
-  looked: () => void = () => {},
-): () => void {
-  let known: string | undefined;
-  let candidate: string | undefined;
-  let isLooking = false;
-  const look = async () => {
-    if (isLooking) return; // a slow disk
-    isLooking = true;
-    const states = await Promise.all(files.map((file) =>
-      stat(file).then(
-        ({ ino, size, mtimeMs, ctimeMs }) => [ino, size, mtimeMs, ctimeMs].join(),
-        () => "missing",
-      )
-    ));
-    isLooking = false;
-    const present = states.join("\n");
-    known ??= present;
-    if (present !== known && present === candidate) {
-      known = present;
-      changed();
-    }
-    candidate = present;
-    looked();
-  };
-  void look();
-  const timer = setInterval(() => void look(), everyMs);
-  timer.unref();
-  return () => clearInterval(timer);
 }

@@ -3,16 +3,15 @@
  * @module
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { A_CERT, A_KEY, B_KEY, CLIENT_CA, CRL, OLD_CRL } from "../testing/client_certificates.ts";
-import { patient, until } from "../testing/patience.ts";
-import { CA, CERT, EXPIRED_CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
+import { CA, CERT, EXPIRED_CERT, KEY, OTHER_KEY } from "../testing/tls.ts";
 import { CallError } from "./error.ts";
-import { filesOf, type NameOfPart, readTls, type TlsSettings, watchFiles } from "./tls_files.ts";
+import { filesOf, type NameOfPart, readTls, type TlsSettings } from "./tls_files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-tls-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -135,55 +134,4 @@ test("readTls() warns of a revocation list that has run out", () => {
   readTls({ ...good, ca, crl: old, clientCertificate: "required" }, nameOf, log as never);
   const message = "revocation list has run out: no Client of its issuer comes in";
   assertEquals(lines, [[message, { file: old, on: "2021-01-01" }]]);
-});
-
-describe("watchFiles()", () => {
-  const cases: readonly (readonly [how: string, change: (path: string) => void])[] = [
-    ["written", (path) => writeFileSync(path, OTHER_CERT)],
-    ["replaced", (path) => {
-      writeFileSync(`${path}.new`, CERT);
-      renameSync(`${path}.new`, path);
-    }],
-    ["removed", (path) => unlinkSync(path)],
-  ];
-  for (const [how, change] of cases) {
-    test(`tells once of a file that is ${how}`, patient, async () => {
-      const path = file(`watched-${how}.pem`, CERT);
-      let [changes, looks] = [0, 0];
-      const stop = watchFiles([path, certificate], () => changes++, 5, () => looks++);
-      await until(() => looks > 1, "it knows the files");
-      change(path);
-      await until(() => changes === 1, "it tells");
-      const seen = looks;
-      await until(() => looks > seen + 3, "it looks on");
-      stop();
-      assertEquals(changes, 1);
-    });
-  }
-
-  test("tells of a link that points elsewhere", patient, async () => {
-    const path = join(folder, "link.pem");
-    symlinkSync(file("one.pem", CERT), path);
-    let [changes, looks] = [0, 0];
-    const stop = watchFiles([path], () => changes++, 5, () => looks++);
-    await until(() => looks > 1, "it knows the files");
-    symlinkSync(file("two.pem", CERT), `${path}.new`);
-    renameSync(`${path}.new`, path);
-    await until(() => changes === 1, "it tells");
-    stop();
-  });
-
-  test("does not tell while files still change", patient, async () => {
-    const path = file("growing.pem", "");
-    let [changes, looks] = [0, 0];
-    const sizes: number[] = [];
-    const stop = watchFiles([path], () => changes++, 5, () => {
-      looks++;
-      if (looks < 10) writeFileSync(path, "x".repeat(looks));
-      else if (looks === 10) sizes.push(changes);
-    });
-    await until(() => changes > 0, "it tells when they rest");
-    stop();
-    assertEquals([sizes, changes], [[0], 1]);
-  });
 });

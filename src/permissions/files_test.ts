@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
 import { parse } from "smol-toml";
+import { patient } from "../testing/patience.ts";
 import { matches } from "../topic/filter.ts";
 import { readMosquittoAcl } from "./mosquitto_acl.ts";
 import type { Subject } from "./pattern.ts";
@@ -44,9 +45,6 @@ const data: fc.Arbitrary<PermissionsData> = fc.record({
     Object.fromEntries(all)
   ),
 });
-
-/** Runs take as long as the machine needs. */
-const patient = { timeout: 300_000 };
 
 describe("permissions in TOML", () => {
   test("are read as they were written, and each rule knows its line", patient, async () => {
@@ -125,6 +123,10 @@ r.allow = [{ publish = "f # no comment" }]
       ],
       ['[everyone]\nallow = [{ publish = "%x" }]', 'f:2: everyone.allow[1].publish: "%x": a % begins %c'],
       ['[everyone]\nallow = [{ publish = "$share/g/a" }]', "write the filter without $share/NAME/"],
+      [
+        '[everyone]\ndeny = [{ publish = "$%c/a" }]',
+        'f:2: everyone.deny[1].publish: "$%c/a": a first level that begins with $ has no variable; write it in full',
+      ],
       ['[everyone]\nallow = [{ publish = "$SYS/#" }]', "only the Server publishes there"],
       [
         '[everyone]\nallow = [{ publish = "a", qos = 3 }]',
@@ -267,6 +269,8 @@ describe("mosquitto's ACL file", () => {
       ["\ntopic reed a", 'acl:2: "reed": the access is read, write, readwrite, deny, or left out'],
       ["topic read a#", 'acl:1: "a#": not a Topic Filter'],
       ["user", "acl:1: user: a name is missing"],
+      ["user u\ntopic a\rb", "acl:2: a control character"],
+      ["topic read a\x7f", "acl:1: a control character"],
       [" # a comment that is none", 'acl:1: "#": a line begins with user, topic, pattern or #'],
     ] as const
   ) {
@@ -275,6 +279,13 @@ describe("mosquitto's ACL file", () => {
       assert(message.startsWith(fault), message);
     });
   }
+
+  test("has topics with separators of lines that are none in it", () => {
+    const { rules } = readMosquittoAcl("topic read a\u2028b\n", "acl");
+    assert(
+      new Permissions(rules).explain({ clientId: "c", username: undefined }, "receive", "a\u2028b").isAllowed,
+    );
+  });
 
   test("says what means something else here", () => {
     const text = "topic write $SYS/x\npattern deny a/%c\npattern read b\n";
@@ -287,6 +298,16 @@ describe("mosquitto's ACL file", () => {
 });
 
 describe("rules as data", () => {
+  test("deny topics with $ for a name that is empty in front of it, and allow none", () => {
+    const permissions = new Permissions(rulesOf({
+      everyone: { allow: [{ publish: ["$x/b", "$x/a"] }], deny: [{ publish: "%u$x/a" }] },
+      user: { "": { allow: [{ publish: "%u$x/c" }] } },
+    }));
+    const is = (topic: string) =>
+      permissions.explain({ clientId: "c", username: "" }, "publish", topic).isAllowed;
+    assertEquals(["$x/a", "$x/b", "$x/c"].map(is), [false, true, false]);
+  });
+
   test("say the key that is not right", () => {
     const { message } = assertThrows(
       () => rulesOf({ everyone: { allow: [{ publish: "a#" }] } }),

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
+import { patient } from "../testing/patience.ts";
 import { matches } from "../topic/filter.ts";
 import { levelsOf, overlap, probes, split } from "./filters.ts";
 
@@ -30,9 +31,6 @@ function isInside(inner: string, outer: readonly string[]): boolean {
   for (const probe of probes(inner, most)) if (!outer.some((each) => matches(each, probe))) return false;
   return true;
 }
-
-/** Runs take as long as the machine needs. */
-const patient = { timeout: 300_000 };
 
 describe("a filter", patient, () => {
   test("is inside others if, and only if, they match all names that it matches", patient, () => {

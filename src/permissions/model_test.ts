@@ -9,6 +9,7 @@ import type { ClientInfo, PermissionSource } from "../broker/mod.ts";
 import type { ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
+import { patient } from "../testing/patience.ts";
 import { matches } from "../topic/filter.ts";
 import type { Subject } from "./pattern.ts";
 import { Permissions } from "./permissions.ts";
@@ -538,9 +539,6 @@ const scene: fc.Arbitrary<Step[]> = fc.tuple(
   fc.array(fc.record({ step: fc.constant("replace" as const), data }), { maxLength: 1 }),
   fc.array(fc.oneof(connect, publish, publish), { minLength: 1, maxLength: 6 }),
 ).map((parts) => parts.flat() as Step[]);
-
-/** Runs take as long as the machine needs. */
-const patient = { timeout: 300_000 };
 
 function holds(steps: fc.Arbitrary<Step[]>, numRuns: number): void {
   let compared = 0;

@@ -50,7 +50,8 @@ export function readMosquittoAcl(text: string, file: string): MosquittoAcl {
     const fault = (what: string) => new PermissionsError(`${file}:${line}: ${what}`);
     const words = whole.trimEnd();
     if (words === "" || words.startsWith("#")) return;
-    const [, keyword, rest = ""] = /^ *([^ ]+) *(.*)$/.exec(words)!;
+    if (/(?!\t)\p{Cc}/u.test(words)) throw fault("a control character; lines end with LF or CR LF");
+    const [, keyword, rest = ""] = /^ *([^ ]+) *(.*)$/s.exec(words)!;
     if (keyword === "user") {
       if (rest === "") throw fault("user: a name is missing");
       topics = users.get(rest) ?? { rules: [], denied: [] };
@@ -98,7 +99,7 @@ function accessOf(
   rest: string,
   fault: (what: string) => PermissionsError,
 ): { readonly access: string; readonly topic: string } {
-  const [, first = "", more = ""] = /^([^ ]*) *(.*)$/.exec(rest)!;
+  const [, first = "", more = ""] = /^([^ ]*) *(.*)$/s.exec(rest)!;
   const topic = more === "" ? first : more;
   const access = more === "" ? "readwrite" : first;
   if (topic === "") throw fault("a topic is missing");

@@ -62,6 +62,9 @@ export function parsePattern(text: string): Pattern | { readonly fault: string }
   }
   const broken = typeof parseFilter(whole) === "string" || whole.includes("\0");
   if (broken) return { fault: "not a Topic Filter: + is a whole level, # is the whole last level" };
+  if (whole.startsWith("$") && !levels[0]!.every(isText)) { // of the skeleton it is `+`, which matches no such level [MQTT-4.7.2-1]
+    return { fault: "a first level that begins with $ has no variable; write it in full" };
+  }
   return { text, skeleton, levels: levels.flat().every(isText) ? undefined : levels };
 }
 
@@ -98,9 +101,9 @@ function isUsable(value: string): boolean {
 }
 
 /** Whether a value of this Client would change what a pattern matches: see `fillAllow()` and `fillDeny()`. */
-export function isOdd({ clientId, username = "", claims = {} }: Subject): boolean {
-  return [clientId, username, ...Object.values(claims)].some((value) =>
-    !isUsable(String(value)) || String(value).startsWith("$")
+export function isOdd({ clientId, username = clientId, claims = {} }: Subject): boolean {
+  return [clientId, username, ...Object.values(claims)].map(String).some((value) =>
+    !isUsable(value) || value === "" || value.startsWith("$") // of an empty one the level may begin with a $ behind it
   );
 }
 

@@ -168,16 +168,19 @@ class RulesOfClient implements ClientPermissions {
     return answer;
   }
 
+  forget(): void {
+    this.#holding = this.#publishes = this.#receives = undefined;
+  }
+
   /** The present rules; what was remembered of others is forgotten. */
   #present(): Holding {
     const { version } = this.#permissions;
     if (this.#version !== version) {
       this.#version = version;
-      this.#holding = this.#permissions.holding(this.#client);
       this.#isNarrowed = false;
-      this.#publishes = this.#receives = undefined;
+      this.forget();
     }
-    return this.#holding!;
+    return this.#holding ??= this.#permissions.holding(this.#client);
   }
 }
 

@@ -1,6 +1,7 @@
 /** §5.4.2 What a Client of each level sees of a refusal, and what it does not see. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import type { ClientInfo, Limits } from "../broker/mod.ts";
 import type { ProtocolLevel, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { assertNotAccepted, Told } from "../testing/assertions.ts";
@@ -17,9 +18,10 @@ class Ruled {
   readonly permissions: Permissions;
   readonly pair: Pair;
 
-  constructor(data: PermissionsData) {
+  constructor(data: PermissionsData, limits: Partial<Limits> = {}) {
     this.permissions = new Permissions(rulesOf(data));
     this.pair = new Pair({
+      limits,
       permissions: this.permissions,
       hooks: Object.assign(Object.create(this.told.hooks), {
         revoked: (clientId: string, filter: string) => void this.revoked.push(`${clientId} ${filter}`),
@@ -385,6 +387,34 @@ describe("a group whose members may have some of its topics", () => {
   });
 });
 
+describe("a group without room", () => {
+  const rules = (filter: string): PermissionsData => ({
+    everyone: { allow: [{ publish: "#" }, { subscribe: filter, share: ["g"] }] },
+  });
+
+  for (const [count, isFull] of [[1, false], [1, true], [12, false], [12, true]] as const) {
+    const members = `${count} ${isFull ? "full " : ""}${count === 1 ? "member" : "members"}`;
+    test(`[limit/queue] is a reason for 0x97 only if one of its ${members} may have the topic`, () => {
+      const setup = new Ruled(rules("a/+"), { queuedMessagesMax: isFull ? 1 : 2 });
+      for (let i = 0; i < count; i++) {
+        const member = setup.client(`member-${i}`, 4, true);
+        member.subscribe({ filter: "$share/g/a/+", qos: 1 });
+        member.lose();
+      }
+      const publisher = setup.client("publisher");
+      const publish = (topic: string): number => {
+        publisher.publish({ topic, qos: 1 });
+        return publisher.take(PUBACK).reasonCode;
+      };
+      for (let i = 0; i < count; i++) assertEquals(publish("a/y"), 0);
+      // Known to the rules, and not to the subscriptions yet: each message is asked for.
+      setup.permissions.replace(rulesOf(rules("a/y")));
+      assertEquals([publish("a/x"), publish("a/y")], [0, isFull ? 0x97 : 0]);
+      assertEquals(publish("a/x"), 0);
+    });
+  }
+});
+
 describe("a Client that authenticates anew with other groups", () => {
   test("has their permissions from then on", () => {
     const permissions = new Permissions(rulesOf({
@@ -515,6 +545,33 @@ describe('with wide-filters = "narrow"', () => {
       everyone: { allow: [{ subscribe: "open/#", share: ["*"] }] },
     });
     assertEquals(setup.client("client").subscribe("$share/g/open/+", "$share/g/#"), [2, 0x87]);
+  });
+});
+
+describe("answers for a Client", () => {
+  test("are remembered while it is connected, and take no memory of its session when it has gone", () => {
+    const permissions = new Permissions(rulesOf({ everyone: { allow: [{ publish: "%c/#" }] } }));
+    let asked = 0; // rules are looked for
+    const rights = permissions.of({
+      get clientId() {
+        asked++;
+        return "client";
+      },
+    } as ClientInfo);
+    const pair = new Pair({ permissions: { of: () => rights } });
+    const publish = () => {
+      const client = pair.connect({ clientId: "client", level: 4, cleanStart: false });
+      const times = [1, 2].map((packetId) => {
+        const before = asked;
+        client.publish({ topic: "client/a", qos: 1, packetId });
+        client.take(PUBACK);
+        return asked > before;
+      });
+      client.lose();
+      return times;
+    };
+    publish();
+    assertEquals([publish(), publish()], [[true, false], [true, false]]);
   });
 });
 

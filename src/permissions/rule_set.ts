@@ -7,7 +7,7 @@ import { matches } from "../topic/filter.ts";
 import { FilterTree } from "../topic/tree.ts";
 import { levelsOf, overlap, split } from "./filters.ts";
 import { fillAllow, fillDeny, type Subject } from "./pattern.ts";
-import { type Action, ACTIONS, type Rule } from "./rules.ts";
+import type { Action, Rule } from "./rules.ts";
 
 /** The Client that is asked about. */
 export interface Asked {
@@ -21,7 +21,8 @@ class RuleIndex {
   readonly #fill: typeof fillAllow;
   /** By skeleton. */
   readonly #tree: FilterTree<Rule> = new FilterTree();
-  readonly all: Rule[] = [];
+  /** Rules with variables. */
+  readonly filled: Rule[] = [];
   /** With the levels of the skeleton, by the first of these. */
   readonly #byFirst: Map<string, { readonly rule: Rule; readonly levels: readonly string[] }[]> = new Map();
   readonly #found: Rule[] = [];
@@ -33,7 +34,7 @@ class RuleIndex {
   add(rule: Rule): void {
     const { skeleton } = rule.pattern;
     const levels = split(skeleton);
-    this.all.push(rule);
+    if (rule.pattern.levels !== undefined) this.filled.push(rule);
     this.#tree.add(skeleton, rule);
     const some = this.#byFirst.get(levels[0]!);
     if (some === undefined) this.#byFirst.set(levels[0]!, [{ rule, levels }]);
@@ -42,7 +43,6 @@ class RuleIndex {
 
   /** Appends the rules that match a topic. */
   matching(topic: string, client: Subject, out: Rule[]): void {
-    if (this.all.length === 0) return;
     const found = this.#found;
     this.#tree.match(topic, found);
     for (const rule of found) {
@@ -74,15 +74,13 @@ class RuleIndex {
   }
 }
 
-/** The rules of one action. */
-class ActionRules {
-  readonly allow: RuleIndex = new RuleIndex(fillAllow);
-  readonly deny: RuleIndex = new RuleIndex(fillDeny);
-}
-
 /** Compiled rules. */
 export class RuleSet {
-  readonly #by: Readonly<Record<Action, ActionRules>>;
+  /** Most holders have rules for one or two actions. */
+  readonly #allow: Partial<Record<Action, RuleIndex>> = {};
+  readonly #deny: Partial<Record<Action, RuleIndex>> = {};
+  /** Whether it has no rule at all. */
+  readonly isEmpty: boolean;
   /** The most levels of a pattern. */
   readonly levelsMax: number;
   /** Whether a subscription may be granted less than QoS 2. */
@@ -90,60 +88,54 @@ export class RuleSet {
   readonly #one: Rule[] = [];
 
   constructor(rules: readonly Rule[]) {
-    this.#by = { publish: new ActionRules(), subscribe: new ActionRules(), receive: new ActionRules() };
-    for (const rule of rules) this.#by[rule.action][rule.effect].add(rule);
+    this.isEmpty = rules.length === 0;
+    for (const rule of rules) {
+      const { action } = rule;
+      if (rule.effect === "allow") (this.#allow[action] ??= new RuleIndex(fillAllow)).add(rule);
+      else (this.#deny[action] ??= new RuleIndex(fillDeny)).add(rule);
+    }
     this.levelsMax = levelsOf(rules.map(({ pattern }) => pattern.skeleton));
     this.grantsLess = rules.some(({ action, qos }) => action === "subscribe" && qos < 2);
   }
 
-  /** Whether it has no rule at all. */
-  get isEmpty(): boolean {
-    return ACTIONS.every((action) =>
-      this.#by[action].allow.all.length + this.#by[action].deny.all.length === 0
-    );
-  }
-
   /** Appends the rules that allow the action on this topic. */
   allowing(action: Action, topic: string, { client }: Asked, out: Rule[]): void {
-    this.#by[action].allow.matching(topic, client, out);
+    this.#allow[action]?.matching(topic, client, out);
   }
 
   /** A rule that denies the action on this topic. */
   denying(action: Action, topic: string, { client, isOdd }: Asked): Rule | undefined {
-    const { deny } = this.#by[action];
-    if (deny.all.length === 0) return undefined;
-    if (isOdd) {
-      return deny.all.find(({ pattern }) => {
-        const filter = fillDeny(pattern, client);
-        return filter !== undefined && matches(filter, topic);
-      });
-    }
+    const deny = this.#deny[action];
+    if (deny === undefined) return undefined;
     const found = this.#one;
     found.length = 0;
     deny.matching(topic, client, found);
-    return found[0];
+    if (found.length > 0 || !isOdd) return found[0];
+    return deny.filled.find(({ pattern }) => {
+      const filter = fillDeny(pattern, client);
+      return filter !== undefined && matches(filter, topic);
+    });
   }
 
   /** A rule that denies the action on a topic that a filter of these levels matches. */
   denyingSome(action: Action, filter: readonly string[], { client, isOdd }: Asked): Rule | undefined {
-    const { deny } = this.#by[action];
-    if (isOdd) {
-      return deny.all.find(({ pattern }) => {
-        const denied = fillDeny(pattern, client);
-        return denied !== undefined && overlap(split(denied), filter);
-      });
-    }
+    const deny = this.#deny[action];
+    if (deny === undefined) return undefined;
     let one: Rule | undefined;
     deny.overlapping(filter, client, (rule) => {
       one = rule;
       return true;
     });
-    return one;
+    if (one !== undefined || !isOdd) return one;
+    return deny.filled.find(({ pattern }) => {
+      const denied = fillDeny(pattern, client);
+      return denied !== undefined && overlap(split(denied), filter);
+    });
   }
 
   /** Appends the rules that allow the action on a topic that a filter of these levels matches. */
   allowingSome(action: Action, filter: readonly string[], { client }: Asked, out: Rule[]): void {
-    this.#by[action].allow.overlapping(filter, client, (rule) => {
+    this.#allow[action]?.overlapping(filter, client, (rule) => {
       out.push(rule);
       return false;
     });

@@ -10,7 +10,7 @@ import { parsePattern, type Pattern } from "./pattern.ts";
 export type Action = "publish" | "subscribe" | "receive";
 
 /** All of them. */
-export const ACTIONS: readonly Action[] = ["publish", "subscribe", "receive"];
+const ACTIONS: readonly Action[] = ["publish", "subscribe", "receive"];
 
 /** One rule as it is written: `{ publish: "a/#", qos: 1 }`. With several actions or patterns it is several rules. */
 export interface RuleData {
