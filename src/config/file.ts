@@ -207,12 +207,7 @@ class FileReader {
 
   /** The tables of `[[listener]]`. */
   listeners(value: unknown): FileListener[] {
-    if (!Array.isArray(value) || !value.every(isTable)) {
-      this.#fault([LISTENER], `${LISTENER} is an array of tables: write [[${LISTENER}]]`);
-      return [];
-    }
-    return value.map((table, i) => {
-      const path = [LISTENER, i];
+    return (this.#tables(value, [LISTENER], LISTENER) ?? []).map(({ table, path }) => {
       const { rest, arrays } = this.arrays(table, path);
       const values = new Map(this.table(rest, path, [LISTENER_URL, ...LISTENER_SETTINGS], `[[${LISTENER}]]`));
       const url = values.get(LISTENER_URL.name)?.values[0];
@@ -249,6 +244,9 @@ class FileReader {
   #values(row: Setting, value: unknown, path: Path): readonly string[] | undefined {
     const items = row.kind === "list" && Array.isArray(value) ? value : [value];
     const values: string[] = [];
+    if (row.kind === "list" && items.length < (row.least ?? 0)) {
+      return void this.#fault(path, `${row.key} takes ${row.least} or more, not an empty list`);
+    }
     for (const [i, item] of items.entries()) {
       const here = items === value ? [...path, i] : path;
       const not = row.secret ? "what is there" : shown(item);
