@@ -19,18 +19,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { setImmediate } from "node:timers";
 import { parseConfig } from "../config/file.ts";
 import { setting } from "../config/setting.ts";
 import { shownValue } from "./config.ts";
 import { CallError } from "./error.ts";
 import { readFlags } from "./flags.ts";
+import { patient, until } from "../testing/patience.ts";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { settingsOf } from "./options.ts";
 
-const LIMIT_MS = 15_000;
-const patient = { timeout: 2 * LIMIT_MS };
 const folder = mkdtempSync(join(tmpdir(), "plumb-config-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -40,14 +38,6 @@ function file(name: string, text: string): string {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
   return path;
-}
-
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 /** A broker with this file, and what it has said. */
