@@ -3,7 +3,7 @@
  * Knows paths, and when a file has come to rest; refuses to know what stands in it.
  * @module
  */
-import { existsSync, type FSWatcher, readFileSync, watch } from "node:fs";
+import { type FSWatcher, lstatSync, readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type ConfigFile, readConfig } from "../config/file.ts";
@@ -24,9 +24,16 @@ export async function configFileOf({ config }: Pick<Call, "config">): Promise<Co
   return isThere(DEFAULT_CONFIG) ? await readConfig(DEFAULT_CONFIG) : undefined;
 }
 
-/** A file that Deno may not look at counts as not there: nobody is to be asked for a file that was not named. */
+/**
+ * A file that Deno may not look at counts as not there: nobody is to be asked for a file that was not named. One that cannot be read, or a
+ * link that leads nowhere, is there: a broker with the defaults in its place could be more open than it asks for.
+ */
 function isThere(path: string): boolean {
-  return mayRead(path) && existsSync(path);
+  try {
+    return mayRead(path) && lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** Whether it can be read without a question on the terminal. */

@@ -13,6 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -213,6 +214,20 @@ test(
     }
   },
 );
+
+describe("a plumb.toml in the working directory", () => {
+  test("that is wrong, or cannot be read, starts no broker with the defaults", patient, async () => {
+    const directory = mkdtempSync(join(folder, "cwd-"));
+    const path = join(directory, "plumb.toml");
+    const of = () => plumb(["--check-config"], {}, directory);
+    writeFileSync(path, 'login.anonymous = "nobody"\n');
+    const takes = "login.anonymous takes loopback, never, always, not";
+    assertEquals(await of(), { status: 2, out: "", err: `plumb: plumb.toml:1:1: ${takes} "nobody"\n` });
+    rmSync(path);
+    symlinkSync(join(directory, "gone.toml"), path);
+    assertEquals(await of(), { status: 2, out: "", err: "plumb: plumb.toml: there is no such file\n" });
+  });
+});
 
 describe("a broker with a file", () => {
   test("takes it again when it is replaced, or at SIGHUP: nobody is dropped", patient, async () => {
