@@ -37,7 +37,7 @@ function isThere(path: string): boolean {
 }
 
 /** Whether it can be read without a question on the terminal. */
-function mayRead(path: string): boolean {
+export function mayRead(path: string): boolean {
   const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
   return deno === undefined || deno.permissions.querySync({ name: "read", path }).state === "granted";
 }

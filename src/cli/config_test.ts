@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { connectAsync } from "mqtt";
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parseConfig } from "../config/file.ts";
 import { setting } from "../config/setting.ts";
 import { shownValue } from "./config.ts";
@@ -226,6 +227,23 @@ describe("a plumb.toml in the working directory", () => {
     rmSync(path);
     symlinkSync(join(directory, "gone.toml"), path);
     assertEquals(await of(), { status: 2, out: "", err: "plumb: plumb.toml: there is no such file\n" });
+  });
+
+  test("that Deno may not look for is named in the log", {
+    ...patient,
+    skip: !("Deno" in globalThis) && "Bun has no permissions",
+  }, async () => {
+    const main = fileURLToPath(new URL("main.ts", import.meta.url));
+    const may = ["--no-prompt", "--no-check", "--allow-net=127.0.0.1:0"];
+    const args = ["run", ...may, main, "--memory", "--listen", "mqtt://127.0.0.1:0"];
+    const child = spawn(process.execPath, args, { stdio: "pipe" });
+    let said = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => said += text);
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await until(() => said.includes("listening") || child.exitCode !== null, () => `it listens; ${said}`);
+    child.kill("SIGKILL");
+    await ended;
+    assertMatch(said, /level=warn msg="plumb.toml is not looked for" advice="--allow-read=plumb.toml"\n/);
   });
 });
 
