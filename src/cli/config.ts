@@ -11,7 +11,7 @@ import { quoted, tomlValue } from "../config/write.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
-import { flagsHelp, type OptionRow, PREFIX, type Said } from "./flags.ts";
+import { flagsHelp, type OptionRow, type Said } from "./flags.ts";
 import { nearest } from "./nearest.ts";
 import { type Call, callOf, type Listen, OPTIONS, over, settingsOfCall } from "./options.ts";
 import { say } from "./terminal.ts";
@@ -78,10 +78,10 @@ export function shownValue(
 }
 
 function sourceOf(said: Said, row: Setting): string {
-  if (!said.given.has(row.name)) return "default";
+  const source = said.source(row.name);
+  if (source === undefined) return "default";
   const where = said.written(row.name);
-  if (where.startsWith("-")) return `flag ${where}`;
-  return where.startsWith(PREFIX) ? `variable ${where}` : placeOf(where);
+  return source === "file" ? placeOf(where) : `${source} ${where}`;
 }
 
 /** `plumb.toml:3` of `plumb.toml:3: data`. */
