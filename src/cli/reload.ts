@@ -96,15 +96,18 @@ export function changedKeys(before: Settings, after: Settings): string[] {
   return SETTINGS.filter(({ option }) => {
     if (seen.has(option)) return false;
     seen.add(option);
-    return JSON.stringify(valueAt(before, option)) !== JSON.stringify(valueAt(after, option));
+    return !isSame(valueAt(before, option), valueAt(after, option));
   }).map(({ key }) => key).concat(
     isSame(before.login, after.login) ? [] : [LOGIN],
     isSame(before.tls.sni, after.tls.sni) ? [] : [`tls.${SNI}`],
   );
 }
 
+/** Whether values are the same, wherever they are written. */
 function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  const textOf = (value: unknown) =>
+    JSON.stringify(value, (key, value) => key === "where" ? undefined : value);
+  return textOf(one) === textOf(other);
 }
 
 /** The settings that can hold now, and the keys of those that wait for a restart. */
