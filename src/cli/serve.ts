@@ -287,7 +287,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
   return {
     ...serveOptionsOf(settings, parts, log),
-    limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
+    limits: fitting({ ...settings.limits, memoryBytesMax: memoryHere(settings, log) }, log),
     hooks: hooksFor(log, settings.logLevel),
   };
 }
@@ -316,8 +316,9 @@ async function start(
   }
 }
 
-/** The value of `memoryBytesMax` where none is given. */
-function memoryHere(log: Log): number {
+/** The given value of `memoryBytesMax`, else by the memory that there is. */
+function memoryHere({ limits }: Settings, log: Log): number {
+  if (limits.memoryBytesMax !== undefined) return limits.memoryBytesMax;
   const { default: most, least } = LIMITS.memoryBytesMax;
   const memoryBytesMax = memoryFor(machineMemory(), least, most);
   if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
