@@ -286,6 +286,19 @@ describe("a broker with a file", () => {
     });
   });
 
+  test("says so when a change lets everybody in", patient, async () => {
+    const text = "memory = true\nlisten = 'mqtt://0.0.0.0:0'\n";
+    const path = file("everybody.toml", text);
+    await broker(path, async (said) => {
+      await until(() => said().includes("clients of other machines are refused"), said);
+      file("everybody.toml", `${text}login.anonymous = "always"\n`);
+      await until(() => said().includes("everybody who reaches this address may connect"), said);
+      file("everybody.toml", `${text}login.anonymous = "always"\nlog.format = "json"\n`);
+      await until(() => said().includes('"changed":"log.format"'), said);
+      assertEquals([...said().matchAll(/everybody who reaches/g)].length, 1);
+    });
+  });
+
   test("each listener shows its own certificate, which SIGHUP reads again", patient, async () => {
     for (
       const [name, text] of [["a.pem", CERT], ["a.key", KEY], ["b.pem", OTHER_CERT], [

@@ -83,7 +83,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     logins = await LoginSet.open(settings, log);
     const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
-    tellOpened(server.addresses, settings, log);
+    tellOpened(server.addresses, server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);
     permissions.watch();
@@ -202,12 +202,23 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-function tellOpened(addresses: readonly string[], settings: Settings, log: Log): void {
-  for (const url of addresses) log.info("listening", { url });
+/** Tells of those of all addresses that are new, or have another login than `before`. */
+function tellOpened(
+  opened: readonly string[],
+  all: readonly string[],
+  settings: Settings,
+  log: Log,
+  before: Settings = settings,
+): void {
+  for (const url of opened) log.info("listening", { url });
+  const loginAt = (url: string, of: Settings) =>
+    loginSettings(of, of.listen.find((one) => isAt(one, url))?.own);
   // Listeners with one chain are one line.
   const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
-  for (const url of addresses) {
-    const login = loginSettings(settings, settings.listen.find((one) => isAt(one, url))?.own);
+  for (const url of all) {
+    const login = loginAt(url, settings);
+    const isKnown = !opened.includes(url) && JSON.stringify(login) === JSON.stringify(loginAt(url, before));
+    if (isKnown) continue;
     const group = groups.get(JSON.stringify(login)) ?? { login, urls: [] };
     group.urls.push(url);
     groups.set(JSON.stringify(login), group);
@@ -366,7 +377,7 @@ function reloadFrom(
     log,
     settings,
     read: () => source.read(),
-    opened: (addresses, now) => tellOpened(addresses, now, log),
+    opened: (addresses, now, before) => tellOpened(addresses, server.addresses, now, log, before),
     prepare,
   });
   const { path: file } = source;
