@@ -66,17 +66,6 @@ interface Shown {
   readonly from: string;
 }
 
-const HIDDEN = "(not shown)";
-
-/** A value as TOML, or as JSON has it; of a secret only that there is one. */
-export function shownValue(
-  row: Setting,
-  values: readonly string[],
-): { readonly toml: string; readonly json: unknown } {
-  if (row.secret) return { toml: quoted(HIDDEN), json: HIDDEN };
-  return { toml: tomlValue(row, values), json: jsonValue(row, values) };
-}
-
 function sourceOf(said: Said, row: Setting): string {
   const source = said.source(row.name);
   if (source === undefined) return "default";
@@ -157,7 +146,7 @@ function arrayBlocks(
 
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   const line = ({ row, values, from }: Shown): [string, string] => [
-    `${row.key} = ${shownValue(row, values).toml}`,
+    `${row.key} = ${tomlValue(row, values)}`,
     from,
   ];
   const blocks = [
@@ -182,7 +171,7 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
 function shownAsJson(call: Call, file: ConfigFile | undefined): string {
   const item = ({ row, values, from }: Shown) => ({
     key: row.key,
-    value: shownValue(row, values).json,
+    value: jsonValue(row, values),
     ...row.unit !== undefined && { unit: row.unit },
     from,
   });

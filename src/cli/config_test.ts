@@ -2,7 +2,7 @@
  * Configuration files as they are used: named, checked, shown, imported, and changed while the broker runs.
  * @module
  */
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connectAsync } from "mqtt";
 import { type ChildProcess, spawn } from "node:child_process";
 import {
@@ -22,10 +22,6 @@ import process from "node:process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseConfig } from "../config/file.ts";
-import { setting } from "../config/setting.ts";
-import { shownValue } from "./config.ts";
-import { CallError } from "./error.ts";
-import { readFlags } from "./flags.ts";
 import { patient, until } from "../testing/patience.ts";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
@@ -147,27 +143,6 @@ describe("plumb config show", () => {
       assertEquals(await plumb(args), { status: 2, out: "", err: `plumb: ${said}\n` });
     });
   }
-});
-
-test("a secret is printed nowhere: not where it holds, and not where it is wrong", () => {
-  const pattern = /^.{20,}$/;
-  const row = setting({
-    key: "login.secret",
-    kind: "text",
-    about: "a secret",
-    form: { pattern, takes: "twenty characters" },
-    scope: "broker",
-    reload: "now",
-    option: "secret",
-    secret: true,
-  });
-  const { toml, json } = shownValue(row, ["hush"]);
-  assertEquals([toml, json], ['"(not shown)"', "(not shown)"]);
-  const call = () => readFlags(["--login-secret", "hush"], () => undefined, { rows: [row], help: "-h" });
-  assertEquals(
-    assertThrows(call, CallError).message,
-    "--login-secret takes twenty characters, not what is there",
-  );
 });
 
 test("plumb config schema prints the file that editors read", patient, async () => {

@@ -27,8 +27,6 @@ export interface OptionRow extends Values {
   readonly about: string;
   /** Only `--help-all` shows it. */
   readonly rare?: boolean;
-  /** Its value is printed nowhere. */
-  readonly secret?: true;
 }
 
 /** A part of the help. */
@@ -152,8 +150,7 @@ function valid(row: OptionRow, where: string, value: string): string {
   }
   const checked = checkValue(row, value);
   if ("value" in checked) return checked.value;
-  const not = row.secret ? "what is there" : JSON.stringify(value);
-  throw new CallError(`${where} takes ${checked.takes}, not ${not}`);
+  throw new CallError(`${where} takes ${checked.takes}, not ${JSON.stringify(value)}`);
 }
 
 /** The environment variable of a flag. */

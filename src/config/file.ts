@@ -249,8 +249,7 @@ class FileReader {
     }
     for (const [i, item] of items.entries()) {
       const here = items === value ? [...path, i] : path;
-      const not = row.secret ? "what is there" : shown(item);
-      const takes = (what: string) => void this.#fault(here, `${row.key} takes ${what}, not ${not}`);
+      const takes = (what: string) => void this.#fault(here, `${row.key} takes ${what}, not ${shown(item)}`);
       const text = textOf(row, item);
       if (text === undefined) takes(KINDS[row.kind](row));
       else {

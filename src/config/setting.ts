@@ -49,8 +49,6 @@ export interface Setting {
   readonly option: string;
   /** It names a file or a directory: in `plumb.toml` from the directory of that. */
   readonly isPath?: true;
-  /** Its value is printed nowhere. */
-  readonly secret?: true;
 }
 
 /** A part of the schema, as the help shows it. */
