@@ -49,7 +49,7 @@ export async function configMain(args: readonly string[], environment: Environme
 }
 
 /** The help of both. */
-export function configHelp(isAll: boolean): string {
+function configHelp(isAll: boolean): string {
   return [
     HELP,
     ...flagsHelp([{ title: "Flags", rows: [JSON_ROW] }, ...OPTIONS], isAll),

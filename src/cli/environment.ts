@@ -22,3 +22,6 @@ export const environment: Environment = (name) => {
     deno.permissions.querySync({ name: "env", variable: name }).state !== "granted";
   return hidden ? undefined : process.env[name];
 };
+
+/** For a command without variables: those of its flags would be read by everything else. */
+export const NO_VARIABLES: Environment = () => undefined;

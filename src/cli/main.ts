@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
-  import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  import: async (args) => await (await import("./import.ts")).importMain(args),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   help: async ([command, ...more]) => {
     if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);

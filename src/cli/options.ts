@@ -23,14 +23,11 @@ import {
   readFlags,
   type Said,
   SOURCES,
-  variableOf,
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
-
-export { DEFAULT_DATA, type OptionGroup, type OptionRow, variableOf };
 
 /** The file that is read if it is there and none is named. */
 export const DEFAULT_CONFIG = "plumb.toml";
@@ -44,23 +41,18 @@ export const CONFIG_ROW: OptionRow = {
   about: "a file with settings; flags and variables win",
 };
 
-/** What a call has besides settings. */
-export const CALL_ROWS: readonly OptionRow[] = [
-  CONFIG_ROW,
-  {
-    name: "check-config",
-    kind: "flag",
-    about: "print ok, or what is wrong with all settings, and end",
-  },
-];
-
 /** All flags of `plumb serve`. */
 export const OPTIONS: readonly OptionGroup[] = [
   ...SECTIONS,
   {
     title: "Other",
     rows: [
-      ...CALL_ROWS,
+      CONFIG_ROW,
+      {
+        name: "check-config",
+        kind: "flag",
+        about: "print ok, or what is wrong with all settings, and end",
+      },
       ...HELP_ROWS,
       { name: "version", short: "Vv", kind: "flag", about: "print the version" },
     ],

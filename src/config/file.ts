@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { CallError } from "../cli/error.ts";
+import { CallError, fileTrouble } from "../cli/error.ts";
 import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
@@ -72,12 +72,6 @@ export class ConfigError extends CallError {
   }
 }
 
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "it may not be read",
-  EISDIR: "it is a directory",
-};
-
 /**
  * Reads a file.
  * @throws {ConfigError}
@@ -88,8 +82,7 @@ export async function readConfig(path: string): Promise<ConfigFile> {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
   } catch (error) {
     if (error instanceof TypeError) throw new ConfigError([`${path}: it is not UTF-8 text`]);
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ConfigError([`${path}: ${UNREADABLE[code ?? ""] ?? message}`]);
+    throw new ConfigError([`${path}: ${fileTrouble(error)}`]);
   }
   return await parseConfig(text, path);
 }

@@ -124,7 +124,7 @@ describe("parseConfig()", () => {
   test("says that a file is not there, or is none", async () => {
     const of = async (path: string) => (await assertRejects(() => readConfig(path), ConfigError)).message;
     assertEquals(await of("/not/there.toml"), "/not/there.toml: there is no such file");
-    assertEquals(await of("/"), "/: it is a directory");
+    assertEquals(await of("/"), "/: that is a directory");
     const folder = mkdtempSync(join(tmpdir(), "plumb-file-"));
     writeFileSync(join(folder, "latin1.toml"), Uint8Array.of(0x61, 0xff));
     const path = join(folder, "latin1.toml");

@@ -16,7 +16,7 @@ export function jsonSchemaText(): string {
 }
 
 /** The schema of the whole file. */
-export function jsonSchema(): JsonSchema {
+function jsonSchema(): JsonSchema {
   const listener = withLinks(tableOf([LISTENER_URL, ...LISTENER_SETTINGS]));
   const root = withLinks(tableOf(SETTINGS));
   return {
