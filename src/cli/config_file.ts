@@ -8,12 +8,7 @@ import { dirname } from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type ConfigFile, readConfig } from "../config/file.ts";
 import { type Call, DEFAULT_CONFIG } from "./options.ts";
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "read"; readonly path: string }): { readonly state: string };
-  };
-}
+import { isPermitted } from "./permitted.ts";
 
 /**
  * Reads the file that the call names, else `./plumb.toml` if it is there.
@@ -38,8 +33,7 @@ function isThere(path: string): boolean {
 
 /** Whether it can be read without a question on the terminal. */
 export function mayRead(path: string): boolean {
-  const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
-  return deno === undefined || deno.permissions.querySync({ name: "read", path }).state === "granted";
+  return isPermitted({ name: "read", path });
 }
 
 /** Editors write a file in steps, or put another one in its place. */

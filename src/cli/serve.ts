@@ -25,6 +25,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
@@ -172,22 +173,13 @@ function checkProxies({ proxyProtocol, listen }: Settings): void {
 function permitted(settings: Settings, log: Log): Settings {
   const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
   const where = `[${host}]:${port}`;
-  if (!settings.isDefaultListen || deno === undefined) return settings;
-  if (deno.permissions.querySync({ name: "net", host: where }).state === "granted") return settings;
+  if (!settings.isDefaultListen || isPermitted({ name: "net", host: where })) return settings;
   log.warn("no TLS: its listener may not be opened", {
     url: DEFAULT_TLS_LISTEN,
     advice: `--allow-net=${where}`,
   });
   return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
 }
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "net"; readonly host: string }): { readonly state: string };
-  };
-}
-
-const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
 
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
