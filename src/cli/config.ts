@@ -11,7 +11,7 @@ import { quoted, tomlValue } from "../config/write.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
-import { flagsHelp, type OptionRow, PREFIX, type Said } from "./flags.ts";
+import { flagsHelp, type OptionRow, type Said } from "./flags.ts";
 import { nearest } from "./nearest.ts";
 import { type Call, callOf, type Listen, OPTIONS, over, settingsOfCall } from "./options.ts";
 import { say } from "./terminal.ts";
@@ -49,7 +49,7 @@ export async function configMain(args: readonly string[], environment: Environme
 }
 
 /** The help of both. */
-export function configHelp(isAll: boolean): string {
+function configHelp(isAll: boolean): string {
   return [
     HELP,
     ...flagsHelp([{ title: "Flags", rows: [JSON_ROW] }, ...OPTIONS], isAll),
@@ -66,22 +66,11 @@ interface Shown {
   readonly from: string;
 }
 
-const HIDDEN = "(not shown)";
-
-/** A value as TOML, or as JSON has it; of a secret only that there is one. */
-export function shownValue(
-  row: Setting,
-  values: readonly string[],
-): { readonly toml: string; readonly json: unknown } {
-  if (row.secret) return { toml: quoted(HIDDEN), json: HIDDEN };
-  return { toml: tomlValue(row, values), json: jsonValue(row, values) };
-}
-
 function sourceOf(said: Said, row: Setting): string {
-  if (!said.given.has(row.name)) return "default";
+  const source = said.source(row.name);
+  if (source === undefined) return "default";
   const where = said.written(row.name);
-  if (where.startsWith("-")) return `flag ${where}`;
-  return where.startsWith(PREFIX) ? `variable ${where}` : placeOf(where);
+  return source === "file" ? placeOf(where) : `${source} ${where}`;
 }
 
 /** `plumb.toml:3` of `plumb.toml:3: data`. */
@@ -157,7 +146,7 @@ function arrayBlocks(
 
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   const line = ({ row, values, from }: Shown): [string, string] => [
-    `${row.key} = ${shownValue(row, values).toml}`,
+    `${row.key} = ${tomlValue(row, values)}`,
     from,
   ];
   const blocks = [
@@ -182,7 +171,7 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
 function shownAsJson(call: Call, file: ConfigFile | undefined): string {
   const item = ({ row, values, from }: Shown) => ({
     key: row.key,
-    value: shownValue(row, values).json,
+    value: jsonValue(row, values),
     ...row.unit !== undefined && { unit: row.unit },
     from,
   });

@@ -3,17 +3,12 @@
  * Knows paths, and when a file has come to rest; refuses to know what stands in it.
  * @module
  */
-import { existsSync, type FSWatcher, readFileSync, watch } from "node:fs";
+import { type FSWatcher, lstatSync, readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type ConfigFile, readConfig } from "../config/file.ts";
 import { type Call, DEFAULT_CONFIG } from "./options.ts";
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "read"; readonly path: string }): { readonly state: string };
-  };
-}
+import { isPermitted } from "./permitted.ts";
 
 /**
  * Reads the file that the call names, else `./plumb.toml` if it is there.
@@ -24,15 +19,21 @@ export async function configFileOf({ config }: Pick<Call, "config">): Promise<Co
   return isThere(DEFAULT_CONFIG) ? await readConfig(DEFAULT_CONFIG) : undefined;
 }
 
-/** A file that Deno may not look at counts as not there: nobody is to be asked for a file that was not named. */
+/**
+ * A file that Deno may not look at counts as not there: nobody is to be asked for a file that was not named. One that cannot be read, or a
+ * link that leads nowhere, is there: a broker with the defaults in its place could be more open than it asks for.
+ */
 function isThere(path: string): boolean {
-  return mayRead(path) && existsSync(path);
+  try {
+    return mayRead(path) && lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** Whether it can be read without a question on the terminal. */
-function mayRead(path: string): boolean {
-  const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
-  return deno === undefined || deno.permissions.querySync({ name: "read", path }).state === "granted";
+export function mayRead(path: string): boolean {
+  return isPermitted({ name: "read", path });
 }
 
 /** Editors write a file in steps, or put another one in its place. */

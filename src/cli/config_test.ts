@@ -2,9 +2,9 @@
  * Configuration files as they are used: named, checked, shown, imported, and changed while the broker runs.
  * @module
  */
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connectAsync } from "mqtt";
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,24 +13,20 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { setImmediate } from "node:timers";
+import { fileURLToPath } from "node:url";
 import { parseConfig } from "../config/file.ts";
-import { setting } from "../config/setting.ts";
-import { shownValue } from "./config.ts";
-import { CallError } from "./error.ts";
-import { readFlags } from "./flags.ts";
+import { patient, until } from "../testing/patience.ts";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
 import { CA, CERT, KEY, OTHER_CERT, OTHER_KEY } from "../testing/tls.ts";
 import { settingsOf } from "./options.ts";
 
-const LIMIT_MS = 15_000;
-const patient = { timeout: 2 * LIMIT_MS };
 const folder = mkdtempSync(join(tmpdir(), "plumb-config-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -40,14 +36,6 @@ function file(name: string, text: string): string {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
   return path;
-}
-
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`It never came to this: ${what()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 /** A broker with this file, and what it has said. */
@@ -157,27 +145,6 @@ describe("plumb config show", () => {
   }
 });
 
-test("a secret is printed nowhere: not where it holds, and not where it is wrong", () => {
-  const pattern = /^.{20,}$/;
-  const row = setting({
-    key: "login.secret",
-    kind: "text",
-    about: "a secret",
-    form: { pattern, takes: "twenty characters" },
-    scope: "broker",
-    reload: "now",
-    option: "secret",
-    secret: true,
-  });
-  const { toml, json } = shownValue(row, ["hush"]);
-  assertEquals([toml, json], ['"(not shown)"', "(not shown)"]);
-  const call = () => readFlags(["--login-secret", "hush"], () => undefined, { rows: [row], help: "-h" });
-  assertEquals(
-    assertThrows(call, CallError).message,
-    "--login-secret takes twenty characters, not what is there",
-  );
-});
-
 test("plumb config schema prints the file that editors read", patient, async () => {
   const { out } = await plumb(["config", "schema"]);
   assertEquals(out, readFileSync(new URL("../config/plumb.schema.json", import.meta.url), "utf8"));
@@ -224,6 +191,37 @@ test(
   },
 );
 
+describe("a plumb.toml in the working directory", () => {
+  test("that is wrong, or cannot be read, starts no broker with the defaults", patient, async () => {
+    const directory = mkdtempSync(join(folder, "cwd-"));
+    const path = join(directory, "plumb.toml");
+    const of = () => plumb(["--check-config"], {}, directory);
+    writeFileSync(path, 'login.anonymous = "nobody"\n');
+    const takes = "login.anonymous takes loopback, never, always, not";
+    assertEquals(await of(), { status: 2, out: "", err: `plumb: plumb.toml:1:1: ${takes} "nobody"\n` });
+    rmSync(path);
+    symlinkSync(join(directory, "gone.toml"), path);
+    assertEquals(await of(), { status: 2, out: "", err: "plumb: plumb.toml: there is no such file\n" });
+  });
+
+  test("that Deno may not look for is named in the log", {
+    ...patient,
+    skip: !("Deno" in globalThis) && "Bun has no permissions",
+  }, async () => {
+    const main = fileURLToPath(new URL("main.ts", import.meta.url));
+    const may = ["--no-prompt", "--no-check", "--allow-net=127.0.0.1:0"];
+    const args = ["run", ...may, main, "--memory", "--listen", "mqtt://127.0.0.1:0"];
+    const child = spawn(process.execPath, args, { stdio: "pipe" });
+    let said = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => said += text);
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await until(() => said.includes("listening") || child.exitCode !== null, () => `it listens; ${said}`);
+    child.kill("SIGKILL");
+    await ended;
+    assertMatch(said, /level=warn msg="plumb.toml is not looked for" advice="--allow-read=plumb.toml"\n/);
+  });
+});
+
 describe("a broker with a file", () => {
   test("takes it again when it is replaced, or at SIGHUP: nobody is dropped", patient, async () => {
     const head = "memory = true\nlog.level = 'info'\n[[listener]]\nurl = 'mqtt://127.0.0.1:0'\n";
@@ -260,6 +258,19 @@ describe("a broker with a file", () => {
       await until(() => said().includes("not listening any more"), said);
       assertEquals([await takes(), isLost], [true, false]);
       client.end(true);
+    });
+  });
+
+  test("says so when a change lets everybody in", patient, async () => {
+    const text = "memory = true\nlisten = 'mqtt://0.0.0.0:0'\n";
+    const path = file("everybody.toml", text);
+    await broker(path, async (said) => {
+      await until(() => said().includes("clients of other machines are refused"), said);
+      file("everybody.toml", `${text}login.anonymous = "always"\n`);
+      await until(() => said().includes("everybody who reaches this address may connect"), said);
+      file("everybody.toml", `${text}login.anonymous = "always"\nlog.format = "json"\n`);
+      await until(() => said().includes('"changed":"log.format"'), said);
+      assertEquals([...said().matchAll(/everybody who reaches/g)].length, 1);
     });
   });
 

@@ -1,6 +1,6 @@
 /**
- * How a command ends that does not end well.
- * Knows exit statuses; refuses to know why.
+ * How a command ends that does not end well, and why a file cannot be used.
+ * Knows exit statuses; refuses to know commands.
  * @module
  */
 
@@ -21,4 +21,17 @@ export const STATUS_HELP =
 /** A command was called wrong, or cannot be done; exit status 2. The message is one line. */
 export class CallError extends Error {
   override readonly name = "CallError";
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "there is no permission",
+  EISDIR: "that is a directory",
+  ENOTDIR: "it is no directory",
+};
+
+/** Why a file cannot be read or written. */
+export function fileTrouble(error: unknown): string {
+  const { code = "", message } = error as { readonly code?: string; readonly message: string };
+  return TROUBLES[code] ?? message.split("\n")[0]!;
 }

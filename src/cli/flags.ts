@@ -27,8 +27,6 @@ export interface OptionRow extends Values {
   readonly about: string;
   /** Only `--help-all` shows it. */
   readonly rare?: boolean;
-  /** Its value is printed nowhere. */
-  readonly secret?: true;
 }
 
 /** A part of the help. */
@@ -56,12 +54,17 @@ export interface Flags {
   readonly help: string;
 }
 
+/** Where a value was written; what stands behind counts more. */
+export const SOURCES = ["file", "variable", "flag"] as const;
+
 /** The call: valid values by name, and the arguments that are no flags. */
 export interface Said {
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly positionals: readonly string[];
   /** The flag or the variable that gave the value of this name, as it was written: `-l`, `--listen-addr`, `PLUMB_LISTEN_ADDR`. */
   written(name: string): string;
+  /** Undefined for a name without a value. */
+  source(name: string): typeof SOURCES[number] | undefined;
 }
 
 /**
@@ -73,6 +76,7 @@ export function readFlags(args: readonly string[], environment: Environment, fla
   const parsed = parse(args, flags);
   const given = new Map<string, readonly string[]>();
   const names = new Map<string, string>();
+  const variables = new Set<string>();
   for (const row of rows) {
     const flag = writtenIn(args, row);
     names.set(row.name, flag);
@@ -89,10 +93,16 @@ export function readFlags(args: readonly string[], environment: Environment, fla
     if (value === undefined || value === "") continue;
     const values = row.kind === "list" ? value.trim().split(/[\s,]+/) : [value];
     names.set(row.name, variable);
+    variables.add(row.name);
     given.set(row.name, values.map((each) => valid(row, variable, each)));
   }
   const positionals = (parsed._ as (string | number)[]).map(String);
-  return { given, positionals, written: (name) => names.get(name) ?? `--${name}` };
+  return {
+    given,
+    positionals,
+    written: (name) => names.get(name) ?? `--${name}`,
+    source: (name) => variables.has(name) ? "variable" : given.has(name) ? "flag" : undefined,
+  };
 }
 
 /** The flag as it stands in the arguments, or its long name. */
@@ -140,8 +150,7 @@ function valid(row: OptionRow, where: string, value: string): string {
   }
   const checked = checkValue(row, value);
   if ("value" in checked) return checked.value;
-  const not = row.secret ? "what is there" : JSON.stringify(value);
-  throw new CallError(`${where} takes ${checked.takes}, not ${not}`);
+  throw new CallError(`${where} takes ${checked.takes}, not ${JSON.stringify(value)}`);
 }
 
 /** The environment variable of a flag. */

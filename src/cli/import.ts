@@ -7,8 +7,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseConfig } from "../config/file.ts";
 import { importMosquitto, type MosquittoLine, mosquittoLines } from "../config/mosquitto.ts";
-import type { Environment } from "./environment.ts";
-import { CallError, STATUS, STATUS_HELP } from "./error.ts";
+import { NO_VARIABLES } from "./environment.ts";
+import { CallError, fileTrouble, STATUS, STATUS_HELP } from "./error.ts";
 import { flagsHelp, HELP_ROWS, helpAsked, type OptionRow, readFlags } from "./flags.ts";
 import { DEFAULT_CONFIG } from "./options.ts";
 import { complain, say } from "./terminal.ts";
@@ -25,14 +25,11 @@ const ROWS: readonly OptionRow[] = [
   ...HELP_ROWS,
 ];
 
-/** The variables of these flags would be read by everything else. */
-const NO_VARIABLES: Environment = () => undefined;
-
 /**
  * Writes our configuration for mosquitto's, and says on stderr which lines have no counterpart or another meaning; gives the exit status.
  * @throws {CallError}
  */
-export async function importMain(args: readonly string[], _environment: Environment): Promise<number> {
+export async function importMain(args: readonly string[]): Promise<number> {
   const said = readFlags(args, NO_VARIABLES, { rows: ROWS, positionals: 1, help: "plumb help import" });
   if (helpAsked(said) !== undefined) {
     await say(importHelp());
@@ -50,7 +47,7 @@ export async function importMain(args: readonly string[], _environment: Environm
 }
 
 /** Its help. */
-export function importHelp(): string {
+function importHelp(): string {
   return [
     "plumb import [flags] mosquitto.conf\n\n" +
     `Writes a ${DEFAULT_CONFIG} for a configuration of mosquitto, each line with the one that it comes from.\n` +
@@ -81,19 +78,13 @@ function write(directory: string, toml: string, isForced: boolean): void {
   });
 }
 
-const TROUBLES: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "there is no permission",
-  EISDIR: "it is a directory",
-  ENOTDIR: "it is no directory",
-  EEXIST: "it is there already; --force replaces it",
-};
-
 function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new CallError(`${path}: ${TROUBLES[code] ?? message}`);
+    const isThere = (error as NodeJS.ErrnoException).code === "EEXIST";
+    throw new CallError(
+      `${path}: ${isThere ? "it is there already; --force replaces it" : fileTrouble(error)}`,
+    );
   }
 }

@@ -11,7 +11,7 @@ import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { quoted } from "../config/write.ts";
 import { faultOfName } from "../login/password_lines.ts";
-import type { Environment } from "./environment.ts";
+import { NO_VARIABLES } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
 import { flagsHelp, HELP_ROWS, helpAsked, type OptionRow, readFlags } from "./flags.ts";
 import { hostName, machineNames } from "./machine_names.ts";
@@ -46,8 +46,6 @@ const ROWS: readonly OptionRow[] = [
   ...HELP_ROWS,
 ];
 
-/** A directory has no variables. */
-const NO_VARIABLES: Environment = () => undefined;
 const MADE_PASSWORD_BYTES = 15;
 const PASSWORDS = "passwords";
 const PERMISSIONS = "permissions.toml";
@@ -218,7 +216,7 @@ function shell(text: string): string {
 }
 
 /** Its help. */
-export function initHelp(): string {
+function initHelp(): string {
   return [
     "plumb init [flags] [DIR]\n\n" +
     `Writes ${DEFAULT_CONFIG}, a password file, permissions and a certificate to DIR (default: here), and says what to type\n` +

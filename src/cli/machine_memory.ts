@@ -5,19 +5,12 @@
  */
 import { totalmem } from "node:os";
 import process from "node:process";
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "sys"; readonly kind: "systemMemoryInfo" }): { readonly state: string };
-  };
-}
+import { isPermitted } from "./permitted.ts";
 
 /** Bytes of memory of the machine, or of the container if that has less; undefined where it cannot be known. */
 export function machineMemory(): number | undefined {
-  const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
   // Not to be asked for on a terminal: it is a nicety.
-  const permission = deno?.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });
-  if (permission !== undefined && permission.state !== "granted") return undefined;
+  if (!isPermitted({ name: "sys", kind: "systemMemoryInfo" })) return undefined;
   try {
     const total = totalmem();
     const constrained = process.constrainedMemory?.() ?? 0; // 0, the total, or a number without meaning where nothing constrains

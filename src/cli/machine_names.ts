@@ -4,23 +4,11 @@
  * @module
  */
 import { hostname, networkInterfaces } from "node:os";
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "sys"; readonly kind: string }): { readonly state: string };
-  };
-}
-
-const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
-
-/** No prompt: what may not be seen is not there. */
-function mayAsk(kind: "hostname" | "networkInterfaces"): boolean {
-  return deno === undefined || deno.permissions.querySync({ name: "sys", kind }).state === "granted";
-}
+import { isPermitted } from "./permitted.ts";
 
 /** The host name; `localhost` if it cannot be had. */
 export function hostName(): string {
-  const name = mayAsk("hostname") ? hostname().toLowerCase() : "";
+  const name = isPermitted({ name: "sys", kind: "hostname" }) ? hostname().toLowerCase() : "";
   return /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,7}$/.test(name) ? name : "localhost";
 }
 
@@ -30,7 +18,7 @@ const ADDRESSES_MAX = 64;
 /** The host name, the same in `.local` if it has no domain, `localhost`, and all addresses that are not of a single link. */
 export function machineNames(): string[] {
   const host = hostName();
-  const all = mayAsk("networkInterfaces") ? Object.values(networkInterfaces()).flat() : [];
+  const all = isPermitted({ name: "sys", kind: "networkInterfaces" }) ? Object.values(networkInterfaces()).flat() : [];
   const addresses = all.flatMap((one) =>
     one === undefined || /^fe[89ab]/i.test(one.address) ? [] : [one.address]
   );

@@ -6,12 +6,12 @@
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { type ConfigFile, readConfig } from "../config/file.ts";
-import { configFileOf } from "./config_file.ts";
+import { configFileOf, mayRead } from "./config_file.ts";
 import { environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { type Call, callOf, helpText, settingsOfCall } from "./options.ts";
+import { type Call, callOf, DEFAULT_CONFIG, helpText, settingsOfCall } from "./options.ts";
 import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   ...Object.fromEntries(["backup", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
-  import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  import: async (args) => await (await import("./import.ts")).importMain(args),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   help: async ([command, ...more]) => {
     if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);
@@ -84,6 +84,9 @@ async function serve(args: readonly string[]): Promise<number> {
   const { logLevel: level, logFormat: format, logLimits: limits } = settings;
   const stream = stderrStream((environment("NO_COLOR") ?? "") !== "");
   const log = new Log({ level: call.isCheck ? "off" : level, format, limits, stream });
+  if (call.config === undefined && !mayRead(DEFAULT_CONFIG)) {
+    log.warn(`${DEFAULT_CONFIG} is not looked for`, { advice: `--allow-read=${DEFAULT_CONFIG}` });
+  }
   if (call.isCheck) {
     await checkSettings(settings, log);
     await say("ok\n");

@@ -120,6 +120,15 @@ async function broker(
   }
 }
 
+/** A Client that does not close its half of the connection, once CONNACK says that the broker has it, and not only the system. */
+async function halfOpen(url: string): Promise<Socket> {
+  const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+  socket.on("error", () => {});
+  socket.write(Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0));
+  await new Promise((resolve) => socket.once("data", resolve));
+  return socket;
+}
+
 describe("plumb", () => {
   test("-h says what is used most, on stdout, and --help-all says all", patient, async () => {
     const { status, out, err } = await run("-h");
@@ -515,10 +524,7 @@ describe("plumb serve", () => {
     patient,
     () =>
       broker(async (called, url) => {
-        const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
-        socket.on("error", () => {});
-        socket.write(Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0));
-        await new Promise((resolve) => socket.once("data", resolve));
+        const socket = await halfOpen(url);
         signal(called, "SIGTERM");
         assertEquals(await ended(called), 0);
         socket.destroy();
@@ -553,16 +559,11 @@ describe("plumb serve", () => {
     patient,
     () =>
       broker(async (called, url) => {
-        const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
-        socket.on("error", () => {});
-        // CONNACK says that the broker has the connection, and not only the system.
-        socket.write(Uint8Array.of(0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, 0));
-        await new Promise((resolve) => socket.once("data", resolve));
+        const socket = await halfOpen(url);
         signal(called, "SIGTERM");
         await until(() => called.said.err.includes("msg=stopping"), () => "it is stopping");
         await until(() => called.status() !== undefined || !signal(called, "SIGTERM"), () => "it ends");
         assertEquals(await ended(called), 143);
-        await ended(called);
         socket.destroy();
       }, ["--close-timeout-ms", "3600000"]),
   );

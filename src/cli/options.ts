@@ -20,17 +20,14 @@ import {
   helpAsked,
   type OptionGroup,
   type OptionRow,
-  PREFIX,
   readFlags,
   type Said,
-  variableOf,
+  SOURCES,
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
-
-export { DEFAULT_DATA, type OptionGroup, type OptionRow, variableOf };
 
 /** The file that is read if it is there and none is named. */
 export const DEFAULT_CONFIG = "plumb.toml";
@@ -44,23 +41,18 @@ export const CONFIG_ROW: OptionRow = {
   about: "a file with settings; flags and variables win",
 };
 
-/** What a call has besides settings. */
-export const CALL_ROWS: readonly OptionRow[] = [
-  CONFIG_ROW,
-  {
-    name: "check-config",
-    kind: "flag",
-    about: "print ok, or what is wrong with all settings, and end",
-  },
-];
-
 /** All flags of `plumb serve`. */
 export const OPTIONS: readonly OptionGroup[] = [
   ...SECTIONS,
   {
     title: "Other",
     rows: [
-      ...CALL_ROWS,
+      CONFIG_ROW,
+      {
+        name: "check-config",
+        kind: "flag",
+        about: "print ok, or what is wrong with all settings, and end",
+      },
       ...HELP_ROWS,
       { name: "version", short: "Vv", kind: "flag", about: "print the version" },
     ],
@@ -254,18 +246,12 @@ export function over(said: Said, file: ConfigFile | undefined): Said {
       const inFile = said.given.has(name) ? undefined : file.values.get(name);
       return inFile === undefined ? said.written(name) : `${inFile.where}: ${keyOf(name)}`;
     },
+    source: (name) => said.source(name) ?? (file.values.has(name) ? "file" : undefined),
   };
 }
 
 function keyOf(name: string): string {
   return SETTINGS.find((row) => row.name === name)?.key ?? name;
-}
-
-/** Where a value was written, by what counts more: the command line, the environment, a file, or nowhere. */
-function rankOf({ given, written }: Said, name: string): number {
-  if (!given.has(name)) return 0;
-  const where = written(name);
-  return where.startsWith("-") ? 3 : where.startsWith(PREFIX) ? 2 : 1;
 }
 
 /** The options that rows set, by their paths; `all` gives the valid values of a name. */
@@ -304,7 +290,8 @@ function dataOf(said: Said): string | undefined {
   const { given, written } = said;
   const data = given.get("data")?.at(-1);
   if (given.get("memory")?.at(-1) !== "true") return data ?? DEFAULT_DATA;
-  const [ofData, ofMemory] = [rankOf(said, "data"), rankOf(said, "memory")];
+  const rankOf = (name: string) => SOURCES.findIndex((one) => one === said.source(name));
+  const [ofData, ofMemory] = [rankOf("data"), rankOf("memory")];
   if (ofData === ofMemory) {
     throw new CallError(`${written("data")} and ${written("memory")} exclude each other`);
   }
@@ -316,16 +303,13 @@ function dataOf(said: Said): string | undefined {
  * not count. Without any there are the default ones.
  */
 function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[] {
-  const isOutside = LISTEN_NAMES.some((name) => rankOf(said, name) > 1);
-  const taken = new Map(
-    LISTEN_NAMES.filter((name) => !isOutside || rankOf(said, name) > 1).map((
-      name,
-    ) => [name, said.given.get(name)]),
-  );
+  const outside = LISTEN_NAMES.filter((name) => !["file", undefined].includes(said.source(name)));
+  const names = outside.length > 0 ? outside : LISTEN_NAMES;
+  const taken = new Map(names.map((name) => [name, said.given.get(name)]));
   const flag = said.written("listen");
   const urls = (taken.get("listen") ?? [])
     .map((value): Listen => ({ url: withScheme(value), flag, value, portFlag: flag }));
-  if (!isOutside) urls.push(...tables.map(ofTable));
+  if (outside.length === 0) urls.push(...tables.map(ofTable));
   const host = taken.get("listen-addr")?.at(-1);
   const port = taken.get("port")?.at(-1);
   if (host === undefined && port === undefined && urls.length > 0) return urls;

@@ -7,7 +7,8 @@ import { describe, test } from "node:test";
 import { LIMITS } from "../broker/limits.ts";
 import { SETTINGS } from "../config/schema.ts";
 import { CallError } from "./error.ts";
-import { helpText, OPTIONS, settingsOf, variableOf } from "./options.ts";
+import { variableOf } from "./flags.ts";
+import { helpText, OPTIONS, settingsOf } from "./options.ts";
 
 const NOTHING = () => undefined;
 

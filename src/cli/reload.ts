@@ -26,8 +26,8 @@ export interface ReloadOptions {
   readonly settings: Settings;
   /** Reads file, flags and variables again. */
   read(): Promise<Settings>;
-  /** Tells of listeners that are open now. */
-  opened(addresses: readonly string[], settings: Settings): void;
+  /** Tells of listeners that are open now, and of what others have become. */
+  opened(addresses: readonly string[], settings: Settings, before: Settings): void;
   /** What the server is to go on with for these settings. */
   prepare(settings: Settings): Promise<Prepared>;
 }
@@ -61,13 +61,14 @@ export class Reload {
       await server.reconfigure(options).catch((error) => (prepared.refused?.(), Promise.reject(error)));
       prepared.applied?.();
       log.change({ level, format, limits });
+      const old = this.#settings;
       this.#settings = next;
       const changed = keys.filter((key) => !waiting.includes(key)).join(" ");
       log.info("configuration read again", { ...why, changed: changed === "" ? "nothing" : changed });
       for (const url of before) {
         if (!server.addresses.includes(url)) log.info("not listening any more", { url });
       }
-      opened(server.addresses.filter((url) => !before.includes(url)), next);
+      opened(server.addresses.filter((url) => !before.includes(url)), next, old);
       const hasTls = options.tls !== undefined ||
         options.listen?.some((one) => typeof one === "object" && one.tls !== undefined);
       if (why["signal"] !== undefined && hasTls) {
@@ -96,15 +97,18 @@ export function changedKeys(before: Settings, after: Settings): string[] {
   return SETTINGS.filter(({ option }) => {
     if (seen.has(option)) return false;
     seen.add(option);
-    return JSON.stringify(valueAt(before, option)) !== JSON.stringify(valueAt(after, option));
+    return !isSame(valueAt(before, option), valueAt(after, option));
   }).map(({ key }) => key).concat(
     isSame(before.login, after.login) ? [] : [LOGIN],
     isSame(before.tls.sni, after.tls.sni) ? [] : [`tls.${SNI}`],
   );
 }
 
+/** Whether values are the same, wherever they are written. */
 function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  const textOf = (value: unknown) =>
+    JSON.stringify(value, (key, value) => key === "where" ? undefined : value);
+  return textOf(one) === textOf(other);
 }
 
 /** The settings that can hold now, and the keys of those that wait for a restart. */

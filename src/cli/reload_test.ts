@@ -121,11 +121,10 @@ describe("Reload", () => {
     ]);
   });
 
-  test("a listener that moves to another line is the same", async () => {
-    const { lines } = await reloaded([
-      "[[listener]]\nurl = 'mqtt://a:1'",
-      "\n\n[[listener]]\nurl = 'mqtt://a:1'",
-    ]);
+  test("a listener or a link of a login chain that moves to another line is the same", async () => {
+    const link = "login]]\nkind = 'anonymous'";
+    const text = `[[${link}\n[[listener]]\nurl = 'mqtt://a:1'\n[[listener.${link}`;
+    const { lines } = await reloaded([text, `\n\n${text}`]);
     assertEquals(lines, ['level=info msg="configuration read again" file=p.toml changed=nothing']);
   });
 

@@ -25,6 +25,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
@@ -83,7 +84,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     logins = await LoginSet.open(settings, log);
     const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
-    tellOpened(server.addresses, settings, log);
+    tellOpened(server.addresses, server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);
     permissions.watch();
@@ -171,22 +172,13 @@ function checkProxies({ proxyProtocol, listen }: Settings): void {
 function permitted(settings: Settings, log: Log): Settings {
   const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
   const where = `[${host}]:${port}`;
-  if (!settings.isDefaultListen || deno === undefined) return settings;
-  if (deno.permissions.querySync({ name: "net", host: where }).state === "granted") return settings;
+  if (!settings.isDefaultListen || isPermitted({ name: "net", host: where })) return settings;
   log.warn("no TLS: its listener may not be opened", {
     url: DEFAULT_TLS_LISTEN,
     advice: `--allow-net=${where}`,
   });
   return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
 }
-
-interface DenoSlice {
-  readonly permissions: {
-    querySync(what: { readonly name: "net"; readonly host: string }): { readonly state: string };
-  };
-}
-
-const deno = (globalThis as unknown as { Deno?: DenoSlice }).Deno;
 
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
@@ -201,12 +193,23 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-function tellOpened(addresses: readonly string[], settings: Settings, log: Log): void {
-  for (const url of addresses) log.info("listening", { url });
+/** Tells of those of all addresses that are new, or have another login than `before`. */
+function tellOpened(
+  opened: readonly string[],
+  all: readonly string[],
+  settings: Settings,
+  log: Log,
+  before: Settings = settings,
+): void {
+  for (const url of opened) log.info("listening", { url });
+  const loginAt = (url: string, of: Settings) =>
+    loginSettings(of, of.listen.find((one) => isAt(one, url))?.own);
   // Listeners with one chain are one line.
   const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
-  for (const url of addresses) {
-    const login = loginSettings(settings, settings.listen.find((one) => isAt(one, url))?.own);
+  for (const url of all) {
+    const login = loginAt(url, settings);
+    const isKnown = !opened.includes(url) && JSON.stringify(login) === JSON.stringify(loginAt(url, before));
+    if (isKnown) continue;
     const group = groups.get(JSON.stringify(login)) ?? { login, urls: [] };
     group.urls.push(url);
     groups.set(JSON.stringify(login), group);
@@ -286,7 +289,7 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
   return {
     ...serveOptionsOf(settings, parts, log),
-    limits: fitting({ memoryBytesMax: memoryHere(log), ...settings.limits }, log),
+    limits: fitting({ ...settings.limits, memoryBytesMax: memoryHere(settings, log) }, log),
     hooks: hooksFor(log, settings.logLevel),
   };
 }
@@ -315,8 +318,9 @@ async function start(
   }
 }
 
-/** The value of `memoryBytesMax` where none is given. */
-function memoryHere(log: Log): number {
+/** The given value of `memoryBytesMax`, else by the memory that there is. */
+function memoryHere({ limits }: Settings, log: Log): number {
+  if (limits.memoryBytesMax !== undefined) return limits.memoryBytesMax;
   const { default: most, least } = LIMITS.memoryBytesMax;
   const memoryBytesMax = memoryFor(machineMemory(), least, most);
   if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
@@ -364,7 +368,7 @@ function reloadFrom(
     log,
     settings,
     read: () => source.read(),
-    opened: (addresses, now) => tellOpened(addresses, now, log),
+    opened: (addresses, now, before) => tellOpened(addresses, server.addresses, now, log, before),
     prepare,
   });
   const { path: file } = source;

@@ -18,19 +18,24 @@ export interface OptionParts {
   readonly permissions: Pick<PermissionSet, "of">;
 }
 
+/** In place of the authorizer of the broker's chain, which knows nothing of the users of another one. */
+const GRANTED = (): 0 => 0;
+
 /** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
 export function serveOptionsOf(
   settings: Settings,
   { tls: { shared, own }, logins, permissions }: OptionParts,
   log: Log,
 ): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
+  const login = logins.of(loginSettings(settings));
   const listen = settings.listen.map((one): ListenerOptions => {
     const tls = own.get(one);
-    const login = hasOwnLogin(one) ? logins.of(loginSettings(settings, one.own)) : {};
+    const ownLogin = hasOwnLogin(one)
+      ? { ...login.authorize && { authorize: GRANTED }, ...logins.of(loginSettings(settings, one.own)) }
+      : {};
     const rules = permissions.of(permissionFiles(settings, one.own));
-    return { ...listenerOf(one, settings, log), ...login, ...rules, ...tls && { tls } };
+    return { ...listenerOf(one, settings, log), ...ownLogin, ...rules, ...tls && { tls } };
   });
-  const login = logins.of(loginSettings(settings));
   const rules = permissions.of(permissionFiles(settings));
   return {
     listen,

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { DEFAULT_DATA } from "../config/schema.ts";
 import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
 import { configFileOf } from "./config_file.ts";
@@ -18,7 +19,7 @@ import {
   type OptionRow,
   readFlags,
 } from "./flags.ts";
-import { CONFIG_ROW, DEFAULT_DATA } from "./options.ts";
+import { CONFIG_ROW } from "./options.ts";
 import { say } from "./terminal.ts";
 
 const DATA: OptionRow = {

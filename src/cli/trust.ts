@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
-import { CallError } from "./error.ts";
+import { CallError, fileTrouble } from "./error.ts";
 import type { OptionGroup, Said } from "./flags.ts";
 
 /** The flags. */
@@ -72,13 +72,6 @@ export function readText(flag: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const { code, message } = error as { readonly code?: string; readonly message: string };
-    throw new CallError(`${flag} ${file}: ${REASONS[code ?? ""] ?? message.split("\n")[0]}`);
+    throw new CallError(`${flag} ${file}: ${fileTrouble(error)}`);
   }
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "no permission to read it",
-  EISDIR: "that is a directory",
-};

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { CallError } from "../cli/error.ts";
+import { CallError, fileTrouble } from "../cli/error.ts";
 import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
@@ -72,12 +72,6 @@ export class ConfigError extends CallError {
   }
 }
 
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "it may not be read",
-  EISDIR: "it is a directory",
-};
-
 /**
  * Reads a file.
  * @throws {ConfigError}
@@ -88,8 +82,7 @@ export async function readConfig(path: string): Promise<ConfigFile> {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
   } catch (error) {
     if (error instanceof TypeError) throw new ConfigError([`${path}: it is not UTF-8 text`]);
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ConfigError([`${path}: ${UNREADABLE[code ?? ""] ?? message}`]);
+    throw new ConfigError([`${path}: ${fileTrouble(error)}`]);
   }
   return await parseConfig(text, path);
 }
@@ -207,12 +200,7 @@ class FileReader {
 
   /** The tables of `[[listener]]`. */
   listeners(value: unknown): FileListener[] {
-    if (!Array.isArray(value) || !value.every(isTable)) {
-      this.#fault([LISTENER], `${LISTENER} is an array of tables: write [[${LISTENER}]]`);
-      return [];
-    }
-    return value.map((table, i) => {
-      const path = [LISTENER, i];
+    return (this.#tables(value, [LISTENER], LISTENER) ?? []).map(({ table, path }) => {
       const { rest, arrays } = this.arrays(table, path);
       const values = new Map(this.table(rest, path, [LISTENER_URL, ...LISTENER_SETTINGS], `[[${LISTENER}]]`));
       const url = values.get(LISTENER_URL.name)?.values[0];
@@ -249,10 +237,12 @@ class FileReader {
   #values(row: Setting, value: unknown, path: Path): readonly string[] | undefined {
     const items = row.kind === "list" && Array.isArray(value) ? value : [value];
     const values: string[] = [];
+    if (row.kind === "list" && items.length < (row.least ?? 0)) {
+      return void this.#fault(path, `${row.key} takes ${row.least} or more, not an empty list`);
+    }
     for (const [i, item] of items.entries()) {
       const here = items === value ? [...path, i] : path;
-      const not = row.secret ? "what is there" : shown(item);
-      const takes = (what: string) => void this.#fault(here, `${row.key} takes ${what}, not ${not}`);
+      const takes = (what: string) => void this.#fault(here, `${row.key} takes ${what}, not ${shown(item)}`);
       const text = textOf(row, item);
       if (text === undefined) takes(KINDS[row.kind](row));
       else {

@@ -95,7 +95,9 @@ describe("parseConfig()", () => {
       "listen = ['a',\n'coap://b']",
       '2:1: listen: "coap://b": coap: is not supported: write mqtt://HOST:PORT or mqtts://HOST:PORT',
     ],
-    ["[listener]\nurl = 'a'", "1:2: listener is an array of tables: write [[listener]]"],
+    ["listen = []", "1:1: listen takes 1 or more, not an empty list"],
+    ["listener = []", "1:1: listener is an array of tables: write [[listener]] for each"],
+    ["[listener]\nurl = 'a'", "1:2: listener is an array of tables: write [[listener]] for each"],
     ["[[listener]]\n", '1:3: a [[listener]] needs a url, such as "mqtt://0.0.0.0:1883"'],
     ["[[listener]]\nurl = 1", "2:1: url takes a text in quotes, not 1"],
     ["[[listener]]\nurl = 'a'\nur = 1", "3:1: unknown key ur of a [[listener]]; did you mean url?"],
@@ -122,7 +124,7 @@ describe("parseConfig()", () => {
   test("says that a file is not there, or is none", async () => {
     const of = async (path: string) => (await assertRejects(() => readConfig(path), ConfigError)).message;
     assertEquals(await of("/not/there.toml"), "/not/there.toml: there is no such file");
-    assertEquals(await of("/"), "/: it is a directory");
+    assertEquals(await of("/"), "/: that is a directory");
     const folder = mkdtempSync(join(tmpdir(), "plumb-file-"));
     writeFileSync(join(folder, "latin1.toml"), Uint8Array.of(0x61, 0xff));
     const path = join(folder, "latin1.toml");

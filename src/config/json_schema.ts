@@ -16,7 +16,7 @@ export function jsonSchemaText(): string {
 }
 
 /** The schema of the whole file. */
-export function jsonSchema(): JsonSchema {
+function jsonSchema(): JsonSchema {
   const listener = withLinks(tableOf([LISTENER_URL, ...LISTENER_SETTINGS]));
   const root = withLinks(tableOf(SETTINGS));
   return {
@@ -29,6 +29,7 @@ export function jsonSchema(): JsonSchema {
       [LISTENER]: {
         description: "a listener with settings of its own in place of those of the broker",
         type: "array",
+        minItems: 1,
         items: { ...listener, required: [LISTENER_URL.key] },
       },
     },
@@ -88,18 +89,17 @@ function tableOf(rows: readonly Setting[], prefix = ""): JsonSchema {
   return { type: "object", additionalProperties: false, properties };
 }
 
-const LIST = (items: JsonSchema): JsonSchema => ({ anyOf: [items, { type: "array", items }] });
-
 /** What one setting takes. */
 function valueOf(row: Setting): JsonSchema {
   const { kind, choices, least, most, form, about, default: value, reload } = row;
+  const text = { type: "string", minLength: 1 };
   const kinds: Readonly<Record<Setting["kind"], () => JsonSchema>> = {
     flag: () => ({ type: "boolean" }),
     switch: () => ({ type: "boolean" }),
     integer: () => ({ type: "integer", minimum: least, maximum: most }),
     choice: () => ({ enum: choices }),
-    text: () => ({ type: "string", minLength: 1, ...form && { pattern: form.pattern.source } }),
-    list: () => LIST({ type: "string", minLength: 1 }),
+    text: () => ({ ...text, ...form && { pattern: form.pattern.source } }),
+    list: () => ({ anyOf: [text, { type: "array", items: text, ...least && { minItems: least } }] }),
   };
   const holds = reload === "now"
     ? "at once"

@@ -36,6 +36,8 @@ export function mosquittoLines(text: string, path: string): MosquittoLine[] {
 export interface Meaning {
   readonly set?: Readonly<Record<string, string>>;
   readonly remark?: string;
+  /** The listener would let in whom mosquitto keeps out, or does not speak MQTT: it is left out. */
+  readonly isLeftOut?: true;
 }
 
 /** An option of mosquitto. */
@@ -134,7 +136,9 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   protocol: {
     scope: "listener",
     is: (value) =>
-      value === "mqtt" ? {} : { remark: "WebSocket has no counterpart: this listener is left out" },
+      value === "mqtt"
+        ? {}
+        : { remark: "WebSocket has no counterpart: this listener is left out", isLeftOut: true },
   },
   per_listener_settings: same("global"), // by `Importer`
   include_dir: same("global"), // by the reader of files
@@ -158,7 +162,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   mount_point: none("listener"),
   use_username_as_clientid: only("listener", "false"),
   accept_protocol_versions: none("listener", "has no counterpart: 3.1, 3.1.1 and 5.0 are accepted"),
-  enable_proxy_protocol: none("listener"),
+  enable_proxy_protocol: none("listener", "has no counterpart: name the proxies in proxy-protocol"),
   proxy_protocol_v2_require_tls: none("listener"),
   http_dir: none("listener"),
   websockets_headers_size: none("listener"),
@@ -173,14 +177,25 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   use_identity_as_username: truth("listener", { set: { "tls.identity": quoted("cn") } }),
   use_subject_as_username: truth("listener", { set: { "tls.identity": quoted("dn") } }),
   capath: none("listener", "has no counterpart: put the certificates into one file, and name it in tls.ca"),
-  tls_version: none("listener", "has no counterpart: TLS 1.2 and 1.3 are spoken"),
+  tls_version: {
+    scope: "listener",
+    is: (value) =>
+      value === "tlsv1.3"
+        ? { set: { "tls.minimum-version": quoted("1.3") } }
+        : value === "tlsv1.2"
+        ? {}
+        : { remark: "has no counterpart: TLS 1.2 and 1.3 are spoken" },
+  },
   ciphers: none("listener"),
   "ciphers_tls1.3": none("listener"),
   dhparamfile: none("listener"),
   tls_engine: none("listener"),
   tls_engine_kpass_sha1: none("listener"),
   tls_keyform: only("listener", "pem"),
-  psk_hint: none("listener"),
+  psk_hint: {
+    scope: "listener",
+    is: () => ({ remark: "has no counterpart: this listener is left out", isLeftOut: true }),
+  },
   psk_file: none("security"),
   disable_client_cert_date_checks: only("listener", "false"),
   // Who may come, and what they may do.
@@ -313,14 +328,19 @@ interface Entry {
 
 /** A listener of mosquitto. */
 interface MosquittoListener {
-  readonly from: string;
-  readonly port: string;
-  readonly host: string | undefined;
+  from: string;
+  port: string;
+  host: string | undefined;
   domain: string | undefined;
-  /** WebSocket or a Unix socket. */
   isLeftOut: boolean;
   readonly entries: Map<string, Entry>;
 }
+
+function listenerOf(from: string, port: string, host: string | undefined): MosquittoListener {
+  return { from, port, host, domain: undefined, isLeftOut: false, entries: new Map() };
+}
+
+const FIRST_LISTENER = "mosquitto's default listener";
 
 class Importer {
   readonly #remarks: { readonly where: string; readonly text: string }[] = [];
@@ -328,9 +348,7 @@ class Importer {
   readonly #broker = new Map<string, Entry>();
   readonly #listeners: MosquittoListener[] = [];
   /** Options before the first `listener`, and `port`, make one more. */
-  readonly #first = new Map<string, Entry>();
-  #firstPort: MosquittoLine | undefined;
-  #firstHost: MosquittoLine | undefined;
+  readonly #first: MosquittoListener = listenerOf(FIRST_LISTENER, "1883", undefined);
   #logLevels: { readonly level: string; readonly from: string }[] = [];
   #persistence: MosquittoLine | undefined;
   #location: MosquittoLine | undefined;
@@ -366,15 +384,17 @@ class Importer {
     if (option === undefined) {
       return void this.#remark(where, `${name} is not an option of mosquitto`);
     }
-    const listener = this.#listeners.at(-1);
+    const listener = this.#listeners.at(-1) ?? this.#first;
     switch (name) {
       case "listener":
         return this.#listen(line);
       case "port":
-        this.#firstPort = line;
+        this.#first.port = value;
+        this.#first.from = where;
         return;
       case "bind_address":
-        this.#firstHost = line;
+        this.#first.host = value;
+        this.#first.from = where;
         return;
       case "persistence":
         this.#persistence = line;
@@ -385,15 +405,14 @@ class Importer {
       case "log_type":
         return this.#log(line);
       case "socket_domain":
-        if (listener !== undefined) listener.domain = value;
+        listener.domain = value;
         return;
-      case "protocol":
-        if (listener !== undefined && value !== "mqtt") listener.isLeftOut = true;
     }
-    const { set = {}, remark } = option.is(value, this.#path);
+    const { set = {}, remark, isLeftOut } = option.is(value, this.#path);
+    if (isLeftOut) listener.isLeftOut = true;
     if (remark !== undefined) this.#remark(where, `${name} ${remark}`);
     const isOfListener = option.scope === "listener" || (option.scope === "security" && this.#isPerListener);
-    const entries = !isOfListener ? this.#broker : listener?.entries ?? this.#first;
+    const entries = !isOfListener ? this.#broker : listener.entries;
     for (const [key, value] of Object.entries(set)) {
       entries.set(key, { value, where, from: `${where}: ${name}` });
     }
@@ -405,7 +424,7 @@ class Importer {
     if (isLeftOut) {
       this.#remark(where, `listener on a Unix socket has no counterpart: it is left out`);
     }
-    this.#listeners.push({ from: where, port, host, domain: undefined, isLeftOut, entries: new Map() });
+    this.#listeners.push(Object.assign(listenerOf(where, port, host), { isLeftOut }));
   }
 
   #log({ where, option, value }: MosquittoLine): void {
@@ -417,11 +436,14 @@ class Importer {
   /** The text of the new file. */
   toml(source: string): string {
     this.#settle();
-    const listeners = this.#allListeners();
+    const all = this.#allListeners();
+    const listeners = all.filter(({ isLeftOut }) => !isLeftOut);
     if (listeners.length === 0) {
-      this.#broker.set("listen", { value: quoted(MOSQUITTO_LISTEN), from: "mosquitto's default" });
+      const from = all.length === 0 ? "mosquitto's default" : "every listener is left out";
+      this.#broker.set("listen", { value: quoted(MOSQUITTO_LISTEN), from });
     }
-    if (listeners.length > 0 && !this.#isPerListener && !this.#broker.has("login.anonymous")) {
+    const isOfAll = !this.#isPerListener || listeners.length === 0;
+    if (all.length > 0 && isOfAll && !this.#broker.has("login.anonymous")) {
       this.#broker.set("login.anonymous", {
         value: quoted("never"),
         from: "mosquitto's default with a listener",
@@ -459,18 +481,11 @@ class Importer {
     if (most !== undefined) this.#broker.set("log.level", { value: quoted(most.level), from: most.from });
   }
 
-  /** The listeners that can be opened, the one without a `listener` line first. */
+  /** The listeners, the one without a `listener` line first. */
   #allListeners(): readonly MosquittoListener[] {
-    const isAsked = this.#firstPort !== undefined || this.#firstHost !== undefined || this.#first.size > 0;
-    const first: MosquittoListener = {
-      from: this.#firstPort?.where ?? this.#firstHost?.where ?? "mosquitto's default listener",
-      port: this.#firstPort?.value ?? "1883",
-      host: this.#firstHost?.value,
-      domain: undefined,
-      isLeftOut: false,
-      entries: this.#first,
-    };
-    return [...isAsked ? [first] : [], ...this.#listeners].filter(({ isLeftOut }) => !isLeftOut);
+    const { from, entries, isLeftOut } = this.#first;
+    const isAsked = from !== FIRST_LISTENER || entries.size > 0 || isLeftOut;
+    return [...isAsked ? [this.#first] : [], ...this.#listeners];
   }
 
   #listenerTable({ from, port, host, domain, entries }: MosquittoListener): string {

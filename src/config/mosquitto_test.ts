@@ -132,6 +132,37 @@ describe("importMosquitto()", () => {
     ]);
   });
 
+  test("a listener that would be more open than mosquitto's is left out too", () => {
+    const urls = (text: string) => imported(text).toml.match(/(url|listen|login\.anonymous) = \S+/g);
+    assertEquals(urls("listener 1\npsk_hint h\npsk_file f\nallow_anonymous true\nlistener 2 ::1\n"), [
+      'login.anonymous = "always"',
+      'url = "mqtt://[::1]:2"',
+    ]);
+    assertEquals(urls("port 9001\nprotocol websockets\nlistener 2 ::1\n"), [
+      'login.anonymous = "never"',
+      'url = "mqtt://[::1]:2"',
+    ]);
+    for (const own of ["", "per_listener_settings true\n"]) {
+      assertEquals(urls(`${own}listener 9001\nprotocol websockets\n`), [
+        'listen = "mqtt://localhost:1883"',
+        'login.anonymous = "never"',
+      ]);
+    }
+  });
+
+  test("the oldest version of TLS stays the oldest", () => {
+    const of = (version: string) => {
+      const { toml, remarks } = imported(`listener 1\ncertfile /c\nkeyfile /k\ntls_version ${version}\n`);
+      return [/tls.minimum-version = \S+/.exec(toml)?.[0], ...remarks];
+    };
+    assertEquals(of("tlsv1.3"), ['tls.minimum-version = "1.3"']);
+    assertEquals(of("tlsv1.2"), [undefined]);
+    assertEquals(of("tlsv1.1"), [
+      undefined,
+      "m.conf:4: tls_version has no counterpart: TLS 1.2 and 1.3 are spoken",
+    ]);
+  });
+
   test("passwords and permissions are of all listeners, or of one with per_listener_settings", () => {
     const lines =
       "listener 1\nallow_anonymous false\npassword_file p\nacl_file a\nlistener 2\nrequire_certificate true\n";

@@ -79,6 +79,7 @@ export const SECTIONS: readonly Section[] = [
       setting({
         key: "listen",
         kind: "list",
+        least: 1,
         value: "URL",
         defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
         about:

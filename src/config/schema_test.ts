@@ -115,6 +115,16 @@ describe("each setting", () => {
     const { limits, logLevel } = settingsOf(["-s", "3"], (name) => variables[name], file);
     assertEquals([limits.sessionsMax, logLevel, limits.nameBytesMax], [3, "warn", 16]);
   });
+
+  for (const name of ["PLUMB_x.toml", "-x.toml"]) {
+    test(`a file counts as a file, also if it is called ${name}`, async () => {
+      const text =
+        "memory = true\n[[listener]]\nurl = 'mqtt://127.0.0.1:1'\n[listener.login]\nanonymous = 'never'";
+      const file = await parseConfig(`listen = 'mqtt://127.0.0.1:2'\n${text}`, name);
+      const { listen, data } = settingsOf(["--data", "d"], NOTHING, file);
+      assertEquals([listen.map(({ url }) => url), data], [["mqtt://127.0.0.1:2", "mqtt://127.0.0.1:1"], "d"]);
+    });
+  }
 });
 
 describe("the schema", () => {
@@ -152,7 +162,8 @@ describe("the schema", () => {
         const { properties } = table.anyOf?.[0] ?? table; // a login chain is a table, or an array of tables
         return properties[name];
       }, schema);
-      assertEquals([node.minimum, node.maximum], [row.least, row.most], row.key);
+      const least = row.kind === "list" ? node.anyOf[1].minItems : node.minimum;
+      assertEquals([least, node.maximum], [row.least, row.most], row.key);
     }
     const { listener } = schema.properties;
     assertEquals([listener.items.required, listener.items.additionalProperties], [["url"], false]);

@@ -30,6 +30,7 @@ export interface Setting {
   /** The placeholder of the value in the help. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** The lowest value; of a list the fewest that it may have in the file, default 0. */
   readonly least?: number;
   readonly most?: number;
   /** What a text looks like. */
@@ -48,8 +49,6 @@ export interface Setting {
   readonly option: string;
   /** It names a file or a directory: in `plumb.toml` from the directory of that. */
   readonly isPath?: true;
-  /** Its value is printed nowhere. */
-  readonly secret?: true;
 }
 
 /** A part of the schema, as the help shows it. */

@@ -16,18 +16,24 @@ export interface Outcome {
   readonly err: string;
 }
 
-/** Starts it. `env` comes on top of ours. */
+/** Starts it. `env` comes on top of ours; `cwd` is its working directory in place of ours. */
 export function startPlumb(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd?: string,
 ): ChildProcess {
   const before = "Deno" in globalThis ? ["run", "-A", "--no-check", MAIN] : [MAIN];
-  return spawn(process.execPath, [...before, ...args], { env: { ...process.env, ...env }, stdio: "pipe" });
+  const options = { env: { ...process.env, ...env }, cwd, stdio: "pipe" } as const;
+  return spawn(process.execPath, [...before, ...args], options);
 }
 
 /** Starts it and waits for its end. */
-export function plumb(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome> {
-  const child = startPlumb(args, env);
+export function plumb(
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+  cwd?: string,
+): Promise<Outcome> {
+  const child = startPlumb(args, env, cwd);
   const said = { out: "", err: "" };
   child.stdout!.setEncoding("utf8").on("data", (text: string) => said.out += text);
   child.stderr!.setEncoding("utf8").on("data", (text: string) => said.err += text);
