@@ -18,7 +18,9 @@ const ADDRESSES_MAX = 64;
 /** The host name, the same in `.local` if it has no domain, `localhost`, and all addresses that are not of a single link. */
 export function machineNames(): string[] {
   const host = hostName();
-  const all = isPermitted({ name: "sys", kind: "networkInterfaces" }) ? Object.values(networkInterfaces()).flat() : [];
+  const all = isPermitted({ name: "sys", kind: "networkInterfaces" })
+    ? Object.values(networkInterfaces()).flat()
+    : [];
   const addresses = all.flatMap((one) =>
     one === undefined || /^fe[89ab]/i.test(one.address) ? [] : [one.address]
   );
