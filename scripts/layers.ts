@@ -48,7 +48,7 @@ const LAYERS: readonly Layer[] = [
     types: ["spec", "src/transport"],
     core: true,
   },
-  { at: "src/transport", values: [], core: true },
+  { at: "src/transport", values: ["src/codec"], types: ["spec"], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   { at: "src/toml", values: [] },
   { at: "src/login", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },

@@ -1,0 +1,253 @@
+/**
+ * §6 The upgrade from HTTP to WebSocket (RFC 6455 section 4), for both roles.
+ * Knows the heads of a request and of an answer; refuses to know frames, sockets, and how SHA-1 is made.
+ * @module
+ */
+import type { Rule } from "../codec/error.ts";
+
+/** The head of a request or an answer has so many bytes at most. */
+export const UPGRADE_HEAD_BYTES_MAX: number = 8 * 1024;
+
+/** The subprotocols of MQTT, the better first: the other one is of MQTT 3.1. */
+export const SUBPROTOCOLS: readonly string[] = ["mqtt", "mqttv3.1"];
+
+/** RFC 6455 §1.3: behind the key, in what is hashed. */
+export const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** Which upgrades a Server takes. */
+export interface UpgradeRules {
+  /** The paths; any path if empty. */
+  readonly paths: readonly string[];
+  /** What `Origin` may be, if there is one: `https://example.org`; any if empty. `null` is what a page without an origin sends. */
+  readonly origins: readonly string[];
+}
+
+/** The head of a request, whole. */
+export interface RequestHead {
+  /** Bytes of the head; what is behind them is no part of it. */
+  readonly length: number;
+  readonly method: string;
+  /** As it stands in the request line. */
+  readonly target: string;
+  /** Field values by field name in lower case, in their order. */
+  readonly fields: ReadonlyMap<string, readonly string[]>;
+}
+
+/** An upgrade that a Server takes. */
+export interface Upgrade {
+  readonly key: string;
+  readonly protocol: string;
+}
+
+/** A head that is refused. */
+export class UpgradeError extends Error {
+  /** As it stands in logs. */
+  override readonly name = "UpgradeError";
+  /** Of HTTP. */
+  readonly status: number;
+  /** The rule that is broken. */
+  readonly rule: Rule;
+
+  constructor(status: number, message: string, rule: Rule = "policy/websocket-upgrade") {
+    super(message);
+    this.status = status;
+    this.rule = rule;
+  }
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Lines of the head at the front of `bytes`, without its last, empty one, and the bytes of all; undefined if more are needed. */
+function readLines(bytes: Uint8Array): { readonly lines: string[]; readonly length: number } | undefined {
+  const text = latin1(bytes.subarray(0, UPGRADE_HEAD_BYTES_MAX));
+  const end = text.indexOf("\r\n\r\n");
+  if (end >= 0) return { lines: text.slice(0, end).split("\r\n"), length: end + 4 };
+  if (bytes.length >= UPGRADE_HEAD_BYTES_MAX) {
+    throw new UpgradeError(431, `the head is longer than ${UPGRADE_HEAD_BYTES_MAX} bytes`);
+  }
+  return undefined;
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+function fieldsOf(lines: readonly string[]): Map<string, string[]> {
+  const fields = new Map<string, string[]>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(0, colon));
+    const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+    // deno-lint-ignore no-control-regex
+    if (!TOKEN.test(name) || /[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
+      throw new UpgradeError(400, "a header field is malformed");
+    }
+    const known = fields.get(name.toLowerCase());
+    if (known === undefined) fields.set(name.toLowerCase(), [value]);
+    else known.push(value);
+  }
+  return fields;
+}
+
+/**
+ * The head of the request at the front of `bytes`; undefined if more are needed.
+ * @throws {UpgradeError} for bytes that are no head.
+ */
+export function readRequestHead(bytes: Uint8Array): RequestHead | undefined {
+  // A Client that speaks MQTT, or TLS, to the wrong port is told apart by its first byte: each method begins with a letter.
+  if (bytes.length > 0 && !/^[A-Za-z]/.test(String.fromCharCode(bytes[0]!))) {
+    throw new UpgradeError(400, "the connection does not begin with an HTTP request");
+  }
+  const head = readLines(bytes);
+  if (head === undefined) return undefined;
+  const [line = "", ...rest] = head.lines;
+  const [, method, target] = /^([A-Z]{1,32}) ([!-~]{1,4096}) HTTP\/1\.1$/.exec(line) ?? [];
+  if (method === undefined || target === undefined) {
+    throw new UpgradeError(400, "the request line is not one of HTTP/1.1");
+  }
+  return { length: head.length, method, target, fields: fieldsOf(rest) };
+}
+
+/** Whether a request asks for a WebSocket at all, rightly or not. */
+export function asksForWebSocket({ fields }: RequestHead): boolean {
+  return listOf(fields, "upgrade").includes("websocket");
+}
+
+/**
+ * Checks a request that asks for a WebSocket (RFC 6455 §4.2.1).
+ * @throws {UpgradeError} with the status for the peer.
+ */
+export function checkUpgrade({ method, target, fields }: RequestHead, rules: UpgradeRules): Upgrade {
+  const refuse = (status: number, message: string): never => {
+    throw new UpgradeError(status, message);
+  };
+  if (method !== "GET") refuse(405, "an upgrade is asked for by GET");
+  if (fields.get("host")?.length !== 1) refuse(400, "there is not exactly one Host");
+  if (!listOf(fields, "connection").includes("upgrade")) refuse(400, "Connection does not say Upgrade");
+  if (fields.has("transfer-encoding") || (fields.get("content-length") ?? ["0"]).some((one) => one !== "0")) {
+    refuse(400, "an upgrade has no body");
+  }
+  if (fields.get("sec-websocket-version")?.join() !== "13") refuse(426, "Sec-WebSocket-Version is not 13");
+  const key = fields.get("sec-websocket-key")?.join() ?? "";
+  if (!/^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)) refuse(400, "Sec-WebSocket-Key is not one of 16 bytes");
+  const path = target.replace(/[?#].*$/, "");
+  if (rules.paths.length > 0 && !rules.paths.includes(path)) {
+    refuse(404, "there is no WebSocket at this path");
+  }
+  const origin = fields.get("origin")?.join();
+  if (origin !== undefined && rules.origins.length > 0 && !rules.origins.includes(origin.toLowerCase())) {
+    refuse(403, "pages of this Origin may not connect");
+  }
+  const offered = listOf(fields, "sec-websocket-protocol", false);
+  const protocol = SUBPROTOCOLS.find((one) => offered.includes(one));
+  if (protocol === undefined) {
+    throw new UpgradeError(400, "Sec-WebSocket-Protocol does not offer mqtt", "MQTT-6.0.0-3");
+  }
+  return { key, protocol };
+}
+
+/** The members of a field that is a list, in lower case if that makes no difference. */
+function listOf(fields: RequestHead["fields"], name: string, isCaseless = true): string[] {
+  const text = (fields.get(name) ?? []).join(",");
+  return (isCaseless ? text.toLowerCase() : text).split(",").map((one) => one.trim());
+}
+
+/** The answer to an upgrade that is taken [MQTT-6.0.0-4]; `accept` is the Base64 of the SHA-1 of the key and `ACCEPT_SUFFIX`. */
+export function upgradeAnswer(protocol: string, accept: string): Uint8Array {
+  return ascii([
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${accept}`,
+    `Sec-WebSocket-Protocol: ${protocol}`,
+  ]);
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  426: "Upgrade Required",
+  431: "Request Header Fields Too Large",
+};
+
+/** The answer to one that is not; the connection ends behind it. */
+export function refusalAnswer({ status, message }: UpgradeError): Uint8Array {
+  const body = `${message}\n`;
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${body.length}`,
+    ...status === 405 ? ["Allow: GET"] : [],
+    ...status === 426 ? ["Upgrade: websocket", "Sec-WebSocket-Version: 13"] : [],
+  ];
+  return ascii(head, body);
+}
+
+/** What a Client asks for (RFC 6455 §4.1). */
+export interface UpgradeRequest {
+  /** Host, and port where it is not the scheme's own. */
+  readonly host: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Base64 of 16 random bytes. */
+  readonly key: string;
+  /** [MQTT-6.0.0-3] */
+  readonly protocols: readonly string[];
+  /** Further fields: a proxy's login, cookies. */
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
+/** The request, as bytes. */
+export function upgradeRequest({ host, target, key, protocols, fields = {} }: UpgradeRequest): Uint8Array {
+  return ascii([
+    `GET ${target} HTTP/1.1`,
+    `Host: ${host}`,
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Key: ${key}`,
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Protocol: ${protocols.join(", ")}`,
+    ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
+  ]);
+}
+
+/**
+ * Checks the answer at the front of `bytes` (RFC 6455 §4.1); gives the bytes of its head, or undefined if more are needed.
+ * @throws {UpgradeError} for an answer that is no upgrade to what was asked for.
+ */
+export function readUpgradeAnswer(
+  bytes: Uint8Array,
+  { protocols }: UpgradeRequest,
+  accept: string,
+): number | undefined {
+  const head = readLines(bytes);
+  if (head === undefined) return undefined;
+  const [line = "", ...rest] = head.lines;
+  const [, status, reason = ""] = /^HTTP\/1\.[01] (\d{3})(?: (.*))?$/.exec(line) ?? [];
+  if (status === undefined) throw new UpgradeError(400, "the answer is not one of HTTP");
+  if (status !== "101") {
+    throw new UpgradeError(Number(status), `the Server answers ${status} ${reason.slice(0, 100)}`);
+  }
+  const fields = fieldsOf(rest);
+  const protocol = fields.get("sec-websocket-protocol")?.join();
+  const isRight = listOf(fields, "upgrade").join() === "websocket" &&
+    listOf(fields, "connection").includes("upgrade") && fields.get("sec-websocket-accept")?.join() === accept;
+  if (!isRight) throw new UpgradeError(400, "the answer is no upgrade to the WebSocket that was asked for");
+  if (fields.has("sec-websocket-extensions")) throw new UpgradeError(400, "the Server uses an extension");
+  if (protocol === undefined || !protocols.includes(protocol)) {
+    throw new UpgradeError(400, "the Server does not select a subprotocol that was offered", "MQTT-6.0.0-4");
+  }
+  return head.length;
+}
+
+function ascii(lines: readonly string[], body = ""): Uint8Array {
+  const text = `${lines.join("\r\n")}\r\n\r\n${body}`;
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
