@@ -19,12 +19,12 @@ import { parseTarget } from "./target.ts";
  * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement.
  */
 export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
-  const { host, port, isSecure, ...inUrl } = parseTarget(target);
+  const { host, port, isSecure, webSocket, ...inUrl } = parseTarget(target);
   const tls = isSecure ? options.tls ?? {} : undefined;
   const declared: Declared = { ...inUrl, ...options.declared };
   const { levels, run, about } = settle(SERVER_CASES, options);
   const found = [];
-  const call = () => dial({ host, port }, tls);
+  const call = () => dial({ host, port }, tls, webSocket);
   for (const level of levels) found.push(await runServerCases({ ...run(level), dial: call, declared }));
   const reached = found.find(({ unreachable, stopped }) =>
     unreachable === undefined && stopped === undefined

@@ -12,15 +12,17 @@ export interface Target {
   readonly port: number;
   /** By TLS. */
   readonly isSecure: boolean;
+  /** The path of the WebSocket; one if it is there. */
+  readonly webSocket?: { readonly target: string };
   readonly username?: string;
   readonly password?: string;
 }
 
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { mqtt: 1883, mqtts: 8883 };
-const FORM = "write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]";
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
+const FORM = "write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT] or ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH]";
 
 /**
- * Reads `mqtt://user:password@host:port`, or `mqtts:`.
+ * Reads `mqtt://user:password@host:port`, or `mqtts:`, `ws:`, `wss:`.
  * @throws {AuditCallError} that says what is supported.
  */
 export function parseTarget(text: string): Target {
@@ -32,22 +34,24 @@ export function parseTarget(text: string): Target {
   }
   let url: URL;
   try {
-    // Only schemes that browsers know have their host checked, so that of http is borrowed.
-    url = new URL(text.replace(/^[^:]+:/, "http:"));
+    // Only schemes that browsers know have their host checked, so that of ftp is borrowed; the parser drops its own port.
+    url = new URL(text.replace(/^[^:]+:/, "ftp:"));
   } catch {
     throw new AuditCallError(`${quoted} is no target: ${FORM}`);
   }
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+  const isWebSocket = scheme.startsWith("ws");
+  const path = url.pathname === "/" ? "" : url.pathname;
+  if (path !== "" && !isWebSocket || url.search !== "" || url.hash !== "") {
     throw new AuditCallError(`${quoted} has more than a host and a port: ${FORM}`);
   }
-  // The URL parser drops the borrowed scheme's own port.
-  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : DEFAULT_PORTS[scheme]!;
+  const port = url.port !== "" ? Number(url.port) : /:21(\/|$)/.test(text) ? 21 : DEFAULT_PORTS[scheme]!;
   if (port === 0) throw new AuditCallError(`${quoted} has port 0, where nobody listens`);
   const [username, password] = [url.username, url.password].map((part) => unescaped(part, quoted));
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port,
-    isSecure: scheme === "mqtts",
+    isSecure: scheme === "mqtts" || scheme === "wss",
+    ...isWebSocket && { webSocket: { target: path || "/mqtt" } },
     ...username !== "" && { username: username! },
     ...password !== "" && { password: password! },
   };

@@ -331,9 +331,9 @@ export class LoadClient implements FrameHandler, TransportHandler, Writing {
   }
 }
 
-async function reach({ host, port, tls, url }: Target): Promise<Transport> {
+async function reach({ host, port, tls, webSocket, url }: Target): Promise<Transport> {
   try {
-    return await dial({ host, port }, tls);
+    return await dial({ host, port }, tls, webSocket);
   } catch (error) {
     throw new ClientError(`${url} cannot be reached: ${dialTrouble(error)}`);
   }

@@ -14,6 +14,8 @@ export interface Target {
   readonly password?: string;
   /** The certificates to trust; TLS if it is there. */
   readonly tls?: TlsClientOptions;
+  /** The path of the WebSocket; one if it is there. */
+  readonly webSocket?: { readonly target: string };
   /** Without the password, for reports. */
   readonly url: string;
 }
@@ -21,33 +23,42 @@ export interface Target {
 /** The target if none is named. */
 export const DEFAULT_TARGET = "mqtt://127.0.0.1:1883";
 
+const FORM = "mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT] or ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH]";
+const PORTS: Readonly<Record<string, number>> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
+
 /** The call is wrong. One line. */
 export class BenchCallError extends Error {
   override readonly name = "BenchCallError";
 }
 
 /**
- * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, where `tls` has the certificates to trust; default the system's.
+ * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, `ws:` and `wss:`, the last two with a path; `tls` has the
+ * certificates to trust, default the system's.
  * @throws {BenchCallError}
  */
 export function parseTarget(text: string, tls: TlsClientOptions = {}): Target {
   const wrong = (): BenchCallError =>
-    new BenchCallError(`${JSON.stringify(text)} is no target: write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]`);
-  if (!/^mqtts?:\/\//i.test(text)) throw wrong();
-  const isSecure = /^mqtts:/i.test(text);
+    new BenchCallError(`${JSON.stringify(text)} is no target: write ${FORM}`);
+  const scheme = /^(mqtts?|wss?):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) throw wrong();
+  const isSecure = scheme.endsWith("s") && scheme !== "ws";
+  const isWebSocket = scheme.startsWith("ws");
   let url: URL;
   let username: string;
   let password: string;
   try {
-    // Only schemes that browsers know have their host checked; that of wss has no port in common use here.
-    url = new URL(text.replace(/^[^:]+:/, "wss:"));
+    // Only schemes that browsers know have their host checked; the parser drops the port of this one.
+    url = new URL(text.replace(/^[^:]+:/, "ftp:"));
     username = decodeURIComponent(url.username);
     password = decodeURIComponent(url.password);
   } catch {
     throw wrong();
   }
-  if (url.hostname === "" || url.search !== "" || url.hash !== "" || url.pathname !== "/") throw wrong();
-  const port = url.port !== "" ? Number(url.port) : /:443\/?$/.test(text) ? 443 : isSecure ? 8883 : 1883;
+  const path = url.pathname === "/" ? "" : url.pathname;
+  if (url.hostname === "" || url.search !== "" || url.hash !== "" || path !== "" && !isWebSocket) {
+    throw wrong();
+  }
+  const port = url.port !== "" ? Number(url.port) : /:21(\/|$)/.test(text) ? 21 : PORTS[scheme]!;
   const user = url.username === "" ? "" : `${url.username}@`;
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
@@ -55,6 +66,7 @@ export function parseTarget(text: string, tls: TlsClientOptions = {}): Target {
     ...username !== "" && { username },
     ...password !== "" && { password },
     ...isSecure && { tls },
-    url: `${isSecure ? "mqtts" : "mqtt"}://${user}${url.hostname}:${port}`,
+    ...isWebSocket && { webSocket: { target: path || "/mqtt" } },
+    url: `${scheme}://${user}${url.hostname}:${port}${path}`,
   };
 }

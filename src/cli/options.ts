@@ -26,6 +26,7 @@ import {
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import type { WebSocketListenOptions } from "../server/listeners.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
@@ -72,6 +73,7 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
+  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies">;
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
@@ -127,6 +129,7 @@ export type ListenerSettings = Partial<
     | "features"
     | "tls"
     | "proxyProtocol"
+    | "webSocket"
     | "passwordFile"
     | "anonymous"
     | "permissions"
@@ -193,6 +196,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     tls: {},
     tlsNames: [],
     proxyProtocol: [],
+    webSocket: {},
     passwordFile: undefined,
     anonymous: "loopback",
     loginLimits: {},

@@ -29,6 +29,7 @@ describe("settingsOf()", () => {
       tls: {},
       tlsNames: [],
       proxyProtocol: [],
+      webSocket: {},
       passwordFile: undefined,
       anonymous: "loopback",
       loginLimits: {},

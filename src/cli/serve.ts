@@ -14,6 +14,7 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
+import { originsOf } from "../server/listeners.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
@@ -154,17 +155,22 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
   }
 }
 
-function checkProxies({ proxyProtocol, listen }: Settings): void {
-  const check = (proxies: readonly string[], where: string) => {
+function checkProxies({ proxyProtocol, webSocket, listen }: Settings): void {
+  const check = (where: string, isRight: () => unknown) => {
     try {
-      new AddressList(proxies);
+      isRight();
     } catch (error) {
       throw error instanceof AddressError ? new CallError(`${where}: ${error.message}`) : error;
     }
   };
-  check(proxyProtocol, "--proxy-protocol");
+  check("--proxy-protocol", () => new AddressList(proxyProtocol));
+  check("--websocket-proxies", () => new AddressList(webSocket.proxies ?? []));
+  check("--websocket-origins", () => originsOf(webSocket.origins ?? []));
   for (const { own, flag } of listen) {
-    check(own?.proxyProtocol ?? [], flag.replace(/: url$/, ": proxy-protocol"));
+    const at = (key: string) => flag.replace(/: url$/, `: ${key}`);
+    check(at("proxy-protocol"), () => new AddressList(own?.proxyProtocol ?? []));
+    check(at("websocket.proxies"), () => new AddressList(own?.webSocket?.proxies ?? []));
+    check(at("websocket.origins"), () => originsOf(own?.webSocket?.origins ?? []));
   }
 }
 

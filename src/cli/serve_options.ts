@@ -55,6 +55,7 @@ function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): Li
     ...limits && { limits },
     ...features,
     ...proxyProtocol.length > 0 && { proxyProtocol },
+    webSocket: { ...settings.webSocket, ...own.webSocket },
     // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
     ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
       missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),

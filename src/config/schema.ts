@@ -83,8 +83,8 @@ export const SECTIONS: readonly Section[] = [
         value: "URL",
         defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
         about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; may be given more than once; localhost is " +
-          "127.0.0.1 and ::1, [::] every address",
+          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; may be " +
+          "given more than once; localhost is 127.0.0.1 and ::1, [::] every address",
         scope: "broker",
         reload: "now",
         option: "listen",
@@ -227,6 +227,28 @@ export const SECTIONS: readonly Section[] = [
         scope: "listener",
         reload: "new connections",
         option: "proxyProtocol",
+      }),
+      setting({
+        key: "websocket.origins",
+        kind: "list",
+        value: "ORIGIN",
+        rare: true,
+        about:
+          "origins of pages that may connect by ws:// or wss://, besides pages of the broker's own host: https://example.org, or * for all; may be given more than once",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.origins",
+      }),
+      setting({
+        key: "websocket.proxies",
+        kind: "list",
+        value: "ADDRESS",
+        rare: true,
+        about:
+          "HTTP proxies in front of ws:// and wss:// whose X-Forwarded-For is believed, as addresses or networks; may be given more than once",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.proxies",
       }),
     ],
   },

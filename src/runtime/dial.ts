@@ -4,11 +4,12 @@
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
-import { type DialOptions, NO_HOST, systemCode } from "./endpoint.ts";
+import { type DialOptions, hostAndPort, NO_HOST, systemCode } from "./endpoint.ts";
 import { tcpAdapter } from "./listen.ts";
 import type { TlsClientOptions } from "./tls/options.ts";
+import type { WebSocketDialOptions } from "./websocket/dial.ts";
 
-export type { DialOptions, TlsClientOptions };
+export type { DialOptions, TlsClientOptions, WebSocketDialOptions };
 
 /** Connects; rejects with the system's error (`code` is `ECONNREFUSED`, say) when it cannot. */
 export async function dialTcp(options: DialOptions): Promise<Transport> {
@@ -32,9 +33,23 @@ export function dialTrouble(error: unknown): string {
   return TROUBLES[systemCode(error)] ?? unknownHost ?? message;
 }
 
-/** Connects by TLS if `tls` is given, else by TCP; rejects with the system's error, or with the reason why the peer is not trusted. */
-export async function dial({ host, port }: DialOptions, tls?: TlsClientOptions): Promise<Transport> {
-  if (tls === undefined) return await dialTcp({ host, port });
-  const { dialTls } = await import("./tls/tls.ts");
-  return await dialTls({ host, port }, tls);
+/**
+ * Connects by TLS if `tls` is given, else by TCP, and over it by WebSocket if `webSocket` is; rejects with the system's error, with the reason why
+ * the peer is not trusted, or with an `UpgradeError`.
+ */
+export async function dial(
+  { host, port }: DialOptions,
+  tls?: TlsClientOptions,
+  webSocket?: Omit<WebSocketDialOptions, "host">,
+): Promise<Transport> {
+  const below = tls === undefined
+    ? await dialTcp({ host, port })
+    : await (await import("./tls/tls.ts")).dialTls({ host, port }, tls);
+  if (webSocket === undefined) return below;
+  const { upgradeClient } = await import("./websocket/dial.ts");
+  const own = port === (tls === undefined ? 80 : 443);
+  return await upgradeClient(below, {
+    ...webSocket,
+    host: own ? hostAndPort(host, port).replace(/:\d+$/, "") : hostAndPort(host, port),
+  });
 }

@@ -6,16 +6,18 @@
 import { ipBytes, ipText } from "../transport/ip_address.ts";
 
 /** How bytes are carried. */
-export type Scheme = "mqtt" | "mqtts";
+export type Scheme = "mqtt" | "mqtts" | "ws" | "wss";
 
 /** One listener that is asked for. */
 export interface Address {
-  /** `mqtts` is with TLS. */
+  /** `mqtts` and `wss` are with TLS. */
   readonly scheme: Scheme;
   /** Without brackets. `localhost` is both loopback addresses. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Of a WebSocket: `/mqtt`; any path if it is left out. */
+  readonly path?: string;
 }
 
 /** The default listener: the loopback addresses, where anonymous Clients run on the same machine. */
@@ -30,12 +32,16 @@ export interface SchemeRow {
   readonly port: number;
   /** Whether its listeners show a certificate. */
   readonly tls: boolean;
+  /** Whether connections begin with an upgrade to WebSocket (§6). */
+  readonly webSocket: boolean;
 }
 
 /** The schemes that can be listened on. */
 export const SCHEMES: Readonly<Record<Scheme, SchemeRow>> = {
-  mqtt: { port: 1883, tls: false },
-  mqtts: { port: 8883, tls: true },
+  mqtt: { port: 1883, tls: false, webSocket: false },
+  mqtts: { port: 8883, tls: true, webSocket: false },
+  ws: { port: 80, tls: false, webSocket: true },
+  wss: { port: 443, tls: true, webSocket: true },
 };
 
 /** Something that cannot be listened on. Its message is for the owner. */
@@ -62,14 +68,21 @@ export function parseAddress(text: string): Address {
   } catch {
     throw new AddressError(`${quoted} is not a URL: write ${supported()}`);
   }
+  const isPath = url.pathname !== "/";
   if (
-    url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "" || url.pathname !== "/"
+    url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "" ||
+    isPath && !SCHEMES[scheme].webSocket
   ) {
     throw new AddressError(`${quoted} has more than a host and a port: write ${supported()}`);
   }
   // The URL parser drops the borrowed scheme's own port.
-  const port = url.port !== "" ? Number(url.port) : /:80\/?$/.test(text) ? 80 : SCHEMES[scheme].port;
-  return { scheme, host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+  const port = url.port !== ""
+    ? Number(url.port)
+    : /:80(\/|$)/.test(text.slice(scheme.length + 1))
+    ? 80
+    : SCHEMES[scheme].port;
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { scheme, host, port, ...isPath && { path: url.pathname } };
 }
 
 function isSupported(scheme: string): scheme is Scheme {
@@ -77,12 +90,15 @@ function isSupported(scheme: string): scheme is Scheme {
 }
 
 function supported(): string {
-  return Object.keys(SCHEMES).map((scheme) => `${scheme}://HOST:PORT`).join(" or ");
+  const forms = Object.entries(SCHEMES).map(([scheme, { webSocket }]) =>
+    `${scheme}://HOST:PORT${webSocket ? "/PATH" : ""}`
+  );
+  return `${forms.slice(0, -1).join(", ")} or ${forms.at(-1)}`;
 }
 
 /** The URL of an address. */
-export function addressUrl({ scheme, host, port }: Address): string {
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+export function addressUrl({ scheme, host, port, path = "" }: Address): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
 }
 
 /** Whether only this machine reaches a listener at this host. A name that looks like an address is none. */

@@ -3,6 +3,7 @@
  * Knows which function opens a scheme; refuses to know connections.
  * @module
  */
+import type { RequestListener } from "node:http";
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
 import type { ProxyOptions } from "../runtime/proxied.ts";
@@ -11,20 +12,25 @@ import { CertificateError, type TlsListener, type TlsServerOptions } from "../ru
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Admit } from "./admit.ts";
-import {
-  type Address,
-  AddressError,
-  addressUrl,
-  isLoopback,
-  parseAddress,
-  type Scheme,
-  SCHEMES,
-} from "./address.ts";
+import { type Address, AddressError, addressUrl, isLoopback, parseAddress, SCHEMES } from "./address.ts";
 import { AddressList } from "./address_list.ts";
+
+/** How a listener takes WebSockets. */
+export interface WebSocketListenOptions {
+  /**
+   * Origins of pages that may connect (`https://example.org`), besides pages of the broker's own host; `*` for all. Without it a page that
+   * a person opens anywhere could use what this machine's broker lets in without a login.
+   */
+  readonly origins?: readonly string[];
+  /** Addresses and networks of HTTP proxies in front: the Client's address is the one that their `X-Forwarded-For` names. */
+  readonly proxies?: readonly string[];
+  /** Takes requests that are no upgrade, on the same port. */
+  readonly http?: RequestListener;
+}
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
 export interface ListenerOptions extends PolicyOptions {
-  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`. */
+  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`; over WebSocket (§6) `ws://HOST:PORT/PATH` and `wss://HOST:PORT/PATH`. */
   readonly url: string;
   /** The certificates that this listener shows and asks for, in place of `ServeOptions.tls`. */
   readonly tls?: TlsServerOptions;
@@ -33,6 +39,8 @@ export interface ListenerOptions extends PolicyOptions {
    * 2, and counts as one of the peer that it names; time for it is `connectTimeoutMs`. From elsewhere no header is taken.
    */
   readonly proxyProtocol?: readonly string[];
+  /** In place of `ServeOptions.webSocket`. */
+  readonly webSocket?: WebSocketListenOptions;
   /** In place of `ServeOptions.admit`. */
   readonly admit?: Admit;
   /** Called if the listener cannot be opened; the broker starts without it then. */
@@ -54,10 +62,19 @@ export interface ListenerPlan {
   readonly missing: ((error: ListenError) => void) | undefined;
   /** Where connections may begin with a PROXY header. */
   readonly proxies: AddressList | undefined;
+  /** Given for `ws` and `wss`. */
+  readonly webSocket: WebSocketPlan | undefined;
   /** The same as it was given. */
   readonly proxyProtocol: readonly string[];
   /** Whether all its Clients run on this machine: it listens on a loopback address, for no proxy. */
   readonly isLocal: boolean;
+}
+
+/** How WebSockets are taken, checked. */
+export interface WebSocketPlan {
+  readonly origins: readonly string[];
+  readonly proxies: AddressList;
+  readonly http: RequestListener | undefined;
 }
 
 /** A listener, and the plan that holds for the next of its connections. */
@@ -77,6 +94,8 @@ export interface OpenListener {
 
 /** Events of listeners. */
 export interface ListenerEvents {
+  /** Whether a peer may connect at all; asked before a byte is read. */
+  admits(peer: PeerInfo, plan: ListenerPlan): boolean;
   accept(transport: Transport, peer: PeerInfo, plan: ListenerPlan): void;
   /** Connections cannot be accepted for a while. */
   troubled(error: Error): void;
@@ -84,6 +103,8 @@ export interface ListenerEvents {
   handshakeFailed(peer: PeerInfo, error: Error): void;
   /** A proxy sent no PROXY header. */
   proxyRefused(peer: PeerInfo, error: Error): void;
+  /** A connection to a WebSocket listener began with something else than a rightful upgrade. */
+  upgradeRefused(peer: PeerInfo, error: Error): void;
 }
 
 /**
@@ -97,25 +118,42 @@ export function planListeners(
   listen: readonly (string | ListenerOptions)[],
   tls: TlsServerOptions | undefined,
   policyOf: (given: PolicyOptions) => Policy,
+  web: WebSocketListenOptions = {},
 ): ListenerPlan[] {
   return listen.map((one) => {
-    const { url, tls: own, admit, missing, proxyProtocol = [], ...given }: ListenerOptions =
-      typeof one === "string" ? { url: one } : one;
+    const { url, tls: own, admit, missing, proxyProtocol = [], webSocket: ownWeb = web, ...given }:
+      ListenerOptions = typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
+    const webSocket = SCHEMES[address.scheme].webSocket ? webSocketPlan(ownWeb) : undefined;
     const isOwn = own !== undefined;
     const policy = policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
     const isLocal = proxies === undefined && isLoopback(address.host);
-    const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal };
+    const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal, webSocket };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };
       throw new AddressError(
-        `${addressUrl(address)} shows no certificate: write mqtts://, or leave out its tls`,
+        `${addressUrl(address)} shows no certificate: write ${address.scheme}s://, or leave out its tls`,
       );
     }
     if (own ?? tls) return { ...plan, tls: own ?? tls };
     throw new AddressError(`${addressUrl(address)} needs a certificate and its key: give tls: { cert, key }`);
   });
+}
+
+/** @throws {AddressError} for an origin or a proxy that is none. */
+function webSocketPlan({ origins = [], proxies = [], http }: WebSocketListenOptions): WebSocketPlan {
+  return { origins: originsOf(origins), proxies: new AddressList(proxies), http };
+}
+
+/**
+ * Origins as browsers write them.
+ * @throws {AddressError} for what is none.
+ */
+export function originsOf(origins: readonly string[]): string[] {
+  const wrong = origins.find((one) => one !== "*" && !/^https?:\/\/[^/\s]+$/i.test(one));
+  if (wrong === undefined) return origins.map((one) => one.toLowerCase());
+  throw new AddressError(`${JSON.stringify(wrong)} is no origin: write https://HOST, https://HOST:PORT or *`);
 }
 
 /** Opens a listener at one address. */
@@ -126,24 +164,43 @@ type Open = (
   events: ListenerEvents,
 ) => Promise<Listener | TlsListener>;
 
-/** How each scheme is opened. A rare scheme is loaded only then. */
-const OPENERS: Readonly<Record<Scheme, Open>> = {
-  mqtt: async (where, asked, accept, events) => {
-    const proxy = proxyOf(asked, events);
-    if (proxy === undefined) return await listenTcp(where, accept);
-    const { proxied } = await import("../runtime/proxied.ts");
-    return await listenTcp(where, proxied(proxy, accept));
-  },
-  mqtts: async (where, asked, accept, events) => {
-    const { listenTls } = await import("../runtime/tls/tls.ts");
-    const { handshakeFailed } = events;
-    const proxy = proxyOf(asked, events);
-    return await listenTls(
-      { ...where, tls: asked.plan.tls!, handshakeFailed, ...proxy && { proxy } },
-      accept,
-    );
-  },
+const overTcp: Open = async (where, asked, accept, events) => {
+  const proxy = proxyOf(asked, events);
+  if (proxy === undefined) return await listenTcp(where, accept);
+  const { proxied } = await import("../runtime/proxied.ts");
+  return await listenTcp(where, proxied(proxy, accept));
 };
+
+const overTls: Open = async (where, asked, accept, events) => {
+  const { listenTls } = await import("../runtime/tls/tls.ts");
+  const { handshakeFailed } = events;
+  const proxy = proxyOf(asked, events);
+  return await listenTls({ ...where, tls: asked.plan.tls!, handshakeFailed, ...proxy && { proxy } }, accept);
+};
+
+/** How connections are accepted: at once, or when they have become WebSockets. What is rare is loaded only then. */
+async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept> {
+  const accept: Accept = (transport, peer) => events.accept(transport, peer, asked.plan);
+  if (asked.plan.webSocket === undefined) return accept;
+  const { upgraded } = await import("../runtime/websocket/acceptor.ts");
+  const slots = new HandshakeSlots();
+  const { http } = asked.plan.webSocket;
+  const plain = http && (await import("../runtime/websocket/http.ts")).httpAcceptor(http);
+  return upgraded(() => {
+    const { plan: { policy, isLocal, address: { path } } } = asked;
+    const { origins, proxies } = asked.plan.webSocket!;
+    return {
+      paths: path === undefined ? [] : [path],
+      origins,
+      isLocal,
+      timeoutMs: policy.limits.connectTimeoutMs,
+      slots,
+      isProxy: (address) => proxies.has(address),
+      refused: events.upgradeRefused,
+      ...plain && { http: plain },
+    };
+  }, accept);
+}
 
 function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefined {
   const { proxies } = asked.plan;
@@ -186,9 +243,14 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 
 async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
   const { scheme, host, port } = asked.plan.address;
-  const accept: Accept = (transport, peer) => events.accept(transport, peer, asked.plan);
+  const next = await acceptor(asked, events);
+  const accept: Accept = (transport, peer) => {
+    if (events.admits(peer, asked.plan)) next(transport, peer);
+    else transport.abort();
+  };
+  const open = SCHEMES[scheme].tls ? overTls : overTcp;
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
-    OPENERS[scheme]({ host, port, troubled: events.troubled }, asked, accept, events);
+    open({ host, port, troubled: events.troubled }, asked, accept, events);
   if (host === "::") {
     return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
   }

@@ -45,10 +45,17 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
+import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { Driver } from "./driver.ts";
-import { type ListenerEvents, type ListenerOptions, type ListenerPlan, planListeners } from "./listeners.ts";
+import {
+  type ListenerEvents,
+  type ListenerOptions,
+  type ListenerPlan,
+  planListeners,
+  type WebSocketListenOptions,
+} from "./listeners.ts";
 import { ListenerSet } from "./listener_set.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
@@ -74,7 +81,14 @@ export type {
   TlsServerOptions,
   TlsTexts,
   Verdict,
+  WebSocketListenOptions,
 };
+
+/** §6 an upgrade that was refused, or bytes that are none. */
+function upgradeRefusal(error: Error): Refusal {
+  const rule = error instanceof UpgradeError ? error.rule : "policy/websocket-upgrade";
+  return { code: 0x80, rule, message: error.message };
+}
 
 /** The hooks of the engine, and one for listeners. */
 export interface ServeHooks extends BrokerHooks {
@@ -91,6 +105,8 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly listen?: readonly (string | ListenerOptions)[];
   /** The certificates that listeners with TLS show and ask for, if they have none of their own. */
   readonly tls?: TlsServerOptions;
+  /** How `ws` and `wss` listeners take WebSockets, if they have nothing of their own. */
+  readonly webSocket?: WebSocketListenOptions;
   /** Asked for each connection when it is accepted, before TLS and before a byte is read; a listener may have its own. */
   readonly admit?: Admit;
   /** Functions to be called on events. */
@@ -160,7 +176,7 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, webSocket, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
   let { admit, hooks = {} } = options;
@@ -175,13 +191,11 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   };
   const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
   const events: ListenerEvents = {
-    accept(transport, peer, plan): void {
-      if (isAdmitted(plan.admit ?? admit, peer, { refused, failed })) {
-        driver.accept(transport, peer, plan.policy);
-      } else transport.abort();
-    },
+    admits: (peer, plan) => isAdmitted(plan.admit ?? admit, peer, { refused, failed }),
+    accept: (transport, peer, plan) => driver.accept(transport, peer, plan.policy),
     troubled: failed,
     proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
+    upgradeRefused: (peer, error) => refused(peer, upgradeRefusal(error)),
     handshakeFailed: (peer, error) => tell(() => hooks.handshakeFailed?.(peer, error)),
   };
   const listeners = new ListenerSet(events);
@@ -198,7 +212,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   };
 
   try {
-    await change(planListeners(listen, tls, (given) => broker.policy(given)));
+    await change(planListeners(listen, tls, (given) => broker.policy(given), webSocket));
   } catch (error) {
     await driver.close();
     throw error;
@@ -208,10 +222,11 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   let isClosing = false;
 
   async function reconfigure(next: ReconfigureOptions): Promise<void> {
-    const { listen = [DEFAULT_LISTEN], tls, admit: nextAdmit, hooks: nextHooks = {}, ...given } = next;
+    const { listen = [DEFAULT_LISTEN], tls, admit: nextAdmit, hooks: nextHooks = {}, webSocket, ...given } =
+      next;
     if (isClosing) return;
     const policy = broker.nextPolicy(given);
-    const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy)));
+    const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy), webSocket));
     [admit, hooks] = [nextAdmit, nextHooks];
     driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
   }

@@ -25,9 +25,13 @@ import {
 export interface WebSocketOptions {
   /** RFC 6455 §5.3: given for a Client, which masks what it sends: 32 bits for each frame that nobody can foresee. */
   readonly key?: () => number;
+  /** Bytes to be sent before the first frame: the answer to the upgrade. */
+  readonly greeting?: Uint8Array;
+  /** Called when the transport below is over: nothing more comes of this one. */
+  readonly over?: (transport: WebSocketTransport) => void;
 }
 
-/** So many bytes are joined with the header of their frame; a longer frame of a Client is masked in portions of so many. */
+/** So many bytes are joined with the header of their frame; the rest of a longer frame of a Client is masked in portions of so many. */
 const JOINED_BYTES_MAX = 16 * 1024;
 /** Bytes that a peer may send between our Close frame and its own. */
 const AFTER_CLOSE_BYTES_MAX = 1024 * 1024;
@@ -46,6 +50,7 @@ type State = "open" | "closing" | "over";
 export class WebSocketTransport implements Transport, TransportHandler {
   readonly #below: Transport;
   readonly #key: (() => number) | undefined;
+  readonly #whenOver: WebSocketOptions["over"];
   #handler: TransportHandler | undefined;
   #state: State = "open";
 
@@ -60,7 +65,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #control: Uint8Array = NOTHING;
   #bytesAfterClose = 0;
 
-  /** Bytes of a header, or of a control frame, that the transport below did not take. */
+  /** Bytes of a header, of a control frame or of the greeting that the transport below did not take. */
   #pending: Uint8Array = NOTHING;
   /** Bytes that the frame under way still needs. */
   #owed = 0;
@@ -74,9 +79,11 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #lingering = 0;
 
   /** `below` is not started yet; its first byte is the first one behind the upgrade. */
-  constructor(below: Transport, { key }: WebSocketOptions = {}) {
+  constructor(below: Transport, { key, greeting = NOTHING, over }: WebSocketOptions = {}) {
     this.#below = below;
+    this.#whenOver = over;
     this.#key = key;
+    this.#pending = greeting;
     this.#frame = new FrameHeader(key === undefined);
   }
 
@@ -91,6 +98,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
   start(handler: TransportHandler): void {
     this.#handler = handler;
     this.#below.start(this);
+    this.#isFlushed();
   }
 
   pause(): void {
@@ -196,6 +204,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
   }
 
   closed(error?: Error): void {
+    this.#whenOver?.(this);
     this.#over(error);
   }
 
@@ -276,9 +285,9 @@ export class WebSocketTransport implements Transport, TransportHandler {
     const { length } = bytes;
     const key = this.#key?.();
     const header = writeHeader(scratch, Opcode.BINARY, length, key);
-    const joinedLength = length <= JOINED_BYTES_MAX ? length : 0;
-    if (joinedLength > 0) this.#copy(bytes, header, key);
-    const taken = this.#down(scratch.subarray(0, header + joinedLength));
+    const first = length <= JOINED_BYTES_MAX ? bytes : bytes.subarray(0, JOINED_BYTES_MAX);
+    this.#copy(first, header, key);
+    const taken = this.#down(scratch.subarray(0, header + first.length));
     if (taken === 0) return 0;
     this.#owed = length;
     this.#owedKey = key ?? 0;
@@ -287,8 +296,8 @@ export class WebSocketTransport implements Transport, TransportHandler {
       return 0;
     }
     this.#advance(taken - header);
-    if (joinedLength > 0) return taken - header;
-    return this.#payload(bytes);
+    const isShort = taken < header + first.length;
+    return taken - header + (isShort ? 0 : this.#payload(bytes.subarray(first.length)));
   }
 
   #copy(bytes: Uint8Array, at: number, key: number | undefined): void {

@@ -18,8 +18,13 @@ export const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 export interface UpgradeRules {
   /** The paths; any path if empty. */
   readonly paths: readonly string[];
-  /** What `Origin` may be, if there is one: `https://example.org`; any if empty. `null` is what a page without an origin sends. */
+  /**
+   * The origins of pages that may connect, besides pages of the same host: `https://example.org`, or `*` for all. A Client that is no browser
+   * sends no Origin, and is not asked for one.
+   */
   readonly origins: readonly string[];
+  /** Only this machine reaches the listener: a browser must call it by a name of this machine, else a page made it believe another name. */
+  readonly isLocal: boolean;
 }
 
 /** The head of a request, whole. */
@@ -59,14 +64,17 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Lines of the head at the front of `bytes`, without its last, empty one, and the bytes of all; undefined if more are needed. */
 function readLines(bytes: Uint8Array): { readonly lines: string[]; readonly length: number } | undefined {
-  const text = latin1(bytes.subarray(0, UPGRADE_HEAD_BYTES_MAX));
-  const end = text.indexOf("\r\n\r\n");
-  if (end >= 0) return { lines: text.slice(0, end).split("\r\n"), length: end + 4 };
-  if (bytes.length >= UPGRADE_HEAD_BYTES_MAX) {
-    throw new UpgradeError(431, `the head is longer than ${UPGRADE_HEAD_BYTES_MAX} bytes`);
+  const most = Math.min(bytes.length, UPGRADE_HEAD_BYTES_MAX);
+  for (let at = bytes.indexOf(CR); at >= 0 && at + 4 <= most; at = bytes.indexOf(CR, at + 1)) {
+    if (bytes[at + 1] !== LF || bytes[at + 2] !== CR || bytes[at + 3] !== LF) continue;
+    return { lines: latin1(bytes.subarray(0, at)).split("\r\n"), length: at + 4 };
   }
-  return undefined;
+  if (bytes.length < UPGRADE_HEAD_BYTES_MAX) return undefined;
+  throw new UpgradeError(431, `the head is longer than ${UPGRADE_HEAD_BYTES_MAX} bytes`);
 }
+
+const CR = 0x0d;
+const LF = 0x0a;
 
 function latin1(bytes: Uint8Array): string {
   let text = "";
@@ -119,10 +127,12 @@ export function asksForWebSocket({ fields }: RequestHead): boolean {
  * Checks a request that asks for a WebSocket (RFC 6455 §4.2.1).
  * @throws {UpgradeError} with the status for the peer.
  */
-export function checkUpgrade({ method, target, fields }: RequestHead, rules: UpgradeRules): Upgrade {
+export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
+  const { method, target, fields } = head;
   const refuse = (status: number, message: string): never => {
     throw new UpgradeError(status, message);
   };
+  if (!asksForWebSocket(head)) refuse(426, "here is MQTT over WebSocket, and nothing else");
   if (method !== "GET") refuse(405, "an upgrade is asked for by GET");
   if (fields.get("host")?.length !== 1) refuse(400, "there is not exactly one Host");
   if (!listOf(fields, "connection").includes("upgrade")) refuse(400, "Connection does not say Upgrade");
@@ -136,8 +146,8 @@ export function checkUpgrade({ method, target, fields }: RequestHead, rules: Upg
   if (rules.paths.length > 0 && !rules.paths.includes(path)) {
     refuse(404, "there is no WebSocket at this path");
   }
-  const origin = fields.get("origin")?.join();
-  if (origin !== undefined && rules.origins.length > 0 && !rules.origins.includes(origin.toLowerCase())) {
+  const origin = fields.get("origin")?.join().toLowerCase();
+  if (origin !== undefined && !mayConnect(origin, fields.get("host")![0]!.toLowerCase(), rules)) {
     refuse(403, "pages of this Origin may not connect");
   }
   const offered = listOf(fields, "sec-websocket-protocol", false);
@@ -146,6 +156,23 @@ export function checkUpgrade({ method, target, fields }: RequestHead, rules: Upg
     throw new UpgradeError(400, "Sec-WebSocket-Protocol does not offer mqtt", "MQTT-6.0.0-3");
   }
   return { key, protocol };
+}
+
+/** Without it any page that a person opens could use what listens on the person's machine. */
+function mayConnect(origin: string, host: string, { origins, isLocal }: UpgradeRules): boolean {
+  if (origins.includes("*") || origins.includes(origin)) return true;
+  const name = host.replace(/:\d*$/, "");
+  const isOwn = /^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] === name;
+  return isOwn && (!isLocal || /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name));
+}
+
+/** The address of the Client as trusted proxies tell it: the last one in `X-Forwarded-For` that is none of theirs; undefined without one. */
+export function forwardedFor(
+  { fields }: RequestHead,
+  isTrusted: (address: string) => boolean,
+): string | undefined {
+  const addresses = listOf(fields, "x-forwarded-for").filter((one) => one !== "");
+  return addresses.findLast((address) => !isTrusted(address)) ?? addresses[0];
 }
 
 /** The members of a field that is a list, in lower case if that makes no difference. */

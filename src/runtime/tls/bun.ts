@@ -21,7 +21,7 @@ import {
   lengthenQueue,
   peerOf,
 } from "../tcp/bun.ts";
-import { HeaderWait, type ProxyOptions } from "../proxied.ts";
+import { awaitProxyHeader, type ProxyOptions } from "../proxied.ts";
 import { ClientCertificates } from "./client_certificates.ts";
 import type {
   CertificateAndKey,
@@ -49,7 +49,7 @@ interface BunTlsSocket extends BunSocket {
 
 /** A socket before TLS begins. */
 interface PlainSocket {
-  data: HeaderWait | undefined;
+  data: ReturnType<typeof awaitProxyHeader> | undefined;
   readonly remoteAddress: string | undefined;
   terminate(): void;
   upgradeTLS(options: {
@@ -383,7 +383,7 @@ function headerHandlers(
       if (plain.remoteAddress === undefined) return plain.terminate(); // reset before it was accepted
       const peer = peerOf(plain as unknown as BunSocket, "tls");
       if (!proxy.expects(peer.address)) return begin(plain, peer, new Uint8Array());
-      plain.data = new HeaderWait(
+      plain.data = awaitProxyHeader(
         peer,
         proxy,
         (behind, rest) => begin(plain, behind, rest),

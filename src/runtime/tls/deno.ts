@@ -22,7 +22,7 @@ import {
   systemCode,
 } from "../endpoint.ts";
 import { endsReadTurn, type TurnReader } from "../read_turns.ts";
-import { HeaderWait, type ProxyOptions } from "../proxied.ts";
+import { awaitProxyHeader, type ProxyOptions } from "../proxied.ts";
 import { ClientCertificates } from "./client_certificates.ts";
 import type {
   CertificateAndKey,
@@ -364,7 +364,7 @@ function awaitHeader(
     wait.ended();
     socket.destroy();
   };
-  const wait = new HeaderWait(peer, proxy, (behind, rest) => {
+  const wait = awaitProxyHeader(peer, proxy, (behind, rest) => {
     socket.off("data", read).off("end", ended).off("close", ended).pause();
     if (rest.length > 0) socket.unshift(rest);
     secure(socket, behind);

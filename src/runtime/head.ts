@@ -1,0 +1,201 @@
+/**
+ * Connections that begin with a head which is not the peer's first packet: a PROXY header, an HTTP request.
+ * Knows how long to wait for it and how many may wait; refuses to know the form of a head.
+ * @module
+ */
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { HandshakeSlots } from "./tls/slots.ts";
+
+/** What a connection begins with. */
+export interface HeadOptions<Head> {
+  /** What it is, for errors: `PROXY header`. */
+  readonly what: string;
+  /** The head at the front of these bytes, or undefined if more are needed; throws as soon as no bytes that may follow could make it one. */
+  read(bytes: Uint8Array): Head | undefined;
+  /** Time for it, ms. */
+  readonly timeoutMs: number;
+  /** Places of connections that wait for theirs. */
+  readonly slots: HandshakeSlots;
+}
+
+/** Waits for the head of one connection. */
+export class HeadWait<Head extends { readonly length: number }> {
+  readonly #options: HeadOptions<Head>;
+  readonly #done: (head: Head, bytes: Uint8Array) => void;
+  readonly #failed: (error: Error) => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #release: () => void;
+  #bytes: Uint8Array = new Uint8Array();
+  #isOver = false;
+
+  /** Calls, once, `done` with the head and all bytes that have come, its own included; or `failed`, to end the connection. */
+  constructor(
+    options: HeadOptions<Head>,
+    done: (head: Head, bytes: Uint8Array) => void,
+    failed: (error: Error) => void,
+  ) {
+    this.#options = options;
+    this.#done = done;
+    this.#failed = failed;
+    const { what, timeoutMs, slots } = options;
+    const release = slots.take();
+    this.#release = release ?? (() => {});
+    if (release === undefined) queueMicrotask(() => this.#fail(new Error(`Too many wait for a ${what}`)));
+    this.#timer = setTimeout(() => this.#fail(new Error(`No ${what} within ${timeoutMs} ms`)), timeoutMs);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Bytes have come. */
+  push(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    const bytes = this.#bytes = joined(this.#bytes, chunk);
+    let head: Head | undefined;
+    try {
+      head = this.#options.read(bytes);
+    } catch (error) {
+      return this.#fail(error as Error);
+    }
+    if (head === undefined) return;
+    this.ended();
+    this.#done(head, bytes);
+  }
+
+  /** The peer has gone, which is nothing to tell: who looks whether a port is open does so. */
+  ended(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#release();
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    this.ended();
+    this.#failed(error);
+  }
+}
+
+/** What follows a head. */
+export interface HeadEvents<Head> {
+  /** It has come; gives how many of the bytes are not handed on. The transport has not been started yet. */
+  headed(transport: HeadTransport<Head & { readonly length: number }>, head: Head): number;
+  /** It has not: the connection is to be ended. */
+  failed(transport: HeadTransport<Head & { readonly length: number }>, error: Error): void;
+  /** The peer has gone before. */
+  left?(error: Error | undefined): void;
+}
+
+/** A transport whose first bytes are a head. It starts the one below at once, and may be started when its head has come. */
+export class HeadTransport<Head extends { readonly length: number }> implements Transport, TransportHandler {
+  /** Kept anew by who knows more of the peer than the transport below does. */
+  label: string;
+  readonly #below: Transport;
+  readonly #wait: HeadWait<Head>;
+  readonly #events: HeadEvents<Head>;
+  #handler: TransportHandler | undefined;
+  /** Bytes that came before `start()`. */
+  #rest: Uint8Array = new Uint8Array();
+  #isClosing = false;
+  /** Of `send()`. */
+  #unsent: Uint8Array | undefined;
+  #lastWordsTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How it ended, before `start()`. */
+  #ending: { readonly error: Error | undefined } | undefined;
+
+  constructor(below: Transport, options: HeadOptions<Head>, events: HeadEvents<Head>) {
+    this.label = below.label;
+    this.#below = below;
+    this.#events = events;
+    this.#wait = new HeadWait(options, (head, bytes) => {
+      below.pause(); // until it is started
+      this.#rest = bytes;
+      this.#rest = bytes.subarray(events.headed(this, head));
+    }, (error) => events.failed(this, error));
+    below.start(this);
+  }
+
+  get memoryBytes(): number {
+    return this.#below.memoryBytes ?? 0;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    queueMicrotask(() => {
+      const rest = this.#rest;
+      this.#rest = new Uint8Array();
+      if (rest.length > 0 && !this.#isClosing) handler.received(rest);
+      if (this.#ending === undefined) return;
+      if (this.#ending.error === undefined) handler.closed();
+      else handler.closed(this.#ending.error);
+    });
+    this.#below.resume();
+  }
+
+  write(chunk: Uint8Array): number {
+    return this.#below.write(chunk);
+  }
+
+  pause(): void {
+    this.#below.pause();
+  }
+
+  resume(): void {
+    this.#below.resume();
+  }
+
+  close(): void {
+    this.#isClosing = true;
+    this.#below.close();
+  }
+
+  abort(): void {
+    this.#isClosing = true;
+    this.#below.abort();
+  }
+
+  /** Says this before the head comes: a Client asks first. What the transport below does not take at once follows. */
+  send(words: Uint8Array): void {
+    const taken = this.#below.write(words);
+    this.#unsent = taken < words.length ? words.subarray(taken) : undefined;
+  }
+
+  /** Says this, and closes; what is not over after `timeoutMs` is ended. */
+  end(lastWords: Uint8Array, timeoutMs: number): void {
+    this.#below.write(lastWords);
+    this.close();
+    this.#below.resume();
+    this.#lastWordsTimer = setTimeout(() => this.abort(), timeoutMs);
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.#isClosing) return;
+    if (!this.#wait.isOver) this.#wait.push(chunk);
+    else if (this.#handler !== undefined) this.#handler.received(chunk);
+    else this.#rest = joined(this.#rest, chunk);
+  }
+
+  drained(): void {
+    if (this.#unsent !== undefined) this.send(this.#unsent);
+    this.#handler?.drained();
+  }
+
+  closed(error?: Error): void {
+    clearTimeout(this.#lastWordsTimer);
+    if (!this.#wait.isOver) {
+      this.#wait.ended();
+      this.#events.left?.(error);
+    } else if (this.#handler === undefined) this.#ending = { error };
+    else if (error === undefined) this.#handler.closed();
+    else this.#handler.closed(error);
+  }
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}

@@ -1,0 +1,96 @@
+/**
+ * HTTP requests on a port for WebSocket: the connection goes to the runtime's own HTTP server, which never listens itself.
+ * Knows how a transport becomes a stream of Node; refuses to know what is asked for.
+ * @module
+ */
+import { createServer, type RequestListener } from "node:http";
+import { Duplex } from "node:stream";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { PeerInfo } from "../../transport/peer.ts";
+import type { Transport } from "../../transport/transport.ts";
+import type { Accept } from "../endpoint.ts";
+
+/** Time for a peer to read the answer. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Takes transports that begin with a request. One request each: Deno 2.9 ends the connection behind the first one. */
+export function httpAcceptor(listener: RequestListener): Accept {
+  const server = createServer((request, response) => {
+    response.setHeader("Connection", "close");
+    return listener(request, response);
+  });
+  return (transport, peer) => void server.emit("connection", new TransportDuplex(transport, peer));
+}
+
+/** As much of a socket as an HTTP server needs. */
+class TransportDuplex extends Duplex {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly #transport: Transport;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What `write()` did not take, and whom to tell. */
+  #unsent: { readonly bytes: Uint8Array; readonly done: () => void } | undefined;
+
+  constructor(transport: Transport, { address, port }: PeerInfo) {
+    super({ allowHalfOpen: true });
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.#transport = transport;
+    transport.start({
+      received: (chunk) => {
+        if (!this.push(chunk.slice())) transport.pause();
+      },
+      drained: () => {
+        const { bytes, done } = this.#unsent ?? {};
+        this.#unsent = undefined;
+        if (bytes !== undefined) this.#send(bytes, done!);
+      },
+      closed: () => {
+        clearTimeout(this.#timer);
+        this.push(null);
+        this.destroy();
+      },
+    });
+  }
+
+  /** HTTP servers set time-outs and flags of sockets; their own bound the time. */
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  override _read(): void {
+    this.#transport.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    this.#send(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#transport.close();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (error !== null) this.#transport.abort();
+    else {
+      this.#transport.close(); // what was written still goes out
+      this.#timer ??= setTimeout(() => this.#transport.abort(), CLOSE_TIMEOUT_MS);
+    }
+    done(error);
+  }
+
+  #send(bytes: Uint8Array, done: () => void): void {
+    const taken = this.#transport.write(bytes);
+    if (taken === bytes.length) done();
+    else this.#unsent = { bytes: bytes.subarray(taken), done };
+  }
+}
