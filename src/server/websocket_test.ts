@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { encodePacket, PacketType } from "../codec/mod.ts";
 import { dial } from "../runtime/dial.ts";
-import { Recorder } from "../testing/transport_contract.ts";
+import { pump, Recorder } from "../testing/transport_contract.ts";
 import { patient, until } from "../testing/patience.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 import type { PeerInfo } from "../transport/peer.ts";
@@ -97,7 +97,7 @@ describe("a listener for WebSocket", () => {
     () =>
       served(LISTEN, async (_, port) => {
         const peer = new Recorder(await dial({ host: "127.0.0.1", port }, undefined, {}));
-        for (const byte of CONNECT) assertEquals(peer.transport.write(Uint8Array.of(byte)), 1);
+        pump(peer, CONNECT, () => 1);
         await until(() => peer.length > 0, () => "CONNACK");
         assertEquals(peer.bytes[0], 0x20);
         peer.transport.write(Uint8Array.of(0xc0, 0, 0xc0, 0, 0xc0, 0));
