@@ -6,7 +6,6 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,9 +15,9 @@ import { doHashJob } from "../../../src/login/hash.ts";
 import { formatVerifier, type ScramKeys, type Verifier } from "../../../src/login/verifier.ts";
 import { ScramClient } from "../../../src/testing/login.ts";
 import { median } from "../../bench/statistics.ts";
+import type { Runtime } from "../../lib/broker_process.ts";
+import { PlumbChild } from "../../lib/plumb_child.ts";
 import { connectOf, RawClient } from "../../lib/raw_client.ts";
-import { bun, deno } from "../../lib/run.ts";
-import { pathOf } from "../../lib/tree.ts";
 import { within } from "../../lib/within.ts";
 import { rankTest } from "./ranks.ts";
 
@@ -46,37 +45,22 @@ async function linesOf(name: string, form: string): Promise<string> {
   return verifiers.map((one) => `${name}:${formatVerifier(one)}\n`).join("");
 }
 
-class Broker {
-  readonly #child: ChildProcess;
-  readonly #folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
-  port = 0;
-
-  constructor(runtime: string, passwords: string) {
-    const file = join(this.#folder, "passwords");
-    writeFileSync(file, passwords, { mode: 0o600 });
-    const [program, ...before] = runtime === "deno" ? [...deno(), "run", "-A", "--no-check"] : bun();
-    const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--password-file", file, "--anonymous", "never"];
-    this.#child = spawn(program!, [...before, pathOf("src/cli/main.ts"), ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-  }
-
-  async begin(): Promise<void> {
-    let said = "";
-    await within(
-      new Promise<void>((resolve) =>
-        this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-          this.port ||= Number(/url=mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(said += text)?.[1] ?? 0);
-          if (this.port > 0) resolve();
-        })
-      ),
-      "the broker listens",
-    );
-  }
-
-  end(): void {
-    this.#child.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true });
+/** Does something with a broker that has this password file; kills it then. */
+async function withBroker<T>(
+  runtime: Runtime,
+  passwords: string,
+  body: (port: number) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
+  const file = join(folder, "passwords");
+  writeFileSync(file, passwords, { mode: 0o600 });
+  const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--password-file", file, "--anonymous", "never"];
+  const broker = await PlumbChild.start(runtime, args);
+  try {
+    return await body(broker.port());
+  } finally {
+    await broker.stop();
+    rmSync(folder, { recursive: true });
   }
 }
 
@@ -122,15 +106,13 @@ async function tryOnce(port: number, form: string, name: string, index: number):
   return ms;
 }
 
-async function timing(runtime: string, form: string, tries: number): Promise<boolean> {
-  const broker = new Broker(runtime, await linesOf("alice", form));
-  try {
-    await broker.begin();
+async function timing(runtime: Runtime, form: string, tries: number): Promise<boolean> {
+  return await withBroker(runtime, await linesOf("alice", form), async (port) => {
     const times: Record<"alice" | "nobod", number[]> = { alice: [], nobod: [] };
     for (let index = -20; index < tries; index++) {
       const order = Math.random() < 0.5 ? ["alice", "nobod"] as const : ["nobod", "alice"] as const;
       for (const name of order) {
-        const ms = await tryOnce(broker.port, form, name, index + 20);
+        const ms = await tryOnce(port, form, name, index + 20);
         if (index >= 0) times[name].push(ms);
       }
     }
@@ -142,23 +124,19 @@ async function timing(runtime: string, form: string, tries: number): Promise<boo
       } over ${tries}`,
     );
     return p > LEAST_P;
-  } finally {
-    broker.end();
-  }
+  });
 }
 
-async function storm(runtime: string, count: number): Promise<void> {
+async function storm(runtime: Runtime, count: number): Promise<void> {
   const [, line] = (await linesOf("x", "password")).trim().split(":");
   const names = Array.from({ length: count }, (_, i) => `device-${i}`);
-  const broker = new Broker(runtime, names.map((name) => `${name}:${line}\n`).join(""));
-  try {
-    await broker.begin();
+  await withBroker(runtime, names.map((name) => `${name}:${line}\n`).join(""), async (port) => {
     for (const round of ["first", "again"]) {
       const begun = performance.now();
       let [refused, left] = [0, names];
       while (left.length > 0) {
         const codes = await Promise.all(left.map(async (name) => {
-          const login = new Login(broker.port);
+          const login = new Login(port);
           await login.client.connected();
           const connect = connectOf(5, name, { username: name, password: bytes(PASSWORD) });
           const answer = await Promise.race([login.ask(connect), login.client.closed(120_000)]);
@@ -173,9 +151,7 @@ async function storm(runtime: string, count: number): Promise<void> {
         `${runtime} ${count} Clients at once, ${round}: all are in after ${seconds} s, refused and tried again: ${refused}`,
       );
     }
-  } finally {
-    broker.end();
-  }
+  });
 }
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
@@ -187,7 +163,8 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   },
 });
 let isGood = true;
-for (const runtime of args.runtime === undefined ? ["deno", "bun"] : [args.runtime]) {
+for (const runtime of ["deno", "bun"] as const) {
+  if (args.runtime !== undefined && args.runtime !== runtime) continue;
   for (const form of ["password", "mosquitto", "scram"]) {
     if (args.only === undefined || args.only === form) {
       isGood = await timing(runtime, form, Number(args.tries)) && isGood;

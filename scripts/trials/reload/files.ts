@@ -8,32 +8,23 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { type Packet, PacketType } from "../../../src/codec/mod.ts";
-import { doHashJob } from "../../../src/login/hash.ts";
-import { formatVerifier } from "../../../src/login/verifier.ts";
 import { CERT, KEY, OTHER_CERT, OTHER_KEY } from "../../../src/testing/tls.ts";
+import { CHEAP, passwordLine } from "../../lib/password_line.ts";
 import type { PlumbChild } from "../../lib/plumb_child.ts";
 import { connectOf, RawClient } from "../../lib/raw_client.ts";
 import { Inbox, within } from "../../lib/within.ts";
 
+const PASSWORD = "correct horse";
 /** The user of every Client that stays. */
 export const USER: { readonly username: string; readonly password: Uint8Array } = {
   username: "canary",
-  password: new TextEncoder().encode("correct horse"),
+  password: new TextEncoder().encode(PASSWORD),
 };
 /** Any certificate will do: which one it is, is what is looked at. */
 export const ANY_CERTIFICATE = { rejectUnauthorized: false } as const;
 
 /** A packet of this size is taken in every version. */
 const PACKET_BYTES_MAX = 1024 * 1024;
-/** Cheap: it is not the hash that is tried. */
-const COST = {
-  scheme: "argon2id",
-  memoryKib: 1024,
-  passes: 1,
-  lanes: 1,
-  salt: new Uint8Array(16).fill(7),
-} as const;
-
 const PASSWORDS_READ = 'msg="file read again"';
 /** What stands in the log besides, where a signal was the cause: everything is read then. */
 export const TOLD_OF_SIGNAL: readonly string[] = ["signal=SIGHUP changed=", PASSWORDS_READ];
@@ -55,6 +46,7 @@ export class Files {
   readonly config: string;
   readonly kinds: readonly Kind[];
   readonly #folder: string;
+  /** A line of the password file behind the name. */
   readonly #verifier: string;
 
   private constructor(folder: string, verifier: string) {
@@ -92,8 +84,7 @@ export class Files {
 
   /** Writes them into a folder. */
   static async write(folder: string): Promise<Files> {
-    const digest = await doHashJob({ argon2id: COST }, USER.password) as Uint8Array;
-    return new Files(folder, formatVerifier({ ...COST, digest }));
+    return new Files(folder, await passwordLine("", PASSWORD, CHEAP));
   }
 
   #write(name: string, text: string): void {
@@ -108,7 +99,7 @@ export class Files {
   }
 
   #passwords(n: number): void {
-    this.#write("passwords", [USER.username, guest(n)].map((name) => `${name}:${this.#verifier}\n`).join(""));
+    this.#write("passwords", [USER.username, guest(n)].map((name) => `${name}${this.#verifier}`).join(""));
   }
 
   #permissions(n: number): void {
