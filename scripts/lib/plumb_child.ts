@@ -7,9 +7,9 @@ import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import { usageOf } from "../../src/bench/usage.ts";
 import { until } from "../../src/testing/patience.ts";
+import { programOf } from "../bench/peers/brokers.ts";
 import type { Runtime } from "./broker_process.ts";
 import { killed, spawnKept } from "./kept_child.ts";
-import { bun, deno } from "./run.ts";
 
 /** One broker, killed at the latest when this process ends. */
 export class PlumbChild {
@@ -19,8 +19,8 @@ export class PlumbChild {
   #isOver = false;
 
   private constructor(runtime: Runtime, args: readonly string[], before: readonly string[]) {
-    const program = runtime === "deno" ? [...deno(), "run", "-A", "--no-check"] : bun();
-    this.#child = spawnKept([...before, ...program, "src/cli/main.ts", ...args], {
+    const run = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
+    this.#child = spawnKept([...before, programOf(runtime), ...run, "src/cli/main.ts", ...args], {
       env: { ...process.env, NO_COLOR: "1" },
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -67,8 +67,14 @@ for (const runtime of runtimes) {
     cost: { ...ARGON2ID, memoryKib },
   });
   const { sides: [withLogins, without], latencyRatio } = report;
-  for (const [name, side] of Object.entries({ withLogins, without })) {
-    wrong.push(...troublesOf(side!).map((trouble) => `${runtime}, ${name}: ${trouble}`));
+  for (const [name, side] of Object.entries({ "with logins": withLogins, without })) {
+    const { latency: { count }, overdue } = side!;
+    const troubles = troublesOf(side!);
+    if (count === 0) troubles.push("no message came in the seconds that count");
+    if (overdue > 0) {
+      troubles.push(`${overdue} messages were due and never published: the machine does not keep this --rate`);
+    }
+    wrong.push(...troubles.map((trouble) => `${runtime}, ${name}: ${trouble}`));
   }
   const sum = (of: (run: typeof logins[number]) => number) => logins.reduce((all, run) => all + of(run), 0);
   const lasted = sum((run) => run.seconds);
