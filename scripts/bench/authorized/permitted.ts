@@ -60,9 +60,7 @@ async function logIn(port: number): Promise<void> {
       packet: (packet) => resolve(packet.type === PacketType.CONNACK ? packet.reasonCode : undefined),
       closed: () => resolve(undefined),
     });
-    client.send(
-      connectOf(5, "first", { username: USER, password: new TextEncoder().encode(PASSWORD) }),
-    );
+    client.send(connectOf(5, "first", { username: USER, password: new TextEncoder().encode(PASSWORD) }));
     void code.then(() => client.reset());
   });
   if (await within(code, "a login") !== 0) throw new Error("The right password is refused");
