@@ -57,11 +57,13 @@ export async function startPermitted(runtime: Runtime, before: readonly string[]
 async function logIn(port: number): Promise<void> {
   const code = new Promise<number | undefined>((resolve) => {
     const client = new RawClient(port, 5, {
-      packet: (packet) => resolve(packet.type === PacketType.CONNACK ? packet.reasonCode : undefined),
+      packet: (packet) => {
+        resolve(packet.type === PacketType.CONNACK ? packet.reasonCode : undefined);
+        client.reset();
+      },
       closed: () => resolve(undefined),
     });
     client.send(connectOf(5, "first", { username: USER, password: new TextEncoder().encode(PASSWORD) }));
-    void code.then(() => client.reset());
   });
   if (await within(code, "a login") !== 0) throw new Error("The right password is refused");
 }

@@ -72,7 +72,9 @@ for (const runtime of runtimes) {
     const troubles = troublesOf(side!);
     if (count === 0) troubles.push("no message came in the seconds that count");
     if (overdue > 0) {
-      troubles.push(`${overdue} messages were due and never published: the machine does not keep this --rate`);
+      troubles.push(
+        `${overdue} messages were due and never published: the machine does not keep this --rate`,
+      );
     }
     wrong.push(...troubles.map((trouble) => `${runtime}, ${name}: ${trouble}`));
   }
