@@ -10,6 +10,7 @@ import { addressGroup } from "../transport/address_group.ts";
 import { KnownLogins } from "./known_logins.ts";
 import { KnownSecrets } from "./known_secrets.ts";
 import type { FAILED_LOGIN_NUMBERS } from "./numbers.ts";
+import { Recent } from "./recent.ts";
 
 /** The limits, each with a value. */
 export type FailedLoginNumbers = Readonly<Record<keyof typeof FAILED_LOGIN_NUMBERS, number>>;
@@ -102,9 +103,9 @@ export interface Attempt {
 export class FailedLogins {
   /** The keyed hash of passwords, and of names that are long. */
   readonly #hash = new KnownSecrets<never>(0, 0);
-  readonly #counts = new Map<string, Count>();
+  readonly #counts = new Recent<Count>();
   /** Passwords that have failed, for each count. */
-  readonly #failed = new Map<string, true>();
+  readonly #failed = new Recent<true>();
   readonly #known = new KnownLogins();
   readonly #clock: () => number;
   #attempts = 0;
@@ -132,7 +133,7 @@ export class FailedLogins {
     numbers: FailedLoginNumbers,
   ): Attempt | HeldBack {
     const address = addressGroup(peerAddress);
-    const name = user === undefined || user.length <= NAME_MAX ? user : `#${this.#hash.keyOf(user)}`;
+    const name = user === undefined ? undefined : this.#nameOf(user);
     const counts: Attempt["counts"] = [
       { key: `both ${address} ${name === undefined ? "" : `=${name}`}`, limit: "failedLoginsMax" },
       { key: `address ${address}`, limit: "failedLoginsPerAddressMax" },
@@ -171,12 +172,10 @@ export class FailedLogins {
     for (const { key, limit } of counts) {
       if (numbers[limit] === 0) continue;
       const both = `${password} ${key}`;
-      const isNew = !this.#failed.has(both);
-      remember(this.#failed, both, true, loginsRememberedMax);
+      const isNew = this.#failed.get(both) === undefined;
+      this.#failed.set(both, true, loginsRememberedMax);
       if (!isNew) continue;
-      const count = this.#countOf(key, loginsRememberedMax);
-      count.fail(this.now, numbers[limit], failedLoginDelayMaxMs);
-      remember(this.#counts, key, count, loginsRememberedMax);
+      this.#countOf(key, loginsRememberedMax).fail(this.now, numbers[limit], failedLoginDelayMaxMs);
     }
   }
 
@@ -186,12 +185,19 @@ export class FailedLogins {
     if (name !== undefined) this.#known.add(name, address, loginsRememberedMax);
   }
 
+  /** The user has logged in from this address at a time that the caller knows of: before this process began, perhaps. */
+  knows(peerAddress: string, user: string, most: number): void {
+    this.#known.add(this.#nameOf(user), addressGroup(peerAddress), most);
+  }
+
+  #nameOf(user: string): string {
+    return user.length <= NAME_MAX ? user : `#${this.#hash.keyOf(user)}`;
+  }
+
   #countOf(key: string, most: number): Count {
-    const count = this.#counts.get(key);
-    if (count !== undefined) return count;
-    const made = new Count();
-    remember(this.#counts, key, made, most);
-    return made;
+    const count = this.#counts.get(key) ?? new Count();
+    this.#counts.set(key, count, most);
+    return count;
   }
 
   /** ms until a further login may be tried. */
@@ -213,11 +219,4 @@ export class FailedLogins {
     // Many users come from one address at once, when the power is back.
     return limit !== "failedLoginsPerAddressMax" && count.failures + others >= most;
   }
-}
-
-/** The entry becomes the newest; the oldest gives way. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > most) map.delete(map.keys().next().value!);
 }
