@@ -43,11 +43,11 @@ class Count {
   until = -Infinity;
   /** One failure is forgiven whenever the longest delay has passed from here on. */
   #since = 0;
-  /** Passwords that are tried at present, and by how many logins. */
-  readonly #tried = new Map<string, number>();
+  /** Passwords that are tried at present, and by how many logins; undefined for none. */
+  #tried: Map<string, number> | undefined;
 
   get isIdle(): boolean {
-    return this.#tried.size === 0 && this.failures === 0;
+    return this.#tried === undefined && this.failures === 0;
   }
 
   forgive(now: number, longest: number): void {
@@ -71,17 +71,19 @@ class Count {
 
   /** Other passwords than this one that are tried at present. */
   othersThan(password: string): number {
-    return this.#tried.size - (this.#tried.has(password) ? 1 : 0);
+    return this.#tried === undefined ? 0 : this.#tried.size - (this.#tried.has(password) ? 1 : 0);
   }
 
   begin(password: string): void {
+    this.#tried ??= new Map();
     this.#tried.set(password, (this.#tried.get(password) ?? 0) + 1);
   }
 
   end(password: string): void {
-    const left = (this.#tried.get(password) ?? 1) - 1; // none if this count was forgotten meanwhile
-    if (left === 0) this.#tried.delete(password);
-    else this.#tried.set(password, left);
+    const left = (this.#tried?.get(password) ?? 1) - 1; // none if this count was forgotten meanwhile
+    if (left > 0) this.#tried!.set(password, left);
+    else this.#tried?.delete(password);
+    if (this.#tried?.size === 0) this.#tried = undefined;
   }
 }
 
