@@ -89,13 +89,16 @@ async function guess(
   throw new Error("it was never held back");
 }
 
-test("guesses are held back, the owner comes in meanwhile, and a reload and a restart give neither more guesses nor less access", patient, async () => {
-  writeFileSync(join(folder, "passwords"), BOB, { mode: 0o600 });
-  const config = join(folder, "plumb.toml");
-  const settings = (more = "") =>
-    writeFileSync(
-      config,
-      `${more}
+test(
+  "guesses are held back, the owner comes in meanwhile, and a reload and a restart give neither more guesses nor less access",
+  patient,
+  async () => {
+    writeFileSync(join(folder, "passwords"), BOB, { mode: 0o600 });
+    const config = join(folder, "plumb.toml");
+    const settings = (more = "") =>
+      writeFileSync(
+        config,
+        `${more}
 data = ${JSON.stringify(join(folder, "data"))}
 proxy-protocol = ["127.0.0.1"]
 log.lines-per-second-max = 10000
@@ -104,28 +107,29 @@ login.anonymous = "never"
 [[listener]]
 url = "mqtt://127.0.0.1:0"
 `,
-      { mode: 0o600 },
-    );
-  settings();
-  const elsewhere = (net: number) => (i: number) => `10.${net}.${i >> 8 & 255}.${i & 255}`;
-  await broker(config, async (one) => {
-    assertEquals(await login(one.port, HOME, "secret"), 0);
-    assert(await guess(one, () => "192.0.2.1", {}) >= 5);
-    assert(await guess(one, elsewhere(1), { level: 4 }) >= 1);
-    assert(await guess(one, () => "192.0.2.2", { username: "nobody" }) >= 5);
-    assert(await guess(one, elsewhere(2), { username: "nobody", level: 4 }) >= 1);
-    assertEquals(await login(one.port, HOME, "secret"), 0);
-    assert(one.log().includes('why="failedLoginsMax: not tried'), one.log());
-    assert(one.log().includes('why="failedLoginsPerUserMax: not tried'), one.log());
-    const told = one.log().match(/msg="limit reached".*limit=failedLoginsMax .*/g) ?? [];
-    assert(told.length >= 1 && /who=192\.0\.2\.1/.test(told[0]!), one.log());
-    settings('limits.failed-login-delay-max-ms = 3600000\nlog.level = "info"');
-    await until(() => one.log().includes("configuration read again"), one.log);
-    await guess(one, elsewhere(3), {});
-    assertEquals(await login(one.port, HOME, "secret"), 0);
-  });
-  await broker(config, async (one) => {
-    assert(await guess(one, elsewhere(4), {}) >= 20);
-    assertEquals(await login(one.port, HOME, "secret"), 0); // a session is kept of it
-  });
-});
+        { mode: 0o600 },
+      );
+    settings();
+    const elsewhere = (net: number) => (i: number) => `10.${net}.${i >> 8 & 255}.${i & 255}`;
+    await broker(config, async (one) => {
+      assertEquals(await login(one.port, HOME, "secret"), 0);
+      assert(await guess(one, () => "192.0.2.1", {}) >= 5);
+      assert(await guess(one, elsewhere(1), { level: 4 }) >= 1);
+      assert(await guess(one, () => "192.0.2.2", { username: "nobody" }) >= 5);
+      assert(await guess(one, elsewhere(2), { username: "nobody", level: 4 }) >= 1);
+      assertEquals(await login(one.port, HOME, "secret"), 0);
+      assert(one.log().includes('why="failedLoginsMax: not tried'), one.log());
+      assert(one.log().includes('why="failedLoginsPerUserMax: not tried'), one.log());
+      const told = one.log().match(/msg="limit reached".*limit=failedLoginsMax .*/g) ?? [];
+      assert(told.length >= 1 && /who=192\.0\.2\.1/.test(told[0]!), one.log());
+      settings('limits.failed-login-delay-max-ms = 3600000\nlog.level = "info"');
+      await until(() => one.log().includes("configuration read again"), one.log);
+      await guess(one, elsewhere(3), {});
+      assertEquals(await login(one.port, HOME, "secret"), 0);
+    });
+    await broker(config, async (one) => {
+      assert(await guess(one, elsewhere(4), {}) >= 20);
+      assertEquals(await login(one.port, HOME, "secret"), 0); // a session is kept of it
+    });
+  },
+);

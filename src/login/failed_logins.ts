@@ -1,5 +1,5 @@
 /**
- * §5.4 Failed logins of each address, of each user, and of each user from one address; and for whom no further one is tried for a while.
+ * §5.4.1 Failed logins of each address, of each user, and of each user from one address; and for whom no further one is tried for a while.
  * Knows counts and delays; refuses to know how a login is decided.
  *
  * The same password counts once, however often a device sends it, and a user who has logged in from an address before is held back

@@ -1,4 +1,4 @@
-/** §5.4 Guessing at passwords: what is tried of it, and that owners come in meanwhile. By a given clock. @module */
+/** §5.4.1 Guessing at passwords: what is tried of it, and that owners come in meanwhile. By a given clock. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
