@@ -118,6 +118,7 @@ export const UNNUMBERED = {
   "limit/connect-timeout": { section: "4.13.2", levels: [3, 4, 5], text: "The connection did not send CONNECT, or did not end its authentication, in time." },
   "limit/connecting": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections without an accepted CONNECT as it may." },
   "limit/connections": { section: "4.13.2", levels: [3, 4, 5], text: "The broker has as many connections as it may." },
+  "limit/failed-logins": { section: "4.13.2", levels: [3, 4, 5], text: "Too many logins have failed for the user, or from the address; no further one is tried for a while." },
   "limit/filters": { section: "4.13.2", levels: [3, 4, 5], text: "A packet has more Topic Filters than the broker takes in one." },
   "limit/logins": { section: "4.13.2", levels: [3, 4, 5], text: "As many logins wait for their verdict as may." },
   "limit/memory": { section: "4.13.2", levels: [3, 4, 5], text: "The broker holds as much in memory as it may." },

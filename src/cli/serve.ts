@@ -84,6 +84,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     logins = await LoginSet.open(settings, log);
     const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
+    logins.knows(server.broker, settings);
     tellOpened(server.addresses, server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);

@@ -1,6 +1,7 @@
 /**
- * `deno task login`: whether an unknown user and a wrong password can be told apart by their time, over 200 tries each; and how long
- * 500 Clients with passwords take that come back at once, the first time and again.
+ * `deno task login`: whether an unknown user and a wrong password can be told apart by their time, over 200 tries each, where they are
+ * hashed and where they are held back, since many have failed; and how long 500 Clients with passwords take that come back at once, the
+ * first time and again.
  * Knows what is tolerable; refuses to know how a broker does it. Fails if the rank test gives a probability of 0.01 or less.
  * @module
  */
@@ -22,7 +23,16 @@ import { within } from "../../lib/within.ts";
 import { rankTest } from "./ranks.ts";
 
 const USAGE =
-  `Usage: login [--runtime deno|bun] [--tries N] [--clients N] [--only password|mosquitto|scram|storm]`;
+  `Usage: login [--runtime deno|bun] [--tries N] [--clients N] [--only password|mosquitto|scram|held|storm]`;
+/** Each try is to be checked. */
+const FREE = [
+  "--failed-logins-max",
+  "0",
+  "--failed-logins-per-address-max",
+  "0",
+  "--failed-logins-per-user-max",
+  "0",
+];
 const LEAST_P = 0.01;
 const salt = new Uint8Array(16).fill(7);
 const PASSWORD = "correct horse";
@@ -33,7 +43,7 @@ async function linesOf(name: string, form: string): Promise<string> {
   const cost = { scheme: "argon2id", memoryKib: 19_456, passes: 2, lanes: 1, salt } as const;
   const scram = { mechanism: "SCRAM-SHA-256", rounds: 50_000, salt } as const;
   const verifiers: (Verifier | ScramKeys)[] = [];
-  if (form === "password") {
+  if (form === "password" || form === "held") {
     verifiers.push({ ...cost, digest: await doHashJob({ argon2id: cost }, bytes(PASSWORD)) as Uint8Array });
   }
   if (form === "mosquitto") {
@@ -49,12 +59,13 @@ async function linesOf(name: string, form: string): Promise<string> {
 async function withBroker<T>(
   runtime: Runtime,
   passwords: string,
+  more: readonly string[],
   body: (port: number) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
   const file = join(folder, "passwords");
   writeFileSync(file, passwords, { mode: 0o600 });
-  const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--password-file", file, "--anonymous", "never"];
+  const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--password-file", file, "--anonymous", "never", ...more];
   const broker = await PlumbChild.start(runtime, args);
   try {
     return await body(broker.port());
@@ -80,8 +91,13 @@ class Login {
   }
 }
 
-/** The time of one wrong login in ms, from the last packet to the refusal. */
-async function tryOnce(port: number, form: string, name: string, index: number): Promise<number> {
+/** The time of one wrong login in ms, from the last packet to the refusal, and its code. */
+async function tryOnce(
+  port: number,
+  form: string,
+  name: string,
+  index: number,
+): Promise<{ readonly ms: number; readonly code: number }> {
   const login = new Login(port);
   await login.client.connected();
   let packet: Packet;
@@ -103,17 +119,20 @@ async function tryOnce(port: number, form: string, name: string, index: number):
   const ms = performance.now() - begun;
   login.client.reset();
   if (answer.type !== PacketType.CONNACK || answer.reasonCode === 0) throw new Error("it was let in");
-  return ms;
+  return { ms, code: answer.reasonCode };
 }
 
 async function timing(runtime: Runtime, form: string, tries: number): Promise<boolean> {
-  return await withBroker(runtime, await linesOf("alice", form), async (port) => {
+  const held = { alice: 0, nobod: 0 };
+  return await withBroker(runtime, await linesOf("alice", form), form === "held" ? [] : FREE, async (port) => {
     const times: Record<"alice" | "nobod", number[]> = { alice: [], nobod: [] };
     for (let index = -20; index < tries; index++) {
       const order = Math.random() < 0.5 ? ["alice", "nobod"] as const : ["nobod", "alice"] as const;
       for (const name of order) {
-        const ms = await tryOnce(port, form, name, index + 20);
-        if (index >= 0) times[name].push(ms);
+        const { ms, code } = await tryOnce(port, form, name, index + 20);
+        if (index < 0) continue;
+        times[name].push(ms);
+        if (code === 0x9f) held[name]++;
       }
     }
     const p = rankTest(times.alice, times.nobod);
@@ -121,7 +140,7 @@ async function timing(runtime: Runtime, form: string, tries: number): Promise<bo
     console.log(
       `${runtime} ${form}: wrong password ${known} ms, unknown user ${unknown} ms, p = ${
         p.toFixed(3)
-      } over ${tries}`,
+      } over ${tries}, held back ${held.alice} and ${held.nobod}`,
     );
     return p > LEAST_P;
   });
@@ -130,7 +149,7 @@ async function timing(runtime: Runtime, form: string, tries: number): Promise<bo
 async function storm(runtime: Runtime, count: number): Promise<void> {
   const [, line] = (await linesOf("x", "password")).trim().split(":");
   const names = Array.from({ length: count }, (_, i) => `device-${i}`);
-  await withBroker(runtime, names.map((name) => `${name}:${line}\n`).join(""), async (port) => {
+  await withBroker(runtime, names.map((name) => `${name}:${line}\n`).join(""), [], async (port) => {
     for (const round of ["first", "again"]) {
       const begun = performance.now();
       let [refused, left] = [0, names];
@@ -165,7 +184,7 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 let isGood = true;
 for (const runtime of ["deno", "bun"] as const) {
   if (args.runtime !== undefined && args.runtime !== runtime) continue;
-  for (const form of ["password", "mosquitto", "scram"]) {
+  for (const form of ["password", "mosquitto", "scram", "held"]) {
     if (args.only === undefined || args.only === form) {
       isGood = await timing(runtime, form, Number(args.tries)) && isGood;
     }
