@@ -1,5 +1,6 @@
 /**
- * Every limit of the broker engine: its name, unit, default and meaning, in one table.
+ * Every limit of the broker: its name, unit, default and meaning, in one table. Those of addresses and of new connections are for
+ * whoever accepts connections (src/server/address_limits.ts), all others for the engine.
  * Knows the numbers; refuses to know where they are enforced.
  * @module
  */
@@ -17,7 +18,7 @@ export interface LimitRow {
   /** The meaning, for `plumb --help`. */
   readonly about: string;
   /** The scope: a listener may set all limits but limits of scope "broker". */
-  readonly scope: "broker" | "connection" | "session";
+  readonly scope: "broker" | "listener" | "connection" | "session";
 }
 
 function row(
@@ -56,6 +57,38 @@ function table(): Record<LimitName, LimitRow> {
       COUNT,
       "connections",
       "Network Connections without an accepted CONNECT; above it the oldest ends, a refused or closing one first",
+    ),
+    addressConnectionsMax: row(
+      "listener",
+      2_000,
+      0,
+      COUNT,
+      "connections",
+      "Network Connections from one address (IPv6: a /64) at all listeners, never more than half of connectionsMax; 0 is no limit",
+    ),
+    addressConnectRateMax: row(
+      "listener",
+      100,
+      0,
+      COUNT,
+      "connections per second",
+      "new Network Connections from one address; as many as ten seconds allow may come at once; 0 is no limit",
+    ),
+    addressesKeptMax: row(
+      "broker",
+      10_000,
+      2,
+      16_777_216,
+      "addresses",
+      "addresses that are remembered for ten seconds or more when their last connection is over, for addressConnectRateMax; above it half of them are forgotten",
+    ),
+    connectRateMax: row(
+      "broker",
+      500,
+      0,
+      COUNT,
+      "connections per second",
+      "new Network Connections from all addresses of other machines; as many as ten seconds allow may come at once, half of them from addresses that had one just now; 0 is no limit",
     ),
     sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
     connectTimeoutMs: row(
@@ -291,6 +324,10 @@ function table(): Record<LimitName, LimitRow> {
 export type LimitName =
   | "connectionsMax"
   | "connectingMax"
+  | "addressConnectionsMax"
+  | "addressConnectRateMax"
+  | "addressesKeptMax"
+  | "connectRateMax"
   | "sessionsMax"
   | "connectTimeoutMs"
   | "closeTimeoutMs"

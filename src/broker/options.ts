@@ -206,7 +206,10 @@ export interface BrokerHooks {
    * a `$` topic is dropped so that the Client can be accepted. For PUBLISH at most once for each connection and rule.
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
-  /** A limit is reached: its name, and the Client or peer. At most once per limit and session until the next connection. */
+  /**
+   * A limit is reached: its name, and the Client, peer or address. At most once per limit and session until the next connection, or per
+   * limit and address until most of it is free again.
+   */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */
   sessionEnded?(clientId: string): void;

@@ -29,6 +29,7 @@ const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly als
 /** What a limit of the engine holds for. */
 const SCOPES: Readonly<Record<LimitRow["scope"], Scope>> = {
   broker: "broker",
+  listener: "listener",
   session: "session",
   connection: "Client",
 };

@@ -33,7 +33,7 @@ import {
 import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
-import type { Loop } from "../runtime/loop.ts";
+import { type Loop, systemLoop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
 import {
   type CertificateAndKey,
@@ -47,6 +47,7 @@ import {
 import type { ClientCertificate } from "../transport/peer.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
+import { AddressLimits } from "./address_limits.ts";
 import { Driver } from "./driver.ts";
 import { type ListenerEvents, type ListenerOptions, type ListenerPlan, planListeners } from "./listeners.ts";
 import { ListenerSet } from "./listener_set.ts";
@@ -160,9 +161,10 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
+  const addresses = new AddressLimits();
   let { admit, hooks = {} } = options;
   const failed = (error: unknown): void => broker.failed(error);
   /** An exception of an owner's function, or the rejection of its promise, ends nothing. */
@@ -176,9 +178,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
   const events: ListenerEvents = {
     accept(transport, peer, plan): void {
-      if (isAdmitted(plan.admit ?? admit, peer, { refused, failed })) {
-        driver.accept(transport, peer, plan.policy);
-      } else transport.abort();
+      if (!isAdmitted(plan.admit ?? admit, peer, { refused, failed })) return transport.abort();
+      const place = addresses.take(peer, plan.policy.limits, loop.now());
+      if (typeof place === "function") return void driver.accept(transport, peer, plan.policy, place);
+      const { limit, who, refusal, isNews } = place;
+      transport.abort();
+      if (isNews) tell(() => hooks.limited?.(limit, who));
+      refused(peer, refusal);
     },
     troubled: failed,
     proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
