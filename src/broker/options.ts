@@ -76,7 +76,7 @@ export interface Verdict {
   readonly claims?: Readonly<Record<string, string>>;
   /**
    * With 0x00 to a CONNECT, limits of this connection and its session in place of the limits of the listener: none whose scope is the
-   * broker, nor `publishRateMax` and `bytesRateMax`, which hold from the first byte on.
+   * broker, nor `publishRateMax`, `bytesRateMax` and `overRateTimeoutMs`, which hold from the first byte on.
    */
   readonly limits?: Partial<Limits>;
   /**
@@ -163,6 +163,7 @@ export type DropReason =
   | "memoryBytesMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "userQueuedBytesMax"
   | "refused by the client"
   | "not permitted"
   | "no member";
@@ -206,7 +207,7 @@ export interface BrokerHooks {
    * a `$` topic is dropped so that the Client can be accepted. For PUBLISH at most once for each connection and rule.
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
-  /** A limit is reached: its name, and the Client or peer. At most once per limit and session until the next connection. */
+  /** A limit is reached: its name, and the Client, user or peer. At most once per limit and session until the next connection. */
   limited?(limit: LimitName, who: string): void;
   /** A session is over. */
   sessionEnded?(clientId: string): void;

@@ -9,6 +9,8 @@ describe("stats", () => {
     const nothing = {
       received: 0,
       dropped: 0,
+      limits: {},
+      refusals: {},
       connections: 0,
       connected: 0,
       sessions: 0,
@@ -36,6 +38,8 @@ describe("stats", () => {
     assertEquals(counts, {
       received: 1,
       dropped: 0,
+      limits: {},
+      refusals: {},
       connections: 2,
       connected: 1,
       sessions: 2,
@@ -58,7 +62,8 @@ describe("stats", () => {
     one.disconnect();
     pair.advance(60_000);
     const { memory: left, ...atLast } = pair.broker.stats;
-    assertEquals(atLast, { ...nothing, received: 2 });
+    const counted = { limits: { connectTimeoutMs: 1 }, refusals: { "limit/connect-timeout": 1 } } as const;
+    assertEquals(atLast, { ...nothing, ...counted, received: 2 });
     const { total, connections, topics, pool, ...rest } = left;
     assertEquals(Object.values(rest).filter((bytes) => bytes !== 0), [], "nothing that has gone counts");
     assertEquals(total, connections + topics + pool);
@@ -66,19 +71,19 @@ describe("stats", () => {
 });
 
 describe("the stats of a session", () => {
-  test("say who made it, whoever resumes it", () => {
+  test("say who connected last, whoever made it", () => {
     const pair = new Pair();
     const kept = { clientId: "c", cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
-    const makerOf = () => {
+    const lastOf = () => {
       const { user, address } = pair.broker.session("c")!;
       return [user, address];
     };
     pair.connect({ ...kept, username: "ada" }).lose();
-    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
+    assertEquals(lastOf(), ["ada", "192.0.2.1"]);
     pair.connect({ ...kept, username: "grace" }).lose();
-    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
-    pair.connect({ ...kept, cleanStart: true });
-    assertEquals(makerOf(), [undefined, "192.0.2.1"]);
+    assertEquals(lastOf(), ["grace", "192.0.2.1"]);
+    pair.connect(kept).lose();
+    assertEquals(lastOf(), [undefined, "192.0.2.1"]);
   });
 
   test("count what is in it", () => {

@@ -173,7 +173,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       failed(error);
     }
   };
-  const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
+  const refused = (peer: PeerInfo, refusal: Refusal) => broker.refused(peer, refusal);
   const events: ListenerEvents = {
     accept(transport, peer, plan): void {
       if (isAdmitted(plan.admit ?? admit, peer, { refused, failed })) {
