@@ -350,6 +350,11 @@ export class Broker {
     this.#observer.refused(peer, refusal, undefined);
   }
 
+  /** Counts and reports a limit that a listener enforces. */
+  limited(limit: LimitName, who: string): void {
+    this.#observer.limited(limit, who);
+  }
+
   /** Reports an error that a driver or a listener met. */
   failed(error: unknown): void {
     this.#observer.failed(error);
