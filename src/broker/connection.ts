@@ -361,6 +361,15 @@ export class Connection
     else observer.limited(limit, this.#phase.client.clientId, this.#phase.session);
   }
 
+  /** [limit/rate] It was above its rate for too long; false if it is not open. */
+  tooFast(): boolean {
+    if (this.#phase.kind !== "open") return false;
+    this.limited("overRateTimeoutMs");
+    const message = "Above publishRateMax or bytesRateMax without a break (overRateTimeoutMs)";
+    this.end({ code: 0x96, rule: "limit/rate", message });
+    return true;
+  }
+
   /** One reason to read no further is gone. */
   #readOn(why: Pause): void {
     if (!this.#link.unpause(why) || this.#isOver) return;
@@ -698,6 +707,7 @@ export class Connection
       return this.end(isAllowed ? refusal : { ...refusal, code: 0x87 }, verdict.serverReference);
     }
     open.renew(loginOf(verdict, open.client.username));
+    this.#host.sessions.assign(open.session, open.client.username, this.peer.address);
     open.loginEnds(verdict.expiresAt);
     changeRights(this.#host.parts, open.session, this.#permissions.rightsOf(open.client));
     this.#sendAuth(0, open.authenticationMethod, verdict);
@@ -768,7 +778,7 @@ export class Connection
       if (connack !== undefined) this.#link.send(connack);
     }
     const client = this.#phase.kind === "authenticating" ? claimOf(this.#phase.connect) : undefined;
-    this.#host.parts.observer.hooks.refused?.(this.peer, refusal, client);
+    this.#host.parts.observer.refused(this.peer, refusal, client);
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 

@@ -91,6 +91,14 @@ function table(): Record<LimitName, LimitRow> {
       "new Network Connections from all addresses of other machines; as many as ten seconds allow may come at once, half of them from addresses that had one just now; 0 is no limit",
     ),
     sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
+    userSessionsMax: row(
+      "session",
+      100_000,
+      0,
+      COUNT,
+      "sessions",
+      "sessions of all Clients with one user name, connected or not; 0 is no limit",
+    ),
     connectTimeoutMs: row(
       "connection",
       10_000,
@@ -219,6 +227,14 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "size of all messages that wait in one session",
     ),
+    userQueuedBytesMax: row(
+      "session",
+      1024 * MIB,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "size of all messages that wait in the sessions of all Clients with one user name; a connected Client that keeps up is spared; 0 is no limit",
+    ),
     residentMessagesMax: row(
       "session",
       1_000,
@@ -266,6 +282,14 @@ function table(): Record<LimitName, LimitRow> {
       Number.MAX_SAFE_INTEGER,
       "bytes per second",
       "size of all packets of one Client, the same way; 0 is no limit",
+    ),
+    overRateTimeoutMs: row(
+      "connection",
+      300_000,
+      0,
+      86_400_000,
+      "ms",
+      "time that a Client may be above its rate without a break, a second's worth that it has not used; then it is ended (0x96); 0 is never",
     ),
     subscriptionsPerSessionMax: row(
       "session",
@@ -329,6 +353,7 @@ export type LimitName =
   | "addressesKeptMax"
   | "connectRateMax"
   | "sessionsMax"
+  | "userSessionsMax"
   | "connectTimeoutMs"
   | "closeTimeoutMs"
   | "packetBytesMax"
@@ -345,12 +370,14 @@ export type LimitName =
   | "topicAliasesOutMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "userQueuedBytesMax"
   | "residentMessagesMax"
   | "residentBytesMax"
   | "outboundBytesMax"
   | "pendingBytesMax"
   | "publishRateMax"
   | "bytesRateMax"
+  | "overRateTimeoutMs"
   | "subscriptionsPerSessionMax"
   | "subscriptionBytesMax"
   | "topicLevelsMax"

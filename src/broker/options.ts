@@ -76,7 +76,7 @@ export interface Verdict {
   readonly claims?: Readonly<Record<string, string>>;
   /**
    * With 0x00 to a CONNECT, limits of this connection and its session in place of the limits of the listener: none whose scope is the
-   * broker, nor `publishRateMax` and `bytesRateMax`, which hold from the first byte on.
+   * broker, nor `publishRateMax`, `bytesRateMax` and `overRateTimeoutMs`, which hold from the first byte on.
    */
   readonly limits?: Partial<Limits>;
   /**
@@ -163,6 +163,7 @@ export type DropReason =
   | "memoryBytesMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "userQueuedBytesMax"
   | "refused by the client"
   | "not permitted"
   | "no member";
@@ -207,7 +208,7 @@ export interface BrokerHooks {
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
   /**
-   * A limit is reached: its name, and the Client, peer or address. At most once per limit and session until the next connection, or per
+   * A limit is reached: its name, and the Client, user, peer or address. At most once per limit and session until the next connection, or per
    * limit and address until most of it is free again.
    */
   limited?(limit: LimitName, who: string): void;

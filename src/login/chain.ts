@@ -234,7 +234,8 @@ class Chain {
 
   #full(request: AuthenticationRequest): Verdict {
     if (this.#told.isDue("loginsWaitingMax")) {
-      const fields = { limit: "loginsWaitingMax", who: request.peer.address };
+      const more = this.#told.left("loginsWaitingMax") || undefined;
+      const fields = { limit: "loginsWaitingMax", who: request.peer.address, more };
       this.#onEvent({ level: "warn", message: "limit reached", fields });
     }
     return { code: BUSY, why: "loginsWaitingMax logins wait" };

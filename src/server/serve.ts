@@ -175,7 +175,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       failed(error);
     }
   };
-  const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
+  const refused = (peer: PeerInfo, refusal: Refusal) => broker.refused(peer, refusal);
   const events: ListenerEvents = {
     accept(transport, peer, plan): void {
       if (!isAdmitted(plan.admit ?? admit, peer, { refused, failed })) return transport.abort();
@@ -183,7 +183,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       if (typeof place === "function") return void driver.accept(transport, peer, plan.policy, place);
       const { limit, who, refusal, isNews } = place;
       transport.abort();
-      if (isNews) tell(() => hooks.limited?.(limit, who));
+      if (isNews) broker.limited(limit, who);
       refused(peer, refusal);
     },
     troubled: failed,
