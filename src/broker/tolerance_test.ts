@@ -304,7 +304,7 @@ describe("the others", () => {
     assertEquals(told.length, 1);
   });
 
-  test("reserved-flags: PINGREQ, SUBSCRIBE, UNSUBSCRIBE, acknowledgements and DISCONNECT do what they do", () => {
+  test("reserved-flags: PINGREQ, SUBSCRIBE, UNSUBSCRIBE and acknowledgements do what they do", () => {
     const { pair, client } = scene(["reserved-flags"]);
     client.raw(0xcf, 0);
     assertEquals(client.take(PacketType.PINGRESP).type, PacketType.PINGRESP);
@@ -316,6 +316,7 @@ describe("the others", () => {
     assertEquals(client.inFlight, 0);
     client.write(frame(0xa0, 0, 8, utf8("t")));
     assertEquals(client.take(PacketType.UNSUBACK).packetId, 8);
+    client.assertSilent();
     client.raw(0xe1, 0);
     assertClosed(client);
   });

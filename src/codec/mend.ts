@@ -54,7 +54,7 @@ export const TOLERANCES: Readonly<Record<ToleranceName, ToleranceRow>> = {
   },
   "reserved-flags": {
     rules: ["MQTT-2.1.3-1", "MQTT311-2.2.2-2"],
-    about: "wrong flags in the fixed header, but for CONNECT and PUBLISH: disregarded",
+    about: "wrong flags in the fixed header of PUBACK to UNSUBSCRIBE and of PINGREQ: disregarded",
   },
   "trailing-nul": {
     rules: ["MQTT-1.5.4-2", "MQTT311-1.5.3-2"],
@@ -72,6 +72,17 @@ export interface MendedFrame {
 
 /** Stands for Packet Identifier 0 in a frame that is put right. */
 export const IDENTIFIER_FOR_0 = 0xffff;
+
+/** Without CONNECT, since TLS begins like one with wrong flags, and DISCONNECT, which has the Will forgotten. */
+const HAVE_RESERVED_FLAGS: ReadonlySet<number> = /* @__PURE__ */ new Set([
+  PacketType.PUBACK,
+  PacketType.PUBREC,
+  PacketType.PUBREL,
+  PacketType.PUBCOMP,
+  PacketType.SUBSCRIBE,
+  PacketType.UNSUBSCRIBE,
+  PacketType.PINGREQ,
+]);
 
 /** §3.1.2.3 bits of the Connect Flags. */
 const CLEAN_START = 0x02;
@@ -150,7 +161,7 @@ export function mendFirst(
   if (type === PacketType.PUBLISH) {
     return (first & 14) === 8 && tolerated.has("dup-at-qos-0") ? first & ~8 : first;
   }
-  if (type === 0 || type === PacketType.CONNECT || !tolerated.has("reserved-flags")) return first;
+  if (!HAVE_RESERVED_FLAGS.has(type) || !tolerated.has("reserved-flags")) return first;
   const has2 = type === PacketType.PUBREL || type === PacketType.SUBSCRIBE || type === PacketType.UNSUBSCRIBE;
   const right = type << 4 | (has2 ? 2 : 0);
   const isDupOf31 = level === 3 && has2 && (first & ~8) === right; // MQTT 3.1 has a DUP flag there

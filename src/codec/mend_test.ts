@@ -102,12 +102,13 @@ describe("mend()", () => {
     assertEquals(mended(frameOf(0x3a, 0, 1, "t", 0, 1), 4), undefined, "at QoS 1 it means something");
   });
 
-  test("reserved-flags: the flags of the packet type take their place, but for CONNECT", () => {
+  test("reserved-flags: the flags of the packet type take their place, but for CONNECT and DISCONNECT", () => {
     assertEquals(packetOf(frameOf(0xc3), 4, "reserved-flags").type, PacketType.PINGREQ);
     assertEquals(packetOf(frameOf(0x80, 0, 1, 0, 1, "t", 0), 4, "reserved-flags").type, 8);
     assertEquals(packetOf(frameOf(0x60, 0, 1), 5, "reserved-flags").type, PacketType.PUBREL);
     assertEquals(packetOf(frameOf(0x42, 0, 1), 4, "reserved-flags").type, PacketType.PUBACK);
     assertEquals(mended(frameOf(0x16, 3, 1), 4), undefined, "TLS begins so");
+    assertEquals(mended(frameOf(0xe1), 4), undefined, "its Will would be forgotten");
     assertEquals(mendFirst(ALL, 3, 0x8a), 0x8a, "MQTT 3.1 has a DUP flag there");
     assertEquals(mendFirst(ALL, 4, 0x8a), 0x82);
   });
