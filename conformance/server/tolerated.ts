@@ -1,19 +1,19 @@
 /**
- * Deviations from the standard that the owner of a target has switched on, and what a case then finds: lenient by option, in place of a fail.
+ * Deviations from the standard that the owner of a target has switched on, and the verdict of a case that finds one: lenient by option, no fail.
  * Knows, for each name, the cases that must find it, and by which words; refuses to know how a Server does it.
  * @module
  */
 import { AuditCallError } from "../call_error.ts";
 import type { CaseResult } from "../result.ts";
 
-/** The target took what it was to refuse. */
+/** The target took a packet that it was to refuse. */
 const TAKEN = /stayed open|^CONNACK (accepts|has 0x00)/;
 
 function cases(...ids: string[]): Readonly<Record<string, RegExp>> {
   return Object.fromEntries(ids.map((id) => [id, TAKEN]));
 }
 
-/** By name, the ids of cases, each with what it says if nothing but this deviation is found. The names are those of Plumb's `tolerate`. */
+/** By name, the ids of cases, each with the form of its reason if it finds nothing but this deviation. The names are those of Plumb's `tolerate`. */
 export const TOLERATED: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   "bytes-behind-connect": cases(
     "3.1.2/will-is-not-announced",

@@ -23,7 +23,7 @@ export interface Tolerant {
 
 /** @internal A link whose Client may use Packet Identifier 0. */
 export class TolerantLink extends Link {
-  /** What is answered came under Packet Identifier 0. */
+  /** The packet that is answered came under Packet Identifier 0. */
   answersIdentifier0 = false;
 
   #idOf(first: number, id: number): number {

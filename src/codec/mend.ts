@@ -1,7 +1,7 @@
 /**
  * Frames that break the standard in one of a few known ways, put right for the decoders, which stay as strict as they are.
- * Knows the deviations by name and what a frame with one ought to have been; refuses to know who tolerates which, and never reads past a
- * frame.
+ * Knows the deviations by name and what a frame with one ought to have been; refuses to know which listener tolerates them, and
+ * never reads past a frame.
  * @module
  */
 import { PeerError, type Rule } from "./error.ts";
@@ -16,7 +16,7 @@ import { putVarint, varintSize } from "./varint.ts";
 export interface ToleranceRow {
   /** The rules that such a packet breaks, those of 5.0 first. */
   readonly rules: readonly Rule[];
-  /** What comes, and what is made of it. */
+  /** The packet that comes, and how it is taken. */
   readonly about: string;
 }
 
@@ -66,7 +66,7 @@ export const TOLERANCES: Readonly<Record<ToleranceName, ToleranceRow>> = {
 export interface MendedFrame {
   readonly bytes: Uint8Array;
   readonly body: number;
-  /** What was wrong. */
+  /** The deviations that it had. */
   readonly by: readonly ToleranceName[];
 }
 
