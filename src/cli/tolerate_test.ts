@@ -76,7 +76,8 @@ describe("tolerate", () => {
         assertEquals(log.match(/deviations from the standard/g)?.length, 1);
         assertEquals(await answers(ports[1]!, "127.0.0.2"), CONNACK + PINGRESP);
         assertEquals(await answers(ports[0]!, "127.0.0.1"), CONNACK);
-        const ofDevice = /level=info msg=tolerated client=pump peer=tcp:127\.0\.0\.\d:\d+ what=dup-at-qos-0\n/;
+        const ofDevice =
+          /level=info msg=tolerated client=pump peer=tcp:127\.0\.0\.\d:\d+ what=dup-at-qos-0\n/;
         await until(() => ofDevice.test(log) || isOver, () => log);
 
         const target = `mqtt://127.0.0.2:${ports[1]}`;
