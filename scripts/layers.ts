@@ -101,6 +101,7 @@ const LAYERS: readonly Layer[] = [
     at: "src/config",
     values: [
       "src/broker",
+      "src/codec/mend.ts",
       "src/login",
       "src/server/address.ts",
       "src/toml",

@@ -103,6 +103,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   denied: true,
   discarded: true,
   limited: true,
+  tolerated: true,
   sessionEnded: true,
   storeFailed: true,
   storeRecovered: true,

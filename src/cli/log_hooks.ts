@@ -55,6 +55,8 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
       else log.warnSeldom(`handshake ${addressGroup(peer.address)}`, message, fields);
     },
     discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
+    tolerated: (what, peer, client) =>
+      log.info("tolerated", { ...client && who(client), peer: where(peer), what }),
     revoked: (client, filter) =>
       log.info("subscription revoked", { client: log.cut(client), filter: log.cut(filter) }),
     limited: (limit, name) => log.warnSeldom(limit, "limit reached", { limit, who: log.cut(name) }),

@@ -216,6 +216,18 @@ function tellOpened(
     groups.set(JSON.stringify(login), group);
   }
   for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
+  for (const url of all) {
+    const tolerated = toleratedAt(url, settings);
+    const isKnown = !opened.includes(url) && tolerated === toleratedAt(url, before);
+    if (!isKnown && tolerated !== "") {
+      log.warn("deviations from the standard are tolerated", { url, tolerate: tolerated });
+    }
+  }
+}
+
+/** The names of deviations that the listener at this URL tolerates. */
+function toleratedAt(url: string, { listen, tolerate }: Settings): string {
+  return (listen.find((one) => isAt(one, url))?.own?.tolerate ?? tolerate).join(" ");
 }
 
 /** Whether the listener that is asked for is, or may be, the one that is open at this URL. */
