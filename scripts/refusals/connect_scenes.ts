@@ -4,6 +4,7 @@
  * @module
  */
 import { type BrokerOptions, MemoryStore, type Verdict } from "../../src/broker/mod.ts";
+import type { ProtocolLevel } from "../../src/codec/packet.ts";
 import { PacketType } from "../../src/codec/packet_type.ts";
 import { isReasonAllowedFrom } from "../../src/codec/reason_code.ts";
 import { binary, frame, properties, utf8 } from "../../src/testing/frame.ts";
@@ -173,17 +174,6 @@ const POLICIES: readonly Scene[] = [
   told("MQTT-3.1.2-24", "CONNACK is above the Client's Maximum Packet Size", {}, {
     properties: { maximumPacketSize: 8 },
   }, FIVE),
-  told(
-    "MQTT-4.13.1-1",
-    "an exception of the owner's",
-    {
-      responseInformation: () => {
-        throw new Error("no database");
-      },
-    },
-    { properties: { requestResponseInformation: true } },
-    FIVE,
-  ),
 ];
 
 const NUMBERS: readonly Scene[] = [
@@ -205,8 +195,19 @@ const NUMBERS: readonly Scene[] = [
     when: "a session to be stored while the store fails",
     run: (stage) => {
       failingStore(stage);
-      const properties = stage.level === 5 ? { properties: { sessionExpiryInterval: 60 } } : {};
-      stage.open().connect({ level: stage.level, cleanStart: false, ...properties });
+      stage.open().connect(keptAt(stage.level));
+    },
+  },
+  {
+    rule: "MQTT-4.13.1-1",
+    on: "CONNECT",
+    when: "an error of the Server, or of a function of its owner's",
+    run: (stage) => {
+      const of = () => {
+        throw new Error("no database");
+      };
+      stage.broker({ permissions: { of } });
+      stage.open().connect({ level: stage.level });
     },
   },
   {
@@ -214,8 +215,8 @@ const NUMBERS: readonly Scene[] = [
     on: "CONNECT",
     when: "the Server shuts down",
     run: (stage) => {
-      const client = stage.broker({ authenticate: () => new Promise(() => {}) }) && stage.open();
-      client.connect({ level: stage.level });
+      stage.broker({ authenticate: () => new Promise(() => {}) });
+      stage.open().connect({ level: stage.level });
       stage.owner((broker, now) => broker.shutdown(now));
     },
   },
@@ -254,6 +255,12 @@ function full(rule: Scene["rule"], when: string, options: BrokerOptions): Scene 
       stage.open().connect({ level: stage.level });
     },
   };
+}
+
+/** A CONNECT whose session outlives its connection. */
+export function keptAt(level: ProtocolLevel): ConnectInit {
+  const kept = { level, cleanStart: false };
+  return level === 5 ? { ...kept, properties: { sessionExpiryInterval: 60 } } : kept;
 }
 
 /** Another Client takes all the memory that there may be. */

@@ -9,7 +9,7 @@ import { frame, properties, utf8 } from "../../src/testing/frame.ts";
 import type { PublishInit } from "../../src/testing/pair.ts";
 import { failingStore } from "./connect_scenes.ts";
 import { laterPackets, type PacketScene, publishFrame, type PublishParts } from "./packets.ts";
-import type { Scene, Stage } from "./stage.ts";
+import { LEVELS, type Scene, type Stage } from "./stage.ts";
 
 const FIVE = { levels: [5] } as const;
 const NOT_5 = { levels: [4, 3] } as const;
@@ -117,29 +117,34 @@ export const PUBLISH_SCENES: readonly Scene[] = [
     1,
     2,
   ]),
-  ...[1, 2].map((qos): Scene => ({
+  ...([0, 1, 2] as const).map((qos): Scene => ({
     rule: "limit/retained",
     on: "PUBLISH",
     when: `QoS ${qos}: no room to retain it`,
-    ...FIVE,
+    untold: qos === 0 ? LEVELS : NOT_5.levels,
     run: (stage) => {
       stage.broker({ limits: { retainedMessagesMax: 1 } });
       stage.other().publish({ topic: "a", payload: "x", retain: true });
-      stage.connect().publish({ topic: "b", payload: "x", retain: true, qos: qos as 1 | 2 });
+      const reader = stage.other({ clientId: "reader" });
+      reader.subscribe("b");
+      stage.connect().publish({ topic: "b", payload: "x", retain: true, qos });
+      if (reader.takeTexts().length === 0) return;
+      stage.saw(stage.pair.broker.stats.retainedMessages === 1 ? "delivered, not retained" : "retained");
     },
   })),
-  ...[1, 2].map((qos): Scene => ({
+  ...([1, 2] as const).map((qos): Scene => ({
     rule: "limit/queue",
     on: "PUBLISH",
     when: `QoS ${qos}: no session has room for it`,
-    ...FIVE,
+    untold: NOT_5.levels,
     run: (stage) => {
       stage.broker({ limits: { queuedMessagesMax: 1 } });
       const away = stage.other({ cleanStart: false, properties: { sessionExpiryInterval: 60 } });
       away.subscribe("t");
       away.disconnect();
       stage.other({ clientId: "first" }).publish({ topic: "t", qos: 1 });
-      stage.connect().publish({ topic: "t", qos: qos as 1 | 2 });
+      stage.connect().publish({ topic: "t", qos });
+      if (stage.level < 5) stage.saw(stage.pair.broker.session("other")?.queued === 1 ? "dropped" : "queued");
     },
   })),
   {

@@ -13,7 +13,7 @@ import {
   WILL,
 } from "../../src/codec/property.ts";
 import { binary, frame, pair, type Part, properties, utf8 } from "../../src/testing/frame.ts";
-import { AUTH_SCENES, CONNECT_SCENES } from "./connect_scenes.ts";
+import { AUTH_SCENES, CONNECT_SCENES, keptAt } from "./connect_scenes.ts";
 import {
   connectFrame,
   firstPackets,
@@ -168,10 +168,7 @@ const UNASKED_SCENES: readonly Scene[] = [
   ended("MQTT-4.13.1-1", "an error of the Server", (stage) => {
     const store = new MemoryStore();
     stage.broker({ store });
-    const client = stage.connect({
-      cleanStart: false,
-      ...(stage.level === 5 && { properties: { sessionExpiryInterval: 60 } }),
-    });
+    const client = stage.connect(keptAt(stage.level));
     store.subscribed = () => {
       throw new Error("a fault");
     };

@@ -22,6 +22,8 @@ export interface Scene {
   readonly when: string;
   /** The levels at which it can happen; all if left out. */
   readonly levels?: readonly ProtocolLevel[];
+  /** The levels at which the owner is told by the hook `limited` alone. */
+  readonly untold?: readonly ProtocolLevel[];
   /** Brings it about. */
   readonly run: (stage: Stage) => void;
 }
@@ -113,6 +115,11 @@ export class Stage {
   owner(call: (broker: Broker, now: number) => void): void {
     call(this.pair.broker, this.pair.now);
     this.pair.settle();
+  }
+
+  /** What a scene has found besides what the Client gets. */
+  saw(effect: string): void {
+    this.#effects.add(effect);
   }
 
   /** What the watched Client has got and not taken. */

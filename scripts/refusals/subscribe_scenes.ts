@@ -6,7 +6,7 @@
 import type { BrokerOptions } from "../../src/broker/mod.ts";
 import type { Part } from "../../src/testing/frame.ts";
 import { utf8 } from "../../src/testing/frame.ts";
-import { failingStore, holdMemory } from "./connect_scenes.ts";
+import { failingStore, holdMemory, keptAt } from "./connect_scenes.ts";
 import { laterPackets, type PacketScene, requestFrame } from "./packets.ts";
 import type { Scene } from "./stage.ts";
 
@@ -129,11 +129,7 @@ export const SUBSCRIBE_SCENES: readonly Scene[] = [
     when: "of a session that is stored, while the store fails",
     run: (stage) => {
       failingStore(stage);
-      const client = stage.connect({
-        clientId: "kept",
-        cleanStart: false,
-        ...(stage.level === 5 && { properties: { sessionExpiryInterval: 60 } }),
-      });
+      const client = stage.connect({ clientId: "kept", ...keptAt(stage.level) });
       client.write(requestFrame(stage.level, SUBSCRIBE, [], ...filter("t")));
     },
   },

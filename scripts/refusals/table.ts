@@ -13,14 +13,14 @@ sees of it: each line is played on a broker, and a test on both runtimes holds t
 
 - **5.0, 3.1.1, 3.1**: the packet that the Client gets, with its Reason Code or return code. Behind CONNACK with a
   refusal, and behind DISCONNECT, the connection is closed. \`closed\`: without a word. \`dropped\`: the message goes
-  nowhere, and the hook \`discarded\` and the log say so. –: this cannot happen at that level.
+  nowhere, and a hook and the log say so. –: at that level it cannot happen, or is nothing wrong.
 - **rule**: a statement of the standard, a duty without a number or a rule of this broker; the hook \`refused\`,
   \`disconnected\` or \`denied\` and the log name it, and at 5.0 the Reason String.
   [traceability.md](traceability.md) says what the rules of the standard are, [unnumbered.ts](unnumbered.ts) the
   others.
 `;
 
-/** One line of the table. */
+/** One line of the page. */
 interface Row {
   readonly when: string;
   readonly rules: Set<string>;
