@@ -55,3 +55,12 @@ export function refusingCodes(): Set<string> {
   }
   return found;
 }
+
+/** Rules, and rules with codes of level 5, that stand in the sources and that no Client sees, each with the reason. */
+export const UNSEEN: Readonly<Record<string, string>> = {
+  "MQTT-4.7.3-2": "U+0000 in a text is refused before, by MQTT-1.5.4-2",
+  "MQTT-4.7.3-1 0x90": "below level 5, which has Topic Aliases",
+  "MQTT-3.1.0-1 0x82": "whoever sends no CONNECT is not answered by CONNACK",
+  "policy/dollar-topic 0x90": "of a Will, which is dropped so that the Client can come in",
+  "limit/connecting 0x97": "whoever has sent no CONNECT is not answered by CONNACK",
+};
