@@ -18,6 +18,8 @@ sees of it: each line is played on a broker, and a test on both runtimes holds t
   \`disconnected\` or \`denied\` and the log name it, and at 5.0 the Reason String.
   [traceability.md](traceability.md) says what the rules of the standard are, [unnumbered.ts](unnumbered.ts) the
   others.
+
+A TLS handshake that fails, or is one too many (\`handshakesMax\`), ends by TLS itself: the hook \`handshakeFailed\`.
 `;
 
 /** One line of the page. */

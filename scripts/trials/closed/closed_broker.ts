@@ -8,8 +8,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "../../../src/testing/patience.ts";
+import { until, WAIT_MS } from "../../../src/testing/patience.ts";
 import { type Outcome, startPlumb } from "../../../src/testing/plumb_process.ts";
+import { within } from "../../lib/within.ts";
 
 /** A folder with files, for one test. */
 export class Folder {
@@ -68,15 +69,20 @@ export async function withBroker(
   }
 }
 
-/** Runs a program to its end. */
-export function ran(program: string, ...args: readonly string[]): Promise<Outcome> {
+/** Runs a program to its end, which comes within `WAIT_MS`. */
+export async function ran(program: string, ...args: readonly string[]): Promise<Outcome> {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const said = { out: "", err: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => said.out += text);
   child.stderr.setEncoding("utf8").on("data", (text: string) => said.err += text);
-  return new Promise((resolve, reject) => {
-    child.on("close", (status) => resolve({ status, ...said })).on("error", reject);
+  const over = new Promise<number | null>((resolve, reject) => {
+    child.on("close", resolve).on("error", reject);
   });
+  try {
+    return { status: await within(over, `the end of ${program} ${args.join(" ")}`, WAIT_MS), ...said };
+  } finally {
+    child.kill("SIGKILL");
+  }
 }
 
 /** Adds a user to a password file, as people do. */
