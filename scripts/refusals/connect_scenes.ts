@@ -3,6 +3,7 @@
  * Knows how each comes about; refuses to know what the Client sees.
  * @module
  */
+import { refusalOf } from "../../src/broker/auth.ts";
 import { type BrokerOptions, MemoryStore, type Verdict } from "../../src/broker/mod.ts";
 import type { ProtocolLevel } from "../../src/codec/packet.ts";
 import { PacketType } from "../../src/codec/packet_type.ts";
@@ -119,15 +120,6 @@ function told(
   };
 }
 
-/** The rule that a code of an authenticator stands for. */
-function ruleOfVerdict(code: number): Scene["rule"] {
-  if (code === 0x85) return "MQTT-3.1.3-8";
-  if (code === 0x86) return "policy/bad-credentials";
-  if (code === 0x89) return "limit/logins";
-  if (code === 0x8a) return "policy/banned";
-  return code === 0x9c || code === 0x9d ? "policy/redirected" : "policy/not-authorized";
-}
-
 const VERDICTS: readonly Scene[] = Array.from({ length: 256 }, (_, code) => code)
   .filter((code) => code >= 0x80 && isReasonAllowedFrom("server", PacketType.CONNACK, code))
   .map((code) => {
@@ -135,7 +127,7 @@ const VERDICTS: readonly Scene[] = Array.from({ length: 256 }, (_, code) => code
       code,
       ...((code === 0x9c || code === 0x9d) && { serverReference: "b.example" }),
     } as Verdict;
-    return told(ruleOfVerdict(code), `the authenticator answers ${hex(code)}`, {
+    return told(refusalOf(verdict).rule, `the authenticator answers ${hex(code)}`, {
       authenticate: () => verdict,
     });
   });
