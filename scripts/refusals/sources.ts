@@ -16,7 +16,7 @@ const FOLDERS = ["src/codec", "src/topic", "src/broker", "src/login", "src/permi
 /** A rule between quotation marks. */
 const RULE = /"((?:MQTT(?:311)?-|[0-9]+\.|limit\/|policy\/)[\w./-]+)"/g;
 
-/** How a rule stands beside its code; the rule is group 1 or the code is, as `RULE_FIRST` says. */
+/** How a rule stands beside its code, which comes first; or alone, with a code that goes without saying. */
 const CODE_FIRST =
   /(?:\brefused?\(|new PeerError\("\w+",|\bcode:)\s*(0x[0-9a-f]{2}),\s*(?:rule: )?"([^"]+)"/g;
 const MALFORMED = /\bmalformed\(\s*"([^"]+)"/g;
@@ -60,7 +60,7 @@ export function refusingCodes(): Set<string> {
 export const UNSEEN: Readonly<Record<string, string>> = {
   "MQTT-4.7.3-2": "U+0000 in a text is refused before, by MQTT-1.5.4-2",
   "MQTT-4.7.3-1 0x90": "below level 5, which has Topic Aliases",
-  "MQTT-3.1.0-1 0x82": "whoever sends no CONNECT is not answered by CONNACK",
+  "MQTT-3.1.0-1 0x82": "a first packet that is no CONNECT is not answered",
   "policy/dollar-topic 0x90": "of a Will, which is dropped so that the Client can come in",
-  "limit/connecting 0x97": "whoever has sent no CONNECT is not answered by CONNACK",
+  "limit/connecting 0x97": "a connection without a CONNECT is not answered",
 };
