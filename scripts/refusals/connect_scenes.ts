@@ -170,6 +170,7 @@ const POLICIES: readonly Scene[] = [
 
 const NUMBERS: readonly Scene[] = [
   full("limit/sessions", "as many sessions as may be", { limits: { sessionsMax: 1 } }),
+  full("limit/user-sessions", "as many sessions as a user may have", { limits: { userSessionsMax: 1 } }),
   full("limit/connections", "as many connections as may be", { limits: { connectionsMax: 1 } }),
   {
     rule: "limit/memory",
@@ -243,8 +244,8 @@ function full(rule: Scene["rule"], when: string, options: BrokerOptions): Scene 
     when,
     run: (stage) => {
       stage.broker(options);
-      stage.other();
-      stage.open().connect({ level: stage.level });
+      stage.other({ username: "user" });
+      stage.open().connect({ level: stage.level, username: "user" });
     },
   };
 }

@@ -128,6 +128,12 @@ const UNASKED_SCENES: readonly Scene[] = [
     const other = stage.other();
     for (let i = 0; i < 4; i++) other.publish({ topic: "t", qos: 1 });
   }),
+  ended("limit/rate", "it sends more than it may for too long (overRateTimeoutMs)", (stage) => {
+    stage.broker({ limits: { publishRateMax: 1, overRateTimeoutMs: 1_000 } });
+    const client = stage.connect();
+    for (let i = 0; i < 20; i++) client.publish({ topic: "t" });
+    for (let i = 0; i < 20 && !client.over; i++) stage.pair.advance(500);
+  }),
   ended("limit/outbound", "it does not read its answers (outboundBytesMax)", (stage) => {
     stage.broker({ limits: { outboundBytesMax: 4096 } });
     const client = stage.connect({}, { capacityBytes: 64_000 });

@@ -63,7 +63,7 @@ function login(
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");
     let came: number[] = [];
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Uint8Array) => {
       came = [...came, ...chunk];
       if (came.length < 4) return;
       assert(came[0] === 0x20 && came[1]! < 128, `CONNACK: ${came}`);

@@ -164,7 +164,12 @@ class Chain {
     const { limit, ms } = one;
     run.whys.push(`${limit}: not tried${ms > 0 ? ` before ${Math.ceil(ms / 1000)} s have passed` : ""}`);
     if (this.#told.isDue(limit, this.#failedLogins.now)) {
-      this.#onEvent({ level: "warn", message: "limit reached", fields: { limit, who: peer.address, user } });
+      const more = this.#told.left(limit) || undefined;
+      this.#onEvent({
+        level: "warn",
+        message: "limit reached",
+        fields: { limit, who: peer.address, user, more },
+      });
     }
     return true;
   }

@@ -65,7 +65,18 @@ async function withBroker<T>(
   const folder = mkdtempSync(join(tmpdir(), "plumb-login-"));
   const file = join(folder, "passwords");
   writeFileSync(file, passwords, { mode: 0o600 });
-  const args = ["-l", "127.0.0.1", "-p", "0", "--memory", "--password-file", file, "--anonymous", "never", ...more];
+  const args = [
+    "-l",
+    "127.0.0.1",
+    "-p",
+    "0",
+    "--memory",
+    "--password-file",
+    file,
+    "--anonymous",
+    "never",
+    ...more,
+  ];
   const broker = await PlumbChild.start(runtime, args);
   try {
     return await body(broker.port());
@@ -124,26 +135,31 @@ async function tryOnce(
 
 async function timing(runtime: Runtime, form: string, tries: number): Promise<boolean> {
   const held = { alice: 0, nobod: 0 };
-  return await withBroker(runtime, await linesOf("alice", form), form === "held" ? [] : FREE, async (port) => {
-    const times: Record<"alice" | "nobod", number[]> = { alice: [], nobod: [] };
-    for (let index = -20; index < tries; index++) {
-      const order = Math.random() < 0.5 ? ["alice", "nobod"] as const : ["nobod", "alice"] as const;
-      for (const name of order) {
-        const { ms, code } = await tryOnce(port, form, name, index + 20);
-        if (index < 0) continue;
-        times[name].push(ms);
-        if (code === 0x9f) held[name]++;
+  return await withBroker(
+    runtime,
+    await linesOf("alice", form),
+    form === "held" ? [] : FREE,
+    async (port) => {
+      const times: Record<"alice" | "nobod", number[]> = { alice: [], nobod: [] };
+      for (let index = -20; index < tries; index++) {
+        const order = Math.random() < 0.5 ? ["alice", "nobod"] as const : ["nobod", "alice"] as const;
+        for (const name of order) {
+          const { ms, code } = await tryOnce(port, form, name, index + 20);
+          if (index < 0) continue;
+          times[name].push(ms);
+          if (code === 0x9f) held[name]++;
+        }
       }
-    }
-    const p = rankTest(times.alice, times.nobod);
-    const [known, unknown] = [median(times.alice).toFixed(3), median(times.nobod).toFixed(3)];
-    console.log(
-      `${runtime} ${form}: wrong password ${known} ms, unknown user ${unknown} ms, p = ${
-        p.toFixed(3)
-      } over ${tries}, held back ${held.alice} and ${held.nobod}`,
-    );
-    return p > LEAST_P;
-  });
+      const p = rankTest(times.alice, times.nobod);
+      const [known, unknown] = [median(times.alice).toFixed(3), median(times.nobod).toFixed(3)];
+      console.log(
+        `${runtime} ${form}: wrong password ${known} ms, unknown user ${unknown} ms, p = ${
+          p.toFixed(3)
+        } over ${tries}, held back ${held.alice} and ${held.nobod}`,
+      );
+      return p > LEAST_P;
+    },
+  );
 }
 
 async function storm(runtime: Runtime, count: number): Promise<void> {
