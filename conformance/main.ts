@@ -44,6 +44,8 @@ export interface AuditCall {
   readonly diff: boolean;
   /** A TOML file about the target. */
   readonly profile: string | undefined;
+  /** Deviations that the target's owner has switched on, besides those of `profile`. */
+  readonly tolerates: readonly string[];
   readonly product: string | undefined;
   /** The certificates to trust at `mqtts:`. */
   readonly tls: TlsClientOptions;
@@ -89,13 +91,15 @@ export async function auditCommand(call: AuditCall, terminal: Terminal): Promise
   if (target === undefined) throw new AuditCallError("say what to audit, as mqtt://HOST:PORT");
   if (more.length > 0) throw new AuditCallError(`unexpected argument ${JSON.stringify(more[0])}`);
   for (const file of call.reports) checkReportFile(file);
-  const { product, ...declared } = call.profile === undefined ? {} : await readProfile(call.profile);
+  const { product, ...declared }: DeclaredFile = call.profile === undefined
+    ? {}
+    : await readProfile(call.profile);
   const name = call.product ?? product;
   const report = await audit(target, {
     levels: call.levels,
     only: call.only,
     timing: call.timing,
-    declared,
+    declared: { ...declared, tolerates: [...declared.tolerates ?? [], ...call.tolerates] },
     tls: call.tls,
     patienceMs: call.patienceMs,
     atOnce: call.atOnce,

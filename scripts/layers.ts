@@ -51,7 +51,12 @@ const LAYERS: readonly Layer[] = [
   { at: "src/transport", values: ["src/codec"], types: ["spec"], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   { at: "src/toml", values: [] },
-  { at: "src/login", values: ["src/codec"], types: ["spec", "src/broker"], packages: ["*"] },
+  {
+    at: "src/login",
+    values: ["src/codec", "src/transport/address_group.ts"],
+    types: ["spec", "src/broker"],
+    packages: ["*"],
+  },
   {
     at: "src/permissions",
     values: ["src/codec", "src/topic", "src/toml"],
@@ -96,6 +101,7 @@ const LAYERS: readonly Layer[] = [
     at: "src/config",
     values: [
       "src/broker",
+      "src/codec/mend.ts",
       "src/login",
       "src/server/address.ts",
       "src/toml",

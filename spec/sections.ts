@@ -241,7 +241,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "5.4.1": {
     title: "Authentication of Clients by the Server",
-    files: ["src/login/anonymous.ts", "src/login/certificate.ts", "src/login/mod.ts"],
+    files: [
+      "src/login/anonymous.ts",
+      "src/login/certificate.ts",
+      "src/login/failed_logins.ts",
+      "src/login/mod.ts",
+    ],
   },
   "5.4.2": {
     title: "Authorization of Clients by the Server",

@@ -67,7 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
     kills: "3.1.4/nothing-but-connack-before-success",
     levels: [4],
     file: CONNECTION,
-    find: "this.#host.parts.observer.hooks.refused?.(this.peer, refusal, client);",
+    find: "this.#host.parts.observer.refused(this.peer, refusal, client);",
     replace: "this.#link.send({ type: PacketType.PINGRESP });",
   },
   {

@@ -29,8 +29,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.2.2/refusal-closes",
     file: CONNECTION,
-    find: "observer.hooks.refused?.(this.peer, refusal, client);\n    this.#close();",
-    replace: "observer.hooks.refused?.(this.peer, refusal, client);",
+    find: "observer.refused(this.peer, refusal, client);\n    this.#close();",
+    replace: "observer.refused(this.peer, refusal, client);",
   },
   refusing("3.2.2/reason-codes", 0, 0x92),
   told("3.2.2.3/properties-stand-once", property.receiveMaximum(10)),

@@ -27,8 +27,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.13/connack-failure-goes-with-the-end",
     file: CONNECTION,
-    find: "observer.hooks.refused?.(this.peer, refusal, client);\n    this.#close();",
-    replace: "observer.hooks.refused?.(this.peer, refusal, client);\n    this.#link.flush();",
+    find: "observer.refused(this.peer, refusal, client);\n    this.#close();",
+    replace: "observer.refused(this.peer, refusal, client);\n    this.#link.flush();",
   },
   {
     kills: "4.13/disconnect-failure-goes-with-the-end",

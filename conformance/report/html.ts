@@ -50,6 +50,7 @@ function head({ target, date, auditor, settings, levels }: AuditReport): string 
     safe(date),
     safe(`plumb ${auditor.version}${runtime}`),
     settings.timing ? "with the cases that wait" : "without the cases that wait",
+    ...settings.tolerates === undefined ? [] : [`lenient by option: ${safe(settings.tolerates.join(", "))}`],
     ...settings.only.length === 0
       ? []
       : [`only ${settings.only.map((one) => `<code>${safe(one)}</code>`).join(", ")}`],

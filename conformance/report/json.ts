@@ -68,6 +68,8 @@ export interface AuditReport {
     readonly only: readonly string[];
     /** How long an answer could take. */
     readonly patienceMs: number;
+    /** Deviations that are lenient since the target's owner has switched them on; absent if there are none. */
+    readonly tolerates?: readonly string[];
   };
   /** What was found, level by level. */
   readonly levels: readonly ReportLevel[];
@@ -201,6 +203,7 @@ export interface About {
   readonly timing: boolean;
   readonly only: readonly string[];
   readonly patienceMs: number;
+  readonly tolerates?: readonly string[];
   /** Texts that must not stand in the report: passwords. */
   readonly secrets?: readonly string[];
   /** All cases there are, run or not. */
@@ -220,7 +223,7 @@ export function reportOf(levels: readonly LevelReport[], about: About): AuditRep
     date,
     product,
     auditor: { name: "plumb", version, runtime },
-    settings: { timing, only, patienceMs },
+    settings: { timing, only, patienceMs, ...about.tolerates && { tolerates: about.tolerates } },
     levels: levels.map((level) => levelOf(level, about)),
   };
 }

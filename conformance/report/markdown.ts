@@ -16,6 +16,9 @@ export function markdownReport(report: AuditReport): string {
       `- Date: ${inline(date)}`,
       `- Auditor: plumb ${inline(auditor.version)}${inline(runtime)}`,
       `- Cases that wait: ${settings.timing ? "run" : "not run"}`,
+      ...settings.tolerates === undefined
+        ? []
+        : [`- Lenient by option: ${settings.tolerates.map(code).join(", ")}`],
       ...settings.only.length === 0 ? [] : [`- Only: ${settings.only.map(code).join(", ")}`],
     ].join("\n"),
     ...levels.flatMap(levelParts),

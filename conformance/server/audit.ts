@@ -11,17 +11,19 @@ import { SERVER_CASES } from "./cases/mod.ts";
 import type { Declared } from "./profile.ts";
 import { productOf } from "./product.ts";
 import { runServerCases } from "./run_cases.ts";
+import { checkTolerated } from "./tolerated.ts";
 import { parseTarget } from "./target.ts";
 
 /**
  * Audits the Server at `target`, a URL as `mqtt://user:password@host:1883` or `mqtts:`. What cannot be reached or falls silent gives
  * a report that says so, not an exception.
- * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement.
+ * @throws {AuditCallError} when the call is wrong: a URL of another kind, an unknown statement, an unknown deviation.
  */
 export async function audit(target: string, options: AuditOptions = {}): Promise<AuditReport> {
   const { host, port, isSecure, webSocket, ...inUrl } = parseTarget(target);
   const tls = isSecure ? options.tls ?? {} : undefined;
   const declared: Declared = { ...inUrl, ...options.declared };
+  checkTolerated(declared.tolerates ?? []);
   const { levels, run, about } = settle(SERVER_CASES, options);
   const found = [];
   const call = () => dial({ host, port }, tls, webSocket);
@@ -35,6 +37,7 @@ export async function audit(target: string, options: AuditOptions = {}): Promise
     ...about,
     ...product !== undefined && { product },
     target,
+    ...declared.tolerates?.length && { tolerates: declared.tolerates },
     secrets: [declared.password ?? "", ...declared.authenticationData ?? []],
     allCases: ALL_CASES,
   });

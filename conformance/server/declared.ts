@@ -21,6 +21,7 @@ const KEYS: Readonly<Record<string, { readonly field: keyof DeclaredFile; readon
   "authentication-method": { field: "authenticationMethod", kind: "text" },
   "authentication-data": { field: "authenticationData", kind: "texts" },
   "forbidden-topic": { field: "forbiddenTopic", kind: "text" },
+  "tolerates": { field: "tolerates", kind: "texts" },
 };
 
 /**

@@ -47,6 +47,8 @@ export interface Declared {
   readonly authenticationData?: readonly string[];
   /** A topic that the Client may not publish to. */
   readonly forbiddenTopic?: string;
+  /** Deviations that its owner has switched on: the cases that find them are lenient. */
+  readonly tolerates?: readonly string[];
 }
 
 /** Why the target cannot be audited at this level. */

@@ -4,14 +4,14 @@
  * @module
  */
 import type { PermissionSource } from "../../src/broker/mod.ts";
-import { Permissions, type RuleData, rulesOf } from "../../src/permissions/mod.ts";
+import { Permissions, type PermissionsData, type RuleData, rulesOf } from "../../src/permissions/mod.ts";
 
 const OTHERS: readonly RuleData[] = Array.from({ length: 998 }, (_, i) => ({
   publish: `plant/${i % 31}/device/${i}/#`,
 }));
 
 /** They allow what measurements do. */
-export const RULES: Permissions = new Permissions(rulesOf({
+export const RULES_DATA: PermissionsData = {
   everyone: {
     allow: [
       ...OTHERS,
@@ -19,7 +19,10 @@ export const RULES: Permissions = new Permissions(rulesOf({
       { subscribe: ["bench/#", "site/#"], share: ["*"] },
     ],
   },
-}));
+};
+
+/** The same, as a broker takes them. */
+export const RULES: Permissions = new Permissions(rulesOf(RULES_DATA));
 
 /** The same rules, as if each subscription reached further than they allow: each delivery is checked. */
 export const CHECKED: PermissionSource = {

@@ -1,9 +1,10 @@
 /**
- * One TCP connection to a broker that sends what it is told, packets or any bytes, and reads back packets or nothing.
+ * One connection to a broker, TCP or TLS, that sends what it is told, packets or any bytes, and reads back packets or nothing.
  * Knows sockets and the codec; refuses to know what a Client should do.
  * @module
  */
 import { connect, type Socket } from "node:net";
+import { connect as connectSecurely, type ConnectionOptions } from "node:tls";
 import { decodePacket } from "../../src/codec/decode.ts";
 import { Deframer } from "../../src/codec/deframer.ts";
 import { encodePacket } from "../../src/codec/encode.ts";
@@ -31,9 +32,18 @@ export class RawClient {
   readonly #connected: Promise<boolean>;
   readonly #closed: Promise<void>;
 
-  constructor(port: number, level: ProtocolLevel, handler: RawHandler = {}, host = "127.0.0.1") {
+  /** `tls`: whom to trust, where the listener has TLS. */
+  constructor(
+    port: number,
+    level: ProtocolLevel,
+    handler: RawHandler = {},
+    host = "127.0.0.1",
+    tls?: ConnectionOptions,
+  ) {
     this.level = level;
-    const socket = connect({ port, host, noDelay: true });
+    const socket = tls === undefined
+      ? connect({ port, host, noDelay: true })
+      : connectSecurely({ port, host, ...tls }).setNoDelay(true);
     this.#socket = socket;
     socket.on("error", () => {}); // resets are part of the game; `close` follows
     socket.on("data", (chunk: Uint8Array) => {
@@ -51,7 +61,7 @@ export class RawClient {
       }
     });
     this.#connected = new Promise((resolve) => {
-      socket.on("connect", () => resolve(true));
+      socket.on(tls === undefined ? "connect" : "secureConnect", () => resolve(true));
       socket.on("close", () => resolve(false));
     });
     this.#closed = new Promise((resolve) =>

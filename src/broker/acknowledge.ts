@@ -53,7 +53,7 @@ export function acknowledgePacket(
 }
 
 function refuseRelease({ observer }: Parts, { client, link }: Open, id: number): void {
-  observer.hooks.denied?.(client, NOT_FOUND);
+  observer.denied(client, NOT_FOUND);
   link.answerWith(PUBREL, id, NOT_FOUND.code, reasonString(NOT_FOUND));
 }
 

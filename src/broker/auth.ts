@@ -139,6 +139,8 @@ function ruleOf(code: number): Refusal["rule"] {
       return "limit/logins";
     case 0x8a:
       return "policy/banned";
+    case 0x9f:
+      return "limit/failed-logins";
     case 0x9c:
     case 0x9d:
       return "policy/redirected";

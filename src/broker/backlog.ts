@@ -10,6 +10,7 @@ import { type Delivery, revived } from "./delivery.ts";
 import { Expiries } from "./expiries.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeliveryRecord, StoredWaiting } from "./store.ts";
+import type { UserAccount } from "./users.ts";
 
 const NONE_EXPIRES: NonNullable<StoredWaiting["expiring"]> = [];
 
@@ -34,6 +35,7 @@ const LOOKS_EACH = 8;
 /** The messages that wait in one session. Messages that are paged out stand in the store alone, behind all that memory holds. */
 export class Backlog {
   readonly #ledger: Ledger;
+  #account: UserAccount | undefined;
   #queue: Queue<Delivery> = new Queue();
   #residentBytes = 0;
   #paged = 0;
@@ -51,8 +53,16 @@ export class Backlog {
   /** So many messages in memory may be looked at. */
   #looks = 0;
 
-  constructor(ledger: Ledger = new Ledger()) {
+  constructor(ledger: Ledger = new Ledger(), account?: UserAccount) {
     this.#ledger = ledger;
+    this.#account = account;
+  }
+
+  /** What waits counts for another user from now on, or for none. */
+  charge(account: UserAccount | undefined): void {
+    if (this.#account !== undefined) this.#account.queuedBytes -= this.bytes;
+    if (account !== undefined) account.queuedBytes += this.bytes;
+    this.#account = account;
   }
 
   /** Messages that wait. */
@@ -91,7 +101,7 @@ export class Backlog {
     this.#queue.push(delivery);
     this.#ledger.hold(message);
     this.#looks += LOOKS_EACH;
-    this.#residentBytes += messageBytes(message);
+    this.#resident(messageBytes(message));
     if (message.expiresAt < this.#residentExpiry) this.#residentExpiry = message.expiresAt;
   }
 
@@ -106,7 +116,7 @@ export class Backlog {
     if (!this.isHere) return undefined;
     const delivery = this.#queue.shift()!;
     this.#ledger.release(delivery.message);
-    this.#residentBytes -= messageBytes(delivery.message);
+    this.#resident(-messageBytes(delivery.message));
     return delivery;
   }
 
@@ -115,9 +125,21 @@ export class Backlog {
     const out = this.#queue.extract(test, most);
     for (const { message } of out) {
       this.#ledger.release(message);
-      this.#residentBytes -= messageBytes(message);
+      this.#resident(-messageBytes(message));
     }
     return out;
+  }
+
+  /** So many bytes more wait in memory. */
+  #resident(bytes: number): void {
+    this.#residentBytes += bytes;
+    if (this.#account !== undefined) this.#account.queuedBytes += bytes;
+  }
+
+  /** So many bytes more wait in the store alone. */
+  #pagedOut(bytes: number): void {
+    this.#pagedBytes += bytes;
+    if (this.#account !== undefined) this.#account.queuedBytes += bytes;
   }
 
   /** Calls `visit` for each message in memory. */
@@ -132,7 +154,7 @@ export class Backlog {
       (this.#pagedExpiries ??= new Expiries()).add(some.at, some.count, some.bytes);
     }
     this.#paged += count;
-    this.#pagedBytes += bytes + count * MESSAGE_OVERHEAD_BYTES;
+    this.#pagedOut(bytes + count * MESSAGE_OVERHEAD_BYTES);
     this.#pagedFrom = Math.min(this.#pagedFrom, from);
   }
 
@@ -175,7 +197,7 @@ export class Backlog {
       if (expiresAt !== Infinity) this.#pagedExpiries?.remove(expiresAt, view.end - view.at);
       while (at < resident.length && resident[at]!.order < record.order) this.push(resident[at++]!);
       this.#paged--;
-      this.#pagedBytes -= messageBytes(record.message);
+      this.#pagedOut(-messageBytes(record.message));
       this.push(revived(record));
     }
     while (at < resident.length) this.push(resident[at++]!);
@@ -186,7 +208,8 @@ export class Backlog {
 
   /** Nothing is in the store alone any more. */
   forgetPaged(): void {
-    this.#paged = this.#pagedBytes = 0;
+    this.#paged = 0;
+    this.#pagedOut(-this.#pagedBytes);
     this.#pagedFrom = Infinity;
     this.#pagedExpiries = undefined;
   }
@@ -204,7 +227,7 @@ export class Backlog {
     if (count > 0) {
       this.#expiredUntil = until;
       this.#paged -= count;
-      this.#pagedBytes -= bytes + count * MESSAGE_OVERHEAD_BYTES;
+      this.#pagedOut(-bytes - count * MESSAGE_OVERHEAD_BYTES);
       if (this.#paged <= 0) this.forgetPaged();
     }
     return count + resident.length === 0 ? undefined : { resident, paged: count, until };

@@ -3,7 +3,7 @@
  * Knows the order of inputs and of the steps that end a turn; refuses to know sockets, clocks and files.
  * @module
  */
-import { UsageError } from "../codec/error.ts";
+import { type Rule, UsageError } from "../codec/error.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { expiryOf } from "../delivery/message.ts";
@@ -20,6 +20,7 @@ import { Journal } from "./journal.ts";
 import { assertCounted } from "./ledger_check.ts";
 import type { MemoryStats } from "./ledger.ts";
 import { Tap, type TappedMessage } from "./match.ts";
+import type { LimitName } from "./limits.ts";
 import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
@@ -41,6 +42,10 @@ export interface BrokerStats {
   readonly received: number;
   /** Copies that did not reach a session, since the start. */
   readonly dropped: number;
+  /** How often each limit was reached, since the start; a limit that was not is left out. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
+  /** Connections, packets and filters that were refused, and connections that the Server has ended, for each rule, since the start. */
+  readonly refusals: Readonly<Partial<Record<Rule, number>>>;
   /** Connections that are not over, with or without an accepted CONNECT. */
   readonly connections: number;
   /** Connections with an accepted CONNECT. */
@@ -340,6 +345,16 @@ export class Broker {
     });
   }
 
+  /** Counts and reports a connection that a listener has refused. */
+  refused(peer: PeerInfo, refusal: Refusal): void {
+    this.#observer.refused(peer, refusal, undefined);
+  }
+
+  /** Counts and reports a limit that a listener enforces. */
+  limited(limit: LimitName, who: string): void {
+    this.#observer.limited(limit, who);
+  }
+
   /** Reports an error that a driver or a listener met. */
   failed(error: unknown): void {
     this.#observer.failed(error);
@@ -354,10 +369,12 @@ export class Broker {
 
   /** How it is at present. */
   get stats(): BrokerStats {
-    const { received, dropped } = this.#observer;
+    const { received, dropped, limits, refusals } = this.#observer;
     return {
       received,
       dropped,
+      limits: limits.all,
+      refusals: refusals.all,
       connections: this.#connections.size,
       connected: this.#connections.open,
       sessions: this.#sessions.size,

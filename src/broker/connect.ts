@@ -145,6 +145,11 @@ export function accept(
     observer.limited("sessionsMax", clientId);
     return { code: 0x97, rule: "limit/sessions", message: "As many sessions as may be (sessionsMax)" };
   }
+  if (sessions.isUserFull(clientId, client.username, policy.limits.userSessionsMax)) {
+    observer.limited("userSessionsMax", client.username!);
+    const message = "As many sessions as a user may have (userSessionsMax)";
+    return { code: 0x97, rule: "limit/user-sessions", message };
+  }
   if (turn.ledger.isAbove && sessions.get(clientId) === undefined) {
     observer.limited("memoryBytesMax", clientId);
     return { code: 0x97, rule: "limit/memory", message: "No memory for one more session (memoryBytesMax)" };
@@ -172,9 +177,7 @@ export function accept(
     turn,
     ending: candidate.ending,
   });
-  if (!isPresent) {
-    session.madeBy(client.username, client.peer.address);
-  }
+  sessions.assign(session, client.username, client.peer.address);
   session.expirySeconds = expirySeconds;
   session.serve(open, policy.limits);
   parts.router.connected(session);
@@ -192,7 +195,10 @@ export function accept(
     deliverer.pump(session);
     gather(parts, session);
   }
-  if (isDollarWill) observer.hooks.discarded?.(client, DOLLAR_WILL);
+  if (isDollarWill) {
+    observer.refusals.add(DOLLAR_WILL.rule);
+    observer.hooks.discarded?.(client, DOLLAR_WILL);
+  }
   return undefined;
 }
 

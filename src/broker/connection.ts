@@ -17,6 +17,7 @@ import { decodeDisconnect } from "../codec/disconnect.ts";
 import { invariant, PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import type { ToleranceName } from "../codec/mend.ts";
 import { decodePingreq } from "../codec/ping.ts";
 import type { Reader } from "../codec/reader.ts";
 import { isReasonAllowed, isReasonAllowedFrom } from "../codec/reason_code.ts";
@@ -52,6 +53,7 @@ import type { Change } from "./reconfigure.ts";
 import { changeRights, changeRightsLater } from "./regrant.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
+import { Tolerance, type Tolerant, TolerantLink } from "./tolerance.ts";
 import type { Suspect } from "./turn.ts";
 import { willBytes } from "./will.ts";
 
@@ -126,7 +128,8 @@ export class Connection
     Ending,
     Postponed,
     Suspect,
-    Rated {
+    Rated,
+    Tolerant {
   /** For the timers. */
   heapIndex: number = -1;
   /** For the timers. */
@@ -144,7 +147,7 @@ export class Connection
   readonly #link: Link;
   readonly #permissions: Permissions;
   readonly #rate: RateLimit | undefined;
-  /** Takes the frames: this connection, or its rate limit in front of it. */
+  /** Takes the frames: this connection, or in front of it its rate limit, and in front of that its tolerance. */
   readonly #frames: FrameHandler;
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
@@ -159,11 +162,15 @@ export class Connection
     this.#host = host;
     this.peer = peer;
     this.#policy = this.#listener = policy;
-    this.#link = new Link(transport, policy.limits.connectBytesMax, turn, this);
+    const isTolerant = policy.tolerate.length > 0;
+    this.#link = new (isTolerant ? TolerantLink : Link)(transport, policy.limits.connectBytesMax, turn, this);
     this.#permissions = new Permissions(policy, turn, observer, this);
     const isRated = RateLimit.isNeeded(policy.limits);
     this.#rate = isRated ? new RateLimit(this.#link, this, turn, policy.limits) : undefined;
-    this.#frames = this.#rate ?? this;
+    const frames = this.#rate ?? this;
+    this.#frames = this.#link instanceof TolerantLink
+      ? new Tolerance(policy.tolerate, this.#link, frames, host.batch, this)
+      : frames;
     this.#lastReceivedAt = turn.now;
     turn.timers.schedule(this, turn.now + policy.limits.connectTimeoutMs);
     turn.ledger.connections += this.ownBytes;
@@ -361,6 +368,20 @@ export class Connection
     else observer.limited(limit, this.#phase.client.clientId, this.#phase.session);
   }
 
+  /** [limit/rate] It was above its rate for too long; false if it is not open. */
+  tooFast(): boolean {
+    if (this.#phase.kind !== "open") return false;
+    this.limited("overRateTimeoutMs");
+    const message = "Above publishRateMax or bytesRateMax without a break (overRateTimeoutMs)";
+    this.end({ code: 0x96, rule: "limit/rate", message });
+    return true;
+  }
+
+  /** A packet was taken though it breaks the standard so. */
+  tolerated(by: ToleranceName): void {
+    this.#host.parts.observer.hooks.tolerated?.(by, this.peer, this.client);
+  }
+
   /** One reason to read no further is gone. */
   #readOn(why: Pause): void {
     if (!this.#link.unpause(why) || this.#isOver) return;
@@ -472,7 +493,7 @@ export class Connection
     switch (type) {
       case PacketType.PINGREQ:
         decodePingreq(reader, flags, level);
-        this.#link.answer(PacketType.PINGRESP << 4, 0, 0); // [MQTT-3.12.4-1]
+        this.#link.answer(PacketType.PINGRESP << 4, -1, 0); // [MQTT-3.12.4-1]
         return true;
       case PacketType.SUBSCRIBE:
         return subscribePacket(parts, open, decodeSubscribe(reader, flags, level));
@@ -698,6 +719,7 @@ export class Connection
       return this.end(isAllowed ? refusal : { ...refusal, code: 0x87 }, verdict.serverReference);
     }
     open.renew(loginOf(verdict, open.client.username));
+    this.#host.sessions.assign(open.session, open.client.username, this.peer.address);
     open.loginEnds(verdict.expiresAt);
     changeRights(this.#host.parts, open.session, this.#permissions.rightsOf(open.client));
     this.#sendAuth(0, open.authenticationMethod, verdict);
@@ -768,7 +790,7 @@ export class Connection
       if (connack !== undefined) this.#link.send(connack);
     }
     const client = this.#phase.kind === "authenticating" ? claimOf(this.#phase.connect) : undefined;
-    this.#host.parts.observer.hooks.refused?.(this.peer, refusal, client);
+    this.#host.parts.observer.refused(this.peer, refusal, client);
     this.#close(); // [MQTT-3.1.4-1] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
   }
 

@@ -234,10 +234,10 @@ export class Deliverer {
     session: Session,
     message: Message | Outgoing,
     isShared: boolean,
-  ): ReturnType<typeof fullBacklog> | "memoryBytesMax" {
+  ): ReturnType<typeof fullFor> | "memoryBytesMax" {
     const bytes = messageBytes(message);
-    let limit = fullBacklog(session, bytes);
-    if (limit !== undefined && this.#expire(session, false)) limit = fullBacklog(session, bytes);
+    let limit = fullFor(session, bytes);
+    if (limit !== undefined && this.#expire(session, false)) limit = fullFor(session, bytes);
     if (limit !== undefined) return limit;
     return session.isTight(isShared || !session.durable) ? "memoryBytesMax" : undefined;
   }
@@ -417,6 +417,14 @@ export class Deliverer {
     if (delivered !== undefined) delivered(messageInfo(topic, view, stamp.first), connection.client);
     return true;
   }
+}
+
+/** The limit of the session or of its user that keeps a message of so many bytes out of its backlog. */
+function fullFor(
+  session: Session,
+  bytes: number,
+): ReturnType<typeof fullBacklog> | Extract<LimitName, "userQueuedBytesMax"> {
+  return fullBacklog(session, bytes) ?? (session.isUserFull(bytes) ? "userQueuedBytesMax" : undefined);
 }
 
 /** The limit of the session that keeps a message of so many bytes out of its backlog. */

@@ -19,6 +19,8 @@ export const OBJECT_BYTES = {
   connection: 2_560,
   /** A session without subscriptions and messages. */
   session: 640,
+  /** A user who has sessions, beside the user name in each of these. */
+  user: 96,
   /** A subscription beside its Topic Filter. */
   subscription: 340,
   /** §4.8.2 A group of a Shared Subscription, its members aside. */

@@ -11,6 +11,7 @@ import { OBJECT_BYTES } from "./ledger.ts";
 import type { Router } from "./router.ts";
 import type { Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
+import type { UserAccount } from "./users.ts";
 import { willBytes } from "./will.ts";
 
 /** Throws if a count of the ledger is wrong; `sessions` are all, also the ones that come to their end. Facts are compared by the journal. */
@@ -51,14 +52,17 @@ export function assertCounted(
     shares += (OBJECT_BYTES.message + (isLarge ? 0 : view.end - view.at)) / all!;
     if (isLarge) holders += 1 / all!;
   };
+  const accounts = new Set<UserAccount>();
   for (const session of sessions) {
     session.backlog?.each(hold);
     session.sender?.each((_id, _step, delivery) => delivery !== undefined && hold(delivery));
     found.wills += willBytes(session.pendingWill?.will);
     if (!session.ended) found.sessions += session.ownBytes;
+    if (session.account !== undefined) accounts.add(session.account);
     found.subscriptions += session.subscriptions.size * OBJECT_BYTES.subscription + session.subscriptionBytes;
   }
   found.messages += Math.round(shares);
+  found.sessions += accounts.size * OBJECT_BYTES.user;
   for (const [name, bytes] of Object.entries(found) as [keyof typeof found, number][]) {
     invariant(ledger[name] === bytes, `bytes of ${name}: counted ${ledger[name]}, found ${bytes}`);
   }

@@ -1,5 +1,6 @@
 /**
- * Every limit of the broker engine: its name, unit, default and meaning, in one table.
+ * Every limit of the broker: its name, unit, default and meaning, in one table. Those of addresses and of new connections are for
+ * whoever accepts connections (src/server/address_limits.ts), all others for the engine.
  * Knows the numbers; refuses to know where they are enforced.
  * @module
  */
@@ -17,7 +18,7 @@ export interface LimitRow {
   /** The meaning, for `plumb --help`. */
   readonly about: string;
   /** The scope: a listener may set all limits but limits of scope "broker". */
-  readonly scope: "broker" | "connection" | "session";
+  readonly scope: "broker" | "listener" | "connection" | "session";
 }
 
 function row(
@@ -57,7 +58,47 @@ function table(): Record<LimitName, LimitRow> {
       "connections",
       "Network Connections without an accepted CONNECT; above it the oldest ends, a refused or closing one first",
     ),
+    addressConnectionsMax: row(
+      "listener",
+      2_000,
+      0,
+      COUNT,
+      "connections",
+      "Network Connections from one address (IPv6: a /64) at all listeners, never more than half of connectionsMax; 0 is no limit",
+    ),
+    addressConnectRateMax: row(
+      "listener",
+      100,
+      0,
+      COUNT,
+      "connections per second",
+      "new Network Connections from one address; as many as ten seconds allow may come at once; 0 is no limit",
+    ),
+    addressesKeptMax: row(
+      "broker",
+      10_000,
+      2,
+      16_777_216,
+      "addresses",
+      "addresses that are remembered for ten seconds or more when their last connection is over, for addressConnectRateMax; above it half of them are forgotten",
+    ),
+    connectRateMax: row(
+      "broker",
+      500,
+      0,
+      COUNT,
+      "connections per second",
+      "new Network Connections from all addresses of other machines; as many as ten seconds allow may come at once, half of them from addresses that had one just now; 0 is no limit",
+    ),
     sessionsMax: row("broker", 1_000_000, 1, COUNT, "sessions", "sessions, connected or not"),
+    userSessionsMax: row(
+      "session",
+      100_000,
+      0,
+      COUNT,
+      "sessions",
+      "sessions of all Clients with one user name, connected or not; 0 is no limit",
+    ),
     connectTimeoutMs: row(
       "connection",
       10_000,
@@ -186,6 +227,14 @@ function table(): Record<LimitName, LimitRow> {
       "bytes",
       "size of all messages that wait in one session",
     ),
+    userQueuedBytesMax: row(
+      "session",
+      1024 * MIB,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      "bytes",
+      "size of all messages that wait in the sessions of all Clients with one user name; a connected Client that keeps up is spared; 0 is no limit",
+    ),
     residentMessagesMax: row(
       "session",
       1_000,
@@ -233,6 +282,14 @@ function table(): Record<LimitName, LimitRow> {
       Number.MAX_SAFE_INTEGER,
       "bytes per second",
       "size of all packets of one Client, the same way; 0 is no limit",
+    ),
+    overRateTimeoutMs: row(
+      "connection",
+      300_000,
+      0,
+      86_400_000,
+      "ms",
+      "time that a Client may be above its rate without a break, a second's worth that it has not used; then it is ended (0x96); 0 is never",
     ),
     subscriptionsPerSessionMax: row(
       "session",
@@ -291,7 +348,12 @@ function table(): Record<LimitName, LimitRow> {
 export type LimitName =
   | "connectionsMax"
   | "connectingMax"
+  | "addressConnectionsMax"
+  | "addressConnectRateMax"
+  | "addressesKeptMax"
+  | "connectRateMax"
   | "sessionsMax"
+  | "userSessionsMax"
   | "connectTimeoutMs"
   | "closeTimeoutMs"
   | "packetBytesMax"
@@ -308,12 +370,14 @@ export type LimitName =
   | "topicAliasesOutMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "userQueuedBytesMax"
   | "residentMessagesMax"
   | "residentBytesMax"
   | "outboundBytesMax"
   | "pendingBytesMax"
   | "publishRateMax"
   | "bytesRateMax"
+  | "overRateTimeoutMs"
   | "subscriptionsPerSessionMax"
   | "subscriptionBytesMax"
   | "topicLevelsMax"

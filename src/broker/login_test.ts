@@ -207,3 +207,13 @@ test("[limit/logins] too many at a time: 0x89, and 3 below level 5", () => {
     told.assertRefused(0x89, "limit/logins");
   }
 });
+
+test("[limit/failed-logins] no further one is tried: 0x9F, and below level 5 code 3, with which Clients come again", () => {
+  for (const level of [4, 5] as const) {
+    const { pair, told } = deciding([{ code: 0x9f }]);
+    const client = pair.open(level);
+    client.connect({ level });
+    assertNotAccepted(client, level === 5 ? 0x9f : 3, "limit/failed-logins");
+    told.assertRefused(0x9f, "limit/failed-logins");
+  }
+});

@@ -25,6 +25,7 @@ export type { Policy } from "./policy.ts";
 export type { Question } from "./question.ts";
 export { type LimitReload, RELOAD_OF_LIMITS } from "./reconfigure.ts";
 export type { MemoryStats } from "./ledger.ts";
+export { type ToleranceName, type ToleranceRow, TOLERANCES } from "../codec/mend.ts";
 export { type LimitName, type LimitRow, LIMITS, type Limits } from "./limits.ts";
 export type {
   AuthenticationRequest,

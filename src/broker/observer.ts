@@ -6,8 +6,9 @@
 import type { Rule } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
+import { Counts } from "./counts.ts";
 import type { LimitName } from "./limits.ts";
-import type { BrokerHooks, ClientInfo, DropReason, MessageInfo } from "./options.ts";
+import type { BrokerHooks, ClientInfo, DropReason, MessageInfo, PeerInfo, RefusedClient } from "./options.ts";
 import { isLater } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -24,6 +25,10 @@ export class Observer {
   received = 0;
   /** Copies that did not reach a session. */
   dropped = 0;
+  /** How often each limit was reached. */
+  readonly limits: Counts<LimitName> = new Counts();
+  /** How often something was refused, or a connection ended, for each rule. */
+  readonly refusals: Counts<Rule> = new Counts();
 
   constructor(hooks: BrokerHooks) {
     this.hooks = guarded(hooks);
@@ -43,7 +48,26 @@ export class Observer {
 
   /** A limit is reached; reported once for each session and limit until the next connection. */
   limited(limit: LimitName, whom: string, session?: Reporter): void {
+    this.limits.add(limit);
     if (session === undefined || session.reports(limit)) this.hooks.limited?.(limit, whom);
+  }
+
+  /** A connection ends before a CONNECT is accepted. */
+  refused(peer: PeerInfo, refusal: Refusal, client: RefusedClient | undefined): void {
+    this.refusals.add(refusal.rule);
+    this.hooks.refused?.(peer, refusal, client);
+  }
+
+  /** An accepted connection is over; with a `refusal` we ended it. */
+  disconnected(client: ClientInfo, isClean: boolean, refusal: Refusal | undefined): void {
+    if (refusal !== undefined) this.refusals.add(refusal.rule);
+    this.hooks.disconnected?.(client, isClean, refusal);
+  }
+
+  /** A packet, or a filter in it, is refused; the connection stays. */
+  denied(client: ClientInfo, refusal: Refusal): void {
+    this.refusals.add(refusal.rule);
+    this.hooks.denied?.(client, refusal);
   }
 
   /** A message is discarded without a refusal to its Client; reported once for each rule until the next connection. */
@@ -79,6 +103,7 @@ const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   denied: true,
   discarded: true,
   limited: true,
+  tolerated: true,
   sessionEnded: true,
   storeFailed: true,
   storeRecovered: true,

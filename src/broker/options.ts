@@ -3,6 +3,7 @@
  * Knows the questions; refuses to know the answers.
  * @module
  */
+import type { ToleranceName } from "../codec/mend.ts";
 import type { ProtocolLevel, QoS, SubscriptionOptions, UserProperties, Will } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Random } from "../engine/random.ts";
@@ -76,7 +77,7 @@ export interface Verdict {
   readonly claims?: Readonly<Record<string, string>>;
   /**
    * With 0x00 to a CONNECT, limits of this connection and its session in place of the limits of the listener: none whose scope is the
-   * broker, nor `publishRateMax` and `bytesRateMax`, which hold from the first byte on.
+   * broker, nor `publishRateMax`, `bytesRateMax` and `overRateTimeoutMs`, which hold from the first byte on.
    */
   readonly limits?: Partial<Limits>;
   /**
@@ -163,6 +164,7 @@ export type DropReason =
   | "memoryBytesMax"
   | "queuedMessagesMax"
   | "queuedBytesMax"
+  | "userQueuedBytesMax"
   | "refused by the client"
   | "not permitted"
   | "no member";
@@ -206,8 +208,13 @@ export interface BrokerHooks {
    * a `$` topic is dropped so that the Client can be accepted. For PUBLISH at most once for each connection and rule.
    */
   discarded?(client: ClientInfo, refusal: Refusal): void;
-  /** A limit is reached: its name, and the Client or peer. At most once per limit and session until the next connection. */
+  /**
+   * A limit is reached: its name, and the Client, user, peer or address. At most once per limit and session until the next connection, or per
+   * limit and address until most of it is free again.
+   */
   limited?(limit: LimitName, who: string): void;
+  /** A packet was taken though it breaks the standard in a way that its listener tolerates. At most once for each connection and name. */
+  tolerated?(name: ToleranceName, peer: PeerInfo, client: ClientInfo | undefined): void;
   /** A session is over. */
   sessionEnded?(clientId: string): void;
   /** The store could not make facts safe. The broker tries again; until that succeeds it refuses packets that need the store (0x97). */
@@ -239,6 +246,8 @@ export interface PolicyOptions {
   readonly authorize?: ((request: AuthorizationRequest) => Later<ReasonCode>) | undefined;
   /** §5.4.2 permissions by rules: as `Permissions` of `@plumb/mqtt/permissions`. */
   readonly permissions?: PermissionSource | undefined;
+  /** Deviations from the standard, by the names of `TOLERANCES`, for Clients that cannot be mended; default none. */
+  readonly tolerate?: readonly ToleranceName[];
   /** §3.2.2.3.4; default 2. */
   readonly maximumQos?: QoS;
   /** §3.2.2.3.5; default true. */

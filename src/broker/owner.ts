@@ -146,7 +146,7 @@ function checkLogin({ groups, claims, limits, expiresAt, why }: Verdict, policy:
   }
   if (limits === undefined) return;
   if (!isObject(limits)) throw new UsageError(`Limits of a verdict are an object, not ${shown(limits)}`);
-  for (const name of ["publishRateMax", "bytesRateMax"]) {
+  for (const name of ["publishRateMax", "bytesRateMax", "overRateTimeoutMs"]) {
     if (name in limits) {
       throw new UsageError(`Limit ${name} holds from the first byte on, not from a verdict`);
     }

@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../codec/error.ts";
+import { type ToleranceName, TOLERANCES } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 import type { PolicyOptions } from "./options.ts";
@@ -12,6 +13,8 @@ import type { PolicyOptions } from "./options.ts";
 export interface Policy extends Omit<PolicyOptions, "limits"> {
   /** Every limit: the given values, the values of the broker, or the defaults. */
   readonly limits: Limits;
+  /** Deviations from the standard that Clients may make; default none. */
+  readonly tolerate: readonly ToleranceName[];
   /** §4.12 the Authentication Methods that `authenticate` knows; default none. */
   readonly authenticationMethods: readonly string[];
   /** §3.2.2.3.4 the highest QoS of a PUBLISH and of a subscription. */
@@ -28,11 +31,19 @@ export interface Policy extends Omit<PolicyOptions, "limits"> {
 
 /**
  * The given values; for others the values of `base`; for others the defaults.
- * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker alone.
+ * @throws {UsageError} for a limit that does not exist, is out of range, or holds for the whole broker alone, and for a tolerance
+ * that does not exist.
  */
 export function policyOf(given: PolicyOptions, base?: Policy): Policy {
   const { limits, ...rest } = given;
+  for (const name of given.tolerate ?? []) {
+    if (!Object.hasOwn(TOLERANCES, name)) {
+      const names = Object.keys(TOLERANCES).join(", ");
+      throw new UsageError(`There is no tolerance ${JSON.stringify(name)}: there are ${names}`);
+    }
+  }
   return {
+    tolerate: [],
     authenticationMethods: [],
     maximumQos: 2,
     retainAvailable: true,

@@ -111,7 +111,7 @@ export function publishForbidden(
 /** The message is not taken over. Below level 5 there is no code for that, so it is acknowledged and dropped [MQTT311-3.3.5-2]. */
 export function refusePublish({ observer }: Parts, open: Open, view: PublishView, refusal: Refusal): void {
   const { client, session, link } = open;
-  observer.hooks.denied?.(client, refusal);
+  observer.denied(client, refusal);
   const type = view.qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
   if (view.qos > 0) link.answerWith(type << 4, view.packetId, refusal.code, reasonString(refusal));
   if (view.qos === 0 || link.level < 5) observer.discarded(client, session, refusal);

@@ -1,5 +1,6 @@
 /**
- * How much a Client may send in a second: above it the connection is not read for a while. Nothing is lost, and nobody is ended.
+ * How much a Client may send in a second: above it the connection is not read for a while, and nothing is lost. A Client that is above
+ * it without a break for too long is ended (0x96). A break is a second's worth that it has not used.
  * Knows frames and their bytes; refuses to know their effects. Connections without such a limit do without this file's objects.
  * @module
  */
@@ -19,6 +20,8 @@ export interface Rated extends FrameHandler {
   readOn(why: Pause): void;
   /** It is not read for a while. */
   limited(limit: LimitName): void;
+  /** It was above its rate for too long, and is ended; false if it is not open. */
+  tooFast(): boolean;
 }
 
 /** Stands between the frames of one link and its connection. */
@@ -32,6 +35,10 @@ export class RateLimit implements FrameHandler, Deadline {
   readonly #turn: Turn;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
+  /** Time above the rate without a break: ms. */
+  readonly #timeoutMs: number;
+  /** No debt is left from then on: ms. */
+  #paidAt = 0;
   #isOver = false;
 
   constructor(link: Link, connection: Rated, turn: Turn, limits: Limits) {
@@ -40,6 +47,7 @@ export class RateLimit implements FrameHandler, Deadline {
     this.#turn = turn;
     this.#messages = new TokenBucket(limits.publishRateMax || Infinity, turn.now);
     this.#bytes = new TokenBucket(limits.bytesRateMax || Infinity, turn.now);
+    this.#timeoutMs = limits.overRateTimeoutMs || Infinity;
   }
 
   /** Whether these limits bound anything. */
@@ -59,7 +67,8 @@ export class RateLimit implements FrameHandler, Deadline {
     this.#connection.limited(ofMessages >= ofBytes ? "publishRateMax" : "bytesRateMax");
     this.#link.pause(Pause.RATE);
     this.#link.pauseTransport();
-    timers.schedule(this, now + wait);
+    this.#paidAt = now + wait;
+    timers.schedule(this, Math.min(this.#paidAt, this.#endsAt));
     return true;
   }
 
@@ -73,9 +82,15 @@ export class RateLimit implements FrameHandler, Deadline {
     return this.#connection.tooLarge(bytes, at, body, until);
   }
 
-  /** The debt is paid. */
-  due(): void {
-    this.#connection.readOn(Pause.RATE);
+  /** When a Client that goes on like this is ended: ms. */
+  get #endsAt(): number {
+    return Math.min(this.#messages.overSince, this.#bytes.overSince) + this.#timeoutMs;
+  }
+
+  /** The debt is paid, or has been there for too long. */
+  due(now: number): void {
+    if (now >= this.#paidAt) this.#connection.readOn(Pause.RATE);
+    else if (!this.#connection.tooFast()) this.#turn.timers.schedule(this, this.#paidAt);
   }
 
   /** The connection is over. */

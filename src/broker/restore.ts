@@ -25,7 +25,7 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   const { timers } = parts.turn;
   const session = sessions.make(record.clientId, record.level, limits);
   session.storeId = stored.storeId;
-  session.madeBy(record.user, record.address);
+  sessions.assign(session, record.user, record.address);
   for (const subscription of subscriptions) {
     parts.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
   }

@@ -20,6 +20,7 @@ import type { ClientInfo } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RetainedDelivery } from "./retained_delivery.ts";
 import type { SessionKey, SessionRecord, SubscriptionRecord } from "./store.ts";
+import type { Charged, UserAccount } from "./users.ts";
 import { type PendingWill, type ServerWill, willBytes } from "./will.ts";
 
 /** §3.1.2.11.2 a Session Expiry Interval that means never. */
@@ -113,9 +114,9 @@ export interface Serving extends Outflow {
 
 /** One session at one moment. */
 export interface SessionStats {
-  /** The user name of the connection that made the session; undefined if it had none. */
+  /** The user name of the Client that connected last; undefined if it had none. */
   readonly user: string | undefined;
-  /** The address of that connection; undefined if it is not known. */
+  /** The address that it connected from; undefined if it is not known. */
   readonly address: string | undefined;
   /** §4.2 whether a Network Connection serves the session. */
   readonly isConnected: boolean;
@@ -156,7 +157,7 @@ export interface SessionOwner {
 }
 
 /** §4.1 One session; `due()` ends it. */
-export class Session implements Deadline, SessionKey {
+export class Session implements Deadline, SessionKey, Charged {
   heapIndex = -1;
   heapTime = 0;
   storeId = 0;
@@ -166,9 +167,10 @@ export class Session implements Deadline, SessionKey {
   limits: Limits;
   /** The Network Connection, undefined while there is none. */
   connection: Serving | undefined;
-  /** User name and address of the connection that made it. */
+  /** User name and address of the Client that connected last. */
   #user: string | undefined;
   #address: string | undefined;
+  #account: UserAccount | undefined;
   /** §5.4.2 undefined if there are no rules, or its Client has not connected since the start. */
   access: Access | undefined;
   /** When messages that wait expire; undefined if none ever did while it was durable. */
@@ -220,22 +222,50 @@ export class Session implements Deadline, SessionKey {
     this.limits = limits;
   }
 
-  /** The user name of the connection that made it. */
+  /** The user name of the Client that connected last. */
   get user(): string | undefined {
     return this.#user;
   }
 
-  /** The address of that connection. */
+  /** The address that it connected from. */
   get address(): string | undefined {
     return this.#address;
   }
 
-  /** It was made by a connection of this user from this address. */
-  madeBy(user: string | undefined, address: string | undefined): void {
+  /** A Client of this user has connected from this address. */
+  belongsTo(user: string | undefined, address: string | undefined): void {
     this.#ledger.sessions -= this.ownBytes;
     this.#user = user;
     this.#address = address;
     this.#ledger.sessions += this.ownBytes;
+  }
+
+  /** The counts of its user; undefined without a user name, and once it has ended. */
+  get account(): UserAccount | undefined {
+    return this.#account;
+  }
+
+  set account(account: UserAccount | undefined) {
+    if (this.#account !== undefined) this.#account.sessions--;
+    if (account !== undefined) account.sessions++;
+    this.#account = account;
+    this.#backlog?.charge(account);
+  }
+
+  /** The bytes that the messages which wait for room count for in `queuedBytesMax`. */
+  get queuedBytes(): number {
+    return this.#backlog === undefined ? 0 : this.#backlog.bytes;
+  }
+
+  /**
+   * Whether its user may have no message of so many bytes waiting besides. A connected Client that keeps up is spared: it is not to
+   * pay for other Clients of its user.
+   */
+  isUserFull(bytes: number): boolean {
+    const { userQueuedBytesMax } = this.limits;
+    if (this.#account === undefined || userQueuedBytesMax === 0) return false;
+    if (this.#account.queuedBytes + bytes <= userQueuedBytesMax) return false;
+    return this.connection === undefined || this.queuedBytes > MODEST_BYTES;
   }
 
   /** The memory that it takes without its content: bytes. */
@@ -288,7 +318,7 @@ export class Session implements Deadline, SessionKey {
 
   /** The same, made if need be. */
   needBacklog(): Backlog {
-    return (this.#backlog ??= new Backlog(this.#ledger));
+    return (this.#backlog ??= new Backlog(this.#ledger, this.#account));
   }
 
   /** §4.3 the open exchanges towards the Client; undefined if none was ever begun. */
@@ -419,7 +449,7 @@ export class Session implements Deadline, SessionKey {
       expirySeconds: this.expirySeconds,
       subscriptions: this.subscriptions.size,
       queued: this.queued,
-      queuedBytes: this.#backlog?.bytes ?? 0,
+      queuedBytes: this.queuedBytes,
       residentBytes: this.#backlog?.residentBytes ?? 0,
       pagedOut: this.#backlog?.paged ?? 0,
       inFlight: this.#sender?.inFlight ?? 0,

@@ -19,6 +19,7 @@ import type { Parts } from "./parts.ts";
 import type { Refusal } from "./refusal.ts";
 import { RegrantingAll } from "./regrant.ts";
 import { intervalMs, Session, type SessionOwner } from "./session.ts";
+import { Users } from "./users.ts";
 import { PendingWill, type ServerWill } from "./will.ts";
 
 /** §3.1.4 the Client has connected again. */
@@ -32,10 +33,12 @@ export class Sessions implements SessionOwner {
   /** By Client Identifier, sessions that have ended, or lost their connection, and of which something is still to be dealt with. */
   readonly #endings: Map<string, Ending> = new Map();
   readonly #regranting: RegrantingAll;
+  readonly #users: Users;
 
   constructor(parts: Parts, random: Random) {
     this.#parts = parts;
     this.#random = random;
+    this.#users = new Users(parts.turn.ledger);
     this.#regranting = new RegrantingAll(parts, () => this.#byClientId.values());
   }
 
@@ -53,6 +56,18 @@ export class Sessions implements SessionOwner {
   /** Limits have changed: each session has those that `limitsOf` gives for its own. */
   limit(limitsOf: (limits: Limits) => Limits): void {
     for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);
+  }
+
+  /** Whether so many sessions are all that this user may have, and that of the Client is not among them. */
+  isUserFull(clientId: string, user: string | undefined, most: number): boolean {
+    if (user === undefined || most === 0 || this.#byClientId.get(clientId)?.user === user) return false;
+    return this.#users.sessionsOf(user) >= most;
+  }
+
+  /** The session is that of a Client of this user, who has connected from this address. */
+  assign(session: Session, user: string | undefined, address: string | undefined): void {
+    session.belongsTo(user, address);
+    this.#users.charge(session, user);
   }
 
   /** §5.4.2 rules have changed. */
@@ -144,7 +159,7 @@ export class Sessions implements SessionOwner {
     router.retainedDeliveries.connectionLost(session);
     stopGathering(this.#parts, session);
     if (will !== undefined) this.#loseWill(session, will); // [MQTT311-3.1.2-12]
-    observer.hooks.disconnected?.(client, isClean, refusal);
+    observer.disconnected(client, isClean, refusal);
     if (!session.persists) return this.end(session);
     session.access?.rights.forget?.();
     turn.timers.schedule(session, turn.now + intervalMs(session.expirySeconds)); // [MQTT-3.1.2-23]
@@ -240,6 +255,7 @@ export class Sessions implements SessionOwner {
       this.publishWill(will.will); // [MQTT-3.1.2-8]
     }
     turn.ledger.sessions -= session.ownBytes;
+    this.#users.charge(session, undefined);
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     this.#inPortions(session, ending(session, this.#parts));
     observer.hooks.sessionEnded?.(session.clientId);
@@ -259,6 +275,8 @@ export class Sessions implements SessionOwner {
     for (const [clientId, session] of this.#byClientId) {
       invariant(session.clientId === clientId && !session.ended, "a session that is there has not ended");
       session.assertInvariants();
+      invariant(session.account?.name === session.user, "the user of a session");
     }
+    this.#users.assertInvariants(this.#byClientId.values());
   }
 }

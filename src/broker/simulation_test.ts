@@ -95,6 +95,7 @@ class SimulatedClient {
       cleanStart,
       keepAlive: 0,
       clientId: this.id,
+      ...(pick(3) > 0 && { username: anyOf(["a", "b"], pick) }),
       ...(this.level === 5 && {
         properties: {
           sessionExpiryInterval: keptMs / 1000,

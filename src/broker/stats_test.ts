@@ -1,7 +1,9 @@
 /** What a broker says of itself at one moment. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import { Told } from "../testing/assertions.ts";
 import { Pair } from "../testing/pair.ts";
+import { Broker } from "./mod.ts";
 
 describe("stats", () => {
   test("count what there is, and what has come and was dropped since the start", () => {
@@ -9,6 +11,8 @@ describe("stats", () => {
     const nothing = {
       received: 0,
       dropped: 0,
+      limits: {},
+      refusals: {},
       connections: 0,
       connected: 0,
       sessions: 0,
@@ -36,6 +40,8 @@ describe("stats", () => {
     assertEquals(counts, {
       received: 1,
       dropped: 0,
+      limits: {},
+      refusals: {},
       connections: 2,
       connected: 1,
       sessions: 2,
@@ -58,27 +64,79 @@ describe("stats", () => {
     one.disconnect();
     pair.advance(60_000);
     const { memory: left, ...atLast } = pair.broker.stats;
-    assertEquals(atLast, { ...nothing, received: 2 });
+    const counted = { limits: { connectTimeoutMs: 1 }, refusals: { "limit/connect-timeout": 1 } } as const;
+    assertEquals(atLast, { ...nothing, ...counted, received: 2 });
     const { total, connections, topics, pool, ...rest } = left;
     assertEquals(Object.values(rest).filter((bytes) => bytes !== 0), [], "nothing that has gone counts");
     assertEquals(total, connections + topics + pool);
   });
 });
 
+describe("limits and refusals", () => {
+  test("are counted by name, also where a hook is not called for each", () => {
+    const told = new Told();
+    const limits = { queuedMessagesMax: 1, connectionsMax: 2, topicLevelsMax: 2 };
+    const pair = new Pair({ limits, hooks: told.hooks, authorize: ({ topic }) => topic === "no" ? 0x87 : 0 });
+    const away = pair.connect({ clientId: "away", properties: { sessionExpiryInterval: 60 } });
+    away.subscribe("t");
+    away.lose();
+    const client = pair.connect({ clientId: "client" });
+    for (let i = 0; i < 4; i++) client.publish({ topic: "t", qos: 1 });
+    for (const topic of ["no", "no", "a/b/c"]) client.publish({ topic });
+    client.subscribe("no", "a/b/c/d");
+    const will = { topic: "$w", payload: new Uint8Array(), qos: 0, retain: false } as const;
+    pair.connect({ clientId: "other", will });
+    for (let i = 0; i < 3; i++) pair.open().connect({ clientId: `more${i}` });
+    pair.broker.disconnect(
+      "client",
+      { code: 0x98, rule: "policy/administrative", message: "enough" },
+      pair.now,
+    );
+    pair.broker.refused(client.connection.peer, { code: 0x8a, rule: "policy/banned", message: "no" });
+    pair.broker.limited("connectionsMax", "192.0.2.1");
+    const { limits: reached, refusals } = pair.broker.stats;
+    assertEquals(reached, { queuedMessagesMax: 3, topicLevelsMax: 2, connectionsMax: 4 });
+    assertEquals(refusals, {
+      "limit/queue": 3,
+      "policy/not-authorized": 3,
+      "limit/topic-levels": 2,
+      "policy/dollar-topic": 1,
+      "limit/connections": 3,
+      "policy/administrative": 1,
+      "policy/banned": 1,
+    });
+    const hooked = told.limits.map(({ limit }) => limit);
+    assertEquals(hooked.filter((limit) => limit === "queuedMessagesMax").length, 1);
+    assertEquals(told.refusals.map(({ rule }) => rule).filter((rule) => rule === "policy/banned").length, 1);
+  });
+
+  test("of an owner's own making do not take memory without end", () => {
+    const broker = new Broker();
+    const peer = { address: "192.0.2.1", port: 1, transport: "memory" } as const;
+    for (let i = 0; i < 5_000; i++) {
+      for (const rule of ["policy/banned", `own/${i}`]) {
+        broker.refused(peer, { code: 0x8a, rule: rule as "policy/banned", message: "no" });
+      }
+    }
+    const { refusals } = broker.stats;
+    assertEquals([Object.keys(refusals).length, refusals["policy/banned"]], [1_024, 5_000]);
+  });
+});
+
 describe("the stats of a session", () => {
-  test("say who made it, whoever resumes it", () => {
+  test("say who connected last, whoever made it", () => {
     const pair = new Pair();
     const kept = { clientId: "c", cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
-    const makerOf = () => {
+    const lastOf = () => {
       const { user, address } = pair.broker.session("c")!;
       return [user, address];
     };
     pair.connect({ ...kept, username: "ada" }).lose();
-    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
+    assertEquals(lastOf(), ["ada", "192.0.2.1"]);
     pair.connect({ ...kept, username: "grace" }).lose();
-    assertEquals(makerOf(), ["ada", "192.0.2.1"]);
-    pair.connect({ ...kept, cleanStart: true });
-    assertEquals(makerOf(), [undefined, "192.0.2.1"]);
+    assertEquals(lastOf(), ["grace", "192.0.2.1"]);
+    pair.connect(kept).lose();
+    assertEquals(lastOf(), [undefined, "192.0.2.1"]);
   });
 
   test("count what is in it", () => {

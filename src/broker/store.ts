@@ -42,9 +42,9 @@ export interface SessionRecord {
   readonly expiresAt: number | undefined;
   /** Of the connection, or waiting for its delay. */
   readonly will: StoredWill | undefined;
-  /** The user name of the connection that made the session; undefined if it had none. */
+  /** The user name of the Client that connected last; undefined if it had none. */
   readonly user: string | undefined;
-  /** The address of that connection; undefined if it is not known. */
+  /** The address that it connected from; undefined if it is not known. */
   readonly address: string | undefined;
 }
 

@@ -50,7 +50,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     if ("refusal" in decision) {
       reasonCodes.push(link.level === 5 ? decision.refusal.code : 0x80); // [MQTT311-3.9.3-2]
       refusals.push(decision.refusal);
-      observer.hooks.denied?.(client, decision.refusal);
+      observer.denied(client, decision.refusal);
       return;
     }
     const { filter } = decision;

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { type AuditCall, auditCommand, type Terminal } from "../../conformance/main.ts";
 import { AuditCallError, DEFAULT_AT_ONCE, DEFAULT_PATIENCE_MS } from "../../conformance/mod.ts";
+import { TOLERATED } from "../../conformance/server/tolerated.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
@@ -50,7 +51,17 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         value: "FILE.toml",
         about:
           "a file with facts that cannot be probed: username, password, authentication-method, authentication-data (a list), " +
-          "forbidden-topic, product",
+          "forbidden-topic, product, tolerates (a list)",
+      },
+      {
+        name: "tolerates",
+        kind: "list",
+        choices: Object.keys(TOLERATED),
+        rare: true,
+        value: "NAME",
+        about:
+          `a deviation that the target's owner has switched on, so that it is lenient by option and no fail; may be given more than ` +
+          `once: ${Object.keys(TOLERATED).join(", ")}`,
       },
       { name: "product", kind: "text", value: "NAME", about: "the name of the target, for the reports" },
     ],
@@ -178,6 +189,7 @@ function callOf(given: Said["given"], positionals: readonly string[], tls: TlsCl
     list: is("list"),
     diff: is("diff"),
     profile: one("profile"),
+    tolerates: given.get("tolerates") ?? [],
     product: one("product"),
     tls,
     patienceMs: Number(one("patience") ?? DEFAULT_PATIENCE_MS),

@@ -6,6 +6,7 @@
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { isatty } from "node:tty";
 import type { LimitRow } from "../broker/limits.ts";
+import { OnceAMinute } from "../login/options.ts";
 import { writeStderr } from "../runtime/stderr.ts";
 
 /** From most to least. */
@@ -73,6 +74,12 @@ interface Kind {
   more: number;
 }
 
+/** A line that is left out for now. */
+interface Line {
+  readonly message: string;
+  readonly fields: Fields;
+}
+
 /** So much is written at once: memory does not hold a line for each of a burst of thousands of Clients. */
 const WRITE_NOW_CHARACTERS = 16 * 1024;
 const SECOND_MS = 1000;
@@ -88,6 +95,7 @@ export class Log {
   readonly #clock: () => number;
   #limits: Readonly<Record<LogLimitName, number>>;
   readonly #kinds = new Map<string, Kind>();
+  readonly #causes = new OnceAMinute<Line>();
   #lines = "";
   #isWriting = false;
   #dropped = 0;
@@ -131,6 +139,19 @@ export class Log {
     this.#log(2, message, fields);
   }
 
+  /**
+   * A warning that strangers can bring about at will: one a minute for each cause. Of those that are left out the last one is written when
+   * the minute is over, with how many `more` there were. At level debug all are written.
+   */
+  warnSeldom(cause: string, message: string, fields: Fields): void {
+    if (!this.shows("warn")) return;
+    if (this.#causes.isDue(cause, this.#clock(), { message, fields })) {
+      return this.warn(message, { ...fields, more: this.#causes.left(cause) || undefined });
+    }
+    this.debug(message, fields);
+    this.#tellLater();
+  }
+
   error(message: string, fields: Fields = {}): void {
     this.#log(3, message, fields);
   }
@@ -145,7 +166,7 @@ export class Log {
 
   /** Writes all lines that wait; resolves when the system has them, or after a second in which it does not take them. */
   async flush(): Promise<void> {
-    this.#tellMore();
+    this.#tellMore(true);
     const written = new Promise<void>((resolve) => this.#flushed.push(resolve));
     this.#write();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -173,20 +194,25 @@ export class Log {
     }
     if (kind.written++ < this.#limits.logLinesPerSecondMax) return true;
     kind.more++;
-    if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#tellMore();
-      }, SECOND_MS);
-      this.#timer.unref();
-    }
+    this.#tellLater();
     return false;
   }
 
-  #tellMore(): void {
+  #tellLater(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#tellMore(), SECOND_MS);
+    this.#timer.unref();
+  }
+
+  /** Tells of what was left out, as far as it is time, or the log ends. */
+  #tellMore(isLast = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    for (const { item: { message, fields }, more } of this.#causes.overdue(this.#clock(), isLast)) {
+      this.warn(message, { ...fields, more: more || undefined });
+    }
     for (const kind of this.#kinds.values()) this.#tell(this.#clock(), kind);
+    if (!isLast && this.#causes.hasMore) this.#tellLater();
   }
 
   /** Says how many lines of a kind were not written. */

@@ -6,6 +6,7 @@
 import type { ClientInfo, PeerInfo, Refusal } from "../broker/mod.ts";
 import { systemCode } from "../runtime/listen.ts";
 import type { ServeHooks } from "../server/serve.ts";
+import { addressGroup } from "../transport/address_group.ts";
 import type { Fields, Log, LOG_LEVELS } from "./log.ts";
 import { handshakeTrouble } from "./tls.ts";
 
@@ -41,16 +42,24 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
         ...refusal && why(refusal),
       }),
     refused: (peer, refusal, client) =>
-      log.warn("refused", { ...client && who(client), peer: where(peer), ...why(refusal) }),
+      log.warnSeldom(`${refusal.rule} ${addressGroup(peer.address)}`, "refused", {
+        ...client && who(client),
+        peer: where(peer),
+        ...why(refusal),
+      }),
     handshakeFailed: (peer, error) => {
       // A port scan, or a Client without TLS that leaves, is no reason for a warning.
-      const level = systemCode(error) === "ECONNRESET" ? "debug" : "warn";
-      log[level]("TLS handshake failed", { peer: where(peer), why: log.cut(handshakeTrouble(error)) });
+      const message = "TLS handshake failed";
+      const fields = { peer: where(peer), why: log.cut(handshakeTrouble(error)) };
+      if (systemCode(error) === "ECONNRESET") log.debug(message, fields);
+      else log.warnSeldom(`handshake ${addressGroup(peer.address)}`, message, fields);
     },
     discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
+    tolerated: (what, peer, client) =>
+      log.info("tolerated", { ...client && who(client), peer: where(peer), what }),
     revoked: (client, filter) =>
       log.info("subscription revoked", { client: log.cut(client), filter: log.cut(filter) }),
-    limited: (limit, name) => log.warn("limit reached", { limit, who: log.cut(name) }),
+    limited: (limit, name) => log.warnSeldom(limit, "limit reached", { limit, who: log.cut(name) }),
     storeFailed: (error) =>
       log.error("store failed: QoS 1 and 2 are refused", {
         error: error instanceof Error ? error.message : String(error),

@@ -128,6 +128,55 @@ describe("Log", () => {
     while (!writes.join("").includes("and 1 more")) await new Promise((resolve) => setImmediate(resolve));
   });
 
+  /** Lines without time and level. */
+  const linesOf = (writes: string[]) =>
+    writes.join("").replace(/^time=\S+ level=\S+ /gm, "").trimEnd().split("\n");
+
+  test("writes one line a minute for each cause that strangers bring about, and then how many more there were", async () => {
+    let now = 0;
+    const { log, writes } = logTo({ clock: () => now });
+    for (let i = 0; i < 5; i++) log.warnSeldom("a", "refused", { i });
+    log.warnSeldom("b", "refused", { i: 5 });
+    now = 59_999;
+    log.warnSeldom("a", "refused", { i: 6 });
+    now = 60_000;
+    for (let i = 7; i < 10; i++) log.warnSeldom("a", "refused", { i });
+    log.warnSeldom("b", "refused", { i: 10 });
+    await log.flush(); // the end: what is left
+    assertEquals(linesOf(writes), [
+      "msg=refused i=0",
+      "msg=refused i=5",
+      "msg=refused i=7 more=5",
+      "msg=refused i=10",
+      "msg=refused i=9 more=1",
+    ]);
+  });
+
+  test("the last line of a minute is written without a further one of its cause", async () => {
+    let now = 0;
+    const { log, writes } = logTo({ clock: () => now });
+    for (let i = 0; i < 3; i++) log.warnSeldom("a", "refused", { i });
+    now = 60_000;
+    while (!writes.join("").includes("more=1")) await new Promise((resolve) => setImmediate(resolve));
+    assertEquals(linesOf(writes), ["msg=refused i=0", "msg=refused i=2 more=1"]);
+  });
+
+  test("writes all of them at debug, and none below warn", async () => {
+    const { log, writes } = logTo({ level: "debug" });
+    for (let i = 0; i < 3; i++) log.warnSeldom("a", "refused", { i });
+    await log.flush();
+    assertEquals(writes.join("").match(/level=\S+ msg=refused i=\d( more=\d)?/g), [
+      "level=warn msg=refused i=0",
+      "level=debug msg=refused i=1",
+      "level=debug msg=refused i=2",
+      "level=warn msg=refused i=2 more=1",
+    ]);
+    const { log: quiet, writes: none } = logTo({ level: "error" });
+    for (let i = 0; i < 3; i++) quiet.warnSeldom("a", "refused", { i });
+    await quiet.flush();
+    assertEquals(none, []);
+  });
+
   test("keeps so much while nobody reads, drops the rest, and says how many", async () => {
     const waiting: (() => void)[] = [];
     const writes: string[] = [];

@@ -4,6 +4,7 @@
  * @module
  */
 import { kebab } from "../config/setting.ts";
+import type { FailedLogins } from "../login/failed_logins.ts";
 import type { LinkOptions, Login, LoginEvent } from "../login/mod.ts";
 import { CallError } from "./error.ts";
 import type { Fields, Log } from "./log.ts";
@@ -27,13 +28,18 @@ export function letsInOthers(settings: LoginSettings): boolean {
 }
 
 /**
- * Makes the chain, and reads its files.
+ * Makes the chain, which counts failed logins with others, and reads its files.
  * @throws {CallError} for a file that cannot be read, and for options that do not go together.
  */
-export async function loginOf(settings: LoginSettings, log: Log): Promise<Login> {
+export async function loginOf(
+  settings: LoginSettings,
+  log: Log,
+  failedLogins?: FailedLogins,
+): Promise<Login> {
   const { LinkError, openLogin } = await import("../login/open.ts");
   const onEvent = ({ level, message, fields }: LoginEvent) => log[level](message, cut(fields, log));
-  return await openLogin({ links: linksOf(settings), ...settings.loginLimits, onEvent }).catch(
+  const counted = failedLogins && { failedLogins };
+  return await openLogin({ links: linksOf(settings), ...settings.loginLimits, ...counted, onEvent }).catch(
     (error: Error) => {
       const link = settings.login?.[error instanceof LinkError ? error.index : 0];
       const where = link?.where ?? `--password-file ${settings.passwordFile}`;

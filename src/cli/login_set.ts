@@ -3,7 +3,10 @@
  * Knows which chain goes on when settings change; refuses to know how a link decides.
  * @module
  */
+import type { Broker } from "../broker/mod.ts";
+import { FailedLogins } from "../login/failed_logins.ts";
 import type { Login } from "../login/mod.ts";
+import { FAILED_LOGIN_NUMBERS } from "../login/numbers.ts";
 import type { Log } from "./log.ts";
 import { linksOf, loginOf, type LoginSettings } from "./login.ts";
 import type { Listen, Settings } from "./options.ts";
@@ -36,9 +39,12 @@ function nameOf(settings: LoginSettings): string {
 /** The chains of one configuration, by their settings. */
 export class LoginSet {
   readonly #logins: ReadonlyMap<string, Login>;
+  /** Of all chains together, and of those that follow them: another listener gives nobody more guesses, and a reload neither. */
+  readonly #failedLogins: FailedLogins;
 
-  private constructor(logins: ReadonlyMap<string, Login>) {
+  private constructor(logins: ReadonlyMap<string, Login>, failedLogins: FailedLogins) {
     this.#logins = logins;
+    this.#failedLogins = failedLogins;
   }
 
   /**
@@ -47,19 +53,31 @@ export class LoginSet {
    */
   static async open(settings: Settings, log: Log, before?: LoginSet): Promise<LoginSet> {
     const logins = new Map<string, Login>();
+    const failedLogins = before === undefined ? new FailedLogins() : before.#failedLogins;
     const needed = [undefined, ...settings.listen.map(({ own }) => own)].map((own) =>
       loginSettings(settings, own)
     );
     try {
       for (const one of needed) {
         const name = nameOf(one);
-        if (!logins.has(name)) logins.set(name, before?.find(name) ?? await loginOf(one, log));
+        if (!logins.has(name)) logins.set(name, before?.find(name) ?? await loginOf(one, log, failedLogins));
       }
     } catch (error) {
-      await new LoginSet(logins).close(before);
+      await new LoginSet(logins, failedLogins).close(before);
       throw error;
     }
-    return new LoginSet(logins);
+    return new LoginSet(logins, failedLogins);
+  }
+
+  /** Users of sessions that are kept have logged in from where they made them: guesses from elsewhere do not hold them back. */
+  knows(broker: Pick<Broker, "clientIds" | "session">, { loginLimits }: Settings): void {
+    const most = loginLimits.loginsRememberedMax ?? FAILED_LOGIN_NUMBERS.loginsRememberedMax.default;
+    let left = most;
+    for (const clientId of broker.clientIds()) {
+      if (left-- === 0) break;
+      const { user, address } = broker.session(clientId)!;
+      if (user !== undefined && address !== undefined) this.#failedLogins.knows(address, user, most);
+    }
   }
 
   private find(name: string): Login | undefined {

@@ -119,6 +119,33 @@ describe("plumb serve", () => {
     });
   });
 
+  test(
+    "--user-sessions-max: one more is refused, and the log names the limit and the user once",
+    patient,
+    async () => {
+      write(ANN + BOB);
+      const args = ["--password-file", file, "--user-sessions-max", "1"];
+      await broker(args, async (port, log) => {
+        const options = { username: "ann", password: "secret", reconnectPeriod: 0 };
+        const first = await connectAsync(`mqtt://127.0.0.1:${port}`, options);
+        assertEquals([
+          await code(port, "ann", "secret"),
+          await code(port, "ann", "secret"),
+          await code(port, "bob", "secret"),
+          await code(port),
+        ], [3, 3, 0, 0]);
+        await until(() => log().includes("limit reached"), "the limit is named");
+        assertEquals(log().match(/level=warn msg="limit reached" .*/g), [
+          'level=warn msg="limit reached" limit=userSessionsMax who=ann',
+        ]);
+        assertEquals(log().match(/msg=refused .* rule=limit\/user-sessions/g)?.length, 1);
+        await first.endAsync();
+        await until(() => log().split("msg=disconnected").length === 4, "all have left");
+        assertEquals(await code(port, "ann", "secret"), 0);
+      });
+    },
+  );
+
   test("--anonymous never and always", patient, async () => {
     await broker(["--anonymous", "never"], async (port) => {
       assertEquals([await code(port), await code(port, "ann", "secret")], [5, 4]);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Limits } from "../broker/limits.ts";
+import type { ToleranceName } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { ConfigFile, FileLink, FileListener, FileTable } from "../config/file.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, type LoginNumber, SECTIONS, SETTINGS } from "../config/schema.ts";
@@ -85,6 +86,8 @@ export interface Settings {
   readonly mosquittoAcl: string | undefined;
   readonly limits: Partial<Limits>;
   readonly features: Features;
+  /** Deviations from the standard that Clients may make. */
+  readonly tolerate: readonly ToleranceName[];
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
   readonly durability: Durability;
@@ -127,6 +130,7 @@ export type ListenerSettings = Partial<
     Settings,
     | "limits"
     | "features"
+    | "tolerate"
     | "tls"
     | "proxyProtocol"
     | "webSocket"
@@ -192,6 +196,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
   return {
     limits: {},
     features: {},
+    tolerate: [],
     logLimits: {},
     tls: {},
     tlsNames: [],

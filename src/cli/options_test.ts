@@ -37,6 +37,7 @@ describe("settingsOf()", () => {
       mosquittoAcl: undefined,
       limits: {},
       features: {},
+      tolerate: [],
       data: "./plumb-data",
       durability: "fsync",
       strictStore: false,

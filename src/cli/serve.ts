@@ -85,6 +85,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     logins = await LoginSet.open(settings, log);
     const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
+    logins.knows(server.broker, settings);
     tellOpened(server.addresses, server.addresses, settings, log);
     tls.introduce(server.addresses);
     tls.watch(server);
@@ -221,6 +222,18 @@ function tellOpened(
     groups.set(JSON.stringify(login), group);
   }
   for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
+  for (const url of all) {
+    const tolerated = toleratedAt(url, settings);
+    const isKnown = !opened.includes(url) && tolerated === toleratedAt(url, before);
+    if (!isKnown && tolerated !== "") {
+      log.warn("deviations from the standard are tolerated", { url, tolerate: tolerated });
+    }
+  }
+}
+
+/** The names of deviations that the listener at this URL tolerates. */
+function toleratedAt(url: string, { listen, tolerate }: Settings): string {
+  return (listen.find((one) => isAt(one, url))?.own?.tolerate ?? tolerate).join(" ");
 }
 
 /** Whether the listener that is asked for is, or may be, the one that is open at this URL. */

@@ -41,6 +41,7 @@ export function serveOptionsOf(
     listen,
     limits: settings.limits,
     ...settings.features,
+    ...settings.tolerate.length > 0 && { tolerate: settings.tolerate },
     ...login,
     ...rules,
     ...shared && { tls: shared },
@@ -49,11 +50,12 @@ export function serveOptionsOf(
 
 /** A listener with its own settings in place of those of the broker. */
 function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
-  const { limits, features, proxyProtocol = settings.proxyProtocol } = own;
+  const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
   return {
     url,
     ...limits && { limits },
     ...features,
+    ...tolerate && { tolerate },
     ...proxyProtocol.length > 0 && { proxyProtocol },
     webSocket: { ...settings.webSocket, ...own.webSocket },
     // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.

@@ -62,6 +62,7 @@ export class BrokerTls {
   readonly #log: Log;
   #own: OwnCertificate | undefined;
   #stop: () => void = () => {};
+  #isClosed = false;
   /** Never rejects. */
   #renewing: Promise<void> = Promise.resolve();
 
@@ -162,7 +163,7 @@ export class BrokerTls {
     void Promise.all([import("./tls_files.ts"), import("./watch_files.ts")]).then(
       ([{ filesOf }, { watchFiles }]) => {
         const files = filesOf(this.#settings);
-        if (files.length === 0) return;
+        if (files.length === 0 || this.#isClosed) return; // others took its place meanwhile
         const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
         this.#stop = () => (stopBefore(), stop());
       },
@@ -198,6 +199,7 @@ export class BrokerTls {
 
   /** Ends what `watch()` began. */
   close(): void {
+    this.#isClosed = true;
     this.#stop();
   }
 }

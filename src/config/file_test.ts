@@ -173,9 +173,9 @@ function arbitraryValue(row: Setting): fc.Arbitrary<readonly string[]> {
     choice: () => fc.constantFrom(...row.choices!),
     text: () =>
       row.form === undefined ? fc.string({ minLength: 1 }) : fc.constantFrom("fsync", "os", "interval=5"),
-    list: () => url,
+    list: () => row.choices === undefined ? url : fc.constantFrom(...row.choices),
   };
-  return row.kind === "list"
+  return row.kind === "list" && row.choices === undefined
     ? fc.array(url, { minLength: 1, maxLength: 3 })
     : one[row.kind]().map((value) => [value]);
 }

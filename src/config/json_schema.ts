@@ -99,7 +99,10 @@ function valueOf(row: Setting): JsonSchema {
     integer: () => ({ type: "integer", minimum: least, maximum: most }),
     choice: () => ({ enum: choices }),
     text: () => ({ ...text, ...form && { pattern: form.pattern.source } }),
-    list: () => ({ anyOf: [text, { type: "array", items: text, ...least && { minItems: least } }] }),
+    list: () => {
+      const one = choices === undefined ? text : { enum: choices };
+      return { anyOf: [one, { type: "array", items: one, ...least && { minItems: least } }] };
+    },
   };
   const holds = reload === "now"
     ? "at once"

@@ -7,6 +7,7 @@
  */
 import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
 import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
+import { TOLERANCES } from "../codec/mend.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
 import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { Anonymous } from "../login/anonymous.ts";
@@ -29,6 +30,7 @@ const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly als
 /** What a limit of the engine holds for. */
 const SCOPES: Readonly<Record<LimitRow["scope"], Scope>> = {
   broker: "broker",
+  listener: "listener",
   session: "session",
   connection: "Client",
 };
@@ -410,6 +412,21 @@ export const SECTIONS: readonly Section[] = [
       feature("wildcardSubscriptionAvailable", "a Topic Filter may have wildcards"),
       feature("subscriptionIdentifiersAvailable", "a SUBSCRIBE may have a Subscription Identifier"),
       feature("sharedSubscriptionAvailable", "a Topic Filter may begin with $share/"),
+      setting({
+        key: "tolerate",
+        kind: "list",
+        choices: Object.keys(TOLERANCES),
+        value: "NAME",
+        rare: true,
+        about:
+          "a deviation from the standard that Clients may make, for devices that cannot be mended; may be given more " +
+          `than once: ${
+            Object.entries(TOLERANCES).map(([name, { about }]) => `${name} (${about})`).join("; ")
+          }`,
+        scope: "listener",
+        reload: "new connections",
+        option: "tolerate",
+      }),
     ],
   },
   {

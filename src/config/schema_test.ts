@@ -32,6 +32,7 @@ function sampleOf(row: Setting): string {
     case "switch":
       return row.default === "true" ? "false" : "true";
     default:
+      if (row.choices !== undefined) return row.choices[0]!;
       return row.name === "listen" ? "mqtt://127.0.0.1:1" : row.name === "durability" ? "interval=7" : "some";
   }
 }
@@ -65,7 +66,7 @@ describe("each setting", () => {
       );
       assertEquals(comparable(byVariable), comparable(byFlag));
       assertEquals(comparable(byFile), comparable(byFlag));
-      const other = row.kind === "list" ? "mqtt://127.0.0.1:2" : value;
+      const other = row.kind === "list" && row.choices === undefined ? "mqtt://127.0.0.1:2" : value;
       const words = (name: string) => name === variableOf(row) ? other : undefined;
       const file = await parseConfig(text, "plumb.toml");
       assertEquals(settingsOf([], words, file).listen[0]?.flag === "plumb.toml:1: listen", false);
@@ -82,8 +83,8 @@ describe("each setting", () => {
     });
   }
 
-  test("limits and features reach serve(), of the broker and of a listener", async () => {
-    const rows = LISTENER_SETTINGS.filter(({ option }) => /^(limits|features)\./.test(option));
+  test("limits, features and tolerances reach serve(), of the broker and of a listener", async () => {
+    const rows = LISTENER_SETTINGS.filter(({ option }) => /^(limits\.|features\.|tolerate$)/.test(option));
     const lines = rows.map((row) => `${row.key} = ${tomlValue(row, [sampleOf(row)])}\n`).join("");
     const text = `${lines}[[listener]]\nurl = "mqtt://127.0.0.1:1"\n${lines}`;
     const options = serveOptionsOf(
@@ -100,8 +101,7 @@ describe("each setting", () => {
     assertEquals({ ...listener, url: undefined }, { ...broker, url: undefined });
     const policy = policyOf(broker);
     for (const row of rows) {
-      const [first, second] = row.option.split(".") as [string, string];
-      const value = first === "limits" ? at(policy.limits, second) : at(policy, second);
+      const value = at(policy, row.option.replace("features.", ""));
       assertEquals(String(value), sampleOf(row), row.key);
     }
   });

@@ -85,6 +85,9 @@ export function checkValue(
       if (/^\d+$/.test(value) && number >= least && number <= most) return { value };
       return { takes: `a whole number from ${least} to ${most}` };
     }
+    case "list":
+      if (choices.length > 0 && !choices.includes(value)) return { takes: choices.join(", ") };
+      return { value };
     case "choice":
       return choices.includes(value) ? { value } : { takes: choices.join(", ") };
     case "flag":

@@ -228,7 +228,7 @@ export class Link {
 
   /** Sends a packet, without its Reason String and User Properties where they do not fit; false if it cannot be sent. */
   send(packet: Packet): boolean {
-    const bytes = this.#fitting(packet);
+    const bytes = this.fitting(packet);
     if (bytes === undefined) return false; // [MQTT-3.1.2-24]
     this.outbox.append(bytes, 0, bytes.length);
     this.#answered();
@@ -237,11 +237,11 @@ export class Link {
 
   /** Whether `send()` can send it. */
   fits(packet: Packet): boolean {
-    return this.maximumPacketSize === Infinity || this.#fitting(packet) !== undefined;
+    return this.maximumPacketSize === Infinity || this.fitting(packet) !== undefined;
   }
 
   /** A packet as the peer can take it; good until the next call. */
-  #fitting(packet: Packet): Uint8Array | undefined {
+  protected fitting(packet: Packet): Uint8Array | undefined {
     const { writer } = this.#owner;
     writer.reset();
     encode(writer, packet, this.level);
@@ -256,10 +256,10 @@ export class Link {
     return bytes.length > this.maximumPacketSize ? undefined : bytes;
   }
 
-  /** Sends an acknowledgement, or (with identifier 0) a packet without a body; `first` is its first byte. */
+  /** Sends an acknowledgement, or (with identifier -1) a packet without a body; `first` is its first byte. */
   answer(first: number, id: number, code: number): void {
     const outbox = this.outbox;
-    const length = id === 0 ? 0 : code === 0 || this.level !== 5 ? 2 : 3;
+    const length = id < 0 ? 0 : code === 0 || this.level !== 5 ? 2 : 3;
     if (length + 2 > this.maximumPacketSize) return; // [MQTT-3.1.2-24]
     const at = outbox.room(2 + length);
     const buffer = outbox.buffer;

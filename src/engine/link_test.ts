@@ -240,7 +240,7 @@ describe("answers", () => {
     const { link, taken } = new Scene();
     link.answer(0x40, 0x1234, 0);
     link.answer(0x40, 0x1234, 0x10);
-    link.answer(0xd0, 0, 0);
+    link.answer(0xd0, -1, 0);
     link.level = 4;
     link.answer(0x40, 0x1234, 0x10);
     link.flush();
@@ -254,7 +254,7 @@ describe("answers", () => {
     link.answer(0x40, 2, 0);
     link.maximumPacketSize = 3;
     link.answer(0x40, 3, 0);
-    link.answer(0xd0, 0, 0);
+    link.answer(0xd0, -1, 0);
     link.flush();
     assertEquals(taken, [0x40, 2, 0, 2, 0xd0, 0]);
   });

@@ -9,6 +9,8 @@ export class TokenBucket {
   readonly #perSecond: number;
   #tokens: number;
   #at: number;
+  /** When it first came to be in debt since it was full the last time: ms; Infinity if it has not. */
+  overSince: number = Infinity;
 
   /** `perSecond`: above 0; Infinity has no end. `now`: ms. */
   constructor(perSecond: number, now: number) {
@@ -22,7 +24,11 @@ export class TokenBucket {
     if (this.#perSecond === Infinity) return 0;
     const came = Math.max(0, now - this.#at) * this.#perSecond / 1000;
     this.#at = now;
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + came) - count;
-    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens * 1000 / this.#perSecond);
+    const tokens = this.#tokens + came;
+    if (tokens >= this.#perSecond) this.overSince = Infinity;
+    this.#tokens = Math.min(this.#perSecond, tokens) - count;
+    if (this.#tokens >= 0) return 0;
+    if (this.overSince === Infinity) this.overSince = now;
+    return Math.ceil(-this.#tokens * 1000 / this.#perSecond);
   }
 }

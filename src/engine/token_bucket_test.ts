@@ -20,6 +20,17 @@ describe("TokenBucket", () => {
     assertEquals([bucket.take(1, 1_000), bucket.take(1, 0)], [0, 1_000]);
   });
 
+  test("is over since its first debt, until it is full again", () => {
+    const bucket = new TokenBucket(10, 0);
+    const since = [[10, 0], [1, 50], [1, 400], [0, 1_100], [0, 1_300], [11, 1_301], [1, 1_302]].map(
+      ([count, now]) => {
+        bucket.take(count!, now!);
+        return bucket.overSince;
+      },
+    );
+    assertEquals(since, [Infinity, 50, 50, 50, Infinity, 1_301, 1_301]);
+  });
+
   test("Infinity has no end", () => assertEquals(new TokenBucket(Infinity, 0).take(1e12, 0), 0));
 
   test("who waits as told gets a second's worth and the rate, and no more", () => {

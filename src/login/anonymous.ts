@@ -30,7 +30,7 @@ export function anonymousLink(
       ? "anonymous is never"
       : "anonymous is loopback, and the peer is not on this machine";
   };
-  return { name: "anonymous", ask, atOnce: ask };
+  return { name: "anonymous", ask, atOnce: ask, unguessable: true };
 }
 
 /** Whether the peer is on this machine. A proxy on this machine that does not say for whom it speaks makes all of its peers so. */

@@ -14,5 +14,5 @@ export function certificateLink(): LoginLink {
     if (identity === undefined || identity === "") return "the certificate has no identity";
     return { code: ACCEPTED, username: identity };
   };
-  return { name: "certificate", ask, atOnce: ask };
+  return { name: "certificate", ask, atOnce: ask, unguessable: true };
 }

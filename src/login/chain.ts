@@ -9,6 +9,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import type { AuthenticationRequest, PolicyOptions, Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/error.ts";
+import { type Attempt, FailedLogins, type HeldBack } from "./failed_logins.ts";
 import {
   ACCEPTED,
   BAD_CREDENTIALS,
@@ -20,6 +21,7 @@ import {
   type LoginEvents,
   type LoginLink,
   NOT_AUTHORIZED,
+  TOO_OFTEN,
   UNAVAILABLE,
 } from "./link.ts";
 import { CHAIN_NUMBERS } from "./numbers.ts";
@@ -27,8 +29,10 @@ import { numbersOf, OnceAMinute } from "./options.ts";
 
 /** How a chain works. */
 export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {
-  /** Called when `loginsWaitingMax` is reached. A refusal has the reasons of the links in `why`, which `BrokerHooks.refused` is told. */
+  /** Called when a limit is reached. A refusal has the reasons of the links in `why`, which `BrokerHooks.refused` is told. */
   readonly onEvent?: LoginEvents;
+  /** Where failed logins are counted: by chains that have it in common together. */
+  readonly failedLogins?: FailedLogins;
 }
 
 /** For the policy of a broker or a listener: `serve({ ...loginChain(links) })`. */
@@ -44,6 +48,11 @@ export interface LoginChain {
   /** Ends what the links have begun. */
   close(): Promise<void>;
 }
+
+const NO_PASSWORD = new Uint8Array();
+
+/** The same for all, whatever holds them back. */
+const HELD_BACK: Verdict = { code: TOO_OFTEN, reasonString: "Too many logins have failed, try again later" };
 
 /** An exchange that goes on (§4.12): the link, its own state, and whether the Client was let in before. */
 class Exchange {
@@ -92,12 +101,17 @@ class Chain {
   readonly #links: readonly LoginLink[];
   readonly #numbers: ReturnType<typeof numbersOf<keyof typeof CHAIN_NUMBERS>>;
   readonly #onEvent: LoginEvents;
+  readonly #failedLogins: FailedLogins;
   readonly #told = new OnceAMinute();
 
-  constructor(links: readonly LoginLink[], { onEvent = () => {}, ...numbers }: ChainOptions) {
+  constructor(
+    links: readonly LoginLink[],
+    { onEvent = () => {}, failedLogins = new FailedLogins(), ...numbers }: ChainOptions,
+  ) {
     this.#links = links;
     this.#numbers = numbersOf(CHAIN_NUMBERS, numbers);
     this.#onEvent = onEvent;
+    this.#failedLogins = failedLogins;
   }
 
   authenticate(request: AuthenticationRequest): Verdict | Promise<Verdict> {
@@ -106,22 +120,73 @@ class Chain {
       if (!this.#links.includes(state.link)) {
         return { code: NOT_AUTHORIZED, why: "the links are others by now" };
       }
-      return this.#run(new Run(state.isAnew, [state.link]), { ...request, state: state.state });
+      return this.#begin(new Run(state.isAnew, [state.link]), { ...request, state: state.state });
     }
     const links = method === undefined
       ? this.#links
       : this.#links.filter(({ methods }) => methods?.includes(method));
-    return this.#run(new Run(kind === "reauthenticate", links), request);
+    return this.#begin(new Run(kind === "reauthenticate", links), request);
+  }
+
+  #begin(run: Run, request: AuthenticationRequest): Verdict | Promise<Verdict> {
+    const verdict = this.#run(run, request);
+    if (!(verdict instanceof Promise)) return this.#counted(run, verdict);
+    return verdict.then((one) => this.#counted(run, one)).finally(() => {
+      if (run.isUnderWay) this.#failedLogins.end(run.attempt!);
+    });
+  }
+
+  /** The verdict, and what it says of guesses. */
+  #counted({ attempt, isWrong }: Run, verdict: Verdict): Verdict {
+    if (attempt === undefined) return verdict;
+    const { code, username = attempt.user } = verdict;
+    if (code === ACCEPTED && username === attempt.user) this.#failedLogins.succeeded(attempt, this.#numbers);
+    const isRefused = code === BAD_CREDENTIALS || code === NOT_AUTHORIZED;
+    if (isRefused && isWrong) this.#failedLogins.failed(attempt, this.#numbers);
+    return verdict;
+  }
+
+  /** Whether this link is not asked, since logins for the same user or from the same address have failed. */
+  #isHeldBack(run: Run, link: LoginLink, request: AuthenticationRequest): boolean {
+    const { peer, method, username, password } = request;
+    const hasCredentials = method !== undefined || username !== undefined || password !== undefined;
+    if (link.unguessable === true || !hasCredentials) return false;
+    if (run.heldBack !== undefined) return true;
+    if (run.attempt !== undefined) return false;
+    const user = method === undefined ? username : link.userOf?.(request) ?? username;
+    const secret = method === undefined ? password ?? NO_PASSWORD : undefined;
+    const one = this.#failedLogins.attempt(peer.address, user, secret, this.#numbers);
+    if ("counts" in one) {
+      run.attempt = one;
+      return false;
+    }
+    run.heldBack = one;
+    const { limit, ms } = one;
+    run.whys.push(`${limit}: not tried${ms > 0 ? ` before ${Math.ceil(ms / 1000)} s have passed` : ""}`);
+    if (this.#told.isDue(limit, this.#failedLogins.now)) {
+      const more = this.#told.left(limit) || undefined;
+      this.#onEvent({
+        level: "warn",
+        message: "limit reached",
+        fields: { limit, who: peer.address, user, more },
+      });
+    }
+    return true;
   }
 
   /** Goes on as long as links answer at once. */
   #run(run: Run, request: AuthenticationRequest): Verdict | Promise<Verdict> {
     for (let link = run.next(); link !== undefined; link = run.next()) {
+      if (this.#isHeldBack(run, link, request)) continue;
       const isFull = !run.isWaiting && this.waiting >= this.#numbers.loginsWaitingMax;
       if (isFull && link.atOnce === undefined) return this.#full(request);
       const answer = isFull ? link.atOnce!(request) : link.ask(request);
       if (answer === LATER) return this.#full(request);
       if (answer instanceof Promise) {
+        if (run.attempt !== undefined && !run.isUnderWay) {
+          run.isUnderWay = true;
+          this.#failedLogins.begin(run.attempt, this.#numbers);
+        }
         return run.isWaiting
           ? answer.then((one) => this.#decide(run, request, one))
           : this.#wait(run, request, answer);
@@ -129,7 +194,7 @@ class Chain {
       const verdict = this.#verdictOf(run, request, answer);
       if (verdict !== undefined) return verdict;
     }
-    return refused(request, run);
+    return refused(request, run, run.heldBack && HELD_BACK);
   }
 
   #decide(run: Run, request: AuthenticationRequest, answer: LinkAnswer): Verdict | Promise<Verdict> {
@@ -155,6 +220,7 @@ class Chain {
   #verdictOf(run: Run, request: AuthenticationRequest, answer: LinkAnswer): Verdict | undefined {
     const { link, isAnew } = run;
     if (answer === undefined) return undefined;
+    run.isWrong ||= link!.unguessable !== true;
     if (typeof answer === "string") {
       run.whys.push(`${link!.name}: ${answer}`);
       return undefined;
@@ -165,6 +231,7 @@ class Chain {
       run.whys.push(`${link!.name}: ${answer.why ?? answer.reasonString ?? "refused"}`);
       return refused(request, run, answer);
     }
+    run.isWrong = false;
     if (!isAnew || username === undefined || (username ?? undefined) === request.username) return answer;
     run.whys.push(`${link!.name}: authenticated anew as another user`);
     return refused(request, run);
@@ -172,7 +239,8 @@ class Chain {
 
   #full(request: AuthenticationRequest): Verdict {
     if (this.#told.isDue("loginsWaitingMax")) {
-      const fields = { limit: "loginsWaitingMax", who: request.peer.address };
+      const more = this.#told.left("loginsWaitingMax") || undefined;
+      const fields = { limit: "loginsWaitingMax", who: request.peer.address, more };
       this.#onEvent({ level: "warn", message: "limit reached", fields });
     }
     return { code: BUSY, why: "loginsWaitingMax logins wait" };
@@ -199,6 +267,14 @@ class Run {
   readonly isAnew: boolean;
   /** Why links passed on. */
   readonly whys: string[] = [];
+  /** The login, as it is counted if it fails. */
+  attempt: Attempt | undefined;
+  /** It takes time, and may hold back others like it. */
+  isUnderWay = false;
+  /** Links whose credentials can be guessed are not asked. */
+  heldBack: HeldBack | undefined;
+  /** Such a link has found it wrong. */
+  isWrong = false;
   /** It is counted. */
   isWaiting = false;
   /** The link that is asked. */

@@ -121,7 +121,11 @@ export class HashPool {
 
   #limited(limit: keyof typeof HASH_NUMBERS): void {
     if (this.#told.isDue(limit)) {
-      this.#onEvent({ level: "warn", message: "limit reached", fields: { limit } });
+      this.#onEvent({
+        level: "warn",
+        message: "limit reached",
+        fields: { limit, more: this.#told.left(limit) || undefined },
+      });
     }
   }
 }

@@ -128,7 +128,9 @@ export class Hook {
     if (this.#asking >= requestsMax) {
       if (this.#waiting.length >= requestsWaitingMax) {
         if (this.#told.isDue("requestsWaitingMax")) {
-          this.#onEvent({ level: "warn", message: "limit reached", fields: { limit: "requestsWaitingMax" } });
+          const more = this.#told.left("requestsWaitingMax") || undefined;
+          const fields = { limit: "requestsWaitingMax", more };
+          this.#onEvent({ level: "warn", message: "limit reached", fields });
         }
         throw new TooMany("too many requests wait");
       }

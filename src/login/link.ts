@@ -30,6 +30,13 @@ export interface LoginLink {
    * keep out Clients that are known. A link without it always takes time.
    */
   readonly atOnce?: (request: AuthenticationRequest) => LinkAnswer | typeof LATER;
+  /**
+   * Nobody comes in by guessing at its credentials, signed tokens or certificates: it is asked while failed logins hold a Client back, and
+   * what it refuses is no failed login.
+   */
+  readonly unguessable?: true;
+  /** §4.12 the user that a request by one of `methods` is for, if its data says so; else it is that of the CONNECT. */
+  readonly userOf?: (request: AuthenticationRequest) => string | undefined;
   /** Reads its files now. */
   reload?(): Promise<void>;
   /** Ends what the link has begun: threads, timers. */
@@ -61,3 +68,5 @@ export const NOT_AUTHORIZED = 0x87;
 export const UNAVAILABLE = 0x88;
 /** §2.4 Server busy. */
 export const BUSY = 0x89;
+/** §2.4 Connection rate exceeded. */
+export const TOO_OFTEN = 0x9f;

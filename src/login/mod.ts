@@ -15,8 +15,15 @@
  */
 export { ANONYMOUS, type Anonymous, anonymousLink } from "./anonymous.ts";
 export { certificateLink } from "./certificate.ts";
-export { CHAIN_NUMBERS, HASH_NUMBERS } from "./numbers.ts";
+export { CHAIN_NUMBERS, FAILED_LOGIN_NUMBERS, HASH_NUMBERS } from "./numbers.ts";
 export { type ChainOptions, type LoginChain, loginChain } from "./chain.ts";
+export {
+  type Attempt,
+  type FailedLoginLimit,
+  type FailedLoginNumbers,
+  FailedLogins,
+  type HeldBack,
+} from "./failed_logins.ts";
 export { GO_AUTH_NUMBERS, type GoAuth, goAuth, type GoAuthOptions } from "./go_auth.ts";
 export type { HashAnswer, HashJob } from "./hash.ts";
 export { HashPool, type HashPoolOptions } from "./hash_pool.ts";

@@ -5,8 +5,61 @@
  */
 import type { NumberRow } from "./options.ts";
 
+/** The numbers of failed logins: those of a chain too. */
+export const FAILED_LOGIN_NUMBERS: Readonly<
+  Record<
+    | "failedLoginsMax"
+    | "failedLoginsPerAddressMax"
+    | "failedLoginsPerUserMax"
+    | "failedLoginDelayMaxMs"
+    | "loginsRememberedMax",
+    NumberRow
+  >
+> = {
+  failedLoginsMax: {
+    default: 5,
+    least: 0,
+    most: 1_000_000,
+    unit: "logins",
+    about:
+      "wrong passwords for one user from one address; then further ones wait 1 s, 2 s, 4 s, …: 0x9F; 0 is no limit",
+  },
+  failedLoginsPerAddressMax: {
+    default: 100,
+    least: 0,
+    most: 1_000_000,
+    unit: "logins",
+    about:
+      "the same for all users from one address (IPv6: /64), but for users that have logged in from it before",
+  },
+  failedLoginsPerUserMax: {
+    default: 20,
+    least: 0,
+    most: 1_000_000,
+    unit: "logins",
+    about:
+      "the same for one user from all addresses, but for addresses that the user has logged in from before",
+  },
+  failedLoginDelayMaxMs: {
+    default: 60_000,
+    least: 1_000,
+    most: 86_400_000,
+    unit: "ms",
+    about: "the longest of these delays; one failed login is forgiven whenever so much time has passed",
+  },
+  loginsRememberedMax: {
+    default: 50_000,
+    least: 100,
+    most: 10_000_000,
+    unit: "logins",
+    about: "failed logins that are remembered, and pairs of user and address that have logged in",
+  },
+};
+
 /** The numbers of a chain. */
-export const CHAIN_NUMBERS: Readonly<Record<"loginsWaitingMax" | "loginTimeoutMs", NumberRow>> = {
+export const CHAIN_NUMBERS: Readonly<
+  Record<"loginsWaitingMax" | "loginTimeoutMs" | keyof typeof FAILED_LOGIN_NUMBERS, NumberRow>
+> = {
   loginsWaitingMax: {
     default: 2_000,
     least: 1,
@@ -22,6 +75,7 @@ export const CHAIN_NUMBERS: Readonly<Record<"loginsWaitingMax" | "loginTimeoutMs
     about:
       "the longest time for all links together; above it 0x88. The limit `connectTimeoutMs` bounds it too",
   },
+  ...FAILED_LOGIN_NUMBERS,
 };
 
 const cores =

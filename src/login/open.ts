@@ -47,6 +47,7 @@ export class LinkError extends UsageError {
   /** Of the link in `links`. */
   readonly index: number;
 
+  /** `index` is the link's in `links`. */
   constructor(index: number, cause: Error) {
     super(cause.message, { cause });
     this.index = index;

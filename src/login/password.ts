@@ -3,8 +3,8 @@
  * Knows that a user who is not there and a password that is wrong cost the same, and get the same answer; refuses to know the forms
  * of a verifier.
  *
- * A password that was right is remembered for a time, under a keyed hash: hundreds of devices that come back at once would else keep
- * a core busy for half a minute (decision 0025).
+ * A password is remembered for a time, right or wrong, under a keyed hash: hundreds of devices that come back at once would else keep
+ * a core busy for half a minute, and so would one that comes with a wrong one again and again (decision 0025).
  * @module
  */
 import { randomBytes } from "node:crypto";
@@ -24,14 +24,14 @@ export const PASSWORD_NUMBERS: Readonly<Record<"rememberedMax" | "rememberedMs",
     least: 0,
     most: 10_000_000,
     unit: "passwords",
-    about: "right passwords that are remembered; 0 is none",
+    about: "right passwords that are remembered, and as many wrong ones; 0 is none",
   },
   rememberedMs: {
     default: 3_600_000,
     least: 0,
     most: 86_400_000,
     unit: "ms",
-    about: "how long a right password is remembered; 0 is never",
+    about: "how long a password is remembered; 0 is never",
   },
 };
 
@@ -48,25 +48,34 @@ export interface Users {
 export function passwordLink(file: Users, pool: HashPool, options: PasswordOptions = {}): LoginLink {
   const { rememberedMax, rememberedMs } = numbersOf(PASSWORD_NUMBERS, options);
   const remembered = new KnownSecrets<Verifier>(rememberedMax, rememberedMs);
+  const wrongs = new Wrongs(rememberedMax, rememberedMs);
   const dummies = new Dummies();
 
   async function check(username: string, password: Uint8Array): Promise<LinkAnswer> {
-    const verifier = file.users.get(username)?.verifier;
-    const dummy = dummies.of(username, file.users); // made for each, so that both take the same work
+    const { users } = file;
+    const verifier = users.get(username)?.verifier;
+    const dummy = dummies.of(username, users); // made for each, so that both take the same work
     const isRight = await pool.do({ verify: verifier ?? dummy }, password);
     if (isRight === undefined) return { code: BUSY, why: "too many passwords wait to be hashed" };
+    const key = remembered.keyOf(username, password);
     const isStillTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
-    if (isRight !== true || !isStillTheirs) return verifier === undefined ? "unknown user" : "wrong password";
-    remembered.set(remembered.keyOf(username, password), verifier);
+    if (isRight !== true || !isStillTheirs) {
+      wrongs.of(users).set(key, { verifier });
+      return whyOf(verifier);
+    }
+    remembered.set(key, verifier);
     return { code: ACCEPTED, username };
   }
 
   /** LATER if it must be hashed. */
   function atOnce({ method, username, password }: AuthenticationRequest): LinkAnswer | typeof LATER {
     if (method !== undefined || username === undefined || password === undefined) return undefined;
-    const verifier = remembered.get(remembered.keyOf(username, password));
-    const isTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
-    return isTheirs ? { code: ACCEPTED, username } : LATER;
+    const key = remembered.keyOf(username, password);
+    const theirs = file.users.get(username)?.verifier;
+    const verifier = remembered.get(key);
+    if (verifier !== undefined && theirs === verifier) return { code: ACCEPTED, username };
+    const wrong = wrongs.of(file.users).get(key);
+    return wrong !== undefined && wrong.verifier === theirs ? whyOf(theirs) : LATER;
   }
 
   return {
@@ -77,6 +86,38 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
       return known === LATER ? check(request.username!, request.password!) : known;
     },
   };
+}
+
+function whyOf(verifier: Verifier | undefined): string {
+  return verifier === undefined ? "unknown user" : "wrong password";
+}
+
+/** A password that did not fit this verifier, or that of a user that is not there. */
+interface Wrong {
+  readonly verifier: Verifier | undefined;
+}
+
+/**
+ * Wrong passwords of one state of the users: when it changes, all are forgotten, of users that are there and of others, so that the time
+ * of an answer does not tell the ones from the others.
+ */
+class Wrongs {
+  readonly #numbers: readonly [most: number, lifetimeMs: number];
+  #of: Users["users"] | undefined;
+  #passwords: KnownSecrets<Wrong>;
+
+  constructor(...numbers: readonly [most: number, lifetimeMs: number]) {
+    this.#numbers = numbers;
+    this.#passwords = new KnownSecrets(...numbers);
+  }
+
+  of(users: Users["users"]): KnownSecrets<Wrong> {
+    if (this.#of !== users) {
+      this.#of = users;
+      this.#passwords = new KnownSecrets(...this.#numbers);
+    }
+    return this.#passwords;
+  }
 }
 
 /**

@@ -38,7 +38,7 @@ class FakePool extends HashPool {
 function setup(text: string, options: PasswordOptions = {}) {
   const file = { users: readPasswordLines(text).users };
   const pool = new FakePool();
-  const { authenticate } = seenChain([passwordLink(file, pool, options)]);
+  const { authenticate } = seenChain([passwordLink(file, pool, options)], { failedLoginsPerAddressMax: 0 });
   const login = (username: string, password: string) => authenticate(loginRequest({ username, password }));
   return { file, pool, login };
 }
@@ -132,9 +132,8 @@ describe("a right password is remembered", () => {
     assertEquals(login("ann", "secret"), { code: 0, username: "ann" }); // at once
     assertEquals(pool.jobs.length, 1);
     await login("ann", "wrong");
-    await login("ann", "wrong"); // a wrong one is not remembered
     await login("bob", "secret");
-    assertEquals(pool.jobs.length, 4);
+    assertEquals(pool.jobs.length, 3);
   });
 
   test("and known while the chain is full of guesses", async () => {
@@ -176,6 +175,35 @@ describe("a right password is remembered", () => {
     const later = login("ann", "secret");
     file.users = new Map();
     assertEquals(await later, { code: 0x86 });
+  });
+});
+
+describe("a wrong password is remembered", () => {
+  test("and not hashed again, nor is that of a user who is not there: both are forgotten when the file changes", async () => {
+    const { file, pool, login } = setup(`ann:${LINES.argon2id}\nbob:${LINES.mosquitto}\n`);
+    for (let again = 0; again < 2; again++) {
+      for (const name of ["ann", "nobody"]) {
+        assertEquals(await login(name, "wrong"), { code: 0x86 });
+        assertEquals(login(name, "wrong"), { code: 0x86 }); // at once
+      }
+      assertEquals(pool.jobs.length, 2 * (again + 1));
+      file.users = readPasswordLines(`ann:${LINES.argon2id}\n`, file.users).users;
+    }
+  });
+
+  test("and right as soon as the file says so", async () => {
+    const { file, login } = setup("");
+    assertEquals(await login("ann", "secret"), { code: 0x86 });
+    file.users = readPasswordLines(`ann:${LINES.argon2id}\n`).users;
+    assertEquals(await login("ann", "secret"), { code: 0, username: "ann" });
+  });
+
+  test("not if it could not be checked", async () => {
+    const { pool, login } = setup(`ann:${LINES.argon2id}\n`);
+    pool.isBusy = true;
+    await login("ann", "secret");
+    pool.isBusy = false;
+    assertEquals(await login("ann", "secret"), { code: 0, username: "ann" });
   });
 });
 

@@ -59,7 +59,11 @@ export function scramLink(file: ScramUsers): LoginLink {
     const fake = fakes.of(method, userOf(first)); // made for each, so that both take the same work
     return challenge(first, file.users.get(userOf(first))?.scram.get(method) ?? fake);
   };
-  return { name: "scram", methods: MECHANISMS, ask, atOnce: ask };
+  const nameOf = ({ state, data }: AuthenticationRequest): string | undefined => {
+    const first = (state as Challenged | undefined)?.first ?? readClientFirst(data);
+    return first && userOf(first);
+  };
+  return { name: "scram", methods: MECHANISMS, ask, atOnce: ask, userOf: nameOf };
 }
 
 function isMechanism(method: string | undefined): method is Mechanism {

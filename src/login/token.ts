@@ -141,7 +141,7 @@ export async function tokenLink(keys: TokenKeys, options: TokenOptions = {}): Pr
       throw error;
     });
   };
-  return { name: "token", methods: [method], ask, atOnce };
+  return { name: "token", methods: [method], ask, atOnce, unguessable: true };
 }
 
 /** For the log; `jose` puts claims into some of its messages. */

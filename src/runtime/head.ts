@@ -86,6 +86,8 @@ export interface HeadEvents<Head> {
   failed(transport: HeadTransport<Head & { readonly length: number }>, error: Error): void;
   /** The peer has gone before. */
   left?(error: Error | undefined): void;
+  /** The transport below is over, in whatever way. */
+  over?(): void;
 }
 
 /** A transport whose first bytes are a head. It starts the one below at once, and may be started when its head has come. */
@@ -184,6 +186,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   closed(error?: Error): void {
     clearTimeout(this.#lastWordsTimer);
+    this.#events.over?.();
     if (!this.#wait.isOver) {
       this.#wait.ended();
       this.#events.left?.(error);

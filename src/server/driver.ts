@@ -46,10 +46,10 @@ export class Driver {
     this.#after();
   }
 
-  /** A new connection, under the policy of its listener. */
-  accept(transport: Transport, peer: PeerInfo, policy?: Policy): Connection {
+  /** A new connection, under the policy of its listener; `over` is called when its transport is over. */
+  accept(transport: Transport, peer: PeerInfo, policy?: Policy, over?: (now: number) => void): Connection {
     const connection = this.broker.opened(transport, peer, this.#loop.now(), policy);
-    transport.start(new Link(this, transport, connection));
+    transport.start(new Link(this, transport, connection, over));
     this.#after();
     return connection;
   }
@@ -213,11 +213,18 @@ class Link implements TransportHandler {
   readonly #driver: Driver;
   readonly #transport: Transport;
   readonly #connection: Connection;
+  readonly #over: ((now: number) => void) | undefined;
 
-  constructor(driver: Driver, transport: Transport, connection: Connection) {
+  constructor(
+    driver: Driver,
+    transport: Transport,
+    connection: Connection,
+    over: ((now: number) => void) | undefined,
+  ) {
     this.#driver = driver;
     this.#transport = transport;
     this.#connection = connection;
+    this.#over = over;
   }
 
   received(chunk: Uint8Array): void {
@@ -229,6 +236,9 @@ class Link implements TransportHandler {
   }
 
   closed(): void {
-    this.#driver.input(this.#transport, (now) => this.#connection.closed(now));
+    this.#driver.input(this.#transport, (now) => {
+      this.#over?.(now);
+      this.#connection.closed(now);
+    });
   }
 }

@@ -94,9 +94,10 @@ export interface OpenListener {
 
 /** Events of listeners. */
 export interface ListenerEvents {
-  /** Whether a peer may connect at all; asked before a byte is read. */
-  admits(peer: PeerInfo, plan: ListenerPlan): boolean;
-  accept(transport: Transport, peer: PeerInfo, plan: ListenerPlan): void;
+  /** Whether a peer may connect at all, asked before a byte is read: gives what gives its place back, or undefined. */
+  admit(peer: PeerInfo, plan: ListenerPlan): (() => void) | undefined;
+  /** `over` gives the place back when the connection is over, if that is still to be done. */
+  accept(transport: Transport, peer: PeerInfo, plan: ListenerPlan, over?: () => void): void;
   /** Connections cannot be accepted for a while. */
   troubled(error: Error): void;
   /** A connection ended before its TLS handshake was done. */
@@ -180,8 +181,14 @@ const overTls: Open = async (where, asked, accept, events) => {
 
 /** How connections are accepted: at once, or when they have become WebSockets. What is rare is loaded only then. */
 async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept> {
-  const accept: Accept = (transport, peer) => events.accept(transport, peer, asked.plan);
-  if (asked.plan.webSocket === undefined) return accept;
+  const admit = (peer: PeerInfo) => events.admit(peer, asked.plan);
+  if (asked.plan.webSocket === undefined) {
+    return (transport, peer) => {
+      const over = admit(peer);
+      if (over === undefined) transport.abort();
+      else events.accept(transport, peer, asked.plan, over);
+    };
+  }
   const { upgraded } = await import("../runtime/websocket/acceptor.ts");
   const slots = new HandshakeSlots();
   const { http } = asked.plan.webSocket;
@@ -195,11 +202,12 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
       isLocal,
       timeoutMs: policy.limits.connectTimeoutMs,
       slots,
+      admit,
       isProxy: (address) => proxies.has(address),
       refused: events.upgradeRefused,
       ...plain && { http: plain },
     };
-  }, accept);
+  }, (transport, peer) => events.accept(transport, peer, asked.plan));
 }
 
 function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefined {
@@ -243,11 +251,7 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 
 async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
   const { scheme, host, port } = asked.plan.address;
-  const next = await acceptor(asked, events);
-  const accept: Accept = (transport, peer) => {
-    if (events.admits(peer, asked.plan)) next(transport, peer);
-    else transport.abort();
-  };
+  const accept = await acceptor(asked, events);
   const open = SCHEMES[scheme].tls ? overTls : overTcp;
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
     open({ host, port, troubled: events.troubled }, asked, accept, events);

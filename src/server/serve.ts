@@ -33,7 +33,7 @@ import {
 import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
 import { ListenError } from "../runtime/listen.ts";
-import type { Loop } from "../runtime/loop.ts";
+import { type Loop, systemLoop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
 import {
   type CertificateAndKey,
@@ -48,6 +48,7 @@ import type { ClientCertificate } from "../transport/peer.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
+import { AddressLimits } from "./address_limits.ts";
 import { Driver } from "./driver.ts";
 import {
   type ListenerEvents,
@@ -176,9 +177,10 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop, admit: _, webSocket, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
+  const addresses = new AddressLimits();
   let { admit, hooks = {} } = options;
   const failed = (error: unknown): void => broker.failed(error);
   /** An exception of an owner's function, or the rejection of its promise, ends nothing. */
@@ -189,10 +191,18 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       failed(error);
     }
   };
-  const refused = (peer: PeerInfo, refusal: Refusal) => tell(() => hooks.refused?.(peer, refusal, undefined));
+  const refused = (peer: PeerInfo, refusal: Refusal) => broker.refused(peer, refusal);
   const events: ListenerEvents = {
-    admits: (peer, plan) => isAdmitted(plan.admit ?? admit, peer, { refused, failed }),
-    accept: (transport, peer, plan) => driver.accept(transport, peer, plan.policy),
+    admit(peer, plan) {
+      if (!isAdmitted(plan.admit ?? admit, peer, { refused, failed })) return undefined;
+      const place = addresses.take(peer, plan.policy.limits, loop.now());
+      if (typeof place === "function") return () => place(loop.now());
+      const { limit, who, refusal, isNews } = place;
+      if (isNews) broker.limited(limit, who);
+      refused(peer, refusal);
+      return undefined;
+    },
+    accept: (transport, peer, plan, place) => driver.accept(transport, peer, plan.policy, place),
     troubled: failed,
     proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
     upgradeRefused: (peer, error) => refused(peer, upgradeRefusal(error)),

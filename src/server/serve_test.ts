@@ -368,7 +368,7 @@ describe("serve() with TLS", () => {
         failed: (error) => void errors.push((error as Error).message),
         handshakeFailed: (peer) => handshakes.push(peer),
       },
-    }, async ({ addresses: [plain, secure, own] }) => {
+    }, async ({ broker, addresses: [plain, secure, own] }) => {
       await (await client(plain!)).endAsync();
       await (await client(secure!, { ca: CA })).endAsync();
       const refusal: Refusal = { code: 0x9f, rule: "policy/banned", message: "too many" };
@@ -383,6 +383,7 @@ describe("serve() with TLS", () => {
         await new Promise<void>((resolve) => socket.on("close", () => resolve()));
         assertEquals(heard, []);
       }
+      assertEquals(broker.stats.refusals, { "policy/banned": 3 });
       await (await client(own!)).endAsync();
     });
     assertEquals(refusals, ["tcp The peer is not admitted", "tls too many", "tcp The peer is not admitted"]);

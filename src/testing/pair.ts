@@ -155,8 +155,8 @@ export class StubClient {
   level: ProtocolLevel;
   /** Packets that arrived and were not taken. */
   readonly inbox: Packet[] = [];
-  /** Sees the bytes of each packet that arrives. */
-  heard: ((frame: Uint8Array) => void) | undefined;
+  /** Sees the bytes of each packet that arrives; one for which it returns false is not decoded. */
+  heard: ((frame: Uint8Array) => unknown) | undefined;
   /** The Server has ended its half, or the connection. */
   over = false;
   connack: Connack | undefined;
@@ -172,8 +172,8 @@ export class StubClient {
       received: (chunk) =>
         this.#deframer.receive(chunk, {
           frame: (bytes, at, _body, end) => {
-            this.heard?.(bytes.slice(at, end));
-            this.inbox.push(decodePacket(bytes.slice(at, end), this.level));
+            const frame = bytes.slice(at, end);
+            if (this.heard?.(frame) !== false) this.inbox.push(decodePacket(frame, this.level));
             return true;
           },
         }),

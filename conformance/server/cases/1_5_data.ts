@@ -160,7 +160,10 @@ function payloadsAround(body: number, most = Infinity): number[] {
 export const CASES: readonly ServerCase[] = [
   ...serverCases("1.5.4", {
     ...ofFields("ill-formed", ["MQTT-1.5.4-1", "MQTT311-1.5.3-1"], "ill-formed UTF-8", ILL_FORMED),
-    ...ofFields("nul-in", ["MQTT-1.5.4-2", "MQTT311-1.5.3-2"], "U+0000", { "U+0000": bytes("a", 0, "b") }),
+    ...ofFields("nul-in", ["MQTT-1.5.4-2", "MQTT311-1.5.3-2"], "U+0000", {
+      "U+0000": bytes("a", 0, "b"),
+      "U+0000 at its end": bytes("a", 0),
+    }),
     "bom-is-kept": {
       statements: ["MQTT-1.5.4-3", "MQTT311-1.5.3-3"],
       levels: [4, 5],

@@ -29,7 +29,7 @@ const CODES = [
 /** Each must end an open connection of level 5. */
 const FAULTS: readonly ((t: Trial) => Uint8Array)[] = [
   (t) => t.connectBytes(),
-  (t) => packet(TYPE.SUBSCRIBE, 0, u16(1), properties(), field(t.topic()), 0),
+  (t) => packet(TYPE.SUBSCRIBE, 2, u16(1), properties(), field(t.topic()), 0xc0),
   (t) => t.publish({ topic: t.topic(), qos: 3, id: 1 }),
   (t) => t.publish({ topic: t.topic(), properties: [property.topicAlias(0)] }),
   (t) => t.publish({ topic: t.topic("#") }),

@@ -1,6 +1,7 @@
 /**
  * `deno task bench:authorized`: what an authorizer that allows everything and the hooks `connected` and `dropped` add to the broker's
- * CPU time for a message. Two processes, with and without, are measured in alternation by `plumb bench`.
+ * CPU time for a message; `deno task bench:permissions`: what a password login and 1,000 rules do. Two processes, with and without, are
+ * measured in alternation by `plumb bench`.
  * Knows what is compared and how much more is too much; refuses to know how a load is made.
  * @module
  */
@@ -15,12 +16,14 @@ import { type RunningPeer, startScript } from "../../trials/peers/start.ts";
 import { programOf } from "../peers/brokers.ts";
 import { coresHere } from "../peers/cores.ts";
 import { short, tableOf } from "../table.ts";
+import { CREDENTIALS, startOpen, startPermitted } from "./permitted.ts";
 
 const USAGE =
   `Usage: bench:authorized [--runtime deno|bun|both] [--only NAME] [--with KIND] [--rounds N] [--seconds N] [--most N]
   --runtime NAME  on which (default both)
   --only NAME     scenarios whose name has NAME in it: fan-out, "QoS 1"
-  --with KIND     what is measured against nothing: authorized (default), rules (1,000 of them), checked (each delivery too)
+  --with KIND     what is measured against nothing: authorized (default), rules (1,000 of them), checked (each delivery too),
+                  permissions (the executable with a password login and a file of 1,000 rules)
   --rounds N      pairs of runs, without and with (default 9)
   --seconds N     of each run (default 1)
   --most N        the ratio that is still all right (default 1.05)`;
@@ -53,6 +56,9 @@ function commandOf(runtime: Runtime): string[] {
 }
 
 function start(runtime: Runtime, ...kind: string[]): Promise<RunningPeer> {
+  if (args.with === "permissions") {
+    return (kind.length > 0 ? startPermitted : startOpen)(runtime, cores.broker);
+  }
   const file = pathOf("scripts/bench/authorized/broker_child.ts");
   return startScript([...cores.broker, ...commandOf(runtime), file, ...kind]);
 }
@@ -89,7 +95,8 @@ async function compare(
 function measured(one: RunningPeer, other: RunningPeer, flags: readonly string[]) {
   const load: Runtime = runtimes.includes("bun") ? "bun" : "deno";
   const [command = "", ...rest] = [...cores.load, ...commandOf(load), "mod.ts", "bench"];
-  const urls = [`mqtt://127.0.0.1:${one.port}`, "--vs", `mqtt://127.0.0.1:${other.port}`];
+  const as = args.with === "permissions" ? CREDENTIALS : "";
+  const urls = [`mqtt://${as}127.0.0.1:${one.port}`, "--vs", `mqtt://127.0.0.1:${other.port}`];
   const pids = ["--pid", `${one.pid}`, "--vs-pid", `${other.pid}`];
   const how = ["--rounds", args.rounds, "--seconds", args.seconds, "--threads", `${cores.threads}`, "--json"];
   let text: string;

@@ -4,12 +4,14 @@
  * @module
  */
 import {
+  type Connect,
   type Packet,
   PacketType,
   type ProtocolLevel,
   type Publish,
   type QoS,
 } from "../../../src/codec/mod.ts";
+import type { ConnectionOptions } from "node:tls";
 import { connectOf, RawClient } from "../../lib/raw_client.ts";
 import { Inbox } from "../../lib/within.ts";
 import type { Dice } from "./dice.ts";
@@ -21,6 +23,10 @@ export interface CanaryOptions {
   readonly qos: QoS;
   /** Its connections are cut again and again; its sessions go on. */
   readonly roaming: boolean;
+  /** What both halves say in CONNECT besides. */
+  readonly connect?: Partial<Connect>;
+  /** Whom they trust, where the listener has TLS. */
+  readonly tls?: ConnectionOptions;
   /** The broker ends a connection without CONNECT after this long. */
   readonly connectTimeoutMs: number;
   /** A message that takes longer is missing. */
@@ -72,30 +78,36 @@ class Half {
   }
 
   #connect(): void {
-    const { port, roaming, level } = this.#options;
+    const { port, roaming, level, connect, tls } = this.#options;
     const began = performance.now();
-    const client = new RawClient(port, level, {
-      packet: (packet) => {
-        if (client !== this.#client) return;
-        if (packet.type === PacketType.CONNACK) this.#connack(packet.reasonCode, packet.sessionPresent);
-        else if (packet.type === PacketType.DISCONNECT) {
-          const { reasonCode, properties } = packet;
-          this.#lastWords = ` with ${reasonCode} ${properties?.reasonString ?? ""}`;
-        } else this.#packet(packet, this);
+    const client = new RawClient(
+      port,
+      level,
+      {
+        packet: (packet) => {
+          if (client !== this.#client) return;
+          if (packet.type === PacketType.CONNACK) this.#connack(packet.reasonCode, packet.sessionPresent);
+          else if (packet.type === PacketType.DISCONNECT) {
+            const { reasonCode, properties } = packet;
+            this.#lastWords = ` with ${reasonCode} ${properties?.reasonString ?? ""}`;
+          } else this.#packet(packet, this);
+        },
+        broken: (error) => this.#problem(`gets what is no packet: ${error}`),
+        closed: () => {
+          if (client !== this.#client || this.#ending) return;
+          // On a busy machine it may be we who were late with CONNECT.
+          if (!this.#open && performance.now() - began >= this.#options.connectTimeoutMs) {
+            return this.#connect();
+          }
+          this.#problem(`lost its connection${this.#lastWords}`);
+        },
       },
-      broken: (error) => this.#problem(`gets what is no packet: ${error}`),
-      closed: () => {
-        if (client !== this.#client || this.#ending) return;
-        // On a busy machine it may be we who were late with CONNECT.
-        if (!this.#open && performance.now() - began >= this.#options.connectTimeoutMs) {
-          return this.#connect();
-        }
-        this.#problem(`lost its connection${this.#lastWords}`);
-      },
-    });
+      "127.0.0.1",
+      tls,
+    );
     this.#client = client;
     const session = roaming && level === 5 ? { properties: { sessionExpiryInterval: 600 } } : {};
-    client.send(connectOf(level, this.name, { cleanStart: !roaming, ...session }));
+    client.send(connectOf(level, this.name, { cleanStart: !roaming, ...session, ...connect }));
   }
 
   #connack(code: number, present: boolean): void {
@@ -165,9 +177,9 @@ export class Canary {
 
   constructor(options: CanaryOptions) {
     this.#options = options;
-    const { level, qos, roaming } = options;
-    this.name = `canary-${level}-${qos}${roaming ? "-roaming" : ""}`;
-    this.#topic = `canary/${level}/${qos}/${roaming ? "roaming" : "steady"}`;
+    const { level, qos, roaming, tls } = options;
+    this.name = `canary-${level}-${qos}${roaming ? "-roaming" : ""}${tls === undefined ? "" : "-tls"}`;
+    this.#topic = this.name.replaceAll("-", "/");
     this.#publisher = new Half(
       `${this.name}-publisher`,
       options,

@@ -31,6 +31,8 @@ export interface WebSocketOptions extends UpgradeRules {
   readonly timeoutMs: number;
   /** Places of connections that wait for their request, or are refused and not over. */
   readonly slots: HandshakeSlots;
+  /** Whether a peer may connect at all: gives what gives its place back, or undefined. A proxy's peer is asked for when it is known. */
+  admit(peer: PeerInfo): (() => void) | undefined;
   /** Whether the peer at this address is a proxy whose `X-Forwarded-For` is believed. */
   isProxy(address: string): boolean;
   /** Takes what is no upgrade: a transport that begins with the request. */
@@ -71,7 +73,9 @@ class Pinger {
 export function upgraded(options: () => WebSocketOptions, accept: Accept): Accept {
   const pinger = new Pinger();
   return (below, peer) => {
-    const { timeoutMs, slots, isProxy, http, refused, ...rules } = options();
+    const { timeoutMs, slots, admit, isProxy, http, refused, ...rules } = options();
+    let over = isProxy(peer.address) ? ignore : admit(peer);
+    if (over === undefined) return below.abort();
     const head = { what: "HTTP request", read: readRequestHead, timeoutMs, slots };
     const refuse = (transport: HeadTransport<RequestHead>, error: Error): void => {
       if (error instanceof UpgradeError) transport.end(refusalAnswer(error), timeoutMs);
@@ -82,6 +86,11 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
       headed(transport, request): number {
         const named = peerOf(request, peer, isProxy);
         transport.label = `${named.transport} ${hostAndPort(named.address, named.port)}`;
+        if (over === ignore) over = admit(named);
+        if (over === undefined) {
+          transport.abort();
+          return request.length;
+        }
         if (http !== undefined && !asksForWebSocket(request)) {
           http(transport, named);
           return 0;
@@ -98,9 +107,12 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         return request.length;
       },
       failed: refuse,
+      over: () => over?.(),
     });
   };
 }
+
+function ignore(): void {}
 
 /** The peer, or the one that a proxy in front names. */
 function peerOf(request: RequestHead, peer: PeerInfo, isProxy: (address: string) => boolean): PeerInfo {
