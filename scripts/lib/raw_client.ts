@@ -4,6 +4,7 @@
  * @module
  */
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { decodePacket } from "../../src/codec/decode.ts";
 import { Deframer } from "../../src/codec/deframer.ts";
 import { encodePacket } from "../../src/codec/encode.ts";
@@ -31,9 +32,12 @@ export class RawClient {
   readonly #connected: Promise<boolean>;
   readonly #closed: Promise<void>;
 
-  constructor(port: number, level: ProtocolLevel, handler: RawHandler = {}, host = "127.0.0.1") {
+  /** `ca`: the certificates that are trusted, for TLS. */
+  constructor(port: number, level: ProtocolLevel, handler: RawHandler = {}, host = "127.0.0.1", ca?: string) {
     this.level = level;
-    const socket = connect({ port, host, noDelay: true });
+    const socket = ca === undefined
+      ? connect({ port, host, noDelay: true })
+      : connectTls({ port, host, ca }).setNoDelay();
     this.#socket = socket;
     socket.on("error", () => {}); // resets are part of the game; `close` follows
     socket.on("data", (chunk: Uint8Array) => {

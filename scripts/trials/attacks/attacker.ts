@@ -5,6 +5,7 @@
  * @module
  */
 import { connect as dial, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { type Connect, decodePacket, Deframer, PacketType, type Suback } from "../../../src/codec/mod.ts";
 import { connect, PINGREQ, subscribes } from "./bytes.ts";
 
@@ -33,6 +34,11 @@ export interface Reached {
 /** How a connection treats what comes. */
 export type Reading = "packets" | "bytes" | "nothing";
 
+/** A socket of an attacker, without TLS. */
+export function socketTo(host: string, port: number): Socket {
+  return dial({ host, port, noDelay: true, allowHalfOpen: true });
+}
+
 /** One connection. */
 export class Attacker {
   /** The connection is over. */
@@ -60,9 +66,8 @@ export class Attacker {
   receivedBytes = 0;
 
   /** `patienceMs`: for each thing that it waits for. */
-  constructor(host: string, port: number, patienceMs: number) {
+  constructor(socket: Socket, patienceMs: number) {
     this.#patienceMs = patienceMs;
-    const socket = dial({ host, port, noDelay: true, allowHalfOpen: true });
     this.#socket = socket;
     let failed: Error | undefined;
     socket.on("error", (error: Error) => failed = error);
@@ -186,7 +191,8 @@ export class Attacker {
   /** Ends it at once. */
   reset(): void {
     this.#ours = true;
-    this.#socket.resetAndDestroy();
+    if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }
 
@@ -244,9 +250,9 @@ export class Attack {
     return `attack-${++this.#serial}`;
   }
 
-  /** One TCP connection, without a CONNECT. */
-  async dial(): Promise<Attacker> {
-    const attacker = new Attacker(this.#host, this.#port, this.#patienceMs);
+  /** One connection, without a CONNECT. */
+  async dial(socket: Socket = socketTo(this.#host, this.#port)): Promise<Attacker> {
+    const attacker = new Attacker(socket, this.#patienceMs);
     this.#attackers.push(attacker);
     if (this.stopped) attacker.reset();
     await attacker.connected();
