@@ -86,7 +86,7 @@ export class Attacker {
     this.receivedBytes += chunk.length;
     if (this.#reading === "bytes") return;
     this.#deframer.receive(chunk, {
-      frame: (bytes, at, _body, end) => {
+      frame: (bytes, at, body, end) => {
         const type = bytes[at]! >> 4;
         this.came[type]!++;
         if (type === PacketType.SUBACK) {
@@ -94,11 +94,10 @@ export class Attacker {
           this.granted += reasonCodes.filter((code) => code < 0x80).length;
         }
         if (type === PacketType.CONNACK || type === PacketType.DISCONNECT) {
-          const packet = decodePacket(bytes.slice(at, end), LEVEL) as { readonly reasonCode: number };
-          const code = packet.reasonCode;
-          const name = type === PacketType.CONNACK ? "CONNACK" : "DISCONNECT";
-          if (type === PacketType.CONNACK) this.connack = code;
-          if (code >= 0x80) this.#reason = `${name} 0x${code.toString(16)}`;
+          const isConnack = type === PacketType.CONNACK;
+          const code = bytes.slice(body, end)[isConnack ? 1 : 0] ?? 0; // at every level
+          if (isConnack) this.connack = code;
+          if (code > 0) this.#reason = `${isConnack ? "CONNACK" : "DISCONNECT"} 0x${code.toString(16)}`;
         }
         return true;
       },

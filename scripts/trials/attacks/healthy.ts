@@ -22,7 +22,12 @@ export class HealthyClients {
   readonly #ready: Inbox<unknown> = new Inbox();
   readonly #reports: Inbox<HealthReport> = new Inbox();
 
-  private constructor(before: readonly string[], host: string, port: number, login: HealthyLogin | undefined) {
+  private constructor(
+    before: readonly string[],
+    host: string,
+    port: number,
+    login: HealthyLogin | undefined,
+  ) {
     const file = pathOf("scripts/trials/attacks/healthy_child.ts");
     const program = OWN_RUNTIME === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];
     const how = login === undefined ? [] : [JSON.stringify(login)];

@@ -62,32 +62,38 @@ class Healthy {
   ) {
     this.#topic = `healthy/${name}`;
     this.#onReady = ready;
-    this.#client = new RawClient(port, LEVEL, {
-      packet: (packet) => {
-        switch (packet.type) {
-          case PacketType.CONNACK:
-            if (packet.reasonCode >= 0x80) this.#end(`CONNACK 0x${packet.reasonCode.toString(16)}`);
-            return;
-          case PacketType.SUBACK:
-            return this.#send();
-          case PacketType.PUBLISH:
-            if (packet.qos > 0) {
-              const { packetId } = packet as { readonly packetId: number };
-              this.#client.send({ type: PacketType.PUBACK, packetId, reasonCode: 0 });
-            }
-            if (packet.topic === this.#topic) this.#messageCame = true;
-            return this.#progress();
-          case PacketType.PUBACK:
-            if (packet.reasonCode >= 0x80) this.#end(`PUBACK 0x${packet.reasonCode.toString(16)}`);
-            this.#acknowledged = true;
-            return this.#progress();
-          case PacketType.DISCONNECT:
-            return this.#end(`DISCONNECT 0x${packet.reasonCode.toString(16)}`);
-        }
+    this.#client = new RawClient(
+      port,
+      LEVEL,
+      {
+        packet: (packet) => {
+          switch (packet.type) {
+            case PacketType.CONNACK:
+              if (packet.reasonCode >= 0x80) this.#end(`CONNACK 0x${packet.reasonCode.toString(16)}`);
+              return;
+            case PacketType.SUBACK:
+              return this.#send();
+            case PacketType.PUBLISH:
+              if (packet.qos > 0) {
+                const { packetId } = packet as { readonly packetId: number };
+                this.#client.send({ type: PacketType.PUBACK, packetId, reasonCode: 0 });
+              }
+              if (packet.topic === this.#topic) this.#messageCame = true;
+              return this.#progress();
+            case PacketType.PUBACK:
+              if (packet.reasonCode >= 0x80) this.#end(`PUBACK 0x${packet.reasonCode.toString(16)}`);
+              this.#acknowledged = true;
+              return this.#progress();
+            case PacketType.DISCONNECT:
+              return this.#end(`DISCONNECT 0x${packet.reasonCode.toString(16)}`);
+          }
+        },
+        broken: (error) => this.#end(String(error)),
+        closed: () => this.#end("closed"),
       },
-      broken: (error) => this.#end(String(error)),
-      closed: () => this.#end("closed"),
-    }, host, login?.ca);
+      host,
+      login?.ca,
+    );
     const credentials = login &&
       { username: login.username, password: new TextEncoder().encode(login.password) };
     const properties = { sessionExpiryInterval };
