@@ -14,7 +14,8 @@ import { Dice } from "../soak/dice.ts";
 import { mutate } from "../soak/mutate.ts";
 import { conversation } from "../soak/packets.ts";
 import type { StrangersCase } from "./case.ts";
-import { credentials, headerOf } from "./strangers.ts";
+import { VICTIM } from "./scene.ts";
+import { addressOf, credentials, headerOf } from "./strangers.ts";
 
 const SEED = 20_261_130;
 const text = (characters: string) => new TextEncoder().encode(characters);
@@ -42,7 +43,7 @@ export async function clientHello(): Promise<Uint8Array> {
 function talk(dice: Dice): Uint8Array[] {
   const level = dice.pick<ProtocolLevel>([3, 4, 5]);
   const [, ...rest] = conversation(level, dice);
-  const who = dice.chance(50) ? credentials("mallory", "wrong") : {};
+  const who = dice.chance(50) ? credentials(VICTIM, "wrong") : {};
   return [encodePacket(connectOf(level, `stranger-${dice.below(9)}`, who), level), ...rest];
 }
 
@@ -68,7 +69,7 @@ const GARBAGE: StrangersCase = {
       async (dice) => say(await strangers.come("home"), dice.bytes(dice.between(1, 3_000))),
       async (dice) => say(await strangers.come("home"), mutate(talk(dice), dice)),
       async (dice) => {
-        const frames = [text(headerOf(`10.9.${dice.below(256)}.${dice.below(256)}`)), ...talk(dice)];
+        const frames = [text(headerOf(addressOf(9, dice.below(65_536)))), ...talk(dice)];
         await say(await strangers.come("behind a proxy"), mutate(frames, dice));
       },
       async (dice, index) => {
@@ -125,7 +126,7 @@ const GIANTS: StrangersCase = {
     await strangers.attack.each(count, async (round) => {
       for (const bytes of before) {
         await send(await strangers.come("home"), bytes);
-        await send(await strangers.come("behind a proxy", { from: `10.8.0.${round % 250}` }), bytes);
+        await send(await strangers.come("behind a proxy", { from: addressOf(8, round) }), bytes);
       }
       await send(await strangers.come("home", { bare: true }), record);
       for (const [at, bytes] of after.entries()) {

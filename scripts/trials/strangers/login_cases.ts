@@ -12,7 +12,7 @@ import { Dice } from "../soak/dice.ts";
 import { mutate } from "../soak/mutate.ts";
 import type { StrangersCase } from "./case.ts";
 import { type Answer, OWNER } from "./scene.ts";
-import { credentials, headerOf, type Strangers } from "./strangers.ts";
+import { addressOf, credentials, headerOf, type Strangers } from "./strangers.ts";
 
 const HOUR_SECONDS = 3_600;
 const now = () => Math.floor(Date.now() / 1000);
@@ -37,12 +37,11 @@ const GUESSES: StrangersCase = {
   async run(strangers, count) {
     const home = { from: "10.0.0.1" };
     await strangers.owner("behind a proxy", "owner-before", home);
-    const addressOf = (index: number) => `10.6.${index >> 8 & 255}.${index & 255}`;
     let guessed = 0;
     const guessing = strangers.attack.each(count, async (index) => {
       const [user, from] = [
         [OWNER, "10.5.0.1"],
-        [OWNER, addressOf(index)],
+        [OWNER, addressOf(6, index)],
         [`user-${index}`, "10.5.0.2"],
       ][index % 3] as [string, string];
       const code = await strangers.knock("behind a proxy", "guess", credentials(user, `guess ${index}`), {
@@ -119,25 +118,25 @@ async function makeProvider() {
   return { keys, good, forged, unknown: await signed({}, undefined, { kid: "b" }) };
 }
 
+let forgers = 0;
+
 /** A token as the password, or by AUTH, from an address that has never failed. */
 class TokenDoor {
   readonly #strangers: Strangers;
-  #serial = 0;
 
   constructor(strangers: Strangers) {
     this.#strangers = strangers;
   }
 
   #way() {
-    const serial = ++this.#serial;
-    return { from: `10.4.${serial >> 8 & 255}.${serial & 255}` };
+    return { from: addressOf(4, ++forgers) };
   }
 
   async bad(token: string, byAuth = false): Promise<number | undefined> {
     const way = this.#way();
     const how = byAuth
       ? { properties: { authenticationMethod: "JWT", authenticationData: text(token) } }
-      : credentials(`forger-${this.#serial}`, token);
+      : credentials(`forger-${forgers}`, token);
     return await this.#strangers.knock("by token", "forger", how, way);
   }
 
@@ -225,11 +224,12 @@ const SILENCE: StrangersCase = {
     const { answers } = strangers.scene;
     const door = "by service";
     answers.login = () => [200, JSON.stringify({ result: "accept" })];
-    (await strangers.enter(door, "served", credentials("served"))).reset();
+    (await strangers.enter(door, "served", credentials("served"), { from: addressOf(2, 0) })).reset();
     answers.login = () => undefined;
     let left = count;
     const knocking = strangers.attack.each(count, async (index) => {
-      const code = await strangers.knock(door, "unserved", credentials(`unserved-${index}`));
+      const way = { from: addressOf(2, 1 + index) };
+      const code = await strangers.knock(door, "unserved", credentials(`unserved-${index}`), way);
       left--;
       return code;
     });
@@ -259,7 +259,7 @@ const HEADERS: StrangersCase = {
   async run(strangers, count) {
     const hello = connect("forger");
     // By a proxy that says so, Clients of this machine come in without a name: that is what a forger is after.
-    const local = await strangers.enter("behind a proxy", "local", {}, { from: "127.0.0.1" });
+    const local = await strangers.enter("behind a proxy", "local", {}, { from: "::1" });
     local.reset();
     const forged = [text(headerOf("127.0.0.1")), binaryHeader("127.0.0.1"), text("PROXY UNKNOWN\r\n")];
     const codes = await strangers.attack.each(count, async (index) => {

@@ -16,12 +16,14 @@ import type { Runtime } from "../../lib/broker_process.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
 import { HealthyClients } from "../attacks/healthy.ts";
 
-/** The password of both users. */
+/** The password of all users. */
 export const PASSWORD = "secret";
 /** Whose Clients are healthy. */
 export const OWNER = "ann";
 /** Who may come in, and do nothing but below `mallory/`. */
 export const INSIDER = "mallory";
+/** Who may come in, and whose password strangers guess at. */
+export const VICTIM = "trudy";
 const HASH =
   "$argon2id$v=19$m=19456,t=2,p=1$sWAUvyurnbxZs7dYxhrQRw$tuDw9c2cDGS+BAbR3+Yigg3sPp/t/IDdkuH4uSsLfdA";
 
@@ -69,7 +71,7 @@ keys-cooldown-ms = 100
 keys-timeout-ms = 500
 issuer = ["https://id.example"]
 audience = ["plumb"]`,
-    "by service": `${plain}
+    "by service": `${proxied}
 ${PATIENT}
 [[listener.login]]
 kind = "http"
@@ -138,7 +140,7 @@ export class Scene {
     const files = {
       "plumb.toml": settings(Object.values(doors), strangersMax),
       "permissions.toml": PERMISSIONS,
-      "passwords": `${OWNER}:${HASH}\n${INSIDER}:${HASH}\n`,
+      "passwords": [OWNER, INSIDER, VICTIM].map((user) => `${user}:${HASH}\n`).join(""),
       "cert.pem": CERT,
       "key.pem": KEY,
     };

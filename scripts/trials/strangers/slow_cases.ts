@@ -10,8 +10,8 @@ import type { Attacker } from "../attacks/attacker.ts";
 import { connect, crossed, joined, numbers, publish } from "../attacks/bytes.ts";
 import { clientHello } from "./bytes_cases.ts";
 import type { StrangersCase } from "./case.ts";
-import { type Door, INSIDER, STREET_MS } from "./scene.ts";
-import { credentials } from "./strangers.ts";
+import { type Door, HEALTHY, INSIDER, STREET_MS, VICTIM } from "./scene.ts";
+import { addressOf, credentials } from "./strangers.ts";
 
 /** Waits until the broker has ended all of them. */
 async function ended(all: readonly Attacker[]): Promise<void> {
@@ -37,7 +37,7 @@ const HALF_OPEN: StrangersCase = {
       },
       async (index) => {
         const one = await strangers.come("behind a proxy", {
-          from: `10.7.${index >> 8 & 255}.${index & 255}`,
+          from: addressOf(7, index),
         });
         await one.write(begin);
         return one;
@@ -92,8 +92,8 @@ const STORM: StrangersCase = {
   async run(strangers, count) {
     const { attack } = strangers;
     const doors: readonly Door[] = ["home", "street"];
-    for (const id of ["healthy-clean", "healthy-durable"]) {
-      for (const who of [{}, credentials(INSIDER, "wrong"), credentials("nobody")]) {
+    for (const id of HEALTHY) {
+      for (const who of [{}, credentials(VICTIM, "wrong"), credentials("nobody")]) {
         const codes = await Promise.all(doors.map((door) => strangers.knock(door, id, who)));
         assert(codes.every((code) => code !== 0), `${id} is not taken over`);
       }

@@ -120,6 +120,11 @@ export function credentials(username: string, password: string = PASSWORD): Part
   return { username, password: new TextEncoder().encode(password) };
 }
 
+/** One of the addresses 10.NET.0.0 to 10.NET.255.255. */
+export function addressOf(net: number, index: number): string {
+  return `10.${net}.${index >> 8 & 255}.${index & 255}`;
+}
+
 /** A PROXY header of version 1. */
 export function headerOf(address: string): string {
   return `PROXY TCP${address.includes(":") ? 6 : 4} ${address} ${
