@@ -8,6 +8,7 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { service } from "../../../src/testing/login.ts";
 import { until } from "../../../src/testing/patience.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
@@ -32,6 +33,9 @@ export const HEALTHY_TOPIC = "healthy/";
 
 /** The healthy Clients. */
 export const HEALTHY: readonly string[] = ["healthy-clean", "healthy-durable"];
+
+/** As the README advises for Deno: the memory of a hash goes back to the system, which glibc would else keep in each thread's arena. */
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: "1048576" };
 
 /** How long a stranger may take at the doors of the street, ms. */
 export const STREET_MS = 3_000;
@@ -149,7 +153,10 @@ export class Scene {
     }
     const run = runtime === "bun" ? [] : ["run", "-A", "--no-check"];
     const command = [programOf(runtime), ...run, "mod.ts", "--config", join(folder, "plumb.toml")];
-    const child = spawnKept(command, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawnKept(command, {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...MALLOC },
+    });
     const close = async (): Promise<void> => {
       await killed(child);
       await Promise.all([keys.close(), logins.close()]);
