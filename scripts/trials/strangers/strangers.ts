@@ -61,7 +61,7 @@ export class Strangers {
   ): Promise<number | undefined> {
     const one = await this.come(door, way);
     await one.hello(clientId, connect);
-    await one.until(() => one.over);
+    await one.until(() => one.over || one.connack === 0);
     return one.connack;
   }
 
