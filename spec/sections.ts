@@ -261,4 +261,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/permissions/verdict.ts",
     ],
   },
+  "6": {
+    title: "Using WebSocket as a network transport",
+    files: [
+      "src/transport/websocket.ts",
+      "src/transport/websocket_frames.ts",
+      "src/transport/websocket_upgrade.ts",
+    ],
+  },
 };

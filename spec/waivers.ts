@@ -10,9 +10,6 @@ import type { StatementId } from "./statements.ts";
 /** For a statement the reason why no test shows it. */
 export const WAIVERS: Readonly<Partial<Record<StatementId, string>>> = {
   "MQTT-4.2-1": "About what an implementation offers; every test over TCP shows it.",
-  "MQTT-6.0.0-1": "open: WebSocket is not there yet.",
-  "MQTT-6.0.0-2": "open: WebSocket is not there yet.",
-  "MQTT-6.0.0-4": "open: WebSocket is not there yet.",
   "MQTT311-4.8.0-2": "Needs a fault inside the implementation, such as the end of memory.",
   "MQTT311-7.0.0-2": "About conformance itself; every test with a peer that is not ours shows it.",
 };

@@ -170,6 +170,15 @@ const POLICIES: readonly Scene[] = [
 
 const NUMBERS: readonly Scene[] = [
   full("limit/sessions", "as many sessions as may be", { limits: { sessionsMax: 1 } }),
+  {
+    rule: "policy/session-of-another",
+    on: "CONNECT",
+    when: "the session under this Client Identifier is another user's",
+    run: (stage) => {
+      stage.pair.connect({ clientId: "mine", username: "owner" });
+      stage.open().connect({ level: stage.level, clientId: "mine", username: "other" });
+    },
+  },
   full("limit/user-sessions", "as many sessions as a user may have", { limits: { userSessionsMax: 1 } }),
   full("limit/connections", "as many connections as may be", { limits: { connectionsMax: 1 } }),
   {

@@ -109,6 +109,14 @@ const DOLLAR_WILL: Refusal = {
   message: "The Will is dropped: topics that begin with $ are the Server's",
 };
 
+/**
+ * §3.1.3.1 A Server may refuse a Client Identifier: with the session of another user a Client would get that user's messages, and take its
+ * place. A session of a Client without a user name is anybody's.
+ */
+function isOfAnother(known: Session | undefined, { username }: ClientInfo, policy: Policy): boolean {
+  return known?.user !== undefined && known.user !== username && !policy.takeoverByOthers;
+}
+
 /** Opens the connection; else returns why not, or "later" if the authorizer takes time over the Will. */
 export function accept(
   parts: Parts,
@@ -141,7 +149,12 @@ export function accept(
       return { code: connect.level === 5 ? code : 0x87, rule: "policy/not-authorized", message };
     }
   }
-  if (sessions.get(clientId) === undefined && sessions.size >= policy.limits.sessionsMax) {
+  const known = sessions.getUpToDate(clientId);
+  if (isOfAnother(known, client, policy)) {
+    const message = "The session under this Client Identifier is that of another user (takeoverByOthers)";
+    return { code: 0x85, rule: "policy/session-of-another", message };
+  }
+  if (known === undefined && sessions.size >= policy.limits.sessionsMax) {
     observer.limited("sessionsMax", clientId);
     return { code: 0x97, rule: "limit/sessions", message: "As many sessions as may be (sessionsMax)" };
   }
@@ -150,7 +163,7 @@ export function accept(
     const message = "As many sessions as a user may have (userSessionsMax)";
     return { code: 0x97, rule: "limit/user-sessions", message };
   }
-  if (turn.ledger.isAbove && sessions.get(clientId) === undefined) {
+  if (turn.ledger.isAbove && known === undefined) {
     observer.limited("memoryBytesMax", clientId);
     return { code: 0x97, rule: "limit/memory", message: "No memory for one more session (memoryBytesMax)" };
   }
@@ -160,7 +173,6 @@ export function accept(
     const message = "CONNACK is above the Client's Maximum Packet Size";
     return { code: 0x95, rule: "MQTT-3.1.2-24", message };
   }
-  const known = sessions.getUpToDate(clientId);
   const resumes = known?.persists === true && !connect.cleanStart;
   const dependsOnFacts = expirySeconds > 0 || known?.durable === true || journal.endsUnsafe(clientId);
   if (journal.failing && !resumes && dependsOnFacts) return UNSAFE;

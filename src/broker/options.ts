@@ -258,6 +258,11 @@ export interface PolicyOptions {
   readonly subscriptionIdentifiersAvailable?: boolean;
   /** §3.2.2.3.13; default true. */
   readonly sharedSubscriptionAvailable?: boolean;
+  /**
+   * §3.1.3.1 whether a Client may take over the session of another user, who has proved a user name, by its Client Identifier; default false:
+   * it is refused (0x85).
+   */
+  readonly takeoverByOthers?: boolean;
   /** §3.2.2.3.15 the Response Information of a Client that asks for it. */
   readonly responseInformation?: (client: ClientInfo) => string | undefined;
   /** §4.11 refuses every new connection with this. */

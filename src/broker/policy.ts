@@ -27,6 +27,8 @@ export interface Policy extends Omit<PolicyOptions, "limits"> {
   readonly subscriptionIdentifiersAvailable: boolean;
   /** §3.2.2.3.13 whether a Topic Filter may begin with `$share/`. */
   readonly sharedSubscriptionAvailable: boolean;
+  /** §3.1.3.1 whether a Client may take over the session of another user. */
+  readonly takeoverByOthers: boolean;
 }
 
 /**
@@ -50,6 +52,7 @@ export function policyOf(given: PolicyOptions, base?: Policy): Policy {
     wildcardSubscriptionAvailable: true,
     subscriptionIdentifiersAvailable: true,
     sharedSubscriptionAvailable: true,
+    takeoverByOthers: false,
     ...base,
     ...defined(rest),
     limits: limitsOf(limits ?? {}, base?.limits),

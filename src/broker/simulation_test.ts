@@ -335,6 +335,7 @@ function run(seed: number): { deliveries: number; expected: number } {
   store.slow = seed % 3 === 0;
   store.late = seed % 5 < 2;
   const pair = new Pair({
+    takeoverByOthers: true,
     hooks: { failed: (error) => failures.push(error) },
     ...(seed % 3 < 2 && { store }),
     limits: {

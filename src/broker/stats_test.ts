@@ -125,7 +125,7 @@ describe("limits and refusals", () => {
 
 describe("the stats of a session", () => {
   test("say who connected last, whoever made it", () => {
-    const pair = new Pair();
+    const pair = new Pair({ takeoverByOthers: true });
     const kept = { clientId: "c", cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const;
     const lastOf = () => {
       const { user, address } = pair.broker.session("c")!;

@@ -16,7 +16,7 @@ const FULL = [0x97, "limit/user-sessions"] as const;
 
 function setup(limits: Partial<Limits>): { pair: Pair; told: Told } {
   const told = new Told();
-  return { told, pair: new Pair({ limits, hooks: told.hooks }) };
+  return { told, pair: new Pair({ limits, takeoverByOthers: true, hooks: told.hooks }) };
 }
 
 /** A Client whose session stays. */
@@ -124,7 +124,7 @@ describe("userSessionsMax", () => {
   });
 
   test("holds after a restart: the user of a session is in its record", () => {
-    const life = new Life({ limits: { userSessionsMax: 1 } });
+    const life = new Life({ limits: { userSessionsMax: 1 }, takeoverByOthers: true });
     life.connect({ clientId: "1", username: "ada" }).lose();
     life.connect({ clientId: "1", username: "grace" }).lose();
     life.restart();

@@ -103,13 +103,14 @@ export interface WrittenLink {
   readonly options: LinkOptions;
 }
 
-/** §3.2.2.3 what CONNACK says that the Server does; see `PolicyOptions`. */
+/** What the Server does: what CONNACK says of it (§3.2.2.3), and one thing more; see `PolicyOptions`. */
 export interface Features {
   readonly maximumQos?: QoS;
   readonly retainAvailable?: boolean;
   readonly wildcardSubscriptionAvailable?: boolean;
   readonly subscriptionIdentifiersAvailable?: boolean;
   readonly sharedSubscriptionAvailable?: boolean;
+  readonly takeoverByOthers?: boolean;
 }
 
 /** A listener that is asked for. */

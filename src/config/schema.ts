@@ -56,15 +56,15 @@ function numberRow({ least, most, default: value, unit, about }: Omit<LimitRow, 
   };
 }
 
-/** A feature that CONNACK tells Clients of; each is on unless it is switched off. */
-function feature(option: string, about: string): Setting {
+/** A feature, of which CONNACK tells Clients where the standard has a property for it. */
+function feature(option: string, about: string, isOn = true): Setting {
   const name = kebab(option);
   return setting({
     key: `features.${name}`,
     name,
     kind: "switch",
     value: "true|false",
-    default: "true",
+    default: String(isOn),
     about,
     rare: true,
     scope: "listener",
@@ -412,6 +412,11 @@ export const SECTIONS: readonly Section[] = [
       feature("wildcardSubscriptionAvailable", "a Topic Filter may have wildcards"),
       feature("subscriptionIdentifiersAvailable", "a SUBSCRIBE may have a Subscription Identifier"),
       feature("sharedSubscriptionAvailable", "a Topic Filter may begin with $share/"),
+      feature(
+        "takeoverByOthers",
+        "a Client may take over the session of another user by its Client Identifier",
+        false,
+      ),
       setting({
         key: "tolerate",
         kind: "list",

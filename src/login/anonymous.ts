@@ -33,8 +33,15 @@ export function anonymousLink(
   return { name: "anonymous", ask, atOnce: ask, unguessable: true };
 }
 
-/** Whether the peer is on this machine. A proxy on this machine that does not say for whom it speaks makes all of its peers so. */
-function isLocal({ address, transport }: PeerInfo): boolean {
+/**
+ * Whether the peer is on this machine. A proxy on this machine that does not say for whom it speaks makes all of its peers so; the
+ * loopback addresses that a proxy elsewhere names are those of its own machine.
+ */
+function isLocal({ address, transport, proxy }: PeerInfo): boolean {
   if (transport === "memory" || transport === "unix") return true;
+  return isLoopback(address) && (proxy === undefined || isLoopback(proxy.address));
+}
+
+function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address);
 }

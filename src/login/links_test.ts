@@ -34,6 +34,15 @@ describe("anonymous", () => {
     assertEquals(ask(loginRequest(from("/run/plumb", "unix"))), anonymous);
   });
 
+  test("loopback behind a proxy on another machine is that machine", () => {
+    const { ask } = anonymousLink();
+    const behind = (proxy: string) =>
+      ask(loginRequest({ peer: { ...from("127.0.0.1").peer, proxy: { address: proxy, port: 1 } } }));
+    assertEquals(behind("127.0.0.1"), anonymous);
+    assertEquals(behind("::1"), anonymous);
+    assertEquals(typeof behind("192.0.2.7"), "string");
+  });
+
   test("always and never", () => {
     assertEquals(anonymousLink("always").ask(loginRequest()), anonymous);
     assertEquals(typeof anonymousLink("never").ask(loginRequest(from("::1"))), "string");

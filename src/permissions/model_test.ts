@@ -203,7 +203,7 @@ class World {
     const source: PermissionSource = {
       of: (client) => this.#permissions.of({ ...client, ...this.#who.get(client.clientId) } as ClientInfo),
     };
-    this.#pair = new Pair({ permissions: source });
+    this.#pair = new Pair({ permissions: source, takeoverByOthers: true });
   }
 
   do(step: Step): void {

@@ -1,5 +1,6 @@
 /**
- * §6 MQTT over WebSocket: a `Transport` over a `Transport` whose upgrade is done. Bytes travel in binary frames, cut anywhere.
+ * §6 MQTT over WebSocket: a `Transport` over a `Transport` whose upgrade is done. Bytes travel in binary frames, cut anywhere
+ * [MQTT-6.0.0-2] [MQTT311-6.0.0-2].
  * Knows RFC 6455 framing, closing and pings, for both roles; refuses to know the upgrade, packets, sockets and time.
  *
  * All payloads of one chunk are unmasked in place, moved together and handed over in one call; the payload of a long frame is handed over as

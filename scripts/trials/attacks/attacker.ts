@@ -5,6 +5,7 @@
  * @module
  */
 import { connect as dial, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { type Connect, decodePacket, Deframer, PacketType, type Suback } from "../../../src/codec/mod.ts";
 import { connect, PINGREQ, subscribes } from "./bytes.ts";
 
@@ -33,6 +34,11 @@ export interface Reached {
 /** How a connection treats what comes. */
 export type Reading = "packets" | "bytes" | "nothing";
 
+/** A socket of an attacker, without TLS. */
+export function socketTo(host: string, port: number): Socket {
+  return dial({ host, port, noDelay: true, allowHalfOpen: true });
+}
+
 /** One connection. */
 export class Attacker {
   /** The connection is over. */
@@ -60,9 +66,8 @@ export class Attacker {
   receivedBytes = 0;
 
   /** `patienceMs`: for each thing that it waits for. */
-  constructor(host: string, port: number, patienceMs: number) {
+  constructor(socket: Socket, patienceMs: number) {
     this.#patienceMs = patienceMs;
-    const socket = dial({ host, port, noDelay: true, allowHalfOpen: true });
     this.#socket = socket;
     let failed: Error | undefined;
     socket.on("error", (error: Error) => failed = error);
@@ -81,7 +86,7 @@ export class Attacker {
     this.receivedBytes += chunk.length;
     if (this.#reading === "bytes") return;
     this.#deframer.receive(chunk, {
-      frame: (bytes, at, _body, end) => {
+      frame: (bytes, at, body, end) => {
         const type = bytes[at]! >> 4;
         this.came[type]!++;
         if (type === PacketType.SUBACK) {
@@ -89,11 +94,10 @@ export class Attacker {
           this.granted += reasonCodes.filter((code) => code < 0x80).length;
         }
         if (type === PacketType.CONNACK || type === PacketType.DISCONNECT) {
-          const packet = decodePacket(bytes.slice(at, end), LEVEL) as { readonly reasonCode: number };
-          const code = packet.reasonCode;
-          const name = type === PacketType.CONNACK ? "CONNACK" : "DISCONNECT";
-          if (type === PacketType.CONNACK) this.connack = code;
-          if (code >= 0x80) this.#reason = `${name} 0x${code.toString(16)}`;
+          const isConnack = type === PacketType.CONNACK;
+          const code = bytes.slice(body, end)[isConnack ? 1 : 0] ?? 0; // at every level
+          if (isConnack) this.connack = code;
+          if (code > 0) this.#reason = `${isConnack ? "CONNACK" : "DISCONNECT"} 0x${code.toString(16)}`;
         }
         return true;
       },
@@ -186,7 +190,8 @@ export class Attacker {
   /** Ends it at once. */
   reset(): void {
     this.#ours = true;
-    this.#socket.resetAndDestroy();
+    if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }
 
@@ -244,9 +249,9 @@ export class Attack {
     return `attack-${++this.#serial}`;
   }
 
-  /** One TCP connection, without a CONNECT. */
-  async dial(): Promise<Attacker> {
-    const attacker = new Attacker(this.#host, this.#port, this.#patienceMs);
+  /** One connection, without a CONNECT. */
+  async dial(socket: Socket = socketTo(this.#host, this.#port)): Promise<Attacker> {
+    const attacker = new Attacker(socket, this.#patienceMs);
     this.#attackers.push(attacker);
     if (this.stopped) attacker.reset();
     await attacker.connected();

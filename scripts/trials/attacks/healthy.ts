@@ -10,7 +10,7 @@ import { killed, spawnKept } from "../../lib/kept_child.ts";
 import { bun, deno } from "../../lib/run.ts";
 import { pathOf } from "../../lib/tree.ts";
 import { Inbox } from "../../lib/within.ts";
-import type { HealthReport } from "./healthy_child.ts";
+import type { HealthReport, HealthyLogin } from "./healthy_child.ts";
 
 /** A busy machine needs this long to start a process. */
 const START_MS = 120_000;
@@ -22,10 +22,16 @@ export class HealthyClients {
   readonly #ready: Inbox<unknown> = new Inbox();
   readonly #reports: Inbox<HealthReport> = new Inbox();
 
-  private constructor(before: readonly string[], host: string, port: number) {
+  private constructor(
+    before: readonly string[],
+    host: string,
+    port: number,
+    login: HealthyLogin | undefined,
+  ) {
     const file = pathOf("scripts/trials/attacks/healthy_child.ts");
     const program = OWN_RUNTIME === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];
-    this.#child = spawnKept([...before, ...program, file, host, `${port}`], {
+    const how = login === undefined ? [] : [JSON.stringify(login)];
+    this.#child = spawnKept([...before, ...program, file, host, `${port}`, ...how], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     createInterface(this.#child.stdout!).on("line", (text) => {
@@ -36,12 +42,13 @@ export class HealthyClients {
     this.#child.stdin!.on("error", () => {}); // it has ended, which the next wait tells
   }
 
-  /** Starts them; each has done a round trip, or failed to. `before`: what the command begins with. */
+  /** Starts them; each has done a round trip, or failed to. `before`: what the command begins with. `login`: without it, no TLS. */
   static async start(
     { host, port }: { readonly host: string; readonly port: number },
     before: readonly string[] = [],
+    login?: HealthyLogin,
   ): Promise<HealthyClients> {
-    const clients = new HealthyClients(before, host, port);
+    const clients = new HealthyClients(before, host, port, login);
     try {
       await clients.#ready.take("the healthy Clients are ready", undefined, START_MS);
       return clients;

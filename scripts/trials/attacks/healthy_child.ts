@@ -1,8 +1,8 @@
 /**
  * Two Clients that do nothing wrong, one clean and one durable, as a process of their own: each sends a QoS 1 message to
  * itself, waits until that and its PUBACK are there, and a few ms later sends the next.
- * Knows how long each took; refuses to know what else the broker has to do. Run: `healthy_child.ts HOST PORT`. On standard
- * input `mark` forgets the worst, `report` asks for a `HealthReport`; its end ends the process.
+ * Knows how long each took; refuses to know what else the broker has to do. Run: `healthy_child.ts HOST PORT [LOGIN]`, the last
+ * as JSON. On standard input `mark` forgets the worst, `report` asks for a `HealthReport`; its end ends the process.
  * @module
  */
 import { setPriority } from "node:os";
@@ -29,6 +29,14 @@ export interface HealthReport {
   readonly lateMs: number;
 }
 
+/** How they log in, with TLS. */
+export interface HealthyLogin {
+  /** Certificates that are trusted, in PEM. */
+  readonly ca: string;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Between two messages of one Client. */
 const PAUSE_MS = 5;
 const LEVEL = 5;
@@ -46,36 +54,50 @@ class Healthy {
   #worstMs = 0;
   #lost: string | undefined;
 
-  constructor(host: string, port: number, name: string, sessionExpiryInterval: number, ready: () => void) {
+  constructor(
+    { host, port, login }: { readonly host: string; readonly port: number; readonly login?: HealthyLogin },
+    name: string,
+    sessionExpiryInterval: number,
+    ready: () => void,
+  ) {
     this.#topic = `healthy/${name}`;
     this.#onReady = ready;
-    this.#client = new RawClient(port, LEVEL, {
-      packet: (packet) => {
-        switch (packet.type) {
-          case PacketType.CONNACK:
-            if (packet.reasonCode >= 0x80) this.#end(`CONNACK 0x${packet.reasonCode.toString(16)}`);
-            return;
-          case PacketType.SUBACK:
-            return this.#send();
-          case PacketType.PUBLISH:
-            if (packet.qos > 0) {
-              const { packetId } = packet as { readonly packetId: number };
-              this.#client.send({ type: PacketType.PUBACK, packetId, reasonCode: 0 });
-            }
-            if (packet.topic === this.#topic) this.#messageCame = true;
-            return this.#progress();
-          case PacketType.PUBACK:
-            if (packet.reasonCode >= 0x80) this.#end(`PUBACK 0x${packet.reasonCode.toString(16)}`);
-            this.#acknowledged = true;
-            return this.#progress();
-          case PacketType.DISCONNECT:
-            return this.#end(`DISCONNECT 0x${packet.reasonCode.toString(16)}`);
-        }
+    this.#client = new RawClient(
+      port,
+      LEVEL,
+      {
+        packet: (packet) => {
+          switch (packet.type) {
+            case PacketType.CONNACK:
+              if (packet.reasonCode >= 0x80) this.#end(`CONNACK 0x${packet.reasonCode.toString(16)}`);
+              return;
+            case PacketType.SUBACK:
+              return this.#send();
+            case PacketType.PUBLISH:
+              if (packet.qos > 0) {
+                const { packetId } = packet as { readonly packetId: number };
+                this.#client.send({ type: PacketType.PUBACK, packetId, reasonCode: 0 });
+              }
+              if (packet.topic === this.#topic) this.#messageCame = true;
+              return this.#progress();
+            case PacketType.PUBACK:
+              if (packet.reasonCode >= 0x80) this.#end(`PUBACK 0x${packet.reasonCode.toString(16)}`);
+              this.#acknowledged = true;
+              return this.#progress();
+            case PacketType.DISCONNECT:
+              return this.#end(`DISCONNECT 0x${packet.reasonCode.toString(16)}`);
+          }
+        },
+        broken: (error) => this.#end(String(error)),
+        closed: () => this.#end("closed"),
       },
-      broken: (error) => this.#end(String(error)),
-      closed: () => this.#end("closed"),
-    }, host);
-    this.#client.send(connectOf(LEVEL, `healthy-${name}`, { properties: { sessionExpiryInterval } }));
+      host,
+      login && { ca: login.ca },
+    );
+    const credentials = login &&
+      { username: login.username, password: new TextEncoder().encode(login.password) };
+    const properties = { sessionExpiryInterval };
+    this.#client.send(connectOf(LEVEL, `healthy-${name}`, { properties, ...credentials }));
     const options = { qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     const subscriptions = [{ filter: this.#topic, ...options }];
     this.#client.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions });
@@ -127,7 +149,7 @@ class Healthy {
   }
 }
 
-function main(host: string, port: number): void {
+function main(host: string, port: number, login?: HealthyLogin): void {
   try {
     setPriority(-10); // the attackers' process may have the same core
   } catch { // not allowed: the measuring is coarser
@@ -136,7 +158,7 @@ function main(host: string, port: number): void {
   let lacking = 2;
   const healthyOne = (name: string, expiry: number): Healthy => {
     let told = false;
-    return new Healthy(host, port, name, expiry, () => {
+    return new Healthy({ host, port, ...login && { login } }, name, expiry, () => {
       if (!told && --lacking === 0) tell({ ready: true });
       told = true;
     });
@@ -163,4 +185,7 @@ function main(host: string, port: number): void {
   }).on("close", () => process.exit(0));
 }
 
-if (import.meta.main) main(process.argv[2]!, Number(process.argv[3]));
+if (import.meta.main) {
+  const [host, port, login] = process.argv.slice(2);
+  main(host!, Number(port), login === undefined ? undefined : JSON.parse(login));
+}

@@ -201,8 +201,17 @@ async function sigterm(
   }
 }
 
+/** What Linux says of a process: memory in bytes, times in seconds. */
+export interface ProcessFigures {
+  readonly rss: number;
+  readonly peak: number;
+  readonly cpuSeconds: number;
+  readonly ranSeconds: number;
+  readonly waitedSeconds: number;
+}
+
 /** What Linux says of a process; undefined if it is not there. */
-function processOf(pid: number) {
+export function processOf(pid: number): ProcessFigures | undefined {
   const usage = usageOf(pid);
   if (usage === undefined) return undefined;
   const [ranNs = "0", waitedNs = "0"] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
@@ -221,7 +230,7 @@ function shareOf(ran: number, waited: number): number {
 }
 
 /** Lets the peak of a process's memory count from here, where that is allowed. */
-function forgetPeak(pid: number): void {
+export function forgetPeak(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
   } catch { // the peak of its start counts too
