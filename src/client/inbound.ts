@@ -170,10 +170,7 @@ export class Inbound implements Acknowledger {
         "More messages open than Receive Maximum",
       );
     }
-    if (qos === 2) {
-      this.#received.add(packetId);
-      this.#journal.opened(packetId);
-    }
+    if (qos === 2) this.#received.add(packetId);
     held.push(message);
     return true;
   }
@@ -200,7 +197,10 @@ export class Inbound implements Acknowledger {
     for (let first = held.peek(); first?.isAcknowledged === true; first = held.peek()) {
       held.shift();
       const { publish: { packetId = 0 }, reasonCode } = first;
-      if (qos === 2 && reasonCode >= 0x80 && open.level === 5) this.#forget(packetId);
+      if (qos === 2) { // not before: a process that dies with the message unread has to get it again
+        if (reasonCode >= 0x80 && open.level === 5) this.#forget(packetId);
+        else this.#journal.opened(packetId);
+      }
       // [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-3.3.4-1] [MQTT-2.2.1-5]
       this.#answer(open.link, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
     }
