@@ -338,6 +338,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
 
   touched(link: Link): void {
     this.#touched.add(link);
+    this.#owner.touched();
   }
 
   wrote(bytes: number): void {

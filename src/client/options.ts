@@ -84,7 +84,7 @@ export interface DialOrder {
   readonly redirect: RefusedError | undefined;
 }
 
-/** The owner. Nothing is called inside a call of the owner's own but `dial()`, `commit()` and `closed()`. */
+/** The owner. It is called in the midst of inputs: it may call the engine then, but `received`, `ticked` and `flush`. */
 export interface ClientOwner {
   /** Opens a Network Connection: `opened()` or `dialFailed()` is called later, or at once. */
   dial(order: DialOrder): void;
@@ -98,6 +98,8 @@ export interface ClientOwner {
   challenged(data: Uint8Array | undefined): void;
   /** The records have changed: `committed()` or `commitFailed()` is called later, or at once. */
   commit(): void;
+  /** There is something to `flush()` at the end of the turn. */
+  touched(): void;
   /** It is over, and every connection has ended. */
   closed(error: MqttError | undefined): void;
 }

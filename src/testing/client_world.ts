@@ -231,6 +231,8 @@ export class World implements ClientOwner {
     return true;
   }
 
+  touched(): void {}
+
   closed(error: MqttError | undefined): void {
     this.closedWith = { error };
   }
