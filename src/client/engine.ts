@@ -28,22 +28,17 @@ import {
   type MqttError,
   RefusedError,
   TimeoutError,
-  UnsupportedError,
+  type UnsupportedError,
 } from "./error.ts";
 import { Inbound } from "./inbound.ts";
 import { Journal } from "./journal.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.ts";
 import type { ClientOwner, Connected, Credentials, EngineOptions, Status } from "./options.ts";
-import { type Exchange, Outbound } from "./outbound.ts";
+import type { Exchange, MessageReader, SubscribeInit, Waiter } from "./exchange.ts";
+import { Outbound } from "./outbound.ts";
 import type { Publication } from "./publication.ts";
 import { serverLimits } from "./server_limits.ts";
-import {
-  type MessageReader,
-  type SubscribeInit,
-  type SubscriptionOwner,
-  Subscriptions,
-  type Waiter,
-} from "./subscriptions.ts";
+import { type SubscriptionOwner, Subscriptions } from "./subscriptions.ts";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
 const DEFAULT_KEEP_ALIVE_SECONDS = 60;
@@ -119,7 +114,9 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#journal = new Journal(records);
     this.outbound = new Outbound(sender, this.#journal, this.limits);
     this.subscriptions = new Subscriptions(sender, this, this.limits.knownTopicsMax);
-    this.inbound = new Inbound(this.subscriptions, this.#journal, this.limits);
+    this.inbound = new Inbound(this.subscriptions, this.#journal, this.limits, (message) => {
+      owner.unmatched(message);
+    });
     const before = [...restored];
     this.outbound.restore(before);
     this.inbound.restore(before);

@@ -42,6 +42,7 @@ export class Inbound implements Acknowledger {
   readonly #subscriptions: Subscriptions;
   readonly #journal: Journal;
   readonly #limits: ClientLimits;
+  readonly #unmatched: (message: Incoming) => void;
   readonly #reader: Reader = new Reader();
   /** §4.3.3 QoS 2 messages that came and are not released. */
   readonly #received: Receiver = new Receiver();
@@ -54,7 +55,14 @@ export class Inbound implements Acknowledger {
   #strayUntil = Infinity;
   #open: Open | undefined;
 
-  constructor(subscriptions: Subscriptions, journal: Journal, limits: ClientLimits) {
+  /** `unmatched` gets the messages that no subscription matches, and is done with each at once. */
+  constructor(
+    subscriptions: Subscriptions,
+    journal: Journal,
+    limits: ClientLimits,
+    unmatched: (message: Incoming) => void,
+  ) {
+    this.#unmatched = unmatched;
     this.#subscriptions = subscriptions;
     this.#journal = journal;
     this.#limits = limits;
@@ -141,6 +149,7 @@ export class Inbound implements Acknowledger {
   /** No reader wants it: it is acknowledged all the same [MQTT-4.5.0-2]. */
   #drop(message: Incoming): void {
     message.pending = 1;
+    this.#unmatched(message);
     message.done();
   }
 

@@ -11,4 +11,4 @@ export type { Records } from "./journal.ts";
 export { CLIENT_LIMITS, type ClientLimits } from "./limits.ts";
 export type { ClientOwner, Connected, Credentials, DialOrder, EngineOptions, Status } from "./options.ts";
 export { type Offline, Publication, type PublicationInit, type Published } from "./publication.ts";
-export type { MessageReader, SubscribeInit, Waiter } from "./subscriptions.ts";
+export type { MessageReader, SubscribeInit, Waiter } from "./exchange.ts";

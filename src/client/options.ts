@@ -6,6 +6,7 @@
 import type { ConnackProperties, ProtocolLevel, UserProperties, Will } from "../codec/packet.ts";
 import type { Random } from "../engine/random.ts";
 import type { MqttError, RefusedError, UnsupportedError } from "./error.ts";
+import type { Incoming } from "./incoming.ts";
 import type { Records } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
 
@@ -94,6 +95,8 @@ export interface ClientOwner {
   disconnected(error: MqttError, retryAt: number | undefined): void;
   /** A subscription could not be made anew. */
   unsubscribed(filter: string, error: RefusedError | UnsupportedError): void;
+  /** A message that no subscription matches. It is acknowledged. */
+  unmatched(message: Incoming): void;
   /** §4.12 the Server goes on with the authentication: `authenticate()` is called later, or at once. */
   challenged(data: Uint8Array | undefined): void;
   /** The records have changed: `committed()` or `commitFailed()` is called later, or at once. */

@@ -14,18 +14,15 @@ import { Queue } from "../delivery/queue.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { OfflineError, QueueFullError, RefusedError, TimeoutError, UnsupportedError } from "./error.ts";
+import type { Exchange } from "./exchange.ts";
 import { type Journal, readRecord } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
 import { Publication } from "./publication.ts";
 import type { ServerLimits } from "./server_limits.ts";
-import type { Asking } from "./subscriptions.ts";
 
 const PUBREL = PacketType.PUBREL << 4 | 2;
 /** §3.3.2.3.4 a shorter Topic Name gains nothing from an alias. */
 const ALIAS_TOPIC_LENGTH = 4;
-
-/** What has a Packet Identifier: one pool for PUBLISH, SUBSCRIBE and UNSUBSCRIBE [MQTT-2.2.1-3]. */
-export type Exchange = Publication | Asking;
 
 /** Where they are sent, and what the Server takes there. */
 interface Open {

@@ -4,39 +4,15 @@
  * @module
  */
 import { protocolError, UsageError } from "../codec/error.ts";
-import type { QoS, Subscribe, SubscriptionOptions, Unsubscribe, UserProperties } from "../codec/packet.ts";
+import type { QoS, Subscribe, Unsubscribe } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { matches, parseFilter } from "../topic/filter.ts";
 import { RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
-import type { Exchange } from "./outbound.ts";
+import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter } from "./exchange.ts";
 import type { ServerLimits } from "./server_limits.ts";
-
-/** Gets the messages of a subscription. */
-export interface MessageReader {
-  /** A message has come; `message.done()` is to be called once. */
-  deliver(message: Incoming): void;
-  /** The Server would not make the subscription anew. */
-  refused(error: RefusedError | UnsupportedError): void;
-}
-
-/** Waits for a SUBACK or an UNSUBACK. */
-export interface Waiter {
-  /** It says yes. */
-  done(reasonCode: number): void;
-  /** It says no, or will never come. */
-  failed(error: unknown): void;
-}
-
-/** A Topic Filter with its options. */
-export interface SubscribeInit extends Partial<SubscriptionOptions> {
-  /** §4.7 a Topic Filter, perhaps of a Shared Subscription. */
-  readonly filter: string;
-  /** §3.8.2.1.3 */
-  readonly userProperties?: UserProperties;
-}
 
 /** What is told of subscriptions. */
 export interface SubscriptionOwner {
@@ -44,39 +20,6 @@ export interface SubscriptionOwner {
   restored(): void;
   /** One was not. */
   unsubscribed(filter: string, error: RefusedError | UnsupportedError): void;
-}
-
-/** A call of `subscribe()` or `unsubscribe()` that is not answered. */
-interface Waiting {
-  readonly reader: MessageReader;
-  readonly waiter: Waiter;
-}
-
-/** One Topic Filter, however many readers it has. */
-interface Entry {
-  readonly filter: string;
-  /** What Topic Names are matched against. */
-  readonly match: string;
-  readonly isShared: boolean;
-  readonly isWildcard: boolean;
-  /** §3.8.2.1.2 */
-  readonly identifier: number;
-  options: SubscribeInit;
-  readonly readers: MessageReader[];
-  /** Those for which no SUBSCRIBE is on its way. */
-  waiting: Waiting[];
-  /** The Server has it. */
-  isMade: boolean;
-}
-
-/** A SUBSCRIBE or UNSUBSCRIBE that is not acknowledged. */
-export interface Asking {
-  /** Undefined for UNSUBSCRIBE. */
-  readonly entry: Entry | undefined;
-  readonly filter: string;
-  readonly waiting: readonly Waiting[];
-  /** It has readers that do not wait for it: the session was lost. */
-  readonly isAnew: boolean;
 }
 
 /** Where SUBSCRIBE goes. */

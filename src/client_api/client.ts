@@ -23,20 +23,14 @@ import type {
   Status,
 } from "../client/options.ts";
 import { Publication, type Published } from "../client/publication.ts";
-import type { MessageReader } from "../client/subscriptions.ts";
+import type { MessageReader } from "../client/exchange.ts";
 import { UsageError } from "../codec/error.ts";
 import type { ConnackProperties, MessageProperties, ProtocolLevel, QoS, Will } from "../codec/packet.ts";
-import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { TransportHandler } from "../transport/transport.ts";
 import { type ClientLoop, systemLoop } from "./loop.ts";
 import { Message, type Reading } from "./message.ts";
-import type {
-  ClientEvents,
-  ConnectOptions,
-  Dialer,
-  PublishOptions,
-  RequestOptions,
-  SubscribeOptions,
-} from "./options.ts";
+import type { ClientEvents } from "./events.ts";
+import type { ConnectOptions, Dialer, PublishOptions, RequestOptions, SubscribeOptions } from "./options.ts";
 import { bytes, bytesOf, PayloadError } from "./payload.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
@@ -351,6 +345,10 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
 
   unsubscribed(filter: string, error: RefusedError | UnsupportedError): void {
     this.#emit("unsubscribed", { filter, error });
+  }
+
+  unmatched(incoming: Incoming): void {
+    if (this.#listeners.has("unmatched")) this.#emit("unmatched", this.message(incoming));
   }
 
   challenged(data: Uint8Array | undefined): void {

@@ -34,11 +34,11 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Promis
 export { Client, connectBy } from "./client.ts";
 export { dialers } from "./dial.ts";
 export { explain } from "./explain.ts";
+export type { ClientEvents } from "./events.ts";
 export type { ClientLoop } from "./loop.ts";
 export { Message } from "./message.ts";
 export type {
   Authentication,
-  ClientEvents,
   ClientStore,
   ConnectOptions,
   Dialer,

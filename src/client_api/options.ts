@@ -3,9 +3,8 @@
  * Knows names, defaults and units; refuses to know how it is done.
  * @module
  */
-import type { MqttError, RefusedError, UnsupportedError } from "../client/error.ts";
+import type { MqttError } from "../client/error.ts";
 import type { ClientLimits } from "../client/limits.ts";
-import type { Connected } from "../client/options.ts";
 import type { Offline } from "../client/publication.ts";
 import type {
   MessageProperties,
@@ -178,16 +177,4 @@ export interface ConnectOptions {
   readonly loop?: ClientLoop;
   /** For tests: chance, integers below 2^32. */
   readonly random?: () => number;
-}
-
-/** What is told while a Client lives. */
-export interface ClientEvents {
-  /** Each time, when the subscriptions are there. After the first with `sessionPresent` false, all were made anew, and QoS 1 and 2 are sent again. */
-  connected: Connected & { readonly url: string };
-  /** `retryAt` (ms since the epoch) is undefined if there will be no other connection. */
-  disconnected: { readonly error: MqttError; readonly retryAt: number | undefined };
-  /** A subscription that could not be made anew; its iteration ends with the error. */
-  unsubscribed: { readonly filter: string; readonly error: RefusedError | UnsupportedError };
-  /** The last one. */
-  closed: { readonly error: MqttError | undefined };
 }

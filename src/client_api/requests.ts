@@ -5,7 +5,7 @@
  */
 import { TimeoutError, UnsupportedError } from "../client/error.ts";
 import type { Incoming } from "../client/incoming.ts";
-import type { MessageReader } from "../client/subscriptions.ts";
+import type { MessageReader } from "../client/exchange.ts";
 import type { Message } from "./message.ts";
 import type { RequestOptions } from "./options.ts";
 import { bytesOf } from "./payload.ts";

@@ -5,7 +5,7 @@
  */
 import type { MqttError } from "../client/error.ts";
 import type { Incoming } from "../client/incoming.ts";
-import type { MessageReader } from "../client/subscriptions.ts";
+import type { MessageReader } from "../client/exchange.ts";
 import { UsageError } from "../codec/error.ts";
 import type { QoS } from "../codec/packet.ts";
 import { Queue } from "../delivery/queue.ts";

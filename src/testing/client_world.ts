@@ -143,6 +143,7 @@ export class World implements ClientOwner {
   readonly connects: Connected[] = [];
   readonly losses: { readonly error: MqttError; readonly retryAt: number | undefined }[] = [];
   readonly unsubscribes: string[] = [];
+  readonly unmatchedMessages: Incoming[] = [];
   readonly challenges: (Uint8Array | undefined)[] = [];
   closedWith: { readonly error: MqttError | undefined } | undefined;
   /** The process is gone. */
@@ -232,6 +233,10 @@ export class World implements ClientOwner {
   }
 
   touched(): void {}
+
+  unmatched(message: Incoming): void {
+    this.unmatchedMessages.push(message);
+  }
 
   closed(error: MqttError | undefined): void {
     this.closedWith = { error };
