@@ -196,10 +196,7 @@ export class Connection implements FrameHandler, LinkHandler {
 
   answersUnread(): void {}
 
-  /** The store has failed: what waited for it is not sent. */
-  unsafe(): void {
-    this.fail(new ConnectionError("The store has failed"));
-  }
+  unsafe(): void {} // the engine ends the connection
 
   // Frames.
 

@@ -537,6 +537,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
       connection.disconnect(0);
     }
     this.inbound.closed();
+    this.subscriptions.closed();
     const closed = this.#closedError();
     this.#reauthentication?.failed(closed);
     this.outbound.failAll(closed);

@@ -4,7 +4,6 @@
  * @module
  */
 import { Broker, type BrokerOptions } from "../broker/mod.ts";
-import type { Connection as ServerConnection } from "../broker/mod.ts";
 import {
   ClientEngine,
   type ClientOwner,
@@ -20,8 +19,14 @@ import {
   type PublicationInit,
   type SubscribeInit,
 } from "../client/mod.ts";
+import { decodePacket } from "../codec/decode.ts";
+import { Deframer } from "../codec/deframer.ts";
+import { encodePacket } from "../codec/encode.ts";
+import type { Connack, Connect, Packet, ProtocolLevel } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
 import { seededRandom } from "../engine/random.ts";
 import { Driver } from "../server/driver.ts";
+import type { Transport } from "../transport/transport.ts";
 import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
 import { VirtualLoop } from "./virtual_loop.ts";
 
@@ -101,12 +106,89 @@ export class Reader {
   }
 }
 
+/** A Server that does only what the test tells it. */
+export class Script {
+  /** Of the connection opened last: what the Client has sent and was not taken. */
+  inbox: Packet[] = [];
+  level: ProtocolLevel = 5;
+  /** Connections so far. */
+  opened = 0;
+  /** The Client has ended its half of the one opened last. */
+  isOver = false;
+  #transport: Transport | undefined;
+
+  /** The Server's end of a new connection. */
+  accept(transport: Transport): void {
+    this.#transport = transport;
+    this.opened++;
+    this.inbox = [];
+    this.isOver = false;
+    const deframer = new Deframer(Infinity);
+    transport.start({
+      received: (chunk) =>
+        deframer.receive(chunk, {
+          frame: (bytes, at, _body, end) => {
+            if (this.#transport !== transport) return true;
+            const packet = decodePacket(bytes.slice(at, end), this.level);
+            if (packet.type === PacketType.CONNECT) this.level = packet.level;
+            this.inbox.push(packet);
+            return true;
+          },
+        }),
+      drained: () => {},
+      closed: () => {
+        if (this.#transport === transport) this.isOver = true;
+      },
+    });
+  }
+
+  /** Writes packets, or bytes as they are; they come when the world settles. */
+  send(...all: readonly (Packet | Uint8Array)[]): void {
+    for (const one of all) {
+      this.#transport!.write(one instanceof Uint8Array ? one : encodePacket(one, this.level));
+    }
+  }
+
+  /** Takes the CONNECT and accepts it. */
+  connack(init: Partial<Connack> = {}): Connect {
+    const connect = this.take(PacketType.CONNECT);
+    this.send({ type: PacketType.CONNACK, sessionPresent: false, reasonCode: 0, ...init });
+    return connect;
+  }
+
+  /** Takes the first packet of a type that has come; fails if there is none. */
+  take<T extends PacketType>(type: T): Extract<Packet, { type: T }> {
+    const at = this.inbox.findIndex((packet) => packet.type === type);
+    if (at < 0) {
+      throw new Error(`No packet of type ${type}, but ${JSON.stringify(this.inbox.map((one) => one.type))}`);
+    }
+    return this.inbox.splice(at, 1)[0] as Extract<Packet, { type: T }>;
+  }
+
+  /** Takes the types of all that has come. */
+  takeTypes(): PacketType[] {
+    return this.inbox.splice(0).map(({ type }) => type);
+  }
+
+  /** Ends the Server's half. */
+  end(): void {
+    this.#transport!.close();
+  }
+
+  /** The network fails. */
+  lose(): void {
+    this.#transport!.abort();
+  }
+}
+
 /** What the transports of a world do. */
 export interface WorldOptions {
   readonly memory?: MemoryOptions;
   readonly engine?: Partial<EngineOptions>;
   readonly credentials?: (order: DialOrder) => Credentials;
-  /** What a dialled connection leads to: false refuses it. Default: the broker. */
+  /** Takes the Server's ends in place of the broker. */
+  readonly script?: Script;
+  /** Whether a dialled connection can be opened. Default: yes. */
   readonly dial?: (order: DialOrder) => boolean;
   readonly records?: MemoryRecords;
   /** A commit is done when the test says so. */
@@ -148,7 +230,7 @@ export class World implements ClientOwner {
   closedWith: { readonly error: MqttError | undefined } | undefined;
   /** The process is gone. */
   isDead = false;
-  #links: { readonly pair: MemoryPair; readonly server: ServerConnection; isOver: boolean }[] = [];
+  #links: { readonly pair: MemoryPair; isOver: boolean }[] = [];
   #commits: ReadonlyMap<number, Uint8Array>[] = [];
   readonly #options: WorldOptions;
 
@@ -182,7 +264,9 @@ export class World implements ClientOwner {
     const from = { address: "192.0.2.1", port: 40_000, transport: "memory" } as const;
     const connection = this.engine.opened(pair.right, this.#options.credentials?.(order) ?? {}, this.now);
     if (connection === undefined) return;
-    const link = { pair, server: this.server.driver.accept(pair.left, from), isOver: false };
+    if (this.#options.script !== undefined) this.#options.script.accept(pair.left);
+    else this.server.driver.accept(pair.left, from);
+    const link = { pair, isOver: false };
     this.#links.push(link);
     this.#start(pair, connection, link);
   }
