@@ -43,6 +43,19 @@ const LAYERS: readonly Layer[] = [
     core: true,
   },
   {
+    at: "src/client_api",
+    values: [
+      "src/client",
+      "src/codec",
+      "src/delivery",
+      "src/engine",
+      "src/runtime/dial.ts",
+      "src/topic",
+      "src/transport",
+    ],
+    types: ["spec"],
+  },
+  {
     at: "src/broker",
     values: ["src/codec", "src/topic", "src/delivery", "src/engine"],
     types: ["spec", "src/transport"],

@@ -6,9 +6,11 @@
  * of routing end, retained deliveries go on for so many steps, a commit begins, links that have bytes are written.
  * @module
  */
+import { encode } from "../codec/encode.ts";
 import { Writer } from "../codec/writer.ts";
 import { invariant } from "../codec/error.ts";
 import { Queue } from "../delivery/queue.ts";
+import { Ages } from "../engine/ages.ts";
 import type { Link, LinkOwner } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { Timers } from "../engine/timers.ts";
@@ -56,6 +58,10 @@ export class Turn implements LinkOwner {
   readonly ledger: Ledger = new Ledger(this.pool);
   /** For packets that are encoded, one at a time. */
   readonly writer: Writer = new Writer();
+  /** A Server's packets. */
+  readonly encode: typeof encode = encode;
+  /** For links whose bytes wait. */
+  readonly makeAges = (): Ages => new Ages();
   /** Everything that falls due later. */
   readonly timers: Timers = new Timers();
   /** The work of this turn. */

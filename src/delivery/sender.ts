@@ -18,6 +18,10 @@ export const Step = {
   RESEND_1: 4,
   /** An identifier is given but the PUBLISH not yet sent on this connection, QoS 2. */
   RESEND_2: 5,
+  /** A Client's SUBSCRIBE, SUBACK awaited: the identifier is in use, no message is in flight. */
+  SUBACK: 6,
+  /** A Client's UNSUBSCRIBE, UNSUBACK awaited. */
+  UNSUBACK: 7,
 } as const;
 /** A value of `Step`. */
 export type Step = typeof Step[keyof typeof Step];

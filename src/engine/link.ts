@@ -6,12 +6,11 @@
  */
 import { encodeAcknowledgement } from "../codec/acknowledgement.ts";
 import { Deframer, type FrameHandler } from "../codec/deframer.ts";
-import { encode } from "../codec/encode.ts";
 import type { Packet, ProtocolLevel, ReasonProperties } from "../codec/packet.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
 import type { Writer } from "../codec/writer.ts";
 import type { Transport } from "../transport/transport.ts";
-import { Ages } from "./ages.ts";
+import type { Ages } from "./ages.ts";
 import { type BufferPool, Outbox } from "./outbox.ts";
 
 /** Bytes in an outbox from which on it is written at once, not at the end of the turn. */
@@ -29,6 +28,8 @@ export const Pause = {
   TURN: 8,
   /** More memory is held than may be, and the peer is among the causes. */
   MEMORY: 16,
+  /** The readers of a Client's subscriptions are behind. */
+  READER: 32,
 } as const;
 /** One value of `Pause`. */
 export type Pause = typeof Pause[keyof typeof Pause];
@@ -50,6 +51,10 @@ export interface LinkOwner {
   readonly pool: BufferPool;
   readonly ledger: LinkLedger;
   readonly writer: Writer;
+  /** Writes a packet of those that this role sends; throws `UsageError`. */
+  encode(writer: Writer, packet: Packet, level: ProtocolLevel): void;
+  /** §3.3.2.3.3 counts down the Message Expiry Intervals of bytes that wait; undefined: they leave as they are. */
+  readonly makeAges: (() => Ages) | undefined;
   /** The present time in ms. */
   readonly now: number;
   /** The link has bytes to be flushed at the end of the turn. */
@@ -244,13 +249,13 @@ export class Link {
   protected fitting(packet: Packet): Uint8Array | undefined {
     const { writer } = this.#owner;
     writer.reset();
-    encode(writer, packet, this.level);
+    this.#owner.encode(writer, packet, this.level);
     let bytes = writer.bytes();
     if (bytes.length > this.maximumPacketSize && "properties" in packet) {
       const { reasonString: _reason, userProperties: _user, ...properties } = packet
         .properties as ReasonProperties;
       writer.reset(); // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2] [MQTT-3.9.2-2] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3]
-      encode(writer, { ...packet, properties } as Packet, this.level);
+      this.#owner.encode(writer, { ...packet, properties } as Packet, this.level);
       bytes = writer.bytes();
     }
     return bytes.length > this.maximumPacketSize ? undefined : bytes;
@@ -326,7 +331,7 @@ export class Link {
     if (this.#waitsUntil < this.outbox.position) this.endWait();
     this.#touched = false;
     this.flush();
-    if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
+    if (this.level === 5 && this.outbox.size > 0 && this.#owner.makeAges !== undefined) this.#noteAge();
     this.#handler.flushed();
     this.countOut();
   }
@@ -349,7 +354,7 @@ export class Link {
   }
 
   #noteAge(): void {
-    const ages = this.#ages ??= new Ages();
+    const ages = this.#ages ??= this.#owner.makeAges!();
     ages.now = this.#owner.now;
     ages.note(this.outbox.position);
   }

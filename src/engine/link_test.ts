@@ -4,8 +4,10 @@ import { describe, test } from "node:test";
 import { decodePacket } from "../codec/decode.ts";
 import type { Packet, UserProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { encode } from "../codec/encode.ts";
 import { Writer } from "../codec/writer.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Ages } from "./ages.ts";
 import { Link, Pause } from "./link.ts";
 import { BufferPool } from "./outbox.ts";
 
@@ -39,6 +41,8 @@ class Scene {
       pool: new BufferPool(),
       ledger: { outgoing: 0, incoming: 0, aliases: 0, isAbove: false },
       writer: new Writer(),
+      encode,
+      makeAges: () => new Ages(),
       now: 0,
       touched: (link: Link) => void this.touched.push(link),
       mayWrite: true,

@@ -7,9 +7,11 @@ import type { Publish, PublishProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { noStamp, publishFirst, type PublishStamp } from "../codec/publish_template.ts";
 import { type PublishView, viewOf } from "../codec/publish_view.ts";
+import { encode } from "../codec/encode.ts";
 import { Writer } from "../codec/writer.ts";
 import { SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import { memoryPair } from "../transport/memory.ts";
+import { Ages } from "./ages.ts";
 import { Link } from "./link.ts";
 import { BufferPool } from "./outbox.ts";
 import { Outflow, type OutflowOptions } from "./outflow.ts";
@@ -36,6 +38,8 @@ class Scene {
       pool: new BufferPool(),
       ledger: { outgoing: 0, incoming: 0, aliases: 0, isAbove: false },
       writer: new Writer(),
+      encode,
+      makeAges: () => new Ages(),
       now: 0,
       touched: () => void this.touched++,
       mayWrite: true,

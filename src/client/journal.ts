@@ -1,0 +1,129 @@
+/**
+ * §4.1 Session State that outlives the process: what is put into the store, and the bytes that wait until it is safe there.
+ * Knows records and commits; refuses to know files and databases.
+ *
+ * Keys above 0 are messages towards the Server in their order, keys below 0 the identifiers of QoS 2 messages of the Server.
+ * @module
+ */
+import type { Publish } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { decodePublish, encodePublish } from "../codec/publish.ts";
+import { Reader } from "../codec/reader.ts";
+import { Writer } from "../codec/writer.ts";
+import type { Link } from "../engine/link.ts";
+import type { Publication } from "./publication.ts";
+
+/** Where records go. Both take effect with the next commit. */
+export interface Records {
+  /** Puts a record under a key, in place of one that is there. */
+  put(key: number, record: Uint8Array): void;
+  /** Takes it out. */
+  delete(key: number): void;
+}
+
+/** One stored message towards the Server. */
+export interface Stored {
+  /** 0 if it was never sent. */
+  readonly packetId: number;
+  /** Undefined once the Server has it: PUBREL is to be sent. */
+  readonly publish: Publish | undefined;
+}
+
+const NOTHING: Records = { put() {}, delete() {} };
+const HEAD_BYTES = 2;
+
+/** Records, and the commit that is due or under way. Without a store it does nothing. */
+export class Journal {
+  readonly #records: Records;
+  /** Whether there is a store. */
+  readonly isKept: boolean;
+  /** Something was put or deleted since the last commit began. */
+  isDirty = false;
+  /** A commit is under way. */
+  isCommitting = false;
+
+  constructor(records: Records | undefined) {
+    this.#records = records ?? NOTHING;
+    this.isKept = records !== undefined;
+  }
+
+  /** §4.3 a message towards the Server, with its identifier if it has one. */
+  message(publication: Publication): void {
+    if (!this.isKept || publication.qos === 0) return;
+    this.#put(publication.order, record(publication));
+  }
+
+  /** §4.3.3 the Server has a QoS 2 message: its PUBLISH may never be sent again [MQTT-4.3.3-6]. */
+  released(publication: Publication): void {
+    if (this.isKept) this.#put(publication.order, head(publication.packetId));
+  }
+
+  /** Its exchange is over. */
+  ended(publication: Publication): void {
+    if (publication.qos > 0) this.#delete(publication.order);
+  }
+
+  /** §4.3.3 the identifier of a QoS 2 message of the Server is open. */
+  opened(packetId: number): void {
+    if (this.isKept) this.#put(-packetId, head(packetId));
+  }
+
+  /** It is not any more. */
+  closed(packetId: number): void {
+    this.#delete(-packetId);
+  }
+
+  /** Bytes that are written to `link` from here on wait until all that was put before is safe. */
+  hold(link: Link): void {
+    if (!this.isDirty && !this.isCommitting) return;
+    this.isDirty = true;
+    link.hold();
+  }
+
+  #put(key: number, bytes: Uint8Array): void {
+    this.#records.put(key, bytes);
+    this.isDirty = true;
+  }
+
+  #delete(key: number): void {
+    if (!this.isKept) return;
+    this.#records.delete(key);
+    this.isDirty = true;
+  }
+}
+
+function head(packetId: number): Uint8Array {
+  return Uint8Array.of(packetId >> 8, packetId & 255);
+}
+
+/** The identifier, then the body of the PUBLISH at level 5, whatever the level of the connection. */
+function record(publication: Publication): Uint8Array {
+  const { topic, payload, qos, retain, properties = {}, packetId } = publication;
+  const writer = new Writer(payload.length + 256);
+  const packet: Publish = {
+    type: PacketType.PUBLISH,
+    dup: false,
+    qos,
+    retain,
+    topic,
+    packetId: 1,
+    payload,
+    properties,
+  };
+  encodePublish(writer, packet, 5);
+  const frame = writer.bytes();
+  const bytes = new Uint8Array(HEAD_BYTES + frame.length);
+  bytes.set(head(packetId));
+  bytes.set(frame, HEAD_BYTES);
+  return bytes;
+}
+
+/** What a record says. @throws {PeerError} for one that this module has not written. */
+export function readRecord(bytes: Uint8Array): Stored {
+  const reader = new Reader(bytes);
+  const packetId = reader.u16();
+  if (reader.left === 0) return { packetId, publish: undefined };
+  const first = reader.u8();
+  reader.varint();
+  return { packetId, publish: decodePublish(reader, first & 15, 5) };
+}

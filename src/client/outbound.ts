@@ -1,0 +1,407 @@
+/**
+ * §3.3, §4.3, §4.4, §4.9 Messages towards the Server: those that wait, those in flight, and what is sent again on the next connection.
+ * Knows exchanges, quota, aliases and order; refuses to know subscriptions, and when there is a connection.
+ * @module
+ */
+import type { ProtocolLevel, Publish } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { encodePublish } from "../codec/publish.ts";
+import { EMPTY } from "../codec/publish_view.ts";
+import { Writer } from "../codec/writer.ts";
+import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
+import { secondsLeft } from "../delivery/message.ts";
+import { Queue } from "../delivery/queue.ts";
+import { type Sender, Step } from "../delivery/sender.ts";
+import type { Link } from "../engine/link.ts";
+import { OfflineError, QueueFullError, RefusedError, TimeoutError, UnsupportedError } from "./error.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Journal, readRecord } from "./journal.ts";
+import type { ClientLimits } from "./limits.ts";
+import { Publication } from "./publication.ts";
+import type { ServerLimits } from "./server_limits.ts";
+
+const PUBREL = PacketType.PUBREL << 4 | 2;
+/** §3.3.2.3.4 a shorter Topic Name gains nothing from an alias. */
+const ALIAS_TOPIC_LENGTH = 4;
+
+/** Where they are sent, and what the Server takes there. */
+interface Open {
+  readonly link: Link;
+  readonly server: ServerLimits;
+  /** §3.3.2.3.4 our aliases by Topic Name; they end with the connection [MQTT-3.3.2-7]. */
+  readonly aliases: Map<string, number>;
+}
+
+/** All messages of one Client towards its Server. */
+export class Outbound {
+  readonly #sender: Sender<Exchange>;
+  readonly #journal: Journal;
+  readonly #limits: ClientLimits;
+  readonly #writer: Writer = new Writer();
+  /** Not sent, in the order of `publish()` [MQTT-4.6.0-1]. */
+  readonly #waiting: Queue<Publication> = new Queue();
+  #waitingMessages = 0;
+  #waitingBytes = 0;
+  /** To be sent again on this connection, before everything that waits. */
+  readonly #again: Queue<Publication> = new Queue();
+  /** QoS 0, in the outbox. */
+  readonly #unwritten: Queue<Publication> = new Queue();
+  #open: Open | undefined;
+  /** The last `order` and `releasedAt` that was given. */
+  #order = 0;
+  /** ms since the epoch. */
+  #now = 0;
+
+  constructor(sender: Sender<Exchange>, journal: Journal, limits: ClientLimits) {
+    this.#sender = sender;
+    this.#journal = journal;
+    this.#limits = limits;
+  }
+
+  /** Nothing waits, and no exchange is open. */
+  get isIdle(): boolean {
+    return this.#waitingMessages === 0 && this.#unwritten.length === 0 && this.#sender.open === 0;
+  }
+
+  /** Messages that wait to be sent. */
+  get waiting(): number {
+    return this.#waitingMessages;
+  }
+
+  /** Takes what an earlier process had in its store. @throws {PeerError} for a record that cannot be read. */
+  restore(records: Iterable<readonly [key: number, record: Uint8Array]>): void {
+    for (const [key, bytes] of [...records].filter(([key]) => key > 0).sort(([a], [b]) => a - b)) {
+      const { packetId, publish } = readRecord(bytes);
+      const { topic = "", payload = EMPTY, qos = 2, retain = false, properties } = publish ?? {};
+      const publication = new Publication({ topic, payload, qos, retain, properties, offline: "queue" });
+      publication.order = publication.releasedAt = this.#order = key;
+      publication.packetId = packetId;
+      if (packetId === 0) this.#wait(publication);
+      else {this.#sender.restore(
+          packetId,
+          publish === undefined ? Step.PUBCOMP : stepAgain(publication),
+          publication,
+        );}
+    }
+  }
+
+  /**
+   * Sends a message, or has it wait.
+   * @throws {UsageError} for a message that cannot be sent, and nothing is changed.
+   */
+  publish(publication: Publication, now: number): void {
+    this.#now = now;
+    const { properties } = publication;
+    if (properties?.messageExpiryInterval !== undefined) {
+      publication.expiresAt = now + properties.messageExpiryInterval * 1000;
+    }
+    if (this.#open !== undefined && this.#waitingMessages === 0 && this.#mayGo(publication)) {
+      publication.order = ++this.#order;
+      return this.#send(this.#open, publication, false);
+    }
+    this.#check(publication);
+    if (this.#open === undefined && publication.offline !== "queue") {
+      if (publication.offline === "drop") publication.done(0);
+      else publication.failed(new OfflineError("No connection"));
+      return;
+    }
+    const { queuedMessagesMax, queuedBytesMax } = this.#limits;
+    if (
+      this.#waitingMessages >= queuedMessagesMax || this.#waitingBytes + publication.bytes > queuedBytesMax
+    ) {
+      return publication.failed(new QueueFullError(`${this.#waitingMessages} messages wait already`));
+    }
+    publication.order = ++this.#order;
+    this.#journal.message(publication);
+    this.#wait(publication);
+  }
+
+  /** The caller gives it up: it is not sent if it has not been; true if so. */
+  cancel(publication: Publication): boolean {
+    if (publication.isCancelled || !this.#isWaiting(publication)) return false;
+    publication.isCancelled = true;
+    this.#unwait(publication);
+    this.#journal.ended(publication);
+    return true;
+  }
+
+  #isWaiting(publication: Publication): boolean {
+    let isThere = false;
+    this.#waiting.each((one) => {
+      if (one === publication) isThere = true;
+    });
+    return isThere;
+  }
+
+  // The connection.
+
+  /** A connection is open; `isResumed`: the Server has the session. */
+  opened(link: Link, server: ServerLimits, isResumed: boolean, now: number): void {
+    this.#now = now;
+    this.#open = { link, server, aliases: new Map() };
+    const released: Publication[] = [];
+    const again: Publication[] = [];
+    this.#sender.each((_id, step, item) => {
+      if (item instanceof Publication) (step === Step.PUBCOMP ? released : again).push(item);
+    });
+    again.sort((a, b) => a.order - b.order); // [MQTT-4.6.0-1]
+    if (isResumed) {
+      released.sort((a, b) => a.releasedAt - b.releasedAt); // [MQTT-4.6.0-4]
+      for (const publication of released) this.#release(link, publication.packetId); // [MQTT-4.4.0-1]
+      for (const publication of again) {
+        this.#sender.advance(publication.packetId, stepAgain(publication), publication);
+        this.#again.push(publication);
+      }
+    } else { // [MQTT-3.2.2-5]
+      for (const publication of released) this.#end(publication, publication.reasonCode); // the Server had it
+      const later = this.#waiting.clear();
+      for (const publication of again) {
+        this.#sender.end(publication.packetId);
+        publication.packetId = 0;
+        this.#journal.message(publication);
+        this.#wait(publication);
+      }
+      for (const publication of later) this.#waiting.push(publication);
+    }
+    this.pump(now);
+  }
+
+  /** The connection is over. */
+  closed(): void {
+    this.#open = undefined;
+    this.#again.clear(); // its items are in the sender
+    const unwritten = this.#unwritten.clear();
+    if (unwritten.length === 0) return;
+    const later = this.#waiting.clear();
+    for (const publication of unwritten) {
+      if (publication.offline === "queue") this.#wait(publication);
+      else if (publication.offline === "drop") publication.done(0);
+      else publication.failed(new OfflineError("The connection was lost before the message left"));
+    }
+    for (const publication of later) this.#waiting.push(publication);
+  }
+
+  /** The Client is closed: nothing is sent any more. What the store has stays there. */
+  failAll(error: unknown): void {
+    const all: Publication[] = [];
+    this.#sender.each((_id, _step, item) => {
+      if (item instanceof Publication) all.push(item);
+    });
+    for (const publication of [...all, ...this.#unwritten.clear(), ...this.#waiting.clear()]) {
+      publication.failed(error);
+    }
+    this.#waitingMessages = this.#waitingBytes = 0;
+  }
+
+  /** The turn is over, or the transport has taken bytes: QoS 0 messages whose bytes are gone are done. */
+  written(): void {
+    if (this.#open === undefined) return;
+    const { outbox } = this.#open.link;
+    const taken = outbox.position - outbox.size;
+    const isGone = (one: Publication | undefined) => one !== undefined && one.position <= taken;
+    while (isGone(this.#unwritten.peek())) this.#unwritten.shift()!.done(0);
+  }
+
+  /** Sends what waits, as far as quota and outbox reach [MQTT-4.9.0-2]. */
+  pump(now: number): void {
+    this.#now = now;
+    const open = this.#open;
+    if (open === undefined) return;
+    for (let next = this.#again.peek(); next !== undefined; next = this.#again.peek()) {
+      if (!this.#hasRoom(open, next)) return;
+      this.#again.shift();
+      this.#send(open, next, true);
+    }
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      if (!next.isCancelled && !this.#hasRoom(open, next)) return;
+      this.#waiting.shift();
+      if (next.isCancelled) continue;
+      this.#unwait(next);
+      const seconds = secondsLeft(next.expiresAt, now);
+      if (next.expiresAt !== Infinity && seconds === 0) {
+        this.#journal.ended(next);
+        next.failed(new TimeoutError("Expired before it could be sent"));
+      } else this.#send(open, next, false);
+    }
+  }
+
+  #mayGo(publication: Publication): boolean {
+    return this.#again.length === 0 && this.#hasRoom(this.#open!, publication);
+  }
+
+  #hasRoom({ link, server }: Open, { qos }: Publication): boolean {
+    return link.outbox.size <= this.#limits.outboundBytesMax &&
+      (qos === 0 || this.#sender.inFlight < server.sendLimit); // [MQTT-3.3.4-7]
+  }
+
+  #wait(publication: Publication): void {
+    this.#waiting.push(publication);
+    this.#waitingMessages++;
+    this.#waitingBytes += publication.bytes;
+  }
+
+  #unwait(publication: Publication): void {
+    this.#waitingMessages--;
+    this.#waitingBytes -= publication.bytes;
+  }
+
+  // PUBLISH.
+
+  /** Encodes a message that is not sent now, to find what is wrong with it. */
+  #check(publication: Publication): void {
+    const { topic, qos, retain, properties = {} } = publication;
+    const packet = { type: PacketType.PUBLISH, dup: false, qos, retain, topic, payload: EMPTY, properties };
+    this.#writer.reset();
+    encodePublish(this.#writer, qos === 0 ? packet : { ...packet, packetId: 1 }, 5);
+  }
+
+  /** Why the Server takes no such message. */
+  #unsupported({ server }: Open, { qos, retain }: Publication): UnsupportedError | undefined {
+    if (qos > server.maximumQos) return new UnsupportedError("MQTT-3.2.2-11", `QoS ${qos}`);
+    if (retain && !server.retainAvailable) return new UnsupportedError("MQTT-3.2.2-14", "RETAIN 1");
+    return undefined;
+  }
+
+  #send(open: Open, publication: Publication, isAgain: boolean): void {
+    const { qos } = publication;
+    const unsupported = this.#unsupported(open, publication);
+    if (unsupported !== undefined) return this.#give(publication, unsupported);
+    if (qos > 0) {
+      const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
+      if (isAgain) this.#sender.advance(publication.packetId, step, publication);
+      else publication.packetId = this.#sender.begin(step, publication);
+    }
+    let isSent = false;
+    try {
+      isSent = this.#write(open, publication, isAgain);
+    } finally {
+      if (!isSent && qos > 0) {
+        this.#sender.end(publication.packetId);
+        publication.packetId = 0;
+      }
+    }
+    if (!isSent) {
+      return this.#give(publication, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
+    }
+    if (qos > 0) return;
+    publication.position = open.link.outbox.position;
+    this.#unwritten.push(publication);
+  }
+
+  #give(publication: Publication, error: unknown): void {
+    if (publication.packetId > 0) this.#sender.end(publication.packetId);
+    this.#journal.ended(publication);
+    publication.failed(error);
+  }
+
+  /** False if it is too large for the Server [MQTT-3.2.2-15]. */
+  #write({ link, server, aliases }: Open, publication: Publication, isAgain: boolean): boolean {
+    const { topic } = publication;
+    let alias = 0;
+    let isKnown = false;
+    if (server.aliasesMax > 0 && topic.length > ALIAS_TOPIC_LENGTH) {
+      const known = aliases.get(topic);
+      isKnown = known !== undefined;
+      alias = known ?? (aliases.size < server.aliasesMax ? aliases.size + 1 : 0); // [MQTT-3.3.2-9]
+    }
+    let bytes = this.#encode(publication, server.level, isAgain, alias, isKnown);
+    if (bytes.length > link.maximumPacketSize && alias > 0 && !isKnown) {
+      alias = 0;
+      bytes = this.#encode(publication, server.level, isAgain, 0, false);
+    }
+    if (bytes.length > link.maximumPacketSize) return false;
+    if (alias > 0 && !isKnown) aliases.set(topic, alias);
+    if (publication.qos > 0) {
+      this.#journal.message(publication);
+      this.#journal.hold(link);
+    }
+    link.outbox.append(bytes, 0, bytes.length);
+    link.touch();
+    return true;
+  }
+
+  #encode(
+    publication: Publication,
+    level: ProtocolLevel,
+    dup: boolean,
+    alias: number,
+    isKnown: boolean,
+  ): Uint8Array {
+    const { topic, payload, qos, retain, packetId, expiresAt } = publication;
+    let { properties } = publication;
+    if (expiresAt !== Infinity) {
+      properties = { ...properties, messageExpiryInterval: secondsLeft(expiresAt, this.#now) };
+    }
+    if (alias > 0) properties = { ...properties, topicAlias: alias };
+    const packet: Publish = {
+      type: PacketType.PUBLISH,
+      dup,
+      qos,
+      retain,
+      topic: isKnown ? "" : topic,
+      payload,
+    };
+    if (qos > 0) packet.packetId = packetId;
+    if (properties !== undefined) packet.properties = properties;
+    this.#writer.reset();
+    encodePublish(this.#writer, packet, level);
+    return this.#writer.bytes();
+  }
+
+  // Acknowledgements.
+
+  /** §3.4 */
+  puback(id: number, code: number, reasonString: string | undefined): void {
+    const publication = this.#sender.item(id);
+    if (puback(this.#sender, id) === Outcome.ENDED) this.#ended(publication, "PUBACK", code, reasonString);
+  }
+
+  /** §3.5 */
+  pubrec(id: number, code: number, reasonString: string | undefined): void {
+    const { link, server } = this.#open!;
+    const publication = this.#sender.item(id) as Publication;
+    const outcome = pubrec(this.#sender, id, code);
+    if (outcome === Outcome.ENDED) return this.#ended(publication, "PUBREC", code, reasonString);
+    if (outcome === Outcome.STRAY) {
+      if (code < 0x80) link.answer(PUBREL, id, server.level === 5 ? 0x92 : 0);
+      return;
+    }
+    if (outcome === Outcome.RELEASED) {
+      publication.payload = EMPTY;
+      publication.reasonCode = code;
+      publication.releasedAt = ++this.#order;
+      this.#journal.released(publication);
+    }
+    this.#release(link, id);
+  }
+
+  /** §3.7 whatever its code: the Server has had the message. */
+  pubcomp(id: number): void {
+    const publication = this.#sender.item(id);
+    if (pubcomp(this.#sender, id) === Outcome.ENDED) this.#ended(publication, "PUBCOMP", 0, undefined);
+  }
+
+  /** §3.6 [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-2.2.1-5] */
+  #release(link: Link, id: number): void {
+    this.#journal.hold(link);
+    link.answer(PUBREL, id, 0);
+  }
+
+  #ended(item: Exchange | undefined, packet: string, code: number, reasonString: string | undefined): void {
+    const publication = item as Publication;
+    this.#journal.ended(publication);
+    if (this.#waitingMessages > 0 || this.#again.length > 0) this.pump(this.#now);
+    if (code >= 0x80) publication.failed(new RefusedError(packet, code, reasonString));
+    else publication.done(code === 0 ? publication.reasonCode : code, reasonString);
+  }
+
+  #end(publication: Publication, code: number): void {
+    this.#sender.end(publication.packetId);
+    this.#journal.ended(publication);
+    publication.done(code);
+  }
+}
+
+function stepAgain({ qos }: Publication): Step {
+  return qos === 1 ? Step.RESEND_1 : Step.RESEND_2;
+}

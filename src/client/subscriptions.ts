@@ -1,0 +1,283 @@
+/**
+ * §3.8–3.11, §4.7, §4.8.2 The subscriptions of one Client: asked for, made, made anew, and which of them a message belongs to.
+ * Knows filters and their readers; refuses to know messages on their way, and when there is a connection.
+ * @module
+ */
+import { protocolError, UsageError } from "../codec/error.ts";
+import type { QoS, Subscribe, Unsubscribe } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { type Sender, Step } from "../delivery/sender.ts";
+import type { Link } from "../engine/link.ts";
+import { matches, parseFilter } from "../topic/filter.ts";
+import { RefusedError, UnsupportedError } from "./error.ts";
+import type { Incoming } from "./incoming.ts";
+import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter } from "./exchange.ts";
+import type { ServerLimits } from "./server_limits.ts";
+
+/** What is told of subscriptions. */
+export interface SubscriptionOwner {
+  /** Those that were to be made anew are, or are refused. */
+  restored(): void;
+  /** One was not. */
+  unsubscribed(filter: string, error: RefusedError | UnsupportedError): void;
+}
+
+/** Where SUBSCRIBE goes. */
+interface Open {
+  readonly link: Link;
+  readonly server: ServerLimits;
+}
+
+/** All subscriptions of one Client. */
+export class Subscriptions {
+  readonly #sender: Sender<Exchange>;
+  readonly #owner: SubscriptionOwner;
+  readonly #knownTopicsMax: number;
+  readonly #entries: Map<string, Entry> = new Map();
+  /** By Topic Name; forgotten with every change. */
+  readonly #known: Map<string, readonly Entry[]> = new Map();
+  /** UNSUBSCRIBE that waits for the next connection. */
+  #leaving: Asking[] = [];
+  #open: Open | undefined;
+  #nextIdentifier = 1;
+  /** SUBACKs that are awaited before the session is restored. */
+  #anew = 0;
+
+  constructor(sender: Sender<Exchange>, owner: SubscriptionOwner, knownTopicsMax: number) {
+    this.#sender = sender;
+    this.#owner = owner;
+    this.#knownTopicsMax = knownTopicsMax;
+  }
+
+  /** How many Topic Filters there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * Has the reader get the messages of a filter: it does before SUBSCRIBE leaves, so that none is missed.
+   * @throws {UsageError} for what is no filter.
+   */
+  subscribe(init: SubscribeInit, reader: MessageReader, waiter: Waiter): void {
+    const filter = parseFilter(init.filter);
+    if (typeof filter === "string") {
+      throw new UsageError(`Topic Filter ${JSON.stringify(init.filter)} [${filter}]`);
+    }
+    if (filter.share !== undefined && init.noLocal === true) {
+      throw new UsageError("No Local with a shared subscription [MQTT-3.8.3-4]");
+    }
+    let entry = this.#entries.get(init.filter);
+    if (entry === undefined) {
+      const { text, match, share, wildcard } = filter;
+      entry = {
+        filter: text,
+        match,
+        isShared: share !== undefined,
+        isWildcard: wildcard,
+        identifier: this.#nextIdentifier++,
+        options: init,
+        readers: [],
+        waiting: [],
+        isMade: false,
+      };
+      this.#entries.set(text, entry);
+    } else entry.options = { ...init, qos: Math.max(init.qos ?? 0, entry.options.qos ?? 0) as QoS };
+    this.#known.clear();
+    entry.readers.push(reader);
+    entry.waiting.push({ reader, waiter });
+    if (this.#open !== undefined) this.#ask(this.#open, entry, false);
+  }
+
+  /** The reader gets nothing more; with the last reader of its filter the subscription ends. */
+  unsubscribe(filter: string, reader: MessageReader, waiter: Waiter): void {
+    const entry = this.#entries.get(filter);
+    const at = entry === undefined ? -1 : entry.readers.indexOf(reader);
+    if (entry === undefined || at < 0) return waiter.done(0);
+    entry.readers.splice(at, 1);
+    entry.waiting = entry.waiting.filter((one) => one.reader !== reader);
+    this.#known.clear();
+    if (entry.readers.length > 0) return waiter.done(0);
+    this.#entries.delete(filter);
+    const asking = { entry: undefined, filter, waiting: [{ reader, waiter }], isAnew: false };
+    if (this.#open !== undefined) this.#leave(this.#open, asking);
+    else if (entry.isMade) this.#leaving.push(asking);
+    else waiter.done(0);
+  }
+
+  /** Gives a message to the readers whose subscriptions it matches; false if it matches none. */
+  deliver(message: Incoming): boolean {
+    const { topic, properties } = message.publish;
+    let entries = this.#matching(topic);
+    const identifiers = properties?.subscriptionIdentifiers;
+    // A Server may send one copy for each of several subscriptions that match.
+    if (entries.length > 1 && identifiers !== undefined) {
+      const named = entries.filter(({ identifier }) => identifiers.includes(identifier));
+      if (named.length > 0) entries = named;
+    }
+    if (entries.length === 0) return false;
+    if (entries.length === 1 && entries[0]!.readers.length === 1) {
+      message.pending = 1;
+      entries[0]!.readers[0]!.deliver(message);
+      return true;
+    }
+    const readers = new Set(entries.flatMap(({ readers }) => readers));
+    message.pending = readers.size;
+    for (const reader of readers) reader.deliver(message);
+    return true;
+  }
+
+  #matching(topic: string): readonly Entry[] {
+    const known = this.#known.get(topic);
+    if (known !== undefined) return known;
+    const found = [...this.#entries.values()].filter(({ match }) => matches(match, topic));
+    if (this.#known.size >= this.#knownTopicsMax) this.#known.clear();
+    this.#known.set(topic, found);
+    return found;
+  }
+
+  // The connection.
+
+  /** A connection is open; `isResumed`: the Server has the session. Calls `restored()`, now or later. */
+  opened(link: Link, server: ServerLimits, isResumed: boolean): void {
+    const open = this.#open = { link, server };
+    const leaving = this.#leaving;
+    this.#leaving = [];
+    for (const asking of leaving) {
+      if (isResumed) this.#leave(open, asking);
+      else for (const { waiter } of asking.waiting) waiter.done(0);
+    }
+    this.#anew = 1;
+    for (const entry of [...this.#entries.values()]) {
+      if (!isResumed) entry.isMade = false;
+      if (!entry.isMade) this.#ask(open, entry, entry.readers.length > entry.waiting.length);
+    }
+    this.#restored();
+  }
+
+  /** The connection is over. */
+  closed(): void {
+    this.#open = undefined;
+    const open: [number, Asking][] = [];
+    this.#sender.each((id, step, item) => {
+      if (step === Step.SUBACK || step === Step.UNSUBACK) open.push([id, item as Asking]);
+    });
+    for (const [id, asking] of open) {
+      this.#sender.end(id);
+      if (asking.entry === undefined) this.#leaving.push(asking);
+      else asking.entry.waiting.unshift(...asking.waiting);
+    }
+  }
+
+  /** The Client is closed. */
+  failAll(error: unknown): void {
+    for (const { waiting } of [...this.#leaving, ...this.#entries.values()]) {
+      for (const { waiter } of waiting) waiter.failed(error);
+    }
+    this.#leaving = [];
+    this.#entries.clear();
+    this.#known.clear();
+  }
+
+  // SUBSCRIBE.
+
+  #ask(open: Open, entry: Entry, isAnew: boolean): void {
+    const { link, server } = open;
+    const asking: Asking = { entry, filter: entry.filter, waiting: entry.waiting.splice(0), isAnew };
+    const unsupported = entry.isShared && !server.shared
+      ? new UnsupportedError("3.2.2.3.13/not-supported", "A shared subscription")
+      : entry.isWildcard && !server.wildcards
+      ? new UnsupportedError("3.2.2.3.11/not-supported", "A wildcard in a Topic Filter")
+      : undefined;
+    if (unsupported !== undefined) return this.#refuse(asking, unsupported);
+    const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0, userProperties } =
+      entry.options;
+    const packetId = this.#sender.begin(Step.SUBACK, asking);
+    const packet: Subscribe = {
+      type: PacketType.SUBSCRIBE,
+      packetId,
+      subscriptions: [{ filter: entry.filter, qos, noLocal, retainAsPublished, retainHandling }],
+      properties: {
+        ...server.identifiers && { subscriptionIdentifier: entry.identifier },
+        ...userProperties !== undefined && { userProperties },
+      },
+    };
+    let isSent = false;
+    try {
+      isSent = link.send(packet);
+    } finally {
+      if (!isSent) this.#sender.end(packetId);
+    }
+    if (!isSent) this.#refuse(asking, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
+    else if (isAnew) this.#anew++;
+  }
+
+  /** §3.9 */
+  suback(id: number, codes: readonly number[], reasonString: string | undefined): void {
+    const asking = this.#answered(id, Step.SUBACK, "MQTT-3.8.4-2");
+    if (codes.length !== 1) {
+      throw protocolError("MQTT-3.8.4-6", "SUBACK has not one code for each Topic Filter");
+    }
+    const { entry, waiting, isAnew } = asking;
+    const code = codes[0]!;
+    if (code >= 0x80) this.#refuse(asking, new RefusedError("SUBACK", code, reasonString));
+    else {
+      entry!.isMade = true;
+      for (const { waiter } of waiting) waiter.done(code);
+    }
+    if (isAnew) this.#restored();
+  }
+
+  /** Takes the readers away that wait; if the subscription is not there at all, then every reader. */
+  #refuse({ entry, waiting, isAnew }: Asking, error: RefusedError | UnsupportedError): void {
+    const { readers, filter } = entry!;
+    for (const { reader, waiter } of waiting) {
+      const at = readers.indexOf(reader);
+      if (at >= 0) readers.splice(at, 1);
+      waiter.failed(error);
+    }
+    this.#known.clear();
+    if (isAnew) {
+      for (const reader of readers.splice(0)) reader.refused(error);
+      this.#owner.unsubscribed(filter, error);
+    }
+    if (readers.length === 0 && this.#entries.get(filter) === entry) this.#entries.delete(filter);
+  }
+
+  #restored(): void {
+    if (--this.#anew === 0) this.#owner.restored();
+  }
+
+  // UNSUBSCRIBE.
+
+  #leave({ link }: Open, asking: Asking): void {
+    const packetId = this.#sender.begin(Step.UNSUBACK, asking);
+    const packet: Unsubscribe = { type: PacketType.UNSUBSCRIBE, packetId, filters: [asking.filter] };
+    if (link.send(packet)) return;
+    this.#sender.end(packetId);
+    for (const { waiter } of asking.waiting) {
+      waiter.failed(new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
+    }
+  }
+
+  /** §3.11 `codes` is empty below level 5. */
+  unsuback(id: number, codes: readonly number[], reasonString: string | undefined): void {
+    const { waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
+    if (codes.length !== (this.#open!.server.level === 5 ? 1 : 0)) {
+      throw protocolError("MQTT-3.11.3-1", "UNSUBACK has not one code for each Topic Filter");
+    }
+    const code = codes[0] ?? 0;
+    for (const { waiter } of waiting) {
+      if (code >= 0x80) waiter.failed(new RefusedError("UNSUBACK", code, reasonString));
+      else waiter.done(code);
+    }
+  }
+
+  #answered(id: number, step: Step, rule: "MQTT-3.8.4-2" | "MQTT-3.10.4-5"): Asking {
+    if (this.#sender.step(id) !== step) {
+      throw protocolError(rule, `Nothing waits for this answer under ${id}`);
+    }
+    const asking = this.#sender.item(id) as Asking;
+    this.#sender.end(id);
+    return asking;
+  }
+}

@@ -1,0 +1,619 @@
+/**
+ * A Client for programs: promises and loops on the engine, and a driver around it.
+ * Knows the event loop, transports, signals and URLs; refuses to know packets, and how a URL is dialled.
+ * @module
+ */
+import type { Connection } from "../client/connection.ts";
+import { ClientEngine } from "../client/engine.ts";
+import {
+  ClosedError,
+  ConnectionError,
+  type MqttError,
+  type RefusedError,
+  TimeoutError,
+  type UnsupportedError,
+} from "../client/error.ts";
+import type { Incoming } from "../client/incoming.ts";
+import type {
+  ClientOwner,
+  Connected,
+  Credentials,
+  DialOrder,
+  EngineOptions,
+  Status,
+} from "../client/options.ts";
+import { Publication, type Published } from "../client/publication.ts";
+import type { MessageReader } from "../client/exchange.ts";
+import { UsageError } from "../codec/error.ts";
+import type { ConnackProperties, MessageProperties, ProtocolLevel, QoS, Will } from "../codec/packet.ts";
+import type { TransportHandler } from "../transport/transport.ts";
+import { type ClientLoop, systemLoop } from "./loop.ts";
+import { Message, type Reading } from "./message.ts";
+import type { ClientEvents } from "./events.ts";
+import type { ConnectOptions, Dialer, PublishOptions, RequestOptions, SubscribeOptions } from "./options.ts";
+import { bytes, bytesOf, PayloadError } from "./payload.ts";
+import { type RequestHost, Requests } from "./requests.ts";
+import { Subscription, type SubscriptionHost } from "./subscription.ts";
+import type { ParamsOf, Topic } from "./topic.ts";
+
+const CLOSE_MS = 5_000;
+
+/** One Client. `connect()` makes it. */
+export class Client implements AsyncDisposable {
+  readonly #driver: ClientDriver;
+
+  /** @internal */
+  constructor(driver: ClientDriver) {
+    this.#driver = driver;
+  }
+
+  /** Where it stands. */
+  get status(): Status {
+    return this.#driver.engine.status;
+  }
+
+  /** §3.1.3.1 the Server's, if it gave one. */
+  get clientId(): string {
+    return this.#driver.engine.clientId;
+  }
+
+  /** §3.1.2.2 of the present or the last connection. */
+  get level(): ProtocolLevel {
+    return this.#driver.level;
+  }
+
+  /** §3.2.2.3 what CONNACK said on it. */
+  get server(): Readonly<ConnackProperties> {
+    return this.#driver.engine.connected?.server ?? {};
+  }
+
+  /**
+   * §3.3 publishes a message. Resolves at QoS 0 when its bytes have been handed to the transport, at QoS 1 and 2 with the end of
+   * the exchange, however many connections that takes. The payload must not be changed before. Rejects with a `RefusedError`,
+   * `UnsupportedError`, `OfflineError`, `QueueFullError`, `TimeoutError` (its Message Expiry Interval has run out before it left), `ClosedError`,
+   * `UsageError` for a message that cannot be sent, or the reason of `signal`.
+   */
+  publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<Published>;
+  publish<P extends string, T>(
+    topic: Topic<P, T>,
+    params: ParamsOf<P>,
+    payload: T,
+    options?: PublishOptions,
+  ): Promise<Published>;
+  publish(topic: string | Topic<string, unknown>, ...rest: unknown[]): Promise<Published> {
+    if (typeof topic === "string") {
+      return this.#driver.publish(
+        topic,
+        rest[0] as Uint8Array | string,
+        rest[1] as PublishOptions | undefined,
+      );
+    }
+    const [params, value, options] = rest as [ParamsOf<string>, unknown, PublishOptions | undefined];
+    try {
+      const { contentType } = topic.payload;
+      const named = contentType === undefined ? options : { contentType, ...options };
+      return this.#driver.publish(topic.name(params), topic.payload.encode(value), named);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * §3.8 subscribes; resolves with SUBACK. Messages wait in the subscription from the moment at which SUBSCRIBE leaves. Rejects with a
+   * `RefusedError`, `UnsupportedError`, `ClosedError`, `UsageError` for what is no Topic Filter, or the reason of `signal`.
+   */
+  subscribe(filter: string, options?: SubscribeOptions): Promise<Subscription<Uint8Array, unknown>>;
+  subscribe<P extends string, T>(
+    topic: Topic<P, T>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription<T, ParamsOf<P>>>;
+  subscribe(
+    topic: string | Topic<string, unknown>,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription<unknown, unknown>> {
+    return this.#driver.subscribe(topic, options);
+  }
+
+  /** §4.10 publishes a request and resolves with the first answer. Rejects as `publish()`, and with a `TimeoutError`. */
+  request(topic: string, payload: Uint8Array | string, options: RequestOptions = {}): Promise<Message> {
+    return this.#driver.requests.one(topic, payload, options);
+  }
+
+  /** §4.10 the same for several answers, until `timeoutMs` or `signal` ends the iteration. */
+  requestMany(
+    topic: string,
+    payload: Uint8Array | string,
+    options: RequestOptions = {},
+  ): AsyncIterable<Message> {
+    return this.#driver.requests.many(topic, payload, options);
+  }
+
+  /** §4.12.1 authenticates again on the open connection, by the method of the options. */
+  reauthenticate(): Promise<void> {
+    return this.#driver.reauthenticate();
+  }
+
+  /** Calls `listener` with each event of a type; returns how to end that. */
+  on<K extends keyof ClientEvents>(
+    type: K,
+    listener: (event: ClientEvents[K]) => void,
+    options: { readonly signal?: AbortSignal } = {},
+  ): () => void {
+    return this.#driver.on(type, listener as (event: unknown) => void, options.signal);
+  }
+
+  /**
+   * Waits for what is under way, `timeoutMs` at most (default 5,000), says DISCONNECT and closes; then what is still pending rejects with
+   * `ClosedError`. `withWill`: the Server publishes the Will all the same, at level 5.
+   */
+  close(
+    { timeoutMs = CLOSE_MS, withWill = false }: { readonly timeoutMs?: number; readonly withWill?: boolean } =
+      {},
+  ): Promise<void> {
+    return this.#driver.close(timeoutMs, withWill);
+  }
+
+  /** The same, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Connects by `dial`: resolves when the Server has accepted, rejects with why there is no connection. */
+export async function connectBy(
+  dial: Dialer,
+  url: string | URL,
+  options: ConnectOptions = {},
+): Promise<Client> {
+  const { store, signal } = options;
+  signal?.throwIfAborted();
+  const driver = new ClientDriver(dial, new URL(url), options, await store?.load());
+  await driver.begin();
+  return new Client(driver);
+}
+
+/** @internal The engine in an event loop. */
+export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost {
+  readonly engine: ClientEngine;
+  readonly requests: Requests;
+  readonly #dialer: Dialer;
+  readonly #loop: ClientLoop;
+  readonly #options: ConnectOptions;
+  readonly #random: () => number;
+  readonly #listeners: Map<string, Set<(event: unknown) => void>> = new Map();
+  readonly #subscriptions: Set<Subscription<unknown, unknown>> = new Set();
+  /** Ends what is dialled when the Client closes. */
+  readonly #dialling: AbortController = new AbortController();
+  readonly #plain: Reading<Uint8Array, unknown>;
+  #url: URL;
+  /** Of the connection in use. */
+  #presentUrl: URL;
+  #isEnding = false;
+  #armedFor = Infinity;
+  #disarm = (): void => {};
+  #accepted: (() => void) | undefined;
+  #refused: ((error: unknown) => void) | undefined;
+  readonly #over: Promise<void>;
+  #isOver!: () => void;
+
+  constructor(
+    dialer: Dialer,
+    url: URL,
+    options: ConnectOptions,
+    restored: Iterable<readonly [key: number, record: Uint8Array]> | undefined,
+  ) {
+    this.#dialer = options.dial ?? dialer;
+    this.#url = this.#presentUrl = url;
+    this.#options = options;
+    this.#loop = options.loop ?? systemLoop();
+    this.#random = options.random ?? (() => crypto.getRandomValues(new Uint32Array(1))[0]!);
+    this.#plain = { replier: this, payload: bytes, params: () => ({}) };
+    this.#over = new Promise((resolve) => this.#isOver = resolve);
+    this.engine = new ClientEngine(this, engineOptions(options, this.#random, restored));
+    this.requests = new Requests(this);
+  }
+
+  /** Resolves with the first accepted connection. */
+  async begin(): Promise<void> {
+    const { signal } = this.#options;
+    const aborted = () => {
+      this.#refused?.(signal!.reason);
+      void this.close(0, false);
+    };
+    signal?.addEventListener("abort", aborted, { once: true });
+    void this.#over.then(() => signal?.removeEventListener("abort", aborted));
+    const wake = () => this.run((engine, now) => engine.retry(now));
+    for (const type of WAKING) globalThis.addEventListener?.(type, wake);
+    void this.#over.then(() => WAKING.forEach((type) => globalThis.removeEventListener?.(type, wake)));
+    const first = new Promise<void>((resolve, reject) => {
+      this.#accepted = resolve;
+      this.#refused = reject;
+    });
+    this.run((engine, now) => engine.start(now));
+    await first;
+  }
+
+  /** §3.1.2.2 */
+  get level(): ProtocolLevel {
+    return this.engine.connected?.level ?? 5;
+  }
+
+  get hasReceiveMaximum(): boolean {
+    return this.level === 5;
+  }
+
+  // The loop.
+
+  /** Calls the engine, and has the turn end. */
+  run<T>(action: (engine: ClientEngine, now: number) => T): T {
+    try {
+      return action(this.engine, this.#loop.now());
+    } finally {
+      this.touched();
+    }
+  }
+
+  touched(): void {
+    if (!this.#isEnding && this.engine.isBehind) {
+      this.#isEnding = true;
+      this.#loop.endOfTurn(this.#turn);
+    }
+    const deadline = this.engine.nextDeadline();
+    if (deadline < this.#armedFor) this.#arm(deadline);
+  }
+
+  readonly #turn = (): void => {
+    this.#isEnding = false;
+    this.engine.flush(this.#loop.now());
+    this.touched();
+  };
+
+  #arm(deadline: number): void {
+    this.#disarm();
+    this.#armedFor = deadline;
+    this.#disarm = deadline === Infinity ? () => {} : this.#loop.at(deadline, this.#tick);
+  }
+
+  readonly #tick = (): void => {
+    this.#armedFor = Infinity;
+    this.run((engine, now) => engine.ticked(now));
+  };
+
+  // The owner of the engine.
+
+  dial(order: DialOrder): void {
+    void this.#dial(order);
+  }
+
+  async #dial({ attempt, redirect }: DialOrder): Promise<void> {
+    const slot: Slot = new Slot(this);
+    let isLate = false;
+    const cancel = this.#loop.at(this.#loop.now() + this.engine.limits.connackTimeoutMs, () => {
+      isLate = true;
+      this.run((engine, now) =>
+        engine.dialFailed(new TimeoutError(`${this.#presentUrl.host} does not answer`), now)
+      );
+    });
+    try {
+      const url = this.#presentUrl = redirect === undefined ? this.#url : redirected(this.#url, redirect);
+      if (redirect?.reasonCode === 0x9d) this.#url = url;
+      const credentials = await this.#credentials(url, attempt);
+      const { tls = {} } = this.#options;
+      const transport = await this.#dialer(url, { tls, signal: this.#dialling.signal });
+      transport.start(slot);
+      if (isLate) return transport.abort();
+      this.run((engine, now) => slot.connection = engine.opened(transport, credentials, now));
+    } catch (error) {
+      if (isLate) return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.run((engine, now) => engine.dialFailed(new ConnectionError(message, error), now));
+    } finally {
+      cancel();
+    }
+  }
+
+  async #credentials({ username: user, password: secret }: URL, attempt: number): Promise<Credentials> {
+    const { credentials, authentication } = this.#options;
+    const login = credentials === undefined ? this.#options : await credentials(attempt);
+    const username = login.username ?? (user === "" ? undefined : decodeURIComponent(user));
+    const password = login.password ?? (secret === "" ? undefined : decodeURIComponent(secret));
+    const data = await authentication?.initial?.();
+    return {
+      ...username !== undefined && { username },
+      ...password !== undefined && { password: bytesOf(password) },
+      ...authentication !== undefined && { authenticationMethod: authentication.method },
+      ...data !== undefined && { authenticationData: data },
+    };
+  }
+
+  connected(event: Connected): void {
+    const { authentication } = this.#options;
+    try {
+      authentication?.verify?.(event.server.authenticationData);
+    } catch (error) {
+      return this.engine.authenticationFailed(error, this.#loop.now());
+    }
+    this.#accepted?.();
+    this.#accepted = this.#refused = undefined;
+    const { protocol, host, pathname } = this.#presentUrl;
+    this.#emit("connected", { ...event, url: `${protocol}//${host}${pathname}` });
+  }
+
+  disconnected(error: MqttError, retryAt: number | undefined): void {
+    this.#emit("disconnected", { error, retryAt });
+  }
+
+  unsubscribed(filter: string, error: RefusedError | UnsupportedError): void {
+    this.#emit("unsubscribed", { filter, error });
+  }
+
+  unmatched(incoming: Incoming): void {
+    if (this.#listeners.has("unmatched")) this.#emit("unmatched", this.message(incoming));
+  }
+
+  challenged(data: Uint8Array | undefined): void {
+    const { authentication } = this.#options;
+    Promise.resolve(data ?? new Uint8Array()).then((data) => authentication!.next(data)).then(
+      (next) => this.run((engine, now) => engine.authenticate(next, now)),
+      (error) => this.run((engine, now) => engine.authenticationFailed(error, now)),
+    );
+  }
+
+  commit(): void {
+    Promise.resolve().then(() => this.#options.store!.commit()).then(
+      () => this.run((engine, now) => engine.committed(now)),
+      (error) => this.run((engine, now) => engine.commitFailed(error, now)),
+    );
+  }
+
+  closed(error: MqttError | undefined): void {
+    this.#dialling.abort();
+    for (const subscription of this.#subscriptions) subscription.finish(error);
+    this.requests.failAll(new ClosedError("The client is closed", error));
+    this.#refused?.(error ?? new ClosedError("The client is closed"));
+    this.#accepted = this.#refused = undefined;
+    this.#emit("closed", { error });
+    this.#isOver();
+  }
+
+  #emit<K extends keyof ClientEvents>(type: K, event: ClientEvents[K]): void {
+    // Later: a listener may call the Client, and one that throws is none of the engine's business.
+    for (const listener of this.#listeners.get(type) ?? []) queueMicrotask(() => listener(event));
+  }
+
+  on(type: string, listener: (event: unknown) => void, signal: AbortSignal | undefined): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    const own = (event: unknown) => listener(event);
+    const off = () => void listeners.delete(own);
+    if (signal?.aborted === true) return off;
+    listeners.add(own);
+    signal?.addEventListener("abort", off, { once: true });
+    return off;
+  }
+
+  // Wishes.
+
+  publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<Published> {
+    const { qos = 0, retain = false, signal, offline = qos === 0 ? "fail" : "queue" } = options;
+    return new Promise((resolve, reject) => {
+      let done = resolve;
+      let failed = reject;
+      if (signal !== undefined) {
+        signal.throwIfAborted();
+        const aborted = () => {
+          this.engine.outbound.cancel(publication);
+          publication.failed(signal.reason);
+        };
+        signal.addEventListener("abort", aborted, { once: true });
+        const forget = () => signal.removeEventListener("abort", aborted);
+        done = (outcome) => (forget(), resolve(outcome));
+        failed = (error) => (forget(), reject(error));
+      }
+      const properties = propertiesOf(options);
+      const publication = new Publication(
+        { topic, payload: bytesOf(payload), qos, retain, properties, offline },
+        done,
+        failed,
+      );
+      this.engine.publish(publication, this.#loop.now());
+      if (!this.#isEnding) this.touched();
+    });
+  }
+
+  subscribe(
+    topic: string | Topic<string, unknown>,
+    options: SubscribeOptions,
+  ): Promise<Subscription<unknown, unknown>> {
+    const reading: Reading<unknown, unknown> = typeof topic === "string"
+      ? this.#plain
+      : { replier: this, payload: topic.payload, params: (name) => topic.match(name) };
+    const filter = typeof topic === "string" ? topic : topic.filter;
+    const { signal } = options;
+    const room = this.engine.limits.bufferedMessages;
+    const subscription = new Subscription(filter, this, reading, room, options);
+    const asked = this.#read(filter, subscription, options).then((code) => {
+      subscription.granted = code as QoS;
+      return subscription;
+    });
+    if (signal === undefined) return asked;
+    return new Promise((resolve, reject) => {
+      const aborted = () => {
+        reject(signal.reason);
+        subscription.unsubscribe().catch(() => {});
+      };
+      if (signal.aborted) aborted();
+      signal.addEventListener("abort", aborted, { once: true });
+      asked.then(resolve, reject);
+    });
+  }
+
+  async #read(
+    filter: string,
+    reader: Subscription<unknown, unknown>,
+    options: SubscribeOptions,
+  ): Promise<number> {
+    this.#subscriptions.add(reader);
+    try {
+      return await this.read(filter, reader, options);
+    } catch (error) {
+      this.#subscriptions.delete(reader);
+      throw error;
+    }
+  }
+
+  /** Subscribes; resolves with the code of SUBACK. */
+  read(filter: string, reader: MessageReader, options: SubscribeOptions = {}): Promise<number> {
+    const { qos = 2, noLocal = false, retainAsPublished = false, retainHandling = 0, userProperties } =
+      options;
+    const init = {
+      filter,
+      qos,
+      noLocal,
+      retainAsPublished,
+      retainHandling,
+      ...userProperties !== undefined && { userProperties },
+    };
+    return new Promise((done, failed) => {
+      this.run((engine, now) => engine.subscribe(init, reader, { done, failed }, now));
+    });
+  }
+
+  unsubscribe(filter: string, reader: MessageReader): Promise<void> {
+    this.#subscriptions.delete(reader as Subscription<unknown, unknown>);
+    return new Promise((resolve, failed) => {
+      this.run((engine, now) => engine.unsubscribe(filter, reader, { done: () => resolve(), failed }, now));
+    });
+  }
+
+  pause(reader: object): boolean {
+    return this.engine.pause(reader);
+  }
+
+  readOn(reader: object): void {
+    this.run((engine, now) => engine.readOn(reader, now));
+  }
+
+  async reauthenticate(): Promise<void> {
+    const { authentication } = this.#options;
+    if (authentication === undefined) {
+      throw new UsageError("There is no authentication method [MQTT-4.12.0-7]");
+    }
+    const data = await authentication.initial?.();
+    await new Promise((done, failed) => {
+      this.run((engine, now) => engine.reauthenticate(data, { done, failed }, now));
+    });
+  }
+
+  close(timeoutMs: number, withWill: boolean): Promise<void> {
+    this.run((engine, now) => engine.close(now, timeoutMs, withWill));
+    return this.#over;
+  }
+
+  // Requests.
+
+  responseBase(): string {
+    const id = () => this.#random().toString(36);
+    return `${this.engine.connected?.server.responseInformation ?? "reply"}/${id()}${id()}`;
+  }
+
+  message(incoming: Incoming): Message {
+    return new Message(incoming, this.#plain);
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return this.#loop.at(this.#loop.now() + ms, run);
+  }
+}
+
+/** Events of browsers that say that a network may be there again. */
+const WAKING = ["online", "pageshow", "visibilitychange"];
+
+/** Hands the events of one transport to its connection. */
+class Slot implements TransportHandler {
+  connection: Connection | undefined;
+  readonly #driver: ClientDriver;
+
+  constructor(driver: ClientDriver) {
+    this.#driver = driver;
+  }
+
+  received(chunk: Uint8Array): void {
+    this.#driver.run((_engine, now) => this.connection?.received(chunk, now));
+  }
+
+  drained(): void {
+    this.#driver.run((_engine, now) => this.connection?.drained(now));
+  }
+
+  closed(error?: Error): void {
+    this.#driver.run((_engine, now) => this.connection?.closed(now, error));
+  }
+}
+
+function engineOptions(
+  options: ConnectOptions,
+  random: () => number,
+  restored: Iterable<readonly [key: number, record: Uint8Array]> | undefined,
+): EngineOptions {
+  const { will, connectTimeoutMs, reconnect, offlineQueue, redirects, store, limits, ...rest } = options;
+  const { minMs, maxMs, again } = reconnect === false ? {} : reconnect ?? {};
+  return {
+    ...rest,
+    random,
+    ...will !== undefined && { will: willOf(will) },
+    ...connectTimeoutMs !== undefined && { patienceMs: connectTimeoutMs },
+    reconnect: reconnect !== false,
+    ...again !== undefined && { again },
+    redirects: redirects !== false,
+    ...store !== undefined && { records: store },
+    ...restored !== undefined && { restored },
+    limits: {
+      ...offlineQueue?.messages !== undefined && { queuedMessagesMax: offlineQueue.messages },
+      ...offlineQueue?.bytes !== undefined && { queuedBytesMax: offlineQueue.bytes },
+      ...minMs !== undefined && { retryMinMs: minMs },
+      ...maxMs !== undefined && { retryMaxMs: maxMs },
+      ...typeof redirects === "number" && { redirectsMax: redirects },
+      ...limits,
+    },
+  };
+}
+
+function willOf(
+  { topic, payload, qos = 0, retain = false, properties }: NonNullable<ConnectOptions["will"]>,
+): Will {
+  return { topic, payload: bytesOf(payload), qos, retain, ...properties !== undefined && { properties } };
+}
+
+/** The properties of a message among its options; undefined if there are none. */
+function propertiesOf(options: PublishOptions): MessageProperties | undefined {
+  let found: Record<string, unknown> | undefined;
+  for (const name of PROPERTIES) {
+    const value = options[name];
+    if (value !== undefined) (found ??= {})[name] = value;
+  }
+  return found;
+}
+
+const PROPERTIES: readonly (keyof MessageProperties)[] = [
+  "payloadFormatIndicator",
+  "messageExpiryInterval",
+  "contentType",
+  "responseTopic",
+  "correlationData",
+  "userProperties",
+];
+
+/** §4.11 the first Server of a reference: `host`, `host:port`, or a URL. */
+function redirected(from: URL, { serverReference = "" }: RefusedError): URL {
+  const [first = ""] = serverReference.trim().split(/\s+/);
+  const url = new URL(from);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(first)) return new URL(first);
+  const [, host, port = ""] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(first) ?? [];
+  if (host === undefined || host === "") {
+    throw new PayloadError(`Server Reference ${JSON.stringify(serverReference)}`);
+  }
+  url.hostname = host;
+  url.port = port;
+  return url;
+}

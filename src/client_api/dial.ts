@@ -1,0 +1,56 @@
+/**
+ * Dialers by the scheme of a URL.
+ * Knows schemes and ports; refuses to know sockets, and loads them where they are needed.
+ * @module
+ */
+import { UsageError } from "../codec/error.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { Dialer, DialOptions } from "./options.ts";
+
+/** TCP, of Deno or Bun. */
+export const dialTcp: Dialer = async (url) => {
+  const { dial } = await import("../runtime/dial.ts");
+  return await troubled(dial(hostOf(url, 1883)), url);
+};
+
+/** TLS over TCP, of Deno or Bun. */
+export const dialTls: Dialer = async (url, { tls: { ca, cert, key, insecure } }) => {
+  const { dial } = await import("../runtime/dial.ts");
+  const options = {
+    ...ca !== undefined && { ca },
+    ...insecure !== undefined && { insecure },
+    ...cert !== undefined && key !== undefined && { own: { cert, key } },
+  };
+  return await troubled(dial(hostOf(url, 8883), options), url);
+};
+
+/** The dialers that are known by scheme, without the colon. A program may add others. */
+export const dialers: Record<string, Dialer> = {
+  mqtt: dialTcp,
+  tcp: dialTcp,
+  mqtts: dialTls,
+  tls: dialTls,
+  ssl: dialTls,
+};
+
+/** Dials by the scheme of the URL. @throws {UsageError} for one that is not known. */
+export function dialByScheme(url: URL, options: DialOptions): Promise<Transport> {
+  const dialer = dialers[url.protocol.slice(0, -1)];
+  if (dialer !== undefined) return dialer(url, options);
+  const known = Object.keys(dialers).map((scheme) => `${scheme}:`).join(", ");
+  return Promise.reject(new UsageError(`${url.protocol} is not supported: there are ${known}`));
+}
+
+function hostOf(url: URL, port: number): { readonly host: string; readonly port: number } {
+  return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: url.port === "" ? port : Number(url.port) };
+}
+
+/** Rejects with plain words. */
+async function troubled(dialled: Promise<Transport>, { host }: URL): Promise<Transport> {
+  try {
+    return await dialled;
+  } catch (error) {
+    const { dialTrouble } = await import("../runtime/dial.ts");
+    throw new Error(`${host}: ${dialTrouble(error)}`, { cause: error });
+  }
+}

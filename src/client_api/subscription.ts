@@ -1,0 +1,184 @@
+/**
+ * §3.8 One subscription and the messages that wait for its reader.
+ * Knows buffer, overflow and acknowledgement; refuses to know filters and connections.
+ * @module
+ */
+import type { MqttError } from "../client/error.ts";
+import type { Incoming } from "../client/incoming.ts";
+import type { MessageReader } from "../client/exchange.ts";
+import { UsageError } from "../codec/error.ts";
+import type { QoS } from "../codec/packet.ts";
+import { Queue } from "../delivery/queue.ts";
+import { Message, type Reading } from "./message.ts";
+import type { SubscribeOptions } from "./options.ts";
+
+/** What a subscription needs of its Client. */
+export interface SubscriptionHost {
+  /** Nothing more is to be read; false if that cannot be. */
+  pause(reader: object): boolean;
+  /** It can be read again. */
+  readOn(reader: object): void;
+  /** Ends the subscription. */
+  unsubscribe(filter: string, reader: MessageReader): Promise<void>;
+  /** Below level 5 no Receive Maximum holds the Server back. */
+  readonly hasReceiveMaximum: boolean;
+}
+
+/** The `next()` that waits. */
+interface Next<T, Q> {
+  resolve(result: IteratorResult<Message<T, Q>, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** Iterated by one loop at a time; what is not read waits. */
+export class Subscription<T = Uint8Array, Q = unknown>
+  implements AsyncIterable<Message<T, Q>>, AsyncDisposable, MessageReader {
+  /** §4.7 */
+  readonly filter: string;
+  /** §3.9.3 what the Server grants. */
+  granted: QoS = 0;
+  /** Messages that found the buffer full. */
+  dropped = 0;
+  readonly #host: SubscriptionHost;
+  readonly #reading: Reading<T, Q>;
+  readonly #room: number;
+  readonly #overflow: NonNullable<SubscribeOptions["overflow"]>;
+  readonly #ack: NonNullable<SubscribeOptions["ack"]>;
+  readonly #buffer: Queue<Message<T, Q>> = new Queue();
+  /** `auto`: the one that the loop works on. */
+  #current: Message<T, Q> | undefined;
+  #next: Next<T, Q> | undefined;
+  #isPausing = false;
+  #end: { readonly error: unknown } | undefined;
+  #unsubscribed: Promise<void> | undefined;
+
+  /** `Client.subscribe()` makes them. */
+  constructor(
+    filter: string,
+    host: SubscriptionHost,
+    reading: Reading<T, Q>,
+    room: number,
+    options: SubscribeOptions,
+  ) {
+    this.filter = filter;
+    this.#host = host;
+    this.#reading = reading;
+    this.#room = Math.max(1, options.buffer ?? room);
+    this.#overflow = options.overflow ?? "wait";
+    this.#ack = options.ack ?? "auto";
+  }
+
+  /** Messages that wait to be read. */
+  get waiting(): number {
+    return this.#buffer.length;
+  }
+
+  /** @internal A message has come. */
+  deliver(incoming: Incoming): void {
+    if (this.#end !== undefined) return incoming.done();
+    const message = new Message(incoming, this.#reading);
+    const next = this.#next;
+    if (next !== undefined) {
+      this.#next = undefined;
+      if (this.#ack === "receipt") message.ack();
+      return next.resolve({ value: this.#taken(message), done: false });
+    }
+    const isFull = this.#buffer.length >= this.#room;
+    const waits = isFull && this.#overflow === "wait";
+    const isHeldBack = message.qos > 0 && this.#host.hasReceiveMaximum;
+    if (
+      isFull && (waits ? !isHeldBack && !this.#pause() && message.qos === 0 : this.#overflow === "dropNewest")
+    ) {
+      this.dropped++;
+      return message.ack();
+    }
+    if (isFull && !waits) {
+      this.dropped++;
+      this.#buffer.shift()!.ack();
+    }
+    this.#buffer.push(message);
+    if (this.#ack === "receipt" && !waits) message.ack();
+  }
+
+  #pause(): boolean {
+    return this.#isPausing = this.#host.pause(this);
+  }
+
+  /** @internal The Server would not make it anew. */
+  refused(error: MqttError): void {
+    this.finish(error);
+  }
+
+  /** @internal It is over: a loop ends, with an error if there is one, behind what has come. */
+  finish(error?: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    if (this.#next === undefined) return;
+    const { resolve, reject } = this.#next;
+    this.#next = undefined;
+    if (error === undefined) resolve({ value: undefined, done: true });
+    else reject(error);
+  }
+
+  /** Ends it: UNSUBSCRIBE, if no other subscription has the same filter. What was not read is acknowledged and dropped. */
+  unsubscribe(): Promise<void> {
+    if (this.#unsubscribed !== undefined) return this.#unsubscribed;
+    this.#current?.ack();
+    this.#current = undefined;
+    this.#buffer.clear().forEach((message) => message.ack());
+    this.finish();
+    this.#readOn();
+    return this.#unsubscribed = this.#host.unsubscribe(this.filter, this);
+  }
+
+  /** The same, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.unsubscribe();
+  }
+
+  /** One loop. When it is left the subscription stays, and another loop goes on. */
+  [Symbol.asyncIterator](): AsyncIterator<Message<T, Q>, undefined> {
+    return {
+      next: () => this.#nextMessage(),
+      return: () => {
+        this.#done();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  #nextMessage(): Promise<IteratorResult<Message<T, Q>, undefined>> {
+    this.#done();
+    const message = this.#buffer.shift();
+    if (message !== undefined) {
+      if (this.#isPausing && this.#buffer.length <= this.#room / 2) this.#readOn();
+      if (this.#ack === "receipt") message.ack();
+      return Promise.resolve({ value: this.#taken(message), done: false });
+    }
+    if (this.#end !== undefined) {
+      const { error } = this.#end;
+      return error === undefined ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
+    }
+    if (this.#next !== undefined) return Promise.reject(new UsageError("A subscription has one reader"));
+    return new Promise((resolve, reject) => this.#next = { resolve, reject });
+  }
+
+  #taken(message: Message<T, Q>): Message<T, Q> {
+    if (this.#ack === "auto") this.#current = message;
+    return message;
+  }
+
+  /** The loop is done with its message. */
+  #done(): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    current.ack();
+  }
+
+  #readOn(): void {
+    if (!this.#isPausing) return;
+    this.#isPausing = false;
+    this.#host.readOn(this);
+  }
+}
