@@ -38,6 +38,7 @@ async function broker(
     listen: ["mqtt://127.0.0.1:0"],
     authenticate,
     authenticationMethods,
+    limits: { connectTimeoutMs: WAIT_MS },
     hooks: { connected: (client) => known.push(client) },
   });
   const port = Number(new URL(server.addresses[0]!).port);
