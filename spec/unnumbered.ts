@@ -144,10 +144,10 @@ export const UNNUMBERED = {
   "policy/login-expired": { section: "4.12", levels: [3, 4, 5], text: "The login has come to its end, and the Client has not authenticated anew." },
   "policy/not-authorized": { section: "5.4", levels: [3, 4, 5], text: "The authorizer says no." },
   "policy/proxy-header": { section: "5.4", levels: [3, 4, 5], text: "A proxy says first for which peer it speaks." },
+  "policy/redirected": { section: "5.4", levels: [3, 4, 5], text: "The operator sends the Client to another Server." },
+  "policy/session-of-another": { section: "3.1.3.1", levels: [3, 4, 5], text: "A Client does not take over the session of another user, 0x85." },
   "policy/websocket-frame": { section: "6", levels: [3, 4, 5], text: "A WebSocket frame is as RFC 6455 says." },
   "policy/websocket-upgrade": { section: "6", levels: [3, 4, 5], text: "An upgrade to WebSocket is as RFC 6455 says, to a path and from an Origin that are allowed." },
-  "policy/session-of-another": { section: "3.1.3.1", levels: [3, 4, 5], text: "A Client does not take over the session of another user, 0x85." },
-  "policy/redirected": { section: "5.4", levels: [3, 4, 5], text: "The operator sends the Client to another Server." },
 } as const;
 
 /** The id of an unnumbered duty: `3.3.4/alias-zero`. */

@@ -50,9 +50,10 @@ export function hooksFor(log: Log, level: typeof LOG_LEVELS[number]): ServeHooks
     handshakeFailed: (peer, error) => {
       // A port scan, or a Client without TLS that leaves, is no reason for a warning.
       const message = "TLS handshake failed";
-      const fields = { peer: where(peer), why: log.cut(handshakeTrouble(error)) };
+      const why = log.cut(handshakeTrouble(error));
+      const fields = { peer: where(peer), why };
       if (systemCode(error) === "ECONNRESET") log.debug(message, fields);
-      else log.warnSeldom(`handshake ${addressGroup(peer.address)}`, message, fields);
+      else log.warnSeldom(`handshake ${addressGroup(peer.address)} ${why}`, message, fields);
     },
     discarded: (client, refusal) => log.info("discarded", { ...who(client), ...why(refusal) }),
     tolerated: (what, peer, client) =>

@@ -61,6 +61,8 @@ export class BrokerTls {
   readonly #settings: TlsSettings;
   readonly #log: Log;
   #own: OwnCertificate | undefined;
+  /** What the files were when they were read last. */
+  #read: string | undefined;
   #stop: () => void = () => {};
   #isClosed = false;
   /** Never rejects. */
@@ -110,7 +112,9 @@ export class BrokerTls {
       const names = [...new Set([...this.#options.names, ...machineNames()])];
       this.#own = await ownCertificate(this.#options.data, names, Date.now(), this.#own);
     }
-    const { readTls } = await import("./tls_files.ts");
+    const { filesOf, readTls } = await import("./tls_files.ts");
+    const { stateOf } = await import("./watch_files.ts");
+    this.#read = await stateOf(filesOf(this.#settings));
     return readTls(this.#settings, this.#options.nameOf, this.#log, this.#own);
   }
 
@@ -164,7 +168,8 @@ export class BrokerTls {
       ([{ filesOf }, { watchFiles }]) => {
         const files = filesOf(this.#settings);
         if (files.length === 0 || this.#isClosed) return; // others took its place meanwhile
-        const [stopBefore, stop] = [this.#stop, watchFiles(files, () => again("files changed"))];
+        const stopBefore = this.#stop;
+        const stop = watchFiles(files, () => again("files changed"), undefined, undefined, this.#read);
         this.#stop = () => (stopBefore(), stop());
       },
     );

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { patient, until } from "../testing/patience.ts";
-import { watchFiles } from "./watch_files.ts";
+import { stateOf, watchFiles } from "./watch_files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-watch-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -41,6 +41,16 @@ describe("watchFiles()", () => {
       assertEquals(changes, 1);
     });
   }
+
+  test("tells of a change that came after the files were read and before it began", patient, async () => {
+    const path = file("early", "one");
+    const known = await stateOf([path]);
+    file("early", "another one");
+    let changes = 0;
+    const stop = watchFiles([path], () => changes++, 5, undefined, known);
+    await until(() => changes === 1, "it tells");
+    stop();
+  });
 
   test("tells of a link that points elsewhere", patient, async () => {
     const path = join(folder, "link");

@@ -10,7 +10,7 @@ import { describe, test } from "node:test";
 import type { ClientInfo } from "../broker/mod.ts";
 import { serve } from "../server/serve.ts";
 import { ScramClient, service } from "../testing/login.ts";
-import { patient, until } from "../testing/patience.ts";
+import { patient, until, WAIT_MS } from "../testing/patience.ts";
 import { anonymousLink } from "./anonymous.ts";
 import { loginChain } from "./chain.ts";
 import { doHashJob } from "./hash.ts";
@@ -32,12 +32,13 @@ async function broker(
   body: (open: (options?: IClientOptions) => MqttClient, known: readonly ClientInfo[]) => Promise<void>,
 ): Promise<void> {
   const known: ClientInfo[] = [];
-  const chain = loginChain(links);
+  const chain = loginChain(links, { loginTimeoutMs: WAIT_MS });
   const { authenticate, authenticationMethods } = chain;
   const server = await serve({
     listen: ["mqtt://127.0.0.1:0"],
     authenticate,
     authenticationMethods,
+    limits: { connectTimeoutMs: WAIT_MS },
     hooks: { connected: (client) => known.push(client) },
   });
   const port = Number(new URL(server.addresses[0]!).port);
@@ -75,7 +76,7 @@ function code(client: MqttClient): Promise<number> {
 describe("MQTT.js", () => {
   test("by password: right, wrong and unknown", patient, async () => {
     const { users } = readPasswordLines(PASSWORDS);
-    const pool = new HashPool({ hashesMax: 1 });
+    const pool = new HashPool({ hashesMax: 1, hashWaitMs: WAIT_MS });
     const link = { ...passwordLink({ users }, pool), close: () => pool.close() };
     await broker([link, anonymousLink("never")], async (open, known) => {
       for (const protocolVersion of [4, 5] as const) {

@@ -262,7 +262,12 @@ describe("a damaged store", () => {
     assertEquals([pair.broker.stats.sessions, pair.broker.stats.retainedMessages], [sessions, retained]);
     const properties = { sessionExpiryInterval: 600, receiveMaximum: 65_535 };
     if (sessions > 0) {
-      const client = pair.connect({ clientId: "client-0", cleanStart: false, properties });
+      const client = pair.connect({
+        clientId: "client-0",
+        username: "user of client-0",
+        cleanStart: false,
+        properties,
+      });
       assertEquals(client.connack!.sessionPresent, true);
       const found = client.takePublishes();
       assert(found.length > FILLING.waiting / 2, `${found.length} messages`);
@@ -356,7 +361,12 @@ describe("a store that turns out to be damaged while it is in use", () => {
         const pair = new Pair({ store, hooks, limits: { residentMessagesMax: 20 } });
         spoil(path, leavesOf(path).slice(4, 6));
         const properties = { sessionExpiryInterval: 600, receiveMaximum: 65_535 };
-        const client = pair.connect({ clientId: "client-0", cleanStart: false, properties });
+        const client = pair.connect({
+          clientId: "client-0",
+          username: "user of client-0",
+          cleanStart: false,
+          properties,
+        });
         const found = client.takePublishes();
         assert(found.length > 150 && found.length < 203, `${found.length} messages`);
         const [event, ...more] = events;
@@ -364,7 +374,12 @@ describe("a store that turns out to be damaged while it is in use", () => {
         assertEquals([event.path, event.why.startsWith(`${path}: `)], [path, true]);
         assertEquals(failures.length, 1);
         assertMatch(failures[0]!, /^\d+ messages of client-0 are not in the store$/);
-        const other = pair.connect({ clientId: "client-1", cleanStart: false, properties });
+        const other = pair.connect({
+          clientId: "client-1",
+          username: "user of client-1",
+          cleanStart: false,
+          properties,
+        });
         assertEquals(other.takePublishes().length, 204);
         pair.broker.publish({ topic: "t/0/new", payload: "new", qos: 1 }, pair.now);
         assertEquals(client.takeTexts(), ["new"]);
