@@ -71,7 +71,7 @@ describe("parseConfig()", () => {
     ["sessions-max = 1", "1:1: unknown key sessions-max; did you mean limits.sessions-max?"],
     ["max-sessions = 1", "1:1: unknown key max-sessions; did you mean limits.sessions-max?"],
     ["log-level = 1", "1:1: unknown key log-level; did you mean log.level?"],
-    ["[qwertz]", "1:2: unknown table qwertz; there are tls, login, log, features, limits"],
+    ["[qwertz]", "1:2: unknown table qwertz; there are tls, websocket, login, log, features, limits"],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
     ['"\\u001b[31m" = 1', '1:1: unknown key "\\u001b[31m"; plumb config show names all'],

@@ -67,6 +67,7 @@ export class HeadWait<Head extends { readonly length: number }> {
   /** The peer has gone, which is nothing to tell: who looks whether a port is open does so. */
   ended(): void {
     this.#isOver = true;
+    this.#bytes = new Uint8Array();
     clearTimeout(this.#timer);
     this.#release();
   }

@@ -191,11 +191,10 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
   }
   const { upgraded } = await import("../runtime/websocket/acceptor.ts");
   const slots = new HandshakeSlots();
-  const { http } = asked.plan.webSocket;
-  const plain = http && (await import("../runtime/websocket/http.ts")).httpAcceptor(http);
+  const http = new HttpAcceptors();
   return upgraded(() => {
     const { plan: { policy, isLocal, address: { path } } } = asked;
-    const { origins, proxies } = asked.plan.webSocket!;
+    const { origins, proxies, http: listener } = asked.plan.webSocket!;
     return {
       paths: path === undefined ? [] : [path],
       origins,
@@ -205,9 +204,24 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
       admit,
       isProxy: (address) => proxies.has(address),
       refused: events.upgradeRefused,
-      ...plain && { http: plain },
+      ...listener && { http: http.of(listener) },
     };
   }, (transport, peer) => events.accept(transport, peer, asked.plan));
+}
+
+/** Servers for requests that are no upgrade: one for each function of an owner, made with its first request. */
+class HttpAcceptors {
+  readonly #all = new WeakMap<RequestListener, Accept>();
+
+  of(listener: RequestListener): Accept {
+    return this.#all.get(listener) ?? ((transport, peer) => {
+      import("../runtime/websocket/http.ts").then(({ httpAcceptor }) => {
+        const accept = this.#all.get(listener) ?? httpAcceptor(listener);
+        this.#all.set(listener, accept);
+        accept(transport, peer);
+      });
+    });
+  }
 }
 
 function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefined {

@@ -125,7 +125,7 @@ describe("a listener for WebSocket", () => {
       assertEquals(refused, [
         "policy/websocket-upgrade: here is MQTT over WebSocket, and nothing else",
         "policy/websocket-upgrade: there is no WebSocket at this path",
-        "policy/websocket-upgrade: pages of this Origin may not connect",
+        "policy/websocket-upgrade: pages of this Origin may not connect (websocket.origins)",
         "policy/websocket-upgrade: the connection does not begin with an HTTP request",
       ]);
     });

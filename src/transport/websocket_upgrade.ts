@@ -23,8 +23,13 @@ export interface UpgradeRules {
    * sends no Origin, and is not asked for one.
    */
   readonly origins: readonly string[];
-  /** Only this machine reaches the listener: a browser must call it by a name of this machine, else a page made it believe another name. */
+  /** Only this machine reaches the listener: a browser calls it by a name of this machine. */
   readonly isLocal: boolean;
+  /**
+   * The name that a browser calls the Server by is proved, by its certificate or by a trusted proxy. Else a page of `evil.example` could be of
+   * the same host: its owner says that the name has the Server's address now (DNS rebinding).
+   */
+  readonly isNameProved: boolean;
 }
 
 /** The head of a request, whole. */
@@ -66,7 +71,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 function readLines(bytes: Uint8Array): { readonly lines: string[]; readonly length: number } | undefined {
   const most = Math.min(bytes.length, UPGRADE_HEAD_BYTES_MAX);
   for (let at = bytes.indexOf(CR); at >= 0 && at + 4 <= most; at = bytes.indexOf(CR, at + 1)) {
-    if (bytes[at + 1] !== LF || bytes[at + 2] !== CR || bytes[at + 3] !== LF) continue;
+    if (bytes[at + 1] !== LF) throw new UpgradeError(400, "a line of the head does not end with CR LF");
+    if (bytes[at + 2] !== CR || bytes[at + 3] !== LF) continue;
     return { lines: latin1(bytes.subarray(0, at)).split("\r\n"), length: at + 4 };
   }
   if (bytes.length < UPGRADE_HEAD_BYTES_MAX) return undefined;
@@ -148,7 +154,7 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
   }
   const origin = fields.get("origin")?.join().toLowerCase();
   if (origin !== undefined && !mayConnect(origin, fields.get("host")![0]!.toLowerCase(), rules)) {
-    refuse(403, "pages of this Origin may not connect");
+    refuse(403, "pages of this Origin may not connect (websocket.origins)");
   }
   const offered = listOf(fields, "sec-websocket-protocol", false);
   const protocol = SUBPROTOCOLS.find((one) => offered.includes(one));
@@ -159,20 +165,29 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
 }
 
 /** Without it any page that a person opens could use what listens on the person's machine. */
-function mayConnect(origin: string, host: string, { origins, isLocal }: UpgradeRules): boolean {
-  if (origins.includes("*") || origins.includes(origin)) return true;
+function mayConnect(origin: string, host: string, rules: UpgradeRules): boolean {
+  if (rules.origins.includes("*") || rules.origins.includes(origin)) return true;
   const name = host.replace(/:\d*$/, "");
-  const isOwn = /^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] === name;
-  return isOwn && (!isLocal || /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name));
+  if (/^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] !== name) return false;
+  if (rules.isLocal) return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
+  return rules.isNameProved || UNFORGEABLE.test(name);
 }
+
+/** An address, and names that no stranger can have: without a dot, and those of a local network (RFC 6762, RFC 8375). */
+const UNFORGEABLE = /^([^.]+|\d{1,3}(\.\d{1,3}){3}|\[[\da-f:.]+\]|.+\.(local|localhost|home\.arpa))$/;
 
 /** The address of the Client as trusted proxies tell it: the last one in `X-Forwarded-For` that is none of theirs; undefined without one. */
 export function forwardedFor(
   { fields }: RequestHead,
   isTrusted: (address: string) => boolean,
 ): string | undefined {
-  const addresses = listOf(fields, "x-forwarded-for").filter((one) => one !== "");
+  const addresses = listOf(fields, "x-forwarded-for").filter((one) => one !== "").map(withoutPort);
   return addresses.findLast((address) => !isTrusted(address)) ?? addresses[0];
+}
+
+/** Some proxies write a port too, and an IPv6 address in brackets then. */
+function withoutPort(text: string): string {
+  return text.replace(/^\[(.*)\](:\d+)?$/, "$1").replace(/^(\d+(?:\.\d+){3}):\d+$/, "$1");
 }
 
 /** The members of a field that is a list, in lower case if that makes no difference. */
@@ -206,7 +221,7 @@ export function refusalAnswer({ status, message }: UpgradeError): Uint8Array {
   const body = `${message}\n`;
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}`,
-    "Connection: close",
+    `Connection: close${status === 426 ? ", Upgrade" : ""}`,
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${body.length}`,
     ...status === 405 ? ["Allow: GET"] : [],
