@@ -30,7 +30,7 @@ export interface WebSocketListenOptions {
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
 export interface ListenerOptions extends PolicyOptions {
-  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`; over WebSocket (§6) `ws://HOST:PORT/PATH` and `wss://HOST:PORT/PATH`. */
+  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`; over WebSocket (§6) `ws://HOST:PORT/PATH` and `wss://HOST:PORT/PATH`; `unix:/PATH`. */
   readonly url: string;
   /** The certificates that this listener shows and asks for, in place of `ServeOptions.tls`. */
   readonly tls?: TlsServerOptions;
@@ -264,11 +264,11 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 }
 
 async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
-  const { scheme, host, port } = asked.plan.address;
+  const { scheme, host, port, mode } = asked.plan.address;
   const accept = await acceptor(asked, events);
   const open = SCHEMES[scheme].tls ? overTls : overTcp;
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
-    open({ host, port, troubled: events.troubled }, asked, accept, events);
+    open({ host, port, ...mode !== undefined && { mode }, troubled: events.troubled }, asked, accept, events);
   if (host === "::") {
     return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
   }

@@ -45,6 +45,7 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
+import { WebSocketError } from "../transport/websocket_frames.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
@@ -85,9 +86,10 @@ export type {
   WebSocketListenOptions,
 };
 
-/** §6 an upgrade that was refused, or bytes that are none. */
+/** §6 an upgrade that was refused, bytes that are none, or frames that no Client may send. */
 function upgradeRefusal(error: Error): Refusal {
-  const rule = error instanceof UpgradeError ? error.rule : "policy/websocket-upgrade";
+  const isKnown = error instanceof UpgradeError || error instanceof WebSocketError;
+  const rule = isKnown ? error.rule : "policy/websocket-upgrade";
   return { code: 0x80, rule, message: error.message };
 }
 

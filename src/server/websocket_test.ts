@@ -43,7 +43,7 @@ async function asked(port: number, text: string): Promise<string> {
   let isOver = false;
   socket.on("error", () => {}).on("data", (chunk) => answer += chunk.toString("latin1"));
   socket.on("close", () => isOver = true).on("end", () => socket.end());
-  socket.write(text);
+  socket.write(text, "latin1");
   await until(() => isOver, () => `the connection ends: ${answer}`);
   return answer;
 }
@@ -121,6 +121,9 @@ describe("a listener for WebSocket", () => {
         await status(`${UPGRADE}\r\nOrigin: https://evil.example\r\n\r\n`),
         "HTTP/1.1 403 Forbidden",
       );
+      const broken = await asked(port, `${UPGRADE}\r\n\r\n\x81\x80\0\0\0\0`);
+      assertEquals(broken.endsWith("\x88\x02\x03\xeb"), true);
+      assertEquals(refused.pop(), "MQTT-6.0.0-1: a text frame: MQTT travels in binary frames");
       assertEquals(await status("\x10\x0c\x00\x04MQTT"), "HTTP/1.1 400 Bad Request");
       assertEquals(refused, [
         "policy/websocket-upgrade: here is MQTT over WebSocket, and nothing else",

@@ -28,6 +28,8 @@ export interface WebSocketOptions {
   readonly key?: () => number;
   /** Bytes to be sent before the first frame: the answer to the upgrade. */
   readonly greeting?: Uint8Array;
+  /** Called when the peer has broken a rule, which ends the WebSocket. */
+  readonly broken?: (error: WebSocketError) => void;
   /** Called when the transport below is over: nothing more comes of this one. */
   readonly over?: (transport: WebSocketTransport) => void;
 }
@@ -51,6 +53,7 @@ type State = "open" | "closing" | "over";
 export class WebSocketTransport implements Transport, TransportHandler {
   readonly #below: Transport;
   readonly #key: (() => number) | undefined;
+  readonly #whenBroken: WebSocketOptions["broken"];
   readonly #whenOver: WebSocketOptions["over"];
   #handler: TransportHandler | undefined;
   #state: State = "open";
@@ -80,8 +83,9 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #lingering = 0;
 
   /** `below` is not started yet; its first byte is the first one behind the upgrade. */
-  constructor(below: Transport, { key, greeting = NOTHING, over }: WebSocketOptions = {}) {
+  constructor(below: Transport, { key, greeting = NOTHING, broken, over }: WebSocketOptions = {}) {
     this.#below = below;
+    this.#whenBroken = broken;
     this.#whenOver = over;
     this.#key = key;
     this.#pending = greeting;
@@ -261,6 +265,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
     if (this.#state === "over") return;
     if (this.#state === "open") this.#sayClose(error.code);
     this.#below.close();
+    this.#whenBroken?.(error);
     this.#over(error);
   }
 

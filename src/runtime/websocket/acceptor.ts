@@ -37,7 +37,7 @@ export interface WebSocketOptions extends Omit<UpgradeRules, "isNameProved"> {
   isProxy(address: string): boolean;
   /** Takes what is no upgrade: a transport that begins with the request. */
   readonly http?: Accept;
-  /** Called for an upgrade that is refused. */
+  /** Called for an upgrade that is refused, and for a WebSocket whose peer breaks a rule. */
   refused(peer: PeerInfo, error: Error): void;
 }
 
@@ -78,7 +78,8 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         try {
           const { key, protocol } = checkUpgrade(request, rules);
           const greeting = upgradeAnswer(protocol, acceptOf(key));
-          const socket = new WebSocketTransport(transport, { greeting, over: letGo });
+          const broken = (error: Error): void => refused(named, error);
+          const socket = new WebSocketTransport(transport, { greeting, broken, over: letGo });
           keepAlive(socket);
           accept(socket, named);
         } catch (error) {
