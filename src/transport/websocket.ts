@@ -174,7 +174,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
         if (this.#missing === 0) {
           const header = this.#readHeader(view, at);
           if (header === 0) {
-            this.#head = bytes.slice(at);
+            this.#head = new Uint8Array(bytes.subarray(at)); // slice() of a Buffer of Node would be no copy
             break;
           }
           at += header;
@@ -219,10 +219,17 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #readHeader(view: DataView, at: number): number {
     const frame = this.#frame;
     const bytes = frame.read(view, at, view.byteLength);
+    if (view.byteLength - at < 2) return 0;
+    const { opcode, isFinal } = frame;
+    if (opcode <= Opcode.BINARY) this.#checkOrder(opcode);
     if (bytes === 0) return 0;
     this.#missing = frame.length;
-    const { opcode, isFinal } = frame;
-    if (opcode > Opcode.BINARY) return bytes;
+    if (opcode <= Opcode.BINARY) this.#isFragmented = !isFinal;
+    return bytes;
+  }
+
+  /** @throws {WebSocketError} */
+  #checkOrder(opcode: number): void {
     if (opcode === Opcode.TEXT) {
       throw new WebSocketError(
         CloseCode.UNSUPPORTED_DATA,
@@ -235,17 +242,15 @@ export class WebSocketTransport implements Transport, TransportHandler {
         this.#isFragmented ? "a message begins inside another one" : "a message goes on that has not begun",
       );
     }
-    this.#isFragmented = !isFinal;
-    return bytes;
   }
 
   /** Bytes of a control frame's payload have come; gives what is to be done if the WebSocket is over by it. */
   #controlled(bytes: Uint8Array): (() => void) | undefined {
     const isWhole = this.#missing === 0;
     const payload = this.#control.length === 0 ? bytes : joined(this.#control, bytes);
-    this.#control = isWhole ? NOTHING : payload.slice();
+    this.#control = isWhole ? NOTHING : new Uint8Array(payload);
     if (!isWhole) return undefined;
-    if (this.#frame.opcode === Opcode.PING) this.#pong = payload.slice();
+    if (this.#frame.opcode === Opcode.PING) this.#pong = new Uint8Array(payload);
     if (this.#frame.opcode !== Opcode.CLOSE) return undefined;
     const code = closeCodeOf(payload);
     return () => this.#closedByPeer(code);

@@ -38,7 +38,7 @@ class TransportDuplex extends Duplex {
     this.#transport = transport;
     transport.start({
       received: (chunk) => {
-        if (!this.push(chunk.slice())) transport.pause();
+        if (!this.push(new Uint8Array(chunk))) transport.pause();
       },
       drained: () => {
         const { bytes, done } = this.#unsent ?? {};
