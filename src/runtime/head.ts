@@ -138,7 +138,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
   }
 
   write(chunk: Uint8Array): number {
-    return this.#below.write(chunk);
+    return this.#unsent === undefined ? this.#below.write(chunk) : 0;
   }
 
   pause(): void {
@@ -159,7 +159,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
     this.#below.abort();
   }
 
-  /** Says this before the head comes: a Client asks first. What the transport below does not take at once follows. */
+  /** Says this before anything is written: a Client asks, a Server answers. What the transport below does not take at once follows. */
   send(words: Uint8Array): void {
     const taken = this.#below.write(words);
     this.#unsent = taken < words.length ? words.subarray(taken) : undefined;
@@ -182,7 +182,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   drained(): void {
     if (this.#unsent !== undefined) this.send(this.#unsent);
-    this.#handler?.drained();
+    if (this.#unsent === undefined) this.#handler?.drained();
   }
 
   closed(error?: Error): void {

@@ -26,8 +26,6 @@ import {
 export interface WebSocketOptions {
   /** RFC 6455 §5.3: given for a Client, which masks what it sends: 32 bits for each frame that nobody can foresee. */
   readonly key?: () => number;
-  /** Bytes to be sent before the first frame: the answer to the upgrade. */
-  readonly greeting?: Uint8Array;
   /** Called when the peer has broken a rule, which ends the WebSocket. */
   readonly broken?: (error: WebSocketError) => void;
   /** Called when the transport below is over: nothing more comes of this one. */
@@ -69,7 +67,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #control: Uint8Array = NOTHING;
   #bytesAfterClose = 0;
 
-  /** Bytes of a header, of a control frame or of the greeting that the transport below did not take. */
+  /** Bytes of a header or of a control frame that the transport below did not take. */
   #pending: Uint8Array = NOTHING;
   /** Bytes that the frame under way still needs. */
   #owed = 0;
@@ -83,12 +81,11 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #lingering = 0;
 
   /** `below` is not started yet; its first byte is the first one behind the upgrade. */
-  constructor(below: Transport, { key, greeting = NOTHING, broken, over }: WebSocketOptions = {}) {
+  constructor(below: Transport, { key, broken, over }: WebSocketOptions = {}) {
     this.#below = below;
     this.#whenBroken = broken;
     this.#whenOver = over;
     this.#key = key;
-    this.#pending = greeting;
     this.#frame = new FrameHeader(key === undefined);
   }
 
@@ -103,7 +100,6 @@ export class WebSocketTransport implements Transport, TransportHandler {
   start(handler: TransportHandler): void {
     this.#handler = handler;
     this.#below.start(this);
-    this.#isFlushed();
   }
 
   pause(): void {

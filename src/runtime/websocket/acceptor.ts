@@ -77,9 +77,9 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         }
         try {
           const { key, protocol } = checkUpgrade(request, rules);
-          const greeting = upgradeAnswer(protocol, acceptOf(key));
+          transport.send(upgradeAnswer(protocol, acceptOf(key)));
           const broken = (error: Error): void => refused(named, error);
-          const socket = new WebSocketTransport(transport, { greeting, broken, over: letGo });
+          const socket = new WebSocketTransport(transport, { broken, over: letGo });
           keepAlive(socket);
           accept(socket, named);
         } catch (error) {
