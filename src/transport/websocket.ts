@@ -78,6 +78,8 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #wantsPing = false;
   #hasWritten = false;
   #owesDrained = false;
+  /** The transport below is to be closed when all of `#pending` has gone. */
+  #endsBelow = false;
   #lingering = 0;
 
   /** `below` is not started yet; its first byte is the first one behind the upgrade. */
@@ -154,10 +156,10 @@ export class WebSocketTransport implements Transport, TransportHandler {
   // ── From below ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   received(chunk: Uint8Array): void {
-    if (this.#state === "over") return;
-    if (this.#state === "closing" && (this.#bytesAfterClose += chunk.length) > AFTER_CLOSE_BYTES_MAX) {
+    if (this.#state !== "open" && (this.#bytesAfterClose += chunk.length) > AFTER_CLOSE_BYTES_MAX) {
       return this.#below.abort();
     }
+    if (this.#state === "over") return;
     const bytes = this.#head.length === 0 ? chunk : joined(this.#head, chunk);
     this.#head = NOTHING;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -198,6 +200,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
 
   drained(): void {
     if (!this.#isFlushed()) return;
+    if (this.#endsBelow) return this.#below.close();
     if (this.#owed === 0 && !this.#areControlsSent()) return;
     if (!this.#owesDrained || this.#state !== "open") return;
     this.#owesDrained = false;
@@ -257,7 +260,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
     if (this.#state === "over") return; // the handler has ended it meanwhile
     const isOurs = this.#state === "closing";
     if (!isOurs) this.#sayClose(code);
-    this.#below.close();
+    this.#endBelow();
     if (isOurs) this.#state = "over";
     else this.#over();
   }
@@ -265,16 +268,21 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #broken(error: WebSocketError): void {
     if (this.#state === "over") return;
     if (this.#state === "open") this.#sayClose(error.code);
-    this.#below.close();
+    this.#endBelow();
     this.#whenBroken?.(error);
     this.#over(error);
+  }
+
+  /** Ends the transport below as soon as it has taken the Close frame. */
+  #endBelow(): void {
+    this.#endsBelow = true;
+    if (this.#pending.length === 0 || this.#owed > 0) this.#below.close();
   }
 
   #over(error?: Error): void {
     const handler = this.#handler;
     this.#state = "over";
     this.#handler = undefined;
-    this.#pending = NOTHING;
     if (handler === undefined) return;
     if (error === undefined) handler.closed();
     else handler.closed(error);
