@@ -45,6 +45,7 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
 import { WebSocketError } from "../transport/websocket_frames.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
@@ -93,6 +94,8 @@ function upgradeRefusal(error: Error): Refusal {
   return { code: 0x80, rule, message: error.message };
 }
 
+const OF_THIS_PROCESS: PeerInfo = { address: "", port: 0, transport: "memory" };
+
 /** The hooks of the engine, and one for listeners. */
 export interface ServeHooks extends BrokerHooks {
   /** A connection to a TLS listener ended before its handshake was done; `code` of the error is `ECONNRESET` if the peer just left. */
@@ -130,6 +133,11 @@ export interface Server extends AsyncDisposable {
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];
+  /**
+   * A connection that comes another way than through a listener: from this process, or through a port of a worker. The transport is not
+   * started yet. `peer` is what hooks and logins see; by default one of this process.
+   */
+  accept(transport: Transport, peer?: PeerInfo): void;
   /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
@@ -253,6 +261,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     get addresses() {
       return listeners.addresses;
     },
+    accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => broker.tap(filter, received),
     untap: (tap) => broker.untap(tap),
