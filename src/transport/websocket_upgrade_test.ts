@@ -177,6 +177,12 @@ describe("§6 a Client's upgrade", () => {
     assertEquals(upgrade(new TextDecoder().decode(upgradeRequest(asked))), { key: KEY, protocol: "mqtt" });
   });
 
+  test("cannot be made to carry lines of another's", () => {
+    for (const other of [{ target: "/a b" }, { host: "a\r\nX: b" }, { fields: { Cookie: "a\nb" } }]) {
+      assertThrows(() => upgradeRequest({ ...asked, ...other }), UpgradeError, "cannot have");
+    }
+  });
+
   test("is answered when the head is whole", () => {
     assertEquals(answer(right.slice(0, -1)), undefined);
     assertEquals(answer(`${right}\x82`), right.length);

@@ -61,7 +61,12 @@ export function upgradeClient(below: Transport, options: WebSocketDialOptions): 
       left: (error) =>
         reject(error ?? new Error("The connection was closed before the upgrade was answered")),
     });
-    transport.send(upgradeRequest(request));
+    try {
+      transport.send(upgradeRequest(request));
+    } catch (error) {
+      transport.abort();
+      reject(error);
+    }
   });
 }
 
