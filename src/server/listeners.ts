@@ -129,7 +129,8 @@ export function planListeners(
     const isOwn = own !== undefined;
     const policy = policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
-    const isLocal = proxies === undefined && isLoopback(address.host);
+    const isProxied = proxies !== undefined || (webSocket && (ownWeb.proxies ?? []).length > 0) === true;
+    const isLocal = !isProxied && isLoopback(address.host);
     const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal, webSocket };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };

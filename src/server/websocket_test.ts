@@ -184,6 +184,26 @@ describe("a listener for WebSocket", () => {
     assertEquals(peers[0]?.proxy?.address, "127.0.0.1");
   });
 
+  test(
+    "a page may connect through a proxy that passes on the name of the host; without one the name is not believed",
+    patient,
+    async () => {
+      const text = `${
+        UPGRADE.replace("Host: 127.0.0.1", "Host: b.example")
+      }\r\nOrigin: https://b.example\r\n\r\n`;
+      const answers: string[] = [];
+      for (const proxies of [["127.0.0.1"], []]) {
+        await served(
+          { ...LISTEN, limits: { connectTimeoutMs: 200 }, webSocket: { proxies } },
+          async (_, port) => {
+            answers.push((await asked(port, text)).slice(0, 12));
+          },
+        );
+      }
+      assertEquals(answers, ["HTTP/1.1 101", "HTTP/1.1 403"]);
+    },
+  );
+
   test("a dialler says what the Server answered", patient, () =>
     served(LISTEN, async (_, port) => {
       const to = { host: "127.0.0.1", port };

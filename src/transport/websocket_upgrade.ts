@@ -24,7 +24,7 @@ export interface UpgradeRules {
    * sends no Origin, and is not asked for one.
    */
   readonly origins: readonly string[];
-  /** Only this machine reaches the listener: a browser calls it by a name of this machine. */
+  /** Only this machine reaches the listener: without a proxy a browser calls it by a name of this machine. */
   readonly isLocal: boolean;
   /**
    * The name that a browser calls the Server by is proved, by its certificate or by a trusted proxy. Else a page of `evil.example` could be of
@@ -177,8 +177,9 @@ function mayConnect(origin: string, host: string, rules: UpgradeRules): boolean 
   if (rules.origins.includes("*") || rules.origins.includes(origin)) return true;
   const name = host.replace(/:\d*$/, "");
   if (/^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] !== name) return false;
+  if (rules.isNameProved) return true;
   if (rules.isLocal) return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
-  return rules.isNameProved || UNFORGEABLE.test(name);
+  return UNFORGEABLE.test(name);
 }
 
 /** An address, and names that no stranger can have: without a dot, and those of a local network (RFC 6762, RFC 8375). */

@@ -125,6 +125,7 @@ describe("§6 an upgrade", () => {
     assert(upgrade(head({ Origin: "null" }), { origins: ["*"] }));
     assert(upgrade(head({ Origin: "http://localhost:3000", Host: "localhost:8083" }), { isLocal: true }));
     assert(upgrade(head(), { isLocal: true }));
+    assert(upgrade(head({ Origin: "https://broker.example" }), { isLocal: true, isNameProved: true }));
     assert(upgrade(head({}, "GET /mqtt?x=1 HTTP/1.1"), { paths: ["/mqtt"] }));
   });
 
