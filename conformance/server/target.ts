@@ -7,7 +7,7 @@ import { AuditCallError } from "../call_error.ts";
 
 /** One target. */
 export interface Target {
-  /** Without brackets. */
+  /** Without brackets; the path of a Unix socket, which begins with a slash. */
   readonly host: string;
   readonly port: number;
   /** By TLS. */
@@ -19,14 +19,17 @@ export interface Target {
 }
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
-const FORM = "write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT] or ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH]";
+const FORM =
+  "write mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT], ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH] or unix:/PATH";
 
 /**
- * Reads `mqtt://user:password@host:port`, or `mqtts:`, `ws:`, `wss:`.
+ * Reads `mqtt://user:password@host:port`, or `mqtts:`, `ws:`, `wss:`; and `unix:/PATH`.
  * @throws {AuditCallError} that says what is supported.
  */
 export function parseTarget(text: string): Target {
   const quoted = JSON.stringify(text.replace(/:[^:@/]*@/, ":…@"));
+  const socket = /^unix:(?:\/\/)?(\/[^?#\0]+)$/i.exec(text)?.[1];
+  if (socket !== undefined) return { host: socket, port: 0, isSecure: false };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) throw new AuditCallError(`${quoted} is no target: ${FORM}`);
   if (!Object.hasOwn(DEFAULT_PORTS, scheme)) {

@@ -18,6 +18,8 @@ import { serve, type ServeOptions } from "../../src/server/serve.ts";
 
 /** What the broker is to be. */
 export interface ChildOptions {
+  /** Where it listens, in place of any port of 127.0.0.1 over TCP. */
+  readonly url?: string;
   readonly limits?: Partial<Record<LimitName, number>>;
   /** Everything that may take time takes this long: commits of a store, verdicts. There is an authorizer too. */
   readonly slowMs?: number;
@@ -104,7 +106,7 @@ async function main(options: ChildOptions): Promise<void> {
   const { slowMs } = options;
   const store = slowMs === undefined ? undefined : new SlowStore(slowMs);
   const server = await serve({
-    listen: ["mqtt://127.0.0.1:0"],
+    listen: [options.url ?? "mqtt://127.0.0.1:0"],
     limits: options.limits ?? {},
     ...(store && slowOwner(slowMs!, store)),
     hooks: {

@@ -11,7 +11,7 @@ import { filesUnder, pathOf } from "../lib/tree.ts";
 import { hex } from "./stage.ts";
 
 /** Where refusals of Clients that are connected, or want to be, are made. */
-const FOLDERS = ["src/codec", "src/topic", "src/broker", "src/login", "src/permissions"];
+const FOLDERS = ["src/codec", "src/topic", "src/broker", "src/login", "src/permissions", "src/transport"];
 
 /** It names the rules that a listener may leave aside, and refuses nobody. */
 const TOLERATED = "src/codec/mend.ts";
@@ -41,9 +41,11 @@ export function refusingRules(): Set<Rule> {
   return rulesIn(FOLDERS);
 }
 
-/** The rules by which a connection is refused before anything of MQTT is read. */
+/** The rules by which a connection is refused, without a word, before anything of MQTT is read. */
 export function acceptRules(): Set<Rule> {
-  return rulesIn(["src/server"]);
+  const rules = rulesIn(["src/server"]);
+  rules.delete("policy/websocket-upgrade"); // with an HTTP status
+  return rules;
 }
 
 /** Each rule with each Reason Code that stands beside it in the sources: `limit/sessions 0x97`. */
@@ -65,5 +67,6 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   "MQTT-4.7.3-1 0x90": "below level 5, which has Topic Aliases",
   "MQTT-3.1.0-1 0x82": "a first packet that is no CONNECT is not answered",
   "policy/dollar-topic 0x90": "of a Will, which is dropped so that the Client can come in",
+  "MQTT-6.0.0-4": "of a Server's answer, which our Client refuses",
   "limit/connecting 0x97": "a connection without a CONNECT is not answered",
 };

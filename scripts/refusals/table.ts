@@ -5,6 +5,7 @@
  */
 import { acceptRules } from "./sources.ts";
 import { LEVELS, type Played } from "./stage.ts";
+import { WEBSOCKET_SCENES } from "./websocket_scenes.ts";
 
 const HEAD = `# Refusals
 
@@ -14,6 +15,7 @@ sees of it: each line is played on a broker, and a test on both runtimes holds t
 - **5.0, 3.1.1, 3.1**: the packet that the Client gets, with its Reason Code or return code. Behind CONNACK with a
   refusal, and behind DISCONNECT, the connection is closed. \`closed\`: without a word. \`dropped\`: the message goes
   nowhere, and a hook and the log say so. –: at that level it cannot happen, or is nothing wrong.
+  At a listener for WebSocket the peer gets an HTTP status or a Close frame first.
 - **rule**: a statement of the standard, a duty without a number or a rule of this broker; the hook \`refused\`,
   \`disconnected\` or \`denied\` and the log name it, and at 5.0 the Reason String.
   [traceability.md](traceability.md) says what the rules of the standard are, [unnumbered.ts](unnumbered.ts) the
@@ -47,6 +49,7 @@ export function refusalsPage(played: readonly Played[]): string {
       "closed",
     ]);
   }
+  for (const { on, when, rule, answer } of WEBSOCKET_SCENES) add(on, when, rule, [answer, answer, answer]);
   for (const { scene: { on, when, rule }, seen } of played) {
     add(on, when, rule, LEVELS.map((level) => seen.get(level)?.answer ?? "–"));
   }

@@ -8,6 +8,7 @@ import type { TlsClientOptions } from "../runtime/dial.ts";
 
 /** A Server, and as whom to come. */
 export interface Target {
+  /** The path of a Unix socket begins with a slash. */
   readonly host: string;
   readonly port: number;
   readonly username?: string;
@@ -23,7 +24,8 @@ export interface Target {
 /** The target if none is named. */
 export const DEFAULT_TARGET = "mqtt://127.0.0.1:1883";
 
-const FORM = "mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT] or ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH]";
+const FORM =
+  "mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT], ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/PATH] or unix:/PATH";
 const PORTS: Readonly<Record<string, number>> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
 
 /** The call is wrong. One line. */
@@ -32,13 +34,15 @@ export class BenchCallError extends Error {
 }
 
 /**
- * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, `ws:` and `wss:`, the last two with a path; `tls` has the
- * certificates to trust, default the system's.
+ * Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, and the same with `mqtts:`, `ws:` and `wss:`, the last two with a path; and `unix:/PATH`.
+ * `tls` has the certificates to trust, default the system's.
  * @throws {BenchCallError}
  */
 export function parseTarget(text: string, tls: TlsClientOptions = {}): Target {
   const wrong = (): BenchCallError =>
     new BenchCallError(`${JSON.stringify(text)} is no target: write ${FORM}`);
+  const socket = /^unix:(?:\/\/)?(\/[^?#\0]+)$/i.exec(text)?.[1];
+  if (socket !== undefined) return { host: socket, port: 0, url: `unix:${socket}` };
   const scheme = /^(mqtts?|wss?):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) throw wrong();
   const isSecure = scheme.endsWith("s") && scheme !== "ws";

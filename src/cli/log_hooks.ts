@@ -89,5 +89,6 @@ function howEnded(clean: boolean, refusal: Refusal | undefined): string {
 }
 
 function where({ transport, address, port }: PeerInfo): string {
+  if (transport === "unix") return `unix:${address}`;
   return `${transport}:${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

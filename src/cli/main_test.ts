@@ -180,7 +180,7 @@ describe("plumb", () => {
     const { status, err } = await run("--listen", "coap://127.0.0.1");
     assertEquals([status, err], [
       2,
-      'plumb: --listen: "coap://127.0.0.1": coap: is not supported: write mqtt://HOST:PORT or mqtts://HOST:PORT\n',
+      'plumb: --listen: "coap://127.0.0.1": coap: is not supported: write mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or unix:/PATH\n',
     ]);
   });
 

@@ -51,13 +51,14 @@ export function serveOptionsOf(
 /** A listener with its own settings in place of those of the broker. */
 function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
+  const webSocket = { ...settings.webSocket, ...own.webSocket };
   return {
     url,
     ...limits && { limits },
     ...features,
     ...tolerate && { tolerate },
     ...proxyProtocol.length > 0 && { proxyProtocol },
-    webSocket: { ...settings.webSocket, ...own.webSocket },
+    ...Object.keys(webSocket).length > 0 && { webSocket },
     // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
     ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
       missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),

@@ -63,6 +63,8 @@ describe("parseConfig()", () => {
     assertEquals((await parseConfig(text, "plumb.toml")).values.get("data")?.values, ["d"]);
   });
 
+  const SUPPORTED =
+    "mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or unix:/PATH";
   const faults: readonly (readonly [text: string, ...faults: string[]])[] = [
     ["a = ", "1:5: this is not TOML: invalid value"],
     ["port = 1\nport = 2", "2:1: this is not TOML: trying to redefine an already defined table or value"],
@@ -71,7 +73,7 @@ describe("parseConfig()", () => {
     ["sessions-max = 1", "1:1: unknown key sessions-max; did you mean limits.sessions-max?"],
     ["max-sessions = 1", "1:1: unknown key max-sessions; did you mean limits.sessions-max?"],
     ["log-level = 1", "1:1: unknown key log-level; did you mean log.level?"],
-    ["[qwertz]", "1:2: unknown table qwertz; there are tls, login, log, features, limits"],
+    ["[qwertz]", "1:2: unknown table qwertz; there are tls, websocket, login, log, features, limits"],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
     ['"\\u001b[31m" = 1', '1:1: unknown key "\\u001b[31m"; plumb config show names all'],
@@ -93,7 +95,7 @@ describe("parseConfig()", () => {
     ],
     [
       "listen = ['a',\n'coap://b']",
-      '2:1: listen: "coap://b": coap: is not supported: write mqtt://HOST:PORT or mqtts://HOST:PORT',
+      `2:1: listen: "coap://b": coap: is not supported: write ${SUPPORTED}`,
     ],
     ["listen = []", "1:1: listen takes 1 or more, not an empty list"],
     ["listener = []", "1:1: listener is an array of tables: write [[listener]] for each"],

@@ -133,13 +133,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   port: same("listener"), // by `Importer`
   bind_address: same("listener"), // by `Importer`
   socket_domain: same("listener"), // by `Importer`
-  protocol: {
-    scope: "listener",
-    is: (value) =>
-      value === "mqtt"
-        ? {}
-        : { remark: "WebSocket has no counterpart: this listener is left out", isLeftOut: true },
-  },
+  protocol: same("listener"), // by `Importer`
   per_listener_settings: same("global"), // by `Importer`
   include_dir: same("global"), // by the reader of files
   bind_interface: none("listener", "has no counterpart: write the address of the interface into the url"),
@@ -166,7 +160,10 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   proxy_protocol_v2_require_tls: none("listener"),
   http_dir: none("listener"),
   websockets_headers_size: none("listener"),
-  websockets_origin: none("listener"),
+  websockets_origin: {
+    scope: "listener",
+    is: (value) => ({ set: { "websocket.origins": `[${quoted(value)}]` } }),
+  },
   websockets_log_level: none("global"),
   // TLS.
   certfile: path("listener", "tls.certificate"),
@@ -332,12 +329,21 @@ interface MosquittoListener {
   port: string;
   host: string | undefined;
   domain: string | undefined;
+  isWebSocket: boolean;
   isLeftOut: boolean;
   readonly entries: Map<string, Entry>;
 }
 
 function listenerOf(from: string, port: string, host: string | undefined): MosquittoListener {
-  return { from, port, host, domain: undefined, isLeftOut: false, entries: new Map() };
+  return { from, port, host, domain: undefined, isWebSocket: false, isLeftOut: false, entries: new Map() };
+}
+
+function urlOf({ port, host, domain, isWebSocket, entries }: MosquittoListener): string {
+  if (host?.startsWith("/")) return `unix:${host}`;
+  const scheme = `${isWebSocket ? "ws" : "mqtt"}${entries.has("tls.certificate") ? "s" : ""}`;
+  const any = domain === "ipv4" ? "0.0.0.0" : "::";
+  const name = host ?? any;
+  return `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 const FIRST_LISTENER = "mosquitto's default listener";
@@ -407,6 +413,8 @@ class Importer {
       case "socket_domain":
         listener.domain = value;
         return;
+      case "protocol":
+        return this.#protocol(listener, line);
     }
     const { set = {}, remark, isLeftOut } = option.is(value, this.#path);
     if (isLeftOut) listener.isLeftOut = true;
@@ -420,11 +428,26 @@ class Importer {
 
   #listen({ where, value }: MosquittoLine): void {
     const [port = "", host] = value.split(/\s+/);
-    const isLeftOut = host?.startsWith("/") === true || port === "0";
-    if (isLeftOut) {
-      this.#remark(where, `listener on a Unix socket has no counterpart: it is left out`);
+    if (host?.startsWith("/")) {
+      this.#remark(
+        where,
+        "listener on a Unix socket is for its owner alone: ?mode=660 in its url lets its group in",
+      );
     }
-    this.#listeners.push(Object.assign(listenerOf(where, port, host), { isLeftOut }));
+    this.#listeners.push(listenerOf(where, port, host));
+  }
+
+  #protocol(listener: MosquittoListener, { where, value }: MosquittoLine): void {
+    listener.isWebSocket = value === "websockets";
+    listener.isLeftOut ||= value !== "websockets" && value !== "mqtt";
+    if (listener.isWebSocket) {
+      this.#remark(
+        where,
+        "protocol websockets: pages of other hosts than the broker's need websocket.origins",
+      );
+    } else if (value !== "mqtt") {
+      this.#remark(where, `protocol ${value} has no counterpart: this listener is left out`);
+    }
   }
 
   #log({ where, option, value }: MosquittoLine): void {
@@ -483,16 +506,14 @@ class Importer {
 
   /** The listeners, the one without a `listener` line first. */
   #allListeners(): readonly MosquittoListener[] {
-    const { from, entries, isLeftOut } = this.#first;
-    const isAsked = from !== FIRST_LISTENER || entries.size > 0 || isLeftOut;
+    const { from, entries, isLeftOut, isWebSocket } = this.#first;
+    const isAsked = from !== FIRST_LISTENER || entries.size > 0 || isLeftOut || isWebSocket;
     return [...isAsked ? [this.#first] : [], ...this.#listeners];
   }
 
-  #listenerTable({ from, port, host, domain, entries }: MosquittoListener): string {
-    const scheme = entries.has("tls.certificate") ? "mqtts" : "mqtt";
-    const any = domain === "ipv4" ? "0.0.0.0" : "::";
-    const name = host ?? any;
-    const url = `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
+  #listenerTable(listener: MosquittoListener): string {
+    const { from, entries } = listener;
+    const url = urlOf(listener);
     const isByCertificate = entries.has("tls.identity");
     if (this.#isPerListener && !isByCertificate && !entries.has("login.anonymous")) {
       entries.set("login.anonymous", { value: quoted("never"), from: "mosquitto's default with a listener" });

@@ -121,14 +121,21 @@ describe("importMosquitto()", () => {
     assertEquals(await urls("certfile /c\nkeyfile /k\nlistener 2\n"), ["mqtts://[::]:1883", "mqtt://[::]:2"]);
   });
 
-  test("WebSocket and Unix sockets are left out, and named", () => {
+  test("WebSocket and Unix sockets are taken, with what is stricter here", () => {
     const { toml, remarks } = imported(
-      "listener 9001\nprotocol websockets\nlistener 0 /run/m.sock\nlistener 1\n",
+      "listener 9001\nprotocol websockets\nwebsockets_origin https://a.example\nlistener 0 /run/m.sock\nlistener 1\n" +
+        "listener 2\nprotocol http_api\n",
     );
-    assertEquals(toml.match(/url = .*/g), ['url = "mqtt://[::]:1"']);
+    assertEquals(toml.match(/url = .*/g), [
+      'url = "ws://[::]:9001"',
+      'url = "unix:/run/m.sock"',
+      'url = "mqtt://[::]:1"',
+    ]);
+    assertEquals(toml.match(/websocket.*= .*\]/g), ['websocket.origins = ["https://a.example"]']);
     assertEquals(remarks.filter((line) => line.startsWith("m.conf")), [
-      "m.conf:2: protocol WebSocket has no counterpart: this listener is left out",
-      "m.conf:3: listener on a Unix socket has no counterpart: it is left out",
+      "m.conf:2: protocol websockets: pages of other hosts than the broker's need websocket.origins",
+      "m.conf:4: listener on a Unix socket is for its owner alone: ?mode=660 in its url lets its group in",
+      "m.conf:7: protocol http_api has no counterpart: this listener is left out",
     ]);
   });
 
@@ -138,12 +145,12 @@ describe("importMosquitto()", () => {
       'login.anonymous = "always"',
       'url = "mqtt://[::1]:2"',
     ]);
-    assertEquals(urls("port 9001\nprotocol websockets\nlistener 2 ::1\n"), [
+    assertEquals(urls("port 9001\nprotocol http_api\nlistener 2 ::1\n"), [
       'login.anonymous = "never"',
       'url = "mqtt://[::1]:2"',
     ]);
     for (const own of ["", "per_listener_settings true\n"]) {
-      assertEquals(urls(`${own}listener 9001\nprotocol websockets\n`), [
+      assertEquals(urls(`${own}listener 9001\nprotocol http_api\n`), [
         'listen = "mqtt://localhost:1883"',
         'login.anonymous = "never"',
       ]);

@@ -85,7 +85,8 @@ export const SECTIONS: readonly Section[] = [
         value: "URL",
         defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
         about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; may be " +
+          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; " +
+          "unix:/PATH; may be " +
           "given more than once; localhost is 127.0.0.1 and ::1, [::] every address",
         scope: "broker",
         reload: "now",
@@ -503,7 +504,8 @@ export const LISTENER_URL: Setting = setting({
   key: "url",
   kind: "text",
   value: "URL",
-  about: "mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; localhost is 127.0.0.1 and ::1",
+  about:
+    "mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, unix:/PATH; localhost is 127.0.0.1 and ::1",
   scope: "listener",
   reload: "now",
   option: "url",

@@ -10,16 +10,20 @@ export type { PeerInfo };
 
 /** Where to connect to. */
 export interface DialOptions {
+  /** An address, a host name, or the path of a Unix socket, which begins with a slash. */
   readonly host: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
 }
 
 /** Where to listen. */
 export interface ListenOptions {
-  /** An address or a host name: `127.0.0.1`, `::1`, `localhost`, `0.0.0.0`, `::`. */
+  /** An address or a host name: `127.0.0.1`, `::1`, `localhost`, `0.0.0.0`, `::`; or the path of a Unix socket, which begins with a slash. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Permissions of a Unix socket; default 0o600. */
+  readonly mode?: number;
   /** Connections that may wait to be accepted; the system may cap it (`net.core.somaxconn`). */
   readonly backlog?: number;
   /** Called when connections cannot be accepted for a while, with the reason; accepting goes on. */
@@ -67,7 +71,8 @@ export class ListenError extends Error {
     const code = systemCode(cause);
     const isName = /^[^:]*[a-z][^:]*$/i.test(options.host);
     const unknownHost = code === "" && isName ? NO_HOST : undefined; // neither runtime's error has a code
-    const reason = REASONS[code] ?? unknownHost ?? (cause instanceof Error ? cause.message : String(cause));
+    const known = isSocketPath(options.host) ? SOCKET_REASONS[code] : REASONS[code];
+    const reason = known ?? unknownHost ?? (cause instanceof Error ? cause.message : String(cause));
     super(`Cannot listen on ${hostAndPort(options.host, options.port)}: ${reason}`, { cause });
     this.code = code;
     this.host = options.host;
@@ -84,11 +89,19 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "no permission for this port",
 };
 
+const SOCKET_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another process listens there",
+  EACCES: "no permission for this file",
+  ENOENT: "there is no such directory",
+  EINVAL: "the path is too long",
+};
+
 /** The system's names for Deno's error classes. */
 const CODES: Readonly<Record<string, string>> = {
   AddrInUse: "EADDRINUSE",
   AddrNotAvailable: "EADDRNOTAVAIL",
   PermissionDenied: "EACCES",
+  NotCapable: "EACCES",
   ConnectionRefused: "ECONNREFUSED",
 };
 
@@ -99,8 +112,14 @@ export function systemCode(error: unknown): string {
   return typeof code === "string" ? code : CODES[error.name] ?? "";
 }
 
-/** `127.0.0.1:1883`, `[::1]:1883`. */
+/** Whether it is no host, but the path of a Unix socket. */
+export function isSocketPath(host: string): boolean {
+  return host.startsWith("/");
+}
+
+/** `127.0.0.1:1883`, `[::1]:1883`; a path as it is. */
 export function hostAndPort(host: string, port: number): string {
+  if (isSocketPath(host)) return host;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

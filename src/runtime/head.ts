@@ -7,6 +7,8 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import type { HandshakeSlots } from "./tls/slots.ts";
 
+const NOTHING = new Uint8Array();
+
 /** What a connection begins with. */
 export interface HeadOptions<Head> {
   /** What it is, for errors: `PROXY header`. */
@@ -26,7 +28,7 @@ export class HeadWait<Head extends { readonly length: number }> {
   readonly #failed: (error: Error) => void;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #release: () => void;
-  #bytes: Uint8Array = new Uint8Array();
+  #bytes: Uint8Array = NOTHING;
   #isOver = false;
 
   /** Calls, once, `done` with the head and all bytes that have come, its own included; or `failed`, to end the connection. */
@@ -52,7 +54,7 @@ export class HeadWait<Head extends { readonly length: number }> {
   /** Bytes have come. */
   push(chunk: Uint8Array): void {
     if (this.#isOver) return;
-    const bytes = this.#bytes = joined(this.#bytes, chunk);
+    const bytes = this.#bytes = joined(this.#bytes, chunk); // a copy: the chunk is not ours
     let head: Head | undefined;
     try {
       head = this.#options.read(bytes);
@@ -67,6 +69,7 @@ export class HeadWait<Head extends { readonly length: number }> {
   /** The peer has gone, which is nothing to tell: who looks whether a port is open does so. */
   ended(): void {
     this.#isOver = true;
+    this.#bytes = NOTHING;
     clearTimeout(this.#timer);
     this.#release();
   }
@@ -95,11 +98,13 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
   /** Kept anew by who knows more of the peer than the transport below does. */
   label: string;
   readonly #below: Transport;
-  readonly #wait: HeadWait<Head>;
-  readonly #events: HeadEvents<Head>;
+  /** Until the head has come. */
+  #wait: HeadWait<Head> | undefined;
+  #events: HeadEvents<Head> | undefined;
+  readonly #over: (() => void) | undefined;
   #handler: TransportHandler | undefined;
   /** Bytes that came before `start()`. */
-  #rest: Uint8Array = new Uint8Array();
+  #rest: Uint8Array = NOTHING;
   #isClosing = false;
   /** Of `send()`. */
   #unsent: Uint8Array | undefined;
@@ -111,10 +116,14 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
     this.label = below.label;
     this.#below = below;
     this.#events = events;
+    this.#over = events.over;
     this.#wait = new HeadWait(options, (head, bytes) => {
+      this.#wait = undefined;
+      this.#events = undefined;
       below.pause(); // until it is started
       this.#rest = bytes;
-      this.#rest = bytes.subarray(events.headed(this, head));
+      const used = events.headed(this, head);
+      this.#rest = used === bytes.length ? NOTHING : bytes.subarray(used);
     }, (error) => events.failed(this, error));
     below.start(this);
   }
@@ -127,7 +136,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
     this.#handler = handler;
     queueMicrotask(() => {
       const rest = this.#rest;
-      this.#rest = new Uint8Array();
+      this.#rest = NOTHING;
       if (rest.length > 0 && !this.#isClosing) handler.received(rest);
       if (this.#ending === undefined) return;
       if (this.#ending.error === undefined) handler.closed();
@@ -137,7 +146,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
   }
 
   write(chunk: Uint8Array): number {
-    return this.#below.write(chunk);
+    return this.#unsent === undefined ? this.#below.write(chunk) : 0;
   }
 
   pause(): void {
@@ -158,7 +167,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
     this.#below.abort();
   }
 
-  /** Says this before the head comes: a Client asks first. What the transport below does not take at once follows. */
+  /** Says this before anything is written: a Client asks, a Server answers. What the transport below does not take at once follows. */
   send(words: Uint8Array): void {
     const taken = this.#below.write(words);
     this.#unsent = taken < words.length ? words.subarray(taken) : undefined;
@@ -174,22 +183,22 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   received(chunk: Uint8Array): void {
     if (this.#isClosing) return;
-    if (!this.#wait.isOver) this.#wait.push(chunk);
+    if (this.#wait !== undefined && !this.#wait.isOver) this.#wait.push(chunk);
     else if (this.#handler !== undefined) this.#handler.received(chunk);
     else this.#rest = joined(this.#rest, chunk);
   }
 
   drained(): void {
     if (this.#unsent !== undefined) this.send(this.#unsent);
-    this.#handler?.drained();
+    if (this.#unsent === undefined) this.#handler?.drained();
   }
 
   closed(error?: Error): void {
     clearTimeout(this.#lastWordsTimer);
-    this.#events.over?.();
-    if (!this.#wait.isOver) {
+    this.#over?.();
+    if (this.#wait !== undefined && !this.#wait.isOver) {
       this.#wait.ended();
-      this.#events.left?.(error);
+      this.#events?.left?.(error);
     } else if (this.#handler === undefined) this.#ending = { error };
     else if (error === undefined) this.#handler.closed();
     else this.#handler.closed(error);

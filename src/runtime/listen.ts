@@ -4,14 +4,23 @@
  * @module
  */
 import type { Transport } from "../transport/transport.ts";
-import type { Accept, DialOptions, Listener, ListenOptions } from "./endpoint.ts";
+import {
+  type Accept,
+  type DialOptions,
+  isSocketPath,
+  type Listener,
+  type ListenOptions,
+} from "./endpoint.ts";
 
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./endpoint.ts";
 export { ListenError, systemCode } from "./endpoint.ts";
 
-/** Opens a TCP listener; rejects with a `ListenError`. */
+/** Opens a listener for TCP, or for a Unix socket if the host is its path; rejects with a `ListenError`. */
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
   const adapter = await tcpAdapter();
+  if (isSocketPath(options.host)) {
+    return await (await import("./unix.ts")).listenUnix(adapter, options, accept);
+  }
   return await adapter.listenTcp(options, accept);
 }
 

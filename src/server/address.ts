@@ -6,18 +6,20 @@
 import { ipBytes, ipText } from "../transport/ip_address.ts";
 
 /** How bytes are carried. */
-export type Scheme = "mqtt" | "mqtts" | "ws" | "wss";
+export type Scheme = "mqtt" | "mqtts" | "ws" | "wss" | "unix";
 
 /** One listener that is asked for. */
 export interface Address {
   /** `mqtts` and `wss` are with TLS. */
   readonly scheme: Scheme;
-  /** Without brackets. `localhost` is both loopback addresses. */
+  /** Without brackets. `localhost` is both loopback addresses. Of `unix` the path of the socket. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   /** Of a WebSocket: `/mqtt`; any path if it is left out. */
   readonly path?: string;
+  /** Permissions of a Unix socket. */
+  readonly mode?: number;
 }
 
 /** The default listener: the loopback addresses, where anonymous Clients run on the same machine. */
@@ -42,6 +44,7 @@ export const SCHEMES: Readonly<Record<Scheme, SchemeRow>> = {
   mqtts: { port: 8883, tls: true, webSocket: false },
   ws: { port: 80, tls: false, webSocket: true },
   wss: { port: 443, tls: true, webSocket: true },
+  unix: { port: 0, tls: false, webSocket: false },
 };
 
 /** Something that cannot be listened on. Its message is for the owner. */
@@ -61,6 +64,7 @@ export function parseAddress(text: string): Address {
     const what = scheme === "" ? `${quoted} is not a URL` : `${quoted}: ${scheme}: is not supported`;
     throw new AddressError(`${what}: write ${supported()}`);
   }
+  if (scheme === "unix") return parseSocket(text);
   let url: URL;
   try {
     // Only schemes that browsers know have their host checked, so that of http is borrowed.
@@ -85,19 +89,29 @@ export function parseAddress(text: string): Address {
   return { scheme, host, port, ...isPath && { path: url.pathname } };
 }
 
+/** `unix:/PATH` and `unix:///PATH`, with the permissions of the socket if they are not its owner's alone: `?mode=660`. */
+function parseSocket(text: string): Address {
+  const [, host, mode] = /^unix:(?:\/\/)?(\/[^?#\0]*[^/?#\0])(?:\?mode=0?([0-7]{3}))?$/i.exec(text) ?? [];
+  if (host === undefined) {
+    throw new AddressError(`${JSON.stringify(text)} is no socket: write unix:/PATH or unix:/PATH?mode=660`);
+  }
+  return { scheme: "unix", host, port: 0, ...mode !== undefined && { mode: Number.parseInt(mode, 8) } };
+}
+
 function isSupported(scheme: string): scheme is Scheme {
   return Object.hasOwn(SCHEMES, scheme);
 }
 
 function supported(): string {
   const forms = Object.entries(SCHEMES).map(([scheme, { webSocket }]) =>
-    `${scheme}://HOST:PORT${webSocket ? "/PATH" : ""}`
+    scheme === "unix" ? "unix:/PATH" : `${scheme}://HOST:PORT${webSocket ? "/PATH" : ""}`
   );
   return `${forms.slice(0, -1).join(", ")} or ${forms.at(-1)}`;
 }
 
 /** The URL of an address. */
-export function addressUrl({ scheme, host, port, path = "" }: Address): string {
+export function addressUrl({ scheme, host, port, path = "", mode }: Address): string {
+  if (scheme === "unix") return `unix:${host}${mode === undefined ? "" : `?mode=${mode.toString(8)}`}`;
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
 }
 
@@ -105,5 +119,6 @@ export function addressUrl({ scheme, host, port, path = "" }: Address): string {
 export function isLoopback(host: string): boolean {
   const bytes = ipBytes(host);
   const address = bytes && ipText(bytes); // an IPv4 address that is mapped into IPv6 is one of IPv4
-  return host === "localhost" || address === "::1" || address?.startsWith("127.") === true;
+  return host === "localhost" || host.startsWith("/") || address === "::1" ||
+    address?.startsWith("127.") === true;
 }

@@ -30,7 +30,7 @@ export interface WebSocketListenOptions {
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
 export interface ListenerOptions extends PolicyOptions {
-  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`; over WebSocket (§6) `ws://HOST:PORT/PATH` and `wss://HOST:PORT/PATH`. */
+  /** `mqtt://HOST:PORT` or, with TLS, `mqtts://HOST:PORT`; over WebSocket (§6) `ws://HOST:PORT/PATH` and `wss://HOST:PORT/PATH`; `unix:/PATH`. */
   readonly url: string;
   /** The certificates that this listener shows and asks for, in place of `ServeOptions.tls`. */
   readonly tls?: TlsServerOptions;
@@ -129,7 +129,8 @@ export function planListeners(
     const isOwn = own !== undefined;
     const policy = policyOf(given);
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
-    const isLocal = proxies === undefined && isLoopback(address.host);
+    const isProxied = proxies !== undefined || (webSocket && (ownWeb.proxies ?? []).length > 0) === true;
+    const isLocal = !isProxied && isLoopback(address.host);
     const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal, webSocket };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };
@@ -191,11 +192,10 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
   }
   const { upgraded } = await import("../runtime/websocket/acceptor.ts");
   const slots = new HandshakeSlots();
-  const { http } = asked.plan.webSocket;
-  const plain = http && (await import("../runtime/websocket/http.ts")).httpAcceptor(http);
+  const http = new HttpAcceptors();
   return upgraded(() => {
     const { plan: { policy, isLocal, address: { path } } } = asked;
-    const { origins, proxies } = asked.plan.webSocket!;
+    const { origins, proxies, http: listener } = asked.plan.webSocket!;
     return {
       paths: path === undefined ? [] : [path],
       origins,
@@ -205,9 +205,24 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
       admit,
       isProxy: (address) => proxies.has(address),
       refused: events.upgradeRefused,
-      ...plain && { http: plain },
+      ...listener && { http: http.of(listener) },
     };
   }, (transport, peer) => events.accept(transport, peer, asked.plan));
+}
+
+/** Servers for requests that are no upgrade: one for each function of an owner, made with its first request. */
+class HttpAcceptors {
+  readonly #all = new WeakMap<RequestListener, Accept>();
+
+  of(listener: RequestListener): Accept {
+    return this.#all.get(listener) ?? ((transport, peer) => {
+      import("../runtime/websocket/http.ts").then(({ httpAcceptor }) => {
+        const accept = this.#all.get(listener) ?? httpAcceptor(listener);
+        this.#all.set(listener, accept);
+        accept(transport, peer);
+      });
+    });
+  }
 }
 
 function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefined {
@@ -250,11 +265,11 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 }
 
 async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
-  const { scheme, host, port } = asked.plan.address;
+  const { scheme, host, port, mode } = asked.plan.address;
   const accept = await acceptor(asked, events);
   const open = SCHEMES[scheme].tls ? overTls : overTcp;
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
-    open({ host, port, troubled: events.troubled }, asked, accept, events);
+    open({ host, port, ...mode !== undefined && { mode }, troubled: events.troubled }, asked, accept, events);
   if (host === "::") {
     return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
   }

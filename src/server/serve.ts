@@ -45,6 +45,8 @@ import {
   type TlsTexts,
 } from "../runtime/tls/options.ts";
 import type { ClientCertificate } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { WebSocketError } from "../transport/websocket_frames.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, DEFAULT_LISTEN } from "./address.ts";
@@ -85,11 +87,14 @@ export type {
   WebSocketListenOptions,
 };
 
-/** §6 an upgrade that was refused, or bytes that are none. */
+/** §6 an upgrade that was refused, bytes that are none, or frames that no Client may send. */
 function upgradeRefusal(error: Error): Refusal {
-  const rule = error instanceof UpgradeError ? error.rule : "policy/websocket-upgrade";
+  const isKnown = error instanceof UpgradeError || error instanceof WebSocketError;
+  const rule = isKnown ? error.rule : "policy/websocket-upgrade";
   return { code: 0x80, rule, message: error.message };
 }
+
+const OF_THIS_PROCESS: PeerInfo = { address: "", port: 0, transport: "memory" };
 
 /** The hooks of the engine, and one for listeners. */
 export interface ServeHooks extends BrokerHooks {
@@ -128,6 +133,11 @@ export interface Server extends AsyncDisposable {
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];
+  /**
+   * A connection that comes another way than through a listener: from this process, or through a port of a worker. The transport is not
+   * started yet. `peer` is what hooks and logins see; by default one of this process.
+   */
+  accept(transport: Transport, peer?: PeerInfo): void;
   /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
@@ -251,6 +261,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     get addresses() {
       return listeners.addresses;
     },
+    accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => broker.tap(filter, received),
     untap: (tap) => broker.untap(tap),

@@ -43,7 +43,7 @@ async function asked(port: number, text: string): Promise<string> {
   let isOver = false;
   socket.on("error", () => {}).on("data", (chunk) => answer += chunk.toString("latin1"));
   socket.on("close", () => isOver = true).on("end", () => socket.end());
-  socket.write(text);
+  socket.write(text, "latin1");
   await until(() => isOver, () => `the connection ends: ${answer}`);
   return answer;
 }
@@ -121,11 +121,14 @@ describe("a listener for WebSocket", () => {
         await status(`${UPGRADE}\r\nOrigin: https://evil.example\r\n\r\n`),
         "HTTP/1.1 403 Forbidden",
       );
+      const broken = await asked(port, `${UPGRADE}\r\n\r\n\x81\x80\0\0\0\0`);
+      assertEquals(broken.endsWith("\x88\x02\x03\xeb"), true);
+      assertEquals(refused.pop(), "MQTT-6.0.0-1: a text frame: MQTT travels in binary frames");
       assertEquals(await status("\x10\x0c\x00\x04MQTT"), "HTTP/1.1 400 Bad Request");
       assertEquals(refused, [
         "policy/websocket-upgrade: here is MQTT over WebSocket, and nothing else",
         "policy/websocket-upgrade: there is no WebSocket at this path",
-        "policy/websocket-upgrade: pages of this Origin may not connect",
+        "policy/websocket-upgrade: pages of this Origin may not connect (websocket.origins)",
         "policy/websocket-upgrade: the connection does not begin with an HTTP request",
       ]);
     });
@@ -180,6 +183,26 @@ describe("a listener for WebSocket", () => {
     ]]);
     assertEquals(peers[0]?.proxy?.address, "127.0.0.1");
   });
+
+  test(
+    "a page may connect through a proxy that passes on the name of the host; without one the name is not believed",
+    patient,
+    async () => {
+      const text = `${
+        UPGRADE.replace("Host: 127.0.0.1", "Host: b.example")
+      }\r\nOrigin: https://b.example\r\n\r\n`;
+      const answers: string[] = [];
+      for (const proxies of [["127.0.0.1"], []]) {
+        await served(
+          { ...LISTEN, limits: { connectTimeoutMs: 200 }, webSocket: { proxies } },
+          async (_, port) => {
+            answers.push((await asked(port, text)).slice(0, 12));
+          },
+        );
+      }
+      assertEquals(answers, ["HTTP/1.1 101", "HTTP/1.1 403"]);
+    },
+  );
 
   test("a dialler says what the Server answered", patient, () =>
     served(LISTEN, async (_, port) => {

@@ -1,7 +1,7 @@
 /**
  * A process at the far end of TCP tests: opens many connections, or listens with few descriptors.
  * Knows node:net and, to listen, our adapter; refuses to know MQTT. Run: `tcp_child.ts burst|greeted|reset|idle PORT COUNT UNDERWAY`
- * (greeted: a connection is under way until a byte comes) or `tcp_child.ts listen|listen-tls`; idle and these end when stdin does.
+ * (greeted: a connection is under way until a byte comes) or `tcp_child.ts listen [HOST]|listen-tls`; idle and these end when stdin does.
  * @module
  */
 import { connect, type Socket } from "node:net";
@@ -46,7 +46,7 @@ const listens = command === "listen" || command === "listen-tls";
 if (listens) {
   // An echo, and each trouble as a line.
   const options = {
-    host: "127.0.0.1",
+    host: process.argv[3] ?? "127.0.0.1",
     port: 0,
     troubled: (error: Error) => console.log(JSON.stringify({ troubled: error.message })),
   };

@@ -97,7 +97,7 @@ class End implements Transport {
     const peer = this.#peer;
     const taken = Math.min(chunk.length, Math.max(0, this.#capacityBytes - peer.#incomingBytes));
     if (taken > 0) {
-      peer.#incoming.push(chunk.slice(0, taken));
+      peer.#incoming.push(new Uint8Array(chunk.subarray(0, taken)));
       peer.#incomingBytes += taken;
     }
     if (taken < chunk.length) this.#owesDrained = true;

@@ -26,8 +26,8 @@ import {
 export interface WebSocketOptions {
   /** RFC 6455 §5.3: given for a Client, which masks what it sends: 32 bits for each frame that nobody can foresee. */
   readonly key?: () => number;
-  /** Bytes to be sent before the first frame: the answer to the upgrade. */
-  readonly greeting?: Uint8Array;
+  /** Called when the peer has broken a rule, which ends the WebSocket. */
+  readonly broken?: (error: WebSocketError) => void;
   /** Called when the transport below is over: nothing more comes of this one. */
   readonly over?: (transport: WebSocketTransport) => void;
 }
@@ -51,6 +51,7 @@ type State = "open" | "closing" | "over";
 export class WebSocketTransport implements Transport, TransportHandler {
   readonly #below: Transport;
   readonly #key: (() => number) | undefined;
+  readonly #whenBroken: WebSocketOptions["broken"];
   readonly #whenOver: WebSocketOptions["over"];
   #handler: TransportHandler | undefined;
   #state: State = "open";
@@ -66,7 +67,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #control: Uint8Array = NOTHING;
   #bytesAfterClose = 0;
 
-  /** Bytes of a header, of a control frame or of the greeting that the transport below did not take. */
+  /** Bytes of a header or of a control frame that the transport below did not take. */
   #pending: Uint8Array = NOTHING;
   /** Bytes that the frame under way still needs. */
   #owed = 0;
@@ -77,14 +78,16 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #wantsPing = false;
   #hasWritten = false;
   #owesDrained = false;
+  /** The transport below is to be closed when all of `#pending` has gone. */
+  #endsBelow = false;
   #lingering = 0;
 
   /** `below` is not started yet; its first byte is the first one behind the upgrade. */
-  constructor(below: Transport, { key, greeting = NOTHING, over }: WebSocketOptions = {}) {
+  constructor(below: Transport, { key, broken, over }: WebSocketOptions = {}) {
     this.#below = below;
+    this.#whenBroken = broken;
     this.#whenOver = over;
     this.#key = key;
-    this.#pending = greeting;
     this.#frame = new FrameHeader(key === undefined);
   }
 
@@ -99,7 +102,6 @@ export class WebSocketTransport implements Transport, TransportHandler {
   start(handler: TransportHandler): void {
     this.#handler = handler;
     this.#below.start(this);
-    this.#isFlushed();
   }
 
   pause(): void {
@@ -154,10 +156,10 @@ export class WebSocketTransport implements Transport, TransportHandler {
   // ── From below ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   received(chunk: Uint8Array): void {
-    if (this.#state === "over") return;
-    if (this.#state === "closing" && (this.#bytesAfterClose += chunk.length) > AFTER_CLOSE_BYTES_MAX) {
+    if (this.#state !== "open" && (this.#bytesAfterClose += chunk.length) > AFTER_CLOSE_BYTES_MAX) {
       return this.#below.abort();
     }
+    if (this.#state === "over") return;
     const bytes = this.#head.length === 0 ? chunk : joined(this.#head, chunk);
     this.#head = NOTHING;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -170,7 +172,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
         if (this.#missing === 0) {
           const header = this.#readHeader(view, at);
           if (header === 0) {
-            this.#head = bytes.slice(at);
+            this.#head = new Uint8Array(bytes.subarray(at)); // slice() of a Buffer of Node would be no copy
             break;
           }
           at += header;
@@ -198,6 +200,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
 
   drained(): void {
     if (!this.#isFlushed()) return;
+    if (this.#endsBelow) return this.#below.close();
     if (this.#owed === 0 && !this.#areControlsSent()) return;
     if (!this.#owesDrained || this.#state !== "open") return;
     this.#owesDrained = false;
@@ -215,10 +218,17 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #readHeader(view: DataView, at: number): number {
     const frame = this.#frame;
     const bytes = frame.read(view, at, view.byteLength);
+    if (view.byteLength - at < 2) return 0;
+    const { opcode, isFinal } = frame;
+    if (opcode <= Opcode.BINARY) this.#checkOrder(opcode);
     if (bytes === 0) return 0;
     this.#missing = frame.length;
-    const { opcode, isFinal } = frame;
-    if (opcode > Opcode.BINARY) return bytes;
+    if (opcode <= Opcode.BINARY) this.#isFragmented = !isFinal;
+    return bytes;
+  }
+
+  /** @throws {WebSocketError} */
+  #checkOrder(opcode: number): void {
     if (opcode === Opcode.TEXT) {
       throw new WebSocketError(
         CloseCode.UNSUPPORTED_DATA,
@@ -231,17 +241,15 @@ export class WebSocketTransport implements Transport, TransportHandler {
         this.#isFragmented ? "a message begins inside another one" : "a message goes on that has not begun",
       );
     }
-    this.#isFragmented = !isFinal;
-    return bytes;
   }
 
   /** Bytes of a control frame's payload have come; gives what is to be done if the WebSocket is over by it. */
   #controlled(bytes: Uint8Array): (() => void) | undefined {
     const isWhole = this.#missing === 0;
     const payload = this.#control.length === 0 ? bytes : joined(this.#control, bytes);
-    this.#control = isWhole ? NOTHING : payload.slice();
+    this.#control = isWhole ? NOTHING : new Uint8Array(payload);
     if (!isWhole) return undefined;
-    if (this.#frame.opcode === Opcode.PING) this.#pong = payload.slice();
+    if (this.#frame.opcode === Opcode.PING) this.#pong = new Uint8Array(payload);
     if (this.#frame.opcode !== Opcode.CLOSE) return undefined;
     const code = closeCodeOf(payload);
     return () => this.#closedByPeer(code);
@@ -252,7 +260,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
     if (this.#state === "over") return; // the handler has ended it meanwhile
     const isOurs = this.#state === "closing";
     if (!isOurs) this.#sayClose(code);
-    this.#below.close();
+    this.#endBelow();
     if (isOurs) this.#state = "over";
     else this.#over();
   }
@@ -260,15 +268,21 @@ export class WebSocketTransport implements Transport, TransportHandler {
   #broken(error: WebSocketError): void {
     if (this.#state === "over") return;
     if (this.#state === "open") this.#sayClose(error.code);
-    this.#below.close();
+    this.#endBelow();
+    this.#whenBroken?.(error);
     this.#over(error);
+  }
+
+  /** Ends the transport below as soon as it has taken the Close frame. */
+  #endBelow(): void {
+    this.#endsBelow = true;
+    if (this.#pending.length === 0 || this.#owed > 0) this.#below.close();
   }
 
   #over(error?: Error): void {
     const handler = this.#handler;
     this.#state = "over";
     this.#handler = undefined;
-    this.#pending = NOTHING;
     if (handler === undefined) return;
     if (error === undefined) handler.closed();
     else handler.closed(error);

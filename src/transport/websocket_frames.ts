@@ -174,6 +174,7 @@ export function mask(
   length: number,
   key: number,
 ): void {
+  if (key === 0 && source === target && from === to) return;
   const whole = length & ~3;
   for (let at = 0; at < whole; at += 4) target.setInt32(to + at, source.getInt32(from + at) ^ key);
   for (let at = whole; at < length; at++) {

@@ -331,6 +331,21 @@ describe("§6 what a WebSocket sends", () => {
     assertEquals(peer.closes, [undefined]);
   });
 
+  test("the answer to a Close frame goes out though the transport below is full, and then it is closed", () => {
+    for (const last of [closeFrame(3, 232), data("x", { opcode: 1 })]) {
+      const { socket, user, peer, pair } = scene({ memory: { capacityBytes: 10 } });
+      peer.transport.pause();
+      socket.write(utf8("eight by")); // with its header all that there is room for
+      peer.transport.write(Uint8Array.from(raw(last)));
+      pair.deliver();
+      assertEquals(user.closes.length, 1);
+      peer.transport.resume();
+      pair.deliver();
+      assertEquals(parsed(peer.bytes).map(({ opcode }) => opcode), [2, 8]);
+      assertEquals(peer.closes, [undefined]);
+    }
+  });
+
   test("a peer that sends on without end after our Close frame is cut off", () => {
     const { socket, user, peer, pair } = scene();
     socket.close();

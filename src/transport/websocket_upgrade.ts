@@ -4,6 +4,7 @@
  * @module
  */
 import type { Rule } from "../codec/error.ts";
+import { putUtf8 } from "../codec/utf8.ts";
 
 /** The head of a request or an answer has so many bytes at most. */
 export const UPGRADE_HEAD_BYTES_MAX: number = 8 * 1024;
@@ -23,8 +24,13 @@ export interface UpgradeRules {
    * sends no Origin, and is not asked for one.
    */
   readonly origins: readonly string[];
-  /** Only this machine reaches the listener: a browser must call it by a name of this machine, else a page made it believe another name. */
+  /** Only this machine reaches the listener: without a proxy a browser calls it by a name of this machine. */
   readonly isLocal: boolean;
+  /**
+   * The name that a browser calls the Server by is proved, by its certificate or by a trusted proxy. Else a page of `evil.example` could be of
+   * the same host: its owner says that the name has the Server's address now (DNS rebinding).
+   */
+  readonly isNameProved: boolean;
 }
 
 /** The head of a request, whole. */
@@ -60,13 +66,18 @@ export class UpgradeError extends Error {
   }
 }
 
+const METHOD = /^[A-Z]+$/;
+const TARGET = /^[!-~]+$/;
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Lines of the head at the front of `bytes`, without its last, empty one, and the bytes of all; undefined if more are needed. */
 function readLines(bytes: Uint8Array): { readonly lines: string[]; readonly length: number } | undefined {
   const most = Math.min(bytes.length, UPGRADE_HEAD_BYTES_MAX);
   for (let at = bytes.indexOf(CR); at >= 0 && at + 4 <= most; at = bytes.indexOf(CR, at + 1)) {
-    if (bytes[at + 1] !== LF || bytes[at + 2] !== CR || bytes[at + 3] !== LF) continue;
+    if (bytes[at + 1] !== LF) throw new UpgradeError(400, "a line of the head does not end with CR LF");
+    if (bytes[at + 2] !== CR || bytes[at + 3] !== LF) continue;
     return { lines: latin1(bytes.subarray(0, at)).split("\r\n"), length: at + 4 };
   }
   if (bytes.length < UPGRADE_HEAD_BYTES_MAX) return undefined;
@@ -76,10 +87,9 @@ function readLines(bytes: Uint8Array): { readonly lines: string[]; readonly leng
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** All at once: a loop over each byte costs ten times as much until it is compiled, and a burst of connections comes before. */
 function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
 }
 
 function fieldsOf(lines: readonly string[]): Map<string, string[]> {
@@ -87,14 +97,12 @@ function fieldsOf(lines: readonly string[]): Map<string, string[]> {
   for (const line of lines) {
     const colon = line.indexOf(":");
     const name = line.slice(0, Math.max(0, colon));
-    const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-    // deno-lint-ignore no-control-regex
-    if (!TOKEN.test(name) || /[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
-      throw new UpgradeError(400, "a header field is malformed");
-    }
-    const known = fields.get(name.toLowerCase());
-    if (known === undefined) fields.set(name.toLowerCase(), [value]);
-    else known.push(value);
+    const value = line.slice(colon + 1);
+    if (!TOKEN.test(name) || CONTROL.test(value)) throw new UpgradeError(400, "a header field is malformed");
+    const small = name.toLowerCase();
+    const known = fields.get(small);
+    if (known === undefined) fields.set(small, [value.trim()]);
+    else known.push(value.trim());
   }
   return fields;
 }
@@ -105,17 +113,23 @@ function fieldsOf(lines: readonly string[]): Map<string, string[]> {
  */
 export function readRequestHead(bytes: Uint8Array): RequestHead | undefined {
   // A Client that speaks MQTT, or TLS, to the wrong port is told apart by its first byte: each method begins with a letter.
-  if (bytes.length > 0 && !/^[A-Za-z]/.test(String.fromCharCode(bytes[0]!))) {
+  if (bytes.length > 0 && !isLetter(bytes[0]!)) {
     throw new UpgradeError(400, "the connection does not begin with an HTTP request");
   }
   const head = readLines(bytes);
   if (head === undefined) return undefined;
   const [line = "", ...rest] = head.lines;
-  const [, method, target] = /^([A-Z]{1,32}) ([!-~]{1,4096}) HTTP\/1\.1$/.exec(line) ?? [];
-  if (method === undefined || target === undefined) {
+  const [method = "", target = "", version, ...more] = line.split(" ");
+  const isMethod = METHOD.test(method) && method.length <= 32;
+  if (!isMethod || !TARGET.test(target) || version !== "HTTP/1.1" || more.length > 0) {
     throw new UpgradeError(400, "the request line is not one of HTTP/1.1");
   }
   return { length: head.length, method, target, fields: fieldsOf(rest) };
+}
+
+function isLetter(byte: number): boolean {
+  const small = byte | 0x20;
+  return small >= 0x61 && small <= 0x7a;
 }
 
 /** Whether a request asks for a WebSocket at all, rightly or not. */
@@ -148,7 +162,7 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
   }
   const origin = fields.get("origin")?.join().toLowerCase();
   if (origin !== undefined && !mayConnect(origin, fields.get("host")![0]!.toLowerCase(), rules)) {
-    refuse(403, "pages of this Origin may not connect");
+    refuse(403, "pages of this Origin may not connect (websocket.origins)");
   }
   const offered = listOf(fields, "sec-websocket-protocol", false);
   const protocol = SUBPROTOCOLS.find((one) => offered.includes(one));
@@ -159,20 +173,30 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
 }
 
 /** Without it any page that a person opens could use what listens on the person's machine. */
-function mayConnect(origin: string, host: string, { origins, isLocal }: UpgradeRules): boolean {
-  if (origins.includes("*") || origins.includes(origin)) return true;
+function mayConnect(origin: string, host: string, rules: UpgradeRules): boolean {
+  if (rules.origins.includes("*") || rules.origins.includes(origin)) return true;
   const name = host.replace(/:\d*$/, "");
-  const isOwn = /^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] === name;
-  return isOwn && (!isLocal || /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name));
+  if (/^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] !== name) return false;
+  if (rules.isNameProved) return true;
+  if (rules.isLocal) return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
+  return UNFORGEABLE.test(name);
 }
+
+/** An address, and names that no stranger can have: without a dot, and those of a local network (RFC 6762, RFC 8375). */
+const UNFORGEABLE = /^([^.]+|\d{1,3}(\.\d{1,3}){3}|\[[\da-f:.]+\]|.+\.(local|localhost|home\.arpa))$/;
 
 /** The address of the Client as trusted proxies tell it: the last one in `X-Forwarded-For` that is none of theirs; undefined without one. */
 export function forwardedFor(
   { fields }: RequestHead,
   isTrusted: (address: string) => boolean,
 ): string | undefined {
-  const addresses = listOf(fields, "x-forwarded-for").filter((one) => one !== "");
+  const addresses = listOf(fields, "x-forwarded-for").filter((one) => one !== "").map(withoutPort);
   return addresses.findLast((address) => !isTrusted(address)) ?? addresses[0];
+}
+
+/** Some proxies write a port too, and an IPv6 address in brackets then. */
+function withoutPort(text: string): string {
+  return text.replace(/^\[(.*)\](:\d+)?$/, "$1").replace(/^(\d+(?:\.\d+){3}):\d+$/, "$1");
 }
 
 /** The members of a field that is a list, in lower case if that makes no difference. */
@@ -206,7 +230,7 @@ export function refusalAnswer({ status, message }: UpgradeError): Uint8Array {
   const body = `${message}\n`;
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}`,
-    "Connection: close",
+    `Connection: close${status === 426 ? ", Upgrade" : ""}`,
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${body.length}`,
     ...status === 405 ? ["Allow: GET"] : [],
@@ -229,9 +253,12 @@ export interface UpgradeRequest {
   readonly fields?: Readonly<Record<string, string>>;
 }
 
-/** The request, as bytes. */
+/**
+ * The request, as bytes.
+ * @throws {UpgradeError} for a field that cannot stand in one.
+ */
 export function upgradeRequest({ host, target, key, protocols, fields = {} }: UpgradeRequest): Uint8Array {
-  return ascii([
+  const lines = [
     `GET ${target} HTTP/1.1`,
     `Host: ${host}`,
     "Upgrade: websocket",
@@ -240,7 +267,11 @@ export function upgradeRequest({ host, target, key, protocols, fields = {} }: Up
     "Sec-WebSocket-Version: 13",
     `Sec-WebSocket-Protocol: ${protocols.join(", ")}`,
     ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
-  ]);
+  ];
+  if (!TARGET.test(target) || lines.some((line) => !/^[ -~]+$/.test(line))) {
+    throw new UpgradeError(400, "what is asked for has characters that a request cannot have");
+  }
+  return ascii(lines);
 }
 
 /**
@@ -275,6 +306,6 @@ export function readUpgradeAnswer(
 function ascii(lines: readonly string[], body = ""): Uint8Array {
   const text = `${lines.join("\r\n")}\r\n\r\n${body}`;
   const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  putUtf8(bytes, 0, text);
   return bytes;
 }

@@ -17,7 +17,7 @@ import {
   type UpgradeRules,
 } from "./websocket_upgrade.ts";
 
-const RULES: UpgradeRules = { paths: [], origins: [], isLocal: false };
+const RULES: UpgradeRules = { paths: [], origins: [], isLocal: false, isNameProved: false };
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /** A request that is right, but for these lines; `undefined` leaves one out. */
@@ -99,6 +99,11 @@ describe("§6 an upgrade", () => {
           isLocal: true,
         },
       ],
+      [
+        "of a page on another host by a name that nothing proves",
+        403,
+        head({ Host: "evil.example", Origin: "http://evil.example" }),
+      ],
       ["that offers no subprotocol", 400, head({ "Sec-WebSocket-Protocol": undefined })],
       ["that offers other subprotocols", 400, head({ "Sec-WebSocket-Protocol": "chat" })],
     ];
@@ -112,11 +117,15 @@ describe("§6 an upgrade", () => {
   });
 
   test("is taken from pages of the same host, from origins that are named, and from Clients that are no browser", () => {
-    assert(upgrade(head({ Origin: "https://broker.example" })));
+    assert(upgrade(head({ Origin: "https://broker.example" }), { isNameProved: true }));
+    for (const Host of ["192.0.2.1:8083", "[2001:db8::1]:8083", "nas", "broker.local", "b.home.arpa"]) {
+      assert(upgrade(head({ Host, Origin: `http://${Host.replace(/:8083$/, "")}:3000` })), Host);
+    }
     assert(upgrade(head({ Origin: "https://app.example" }), { origins: ["https://app.example"] }));
     assert(upgrade(head({ Origin: "null" }), { origins: ["*"] }));
     assert(upgrade(head({ Origin: "http://localhost:3000", Host: "localhost:8083" }), { isLocal: true }));
     assert(upgrade(head(), { isLocal: true }));
+    assert(upgrade(head({ Origin: "https://broker.example" }), { isLocal: true, isNameProved: true }));
     assert(upgrade(head({}, "GET /mqtt?x=1 HTTP/1.1"), { paths: ["/mqtt"] }));
   });
 
@@ -124,6 +133,7 @@ describe("§6 an upgrade", () => {
     ["an MQTT CONNECT", 400, "\x10\x0c\x00\x04MQTT"],
     ["HTTP/1.0", 400, head({}, "GET / HTTP/1.0")],
     ["a request line with two blanks", 400, head({}, "GET  / HTTP/1.1")],
+    ["a line that ends with CR alone", 400, head().replace("\r\n", "\r")],
     ["a folded field", 400, head({ "X-A": "b\r\n c" })],
     ["a field name with a blank", 400, head({ "X A": "b" })],
     ["a field with a NUL", 400, head({ "X-A": "b\0" })],
@@ -139,7 +149,7 @@ describe("§6 an upgrade", () => {
     const text = new TextDecoder().decode(
       refusalAnswer(new UpgradeError(426, "Sec-WebSocket-Version is not 13")),
     );
-    assert(text.startsWith("HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\n"), text);
+    assert(text.startsWith("HTTP/1.1 426 Upgrade Required\r\nConnection: close, Upgrade\r\n"), text);
     assert(
       text.includes("Sec-WebSocket-Version: 13\r\n") &&
         text.endsWith("\r\n\r\nSec-WebSocket-Version is not 13\n"),
@@ -152,6 +162,8 @@ describe("§6 an upgrade", () => {
     const isTrusted = (address: string) => address.startsWith("10.");
     assertEquals(forwardedFor(request("203.0.113.9, 192.0.2.1, 10.0.0.2"), isTrusted), "192.0.2.1");
     assertEquals(forwardedFor(request("10.0.0.3"), isTrusted), "10.0.0.3");
+    assertEquals(forwardedFor(request("192.0.2.1:5123, 10.0.0.2:80"), isTrusted), "192.0.2.1");
+    assertEquals(forwardedFor(request("[2001:db8::1]:5123"), isTrusted), "2001:db8::1");
     assertEquals(forwardedFor(readRequestHead(utf8(head()))!, isTrusted), undefined);
   });
 });
@@ -164,6 +176,12 @@ describe("§6 a Client's upgrade", () => {
 
   test("is a request that our Server takes", () => {
     assertEquals(upgrade(new TextDecoder().decode(upgradeRequest(asked))), { key: KEY, protocol: "mqtt" });
+  });
+
+  test("cannot be made to carry lines of another's", () => {
+    for (const other of [{ target: "/a b" }, { host: "a\r\nX: b" }, { fields: { Cookie: "a\nb" } }]) {
+      assertThrows(() => upgradeRequest({ ...asked, ...other }), UpgradeError, "cannot have");
+    }
   });
 
   test("is answered when the head is whole", () => {

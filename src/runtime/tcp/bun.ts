@@ -10,6 +10,7 @@ import {
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   hostAndPort,
+  isSocketPath,
   type Listener,
   ListenError,
   type ListenOptions,
@@ -47,18 +48,18 @@ export interface BunHandlers {
 }
 
 interface BunSlice {
-  listen(options: {
-    readonly hostname: string;
-    readonly port: number;
-    readonly allowHalfOpen: true;
-    readonly socket: BunHandlers;
-  }): { readonly hostname: string; readonly port: number; readonly fd: number; stop(force: boolean): void };
-  connect(options: {
-    readonly hostname: string;
-    readonly port: number;
-    readonly allowHalfOpen: true;
-    readonly socket: BunHandlers;
-  }): Promise<BunSocket>;
+  listen(
+    options: BunAddress & { readonly allowHalfOpen: true; readonly socket: BunHandlers },
+  ): { readonly hostname: string; readonly port: number; readonly fd: number; stop(force: boolean): void };
+  connect(
+    options: BunAddress & { readonly allowHalfOpen: true; readonly socket: BunHandlers },
+  ): Promise<BunSocket>;
+}
+
+type BunAddress = { readonly hostname: string; readonly port: number } | { readonly unix: string };
+
+function bunAddress(host: string, port: number): BunAddress {
+  return isSocketPath(host) ? { unix: host } : { hostname: host, port };
 }
 
 const { Bun: bun, process } = globalThis as unknown as { Bun: BunSlice; process: ProcessSlice };
@@ -176,11 +177,11 @@ export class BunTransport implements Transport {
 }
 
 /** One object for all sockets of a listener, and one for all sockets that we dial. */
-export function handlers(opened: (socket: BunSocket) => void): BunHandlers {
+export function handlers(opened: (socket: BunSocket) => void, isUnix = false): BunHandlers {
   return {
     binaryType: "uint8array",
     open(socket: BunSocket): void {
-      if (socket.remoteAddress === undefined) { // reset before it was accepted: `close` follows
+      if (socket.remoteAddress === undefined && !isUnix) { // reset before it was accepted: `close` follows
         socket.terminate();
         return;
       }
@@ -205,21 +206,22 @@ export function peerOf({ remoteAddress, remotePort }: BunSocket, transport: "tcp
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const { host, port } = options;
+  const isUnix = isSocketPath(host);
   const socket = handlers((opened) => {
-    const peer = peerOf(opened, "tcp");
+    const peer: PeerInfo = isUnix ? { address: host, port: 0, transport: "unix" } : peerOf(opened, "tcp");
     accept(opened.data = new BunTransport(opened, peer), peer);
-  });
-  const { host: hostname, port } = options;
+  }, isUnix);
   let listener: ReturnType<BunSlice["listen"]>;
   try {
-    listener = bun.listen({ hostname, port, allowHalfOpen: true, socket });
+    listener = bun.listen({ ...bunAddress(host, port), allowHalfOpen: true, socket });
   } catch (error) {
     throw new ListenError(options, error);
   }
   lengthenQueue(listener.fd, options.backlog ?? BACKLOG);
   return {
-    host: hostname,
-    port: listener.port,
+    host,
+    port: isUnix ? 0 : listener.port,
     // deno-lint-ignore require-await
     close: async () => listener.stop(false),
   };
@@ -230,11 +232,16 @@ const DIALLED = /* @__PURE__ */ handlers((opened) => {
   opened.data = new BunTransport(opened, peerOf(opened, "tcp"));
 });
 
-/** Connects; rejects with the system's error. */
+/** Connects, by a Unix socket if the host is its path; rejects with the system's error. */
 export async function dialTcp(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Transport> {
-  const { data } = await bun.connect({ hostname: host, port, allowHalfOpen: true, socket: DIALLED });
+  const socket = isSocketPath(host)
+    ? handlers((opened) => {
+      opened.data = new BunTransport(opened, { address: host, port: 0, transport: "unix" });
+    }, true)
+    : DIALLED;
+  const { data } = await bun.connect({ ...bunAddress(host, port), allowHalfOpen: true, socket });
   if (data === undefined) {
     throw Object.assign(new Error("The connection was reset at once"), { code: "ECONNRESET" });
   }

@@ -10,6 +10,7 @@ import {
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   hostAndPort,
+  isSocketPath,
   type Listener,
   ListenError,
   type ListenOptions,
@@ -31,14 +32,21 @@ interface DenoConn {
 }
 
 interface DenoListener {
-  readonly addr: { readonly hostname: string; readonly port: number };
+  /** Without a port for a Unix socket. */
+  readonly addr: { readonly port?: number };
   accept(): Promise<DenoConn>;
   close(): void;
 }
 
 interface DenoSlice {
-  listen(options: { hostname: string; port: number; tcpBacklog: number }): DenoListener;
-  connect(options: { hostname: string; port: number }): Promise<DenoConn>;
+  listen(options: DenoAddress & { tcpBacklog: number }): DenoListener;
+  connect(options: DenoAddress): Promise<DenoConn>;
+}
+
+type DenoAddress = { hostname: string; port: number } | { transport: "unix"; path: string };
+
+function denoAddress(host: string, port: number): DenoAddress {
+  return isSocketPath(host) ? { transport: "unix", path: host } : { hostname: host, port };
 }
 
 const deno: DenoSlice = (globalThis as unknown as { Deno: DenoSlice }).Deno;
@@ -133,7 +141,7 @@ class DenoTransport implements Transport, TurnReader {
   }
 
   get label(): string {
-    return `tcp ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+    return `${this.#peer.transport} ${hostAndPort(this.#peer.address, this.#peer.port)}`;
   }
 
   start(handler: TransportHandler): void {
@@ -302,18 +310,18 @@ class DenoTransport implements Transport, TurnReader {
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
-  const { host: hostname, port, backlog: tcpBacklog = BACKLOG } = options;
+  const { host, port, backlog: tcpBacklog = BACKLOG } = options;
   let listener: DenoListener;
   try {
-    listener = deno.listen({ hostname, port, tcpBacklog });
+    listener = deno.listen({ ...denoAddress(host, port), tcpBacklog });
   } catch (error) {
     throw new ListenError(options, error);
   }
   let open = true;
   const accepting = acceptAll(listener, options, accept, () => open);
   return {
-    host: hostname,
-    port: listener.addr.port,
+    host,
+    port: listener.addr.port ?? 0,
     close(): Promise<void> {
       if (open) close(listener);
       open = false;
@@ -322,17 +330,21 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   };
 }
 
-/** Connects; rejects with the system's error. */
+/** Connects, by a Unix socket if the host is its path; rejects with the system's error. */
 export async function dialTcp(
-  { host: hostname, port }: { readonly host: string; readonly port: number },
+  { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Transport> {
-  const conn = await deno.connect({ hostname, port });
-  conn.setNoDelay(true);
-  return new DenoTransport(conn, peerOf(conn));
+  return transportOf(await deno.connect(denoAddress(host, port)), host).transport;
 }
 
-function peerOf({ remoteAddr: { hostname, port } }: DenoConn): PeerInfo {
-  return { address: plainAddress(hostname), port, transport: "tcp" };
+/** `host` as it was listened on, or called. */
+function transportOf(conn: DenoConn, host: string): { transport: Transport; peer: PeerInfo } {
+  const { hostname, port } = conn.remoteAddr;
+  const peer: PeerInfo = isSocketPath(host)
+    ? { address: host, port: 0, transport: "unix" }
+    : { address: plainAddress(hostname), port, transport: "tcp" };
+  if (peer.transport === "tcp") conn.setNoDelay(true);
+  return { transport: new DenoTransport(conn, peer), peer };
 }
 
 /** Descriptors or memory ran out: trying again at once would only spin. */
@@ -369,9 +381,8 @@ async function acceptAll(
     }
     short = false;
     try {
-      conn.setNoDelay(true);
-      const peer = peerOf(conn);
-      accept(new DenoTransport(conn, peer), peer);
+      const { transport, peer } = transportOf(conn, options.host);
+      accept(transport, peer);
     } catch (error) {
       close(conn);
       options.troubled?.(asError(error));

@@ -1,11 +1,10 @@
 /**
  * Connections that begin with an HTTP request: an upgrade to WebSocket is accepted as a transport of its own, any other request goes to an HTTP
  * server, if there is one.
- * Knows what to answer, which proxies are believed, and when to send Pings; refuses to know frames and packets.
+ * Knows what to answer, and which proxies are believed; refuses to know frames and packets.
  * @module
  */
 import { createHash } from "node:crypto";
-import { clearInterval, setInterval } from "node:timers";
 import type { PeerInfo, TransportKind } from "../../transport/peer.ts";
 import { ipBytes, ipText } from "../../transport/ip_address.ts";
 import { WebSocketTransport } from "../../transport/websocket.ts";
@@ -24,9 +23,10 @@ import {
 import { type Accept, hostAndPort } from "../endpoint.ts";
 import { HeadTransport } from "../head.ts";
 import type { HandshakeSlots } from "../tls/slots.ts";
+import { keepAlive, letGo } from "./pinger.ts";
 
 /** How a listener takes HTTP requests. */
-export interface WebSocketOptions extends UpgradeRules {
+export interface WebSocketOptions extends Omit<UpgradeRules, "isNameProved"> {
   /** Time for a request, and for the end of a connection that is refused, ms. */
   readonly timeoutMs: number;
   /** Places of connections that wait for their request, or are refused and not over. */
@@ -37,12 +37,9 @@ export interface WebSocketOptions extends UpgradeRules {
   isProxy(address: string): boolean;
   /** Takes what is no upgrade: a transport that begins with the request. */
   readonly http?: Accept;
-  /** Called for an upgrade that is refused. */
+  /** Called for an upgrade that is refused, and for a WebSocket whose peer breaks a rule. */
   refused(peer: PeerInfo, error: Error): void;
 }
-
-/** A quarter of the time after which proxies cut idle connections: a Ping comes after 15 to 30 s of silence. */
-const KEEP_ALIVE_MS = 15_000;
 
 const KINDS: Partial<Record<TransportKind, TransportKind>> = { tcp: "ws", tls: "wss" };
 
@@ -51,30 +48,13 @@ export function acceptOf(key: string): string {
   return createHash("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
 }
 
-/** Sends Pings on all WebSockets of one listener. */
-class Pinger {
-  readonly #all = new Set<WebSocketTransport>();
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  add(transport: WebSocketTransport): void {
-    this.#all.add(transport);
-    this.#timer ??= setInterval(() => this.#all.forEach((one) => one.keepAlive()), KEEP_ALIVE_MS);
-  }
-
-  readonly delete = (transport: WebSocketTransport): void => {
-    this.#all.delete(transport);
-    if (this.#all.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  };
-}
-
 /** Makes `accept` one of transports that begin with a request. `options` is asked anew for each. */
 export function upgraded(options: () => WebSocketOptions, accept: Accept): Accept {
-  const pinger = new Pinger();
   return (below, peer) => {
-    const { timeoutMs, slots, admit, isProxy, http, refused, ...rules } = options();
-    let over = isProxy(peer.address) ? ignore : admit(peer);
+    const { timeoutMs, slots, admit, isProxy, http, refused, ...own } = options();
+    const isProxied = isProxy(peer.address);
+    const rules = { ...own, isNameProved: isProxied || peer.transport === "tls" };
+    let over = isProxied ? ignore : admit(peer);
     if (over === undefined) return below.abort();
     const head = { what: "HTTP request", read: readRequestHead, timeoutMs, slots };
     const refuse = (transport: HeadTransport<RequestHead>, error: Error): void => {
@@ -97,9 +77,10 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         }
         try {
           const { key, protocol } = checkUpgrade(request, rules);
-          const greeting = upgradeAnswer(protocol, acceptOf(key));
-          const socket = new WebSocketTransport(transport, { greeting, over: pinger.delete });
-          pinger.add(socket);
+          transport.send(upgradeAnswer(protocol, acceptOf(key)));
+          const broken = (error: Error): void => refused(named, error);
+          const socket = new WebSocketTransport(transport, { broken, over: letGo });
+          keepAlive(socket);
           accept(socket, named);
         } catch (error) {
           refuse(transport, error as Error);
@@ -119,7 +100,7 @@ function peerOf(request: RequestHead, peer: PeerInfo, isProxy: (address: string)
   const { address, port } = peer;
   const transport = KINDS[peer.transport] ?? peer.transport;
   const text = isProxy(address) ? forwardedFor(request, isProxy) : undefined;
-  const bytes = text === undefined ? undefined : ipBytes(text.replace(/^\[(.*)\](:\d+)?$/, "$1"));
+  const bytes = text === undefined ? undefined : ipBytes(text);
   if (bytes === undefined) return { ...peer, transport };
   return { ...peer, transport, address: ipText(bytes), port: 0, proxy: { address, port } };
 }

@@ -15,6 +15,7 @@ import {
 import { HeadTransport } from "../head.ts";
 import { HandshakeSlots } from "../tls/slots.ts";
 import { acceptOf } from "./acceptor.ts";
+import { keepAlive, letGo } from "./pinger.ts";
 
 /** What to ask for. */
 export interface WebSocketDialOptions {
@@ -48,7 +49,9 @@ export function upgradeClient(below: Transport, options: WebSocketDialOptions): 
       slots: new HandshakeSlots(1),
     }, {
       headed(transport, { length }): number {
-        resolve(new WebSocketTransport(transport, { key: frameKey }));
+        const socket = new WebSocketTransport(transport, { key: frameKey, over: letGo });
+        keepAlive(socket);
+        resolve(socket);
         return length;
       },
       failed(transport, error): void {
@@ -58,7 +61,12 @@ export function upgradeClient(below: Transport, options: WebSocketDialOptions): 
       left: (error) =>
         reject(error ?? new Error("The connection was closed before the upgrade was answered")),
     });
-    transport.send(upgradeRequest(request));
+    try {
+      transport.send(upgradeRequest(request));
+    } catch (error) {
+      transport.abort();
+      reject(error);
+    }
   });
 }
 

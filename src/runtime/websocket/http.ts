@@ -10,8 +10,8 @@ import type { PeerInfo } from "../../transport/peer.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Accept } from "../endpoint.ts";
 
-/** Time for a peer to read the answer. */
-const CLOSE_TIMEOUT_MS = 5_000;
+/** A peer that takes nothing more of an answer for so long is ended. */
+const STILL_TIMEOUT_MS = 30_000;
 
 /** Takes transports that begin with a request. One request each: Deno 2.9 ends the connection behind the first one. */
 export function httpAcceptor(listener: RequestListener): Accept {
@@ -38,19 +38,25 @@ class TransportDuplex extends Duplex {
     this.#transport = transport;
     transport.start({
       received: (chunk) => {
-        if (!this.push(chunk.slice())) transport.pause();
+        if (!this.push(new Uint8Array(chunk))) transport.pause();
       },
       drained: () => {
         const { bytes, done } = this.#unsent ?? {};
         this.#unsent = undefined;
+        clearTimeout(this.#timer);
         if (bytes !== undefined) this.#send(bytes, done!);
       },
       closed: () => {
-        clearTimeout(this.#timer);
         this.push(null);
         this.destroy();
+        clearTimeout(this.#timer);
       },
     });
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#transport.abort(), STILL_TIMEOUT_MS);
   }
 
   /** HTTP servers set time-outs and flags of sockets; their own bound the time. */
@@ -83,14 +89,15 @@ class TransportDuplex extends Duplex {
     if (error !== null) this.#transport.abort();
     else {
       this.#transport.close(); // what was written still goes out
-      this.#timer ??= setTimeout(() => this.#transport.abort(), CLOSE_TIMEOUT_MS);
+      this.#wait();
     }
     done(error);
   }
 
   #send(bytes: Uint8Array, done: () => void): void {
     const taken = this.#transport.write(bytes);
-    if (taken === bytes.length) done();
-    else this.#unsent = { bytes: bytes.subarray(taken), done };
+    if (taken === bytes.length) return done();
+    this.#unsent = { bytes: bytes.subarray(taken), done };
+    this.#wait();
   }
 }
