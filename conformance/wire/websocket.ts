@@ -107,7 +107,9 @@ export class Socket implements Transport, TransportHandler {
   readonly #isClient: boolean;
   #isUpgraded = false;
   #partial: Uint8Array = NOTHING;
-  #unsent: Uint8Array = NOTHING;
+  #unsent: Uint8Array[] = [];
+  /** A `write()` was not taken. */
+  #owesDrained = false;
   #isFragmented = false;
   #pongs = 0;
   #isClosing = false;
@@ -215,9 +217,11 @@ export class Socket implements Transport, TransportHandler {
     if (this.#end !== undefined) this.#tellEnd();
   }
 
-  /** Takes all. */
+  /** Takes all, or nothing as long as something of what was taken is not sent. */
   write(chunk: Uint8Array): number {
     if (this.#isClosing) return 0;
+    this.#owesDrained = this.#unsent.length > 0;
+    if (this.#owesDrained) return 0;
     const frames = this.framing(chunk);
     if (this.framing !== whole) {
       this.note(`that goes in ${frames.length} frames: ${frames.slice(0, 8).map(wordsFor).join(", ")}`);
@@ -276,6 +280,9 @@ export class Socket implements Transport, TransportHandler {
 
   drained(): void {
     this.#flush();
+    if (!this.#owesDrained || this.#unsent.length > 0) return;
+    this.#owesDrained = false;
+    this.#handler?.drained();
   }
 
   closed(error?: Error): void {
@@ -349,15 +356,20 @@ export class Socket implements Transport, TransportHandler {
   }
 
   #down(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.#unsent.length + bytes.length);
-    all.set(this.#unsent);
-    all.set(bytes, this.#unsent.length);
-    this.#unsent = all;
+    this.#unsent.push(bytes);
     this.#flush();
   }
 
   #flush(): void {
-    if (this.#unsent.length > 0) this.#unsent = this.#unsent.slice(this.#below.write(this.#unsent));
+    while (this.#unsent.length > 0) {
+      const first = this.#unsent[0]!;
+      const taken = this.#below.write(first);
+      if (taken < first.length) {
+        this.#unsent[0] = first.subarray(taken);
+        return;
+      }
+      this.#unsent.shift();
+    }
   }
 }
 
@@ -438,7 +450,7 @@ function frameAt(
   const key = isMasked ? data.subarray(body, body += 4) : undefined;
   if (data.length < body + length) return undefined;
   const payload = data.slice(body, body + length);
-  if (key !== undefined) payload.forEach((byte, i) => payload[i] = byte ^ key[i % 4]!);
+  if (key !== undefined) mask(payload, key);
   return { opcode, isFinal, payload, end: body + length };
 }
 
@@ -453,8 +465,14 @@ function bytesOf({ opcode, payload, isFinal = true }: Frame, key: Uint8Array | u
   const head = [(isFinal ? FINAL : 0) | opcode, ...size, ...key ?? []];
   const all = new Uint8Array(head.length + length);
   all.set(head);
-  payload.forEach((byte, i) => all[head.length + i] = key === undefined ? byte : byte ^ key[i % 4]!);
+  all.set(payload, head.length);
+  if (key !== undefined) mask(all.subarray(head.length), key);
   return all;
+}
+
+/** RFC 6455 §5.3 */
+function mask(payload: Uint8Array, key: Uint8Array): void {
+  for (let at = 0; at < payload.length; at++) payload[at]! ^= key[at % 4]!;
 }
 
 /** `a text frame of 2 bytes`. */
