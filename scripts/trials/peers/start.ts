@@ -38,11 +38,11 @@ export function mosquittoVersion(): string | undefined {
   return versionSaid(["mosquitto", "-h"], /version (\S+)/);
 }
 
-/** Starts a script of ours that writes its port. */
+/** Starts a script of ours that writes its port first. */
 export async function startScript(command: readonly string[]): Promise<RunningPeer> {
   const child = spawnKept(command, { stdio: ["pipe", "pipe", "inherit"] });
   const port = await new Promise<number>((resolve, reject) => {
-    child.stdout!.on("data", (chunk: Uint8Array) => resolve(Number(new TextDecoder().decode(chunk))));
+    child.stdout!.on("data", (chunk: Uint8Array) => resolve(parseInt(new TextDecoder().decode(chunk))));
     child.on("error", reject);
     child.on("close", (code) => reject(new Error(`${command.join(" ")} ended with ${code}`)));
   });
