@@ -186,7 +186,7 @@ describe("--exec", () => {
     reconnect: false,
     username: "it's",
   };
-  const where = { host: "127.0.0.1", port: 1234 };
+  const where = { host: "127.0.0.1", port: 1234, url: "mqtt://127.0.0.1:1234" };
 
   test("keeps values in one word, and leaves out what is not ordered", () => {
     const command = parseCommand("c 'x  y' -p {port} -i={client} {user?-u {user}} {session?-c} {retain?-r}");
