@@ -152,11 +152,12 @@ export class Socket implements Transport, TransportHandler {
     return head;
   }
 
-  /** Waits for a request and grants what it asks for, with the subprotocol `mqtt` if that is offered; gives the head of the request. */
+  /** Waits for a request and grants what it asks for, with the subprotocol `mqtt` or else the first that is offered; gives the head of the request. */
   async grant(patienceMs: number): Promise<Head> {
     const head = await this.#head(patienceMs);
     const { line, fields } = head;
     const offered = protocolsIn(head);
+    const selected = offered.includes(MQTT) ? MQTT : offered[0];
     this.note(`it asks ${line} and offers ${offered.join(", ") || "no subprotocol"}`);
     const key = fields.get("sec-websocket-key");
     if (!line.startsWith("GET ") || key === undefined) {
@@ -167,7 +168,7 @@ export class Socket implements Transport, TransportHandler {
       "Upgrade: websocket",
       "Connection: Upgrade",
       `Sec-WebSocket-Accept: ${acceptOf(key)}`,
-      ...offered.includes(MQTT) ? [`Sec-WebSocket-Protocol: ${MQTT}`] : [],
+      ...selected === undefined ? [] : [`Sec-WebSocket-Protocol: ${selected}`],
     ]);
     this.#begin();
     return head;
