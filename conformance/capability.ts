@@ -18,7 +18,15 @@ export const CAPABILITIES = [
   "receive maximum",
   "maximum packet size",
   "forbidden topic",
+  "websocket",
 ] as const;
 
 /** One of them. */
 export type Capability = typeof CAPABILITIES[number];
+
+/** Why a case is not run that needs what is missing. */
+export function whyUnsupported(missing: Capability): string {
+  return missing === "websocket"
+    ? "The audit does not go over WebSocket; one of ws://HOST or wss://HOST does"
+    : `The target does not offer: ${missing}`;
+}

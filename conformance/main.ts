@@ -53,6 +53,8 @@ export interface AuditCall {
   readonly atOnce: number;
   /** A Client is audited, the one that `chosen` means. */
   readonly client: boolean;
+  /** It is waited for over WebSocket. */
+  readonly webSocket: boolean;
   readonly chosen: ClientChoice;
 }
 
@@ -87,6 +89,9 @@ export async function auditCommand(call: AuditCall, terminal: Terminal): Promise
   if (call.diff) return await compare(call, terminal);
   if (call.list) return await list(call, terminal);
   if (call.client) return await clientCommand(call, terminal);
+  if (call.webSocket) {
+    throw new AuditCallError("--websocket goes with --client; of a Server the URL says it: ws://HOST:PORT");
+  }
   const [target, ...more] = call.positionals;
   if (target === undefined) throw new AuditCallError("say what to audit, as mqtt://HOST:PORT");
   if (more.length > 0) throw new AuditCallError(`unexpected argument ${JSON.stringify(more[0])}`);
@@ -144,6 +149,7 @@ async function clientCommand(call: AuditCall, terminal: Terminal): Promise<numbe
   for (const file of call.reports) checkReportFile(file);
   const driver = await chooseDriver(call.chosen, (text) => void terminal.err(text));
   const report = await auditClient(driver, {
+    webSocket: call.webSocket,
     levels: call.levels,
     only: call.only,
     timing: call.timing,

@@ -54,7 +54,10 @@ export interface AuditOptions {
 }
 
 /** What may be said of the audit of a Client. */
-export type ClientAuditOptions = Omit<AuditOptions, "declared" | "tls">;
+export interface ClientAuditOptions extends Omit<AuditOptions, "declared" | "tls"> {
+  /** Waits for the Client over WebSocket (§6), at a `ws:` URL; default false, over TCP. */
+  readonly webSocket?: boolean;
+}
 
 /** How long an answer may take when nothing is said. */
 export const DEFAULT_PATIENCE_MS = 2000;

@@ -16,13 +16,15 @@ import { runClientCases } from "./run_cases.ts";
  */
 export async function auditClient(driver: Driver, options: ClientAuditOptions = {}): Promise<AuditReport> {
   const { levels, run, about } = settle(CLIENT_CASES, options);
+  const { webSocket = false } = options;
+  const flags = `${driver.flags}${webSocket ? " --websocket" : ""}`;
   const found = [];
-  for (const level of levels) found.push(await runClientCases({ ...run(level), driver }));
+  for (const level of levels) found.push(await runClientCases({ ...run(level), driver, webSocket }));
   return reportOf(found, {
     ...about,
     role: "client",
     target: driver.name,
     allCases: ALL_CASES,
-    command: (id, level) => `plumb audit ${driver.flags} --level ${level} --only ${id}`,
+    command: (id, level) => `plumb audit ${flags} --level ${level} --only ${id}`,
   });
 }

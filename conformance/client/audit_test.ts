@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import { bytes, connect as connectPacket, field, packet, TYPE, u16 } from "../wire/bytes.ts";
+import { auth, bytes, connect as connectPacket, field, packet, property, TYPE, u16 } from "../wire/bytes.ts";
 import { parseCommand, skillsOf, valuesOf } from "./drivers/command.ts";
 import type { ClientOrder, Driver, RunningClient, Where } from "./drivers/driver.ts";
 import { AuditCallError, auditClient, type Level, mqttjsDriver, type Verdict } from "../mod.ts";
@@ -94,6 +94,7 @@ class BadClient implements RunningClient {
     const { level, subscribe = [], publish = [] } = this.#order;
     const none = level === 5 ? [0] : [];
     if (data[0] === 0x20) {
+      if (this.#order.reauthenticate) this.#send(auth(0x19, property.authenticationMethod("another")));
       for (const { filter } of subscribe) {
         this.#send(packet(TYPE.SUBSCRIBE, 0, u16(0), none, field(filter), 3)); // Wrong flags, identifier 0, QoS 3.
       }
@@ -124,7 +125,17 @@ class BadClient implements RunningClient {
 const BAD: Driver = {
   name: "bad",
   skills: new Set(
-    ["level 4", "level 5", "subscribe", "publish", "several messages", "retain", "any text"] as const,
+    [
+      "level 4",
+      "level 5",
+      "subscribe",
+      "publish",
+      "several messages",
+      "retain",
+      "authentication method",
+      "re-authentication",
+      "any text",
+    ] as const,
   ),
   port: 0,
   connectMs: 2_000,
@@ -157,6 +168,7 @@ describe("a Client that breaks the rules", () => {
     "client/4.3.3/pubrel-for-pubrec": [4, 5],
     "client/4.3.3/pubrec-and-pubcomp": [4, 5],
     "client/4.5.0/unwanted-message": [4, 5],
+    "client/4.12.1/same-method": [5],
     "client/4.6.0/pubacks-in-order": [4, 5],
     "client/4.6.0/pubrecs-in-order": [4, 5],
     "client/4.9.0/receive-maximum": [5],
@@ -186,7 +198,7 @@ describe("--exec", () => {
     reconnect: false,
     username: "it's",
   };
-  const where = { host: "127.0.0.1", port: 1234 };
+  const where = { host: "127.0.0.1", port: 1234, url: "mqtt://127.0.0.1:1234" };
 
   test("keeps values in one word, and leaves out what is not ordered", () => {
     const command = parseCommand("c 'x  y' -p {port} -i={client} {user?-u {user}} {session?-c} {retain?-r}");
@@ -194,6 +206,15 @@ describe("--exec", () => {
     assertEquals(words, ["c", "x  y", "-p", "1234", "-i=a b", "-u", "it's"]);
     const skills = skillsOf(command.uses);
     assert(skills.has("user name") && skills.has("session") && !skills.has("publish"));
+  });
+
+  test("may be told a URL in place of a port", () => {
+    const command = parseCommand("c --url {url}");
+    assertEquals(command.words(valuesOf(order, { ...where, url: "ws://127.0.0.1:1234/mqtt" })), [
+      "c",
+      "--url",
+      "ws://127.0.0.1:1234/mqtt",
+    ]);
   });
 
   for (const text of ["c", "c {port} {nothing}", "c {port", "c {port} 'x", ""]) {

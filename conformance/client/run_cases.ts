@@ -14,10 +14,13 @@ import { ClientTrial } from "./trial.ts";
 /** How to run; `atOnce` Clients at the same time. */
 export interface ClientRunOptions extends RunOptions<ClientCase> {
   readonly driver: Driver;
+  /** Whether the auditor waits for WebSockets. */
+  readonly webSocket: boolean;
 }
 
 /** What a case may take beside the time that its Client has to connect. */
 const CASE_SLACK_MS = 30_000;
+const OVER_TCP = "The audit does not go over WebSocket; with --websocket it does";
 
 /** Runs the cases; none if the Client cannot be audited at this level, and the report says why. */
 export async function runClientCases(options: ClientRunOptions): Promise<LevelReport> {
@@ -55,14 +58,17 @@ interface Absence {
 
 /** Starts the Client once; says why it cannot be audited at this level, or undefined. */
 async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
-  const { driver, level, patienceMs, now, run } = options;
-  const trial = new ClientTrial({ level, driver, unique: `${run}${level}p`, patienceMs, now });
+  const { driver, webSocket, level, patienceMs, now, run } = options;
+  const trial = new ClientTrial({ level, driver, webSocket, unique: `${run}${level}p`, patienceMs, now });
   try {
     // What a command does it does; no order of ours is needed for that.
     await trial.start();
     const peer = await trial.accept();
     const words = trial.words === "" ? "" : `: ${trial.words}`;
-    if (peer === undefined) return { kind: "host", reason: `The Client does not connect${words}` };
+    if (peer === undefined) {
+      const why = trial.notUpgraded === undefined ? "" : `: ${trial.notUpgraded}`;
+      return { kind: "host", reason: `The Client does not connect${why}${words}` };
+    }
     const first = await peer.next();
     if (first === undefined) {
       return { kind: "silent", reason: `The Client sends nothing within ${patienceMs} ms` };
@@ -82,12 +88,13 @@ async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
 }
 
 async function tryCase(
-  { driver, level, patienceMs, now, run }: ClientRunOptions,
+  { driver, webSocket, level, patienceMs, now, run }: ClientRunOptions,
   one: ClientCase,
   index: number,
 ): Promise<CaseResult> {
+  if (!webSocket && one.needs?.includes("websocket")) return notRun(one, level, "unsupported", OVER_TCP);
   const unique = `${run}${level}${index.toString(36)}`;
-  const trial = new ClientTrial({ level, driver, unique, patienceMs, now });
+  const trial = new ClientTrial({ level, driver, webSocket, unique, patienceMs, now });
   const limitMs = driver.connectMs + patienceMs + CASE_SLACK_MS;
   const { result } = await runCase(one, level, trial, limitMs, async () => {
     await one.run(trial);

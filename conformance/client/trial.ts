@@ -4,6 +4,7 @@
  * @module
  */
 import { type Listener, listenTcp } from "../../src/runtime/listen.ts";
+import type { Transport } from "../../src/transport/transport.ts";
 import { acknowledgement, publish, type PublishParts, TYPE } from "../wire/bytes.ts";
 import type { Level } from "../wire/bytes.ts";
 import { describe } from "../wire/describe.ts";
@@ -18,6 +19,7 @@ import {
 } from "./drivers/driver.ts";
 import type { Seen } from "../wire/parse.ts";
 import { nameOf, Peer, type Transcript } from "../wire/peer.ts";
+import { type Head, Socket } from "../wire/websocket.ts";
 import { connack, type ConnackParts, pingresp, suback, unsuback } from "./server_packets.ts";
 import { check, type Ending, fail, Finding } from "../verdict.ts";
 
@@ -25,6 +27,8 @@ import { check, type Ending, fail, Finding } from "../verdict.ts";
 export interface ClientTrialOptions {
   readonly level: Level;
   readonly driver: Driver;
+  /** Whether the Client is to come over WebSocket. */
+  readonly webSocket: boolean;
   /** Letters and digits, different for each trial. */
   readonly unique: string;
   readonly patienceMs: number;
@@ -39,6 +43,12 @@ export type OrderInit = Partial<Omit<ClientOrder, "level">>;
 export interface Accepted {
   readonly peer: Peer;
   readonly connect: Seen;
+}
+
+/** The WebSocket below a connection, and how the Client asked for it. */
+export interface UpgradedFrom {
+  readonly socket: Socket;
+  readonly head: Head;
 }
 
 /** How `serve()` goes about it. */
@@ -77,6 +87,10 @@ export class ClientTrial {
   readonly #options: ClientTrialOptions;
   readonly #startedAt: number;
   readonly #peers: Peer[] = [];
+  readonly #sockets: Socket[] = [];
+  readonly #upgrades: Map<Peer, UpgradedFrom> = new Map();
+  /** Why a connection did not become a WebSocket. */
+  #notUpgraded: string | undefined;
   /** Connections that no case has asked for yet. */
   readonly #calling: Peer[] = [];
   #called: (() => void) | undefined;
@@ -124,7 +138,7 @@ export class ClientTrial {
 
   /** Opens the door and starts the Client. */
   async start(init: OrderInit = {}): Promise<void> {
-    const { driver, unique } = this.#options;
+    const { driver, unique, webSocket } = this.#options;
     this.#order = {
       level: this.level,
       clientId: `pa${unique}`.slice(0, 23),
@@ -135,20 +149,52 @@ export class ClientTrial {
     };
     this.needs(...skillsFor(this.#order));
     this.#listener = await listenTcp({ host: HOST, port: driver.port }, (transport) => {
-      const { patienceMs, now } = this.#options;
-      const peer = new Peer(transport, {
-        name: `connection ${this.#peers.length + 1}`,
-        level: this.level,
-        patienceMs,
-        transcript: this.transcript,
-        clock: () => now() - this.#startedAt,
-      });
-      this.#peers.push(peer);
-      this.#calling.push(peer);
-      this.#called?.();
+      if (webSocket) void this.#upgrade(transport);
+      else this.#come(transport);
     });
-    this.#running = await driver.start(this.#order, { host: HOST, port: this.#listener.port });
+    const { port } = this.#listener;
+    const url = webSocket ? `ws://${HOST}:${port}/mqtt` : `mqtt://${HOST}:${port}`;
+    this.#running = await driver.start(this.#order, { host: HOST, port, url });
     void this.#running.gone.then(() => this.#called?.());
+  }
+
+  #come(transport: Transport, from?: UpgradedFrom): void {
+    const { patienceMs, now } = this.#options;
+    const peer = new Peer(transport, {
+      name: `connection ${this.#peers.length + 1}`,
+      level: this.level,
+      patienceMs,
+      transcript: this.transcript,
+      clock: () => now() - this.#startedAt,
+    });
+    if (from !== undefined) this.#upgrades.set(peer, from);
+    this.#peers.push(peer);
+    this.#calling.push(peer);
+    this.#called?.();
+  }
+
+  async #upgrade(transport: Transport): Promise<void> {
+    const { patienceMs, now } = this.#options;
+    const socket = new Socket(transport, "server");
+    this.#sockets.push(socket);
+    const name = `websocket ${this.#sockets.length}`;
+    socket.note = (text) => {
+      const at = Math.round(now() - this.#startedAt);
+      this.transcript.push({ at, peer: name, direction: "event", hex: "", text });
+    };
+    try {
+      const head = await socket.grant(patienceMs);
+      this.#come(socket, { socket, head });
+    } catch (error) {
+      if (!(error instanceof Finding)) throw error;
+      this.#notUpgraded = error.message;
+      socket.abort();
+    }
+  }
+
+  /** The WebSocket below a connection. */
+  webSocketOf(peer: Peer): UpgradedFrom {
+    return this.#upgrades.get(peer)!;
   }
 
   /** The next connection; undefined if the Client is gone or takes longer than it may. */
@@ -395,16 +441,23 @@ export class ClientTrial {
     for (const peer of this.#peers) peer.abort();
     await this.#running?.stop();
     for (const peer of this.#peers) peer.abort(); // Connections that came meanwhile.
+    for (const socket of this.#sockets) socket.abort();
   }
 
   get #complaint(): string {
     const words = this.#running?.words ?? "";
-    return words === "" ? "" : ` (it says: ${words})`;
+    const why = this.#notUpgraded === undefined ? "" : `: ${this.#notUpgraded}`;
+    return words === "" ? why : `${why} (it says: ${words})`;
   }
 
   /** What the Client says of itself. */
   get words(): string {
     return this.#running?.words ?? "";
+  }
+
+  /** Why a connection did not become a WebSocket; undefined if each did. */
+  get notUpgraded(): string | undefined {
+    return this.#notUpgraded;
   }
 
   /** What the Client broke down with, if it did. */
@@ -415,6 +468,11 @@ export class ClientTrial {
   /** How the Client ended the connections that it had to end. */
   get endings(): Ending[] {
     return this.#peers.map((peer) => peer.ending).filter((ending) => ending !== undefined);
+  }
+
+  /** How long an answer may take. */
+  get patienceMs(): number {
+    return this.#options.patienceMs;
   }
 
   /** ms since the case began. */

@@ -32,6 +32,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: "observer.refused(this.peer, refusal, client);\n    this.#close();",
     replace: "observer.refused(this.peer, refusal, client);",
   },
+  {
+    kills: "3.2.2/no-code-applies",
+    file: "src/broker/connect.ts",
+    find: "level === 5 ? refusal.code : RETURN_CODES[refusal.code];",
+    replace: "level === 5 ? refusal.code : RETURN_CODES[refusal.code] ?? 3;",
+  },
   refusing("3.2.2/reason-codes", 0, 0x92),
   told("3.2.2.3/properties-stand-once", property.receiveMaximum(10)),
   told("3.2.2.3/properties-have-values-that-may-be", property.retainAvailable(2)),

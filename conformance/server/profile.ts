@@ -71,6 +71,7 @@ export async function probe(
   level: Level,
   declared: Declared,
   patienceMs: number,
+  isWebSocket = false,
 ): Promise<Profile> {
   const { peer, answer: seen } = await knock(dial, level, declared, patienceMs);
   try {
@@ -101,6 +102,7 @@ export async function probe(
     if (declared.authenticationMethod !== undefined) missing.delete("enhanced authentication");
     if (username !== undefined) missing.delete("authentication");
     if (declared.forbiddenTopic !== undefined) missing.delete("forbidden topic");
+    if (!isWebSocket) missing.add("websocket");
     const maximumQos = numberOf(seen, 0x24) ?? 2;
     const topicAliasMaximum = numberOf(seen, 0x22) ?? 0;
     if (maximumQos < 2) missing.add("qos 2");

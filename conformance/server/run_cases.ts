@@ -14,13 +14,17 @@ import {
   workersFor,
 } from "../case_run.ts";
 import { type CaseResult, type LevelReport, statementResults } from "../result.ts";
+import { whyUnsupported } from "../capability.ts";
 import { type Declared, type Dial, isAlive, probe, type Profile, Unreachable } from "./profile.ts";
+import type { OverWebSocket } from "./over_websocket.ts";
 import { lenientByOption } from "./tolerated.ts";
 import { Trial } from "./trial.ts";
 
 /** How to run. */
 export interface ServerRunOptions extends RunOptions<ServerCase> {
   readonly dial: Dial;
+  /** Given if `dial` goes over WebSocket. */
+  readonly webSocket?: OverWebSocket | undefined;
   readonly declared: Declared;
 }
 
@@ -39,7 +43,7 @@ export async function runServerCases(options: ServerRunOptions): Promise<LevelRe
   const dial = patientDial(options.dial, patienceMs);
   let profile: Profile;
   try {
-    profile = await probe(dial, level, declared, patienceMs);
+    profile = await probe(dial, level, declared, patienceMs, options.webSocket !== undefined);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const { message, kind } = error;
@@ -114,7 +118,7 @@ class Run {
     if (this.#stopped !== undefined) return notRun(one, level, "inconclusive", this.#stopped);
     const missing = one.needs?.find((capability) => this.#profile.missing.has(capability));
     if (missing !== undefined) {
-      return notRun(one, level, "unsupported", `The target does not offer: ${missing}`);
+      return notRun(one, level, "unsupported", whyUnsupported(missing));
     }
     const { result, heard } = await tryCase(this.#options, one, this.#profile, index);
     if (heard) this.#silent = this.#rounds = 0;
@@ -137,13 +141,13 @@ class Run {
 
 /** `heard` is false when the case came to no good end because nothing came. */
 async function tryCase(
-  { dial, level, declared, patienceMs, now, run }: ServerRunOptions,
+  { dial, webSocket, level, declared, patienceMs, now, run }: ServerRunOptions,
   one: ServerCase,
   profile: Profile,
   index: number,
 ): Promise<{ readonly result: CaseResult; readonly heard: boolean }> {
   const unique = `${run}${level}${index.toString(36)}`;
-  const trial = new Trial({ level, dial, profile, unique, patienceMs, now });
+  const trial = new Trial({ level, dial, webSocket, profile, unique, patienceMs, now });
   const limitMs = patienceMs + (one.timing === true ? TIMING_SLACK_MS : CASE_SLACK_MS);
   const { result: found, givenUp } = await runCase(one, level, trial, limitMs, () => one.run(trial));
   const result = lenientByOption(found, declared.tolerates ?? []);

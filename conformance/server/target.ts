@@ -12,8 +12,8 @@ export interface Target {
   readonly port: number;
   /** By TLS. */
   readonly isSecure: boolean;
-  /** The path of the WebSocket; one if it is there. */
-  readonly webSocket?: { readonly target: string };
+  /** Given if it is reached over WebSocket: the field Host, and the path. */
+  readonly webSocket?: { readonly host: string; readonly target: string };
   readonly username?: string;
   readonly password?: string;
 }
@@ -54,7 +54,12 @@ export function parseTarget(text: string): Target {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port,
     isSecure: scheme === "mqtts" || scheme === "wss",
-    ...isWebSocket && { webSocket: { target: path || "/mqtt" } },
+    ...isWebSocket && {
+      webSocket: {
+        host: port === DEFAULT_PORTS[scheme] ? url.hostname : `${url.hostname}:${port}`,
+        target: path || "/mqtt",
+      },
+    },
     ...username !== "" && { username: username! },
     ...password !== "" && { password: password! },
   };

@@ -18,8 +18,11 @@ import {
   TYPE,
 } from "../wire/bytes.ts";
 import type { Part } from "../wire/bytes.ts";
+import { whyUnsupported } from "../capability.ts";
 import type { Seen } from "../wire/parse.ts";
 import { hexCode, nameOf, Peer, type Transcript } from "../wire/peer.ts";
+import { type Head, isUpgrade, MQTT, Socket } from "../wire/websocket.ts";
+import type { OverWebSocket } from "./over_websocket.ts";
 import type { Dial, Profile } from "./profile.ts";
 import { check, type Ending, Finding } from "../verdict.ts";
 
@@ -27,6 +30,7 @@ import { check, type Ending, Finding } from "../verdict.ts";
 export interface TrialOptions {
   readonly level: Level;
   readonly dial: Dial;
+  readonly webSocket?: OverWebSocket | undefined;
   readonly profile: Profile;
   /** Letters and digits, different for each trial. */
   readonly unique: string;
@@ -58,6 +62,7 @@ export class Trial {
   readonly #options: TrialOptions;
   readonly #startedAt: number;
   readonly #peers: Peer[] = [];
+  readonly #sockets: Socket[] = [];
   readonly #retained: Set<string> = new Set();
   readonly #sessions: Set<string> = new Set();
   #nextId = 1;
@@ -87,15 +92,21 @@ export class Trial {
 
   /** A stream to the target on which nothing was sent. */
   async open(name = `peer ${this.#peers.length + 1}`): Promise<Peer> {
-    let transport: Transport;
+    return this.#peerOn(await this.#dialled(this.#options.dial), name);
+  }
+
+  async #dialled(dial: Dial): Promise<Transport> {
     try {
-      transport = await this.#options.dial();
+      return await dial();
     } catch (error) {
       throw new Finding(
         "inconclusive",
         `No connection to the target: ${error instanceof Error ? error.message : error}`,
       );
     }
+  }
+
+  #peerOn(transport: Transport, name: string): Peer {
     const { patienceMs, now } = this.#options;
     const { level, transcript } = this;
     const peer = new Peer(transport, {
@@ -108,6 +119,31 @@ export class Trial {
     });
     this.#peers.push(peer);
     return peer;
+  }
+
+  /** Asks for a WebSocket and offers `protocols`; gives the head of the answer, whatever it is. */
+  async upgrade(
+    protocols: readonly string[] = [MQTT],
+  ): Promise<{ readonly socket: Socket; readonly head: Head }> {
+    const { webSocket, patienceMs, now } = this.#options;
+    if (webSocket === undefined) throw new Finding("unsupported", whyUnsupported("websocket"));
+    const socket = new Socket(await this.#dialled(webSocket.dial), "client");
+    this.#sockets.push(socket);
+    const peer = `websocket ${this.#sockets.length}`;
+    socket.note = (text) => {
+      const at = Math.round(now() - this.#startedAt);
+      this.transcript.push({ at, peer, direction: "event", hex: "", text });
+    };
+    return { socket, head: await socket.ask({ ...webSocket, protocols }, patienceMs) };
+  }
+
+  /** A WebSocket on which nothing was sent, and the peer that sends and receives packets in its frames; inconclusive if there is none. */
+  async openSocket(): Promise<{ readonly socket: Socket; readonly peer: Peer }> {
+    const { socket, head } = await this.upgrade();
+    if (!isUpgrade(head)) {
+      throw new Finding("inconclusive", `An upgrade to WebSocket was to be granted; it answers ${head.line}`);
+    }
+    return { socket, peer: this.#peerOn(socket, `peer ${this.#peers.length + 1}`) };
   }
 
   /** The bytes of a CONNECT with the profile's credentials; a retained will is cleared when the case is over. */
@@ -278,6 +314,7 @@ export class Trial {
       }
     } catch { /* The verdict stands; a target that cannot be cleaned is the next case's trouble. */ }
     for (const peer of this.#peers) peer.abort();
+    for (const socket of this.#sockets) socket.abort();
   }
 
   /** Resolves after `ms`; for timing cases only. */
@@ -293,6 +330,11 @@ export class Trial {
   /** How often nothing came for as long as the case was willing to wait, or more than it could read. */
   get silences(): number {
     return this.#silences;
+  }
+
+  /** How long an answer may take. */
+  get patienceMs(): number {
+    return this.#options.patienceMs;
   }
 
   /** ms since the case began. */

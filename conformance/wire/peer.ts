@@ -360,8 +360,8 @@ export class Peer {
   }
 
   /** The next packet, or the end, which stays to be read. */
-  async peek(): Promise<Seen | End | undefined> {
-    const seen = await this.next();
+  async peek(ms?: number): Promise<Seen | End | undefined> {
+    const seen = await this.next(ms);
     if (seen !== undefined && seen.type !== "end") this.#inbox.unshift(seen);
     return seen;
   }

@@ -122,10 +122,10 @@ export function idsFor(id: AnyId): readonly AnyId[] {
   return [id, ...EQUIVALENTS[id as Statement311] ?? []];
 }
 
-/** Whether a test or waiver is asked for: of a Server and of the codec; what only a Client shows is not. */
+/** Whether a test or waiver is asked for: of all but what only a Client shows. */
 export function isAskedFor(id: StatementId): boolean {
   const { binds, observable } = STATEMENTS[id];
-  return binds === "server" || binds === "both" || /codec|wire-server/.test(observable);
+  return binds !== "client" || /codec|wire-server/.test(observable);
 }
 
 /** How well a statement is shown. */

@@ -13,14 +13,20 @@ const COMMAND: readonly string[] = spawnSync("bun", ["--version"], { stdio: "ign
   ? ["bun"]
   : [...deno(), "run", "-A", "--no-check"];
 
+/** Where one listens. */
+export interface Ports {
+  readonly tcp: number;
+  readonly webSocket: number;
+}
+
 /** One broker. */
 export class BrokerProcess {
-  readonly port: number;
+  readonly ports: Ports;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, ports: Ports) {
     this.#child = child;
-    this.port = port;
+    this.ports = ports;
   }
 
   /** Starts the broker of that name from the tree at `root`; rejects with what it said if it does not listen. */
@@ -35,13 +41,16 @@ export class BrokerProcess {
     child.stdin.on("error", () => {}); // it has ended, which `close` tells
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      const port = await new Promise<number>((resolve, reject) => {
+      const ports = await new Promise<Ports>((resolve, reject) => {
         timer = setTimeout(() => reject(new Error(`it does not listen within ${START_MS} ms`)), START_MS);
-        child.stdout.on("data", (chunk: Uint8Array) => resolve(Number(new TextDecoder().decode(chunk))));
+        child.stdout.on("data", (chunk: Uint8Array) => {
+          const [tcp = 0, webSocket = 0] = new TextDecoder().decode(chunk).split(" ").map(Number);
+          resolve({ tcp, webSocket });
+        });
         child.on("error", reject);
         child.on("close", (code) => reject(new Error(`it ends with ${code}: ${firstError(said)}`)));
       });
-      return new BrokerProcess(child, port);
+      return new BrokerProcess(child, ports);
     } catch (error) {
       child.kill("SIGKILL");
       throw error;

@@ -181,7 +181,7 @@ async function tryWhole(
   if (all.length === 0) return new Map();
   const broker = await BrokerProcess.start(ROOT, audited.name);
   try {
-    return await tryCases(all, level, broker.port, audited.declared, BASELINE_PATIENCE_MS);
+    return await tryCases(all, level, broker.ports, audited.declared, BASELINE_PATIENCE_MS);
   } finally {
     broker.stop();
   }
@@ -232,7 +232,7 @@ async function doTask(
       try {
         const proxy = "file" in mutant ? undefined : mutant;
         for (const level of here) {
-          const results = await tryCases([one], level, broker.port, audited.declared, PATIENCE_MS, proxy);
+          const results = await tryCases([one], level, broker.ports, audited.declared, PATIENCE_MS, proxy);
           const { verdict, reason } = results.get(one.id)!;
           if (verdict !== "fail" && verdict !== "lenient") {
             last.set(level, reason === "" ? verdict : `${verdict}: ${reason}`);

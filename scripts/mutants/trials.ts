@@ -9,7 +9,9 @@ import type { ServerCase } from "../../conformance/case.ts";
 import type { ProxyMutant } from "../../conformance/mutants/mutant.ts";
 import type { Declared } from "../../conformance/server/profile.ts";
 import type { Verdict } from "../../conformance/verdict.ts";
+import { type OverWebSocket, overWebSocket } from "../../conformance/server/over_websocket.ts";
 import { dialTcp } from "../../src/runtime/dial.ts";
+import type { Ports } from "./broker_process.ts";
 import { MutantTransport } from "./proxy.ts";
 
 /** Breaks often show by silence; an answer on loopback takes a few ms. */
@@ -25,28 +27,45 @@ export interface Found {
 
 let runs = 0;
 
-/** Runs cases at one level, through a proxy if there is one; findings by case. */
+/** Runs cases at one level, through a proxy if there is one, those about WebSocket over it; findings by case. */
 export async function tryCases(
   cases: readonly ServerCase[],
   level: Level,
-  port: number,
+  ports: Ports,
   declared: Declared,
   patienceMs: number,
   proxy?: ProxyMutant,
 ): Promise<Map<string, Found>> {
-  const { results } = await runServerCases({
-    dial: async () => {
-      const inner = await dialTcp({ host: "127.0.0.1", port });
-      return proxy === undefined ? inner : new MutantTransport(inner, proxy, level);
-    },
-    level,
-    cases,
-    timing: true,
-    declared,
-    patienceMs,
-    atOnce: 8,
-    now: () => performance.now(),
-    run: `m${(runs++).toString(36)}x`,
-  });
+  const host = "127.0.0.1";
+  const webSocket: OverWebSocket = {
+    dial: () => dialTcp({ host, port: ports.webSocket }),
+    host: `${host}:${ports.webSocket}`,
+    target: "/mqtt",
+  };
+  const isOfWebSocket = ({ needs = [] }: ServerCase) => needs.includes("websocket");
+  const overTcp = cases.filter((one) => !isOfWebSocket(one));
+  const results = [];
+  for (const [some, over] of [[overTcp, undefined], [cases.filter(isOfWebSocket), webSocket]] as const) {
+    if (some.length === 0) continue;
+    const open = over === undefined
+      ? () => dialTcp({ host, port: ports.tcp })
+      : overWebSocket(over, patienceMs);
+    const { results: found } = await runServerCases({
+      dial: async () => {
+        const inner = await open();
+        return proxy === undefined ? inner : new MutantTransport(inner, proxy, level);
+      },
+      webSocket: over,
+      level,
+      cases: some,
+      timing: true,
+      declared,
+      patienceMs,
+      atOnce: 8,
+      now: () => performance.now(),
+      run: `m${(runs++).toString(36)}x`,
+    });
+    results.push(...found);
+  }
   return new Map(results.map(({ case: { id }, verdict, reason }) => [id, { verdict, reason }]));
 }

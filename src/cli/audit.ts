@@ -77,7 +77,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         value: "COMMAND",
         about:
           "a command line: --exec 'mosquitto_sub -p {port} -V {version} -i {client} -t {topic} -q {qos}'; " +
-          "{user?-u {user}} stands only where there is a user; others: {host} {keepalive} {message} {stdin} " +
+          "{user?-u {user}} stands only where there is a user; others: {host} {url} {keepalive} {message} {stdin} " +
           "{retain?-r} {session?-c} {expiry} {password} {unsubscribe} {willtopic} {willmessage} {willqos} " +
           "{willretain?...} {receivemaximum} {topicaliasmaximum} {maximumpacketsize}",
       },
@@ -90,6 +90,12 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         least: 1,
         most: 65_535,
         about: "wait here for a Client that you start by hand, once for each case, as the output asks",
+      },
+      {
+        name: "websocket",
+        kind: "flag",
+        rare: true,
+        about: "wait for the Client over WebSocket: {url} is ws://HOST:PORT/mqtt then",
       },
     ],
   },
@@ -194,6 +200,7 @@ function callOf(given: Said["given"], positionals: readonly string[], tls: TlsCl
     tls,
     patienceMs: Number(one("patience") ?? DEFAULT_PATIENCE_MS),
     client: is("client"),
+    webSocket: is("websocket"),
     chosen: {
       exec: one("exec"),
       driver: one("driver"),
@@ -218,6 +225,7 @@ function terminalOf(environment: Environment): Terminal {
 export function auditHelp(isAll = false): string {
   return [
     "plumb audit [flags] [mqtt[s]://][USER[:PASSWORD]@]HOST[:PORT]   holds a Server against the standard, by statement\n" +
+    "plumb audit [flags] ws[s]://HOST[:PORT][/PATH]                  the same over WebSocket\n" +
     "plumb audit --client --exec COMMAND [flags]                     the same with a Client\n" +
     "plumb audit --diff A.json B.json                                compares two reports",
     ...flagsHelp(AUDIT_OPTIONS, isAll),

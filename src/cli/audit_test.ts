@@ -105,6 +105,9 @@ describe("plumb audit refuses with one line and status 2", () => {
     ["an unreachable host in short", ["127.0.0.1:1"], /mqtt:\/\/127\.0\.0\.1:1: it cannot be reached/],
     ["another scheme", ["http://a"], /http: cannot be audited yet/],
     ["a path", ["mqtt://a/b"], /more than a host and a port/],
+    ["a query", ["ws://a/b?c"], /more than a host and a port/],
+    ["WebSocket of a Client's audit at a Server's", ["mqtt://a", "--websocket"], /ws:\/\/HOST:PORT/],
+    ["a command that is not told where to go", ["--client", "--exec", "c"], /no \{port\} and no \{url\}/],
     [
       "an unreachable host",
       ["mqtt://127.0.0.1:1"],

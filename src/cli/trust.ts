@@ -11,7 +11,7 @@ import type { OptionGroup, Said } from "./flags.ts";
 
 /** The flags. */
 export const TRUST_OPTIONS: OptionGroup = {
-  title: "With TLS, at mqtts://",
+  title: "With TLS, at mqtts:// and wss://",
   rows: [
     {
       name: "ca",
@@ -43,7 +43,9 @@ export async function trustOf({ given }: Said, urls: readonly string[]): Promise
   const insecure = one("insecure") === "true";
   const flag = ["ca", "cert", "key", "insecure"].find((name) => given.has(name));
   if (flag === undefined) return {};
-  if (!urls.some((url) => /^mqtts:/i.test(url))) throw new CallError(`--${flag} goes with mqtts://HOST:PORT`);
+  if (!urls.some((url) => /^(mqtts|wss):/i.test(url))) {
+    throw new CallError(`--${flag} goes with mqtts://HOST:PORT or wss://`);
+  }
   if (file !== undefined && insecure) throw new CallError("--ca and --insecure exclude each other");
   if ((cert === undefined) !== (key === undefined)) {
     throw new CallError(cert === undefined ? "--key needs --cert FILE" : "--cert needs --key FILE");

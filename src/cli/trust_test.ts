@@ -47,12 +47,12 @@ describe("trustOf()", () => {
   });
 
   const refusals: readonly (readonly [args: string[], urls: string[], message: string])[] = [
-    [["--ca", ca], ["mqtt://a"], "--ca goes with mqtts://HOST:PORT"],
-    [["--insecure"], [], "--insecure goes with mqtts://HOST:PORT"],
+    [["--ca", ca], ["mqtt://a"], "--ca goes with mqtts://HOST:PORT or wss://"],
+    [["--insecure"], [], "--insecure goes with mqtts://HOST:PORT or wss://"],
     [["--ca", ca, "--insecure"], urls, "--ca and --insecure exclude each other"],
     [["--cert", ca], urls, "--cert needs --key FILE"],
     [["--key", key], urls, "--key needs --cert FILE"],
-    [["--key", key], ["mqtt://a"], "--key goes with mqtts://HOST:PORT"],
+    [["--key", key], ["mqtt://a"], "--key goes with mqtts://HOST:PORT or wss://"],
     [
       ["--cert", ca, "--key", key],
       urls,

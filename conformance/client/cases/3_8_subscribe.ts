@@ -151,6 +151,30 @@ export const CASES: readonly ClientCase[] = [
       },
     },
   }),
+  ...clientCases("4.12.1", {
+    "same-method": {
+      statements: ["MQTT-4.12.1-1", "MQTT-3.15.1-1", "MQTT-3.15.2-1"],
+      levels: [5],
+      does:
+        "Accepts a CONNECT that has an Authentication Method and orders the Client to authenticate again.",
+      requires: "AUTH 0x19 comes, well formed, with the method of CONNECT.",
+      async run(t) {
+        await t.start({ authenticationMethod: METHOD, authenticationData: "hello", reauthenticate: true });
+        const { peer, connect } = await t.acceptUnanswered();
+        const method = textOf(connect, 0x15);
+        peer.send(connack(5, { properties: [property.authenticationMethod(METHOD)] }));
+        const seen = await t.brought(peer, TYPE.AUTH);
+        const faults = faultsOf(seen, 5);
+        check(faults.length === 0, `AUTH: ${faults.join(", ")}`);
+        check(seen.code === 0x19, `AUTH has code ${seen.code}`);
+        const again = textOf(seen, 0x15);
+        check(
+          again === method,
+          `AUTH has the method ${JSON.stringify(again)}, CONNECT ${JSON.stringify(method)}`,
+        );
+      },
+    },
+  }),
   ...clientCases("4.12", {
     "nothing-else-before-connack": {
       statements: ["MQTT-3.1.2-30"],

@@ -13,6 +13,7 @@ import { CASES as PUBLISH_RECEIVED } from "./3_3_publish_received.ts";
 import { CASES as PUBLISH_SENT } from "./3_3_publish_sent.ts";
 import { CASES as QOS_RECEIVER } from "./4_3_qos_receiver.ts";
 import { CASES as QOS_SENDER } from "./4_3_qos_sender.ts";
+import { CASES as WEBSOCKET } from "./6_websocket.ts";
 
 /** The cases for Clients. */
 export const CLIENT_CASES: readonly ClientCase[] = [
@@ -26,4 +27,5 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   ...QOS_SENDER,
   ...QOS_RECEIVER,
   ...REDELIVERY,
+  ...WEBSOCKET,
 ];

@@ -13,6 +13,7 @@ import type { ClientOrder, Skill, Where } from "./driver.ts";
 export const PLACEHOLDERS = {
   host: "where the auditor listens",
   port: "where the auditor listens",
+  url: "where the auditor listens, as mqtt://HOST:PORT, or ws://HOST:PORT/mqtt with --websocket",
   version: "5 or 311",
   level: "5 or 4",
   client: "Client Identifier",
@@ -62,9 +63,9 @@ export interface Command {
 export function parseCommand(text: string): Command {
   const uses = new Set<Placeholder>();
   const nodes = parseNodes(text, uses);
-  if (!uses.has("port")) {
+  if (!uses.has("port") && !uses.has("url")) {
     throw new AuditCallError(
-      `--exec ${JSON.stringify(text)} has no {port}: the Client must be told where to go`,
+      `--exec ${JSON.stringify(text)} has no {port} and no {url}: the Client must be told where to go`,
     );
   }
   const command = { text, uses, words: (values: Values) => wordsOf(nodes, values) };
@@ -170,11 +171,12 @@ export function skillsOf(uses: ReadonlySet<Placeholder>): Set<Skill> {
 }
 
 /** The values of an order. */
-export function valuesOf(order: ClientOrder, { host, port }: Where): Values {
+export function valuesOf(order: ClientOrder, { host, port, url }: Where): Values {
   const { level, will, subscribe: [subscription] = [], publish: [message] = [] } = order;
   const values: Record<Placeholder, string | number | false | undefined> = {
     host,
     port,
+    url,
     version: level === 5 ? 5 : 311,
     level,
     client: order.clientId,

@@ -27,6 +27,7 @@ export const SKILLS = [
   "topic alias maximum",
   "maximum packet size",
   "authentication method",
+  "re-authentication",
   "any text",
 ] as const;
 
@@ -114,6 +115,8 @@ export interface ClientOrder {
   readonly authenticationMethod?: string;
   /** What it sends with the method, in CONNECT and in each AUTH. */
   readonly authenticationData?: string;
+  /** §4.12.1: it authenticates again when it is accepted; level 5. */
+  readonly reauthenticate?: true;
   /** What it subscribes to. */
   readonly subscribe?: readonly OrderedSubscription[];
   /** What it publishes. */
@@ -128,6 +131,8 @@ export interface Where {
   readonly host: string;
   /** A TCP port. */
   readonly port: number;
+  /** The same as a URL: `mqtt://127.0.0.1:1883`, or `ws://127.0.0.1:8083/mqtt` where WebSockets are waited for. */
+  readonly url: string;
 }
 
 /** What was handed to the application. `topic` only where the driver sees it. */
@@ -191,6 +196,7 @@ export function skillsFor(order: ClientOrder): Skill[] {
     ["topic alias maximum", order.topicAliasMaximum !== undefined],
     ["maximum packet size", order.maximumPacketSize !== undefined],
     ["authentication method", order.authenticationMethod !== undefined],
+    ["re-authentication", order.reauthenticate === true],
   ];
   return wanted.filter(([, needed]) => needed).map(([skill]) => skill);
 }

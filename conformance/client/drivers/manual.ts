@@ -31,10 +31,10 @@ export function manualDriver(port: number, say: (text: string) => void): Driver 
 }
 
 /** The order in words, one thing a line. */
-export function orderText(order: ClientOrder, { host, port }: Where): string {
+export function orderText(order: ClientOrder, { url }: Where): string {
   const quote = (text: string) => JSON.stringify(text);
   const lines = [
-    `Connect to ${host}:${port} with MQTT ${order.level === 5 ? "5.0" : "3.1.1"}`,
+    `Connect to ${url} with MQTT ${order.level === 5 ? "5.0" : "3.1.1"}`,
     `  Client Identifier ${quote(order.clientId)}, Clean ${order.level === 5 ? "Start" : "Session"} ${
       order.cleanStart ? 1 : 0
     }, Keep Alive ${order.keepAlive} s`,
@@ -52,6 +52,7 @@ export function orderText(order: ClientOrder, { host, port }: Where): string {
   add(`Topic Alias Maximum ${order.topicAliasMaximum}`, order.topicAliasMaximum !== undefined);
   add(`Maximum Packet Size ${order.maximumPacketSize}`, order.maximumPacketSize !== undefined);
   add(`Authentication Method ${quote(authenticationMethod)}`, order.authenticationMethod !== undefined);
+  add("authenticate again when it is accepted", order.reauthenticate === true);
   for (const { filter, qos, noLocal } of order.subscribe ?? []) {
     lines.push(`  subscribe to ${quote(filter)} with QoS ${qos}${noLocal === true ? " and No Local" : ""}`);
   }

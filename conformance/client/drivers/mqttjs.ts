@@ -60,7 +60,7 @@ export async function mqttjsDriver(): Promise<Driver> {
   }
   return {
     name: "mqttjs",
-    skills: new Set(SKILLS),
+    skills: new Set(SKILLS.filter((skill) => skill !== "re-authentication")),
     port: 0,
     connectMs: 5_000,
     flags: "--client --driver mqttjs",
@@ -182,7 +182,7 @@ function publishOptions(message: Omit<OrderedMessage, "topic" | "payload">): Rec
   };
 }
 
-function optionsOf(order: ClientOrder, { host, port }: Where): Record<string, unknown> {
+function optionsOf(order: ClientOrder, { host, port, url }: Where): Record<string, unknown> {
   const { level, clientId, cleanStart, keepAlive, reconnect, will, username, password } = order;
   const { authenticationMethod, authenticationData } = order;
   const properties = {
@@ -194,9 +194,10 @@ function optionsOf(order: ClientOrder, { host, port }: Where): Record<string, un
     ...authenticationData !== undefined && { authenticationData: Buffer.from(authenticationData) },
   };
   return {
-    protocol: "mqtt",
+    protocol: new URL(url).protocol.slice(0, -1),
     host,
     port,
+    path: new URL(url).pathname,
     protocolVersion: level,
     protocolId: "MQTT",
     clientId,

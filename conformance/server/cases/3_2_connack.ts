@@ -146,6 +146,22 @@ export const CASES: readonly ServerCase[] = [
         await refusal(t, { properties: [NO_METHOD] });
       },
     },
+    "no-code-applies": {
+      statements: ["MQTT311-3.2.2-6"],
+      levels: [4],
+      does:
+        "Sends CONNECT packets for whose faults there is no return code: a reserved flag, and Will QoS 3.",
+      requires: "The connection is closed without a CONNACK.",
+      async run(t) {
+        await t.malformedConnect(
+          t.connectBytes({ headerFlags: 1 }),
+          [],
+          "for its first byte is not that of a CONNECT",
+        );
+        const will = { topic: t.topic("will"), qos: 3 };
+        await t.malformedConnect(t.connectBytes({ will }), [], "for there is no QoS 3");
+      },
+    },
     "reason-codes": {
       statements: ["MQTT-3.2.2-8"],
       levels: [5],

@@ -42,6 +42,7 @@ import { CASES as TOPICS } from "./4_7_topics.ts";
 import { CASES as SHARED } from "./4_8_shared.ts";
 import { CASES as FLOW_CONTROL } from "./4_9_flow_control.ts";
 import { CASES as ERRORS } from "./4_13_errors.ts";
+import { CASES as WEBSOCKET } from "./6_websocket.ts";
 
 /** The cases for Servers. */
 export const SERVER_CASES: readonly ServerCase[] = [
@@ -84,4 +85,5 @@ export const SERVER_CASES: readonly ServerCase[] = [
   ...SHARED,
   ...FLOW_CONTROL,
   ...ERRORS,
+  ...WEBSOCKET,
 ];

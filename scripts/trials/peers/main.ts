@@ -22,10 +22,13 @@ for (const peer of PEERS) {
   if (wanted.length > 0 && !wanted.includes(peer.name)) continue;
   const version = peer.version();
   if (version === undefined) throw new Error(`${peer.name} is not installed`);
-  const { port, stop } = await peer.start();
+  const { port, webSocketPort, stop } = await peer.start();
   const began = performance.now();
   try {
-    const report = await audit(`mqtt://127.0.0.1:${port}`, {
+    const target = webSocketPort === undefined
+      ? `mqtt://127.0.0.1:${port}`
+      : `ws://127.0.0.1:${webSocketPort}/mqtt`; // by which all cases can be run
+    const report = await audit(target, {
       levels: [5, 4],
       timing: true,
       product: `${peer.name} ${version}`,

@@ -15,6 +15,8 @@ import { pathOf } from "../../lib/tree.ts";
 /** One broker that runs. */
 export interface RunningPeer {
   readonly port: number;
+  /** That of WebSocket, at `/mqtt`, if it has one. */
+  readonly webSocketPort?: number;
   readonly pid: number;
   /** Resolves when it is gone. */
   stop(): Promise<void>;
@@ -38,15 +40,23 @@ export function mosquittoVersion(): string | undefined {
   return versionSaid(["mosquitto", "-h"], /version (\S+)/);
 }
 
-/** Starts a script of ours that writes its port. */
+/** Starts a script of ours that writes its port, and that of WebSocket behind it if it has one. */
 export async function startScript(command: readonly string[]): Promise<RunningPeer> {
   const child = spawnKept(command, { stdio: ["pipe", "pipe", "inherit"] });
-  const port = await new Promise<number>((resolve, reject) => {
-    child.stdout!.on("data", (chunk: Uint8Array) => resolve(Number(new TextDecoder().decode(chunk))));
+  const [port = 0, webSocketPort] = await new Promise<number[]>((resolve, reject) => {
+    child.stdout!.on(
+      "data",
+      (chunk: Uint8Array) => resolve(new TextDecoder().decode(chunk).split(" ").map(Number)),
+    );
     child.on("error", reject);
     child.on("close", (code) => reject(new Error(`${command.join(" ")} ended with ${code}`)));
   });
-  return { port, pid: child.pid!, stop: () => killed(child) };
+  return {
+    port,
+    ...webSocketPort !== undefined && { webSocketPort },
+    pid: child.pid!,
+    stop: () => killed(child),
+  };
 }
 
 /** Starts a program that is told its port and says nothing that is read. */

@@ -28,7 +28,7 @@ export function withTable(text: string, reports: readonly AuditReport[]): string
 export function peersPart(reports: readonly AuditReport[]): string {
   const date = reports[0]?.date.slice(0, 10) ?? "";
   const lines = [
-    `Numbered statements, on ${date}, with the cases that wait:`,
+    `Numbered statements, on ${date}, with the cases that wait, Plumb's over WebSocket:`,
     "",
     `| broker | standard | ${COLUMNS.join(" | ")} | cases |`,
     `| --- | --- |${" --: |".repeat(COLUMNS.length + 1)}`,
