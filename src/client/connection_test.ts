@@ -5,7 +5,7 @@ import type { Rule } from "../codec/error.ts";
 import type { Packet } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Outcome, Reader, Script, World, type WorldOptions } from "../testing/client_world.ts";
-import { RefusedError, ServerError } from "./error.ts";
+import { ConnectionError, RefusedError, ServerError } from "./error.ts";
 
 const {
   CONNECT,
@@ -507,4 +507,17 @@ test("UNSUBSCRIBE and its answer", () => {
   script.send({ type: UNSUBACK, packetId: script.take(UNSUBSCRIBE).packetId, reasonCodes: [0x11] });
   world.settle();
   assertEquals([outcome.times, outcome.code], [1, 0x11]);
+});
+
+test("a Server that has not proved who it is gets nothing but DISCONNECT", () => {
+  const script = new Script();
+  const refuses = () => new ConnectionError("another one");
+  const world = new World(undefined, { script, refuses }).start();
+  world.publish({ topic: "t", qos: 1 });
+  script.connack();
+  world.settle();
+  assertEquals(script.take(DISCONNECT).reasonCode, 0x80);
+  script.end();
+  world.settle();
+  assertEquals([script.inbox, world.closedWith?.error?.message], [[], "another one"]);
 });

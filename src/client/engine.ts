@@ -98,7 +98,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #closeBy = Infinity;
   #closeWithWill = false;
   #closedBy: MqttError | undefined;
-  /** Readers that are behind. */
+  /** Readers that are behind, on whatever connection. */
   readonly #behind: Set<object> = new Set();
   #reauthentication: Waiter | undefined;
 
@@ -259,6 +259,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return publication.failed(this.#closedError());
     this.outbound.publish(publication, now);
+    if (this.#behind.size > 0) this.adjustReading();
   }
 
   /** Has `reader` get the messages of a Topic Filter. @throws {UsageError} for what is no filter. */
@@ -266,6 +267,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return waiter.failed(this.#closedError());
     this.subscriptions.subscribe(init, reader, waiter);
+    this.adjustReading();
   }
 
   /** Ends that. */
@@ -273,22 +275,29 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return waiter.done(0);
     this.subscriptions.unsubscribe(filter, reader, waiter);
+    this.adjustReading();
   }
 
-  /** A reader can keep no more: nothing is read before `readOn()`, while no answer of the Server is awaited. True if so. */
+  /** A reader can keep no more: nothing is read before `readOn()`, but while an answer of the Server is awaited. True if nothing is read now. */
   pause(reader: object): boolean {
-    const connection = this.#connection;
-    if (connection === undefined || !this.outbound.isIdle) return false;
     this.#behind.add(reader);
-    connection.link.pause(Pause.READER);
-    connection.link.pauseTransport();
-    return true;
+    this.adjustReading();
+    return this.#connection?.link.paused === true;
   }
 
   /** It can again. */
   readOn(reader: object, now: number): void {
     this.#now = now;
-    if (this.#behind.delete(reader) && this.#behind.size === 0) this.#connection?.readOn();
+    if (this.#behind.delete(reader)) this.adjustReading();
+  }
+
+  /** A program that waits for an answer in its reader's loop must get it. */
+  adjustReading(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (this.#behind.size === 0 || this.outbound.isAwaiting) return connection.readOn();
+    connection.link.pause(Pause.READER);
+    connection.link.pauseTransport();
   }
 
   /** The next data of the authentication that is under way. */
@@ -394,6 +403,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** §3.2 */
   accepted(connection: Connection, connack: Connack): void {
     const { sessionPresent, properties = {} } = connack;
+    const refusal = this.#owner.refuses(properties);
+    if (refusal !== undefined) return connection.fail(refusal, 0x87);
     const { receiveMaximum = this.limits.receiveMaximum, topicAliasMaximum = this.limits.topicAliasMaximum } =
       this.#options;
     const isFirst = !this.#wasConnected;
@@ -416,6 +427,13 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     );
     this.subscriptions.opened(link, server, sessionPresent);
     this.outbound.opened(link, server, sessionPresent, this.#now);
+    this.subscriptions.begun();
+    this.adjustReading();
+  }
+
+  /** A chunk has been dealt with. */
+  chunkDone(): void {
+    if (this.#behind.size > 0) this.adjustReading();
   }
 
   /** The subscriptions are there. */
@@ -441,7 +459,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     if (!connection.isClosed) this.#ending.add(connection);
-    this.#behind.clear();
     if (this.#status === "connected") {
       this.inbound.closed();
       this.subscriptions.closed();

@@ -63,6 +63,11 @@ export class Outbound {
     return this.#waitingMessages === 0 && this.#unwritten.length === 0 && this.#sender.open === 0;
   }
 
+  /** The Server owes an answer. */
+  get isAwaiting(): boolean {
+    return this.#sender.open > 0;
+  }
+
   /** Messages that wait to be sent. */
   get waiting(): number {
     return this.#waitingMessages;

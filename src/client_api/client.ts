@@ -216,6 +216,7 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   /** Resolves with the first accepted connection. */
   async begin(): Promise<void> {
     const { signal } = this.#options;
+    signal?.throwIfAborted();
     const aborted = () => {
       this.#refused?.(signal!.reason);
       void this.close(0, false);
@@ -326,13 +327,16 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     };
   }
 
-  connected(event: Connected): void {
-    const { authentication } = this.#options;
+  refuses({ authenticationData }: Readonly<ConnackProperties>): MqttError | undefined {
     try {
-      authentication?.verify?.(event.server.authenticationData);
+      this.#options.authentication?.verify?.(authenticationData);
     } catch (error) {
-      return this.engine.authenticationFailed(error, this.#loop.now());
+      return new ConnectionError("The Server has not proved who it is", error);
     }
+    return undefined;
+  }
+
+  connected(event: Connected): void {
     this.#accepted?.();
     this.#accepted = this.#refused = undefined;
     const { protocol, host, pathname } = this.#presentUrl;
