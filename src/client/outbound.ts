@@ -110,9 +110,9 @@ export class Outbound {
       else publication.failed(new OfflineError("No connection"));
       return;
     }
-    const { queuedMessagesMax, queuedBytesMax } = this.#limits;
+    const { waitingMessagesMax, waitingBytesMax } = this.#limits;
     if (
-      this.#waitingMessages >= queuedMessagesMax || this.#waitingBytes + publication.bytes > queuedBytesMax
+      this.#waitingMessages >= waitingMessagesMax || this.#waitingBytes + publication.bytes > waitingBytesMax
     ) {
       return publication.failed(new QueueFullError(`${this.#waitingMessages} messages wait already`));
     }

@@ -255,7 +255,7 @@ describe("what the Server cannot take", () => {
 
 describe("messages that wait", () => {
   test("are bounded by number and bytes", () => {
-    const scene = connected({ engine: { limits: { queuedMessagesMax: 2, queuedBytesMax: 1_000 } } });
+    const scene = connected({ engine: { limits: { waitingMessagesMax: 2, waitingBytesMax: 1_000 } } });
     scene.script.lose();
     scene.world.settle();
     const outcomes = ["a", "x".repeat(2_000), "b", "c"].map((payload) =>

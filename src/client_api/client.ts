@@ -74,6 +74,7 @@ export class Client implements AsyncDisposable {
    * `UsageError` for a message that cannot be sent, or the reason of `signal`.
    */
   publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<Published>;
+  /** The same for a topic with parameters, and a payload of its type. */
   publish<P extends string, T>(
     topic: Topic<P, T>,
     params: ParamsOf<P>,
@@ -103,6 +104,7 @@ export class Client implements AsyncDisposable {
    * `RefusedError`, `UnsupportedError`, `ClosedError`, `UsageError` for what is no Topic Filter, or the reason of `signal`.
    */
   subscribe(filter: string, options?: SubscribeOptions): Promise<Subscription<Uint8Array, unknown>>;
+  /** The same for a topic with parameters: its messages have these, and payloads of its type. */
   subscribe<P extends string, T>(
     topic: Topic<P, T>,
     options?: SubscribeOptions,
@@ -573,8 +575,8 @@ function engineOptions(
     ...store !== undefined && { records: store },
     ...restored !== undefined && { restored },
     limits: {
-      ...offlineQueue?.messages !== undefined && { queuedMessagesMax: offlineQueue.messages },
-      ...offlineQueue?.bytes !== undefined && { queuedBytesMax: offlineQueue.bytes },
+      ...offlineQueue?.messages !== undefined && { waitingMessagesMax: offlineQueue.messages },
+      ...offlineQueue?.bytes !== undefined && { waitingBytesMax: offlineQueue.bytes },
       ...minMs !== undefined && { retryMinMs: minMs },
       ...maxMs !== undefined && { retryMaxMs: maxMs },
       ...typeof redirects === "number" && { redirectsMax: redirects },

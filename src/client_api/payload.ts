@@ -29,7 +29,9 @@ export interface StandardSchema<T> {
 
 /** A payload that does not decode. */
 export class PayloadError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "PayloadError";
+  /** Always "payload". */
   override readonly kind = "payload";
 }
 

@@ -32,7 +32,7 @@ interface Next<T, Q> {
 
 /** Iterated by one loop at a time; what is not read waits. */
 export class Subscription<T = Uint8Array, Q = unknown>
-  implements AsyncIterable<Message<T, Q>>, AsyncDisposable, MessageReader {
+  implements AsyncIterable<Message<T, Q>>, AsyncDisposable {
   /** §4.7 */
   readonly filter: string;
   /** §3.9.3 what the Server grants. */
