@@ -225,7 +225,11 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     };
     signal?.addEventListener("abort", aborted, { once: true });
     void this.#over.then(() => signal?.removeEventListener("abort", aborted));
-    const wake = () => this.run((engine, now) => engine.retry(now));
+    const wake = () =>
+      this.run((engine, now) => {
+        engine.retry(now);
+        engine.ticked(now); // a timer may be late
+      });
     for (const type of WAKING) globalThis.addEventListener?.(type, wake);
     void this.#over.then(() => WAKING.forEach((type) => globalThis.removeEventListener?.(type, wake)));
     const first = new Promise<void>((resolve, reject) => {
