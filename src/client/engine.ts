@@ -98,6 +98,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #closeBy = Infinity;
   #closeWithWill = false;
   #closedBy: MqttError | undefined;
+  /** Of the last attempt. */
+  #lastError: MqttError | undefined;
   /** Readers that are behind, on whatever connection. */
   readonly #behind: Set<object> = new Set();
   #reauthentication: Waiter | undefined;
@@ -206,7 +208,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#closeBy <= now) this.#finish();
     if (this.#patienceEndsAt <= now && !this.#wasConnected && this.#status !== "closed") {
-      this.#closeUp(new TimeoutError("No connection in time"));
+      this.#closeUp(new TimeoutError("No connection in time", this.#lastError));
     }
     if (this.#retryAt <= now) this.#dial();
     this.#connection?.ticked(now);
@@ -229,6 +231,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
       link.endTurn();
     }
     if (begins) this.#owner.commit();
+    this.#reportClosed();
     if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#finish();
   }
 
@@ -237,13 +240,16 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     this.#journal.isCommitting = false;
     this.#connection?.link.committed();
+    for (const { link } of this.#ending) link.committed();
+    this.#reportClosed();
   }
 
   /** It is not: the connection ends, and the next one begins with another commit. */
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#journal.isDirty = true;
+    this.#journal.isDirty = this.#status !== "closed"; // else there is nothing to try it for
+    this.#reportClosed();
     const connection = this.#connection;
     connection?.link.commitFailed();
     connection?.fail(new ConnectionError("The store has failed", error));
@@ -320,7 +326,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** The owner's part of an authentication has failed. */
   authenticationFailed(error: unknown, now: number): void {
     this.#now = now;
-    this.#connection?.fail(new ConnectionError("The authentication has failed", error), 0x87);
+    this.#connection?.fail(new ConnectionError("The authentication has failed", error));
   }
 
   /** Waits for what is under way, `timeoutMs` at most, and closes. */
@@ -404,7 +410,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   accepted(connection: Connection, connack: Connack): void {
     const { sessionPresent, properties = {} } = connack;
     const refusal = this.#owner.refuses(properties);
-    if (refusal !== undefined) return connection.fail(refusal, 0x87);
+    if (refusal !== undefined) return connection.fail(refusal);
     const { receiveMaximum = this.limits.receiveMaximum, topicAliasMaximum = this.limits.topicAliasMaximum } =
       this.#options;
     const isFirst = !this.#wasConnected;
@@ -483,12 +489,12 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #triesLevel4(error: MqttError, isUnheard: boolean): boolean {
     if (this.#wasConnected || (this.#options.level ?? "auto") !== "auto") return false;
     const isRefused = error instanceof RefusedError && (error.reasonCode === 0x84 || error.reasonCode === 1);
-    if (
-      this.#level === 5 && !this.#isFallback && (isRefused || (isUnheard && error instanceof ConnectionError))
-    ) {
+    const isSilence = isUnheard && error instanceof ConnectionError;
+    // [MQTT311-3.1.3-7]
+    const mayBe4 = !this.#isFallback && (this.#clientId !== "" || this.#cleanStart);
+    if (this.#level === 5 && mayBe4 && (isRefused || isSilence)) {
       this.#level = 4;
-      this.#isFallback = true;
-      return this.#clientId !== "" || this.#cleanStart;
+      return this.#isFallback = true;
     }
     if (this.#level === 4 && isUnheard) {
       this.#level = 5;
@@ -506,6 +512,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** There is no connection: waits for the next attempt, or gives up. */
   #down(error: MqttError): void {
     const wasConnected = this.#status === "connected";
+    this.#lastError = error;
     if (this.#closeBy !== Infinity) return this.#closeUp(undefined);
     const waitMs = this.#waitMs(error);
     if (waitMs === undefined) {
@@ -566,7 +573,9 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #isReported = true;
 
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0) return;
+    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDirty || this.#journal.isCommitting) {
+      return;
+    }
     this.#isReported = true;
     this.#owner.closed(this.#closedBy);
   }

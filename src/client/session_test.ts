@@ -579,6 +579,22 @@ describe("a store", () => {
     assertEquals([took(scene), outcome.times], [["PUBLISH 1 dup m"], 0]);
   });
 
+  test("is up to date before a Client says that it is closed", () => {
+    const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+    const { script, world } = scene;
+    publish(scene, ["m", 1]);
+    assert(world.commitDone());
+    world.settle();
+    script.send({ type: PUBACK, packetId: script.take(PUBLISH).packetId!, reasonCode: 0 });
+    world.engine.close(world.now, 1_000);
+    world.settle();
+    script.end();
+    world.settle();
+    assertEquals([world.engine.status, script.isOver, world.closedWith], ["closed", true, undefined]);
+    assert(world.commitDone());
+    assertEquals([world.records!.safe.size, world.closedWith], [0, { error: undefined }]);
+  });
+
   test("gives another process what is under way and what waits", () => {
     const records = new MemoryRecords();
     const scene = connected({ records }, { properties: { receiveMaximum: 2 } });

@@ -232,7 +232,10 @@ describe("connect()", patient, () => {
         return {};
       },
     }));
-    assertEquals(error.kind, "timeout");
+    assertEquals([error.kind, (error.cause as MqttError).message], [
+      "timeout",
+      "127.0.0.1:1: nothing listens there",
+    ]);
     assert(attempts.length > 2, `${attempts}`);
     assertEquals(attempts.slice(0, 3), [0, 1, 2]);
   });
