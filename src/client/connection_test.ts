@@ -182,6 +182,15 @@ describe("CONNACK", () => {
     assertFault(scene, 0x82, "MQTT-3.2.0-2");
   });
 
+  test("that comes too late for the owner's patience is answered by DISCONNECT", () => {
+    const { world, script } = connecting({ patienceMs: 400 });
+    world.advance(400);
+    assertEquals([world.engine.status, script.takeTypes()], ["closed", [CONNECT, DISCONNECT]]);
+    script.end();
+    world.settle();
+    assertEquals(world.closedWith?.error?.kind, "timeout");
+  });
+
   test("that does not come ends the attempt in time", () => {
     const { world, script } = connecting({ limits: { connackTimeoutMs: 500, closeTimeoutMs: 100 } });
     world.advance(1_000);
@@ -324,6 +333,7 @@ describe("DISCONNECT", () => {
     const { script, world } = connected();
     script.takeTypes();
     world.engine.close(world.now, 1_000, true);
+    assertEquals(world.closedWith, undefined); // its last bytes may be on their way
     assertEquals(world.publish({ topic: "t", qos: 1 }).error instanceof Error, true);
     world.settle();
     script.end();
@@ -374,6 +384,23 @@ describe("Keep Alive", () => {
     assertEquals(script.takeTypes(), [PINGREQ]);
     script.send({ type: PINGRESP });
     world.advance(7_500);
+    assertEquals(script.takeTypes(), [PINGREQ]);
+  });
+
+  test("[MQTT-3.1.2-20] counts from the last packet of the Client, and of the Server too", () => {
+    const { script, world } = connected({ keepAlive: 10 });
+    script.takeTypes();
+    const message = { ...OPTIONS, type: PUBLISH, qos: 0, topic: "t" } as const;
+    for (let i = 0; i < 20; i++) { // both ways
+      script.send(message);
+      world.publish({ topic: "t" });
+      world.advance(1_000);
+    }
+    assertEquals(script.takeTypes().includes(PINGREQ), false);
+    for (let i = 0; i < 9; i++) { // from the Server alone
+      script.send(message);
+      world.advance(1_000);
+    }
     assertEquals(script.takeTypes(), [PINGREQ]);
   });
 
