@@ -247,7 +247,9 @@ export class Connection implements FrameHandler, LinkHandler {
     const flags = first & 15;
     const reader = this.#reader.aim(bytes, body, end);
     if (type === PacketType.CONNACK) {
-      const connack = decodeConnack(reader, flags, level);
+      // A Server that does not know level 5 may refuse it in its own layout.
+      const isOlder = end - body === 2 && !this.isOpen && bytes[body + 1] !== 0;
+      const connack = decodeConnack(reader, flags, isOlder ? 4 : level);
       if (this.isOpen) throw protocolError("MQTT-3.2.0-2", "A second CONNACK");
       return this.#connack(connack);
     }

@@ -203,12 +203,17 @@ describe("CONNACK", () => {
 });
 
 describe("a level that the Server does not know", () => {
-  for (const [what, answer] of [["0x84", true], ["a close without CONNACK", false]] as const) {
+  const answers: readonly [string, Packet | Uint8Array | undefined][] = [
+    ["0x84", { type: CONNACK, sessionPresent: false, reasonCode: 0x84 }],
+    ["a CONNACK of an older level", Uint8Array.of(0x20, 2, 0, 1)],
+    ["a close without CONNACK", undefined],
+  ];
+  for (const [what, answer] of answers) {
     test(`is found out by ${what}, and level 4 is tried at once`, () => {
       const { script, world } = connecting();
       assertEquals(script.take(CONNECT).level, 5);
-      if (answer) script.send({ type: CONNACK, sessionPresent: false, reasonCode: 0x84 });
-      else script.end();
+      if (answer === undefined) script.end();
+      else script.send(answer);
       world.settle();
       assertEquals(script.opened, 2);
       assertEquals(script.connack().level, 4);

@@ -284,6 +284,33 @@ describe("a connection that is lost", patient, () => {
       assert(events.includes(false));
     }));
 
+  test("again and again has each message of QoS 2 come once, and all in order", () =>
+    withClient({}, async ({ client, url, transports }) => {
+      const others: Transport[] = [];
+      await using reader = await connect(url, {
+        clientId: "reader",
+        reconnect: { minMs: 1, maxMs: 10 },
+        async dial(url, options) {
+          const transport = await dialByScheme(url, options);
+          others.push(transport);
+          return transport;
+        },
+      });
+      const messages = await reader.subscribe("a", { qos: 2 });
+      for (let round = 0; round < 20; round++) {
+        const sent = Array.from({ length: 50 }, (_, i) => `${round}/${i}`);
+        const published = Promise.all(sent.map((payload) => client.publish("a", payload, { qos: 2 })));
+        await next(messages, 1);
+        (round % 2 === 0 ? transports : others).at(-1)!.abort();
+        assertEquals(await next(messages, 49), sent.slice(1));
+        await published;
+      }
+      assert(
+        others.length > 5 && transports.length > 5,
+        `${others.length} and ${transports.length} connections`,
+      );
+    }));
+
   test("has QoS 0 fail at once unless it is to wait; with close() all that is pending fails", () =>
     withClient(
       { reconnect: { minMs: 60_000, maxMs: 60_000, again: () => 60_000 } },
