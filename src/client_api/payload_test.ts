@@ -16,6 +16,9 @@ describe("a payload codec", () => {
     assertThrows(() => text.decode(Uint8Array.of(0xff)), PayloadError, "no UTF-8");
     assertThrows(() => json().decode(text.encode("{")), PayloadError, "no JSON");
     assertThrows(() => bytesOf("\ud800"), PayloadError, "lone surrogate");
+    for (const payload of [undefined, 1, [1], new ArrayBuffer(1)]) {
+      assertThrows(() => bytesOf(payload as unknown as string), PayloadError, "text or a Uint8Array");
+    }
   });
 
   test("asks a schema, which may change the value", () => {
