@@ -295,8 +295,11 @@ describe("what the Server cannot take", () => {
       UsageError,
       "MQTT-3.8.3-4",
     );
+    for (const init of [{ filter: "\ud800" }, { filter: "a", qos: 3 as 2 }, { filter: "x".repeat(70_000) }]) {
+      assertThrows(() => world.subscribe(init, new Reader()), UsageError);
+    }
     world.settle();
-    assertEquals(script.inbox, []);
+    assertEquals([script.inbox, world.engine.subscriptions.size], [[], 0]);
     assert(world.engine.outbound.isIdle);
   });
 });
