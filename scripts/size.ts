@@ -35,7 +35,13 @@ const BUNDLES: readonly Bundle[] = [
   { what: "decodePacket() by mod.ts", exports: "decodePacket", from: "mod.ts", broker: false },
   { what: "all of ./codec", exports: "*", from: "src/codec/mod.ts", broker: false },
   { what: "all of ./transport", exports: "*", from: "src/transport/mod.ts", broker: false },
-  { what: "all of ./client", exports: "*", from: "src/client/mod.ts", broker: false },
+  {
+    what: "a Client with a dialer of its own",
+    exports: "connectBy",
+    from: "src/client_api/client.ts",
+    broker: false,
+  },
+  { what: "the engine of a Client", exports: "ClientEngine", from: "src/client/engine.ts", broker: false },
   { what: "Broker by mod.ts", exports: "Broker", from: "mod.ts", broker: true },
 ];
 

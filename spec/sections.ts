@@ -84,7 +84,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "3.2": {
     title: "CONNACK",
-    files: ["src/broker/connect.ts", "src/client/connection.ts", "src/codec/connack.ts"],
+    files: [
+      "src/broker/connect.ts",
+      "src/client/connection.ts",
+      "src/client/server_limits.ts",
+      "src/codec/connack.ts",
+    ],
   },
   "3.2.2.2": { title: "Connect Reason Code", files: ["src/broker/connection.ts"] },
   "3.3": {
@@ -99,6 +104,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/client/outbound.ts",
       "src/client/publication.ts",
       "src/client_api/message.ts",
+      "src/client_api/requests.ts",
       "src/codec/publish.ts",
       "src/codec/publish_template.ts",
       "src/codec/publish_view.ts",
@@ -201,6 +207,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: [
       "src/broker/connection.ts",
       "src/engine/link.ts",
+      "src/runtime/message_port.ts",
       "src/runtime/tcp/bun.ts",
       "src/runtime/tcp/deno.ts",
       "src/runtime/tls/bun.ts",
