@@ -43,7 +43,9 @@ export async function trustOf({ given }: Said, urls: readonly string[]): Promise
   const insecure = one("insecure") === "true";
   const flag = ["ca", "cert", "key", "insecure"].find((name) => given.has(name));
   if (flag === undefined) return {};
-  if (!urls.some((url) => /^mqtts:/i.test(url))) throw new CallError(`--${flag} goes with mqtts://HOST:PORT`);
+  if (!urls.some((url) => /^(?:mqtts|wss):/i.test(url))) {
+    throw new CallError(`--${flag} goes with mqtts://HOST:PORT`);
+  }
   if (file !== undefined && insecure) throw new CallError("--ca and --insecure exclude each other");
   if ((cert === undefined) !== (key === undefined)) {
     throw new CallError(cert === undefined ? "--key needs --cert FILE" : "--cert needs --key FILE");
