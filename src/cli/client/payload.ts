@@ -86,18 +86,18 @@ function readBytes(flag: string, file: string): Uint8Array {
 
 const NEWLINE = 10;
 
-/** The lines of a stream without their ends; behind the last end only what is there. Any bytes but the end may be in a line. */
+/** The lines of a stream without their ends; behind the last end only what is there. Any bytes but the end may be in a line, which is a copy. */
 export async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   let begun: Uint8Array[] = [];
   for await (const chunk of input) {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
-      const end = chunk.slice(from, at);
+      const end = new Uint8Array(chunk.subarray(from, at));
       yield begun.length === 0 ? end : Buffer.concat([...begun, end]);
       begun = [];
       from = at + 1;
     }
-    if (from < chunk.length) begun.push(chunk.slice(from));
+    if (from < chunk.length) begun.push(new Uint8Array(chunk.subarray(from)));
   }
   if (begun.length > 0) yield Buffer.concat(begun);
 }
