@@ -18,7 +18,7 @@ import { isTopicName } from "../topic/name.ts";
 import { type ArgumentGroup, type Arguments, readArguments } from "./client/arguments.ts";
 import { callOf } from "./client/call.ts";
 import { CLIENT_STATUS_HELP, CONNECTION, HELP, qosRow, TLS_AND_PROPERTIES, WILL } from "./client/flags.ts";
-import { CLIENT_STATUS, ClientLink } from "./client/link.ts";
+import { CLIENT_STATUS, ClientLink, endOf } from "./client/link.ts";
 import { Output } from "./client/output.ts";
 import { LINES, linesOf, PAYLOAD, payloadOf } from "./client/payload.ts";
 import { readProperties } from "./client/properties.ts";
@@ -221,7 +221,7 @@ class Publisher {
 
   #failed(error: unknown): void {
     if (error instanceof ClosedError) return; // the link says why
-    if (error instanceof UsageError) return this.#link.end({ status: STATUS.cannot, why: error.message });
+    if (error instanceof UsageError) return this.#link.end(endOf(error));
     this.#link.refused(`${this.#topic}: ${explain(error)}`);
   }
 }

@@ -306,7 +306,7 @@ describe("plumb sub", () => {
       const watching = await stage.sub("will", "-C", "1", "-v");
       const will = ["--will-topic", "will", "--will-payload", "gone"];
       const willing = await stage.sub("nothing", ...will);
-      willing.child.kill("SIGINT");
+      process.kill(willing.child.pid!, "SIGINT");
       assertEquals((await willing.outcome).status, 0);
       assertEquals((await watching.outcome).out, "will gone\n");
     }));

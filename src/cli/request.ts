@@ -5,7 +5,6 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { explain } from "../client_api/explain.ts";
 import type { MqttError } from "../client/error.ts";
 import type { MessageReader } from "../client/exchange.ts";
 import type { Incoming } from "../client/incoming.ts";
@@ -22,7 +21,7 @@ import {
   TLS_AND_PROPERTIES,
   WILL,
 } from "./client/flags.ts";
-import { asCall, CLIENT_STATUS, ClientLink } from "./client/link.ts";
+import { CLIENT_STATUS, ClientLink, endOf } from "./client/link.ts";
 import { Output } from "./client/output.ts";
 import { PAYLOAD, payloadOf } from "./client/payload.ts";
 import { type Printer, printerOf } from "./client/printer.ts";
@@ -150,12 +149,7 @@ export async function requestMain(args: readonly string[], environment: Environm
           });
         }
       };
-      asCall(asking).catch((error) =>
-        link.end({
-          status: error instanceof CallError ? STATUS.cannot : STATUS.found,
-          why: error instanceof CallError ? error.message : explain(error),
-        })
-      );
+      asking().catch((error) => link.end(endOf(error)));
     }
   }
   const status = await link.finish();
@@ -202,7 +196,7 @@ class Answers implements MessageReader {
   }
 
   refused(error: MqttError): void {
-    this.#link.end({ status: STATUS.found, why: explain(error) });
+    this.#link.end(endOf(error));
   }
 
   /** Writes what is left to write. */

@@ -11,7 +11,7 @@ import type { MessageReader } from "../client/exchange.ts";
 import type { Incoming } from "../client/incoming.ts";
 import type { Message } from "../client_api/message.ts";
 import type { Publish, QoS } from "../codec/packet.ts";
-import { matches, parseFilter } from "../topic/filter.ts";
+import { matches, parseFilter, SHARE_PREFIX } from "../topic/filter.ts";
 import { type ArgumentGroup, type ArgumentRow, type Arguments, readArguments } from "./client/arguments.ts";
 import { callOf } from "./client/call.ts";
 import {
@@ -169,6 +169,9 @@ export async function subMain(args: readonly string[], environment: Environment)
   const leaving = said.all("unsubscribe");
   for (const filter of filters) checkFilter(said.written("topic"), filter);
   for (const filter of leaving) checkFilter(said.written("unsubscribe"), filter);
+  if (said.is("no-local") && filters.some((filter) => filter.startsWith(SHARE_PREFIX))) {
+    throw new CallError("--no-local and a shared subscription exclude each other [MQTT-3.8.3-4]");
+  }
   if (filters.length + leaving.length === 0) throw new CallError("a topic is missing: -t FILTER");
   if (said.is("no-retained") && said.is("retained-only")) {
     throw new CallError(`${said.written("no-retained")} and --retained-only exclude each other`);

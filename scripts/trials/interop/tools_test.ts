@@ -140,7 +140,7 @@ const RETAINED: Readonly<Record<string, readonly string[]>> = {
   "s/text": ["-m", "hello"],
   "s/ünicode": ["-m", "wörld"],
   "s/json": ["-q", "1", "-m", '{"a": [1, "x"], "b": null}'],
-  "s/binary": ["-q", "2", "-f", file("binary", BINARY)],
+  "s/binary": ["-q", "1", "-f", file("binary", BINARY)],
   "s/properties": ["-m", "with", ...PROPERTIES],
 };
 
@@ -207,10 +207,12 @@ for (const [name, onBroker] of Object.entries(BROKERS)) {
               await well(theirs("pub", [...to, "-q", qos, "-t", `k/no/${qos}`, "-m", "not this"]));
             }
             await well(theirs("pub", [...to, "-q", "1", "-t", "k/last", "-m", "last"]));
-            const taking = ["-t", "k/#", "-C", "3", "-T", "k/no/+", "-v"];
+            const taking = ["-t", "k/#", "-C", "3", "-T", "k/no/+", "-F", "%q %t %p"];
             const [them, us] = await both("sub", (id) => [...own(id), ...taking]);
             assertEquals([us.status, us.err], [0, ""]);
-            assertEquals(us.out.toString(), them.out.toString());
+            // mosquitto_sub prints a message of QoS 2 when its PUBREL has come.
+            const sorted = (out: Buffer) => out.toString().split("\n").sort();
+            assertEquals(sorted(us.out), sorted(them.out));
             for (
               const { status } of await both("sub", (id) => [...own(id), "-U", "gone/#", "-E", "-t", "k/#"])
             ) {
@@ -234,7 +236,7 @@ for (const [name, onBroker] of Object.entries(BROKERS)) {
           await well(theirs("sub", [...watcher, "-t", "p/#", "-E"]));
           const level5 = version === "5" ? [["-m", "props", ...PROPERTIES]] : [];
           const calls: readonly (readonly string[])[] = [
-            ...["0", "1", "2"].map((qos) => ["-q", qos, "-m", `at ${qos}`]),
+            ...["1", "2"].map((qos) => ["-q", qos, "-m", `at ${qos}`]),
             ["-q", "1", "-n"],
             ["-q", "1", "-f", file("binary", BINARY)],
             ["-q", "2", "-m", "again", "--repeat", "3"],
@@ -248,7 +250,7 @@ for (const [name, onBroker] of Object.entries(BROKERS)) {
               (id) => [...to, "-V", version, ...qos, ...args, "-t", `p/${id}`],
             );
             assertEquals(retries.map(({ status, err }) => [status, err]), [[0, ""], [0, ""]]);
-            count += args.includes("--repeat") ? 3 : args.includes("0") ? 0 : 1;
+            count += args.includes("--repeat") ? 3 : 1;
           }
           const lines = Buffer.from("one\n\ntwo\r\nwithout an end");
           for (const [flag, input, more] of [["-l", lines, 4], ["-s", BINARY, 1]] as const) {
@@ -256,12 +258,16 @@ for (const [name, onBroker] of Object.entries(BROKERS)) {
             count += more;
           }
           const format = "%t %q %r %l %x %C %R %D %P %F";
-          const args = [...watcher, "-t", "p/#", "-C", `${2 * count + 2}`, "-F", format];
+          const args = [...watcher, "-t", "p/#", "-C", `${2 * count}`, "-F", format];
           const seen = (await well(theirs("sub", args))).toString().split("\n").slice(0, -1);
           const of = (id: string) =>
             seen.filter((line) => line.startsWith(`p/${id} `)).map((line) => line.slice(id.length + 3));
           assertEquals(of("ours"), of("theirs"));
-          assertEquals(of("ours").length, count + 1);
+          assertEquals(of("ours").length, count);
+          await both("pub", (id) => [...to, "-V", version, "-r", "-m", "kept", "-t", `kept/${id}`]);
+          const kept = [...to, "-t", "kept/ours", "-t", "kept/theirs", "-C", "2", "-F", "%t %q %r %p"];
+          const retained = (await well(theirs("sub", kept))).toString().split("\n").sort();
+          assertEquals(retained, ["", "kept/ours 0 1 kept", "kept/theirs 0 1 kept"]);
         }));
 
       test(
@@ -303,7 +309,7 @@ for (const [name, onBroker] of Object.entries(BROKERS)) {
         for (const start of [theirs, ours]) {
           const running = start("sub", [...to, "-t", "here"]);
           await until(() => running.out !== "", "the retained message");
-          running.child.kill("SIGTERM");
+          process.kill(running.child.pid!, "SIGTERM");
           assertEquals((await running.end()).status, 0);
         }
       }));

@@ -149,13 +149,17 @@ function urlOf(text: string, flag: string, said: string): Target {
   }
 }
 
+/** Flags for what MQTT 3.1.1 does not have. */
+const OF_LEVEL_5 = ["session-expiry-interval", "no-local", "retain-as-published", "retain-handling"];
+
 function levelOf(args: Arguments, properties: PacketProperties): 3 | 4 | 5 | "auto" {
   const version = args.one("protocol-version");
+  const needing = OF_LEVEL_5.find((name) => args.given.has(name));
   const flag = Object.keys(properties).length > 0
     ? "-D"
-    : args.given.has("session-expiry-interval")
-    ? args.written("session-expiry-interval")
-    : undefined;
+    : needing === undefined
+    ? undefined
+    : args.written(needing);
   if (version === undefined) return flag === undefined ? "auto" : 5;
   const level = VERSIONS[version]!;
   if (flag !== undefined && level < 5) throw new CallError(`${flag} goes with -V 5`);

@@ -43,9 +43,10 @@ export class ClientLink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stop = () => this.end({ status: STATUS.good });
 
+  /** @throws {CallError} for what no CONNECT can have. */
   constructor(call: ClientCall) {
     this.#call = call;
-    this.driver = new ClientDriver(() => dialTo(call), call.url, call.options, undefined);
+    this.driver = asCall(() => new ClientDriver(() => dialTo(call), call.url, call.options, undefined));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -137,19 +138,20 @@ export class ClientLink {
 /** ms that what is under way has when a command ends. */
 const CLOSE_MS = 5_000;
 
-/** @throws {CallError} for a mistake of the caller. */
-function endOf(error: unknown): End {
+/** What an error means for the command. */
+export function endOf(error: unknown): End {
   if (error === undefined) return { status: STATUS.good };
   if (error instanceof RefusedError && error.packet === "CONNACK") {
     return { status: error.reasonCode, why: explain(error) };
   }
-  return { status: error instanceof UsageError ? STATUS.cannot : STATUS.found, why: explain(error) };
+  if (error instanceof UsageError) return { status: STATUS.cannot, why: error.message };
+  return { status: STATUS.found, why: explain(error) };
 }
 
-/** Does something with messages; a mistake of the caller is one line. */
-export async function asCall<T>(does: () => T | Promise<T>): Promise<T> {
+/** Does it; what it cannot do is a mistake of the call. @throws {CallError} */
+function asCall<T>(does: () => T): T {
   try {
-    return await does();
+    return does();
   } catch (error) {
     throw error instanceof UsageError ? new CallError(error.message) : error;
   }
