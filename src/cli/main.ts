@@ -27,6 +27,9 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
+  pub: async (args) => await (await import("./pub.ts")).pubMain(args, environment),
+  request: async (args) => await (await import("./request.ts")).requestMain(args, environment),
+  sub: async (args) => await (await import("./sub.ts")).subMain(args, environment),
   help: async ([command, ...more]) => {
     if (more.length > 0) throw new CallError(`unexpected argument ${JSON.stringify(more[0])}`);
     const isAll = command !== undefined && command !== "help";

@@ -348,6 +348,8 @@ export function helpText(isAll = false): string {
   const rare = ROWS.filter((row) => row.rare).length;
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
+    "plumb pub -t T -m TEXT  publishes a message; plumb sub -t FILTER prints messages\n" +
+    "plumb request -t T -m M publishes a request, and prints the answer\n" +
     "plumb audit URL         checks a broker against the standard\n" +
     "plumb bench URL         measures a broker, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
