@@ -126,6 +126,7 @@ const LAYERS: readonly Layer[] = [
     types: ["src/cli"],
     packages: ["*"],
   },
+  { at: "src/client_store", values: [], types: ["src/client_api"], packages: ["*"] },
   {
     at: "src/test_broker",
     values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
