@@ -38,6 +38,13 @@ const BUNDLES: readonly Bundle[] = [
   { what: "all of ./codec", exports: "*", from: "src/codec/mod.ts", broker: false },
   { what: "all of ./transport", exports: "*", from: "src/transport/mod.ts", broker: false },
   { what: "all of ./client/browser", exports: "*", from: "src/client_api/browser.ts", broker: false },
+  {
+    what: "a Client with a dialer of its own",
+    exports: "connectBy",
+    from: "src/client_api/client.ts",
+    broker: false,
+  },
+  { what: "the engine of a Client", exports: "ClientEngine", from: "src/client/engine.ts", broker: false },
   { what: "Broker by mod.ts", exports: "Broker", from: "mod.ts", broker: true },
 ];
 

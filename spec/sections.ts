@@ -29,7 +29,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "1.5.7": { title: "UTF-8 String Pair", files: ["src/codec/reader.ts", "src/codec/writer.ts"] },
   "2.1": {
     title: "Structure of an MQTT Control Packet",
-    files: ["src/broker/beginning.ts", "src/codec/decode.ts", "src/codec/encode.ts"],
+    files: ["src/broker/beginning.ts", "src/client/encode.ts", "src/codec/decode.ts", "src/codec/encode.ts"],
   },
   "2.1.2": {
     title: "MQTT Control Packet type",
@@ -40,7 +40,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: ["src/codec/field.ts", "src/codec/first_byte.ts", "src/codec/packet_type.ts"],
   },
   "2.1.4": { title: "Remaining Length", files: ["src/codec/deframer.ts", "src/codec/writer.ts"] },
-  "2.2.1": { title: "Packet Identifier", files: ["src/codec/field.ts", "src/delivery/sender.ts"] },
+  "2.2.1": {
+    title: "Packet Identifier",
+    files: ["src/client/exchange.ts", "src/codec/field.ts", "src/delivery/sender.ts"],
+  },
   "2.2.2": { title: "Properties", files: ["src/codec/property.ts"] },
   "2.4": { title: "Reason Code", files: ["src/codec/reason_code.ts"] },
   "3": { title: "MQTT Control Packets", files: ["src/codec/packet.ts"] },
@@ -50,6 +53,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/beginning.ts",
       "src/broker/connect.ts",
       "src/broker/owner.ts",
+      "src/client/connection.ts",
       "src/codec/connect.ts",
     ],
   },
@@ -78,7 +82,15 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/login/mod.ts",
     ],
   },
-  "3.2": { title: "CONNACK", files: ["src/broker/connect.ts", "src/codec/connack.ts"] },
+  "3.2": {
+    title: "CONNACK",
+    files: [
+      "src/broker/connect.ts",
+      "src/client/connection.ts",
+      "src/client/server_limits.ts",
+      "src/codec/connack.ts",
+    ],
+  },
   "3.2.2.2": { title: "Connect Reason Code", files: ["src/broker/connection.ts"] },
   "3.3": {
     title: "PUBLISH",
@@ -87,6 +99,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/frames.ts",
       "src/broker/owner.ts",
       "src/broker/publish.ts",
+      "src/client/inbound.ts",
+      "src/client/incoming.ts",
+      "src/client/outbound.ts",
+      "src/client/publication.ts",
+      "src/client_api/message.ts",
+      "src/client_api/requests.ts",
       "src/codec/publish.ts",
       "src/codec/publish_template.ts",
       "src/codec/publish_view.ts",
@@ -122,17 +140,42 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.5": { title: "PUBREC", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.6": { title: "PUBREL", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.7": { title: "PUBCOMP", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
-  "3.8": { title: "SUBSCRIBE", files: ["src/broker/subscribe.ts", "src/codec/subscribe.ts"] },
-  "3.9": { title: "SUBACK", files: ["src/broker/subscribe.ts", "src/codec/suback.ts"] },
-  "3.10": { title: "UNSUBSCRIBE", files: ["src/broker/subscribe.ts", "src/codec/unsubscribe.ts"] },
-  "3.11": { title: "UNSUBACK", files: ["src/broker/subscribe.ts", "src/codec/unsuback.ts"] },
-  "3.12": { title: "PINGREQ", files: ["src/broker/connection.ts", "src/codec/ping.ts"] },
-  "3.13": { title: "PINGRESP", files: ["src/codec/ping.ts"] },
+  "3.8": {
+    title: "SUBSCRIBE",
+    files: [
+      "src/broker/subscribe.ts",
+      "src/client/subscriptions.ts",
+      "src/client_api/subscription.ts",
+      "src/codec/subscribe.ts",
+    ],
+  },
+  "3.9": {
+    title: "SUBACK",
+    files: ["src/broker/subscribe.ts", "src/client/subscriptions.ts", "src/codec/suback.ts"],
+  },
+  "3.10": {
+    title: "UNSUBSCRIBE",
+    files: ["src/broker/subscribe.ts", "src/client/subscriptions.ts", "src/codec/unsubscribe.ts"],
+  },
+  "3.11": {
+    title: "UNSUBACK",
+    files: ["src/broker/subscribe.ts", "src/client/subscriptions.ts", "src/codec/unsuback.ts"],
+  },
+  "3.12": {
+    title: "PINGREQ",
+    files: ["src/broker/connection.ts", "src/client/connection.ts", "src/codec/ping.ts"],
+  },
+  "3.13": { title: "PINGRESP", files: ["src/client/connection.ts", "src/codec/ping.ts"] },
   "3.14": {
     title: "DISCONNECT",
-    files: ["src/broker/connection.ts", "src/broker/owner.ts", "src/codec/disconnect.ts"],
+    files: [
+      "src/broker/connection.ts",
+      "src/broker/owner.ts",
+      "src/client/connection.ts",
+      "src/codec/disconnect.ts",
+    ],
   },
-  "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/codec/auth.ts"] },
+  "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/client/connection.ts", "src/codec/auth.ts"] },
   "4.1": {
     title: "Session State",
     files: [
@@ -144,6 +187,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/session.ts",
       "src/broker/sessions.ts",
       "src/broker/store.ts",
+      "src/client/journal.ts",
+      "src/client_store/sqlite.ts",
       "src/store/apply.ts",
       "src/store/database.ts",
       "src/store/fact.ts",
@@ -180,6 +225,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/deliver.ts",
       "src/broker/delivery.ts",
       "src/broker/publish.ts",
+      "src/client/inbound.ts",
+      "src/client/outbound.ts",
       "src/delivery/sender.ts",
     ],
   },
@@ -193,15 +240,25 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "4.4": {
     title: "Message delivery retry",
-    files: ["src/broker/connect.ts", "src/broker/deliver.ts", "src/delivery/sender.ts"],
+    files: [
+      "src/broker/connect.ts",
+      "src/broker/deliver.ts",
+      "src/client/outbound.ts",
+      "src/delivery/sender.ts",
+    ],
   },
-  "4.5": { title: "Message receipt", files: ["src/broker/backlog.ts", "src/delivery/message.ts"] },
-  "4.6": { title: "Message ordering", files: ["src/delivery/queue.ts"] },
+  "4.5": {
+    title: "Message receipt",
+    files: ["src/broker/backlog.ts", "src/client/inbound.ts", "src/delivery/message.ts"],
+  },
+  "4.6": { title: "Message ordering", files: ["src/client/inbound.ts", "src/delivery/queue.ts"] },
   "4.7": {
     title: "Topic Names and Topic Filters",
     files: [
       "src/broker/known_topics.ts",
       "src/broker/router.ts",
+      "src/client/subscriptions.ts",
+      "src/client_api/topic.ts",
       "src/codec/field.ts",
       "src/permissions/filters.ts",
       "src/permissions/pattern.ts",
@@ -217,16 +274,23 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
   "4.8.2": {
     title: "Shared Subscriptions",
-    files: ["src/broker/ending.ts", "src/broker/gather.ts", "src/broker/shared.ts", "src/topic/filter.ts"],
+    files: [
+      "src/broker/ending.ts",
+      "src/broker/gather.ts",
+      "src/broker/shared.ts",
+      "src/client/subscriptions.ts",
+      "src/topic/filter.ts",
+    ],
   },
   "4.9": {
     title: "Flow Control",
-    files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/engine/outflow.ts"],
+    files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/client/outbound.ts", "src/engine/outflow.ts"],
   },
   "4.12": {
     title: "Enhanced authentication",
     files: [
       "src/broker/auth.ts",
+      "src/client/connection.ts",
       "src/login/chain.ts",
       "src/login/link.ts",
       "src/login/mod.ts",
@@ -237,7 +301,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.12.1": { title: "Re-authentication", files: ["src/broker/login_end.ts"] },
   "4.13": {
     title: "Handling errors",
-    files: ["src/broker/connection.ts", "src/broker/refusal.ts", "src/codec/error.ts"],
+    files: [
+      "src/broker/connection.ts",
+      "src/broker/refusal.ts",
+      "src/client/connection.ts",
+      "src/codec/error.ts",
+    ],
   },
   "5.4.1": {
     title: "Authentication of Clients by the Server",
@@ -264,6 +333,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "6": {
     title: "Using WebSocket as a network transport",
     files: [
+      "src/client_api/web_socket.ts",
       "src/transport/websocket.ts",
       "src/transport/websocket_frames.ts",
       "src/transport/websocket_upgrade.ts",

@@ -15,7 +15,7 @@ import type { Connack, Connect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingresp } from "../codec/ping.ts";
 import { Reader } from "../codec/reader.ts";
-import { isReasonAllowed } from "../codec/reason_code.ts";
+import { isReasonAllowedFrom } from "../codec/reason_code.ts";
 import { decodeSuback } from "../codec/suback.ts";
 import { decodeUnsuback } from "../codec/unsuback.ts";
 import { Link, type LinkHandler, type LinkOwner, Pause } from "../engine/link.ts";
@@ -51,6 +51,8 @@ export interface ConnectionHost extends LinkOwner {
   begin(now: number): void;
   /** CONNACK 0x00. */
   accepted(connection: Connection, connack: Connack): void;
+  /** A chunk has been dealt with. */
+  chunkDone(): void;
   /** §4.12 AUTH 0x18. */
   challenged(data: Uint8Array | undefined): void;
   /** §4.12.1 AUTH 0x00: re-authentication is done. */
@@ -110,6 +112,7 @@ export class Connection implements FrameHandler, LinkHandler {
     this.#isUnheard = this.#isPinging = false;
     try {
       this.link.receive(chunk, this);
+      this.#host.chunkDone();
     } catch (error) {
       this.#caught(error);
     }
@@ -244,7 +247,9 @@ export class Connection implements FrameHandler, LinkHandler {
     const flags = first & 15;
     const reader = this.#reader.aim(bytes, body, end);
     if (type === PacketType.CONNACK) {
-      const connack = decodeConnack(reader, flags, level);
+      // A Server that does not know level 5 may refuse it in its own layout.
+      const isOlder = end - body === 2 && !this.isOpen && bytes[body + 1] !== 0;
+      const connack = decodeConnack(reader, flags, isOlder ? 4 : level);
       if (this.isOpen) throw protocolError("MQTT-3.2.0-2", "A second CONNACK");
       return this.#connack(connack);
     }
@@ -344,7 +349,7 @@ export class Connection implements FrameHandler, LinkHandler {
   /** We end it: DISCONNECT, and then nothing more [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1]. */
   fail(error: MqttError, code = 0x80, reasonString?: string): void {
     if (this.#phase >= Phase.CLOSING) return;
-    this.disconnect(isReasonAllowed(PacketType.DISCONNECT, code) ? code : 0x80, reasonString);
+    this.disconnect(isReasonAllowedFrom("client", PacketType.DISCONNECT, code) ? code : 0x80, reasonString);
     this.#host.lost(this, error, this.#isUnheard);
   }
 

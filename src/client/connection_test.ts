@@ -5,7 +5,7 @@ import type { Rule } from "../codec/error.ts";
 import type { Packet } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Outcome, Reader, Script, World, type WorldOptions } from "../testing/client_world.ts";
-import { RefusedError, ServerError } from "./error.ts";
+import { ConnectionError, RefusedError, ServerError } from "./error.ts";
 
 const {
   CONNECT,
@@ -182,6 +182,15 @@ describe("CONNACK", () => {
     assertFault(scene, 0x82, "MQTT-3.2.0-2");
   });
 
+  test("that comes too late for the owner's patience is answered by DISCONNECT", () => {
+    const { world, script } = connecting({ patienceMs: 400 });
+    world.advance(400);
+    assertEquals([world.engine.status, script.takeTypes()], ["closed", [CONNECT, DISCONNECT]]);
+    script.end();
+    world.settle();
+    assertEquals(world.closedWith?.error?.kind, "timeout");
+  });
+
   test("that does not come ends the attempt in time", () => {
     const { world, script } = connecting({ limits: { connackTimeoutMs: 500, closeTimeoutMs: 100 } });
     world.advance(1_000);
@@ -194,12 +203,17 @@ describe("CONNACK", () => {
 });
 
 describe("a level that the Server does not know", () => {
-  for (const [what, answer] of [["0x84", true], ["a close without CONNACK", false]] as const) {
+  const answers: readonly [string, Packet | Uint8Array | undefined][] = [
+    ["0x84", { type: CONNACK, sessionPresent: false, reasonCode: 0x84 }],
+    ["a CONNACK of an older level", Uint8Array.of(0x20, 2, 0, 1)],
+    ["a close without CONNACK", undefined],
+  ];
+  for (const [what, answer] of answers) {
     test(`is found out by ${what}, and level 4 is tried at once`, () => {
       const { script, world } = connecting();
       assertEquals(script.take(CONNECT).level, 5);
-      if (answer) script.send({ type: CONNACK, sessionPresent: false, reasonCode: 0x84 });
-      else script.end();
+      if (answer === undefined) script.end();
+      else script.send(answer);
       world.settle();
       assertEquals(script.opened, 2);
       assertEquals(script.connack().level, 4);
@@ -324,6 +338,7 @@ describe("DISCONNECT", () => {
     const { script, world } = connected();
     script.takeTypes();
     world.engine.close(world.now, 1_000, true);
+    assertEquals(world.closedWith, undefined); // its last bytes may be on their way
     assertEquals(world.publish({ topic: "t", qos: 1 }).error instanceof Error, true);
     world.settle();
     script.end();
@@ -374,6 +389,23 @@ describe("Keep Alive", () => {
     assertEquals(script.takeTypes(), [PINGREQ]);
     script.send({ type: PINGRESP });
     world.advance(7_500);
+    assertEquals(script.takeTypes(), [PINGREQ]);
+  });
+
+  test("[MQTT-3.1.2-20] counts from the last packet of the Client, and of the Server too", () => {
+    const { script, world } = connected({ keepAlive: 10 });
+    script.takeTypes();
+    const message = { ...OPTIONS, type: PUBLISH, qos: 0, topic: "t" } as const;
+    for (let i = 0; i < 20; i++) { // both ways
+      script.send(message);
+      world.publish({ topic: "t" });
+      world.advance(1_000);
+    }
+    assertEquals(script.takeTypes().includes(PINGREQ), false);
+    for (let i = 0; i < 9; i++) { // from the Server alone
+      script.send(message);
+      world.advance(1_000);
+    }
     assertEquals(script.takeTypes(), [PINGREQ]);
   });
 
@@ -507,4 +539,17 @@ test("UNSUBSCRIBE and its answer", () => {
   script.send({ type: UNSUBACK, packetId: script.take(UNSUBSCRIBE).packetId, reasonCodes: [0x11] });
   world.settle();
   assertEquals([outcome.times, outcome.code], [1, 0x11]);
+});
+
+test("a Server that has not proved who it is gets nothing but DISCONNECT", () => {
+  const script = new Script();
+  const refuses = () => new ConnectionError("another one");
+  const world = new World(undefined, { script, refuses }).start();
+  world.publish({ topic: "t", qos: 1 });
+  script.connack();
+  world.settle();
+  assertEquals(script.take(DISCONNECT).reasonCode, 0x80);
+  script.end();
+  world.settle();
+  assertEquals([script.inbox, world.closedWith?.error?.message], [[], "another one"]);
 });

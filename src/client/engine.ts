@@ -98,7 +98,9 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #closeBy = Infinity;
   #closeWithWill = false;
   #closedBy: MqttError | undefined;
-  /** Readers that are behind. */
+  /** Of the last attempt. */
+  #lastError: MqttError | undefined;
+  /** Readers that are behind, on whatever connection. */
   readonly #behind: Set<object> = new Set();
   #reauthentication: Waiter | undefined;
 
@@ -206,7 +208,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#closeBy <= now) this.#finish();
     if (this.#patienceEndsAt <= now && !this.#wasConnected && this.#status !== "closed") {
-      this.#closeUp(new TimeoutError("No connection in time"));
+      this.#closeUp(new TimeoutError("No connection in time", this.#lastError));
     }
     if (this.#retryAt <= now) this.#dial();
     this.#connection?.ticked(now);
@@ -229,6 +231,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
       link.endTurn();
     }
     if (begins) this.#owner.commit();
+    this.#reportClosed();
     if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#finish();
   }
 
@@ -237,13 +240,16 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     this.#journal.isCommitting = false;
     this.#connection?.link.committed();
+    for (const { link } of this.#ending) link.committed();
+    this.#reportClosed();
   }
 
   /** It is not: the connection ends, and the next one begins with another commit. */
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#journal.isDirty = true;
+    this.#journal.isDirty = this.#status !== "closed"; // else there is nothing to try it for
+    this.#reportClosed();
     const connection = this.#connection;
     connection?.link.commitFailed();
     connection?.fail(new ConnectionError("The store has failed", error));
@@ -259,6 +265,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return publication.failed(this.#closedError());
     this.outbound.publish(publication, now);
+    if (this.#behind.size > 0) this.adjustReading();
   }
 
   /** Has `reader` get the messages of a Topic Filter. @throws {UsageError} for what is no filter. */
@@ -266,6 +273,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return waiter.failed(this.#closedError());
     this.subscriptions.subscribe(init, reader, waiter);
+    this.adjustReading();
   }
 
   /** Ends that. */
@@ -273,22 +281,29 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#now = now;
     if (this.#isClosing) return waiter.done(0);
     this.subscriptions.unsubscribe(filter, reader, waiter);
+    this.adjustReading();
   }
 
-  /** A reader can keep no more: nothing is read before `readOn()`, while no answer of the Server is awaited. True if so. */
+  /** A reader can keep no more: nothing is read before `readOn()`, but while an answer of the Server is awaited. True if nothing is read now. */
   pause(reader: object): boolean {
-    const connection = this.#connection;
-    if (connection === undefined || !this.outbound.isIdle) return false;
     this.#behind.add(reader);
-    connection.link.pause(Pause.READER);
-    connection.link.pauseTransport();
-    return true;
+    this.adjustReading();
+    return this.#connection?.link.paused === true;
   }
 
   /** It can again. */
   readOn(reader: object, now: number): void {
     this.#now = now;
-    if (this.#behind.delete(reader) && this.#behind.size === 0) this.#connection?.readOn();
+    if (this.#behind.delete(reader)) this.adjustReading();
+  }
+
+  /** A program that waits for an answer in its reader's loop must get it. */
+  adjustReading(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (this.#behind.size === 0 || this.outbound.isAwaiting) return connection.readOn();
+    connection.link.pause(Pause.READER);
+    connection.link.pauseTransport();
   }
 
   /** The next data of the authentication that is under way. */
@@ -311,7 +326,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** The owner's part of an authentication has failed. */
   authenticationFailed(error: unknown, now: number): void {
     this.#now = now;
-    this.#connection?.fail(new ConnectionError("The authentication has failed", error), 0x87);
+    this.#connection?.fail(new ConnectionError("The authentication has failed", error));
   }
 
   /** Waits for what is under way, `timeoutMs` at most, and closes. */
@@ -394,6 +409,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** §3.2 */
   accepted(connection: Connection, connack: Connack): void {
     const { sessionPresent, properties = {} } = connack;
+    const refusal = this.#owner.refuses(properties);
+    if (refusal !== undefined) return connection.fail(refusal);
     const { receiveMaximum = this.limits.receiveMaximum, topicAliasMaximum = this.limits.topicAliasMaximum } =
       this.#options;
     const isFirst = !this.#wasConnected;
@@ -416,6 +433,13 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     );
     this.subscriptions.opened(link, server, sessionPresent);
     this.outbound.opened(link, server, sessionPresent, this.#now);
+    this.subscriptions.begun();
+    this.adjustReading();
+  }
+
+  /** A chunk has been dealt with. */
+  chunkDone(): void {
+    if (this.#behind.size > 0) this.adjustReading();
   }
 
   /** The subscriptions are there. */
@@ -441,7 +465,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     if (!connection.isClosed) this.#ending.add(connection);
-    this.#behind.clear();
     if (this.#status === "connected") {
       this.inbound.closed();
       this.subscriptions.closed();
@@ -466,12 +489,12 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #triesLevel4(error: MqttError, isUnheard: boolean): boolean {
     if (this.#wasConnected || (this.#options.level ?? "auto") !== "auto") return false;
     const isRefused = error instanceof RefusedError && (error.reasonCode === 0x84 || error.reasonCode === 1);
-    if (
-      this.#level === 5 && !this.#isFallback && (isRefused || (isUnheard && error instanceof ConnectionError))
-    ) {
+    const isSilence = isUnheard && error instanceof ConnectionError;
+    // [MQTT311-3.1.3-7]
+    const mayBe4 = !this.#isFallback && (this.#clientId !== "" || this.#cleanStart);
+    if (this.#level === 5 && mayBe4 && (isRefused || isSilence)) {
       this.#level = 4;
-      this.#isFallback = true;
-      return this.#clientId !== "" || this.#cleanStart;
+      return this.#isFallback = true;
     }
     if (this.#level === 4 && isUnheard) {
       this.#level = 5;
@@ -489,6 +512,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   /** There is no connection: waits for the next attempt, or gives up. */
   #down(error: MqttError): void {
     const wasConnected = this.#status === "connected";
+    this.#lastError = error;
     if (this.#closeBy !== Infinity) return this.#closeUp(undefined);
     const waitMs = this.#waitMs(error);
     if (waitMs === undefined) {
@@ -549,7 +573,9 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   #isReported = true;
 
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0) return;
+    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDirty || this.#journal.isCommitting) {
+      return;
+    }
     this.#isReported = true;
     this.#owner.closed(this.#closedBy);
   }

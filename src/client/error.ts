@@ -20,7 +20,9 @@ export class MqttError extends Error {
 
 /** §2.4 CONNACK, SUBACK, UNSUBACK, PUBACK, PUBREC, DISCONNECT or AUTH of the Server says no. */
 export class RefusedError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "RefusedError";
+  /** Always "refused". */
   override readonly kind = "refused";
   /** The packet that says so: `PUBACK`. */
   readonly packet: string;
@@ -43,7 +45,9 @@ export class RefusedError extends MqttError {
 
 /** What the Server does not support, by its CONNACK: nothing was sent. */
 export class UnsupportedError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "UnsupportedError";
+  /** Always "unsupported". */
   override readonly kind = "unsupported";
   /** The statement that forbids it. */
   readonly rule: Rule;
@@ -57,7 +61,9 @@ export class UnsupportedError extends MqttError {
 
 /** The Server broke the standard. */
 export class ServerError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "ServerError";
+  /** Always "server". */
   override readonly kind = "server";
   /** The statement that it broke. */
   readonly rule: Rule;
@@ -74,31 +80,41 @@ export class ServerError extends MqttError {
 
 /** The connection could not be opened, or was lost. */
 export class ConnectionError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "ConnectionError";
+  /** Always "connection". */
   override readonly kind = "connection";
 }
 
 /** Something did not come in time. */
 export class TimeoutError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "TimeoutError";
+  /** Always "timeout". */
   override readonly kind = "timeout";
 }
 
 /** There is no connection, and the message was not to wait for one. */
 export class OfflineError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "OfflineError";
+  /** Always "offline". */
   override readonly kind = "offline";
 }
 
 /** As many messages wait as may. */
 export class QueueFullError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "QueueFullError";
+  /** Always "queueFull". */
   override readonly kind = "queueFull";
 }
 
 /** The Client is closed. */
 export class ClosedError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "ClosedError";
+  /** Always "closed". */
   override readonly kind = "closed";
 }
 

@@ -7,9 +7,9 @@
 /** What a Client bounds, and by how much. */
 export interface ClientLimits {
   /** Messages that wait to be sent, for a connection or for the Server's Receive Maximum. */
-  readonly queuedMessagesMax: number;
+  readonly waitingMessagesMax: number;
   /** Bytes of them: topics and payloads. */
-  readonly queuedBytesMax: number;
+  readonly waitingBytesMax: number;
   /** QoS 1 and 2 messages in flight towards the Server, whatever more it allows. */
   readonly inFlightMax: number;
   /** The same below level 5, where a Server cannot say how many it takes: mosquitto takes 20. */
@@ -48,8 +48,8 @@ export interface ClientLimits {
 
 /** The values that hold where none is given. */
 export const CLIENT_LIMITS: ClientLimits = {
-  queuedMessagesMax: 10_000,
-  queuedBytesMax: 16_777_216,
+  waitingMessagesMax: 10_000,
+  waitingBytesMax: 16_777_216,
   inFlightMax: 1_000,
   inFlightBelow5Max: 20,
   outboundBytesMax: 1_048_576,

@@ -89,7 +89,9 @@ export interface DialOrder {
 export interface ClientOwner {
   /** Opens a Network Connection: `opened()` or `dialFailed()` is called later, or at once. */
   dial(order: DialOrder): void;
-  /** The Server has accepted the Client. */
+  /** CONNACK has come: why this is not the Server that it should be, before anything is sent to it. */
+  refuses(server: Readonly<ConnackProperties>): MqttError | undefined;
+  /** The Server has accepted the Client, and the subscriptions are there. */
   connected(event: Connected): void;
   /** The connection is lost; `retryAt` (ms since the epoch) is undefined if there will be no other. */
   disconnected(error: MqttError, retryAt: number | undefined): void;

@@ -3,10 +3,14 @@
  * Knows exchanges, quota, aliases and order; refuses to know subscriptions, and when there is a connection.
  * @module
  */
+import { copyBytes } from "../codec/copy.ts";
+import { UsageError } from "../codec/error.ts";
 import type { ProtocolLevel, Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { encodePublish } from "../codec/publish.ts";
+import { publishFirst } from "../codec/publish_template.ts";
 import { EMPTY } from "../codec/publish_view.ts";
+import { putVarint, VARINT_MAX, varintSize } from "../codec/varint.ts";
 import { Writer } from "../codec/writer.ts";
 import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
 import { secondsLeft } from "../delivery/message.ts";
@@ -23,6 +27,8 @@ import type { ServerLimits } from "./server_limits.ts";
 const PUBREL = PacketType.PUBREL << 4 | 2;
 /** §3.3.2.3.4 a shorter Topic Name gains nothing from an alias. */
 const ALIAS_TOPIC_LENGTH = 4;
+/** §2.2.2.2 */
+const TOPIC_ALIAS = 0x23;
 
 /** Where they are sent, and what the Server takes there. */
 interface Open {
@@ -63,6 +69,11 @@ export class Outbound {
     return this.#waitingMessages === 0 && this.#unwritten.length === 0 && this.#sender.open === 0;
   }
 
+  /** The Server owes an answer. */
+  get isAwaiting(): boolean {
+    return this.#sender.open > 0;
+  }
+
   /** Messages that wait to be sent. */
   get waiting(): number {
     return this.#waitingMessages;
@@ -91,7 +102,8 @@ export class Outbound {
    */
   publish(publication: Publication, now: number): void {
     this.#now = now;
-    const { properties } = publication;
+    const { qos, properties } = publication;
+    if (qos !== 0 && qos !== 1 && qos !== 2) throw new UsageError(`QoS ${qos} [MQTT-3.3.1-4]`);
     if (properties?.messageExpiryInterval !== undefined) {
       publication.expiresAt = now + properties.messageExpiryInterval * 1000;
     }
@@ -105,9 +117,9 @@ export class Outbound {
       else publication.failed(new OfflineError("No connection"));
       return;
     }
-    const { queuedMessagesMax, queuedBytesMax } = this.#limits;
+    const { waitingMessagesMax, waitingBytesMax } = this.#limits;
     if (
-      this.#waitingMessages >= queuedMessagesMax || this.#waitingBytes + publication.bytes > queuedBytesMax
+      this.#waitingMessages >= waitingMessagesMax || this.#waitingBytes + publication.bytes > waitingBytesMax
     ) {
       return publication.failed(new QueueFullError(`${this.#waitingMessages} messages wait already`));
     }
@@ -304,6 +316,9 @@ export class Outbound {
       isKnown = known !== undefined;
       alias = known ?? (aliases.size < server.aliasesMax ? aliases.size + 1 : 0); // [MQTT-3.3.2-9]
     }
+    if (isKnown && !isAgain && publication.properties === undefined) {
+      return this.#writeKnown(link, publication, alias);
+    }
     let bytes = this.#encode(publication, server.level, isAgain, alias, isKnown);
     if (bytes.length > link.maximumPacketSize && alias > 0 && !isKnown) {
       alias = 0;
@@ -316,6 +331,35 @@ export class Outbound {
       this.#journal.hold(link);
     }
     link.outbox.append(bytes, 0, bytes.length);
+    link.touch();
+    return true;
+  }
+
+  /** The commonest message, without a Writer: its topic has been checked and has an alias, and it has no other property. */
+  #writeKnown(link: Link, publication: Publication, alias: number): boolean {
+    const { qos, retain, packetId, payload } = publication;
+    const body = (qos === 0 ? 6 : 8) + payload.length;
+    const size = 1 + varintSize(body) + body;
+    if (body > VARINT_MAX || size > link.maximumPacketSize) return false;
+    if (qos > 0) {
+      this.#journal.message(publication);
+      this.#journal.hold(link);
+    }
+    const { outbox } = link;
+    let at = outbox.room(size);
+    const { buffer } = outbox;
+    buffer[at++] = publishFirst(qos, retain, false);
+    at = putVarint(buffer, at, body);
+    buffer[at++] = buffer[at++] = 0; // no Topic Name
+    if (qos > 0) {
+      buffer[at++] = packetId >> 8;
+      buffer[at++] = packetId;
+    }
+    buffer[at++] = 3; // bytes of properties
+    buffer[at++] = TOPIC_ALIAS;
+    buffer[at++] = alias >> 8;
+    buffer[at++] = alias;
+    copyBytes(buffer, at, payload, 0, payload.length);
     link.touch();
     return true;
   }

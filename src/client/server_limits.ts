@@ -1,5 +1,5 @@
 /**
- * §3.2.2.3 What CONNACK says about the Server, with the values of what it leaves out.
+ * §3.2 What CONNACK says about the Server, with the values of what it leaves out.
  * Knows the properties and their defaults; refuses to know the packets that they bound.
  * @module
  */

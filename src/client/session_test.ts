@@ -187,6 +187,17 @@ describe("a connection that is lost", () => {
     assert(first.join() !== second.join());
   });
 
+  test("comes back at once where the owner says that there is a network again", () => {
+    const { script, world } = connected({ engine: { limits: { retryMinMs: 60_000 }, again: () => 60_000 } });
+    script.lose();
+    world.settle();
+    assertEquals([world.engine.status, script.opened], ["waiting", 1]);
+    world.engine.retry(world.now);
+    world.engine.retry(world.now);
+    world.settle();
+    assertEquals([world.engine.status, script.opened], ["connecting", 2]);
+  });
+
   test("does not come back where the option says so, and all that is pending fails", () => {
     const scene = connected({ engine: { reconnect: false } });
     const [outcome] = publish(scene, ["a", 1]);
@@ -194,6 +205,42 @@ describe("a connection that is lost", () => {
     scene.world.settle();
     assertEquals([outcome?.times, (outcome?.error as { kind: string }).kind], [1, "closed"]);
     assertEquals([scene.world.engine.status, scene.world.closedWith?.error?.kind], ["closed", "connection"]);
+  });
+});
+
+describe("a message whose topic has an alias", () => {
+  test("has every flag, its identifier and its payload, of any size", () => {
+    const { script, world } = connected({}, {
+      properties: { topicAliasMaximum: 1, maximumPacketSize: 20_100 },
+    });
+    const sizes = [0, 1, 119, 120, 121, 122, 200, 16_375, 16_376, 16_377, 20_000];
+    world.publish({ topic: "topic" });
+    const outcomes = sizes.flatMap((size) =>
+      ([0, 1, 2] as const).map((qos) =>
+        world.publish({ topic: "topic", payload: "x".repeat(size), qos, retain: size % 2 === 0 })
+      )
+    );
+    const tooLarge = world.publish({ topic: "topic", payload: "x".repeat(20_100), qos: 1 });
+    world.settle();
+    script.take(PUBLISH);
+    const seen = script.inbox.map((packet) => {
+      if (packet.type !== PUBLISH) throw new Error("another packet");
+      const { topic, payload, qos, retain, properties } = packet;
+      return [
+        topic,
+        payload.length,
+        payload.every((byte) => byte === 120),
+        qos,
+        retain,
+        properties?.topicAlias,
+      ];
+    });
+    assertEquals(
+      seen,
+      sizes.flatMap((size) => [0, 1, 2].map((qos) => ["", size, true, qos, size % 2 === 0, 1])),
+    );
+    assertEquals(script.inbox.filter((packet) => "packetId" in packet).length, 2 * sizes.length);
+    assertEquals([outcomes[0]?.times, (tooLarge.error as { rule: string }).rule], [1, "MQTT-3.2.2-15"]);
   });
 });
 
@@ -240,6 +287,7 @@ describe("what the Server cannot take", () => {
   test("a topic or filter that is none is the caller's mistake, and nothing is changed", () => {
     const { script, world } = connected();
     assertThrows(() => world.publish({ topic: "a/#" }), UsageError, "MQTT-3.3.2-2");
+    assertThrows(() => world.publish({ topic: "a", qos: 3 as 2 }), UsageError, "MQTT-3.3.1-4");
     assertThrows(() => world.publish({ topic: "", qos: 1 }), UsageError);
     assertThrows(() => world.subscribe("a/#/b", new Reader()), UsageError, "MQTT-4.7.1-1");
     assertThrows(
@@ -255,7 +303,7 @@ describe("what the Server cannot take", () => {
 
 describe("messages that wait", () => {
   test("are bounded by number and bytes", () => {
-    const scene = connected({ engine: { limits: { queuedMessagesMax: 2, queuedBytesMax: 1_000 } } });
+    const scene = connected({ engine: { limits: { waitingMessagesMax: 2, waitingBytesMax: 1_000 } } });
     scene.script.lose();
     scene.world.settle();
     const outcomes = ["a", "x".repeat(2_000), "b", "c"].map((payload) =>
@@ -577,6 +625,22 @@ describe("a store", () => {
     assertEquals(took(scene), []);
     while (scene.world.commitDone()) scene.world.settle();
     assertEquals([took(scene), outcome.times], [["PUBLISH 1 dup m"], 0]);
+  });
+
+  test("is up to date before a Client says that it is closed", () => {
+    const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+    const { script, world } = scene;
+    publish(scene, ["m", 1]);
+    assert(world.commitDone());
+    world.settle();
+    script.send({ type: PUBACK, packetId: script.take(PUBLISH).packetId!, reasonCode: 0 });
+    world.engine.close(world.now, 1_000);
+    world.settle();
+    script.end();
+    world.settle();
+    assertEquals([world.engine.status, script.isOver, world.closedWith], ["closed", true, undefined]);
+    assert(world.commitDone());
+    assertEquals([world.records!.safe.size, world.closedWith], [0, { error: undefined }]);
   });
 
   test("gives another process what is under way and what waits", () => {

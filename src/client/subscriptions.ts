@@ -137,7 +137,7 @@ export class Subscriptions {
 
   // The connection.
 
-  /** A connection is open; `isResumed`: the Server has the session. Calls `restored()`, now or later. */
+  /** A connection is open; `isResumed`: the Server has the session. */
   opened(link: Link, server: ServerLimits, isResumed: boolean): void {
     const open = this.#open = { link, server };
     const leaving = this.#leaving;
@@ -151,6 +151,10 @@ export class Subscriptions {
       if (!isResumed) entry.isMade = false;
       if (!entry.isMade) this.#ask(open, entry, entry.readers.length > entry.waiting.length);
     }
+  }
+
+  /** All else of the session is on its way too: `restored()` is called, now or later. */
+  begun(): void {
     this.#restored();
   }
 

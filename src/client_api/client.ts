@@ -74,6 +74,7 @@ export class Client implements AsyncDisposable {
    * `UsageError` for a message that cannot be sent, or the reason of `signal`.
    */
   publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<Published>;
+  /** The same for a topic with parameters, and a payload of its type. */
   publish<P extends string, T>(
     topic: Topic<P, T>,
     params: ParamsOf<P>,
@@ -103,6 +104,7 @@ export class Client implements AsyncDisposable {
    * `RefusedError`, `UnsupportedError`, `ClosedError`, `UsageError` for what is no Topic Filter, or the reason of `signal`.
    */
   subscribe(filter: string, options?: SubscribeOptions): Promise<Subscription<Uint8Array, unknown>>;
+  /** The same for a topic with parameters: its messages have these, and payloads of its type. */
   subscribe<P extends string, T>(
     topic: Topic<P, T>,
     options?: SubscribeOptions,
@@ -216,13 +218,18 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   /** Resolves with the first accepted connection. */
   async begin(): Promise<void> {
     const { signal } = this.#options;
+    signal?.throwIfAborted();
     const aborted = () => {
       this.#refused?.(signal!.reason);
       void this.close(0, false);
     };
     signal?.addEventListener("abort", aborted, { once: true });
     void this.#over.then(() => signal?.removeEventListener("abort", aborted));
-    const wake = () => this.run((engine, now) => engine.retry(now));
+    const wake = () =>
+      this.run((engine, now) => {
+        engine.retry(now);
+        engine.ticked(now); // a timer may be late
+      });
     for (const type of WAKING) globalThis.addEventListener?.(type, wake);
     void this.#over.then(() => WAKING.forEach((type) => globalThis.removeEventListener?.(type, wake)));
     const first = new Promise<void>((resolve, reject) => {
@@ -326,13 +333,16 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     };
   }
 
-  connected(event: Connected): void {
-    const { authentication } = this.#options;
+  refuses({ authenticationData }: Readonly<ConnackProperties>): MqttError | undefined {
     try {
-      authentication?.verify?.(event.server.authenticationData);
+      this.#options.authentication?.verify?.(authenticationData);
     } catch (error) {
-      return this.engine.authenticationFailed(error, this.#loop.now());
+      return new ConnectionError("The Server has not proved who it is", error);
     }
+    return undefined;
+  }
+
+  connected(event: Connected): void {
     this.#accepted?.();
     this.#accepted = this.#refused = undefined;
     const { protocol, host, pathname } = this.#presentUrl;
@@ -569,8 +579,8 @@ function engineOptions(
     ...store !== undefined && { records: store },
     ...restored !== undefined && { restored },
     limits: {
-      ...offlineQueue?.messages !== undefined && { queuedMessagesMax: offlineQueue.messages },
-      ...offlineQueue?.bytes !== undefined && { queuedBytesMax: offlineQueue.bytes },
+      ...offlineQueue?.messages !== undefined && { waitingMessagesMax: offlineQueue.messages },
+      ...offlineQueue?.bytes !== undefined && { waitingBytesMax: offlineQueue.bytes },
       ...minMs !== undefined && { retryMinMs: minMs },
       ...maxMs !== undefined && { retryMaxMs: maxMs },
       ...typeof redirects === "number" && { redirectsMax: redirects },

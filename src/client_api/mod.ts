@@ -33,6 +33,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Promis
 
 export { Client, connectBy } from "./client.ts";
 export { dialers } from "./dial.ts";
+export { memoryDialer } from "./memory.ts";
 export { explain } from "./explain.ts";
 export type { ClientEvents } from "./events.ts";
 export type { ClientLoop } from "./loop.ts";
@@ -58,3 +59,14 @@ export { CLIENT_LIMITS, type ClientLimits } from "../client/limits.ts";
 export type { Connected, Status } from "../client/options.ts";
 export type { Offline, Published } from "../client/publication.ts";
 export { UsageError } from "../codec/error.ts";
+export type {
+  ConnackProperties,
+  MessageProperties,
+  ProtocolLevel,
+  PublishProperties,
+  QoS,
+  UserProperties,
+  WillProperties,
+} from "../codec/packet.ts";
+export { ReasonCode } from "../codec/reason_code.ts";
+export type { Transport } from "../transport/transport.ts";

@@ -62,7 +62,9 @@ export interface RequestOptions extends PublishOptions {
 
 /** §3.1.3.5, §3.1.3.6 who connects. */
 export interface Login {
+  /** §3.1.3.5 */
   readonly username?: string;
+  /** §3.1.3.6 */
   readonly password?: string | Uint8Array;
 }
 
@@ -70,6 +72,7 @@ export interface Login {
 export interface WillOptions {
   /** A Topic Name. */
   readonly topic: string;
+  /** §3.1.3.4 */
   readonly payload: string | Uint8Array;
   /** Default 0. */
   readonly qos?: QoS;
@@ -97,6 +100,7 @@ export interface TlsOptions {
   readonly ca?: string;
   /** What the Client shows to a Server that asks for a certificate, with `key`. */
   readonly cert?: string;
+  /** Of `cert`, without a passphrase. */
   readonly key?: string;
   /** Trusts any certificate: for tests. */
   readonly insecure?: boolean;
@@ -107,6 +111,7 @@ export type Dialer = (url: URL, options: DialOptions) => Promise<Transport>;
 
 /** What a dialer is told. */
 export interface DialOptions {
+  /** Of the options of `connect()`. */
   readonly tls: TlsOptions;
   /** Nobody waits any more. */
   readonly signal: AbortSignal;
@@ -130,7 +135,9 @@ export interface ClientStore {
 export interface ConnectOptions {
   /** §3.1.3.1 default: the Server chooses, and the session ends with the connection. */
   readonly clientId?: string;
+  /** §3.1.3.5 default: that of the URL. */
   readonly username?: string;
+  /** §3.1.3.6 default: that of the URL. */
   readonly password?: string | Uint8Array;
   /** Asked anew before each connection: for tokens that expire. */
   readonly credentials?: (attempt: number) => Login | Promise<Login>;
@@ -150,6 +157,7 @@ export interface ConnectOptions {
   readonly topicAliasMaximum?: number;
   /** §3.1.2.11.8 */
   readonly userProperties?: UserProperties;
+  /** §3.1.2.5 */
   readonly will?: WillOptions;
   /** ms that the first connection may take, attempts included; Infinity: until `signal`. Default: one attempt, and it rejects with why. */
   readonly connectTimeoutMs?: number;
@@ -162,10 +170,13 @@ export interface ConnectOptions {
   };
   /** What may wait to be sent; default 10,000 messages and 16 MiB. */
   readonly offlineQueue?: { readonly messages?: number; readonly bytes?: number };
+  /** Where messages of QoS 1 and 2 are kept; default: in memory, and they end with the process. */
   readonly store?: ClientStore;
+  /** §4.12 in place of user name and password, or beside them. */
   readonly authentication?: Authentication;
   /** §4.11 redirections followed one behind the other; default 3, `false` for none. */
   readonly redirects?: number | false;
+  /** For `mqtts:`. */
   readonly tls?: TlsOptions;
   /** Ends all at once: `connect()` rejects, or the Client closes. */
   readonly signal?: AbortSignal;

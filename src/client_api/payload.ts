@@ -29,7 +29,9 @@ export interface StandardSchema<T> {
 
 /** A payload that does not decode. */
 export class PayloadError extends MqttError {
+  /** As it stands in logs. */
   override readonly name = "PayloadError";
+  /** Always "payload". */
   override readonly kind = "payload";
 }
 
@@ -72,9 +74,10 @@ export function json<T>(schema?: StandardSchema<T>): PayloadCodec<T> {
   };
 }
 
-/** The bytes of a text. @throws {PayloadError} for a lone surrogate. */
+/** The bytes of a text. @throws {PayloadError} for a lone surrogate, and for what is neither text nor bytes. */
 export function bytesOf(payload: string | Uint8Array): Uint8Array {
-  if (typeof payload !== "string") return payload;
+  if (payload instanceof Uint8Array) return payload;
+  if (typeof payload !== "string") throw new PayloadError("A payload is text or a Uint8Array");
   const bytes = encodeUtf8(payload);
   if (bytes === undefined) throw new PayloadError("A lone surrogate in a text");
   return bytes;

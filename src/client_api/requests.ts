@@ -1,5 +1,5 @@
 /**
- * §4.10 Request and response: one Response Topic for each Client, one Correlation Data for each request.
+ * §3.3 Request and response: one Response Topic for each Client, one Correlation Data for each request.
  * Knows which answer belongs to which request; refuses to know payloads.
  * @module
  */

@@ -14,7 +14,7 @@ import type { SubscribeOptions } from "./options.ts";
 
 /** What a subscription needs of its Client. */
 export interface SubscriptionHost {
-  /** Nothing more is to be read; false if that cannot be. */
+  /** Nothing more is to be read before `readOn()`; false if something has to be at present. */
   pause(reader: object): boolean;
   /** It can be read again. */
   readOn(reader: object): void;
@@ -32,7 +32,7 @@ interface Next<T, Q> {
 
 /** Iterated by one loop at a time; what is not read waits. */
 export class Subscription<T = Uint8Array, Q = unknown>
-  implements AsyncIterable<Message<T, Q>>, AsyncDisposable, MessageReader {
+  implements AsyncIterable<Message<T, Q>>, AsyncDisposable {
   /** §4.7 */
   readonly filter: string;
   /** §3.9.3 what the Server grants. */
@@ -48,7 +48,7 @@ export class Subscription<T = Uint8Array, Q = unknown>
   /** `auto`: the one that the loop works on. */
   #current: Message<T, Q> | undefined;
   #next: Next<T, Q> | undefined;
-  #isPausing = false;
+  #isBehind = false;
   #end: { readonly error: unknown } | undefined;
   #unsubscribed: Promise<void> | undefined;
 
@@ -84,11 +84,8 @@ export class Subscription<T = Uint8Array, Q = unknown>
       return next.resolve({ value: this.#taken(message), done: false });
     }
     const isFull = this.#buffer.length >= this.#room;
-    const waits = isFull && this.#overflow === "wait";
-    const isHeldBack = message.qos > 0 && this.#host.hasReceiveMaximum;
-    if (
-      isFull && (waits ? !isHeldBack && !this.#pause() && message.qos === 0 : this.#overflow === "dropNewest")
-    ) {
+    const waits = this.#overflow === "wait";
+    if (isFull && (waits ? message.qos === 0 && !this.#pause() : this.#overflow === "dropNewest")) {
       this.dropped++;
       return message.ack();
     }
@@ -97,11 +94,14 @@ export class Subscription<T = Uint8Array, Q = unknown>
       this.#buffer.shift()!.ack();
     }
     this.#buffer.push(message);
-    if (this.#ack === "receipt" && !waits) message.ack();
+    if (this.#ack === "receipt" && !(isFull && waits)) message.ack();
+    const isHeldBack = message.qos > 0 && this.#host.hasReceiveMaximum;
+    if (waits && !isHeldBack && this.#buffer.length >= this.#room) this.#pause();
   }
 
   #pause(): boolean {
-    return this.#isPausing = this.#host.pause(this);
+    this.#isBehind = true;
+    return this.#host.pause(this);
   }
 
   /** @internal The Server would not make it anew. */
@@ -113,6 +113,7 @@ export class Subscription<T = Uint8Array, Q = unknown>
   finish(error?: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
+    this.#readOn();
     if (this.#next === undefined) return;
     const { resolve, reject } = this.#next;
     this.#next = undefined;
@@ -127,7 +128,6 @@ export class Subscription<T = Uint8Array, Q = unknown>
     this.#current = undefined;
     this.#buffer.clear().forEach((message) => message.ack());
     this.finish();
-    this.#readOn();
     return this.#unsubscribed = this.#host.unsubscribe(this.filter, this);
   }
 
@@ -151,7 +151,7 @@ export class Subscription<T = Uint8Array, Q = unknown>
     this.#done();
     const message = this.#buffer.shift();
     if (message !== undefined) {
-      if (this.#isPausing && this.#buffer.length <= this.#room / 2) this.#readOn();
+      if (this.#isBehind && this.#buffer.length <= this.#room / 2) this.#readOn();
       if (this.#ack === "receipt") message.ack();
       return Promise.resolve({ value: this.#taken(message), done: false });
     }
@@ -177,8 +177,8 @@ export class Subscription<T = Uint8Array, Q = unknown>
   }
 
   #readOn(): void {
-    if (!this.#isPausing) return;
-    this.#isPausing = false;
+    if (!this.#isBehind) return;
+    this.#isBehind = false;
     this.#host.readOn(this);
   }
 }

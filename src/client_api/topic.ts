@@ -50,6 +50,7 @@ interface Level {
  * ```
  */
 export function topic<const P extends string>(pattern: P): Topic<P, Uint8Array>;
+/** The same with a codec for its payloads. */
 export function topic<const P extends string, T>(pattern: P, payload: PayloadCodec<T>): Topic<P, T>;
 export function topic(
   pattern: string,

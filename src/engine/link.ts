@@ -331,7 +331,7 @@ export class Link {
     if (this.#waitsUntil < this.outbox.position) this.endWait();
     this.#touched = false;
     this.flush();
-    if (this.level === 5 && this.outbox.size > 0 && this.#owner.makeAges !== undefined) this.#noteAge();
+    if (this.level === 5 && this.outbox.size > 0) this.#noteAge();
     this.#handler.flushed();
     this.countOut();
   }
@@ -354,8 +354,10 @@ export class Link {
   }
 
   #noteAge(): void {
-    const ages = this.#ages ??= this.#owner.makeAges!();
-    ages.now = this.#owner.now;
+    const { now, makeAges } = this.#owner;
+    if (makeAges === undefined) return;
+    const ages = this.#ages ??= makeAges();
+    ages.now = now;
     ages.note(this.outbox.position);
   }
 

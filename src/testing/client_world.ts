@@ -190,6 +190,8 @@ export interface WorldOptions {
   readonly script?: Script;
   /** Whether a dialled connection can be opened. Default: yes. */
   readonly dial?: (order: DialOrder) => boolean;
+  /** What is wrong with the Server. */
+  readonly refuses?: () => MqttError | undefined;
   readonly records?: MemoryRecords;
   /** A commit is done when the test says so. */
   readonly slowCommits?: boolean;
@@ -284,6 +286,10 @@ export class World implements ClientOwner {
         if (!this.isDead) connection.closed(this.now, error);
       },
     });
+  }
+
+  refuses(): MqttError | undefined {
+    return this.#options.refuses?.();
   }
 
   connected(event: Connected): void {

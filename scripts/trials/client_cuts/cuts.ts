@@ -42,7 +42,6 @@ export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTr
     reconnect: { minMs: 1, maxMs: 20 },
     connectTimeoutMs: Infinity,
     offlineQueue: { messages },
-    limits: { queuedMessagesMax: messages + 1 },
   });
   try {
     const reader = await connect(url, options("reader"));

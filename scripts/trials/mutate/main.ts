@@ -19,7 +19,7 @@ import { mutationsOf } from "./mutators.ts";
 import { graphOf, testsFor } from "./reach.ts";
 import { type Trial, Workshop } from "./workshop.ts";
 
-const FOLDERS = ["src/codec", "src/topic", "src/delivery", "src/engine", "src/broker"];
+const FOLDERS = ["src/codec", "src/topic", "src/delivery", "src/engine", "src/client", "src/broker"];
 const TRANSPORT = "src/transport/memory";
 /** A table of choices, each of which a test could only repeat. */
 const CHOICES = "src/broker/limits.ts";
