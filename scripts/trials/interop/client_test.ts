@@ -162,8 +162,10 @@ for (const broker of BROKERS) {
     test("a large message by every scheme", patient, () =>
       on(broker, async (client) => {
         for (const scheme of broker.schemes) {
-          // mosquitto 2.0 sends 4 KiB each 100 ms by WebSocket, to whatever Client.
-          const large = pattern(broker.name === "mosquitto" && scheme.startsWith("ws") ? 50_000 : 2_000_000);
+          // To whatever Client mosquitto 2.0 sends 4 KiB each 100 ms by WebSocket, and aedes on Deno takes no 500 KB.
+          const isSlow = broker.name === "mosquitto" && scheme.startsWith("ws");
+          const isDeno = broker.name === "aedes" && "Deno" in globalThis;
+          const large = pattern(isSlow || isDeno ? 50_000 : 2_000_000);
           const own = await client(scheme, { level: broker.levels[0]! }, scheme);
           const echoes = await own.subscribe(scheme, { qos: 1 });
           await own.publish(scheme, large, { qos: 1 });
