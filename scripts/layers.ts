@@ -126,6 +126,12 @@ const LAYERS: readonly Layer[] = [
     types: ["src/cli"],
     packages: ["*"],
   },
+  { at: "src/client_store", values: [], types: ["src/client_api"], packages: ["*"] },
+  {
+    at: "src/test_broker",
+    values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
+    types: ["src/runtime/loop.ts"],
+  },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
   {

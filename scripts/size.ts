@@ -1,14 +1,16 @@
 /**
- * Bundles what small users import and fails if the broker comes along; prints the bytes.
+ * Bundles what small users import and fails if the broker comes along, or more than a limit; prints the bytes.
+ * The Clients are bundled by esbuild, as other people's Clients are for the table; the rest by Bun.
  * Knows what may be in such a bundle; refuses to know how the modules are arranged.
  * @module
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { build as esbuild, stop } from "esbuild";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bun, run } from "./lib/run.ts";
-import { pathOf } from "./lib/tree.ts";
+import { pathOf, ROOT } from "./lib/tree.ts";
 
 /** Less than this is a bundle of nothing: an export that is not there makes no error. */
 const SMALLEST_BYTES = 1500;
@@ -22,7 +24,7 @@ interface Bundle {
 }
 
 /** A name that only the broker's table of limits has, and that no minifier shortens. */
-const MARKER = "queuedMessagesMax";
+const MARKER = "sessionExpirySecondsMax";
 
 const BUNDLES: readonly Bundle[] = [
   {
@@ -35,6 +37,7 @@ const BUNDLES: readonly Bundle[] = [
   { what: "decodePacket() by mod.ts", exports: "decodePacket", from: "mod.ts", broker: false },
   { what: "all of ./codec", exports: "*", from: "src/codec/mod.ts", broker: false },
   { what: "all of ./transport", exports: "*", from: "src/transport/mod.ts", broker: false },
+  { what: "all of ./client/browser", exports: "*", from: "src/client_api/browser.ts", broker: false },
   {
     what: "a Client with a dialer of its own",
     exports: "connectBy",
@@ -43,6 +46,40 @@ const BUNDLES: readonly Bundle[] = [
   },
   { what: "the engine of a Client", exports: "ClientEngine", from: "src/client/engine.ts", broker: false },
   { what: "Broker by mod.ts", exports: "Broker", from: "mod.ts", broker: true },
+];
+
+/** What a page pays for a Client. */
+interface PageBundle {
+  readonly what: string;
+  readonly source: string;
+  /** Compressed, from which on it fails: a little above what it is. */
+  readonly mostBytes?: number;
+  /** Compressed, what it should come to. */
+  readonly goalBytes?: number;
+}
+
+const PAGE_BUNDLES: readonly PageBundle[] = [
+  {
+    what: "Client by WebSocket, levels 5, 4 and 3",
+    source: `export { connect } from "./src/client_api/browser.ts";`,
+    mostBytes: 27_500,
+    goalBytes: 13_824,
+  },
+  {
+    what: "the same, with topics, JSON and explain()",
+    source: `export { connect, explain, json, topic } from "./src/client_api/browser.ts";`,
+    mostBytes: 29_500,
+  },
+  {
+    what: "Publisher by WebSocket, level 5, QoS 0 and 1",
+    source: `export { connectPublisher } from "./src/client_api/publisher.ts";`,
+    mostBytes: 5_120,
+    goalBytes: 5_120,
+  },
+  { what: "codec alone", source: `export * from "./src/codec/mod.ts";`, mostBytes: 10_752 },
+  { what: "MQTT.js 5", source: `export { default } from "mqtt";` },
+  { what: "paho-mqtt 1", source: `export { default } from "paho-mqtt";` },
+  { what: "u8-mqtt 0.6", source: `export * from "u8-mqtt";` },
 ];
 
 /** Bundles one entry; the text of the bundle, or what the bundler had against it. */
@@ -56,14 +93,26 @@ async function build({ exports, from }: Bundle, folder: string): Promise<{ code:
   return { code: built.code, text: built.code === 0 ? readFileSync(output, "utf8") : built.text };
 }
 
+/** Bundles for a page; throws what esbuild has against it. */
+async function buildPage(source: string): Promise<string> {
+  const { outputFiles } = await esbuild({
+    stdin: { contents: source, resolveDir: ROOT, loader: "ts" },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    legalComments: "none",
+    logLevel: "silent",
+  });
+  return outputFiles[0]!.text;
+}
+
 const folder = mkdtempSync(join(tmpdir(), "plumb-size-"));
 let failed = 0;
 try {
   for (const bundle of BUNDLES) {
-    if (!existsSync(pathOf(bundle.from))) {
-      console.log(`${bundle.what}: ${bundle.from} is not there yet`);
-      continue;
-    }
     const { code, text } = await build(bundle, folder);
     const wrong = code !== 0
       ? `does not bundle\n${text}`
@@ -77,7 +126,20 @@ try {
     if (wrong !== "") failed++;
     console.log(`${bundle.what}: ${wrong || `${text.length} bytes, ${gzipSync(text).length} compressed`}`);
   }
+  console.log("For a page, by esbuild, minified:\n");
+  console.log("| | bytes | compressed |\n| --- | ---: | ---: |");
+  for (const { what, source, mostBytes = Infinity, goalBytes } of PAGE_BUNDLES) {
+    const text = await buildPage(source);
+    const bytes = gzipSync(text, { level: 9 }).length;
+    const goal = goalBytes === undefined || bytes <= goalBytes ? "" : ` (the goal is ${goalBytes})`;
+    const isWrong = bytes > mostBytes || text.length < SMALLEST_BYTES || text.includes(MARKER);
+    if (isWrong) failed++;
+    console.log(
+      `| ${what} | ${text.length} | ${bytes}${goal}${isWrong ? ` FAILED: at most ${mostBytes}` : ""} |`,
+    );
+  }
 } finally {
+  await stop();
   rmSync(folder, { recursive: true });
 }
 process.exit(failed === 0 ? 0 : 1);

@@ -188,6 +188,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/sessions.ts",
       "src/broker/store.ts",
       "src/client/journal.ts",
+      "src/client_store/sqlite.ts",
       "src/store/apply.ts",
       "src/store/database.ts",
       "src/store/fact.ts",
@@ -333,6 +334,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "6": {
     title: "Using WebSocket as a network transport",
     files: [
+      "src/client_api/web_socket.ts",
       "src/transport/websocket.ts",
       "src/transport/websocket_frames.ts",
       "src/transport/websocket_upgrade.ts",

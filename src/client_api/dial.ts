@@ -5,7 +5,8 @@
  */
 import { UsageError } from "../codec/error.ts";
 import type { Transport } from "../transport/transport.ts";
-import type { Dialer, DialOptions } from "./options.ts";
+import type { TlsClientOptions } from "../runtime/dial.ts";
+import type { Dialer, DialOptions, TlsOptions } from "./options.ts";
 
 /** TCP, of Deno or Bun. */
 export const dialTcp: Dialer = async (url) => {
@@ -14,14 +15,21 @@ export const dialTcp: Dialer = async (url) => {
 };
 
 /** TLS over TCP, of Deno or Bun. */
-export const dialTls: Dialer = async (url, { tls: { ca, cert, key, insecure } }) => {
+export const dialTls: Dialer = async (url, { tls }) => {
   const { dial } = await import("../runtime/dial.ts");
-  const options = {
-    ...ca !== undefined && { ca },
-    ...insecure !== undefined && { insecure },
-    ...cert !== undefined && key !== undefined && { own: { cert, key } },
-  };
-  return await troubled(dial(hostOf(url, 8883), options), url);
+  return await troubled(dial(hostOf(url, 8883), certificates(tls)), url);
+};
+
+/** §6 WebSocket over TCP, framed by ourselves. */
+export const dialWebSocket: Dialer = async (url) => {
+  const { dial } = await import("../runtime/dial.ts");
+  return await troubled(dial(hostOf(url, 80), undefined, target(url)), url);
+};
+
+/** §6 WebSocket over TLS, framed by ourselves. */
+export const dialSecureWebSocket: Dialer = async (url, { tls }) => {
+  const { dial } = await import("../runtime/dial.ts");
+  return await troubled(dial(hostOf(url, 443), certificates(tls), target(url)), url);
 };
 
 /** The dialers that are known by scheme, without the colon. A program may add others. */
@@ -31,7 +39,22 @@ export const dialers: Record<string, Dialer> = {
   mqtts: dialTls,
   tls: dialTls,
   ssl: dialTls,
+  ws: dialWebSocket,
+  wss: dialSecureWebSocket,
 };
+
+function certificates({ ca, cert, key, insecure }: TlsOptions): TlsClientOptions {
+  return {
+    ...ca !== undefined && { ca },
+    ...insecure !== undefined && { insecure },
+    ...cert !== undefined && key !== undefined && { own: { cert, key } },
+  };
+}
+
+/** The path `/` means `/mqtt`. */
+function target({ pathname, search }: URL): { readonly target: string } {
+  return { target: `${pathname === "/" ? "/mqtt" : pathname}${search}` };
+}
 
 /** Dials by the scheme of the URL. @throws {UsageError} for one that is not known. */
 export function dialByScheme(url: URL, options: DialOptions): Promise<Transport> {

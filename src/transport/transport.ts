@@ -10,6 +10,8 @@ export interface Transport {
   readonly label: string;
   /** The memory that the runtime takes for it, beside this object: bytes; 0 if not said. */
   readonly memoryBytes?: number;
+  /** `pause()` has no effect: the runtime reads whatever its user does. */
+  readonly isUnpausable?: boolean;
   /** Begins to call `handler`. Called once, before anything else. */
   start(handler: TransportHandler): void;
   /**

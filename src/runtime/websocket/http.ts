@@ -3,7 +3,7 @@
  * Knows how a transport becomes a stream of Node; refuses to know what is asked for.
  * @module
  */
-import { createServer, type RequestListener } from "node:http";
+import http, { type RequestListener } from "node:http";
 import { Duplex } from "node:stream";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { PeerInfo } from "../../transport/peer.ts";
@@ -15,7 +15,7 @@ const STILL_TIMEOUT_MS = 30_000;
 
 /** Takes transports that begin with a request. One request each: Deno 2.9 ends the connection behind the first one. */
 export function httpAcceptor(listener: RequestListener): Accept {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     response.setHeader("Connection", "close");
     return listener(request, response);
   });

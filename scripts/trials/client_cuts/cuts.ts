@@ -1,0 +1,73 @@
+/**
+ * Messages of our Client to our Client through a proxy that cuts their connections.
+ * Knows what must arrive; refuses to know which broker carries it.
+ * @module
+ */
+import { connect, type ConnectOptions } from "../../../src/client_api/mod.ts";
+import { seededRandom } from "../../../src/engine/random.ts";
+import { cuttingProxy } from "../../lib/cutting_proxy.ts";
+
+/** What is tried. */
+export interface CutTrial {
+  /** The broker's, on loopback. */
+  readonly port: number;
+  readonly level: 4 | 5;
+  readonly qos: 1 | 2;
+  readonly messages: number;
+  readonly cuts: number;
+  readonly seed: number;
+}
+
+/** What has come. */
+export interface CutOutcome {
+  /** Connections that were cut while messages were under way. */
+  readonly cuts: number;
+  /** Messages that came again: 0 at QoS 2. */
+  readonly again: number;
+  /** Publications that were acknowledged. */
+  readonly acknowledged: number;
+}
+
+/** Throws when a message is lost, comes in another order, or (QoS 2) again; also when a promise fails. */
+export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTrial): Promise<CutOutcome> {
+  const random = seededRandom(seed);
+  // Both Clients carry each message once or more: so many bytes for each cut are soon used up.
+  const bytesMax = Math.max(200, Math.floor(messages * 60 / cuts));
+  const proxy = await cuttingProxy({ port, cuts, bytesMax, random });
+  const url = `mqtt://127.0.0.1:${proxy.port}`;
+  const options = (clientId: string): ConnectOptions => ({
+    clientId: `${clientId}-${level}-${qos}-${seed}`,
+    cleanStart: false,
+    level,
+    reconnect: { minMs: 1, maxMs: 20 },
+    connectTimeoutMs: Infinity,
+    offlineQueue: { messages },
+  });
+  try {
+    const reader = await connect(url, options("reader"));
+    const topic = `cuts/${level}/${qos}/${seed}`;
+    const subscription = await reader.subscribe(topic, { qos });
+    const writer = await connect(url, options("writer"));
+    let acknowledged = 0;
+    const sent = Promise.all(Array.from({ length: messages }, async (_, i) => {
+      await writer.publish(topic, `${i}`, { qos });
+      acknowledged++;
+    }));
+    let next = 0;
+    let again = 0;
+    for await (const { bytes, dup } of subscription) {
+      const number = Number(new TextDecoder().decode(bytes));
+      if (number > next) throw new Error(`${next} is lost: ${number} comes`);
+      if (number < next) {
+        if (qos === 2) throw new Error(`${number} comes again instead of ${next}${dup ? ", with DUP" : ""}`);
+        again++;
+      } else if (++next === messages) break;
+    }
+    await sent;
+    const outcome = { cuts: proxy.cuts, again, acknowledged };
+    await Promise.all([reader.close(), writer.close()]);
+    return outcome;
+  } finally {
+    await proxy.close();
+  }
+}
