@@ -187,6 +187,17 @@ describe("a connection that is lost", () => {
     assert(first.join() !== second.join());
   });
 
+  test("that was stable has the attempts counted anew", () => {
+    for (const [ms, attempt] of [[4_799, 2], [4_800, 1]] as const) {
+      const scene = connected({ engine: { again: () => 200, limits: { stableMs: 4_800 } } });
+      comeBack(scene, true);
+      scene.world.advance(ms);
+      scene.script.lose();
+      scene.world.advance(200);
+      assertEquals(scene.world.orders.map((order) => order.attempt), [0, 1, attempt]);
+    }
+  });
+
   test("comes back at once where the owner says that there is a network again", () => {
     const { script, world } = connected({ engine: { limits: { retryMinMs: 60_000 }, again: () => 60_000 } });
     script.lose();
