@@ -5,9 +5,8 @@
  */
 import { Buffer } from "node:buffer";
 import type { PublishProperties } from "../../codec/packet.ts";
-import type { Moment } from "./format.ts";
 import { NAMES } from "./properties.ts";
-import type { Shown } from "./shown.ts";
+import type { Moment, Shown } from "./shown.ts";
 import { strftime } from "./strftime.ts";
 
 /**
