@@ -7,13 +7,7 @@ import { Buffer } from "node:buffer";
 import { CallError } from "../error.ts";
 import { mosquittoJson } from "./json.ts";
 import { strftime } from "./strftime.ts";
-import type { Shown } from "./shown.ts";
-
-/** When a message came: ns are those within the second. */
-export interface Moment {
-  readonly time: Date;
-  readonly ns: number;
-}
+import type { Moment, Shown } from "./shown.ts";
 
 type Make = (message: Shown, moment: Moment) => Uint8Array;
 

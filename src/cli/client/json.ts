@@ -4,10 +4,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { PublishProperties } from "../../codec/packet.ts";
-import type { Moment } from "./format.ts";
+import type { PublishProperties, UserProperties } from "../../codec/packet.ts";
 import { NAMES } from "./properties.ts";
-import type { Shown } from "./shown.ts";
+import type { Moment, Shown } from "./shown.ts";
 import { strftime } from "./strftime.ts";
 
 /**
@@ -79,15 +78,21 @@ export function mosquittoJson(
   });
 }
 
-function mosquittoProperties(
-  { subscriptionIdentifiers, userProperties, correlationData, ...rest }: Readonly<PublishProperties>,
-): Readonly<Record<string, unknown>> {
-  return {
-    ...named(rest),
-    ...correlationData && { "correlation-data": Buffer.from(correlationData).toString() },
-    ...subscriptionIdentifiers && { "subscription-identifier": subscriptionIdentifiers[0] },
-    ...userProperties && { "user-properties": Object.fromEntries(userProperties) },
-  };
+/** In the order in which they came. */
+function mosquittoProperties(properties: Readonly<PublishProperties>): Readonly<Record<string, unknown>> {
+  const shown = Object.entries(properties).map(([key, value]: [string, unknown]): [string, unknown] => {
+    switch (key) {
+      case "correlationData":
+        return ["correlation-data", Buffer.from(value as Uint8Array).toString()];
+      case "subscriptionIdentifiers":
+        return ["subscription-identifier", (value as readonly number[])[0]];
+      case "userProperties":
+        return ["user-properties", Object.fromEntries(value as UserProperties)];
+      default:
+        return [NAMES.get(key) ?? key, value];
+    }
+  });
+  return Object.fromEntries(shown);
 }
 
 function named(properties: object): Readonly<Record<string, unknown>> {

@@ -6,9 +6,9 @@
 import { Buffer } from "node:buffer";
 import { CallError } from "../error.ts";
 import type { Arguments } from "./arguments.ts";
-import { type Moment, NotJsonError, type Part, partsOf } from "./format.ts";
+import { NotJsonError, type Part, partsOf } from "./format.ts";
 import { messageJson } from "./json.ts";
-import type { Shown } from "./shown.ts";
+import type { Moment, Shown } from "./shown.ts";
 
 /** Makes the bytes for a message; none if there is nothing to print. */
 export type Printer = (message: Shown) => readonly Uint8Array[];

@@ -18,6 +18,12 @@ export interface Shown {
   readonly properties: Readonly<PublishProperties> | undefined;
 }
 
+/** When a message came: ns are those within the second. */
+export interface Moment {
+  readonly time: Date;
+  readonly ns: number;
+}
+
 /**
  * What can be shown of a PUBLISH. The Client gives each Topic Filter a Subscription Identifier, which is nothing to show; `identifier` is
  * the one that the user gave to all of them, if any.
