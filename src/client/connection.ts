@@ -181,7 +181,7 @@ export class Connection implements FrameHandler, LinkHandler {
     }
     this.#isPinging = true;
     this.#deadline = now + this.#host.limits.pingTimeoutMs;
-    this.link.answer(PacketType.PINGREQ << 4, 0, 0);
+    this.link.answer(PacketType.PINGREQ << 4, -1, 0);
   }
 
   /** Bytes have been written. */

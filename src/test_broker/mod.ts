@@ -37,9 +37,10 @@ export interface TestBrokerOptions extends BrokerOptions {
 export class TestBroker implements AsyncDisposable {
   /** The engine, to look at: `stats`, `session()`. What changes something goes through `run()`. */
   readonly broker: Broker;
+  /** The clock and the turns of the broker and its Clients, for programs that take a loop. */
+  readonly loop: VirtualTime;
   /** While it is false, new connections fail. */
   isReachable = true;
-  readonly #time: VirtualTime;
   readonly #driver: Driver;
   readonly #random: () => number;
   readonly #pairs: Set<MemoryPair> = new Set();
@@ -49,19 +50,19 @@ export class TestBroker implements AsyncDisposable {
   /** @internal */
   constructor({ now = Date.UTC(2025, 0), seed = 1, ...options }: TestBrokerOptions) {
     this.#random = seededRandom(seed);
-    this.#time = new VirtualTime(now);
+    this.loop = new VirtualTime(now);
     this.broker = new Broker({ random: this.#random, ...options });
-    this.#driver = new Driver(this.broker, this.#time);
+    this.#driver = new Driver(this.broker, this.loop);
   }
 
   /** The present, ms since the epoch. */
   get now(): number {
-    return this.#time.now();
+    return this.loop.now();
   }
 
   /** Connects a Client of this broker, which lives by its clock. Rejects as `connect()` of `@plumb/mqtt/client`. */
   async connect(options: ConnectOptions = {}): Promise<Client> {
-    const own = { loop: this.#time, random: this.#random, ...options };
+    const own = { loop: this.loop, random: this.#random, ...options };
     const client = await connectBy(this.dial, "memory://test", own);
     this.#clients.add(client);
     return client;
@@ -76,7 +77,7 @@ export class TestBroker implements AsyncDisposable {
     const move = (): void => {
       if (isMoving) return;
       isMoving = true;
-      this.#time.endOfTurn(() => {
+      this.loop.endOfTurn(() => {
         isMoving = false;
         pair.deliver();
       });
@@ -117,14 +118,16 @@ export class TestBroker implements AsyncDisposable {
 
   /** Lets time pass: every timer of the broker and its Clients that is due runs, in order, at its time. */
   advance(ms: number): Promise<void> {
-    return this.#time.advance(ms);
+    return this.loop.advance(ms);
   }
 
   /** Closes the Clients, then the broker. */
   async close(): Promise<void> {
     for (const client of this.#clients) void client.close({ timeoutMs: 0 });
-    await settled();
-    await this.#driver.close();
+    let isOver = false;
+    const closed = this.#driver.close().then(() => isOver = true);
+    while (!isOver) await this.advance(1_000); // peers that do not close are waited for
+    await closed;
   }
 
   /** The same, for `await using`. */

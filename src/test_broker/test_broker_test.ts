@@ -25,9 +25,11 @@ describe("testBroker()", () => {
   test("lets hours pass at once: Keep Alive, and a session that expires", async () => {
     await using broker = testBroker();
     const client = await broker.connect({ clientId: "kitchen", sessionExpiry: 7_200, keepAlive: 60 });
+    let losses = 0;
+    client.on("disconnected", () => losses++);
     await client.subscribe("a", { qos: 1 });
     await broker.advance(3_600_000);
-    assertEquals(client.status, "connected");
+    assertEquals([client.status, losses], ["connected", 0]);
     await client.close();
     await broker.advance(7_100_000);
     assert(broker.broker.session("kitchen") !== undefined);
@@ -75,5 +77,12 @@ describe("testBroker()", () => {
     await using broker = testBroker();
     broker.isReachable = false;
     await assertRejects(() => broker.connect(), Error, "not reachable");
+  });
+
+  test("closes though a peer never does", async () => {
+    const broker = testBroker();
+    await broker.dial(new URL("memory://test"), { tls: {}, signal: new AbortController().signal });
+    await broker.close();
+    assertEquals(broker.broker.stats.connections, 0);
   });
 });
