@@ -59,13 +59,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "6.0.0/control-frames-are-no-data",
     file: TRANSPORT,
-    find: "if (this.#frame.opcode === Opcode.PING) this.#pong = payload.slice();",
-    replace: 'if (this.#frame.opcode === Opcode.PING) throw protocolError("a Ping");',
+    find: "if (this.#frame.opcode === Opcode.PING)",
+    replace:
+      'if (this.#frame.opcode === Opcode.PING) throw protocolError("a Ping");\n    if (payload.length > 0)',
   },
   {
     kills: "6.0.0/control-frames-are-no-data",
     file: TRANSPORT,
-    find: "if (this.#frame.opcode === Opcode.PING) this.#pong = payload.slice();",
+    find: "if (this.#pong !== undefined) this.#sayControl(Opcode.PONG, this.#pong);",
     replace: "",
   },
   handsOver(
