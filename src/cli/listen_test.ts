@@ -30,6 +30,7 @@ async function started(child: ChildProcess, listeners: number): Promise<() => st
 }
 
 async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
   const over = new Promise((resolve) => child.on("close", resolve));
   child.kill("SIGTERM");
   await over;
@@ -85,19 +86,25 @@ describe("--listen", () => {
     }
   });
 
-  test("on Deno unix: needs to read and write its file, and nothing else", onDeno, async () => {
-    const path = join(folder, "alone.sock");
-    const [read, write] = [`--allow-read=${path}`, `--allow-write=${path}`];
-    const child = permitted([read!, write!], `unix:${path}`);
-    await started(child, 1);
-    try {
-      await enters(await dial({ host: path, port: 0 }), "file");
-    } finally {
-      await ended(child);
-    }
-    const refused = permitted([read!], `unix:${path}`);
-    const said = await started(refused, 1);
-    await until(() => refused.exitCode !== null, said);
-    assert(said().includes("no permission for this file"), said());
-  });
+  test(
+    "on Deno unix: needs the file, to be read, written and listened on, and nothing else",
+    onDeno,
+    async () => {
+      const path = join(folder, "alone.sock");
+      const [read, write] = [`--allow-read=${path}`, `--allow-write=${path}`];
+      const net = `--allow-net=unix:${path}`;
+      const child = permitted([net, read!, write!], `unix:${path}`);
+      const log = await started(child, 1);
+      try {
+        assertEquals(child.exitCode, null, log());
+        await enters(await dial({ host: path, port: 0 }), "file");
+      } finally {
+        await ended(child);
+      }
+      const refused = permitted([net, read!], `unix:${path}`);
+      const said = await started(refused, 1);
+      await until(() => refused.exitCode !== null, said);
+      assert(said().includes("no permission for this file"), said());
+    },
+  );
 });

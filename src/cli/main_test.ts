@@ -252,7 +252,7 @@ describe("plumb", () => {
   test("advises who may not have a port below 1024", () => {
     const { listen } = settingsOf(["-p", "83"], () => undefined);
     assertEquals(
-      listenAdvice({ code: "EACCES", port: 83 }, listen),
+      listenAdvice({ code: "EACCES", host: "127.0.0.1", port: 83 }, listen),
       "; ports below 1024 need root: choose another with -p, or lower net.ipv4.ip_unprivileged_port_start",
     );
   });

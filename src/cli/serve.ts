@@ -189,9 +189,10 @@ function permitted(settings: Settings, log: Log): Settings {
 
 /** What may help where a listener cannot be opened. */
 export function listenAdvice(
-  { code, port }: Pick<ListenError, "code" | "port">,
+  { code, host, port }: Pick<ListenError, "code" | "host" | "port">,
   listen: readonly Listen[],
 ): string {
+  if (host.startsWith("/")) return ""; // a Unix socket: the reason says it all
   const one = listen.find(({ url }) => parseAddress(url).port === port) ?? listen[0];
   const flag = one?.portFlag ?? "-p";
   if (code === "EADDRINUSE") return `; choose another with ${flag}`;

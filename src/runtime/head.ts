@@ -159,7 +159,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   close(): void {
     this.#isClosing = true;
-    this.#below.close();
+    if (this.#unsent === undefined) this.#below.close();
   }
 
   abort(): void {
@@ -175,7 +175,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   /** Says this, and closes; what is not over after `timeoutMs` is ended. */
   end(lastWords: Uint8Array, timeoutMs: number): void {
-    this.#below.write(lastWords);
+    this.send(lastWords);
     this.close();
     this.#below.resume();
     this.#lastWordsTimer = setTimeout(() => this.abort(), timeoutMs);
@@ -190,7 +190,9 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   drained(): void {
     if (this.#unsent !== undefined) this.send(this.#unsent);
-    if (this.#unsent === undefined) this.#handler?.drained();
+    if (this.#unsent !== undefined) return;
+    if (this.#isClosing) this.#below.close();
+    else this.#handler?.drained();
   }
 
   closed(error?: Error): void {

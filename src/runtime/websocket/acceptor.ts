@@ -29,7 +29,7 @@ import { keepAlive, letGo } from "./pinger.ts";
 export interface WebSocketOptions extends Omit<UpgradeRules, "isNameProved"> {
   /** Time for a request, and for the end of a connection that is refused, ms. */
   readonly timeoutMs: number;
-  /** Places of connections that wait for their request, or are refused and not over. */
+  /** Places of connections that wait for their request. */
   readonly slots: HandshakeSlots;
   /** Whether a peer may connect at all: gives what gives its place back, or undefined. A proxy's peer is asked for when it is known. */
   admit(peer: PeerInfo): (() => void) | undefined;
