@@ -74,6 +74,9 @@ const ROWS = PUB_OPTIONS.flatMap(({ rows }) => rows);
 const UNDER_WAY_MAX = 1_000;
 const UNDER_WAY_BYTES_MAX = 4_194_304;
 
+/** ms: a slow Server is given so long to read what it was sent, as QoS 0 knows no other sign of that. Ctrl-C does not wait. */
+const CLOSE_MS = 300_000;
+
 /**
  * Does it; gives the exit status.
  * @throws {CallError} when the call is wrong.
@@ -89,7 +92,7 @@ export async function pubMain(args: readonly string[], environment: Environment)
   const call = await callOf(said, properties, said.is("stdin-line") ? "lost" : "never");
   const topic = topicOf(said, call.topic);
   const payload = await payloadOf(said, [...PAYLOAD, LINES]);
-  const link = new ClientLink(call);
+  const link = new ClientLink(call, CLOSE_MS);
   if (!await link.begin()) return await finished(link);
   const options: PublishOptions = {
     ...properties.publish,

@@ -374,8 +374,8 @@ class Arrivals implements MessageReader {
   }
 
   #showFlows(): void {
-    const rows = Math.max(1, (process.stdout.rows ?? 24) - FREE_LINES);
-    const columns = process.stdout.columns ?? 80;
+    const rows = Math.max(1, (process.stdout.rows || 24) - FREE_LINES);
+    const columns = process.stdout.columns || 80;
     const text = this.#flows!.table(performance.now(), false, rows)
       .split("\n").map((line) => line.slice(0, columns - 1)).join("\n");
     const up = this.#lines > 0 ? `\x1b[${this.#lines}A\x1b[J` : "";

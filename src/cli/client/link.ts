@@ -37,16 +37,22 @@ export class ClientLink {
   /** Resolves with the first reason to end. */
   readonly ended: Promise<End>;
   readonly #call: ClientCall;
+  readonly #closeMs: number;
   #end!: (end: End) => void;
   #isEnding = false;
   #isRefused = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stop = () => this.end({ status: STATUS.good });
 
-  /** @throws {CallError} for what no CONNECT can have. */
-  constructor(call: ClientCall) {
+  /**
+   * `closeMs`: how long what is under way, and then the Server's end of the connection, is waited for when the command ends.
+   * @throws {CallError} for what no CONNECT can have.
+   */
+  constructor(call: ClientCall, closeMs: number = CLOSE_MS) {
     this.#call = call;
-    this.driver = asCall(() => new ClientDriver(() => dialTo(call), call.url, call.options, undefined));
+    this.#closeMs = closeMs;
+    const options = { ...call.options, limits: { ...call.options.limits, closeTimeoutMs: closeMs } };
+    this.driver = asCall(() => new ClientDriver(() => dialTo(call), call.url, options, undefined));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -115,7 +121,7 @@ export class ClientLink {
     const { status, why } = await this.ended;
     clearTimeout(this.#timer);
     const isWithWill = this.#call.hasWill && this.#isInterrupted && this.driver.level === 5;
-    const closing = this.driver.close(CLOSE_MS, isWithWill);
+    const closing = this.driver.close(this.#closeMs, isWithWill);
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#interrupt);
     await closing; // another Ctrl-C ends the process
     if (why !== undefined) this.note(why);
@@ -135,7 +141,7 @@ export class ClientLink {
   }
 }
 
-/** ms that what is under way has when a command ends. */
+/** ms: for a command that reads. */
 const CLOSE_MS = 5_000;
 
 /** What an error means for the command. */

@@ -40,7 +40,7 @@ export class RateLine {
     this.#before = this.#messages;
     this.#beforeMs = now;
     const line = `${grouped(this.#messages)} messages  ${grouped(rate)}/s  ${sizeText(this.#bytes)}`;
-    process.stderr.write(`\r${line.slice(0, (process.stderr.columns ?? 80) - 1)}\x1b[K`);
+    process.stderr.write(`\r${line.slice(0, (process.stderr.columns || 80) - 1)}\x1b[K`);
   }
 }
 
