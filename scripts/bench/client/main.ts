@@ -5,7 +5,9 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { build, stop } from "esbuild";
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import process from "node:process";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
 import { bun, deno, run } from "../../lib/run.ts";
@@ -49,7 +51,7 @@ const hasNode = spawnSync("node", ["--version"], { stdio: "ignore" }).status ===
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   deno: [...deno(), "run", "-A", "--no-check"],
   bun: bun(),
-  ...hasNode && { node: ["node", "--disable-warning=ExperimentalWarning", "--experimental-strip-types"] },
+  ...hasNode && { node: ["node"] },
 };
 const runtimes = Object.keys(COMMANDS).filter((name) => args.runtime === undefined || args.runtime === name);
 const subjects = runtimes.flatMap((runtime) =>
@@ -60,6 +62,12 @@ const subjects = runtimes.flatMap((runtime) =>
     name,
   }))
 );
+
+const CHILD = pathOf("scripts/bench/client/child.ts");
+/** For Node, without types, where it finds MQTT.js. */
+const CHILD_FOR_NODE = pathOf("node_modules/.plumb_bench_client.mjs");
+await build({ entryPoints: [CHILD], outfile: CHILD_FOR_NODE, format: "esm", platform: "node" });
+await stop();
 
 const port = await freePort();
 const broker = spawnKept([...bun(), "mod.ts", "--listen", `mqtt://127.0.0.1:${port}`, "--memory"], {
@@ -83,7 +91,7 @@ try {
           : count;
         const { code, text } = await run([
           ...COMMANDS[runtime]!,
-          pathOf("scripts/bench/client/child.ts"),
+          runtime === "node" ? CHILD_FOR_NODE : CHILD,
           name,
           `mqtt://127.0.0.1:${port}`,
           work,
@@ -123,5 +131,6 @@ try {
   }
 } finally {
   await killed(broker);
+  rmSync(CHILD_FOR_NODE);
 }
 console.log(tableOf(head, rows));
