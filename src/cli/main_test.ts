@@ -159,8 +159,8 @@ describe("plumb", () => {
 
   const unknown: readonly (readonly [args: readonly string[], said: string])[] = [
     [["server"], 'unknown command "server"; did you mean serve?'],
-    [["pub"], 'unknown command "pub"; plumb help names all'],
-    [["help", "pub"], 'unknown command "pub"; plumb help names all'],
+    [["tap"], 'unknown command "tap"; plumb help names all'],
+    [["help", "tap"], 'unknown command "tap"; plumb help names all'],
     [["--potr", "1"], "unknown flag --potr; did you mean --port?"],
     [["--colour", "a"], "unknown flag --colour; plumb --help-all names all"],
     [["--config", "not-there.toml"], "not-there.toml: there is no such file"],

@@ -348,8 +348,7 @@ export function helpText(isAll = false): string {
   const rare = ROWS.filter((row) => row.rare).length;
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
-    "plumb pub -t T -m TEXT  publishes a message; plumb sub -t FILTER prints messages\n" +
-    "plumb request -t T -m M publishes a request, and prints the answer\n" +
+    "plumb pub|sub|request   publishes, subscribes, asks, with the flags of mosquitto's tools\n" +
     "plumb audit URL         checks a broker against the standard\n" +
     "plumb bench URL         measures a broker, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
@@ -357,8 +356,7 @@ export function helpText(isAll = false): string {
     "plumb import FILE       writes a plumb.toml for a mosquitto.conf\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
-    "plumb verify            checks the data for faults\n" +
-    "plumb compact           makes the data file smaller\n" +
+    "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),
