@@ -163,6 +163,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: [
       "src/broker/connection.ts",
       "src/engine/link.ts",
+      "src/runtime/message_port.ts",
       "src/runtime/tcp/bun.ts",
       "src/runtime/tcp/deno.ts",
       "src/runtime/tls/bun.ts",
