@@ -43,6 +43,12 @@ export interface Listener {
 /** Is handed every accepted connection; starts the transport, at once or later. */
 export type Accept = (transport: Transport, peer: PeerInfo) => void;
 
+/** The exports of `tcp/bun.ts` and `tcp/deno.ts`. */
+export interface TcpAdapter {
+  listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
+  dialTcp(options: DialOptions): Promise<Transport>;
+}
+
 /**
  * Bursts of thousands of Clients (a broker that comes back, say) wait here while the loop is busy. A queue that
  * overflows costs each lost SYN a second. Linux allows this many by default since 5.4.

@@ -3,14 +3,7 @@
  * Knows which runtimes there are; refuses to know the meaning of the bytes.
  * @module
  */
-import type { Transport } from "../transport/transport.ts";
-import {
-  type Accept,
-  type DialOptions,
-  isSocketPath,
-  type Listener,
-  type ListenOptions,
-} from "./endpoint.ts";
+import { type Accept, isSocketPath, type Listener, type ListenOptions, type TcpAdapter } from "./endpoint.ts";
 
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./endpoint.ts";
 export { ListenError, systemCode } from "./endpoint.ts";
@@ -22,12 +15,6 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
     return await (await import("./unix.ts")).listenUnix(adapter, options, accept);
   }
   return await adapter.listenTcp(options, accept);
-}
-
-/** The exports of `tcp/bun.ts` and `tcp/deno.ts`. */
-export interface TcpAdapter {
-  listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
-  dialTcp(options: DialOptions): Promise<Transport>;
 }
 
 let adapter: Promise<TcpAdapter> | undefined;

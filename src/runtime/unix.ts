@@ -5,8 +5,14 @@
  */
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import process from "node:process";
-import { type Accept, type Listener, ListenError, type ListenOptions, systemCode } from "./endpoint.ts";
-import type { TcpAdapter } from "./listen.ts";
+import {
+  type Accept,
+  type Listener,
+  ListenError,
+  type ListenOptions,
+  systemCode,
+  type TcpAdapter,
+} from "./endpoint.ts";
 
 /** Its owner alone may connect. */
 const MODE = 0o600;
