@@ -33,6 +33,7 @@ export interface ClientStoreOptions {
 
 /** The file is not what it should be, or another process has it. */
 export class ClientStoreError extends Error {
+  /** As it stands in logs. */
   override readonly name = "ClientStoreError";
 }
 

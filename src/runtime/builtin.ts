@@ -5,10 +5,12 @@
  * @module
  */
 
-/** `net`, `tls` and `crypto` of this runtime. */
+/** Modules of this runtime. */
 interface Builtins {
   readonly "node:crypto": typeof import("node:crypto");
+  readonly "node:fs": typeof import("node:fs");
   readonly "node:net": typeof import("node:net");
+  readonly "node:process": typeof import("node:process");
   readonly "node:tls": typeof import("node:tls");
 }
 

@@ -10,10 +10,13 @@ import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 /** The part of a port that is used here; one of `node:worker_threads` has it too. */
 export interface PortLike {
+  /** Sends a message, and gives the buffers away. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Called for each message; setting it begins the port. */
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   /** Told of `close`, where ports have that event. */
   addEventListener?(type: "close", listener: () => void): void;
+  /** Ends both ends. */
   close(): void;
 }
 

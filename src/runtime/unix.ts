@@ -3,8 +3,7 @@
  * Knows files; refuses to know sockets, which the adapters of TCP open.
  * @module
  */
-import { chmodSync, lstatSync, rmSync } from "node:fs";
-import process from "node:process";
+import { builtin } from "./builtin.ts";
 import {
   type Accept,
   type Listener,
@@ -13,6 +12,8 @@ import {
   systemCode,
   type TcpAdapter,
 } from "./endpoint.ts";
+
+const { chmodSync, lstatSync, rmSync } = builtin("node:fs");
 
 /** Its owner alone may connect. */
 const MODE = 0o600;
@@ -70,7 +71,7 @@ async function clear(adapter: TcpAdapter, options: ListenOptions): Promise<void>
 /** Sets what new files may not permit, and gives what it was; undefined where that is not permitted, as on Deno without `--allow-sys`. */
 function masked(mask: number): number | undefined {
   try {
-    return process.umask(mask);
+    return builtin("node:process").umask(mask);
   } catch {
     return undefined;
   }
