@@ -30,7 +30,8 @@ import {
   TimeoutError,
   type UnsupportedError,
 } from "./error.ts";
-import { Inbound } from "./inbound.ts";
+import { Inbound, type InboundOwner } from "./inbound.ts";
+import type { Incoming } from "./incoming.ts";
 import { Journal } from "./journal.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.ts";
 import type { ClientOwner, Connected, Credentials, EngineOptions, Status } from "./options.ts";
@@ -61,7 +62,7 @@ export function isFinal(error: MqttError, wasConnected: boolean): boolean {
 }
 
 /** One Client. */
-export class ClientEngine implements ConnectionHost, SubscriptionOwner {
+export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundOwner {
   readonly limits: ClientLimits;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
@@ -116,9 +117,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
     this.#journal = new Journal(records);
     this.outbound = new Outbound(sender, this.#journal, this.limits);
     this.subscriptions = new Subscriptions(sender, this, this.limits.knownTopicsMax);
-    this.inbound = new Inbound(this.subscriptions, this.#journal, this.limits, (message) => {
-      owner.unmatched(message);
-    });
+    this.inbound = new Inbound(this.subscriptions, this.#journal, this.limits, this);
     const before = [...restored];
     this.outbound.restore(before);
     this.inbound.restore(before);
@@ -292,7 +291,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
   }
 
   /** It can again. */
-  readOn(reader: object, now: number): void {
+  readOn(reader: object, now: number = this.#now): void {
     this.#now = now;
     if (this.#behind.delete(reader)) this.adjustReading();
   }
@@ -449,6 +448,10 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner {
 
   unsubscribed(filter: string, error: RefusedError | UnsupportedError): void {
     this.#owner.unsubscribed(filter, error);
+  }
+
+  unmatched(message: Incoming): void {
+    this.#owner.unmatched(message);
   }
 
   challenged(data: Uint8Array | undefined): void {

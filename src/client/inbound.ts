@@ -31,10 +31,23 @@ interface Open {
   readonly isResumed: boolean;
 }
 
+/** A Receive Maximum below this is kept to. */
+const TO_THE_LETTER = 16;
+
 /** What a connection promised to take in its CONNECT. */
 export interface InboundOptions {
   readonly receiveMaximum: number;
   readonly topicAliasMaximum: number;
+}
+
+/** What they need of the engine. */
+export interface InboundOwner {
+  /** A message that no subscription matches. */
+  unmatched(message: Incoming): void;
+  /** Nothing more is to be read before `readOn()`. */
+  pause(reader: object): boolean;
+  /** It can be read again. */
+  readOn(reader: object): void;
 }
 
 /** All messages of one Server to its Client. */
@@ -42,7 +55,7 @@ export class Inbound implements Acknowledger {
   readonly #subscriptions: Subscriptions;
   readonly #journal: Journal;
   readonly #limits: ClientLimits;
-  readonly #unmatched: (message: Incoming) => void;
+  readonly #owner: InboundOwner;
   readonly #reader: Reader = new Reader();
   /** §4.3.3 QoS 2 messages that came and are not released. */
   readonly #received: Receiver = new Receiver();
@@ -53,16 +66,12 @@ export class Inbound implements Acknowledger {
   /** Of an earlier process's session: no subscription is there yet. */
   #stray: Queue<Incoming> | undefined;
   #strayUntil = Infinity;
+  /** More messages are open than may be, and nothing is read. */
+  #isExceeded = false;
   #open: Open | undefined;
 
-  /** `unmatched` gets the messages that no subscription matches, and is done with each at once. */
-  constructor(
-    subscriptions: Subscriptions,
-    journal: Journal,
-    limits: ClientLimits,
-    unmatched: (message: Incoming) => void,
-  ) {
-    this.#unmatched = unmatched;
+  constructor(subscriptions: Subscriptions, journal: Journal, limits: ClientLimits, owner: InboundOwner) {
+    this.#owner = owner;
     this.#subscriptions = subscriptions;
     this.#journal = journal;
     this.#limits = limits;
@@ -97,8 +106,10 @@ export class Inbound implements Acknowledger {
       if (isResumed) this.#before.set(keyOf(message.publish), message);
     }
     const { receiveMaximum, topicAliasMaximum: aliasesMax } = options;
-    // What is open from before is allowed on top.
-    const receiveLimit = level === 5 ? receiveMaximum + this.#received.size : Infinity;
+    // Exchanges of which only PUBREL is to come are allowed on top.
+    let released = this.#received.size;
+    for (const { publish } of this.#before.values()) if (publish.qos === 2) released--;
+    const receiveLimit = level === 5 ? receiveMaximum + Math.max(0, released) : Infinity;
     this.#open = { link, level, receiveLimit, topics: [], aliasesMax, isResumed };
     if (!isResumed || !isFirst) return;
     this.#stray = new Queue();
@@ -108,6 +119,7 @@ export class Inbound implements Acknowledger {
   /** The connection is over. */
   closed(): void {
     this.#open = undefined;
+    if (this.#isExceeded) this.#endExcess();
   }
 
   /** Time has come to `now`. */
@@ -149,7 +161,7 @@ export class Inbound implements Acknowledger {
   /** No reader wants it: it is acknowledged all the same [MQTT-4.5.0-2]. */
   #drop(message: Incoming): void {
     message.pending = 1;
-    this.#unmatched(message);
+    this.#owner.unmatched(message);
     message.done();
   }
 
@@ -171,7 +183,25 @@ export class Inbound implements Acknowledger {
       if (!isHeld) this.#answer(link, PacketType.PUBREC, packetId, 0);
       return false;
     }
-    if (this.#held[0].length + this.#received.size >= receiveLimit) {
+    if (this.#held[0].length + this.#received.size >= receiveLimit) this.#exceeded(receiveLimit);
+    if (qos === 2) this.#received.add(packetId);
+    held.push(message);
+    return true;
+  }
+
+  /** Messages whose PUBACK or PUBREC is to come. */
+  get #withheld(): number {
+    return this.#held[0].length + this.#held[1].length;
+  }
+
+  /**
+   * The Server sends more than Receive Maximum. Some do when acknowledgements come slowly (mosquitto 2.0.11 sends two messages for one
+   * PUBACK): then nothing is read until half of what is withheld has gone. Twice as many withheld are a fault, and where the maximum is
+   * so small that it is meant to the letter, a single message too many.
+   */
+  #exceeded(receiveLimit: number): void {
+    const withheld = this.#withheld;
+    if (receiveLimit < TO_THE_LETTER || withheld >= 2 * receiveLimit) {
       throw new PeerError(
         "protocol",
         0x93,
@@ -179,9 +209,9 @@ export class Inbound implements Acknowledger {
         "More messages open than Receive Maximum",
       );
     }
-    if (qos === 2) this.#received.add(packetId);
-    held.push(message);
-    return true;
+    if (withheld < receiveLimit) return; // the others are on their way out
+    this.#isExceeded = true;
+    this.#owner.pause(this);
   }
 
   /** The message of an earlier connection that `publish` is a repeat of, if it has DUP. */
@@ -213,6 +243,12 @@ export class Inbound implements Acknowledger {
       // [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-3.3.4-1] [MQTT-2.2.1-5]
       this.#answer(open.link, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
     }
+    if (this.#isExceeded && this.#withheld <= open.receiveLimit / 2) this.#endExcess();
+  }
+
+  #endExcess(): void {
+    this.#isExceeded = false;
+    this.#owner.readOn(this);
   }
 
   #answer(link: Link, type: PacketType, packetId: number, code: number): void {

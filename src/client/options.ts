@@ -79,7 +79,7 @@ export interface Connected {
 
 /** A Network Connection is wanted. */
 export interface DialOrder {
-  /** From 0; 0 again after a connection that was stable. */
+  /** From 0; 1 for the first one after a connection that was stable. */
   readonly attempt: number;
   /** §4.11 the Server to use instead. */
   readonly redirect: RefusedError | undefined;

@@ -187,6 +187,17 @@ describe("a connection that is lost", () => {
     assert(first.join() !== second.join());
   });
 
+  test("that was stable has the attempts counted anew", () => {
+    for (const [ms, attempt] of [[4_799, 2], [4_800, 1]] as const) {
+      const scene = connected({ engine: { again: () => 200, limits: { stableMs: 4_800 } } });
+      comeBack(scene, true);
+      scene.world.advance(ms);
+      scene.script.lose();
+      scene.world.advance(200);
+      assertEquals(scene.world.orders.map((order) => order.attempt), [0, 1, attempt]);
+    }
+  });
+
   test("comes back at once where the owner says that there is a network again", () => {
     const { script, world } = connected({ engine: { limits: { retryMinMs: 60_000 }, again: () => 60_000 } });
     script.lose();
@@ -295,8 +306,11 @@ describe("what the Server cannot take", () => {
       UsageError,
       "MQTT-3.8.3-4",
     );
+    for (const init of [{ filter: "\ud800" }, { filter: "a", qos: 3 as 2 }, { filter: "x".repeat(70_000) }]) {
+      assertThrows(() => world.subscribe(init, new Reader()), UsageError);
+    }
     world.settle();
-    assertEquals(script.inbox, []);
+    assertEquals([script.inbox, world.engine.subscriptions.size], [[], 0]);
     assert(world.engine.outbound.isIdle);
   });
 });
@@ -486,8 +500,8 @@ describe("messages of the Server", () => {
   });
 
   /** A Client with a reader that is not done with what it gets. */
-  function reading(): Scene & { readonly reader: Reader } {
-    const scene = connected();
+  function reading(engine: WorldOptions["engine"] = {}): Scene & { readonly reader: Reader } {
+    const scene = connected({ engine });
     const reader = new Reader(false);
     scene.world.subscribe("a", reader);
     scene.world.settle();
@@ -507,6 +521,25 @@ describe("messages of the Server", () => {
     first!.done(0x87);
     second!.done();
     assertEquals(took(scene), ["PUBACK 9", "PUBACK 5", "PUBREC 3", "PUBREC 4"]);
+  });
+
+  test("that are a few more than Receive Maximum have reading wait, and nothing is lost; many more are a fault", () => {
+    const scene = reading({ receiveMaximum: 16 });
+    const { script, world, reader } = scene;
+    const messages = Array.from({ length: 40 }, (_, i) => message(i + 1, 1));
+    script.send(...messages);
+    world.settle();
+    assertEquals([reader.got.length, world.losses], [17, []]);
+    for (let i = 0; i < 40; i++) {
+      reader.got[i]!.done();
+      world.settle();
+      assert(reader.got.length - i <= 18, `${reader.got.length - i} are open`);
+    }
+    assertEquals([reader.got.length, took(scene).length], [40, 40]);
+    world.publish({ topic: "a", qos: 1 }); // its answer is awaited, so all is read
+    script.send(...messages);
+    world.settle();
+    assertEquals((world.losses[0]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
   });
 
   test("[MQTT-4.3.3-9] that the application refuses end their exchange", () => {

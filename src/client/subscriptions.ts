@@ -6,6 +6,8 @@
 import { protocolError, UsageError } from "../codec/error.ts";
 import type { QoS, Subscribe, Unsubscribe } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { encodeSubscribe } from "../codec/subscribe.ts";
+import { Writer } from "../codec/writer.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { matches, parseFilter } from "../topic/filter.ts";
@@ -33,6 +35,7 @@ export class Subscriptions {
   readonly #sender: Sender<Exchange>;
   readonly #owner: SubscriptionOwner;
   readonly #knownTopicsMax: number;
+  readonly #writer: Writer = new Writer();
   readonly #entries: Map<string, Entry> = new Map();
   /** By Topic Name; forgotten with every change. */
   readonly #known: Map<string, readonly Entry[]> = new Map();
@@ -66,6 +69,8 @@ export class Subscriptions {
     if (filter.share !== undefined && init.noLocal === true) {
       throw new UsageError("No Local with a shared subscription [MQTT-3.8.3-4]");
     }
+    encodeSubscribe(this.#writer, packetOf(init, 1, undefined), 5); // for what it throws
+    this.#writer.reset();
     let entry = this.#entries.get(init.filter);
     if (entry === undefined) {
       const { text, match, share, wildcard } = filter;
@@ -193,26 +198,14 @@ export class Subscriptions {
       ? new UnsupportedError("3.2.2.3.11/not-supported", "A wildcard in a Topic Filter")
       : undefined;
     if (unsupported !== undefined) return this.#refuse(asking, unsupported);
-    const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0, userProperties } =
-      entry.options;
     const packetId = this.#sender.begin(Step.SUBACK, asking);
-    const packet: Subscribe = {
-      type: PacketType.SUBSCRIBE,
-      packetId,
-      subscriptions: [{ filter: entry.filter, qos, noLocal, retainAsPublished, retainHandling }],
-      properties: {
-        ...server.identifiers && { subscriptionIdentifier: entry.identifier },
-        ...userProperties !== undefined && { userProperties },
-      },
-    };
-    let isSent = false;
-    try {
-      isSent = link.send(packet);
-    } finally {
-      if (!isSent) this.#sender.end(packetId);
+    const packet = packetOf(entry.options, packetId, server.identifiers ? entry.identifier : undefined);
+    if (link.send(packet)) {
+      if (isAnew) this.#anew++;
+      return;
     }
-    if (!isSent) this.#refuse(asking, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
-    else if (isAnew) this.#anew++;
+    this.#sender.end(packetId);
+    this.#refuse(asking, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
   }
 
   /** §3.9 */
@@ -284,4 +277,23 @@ export class Subscriptions {
     this.#sender.end(id);
     return asking;
   }
+}
+
+/** §3.8 one filter for each packet: a Subscription Identifier is that of all its filters. */
+function packetOf(
+  init: SubscribeInit,
+  packetId: number,
+  subscriptionIdentifier: number | undefined,
+): Subscribe {
+  const { filter, qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0, userProperties } =
+    init;
+  return {
+    type: PacketType.SUBSCRIBE,
+    packetId,
+    subscriptions: [{ filter, qos, noLocal, retainAsPublished, retainHandling }],
+    properties: {
+      ...subscriptionIdentifier !== undefined && { subscriptionIdentifier },
+      ...userProperties !== undefined && { userProperties },
+    },
+  };
 }
