@@ -34,7 +34,9 @@ const ANSWER_MS = 10_000;
 export interface PublisherOptions {
   /** §3.1.3.1 default: the Server chooses. */
   readonly clientId?: string;
+  /** §3.1.3.5 */
   readonly username?: string;
+  /** §3.1.3.6 */
   readonly password?: Uint8Array;
   /** §3.1.2.10 seconds, default 60; 0 for none. */
   readonly keepAlive?: number;

@@ -33,6 +33,7 @@ export interface ClientStoreOptions {
 
 /** The file is not what it should be, or another process has it. */
 export class ClientStoreError extends Error {
+  /** Of the class. */
   override readonly name = "ClientStoreError";
 }
 
