@@ -308,7 +308,11 @@ export class World implements ClientOwner {
     this.challenges.push(data);
   }
 
+  /** Commits that were begun. */
+  commits = 0;
+
   commit(): void {
+    this.commits++;
     this.#commits.push(this.records!.snapshot());
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
   }
