@@ -25,7 +25,7 @@ import { type MemoryPair, memoryPair } from "../transport/memory.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { settled, VirtualTime } from "./virtual_time.ts";
 
-export { type Broker, type BrokerOptions, type Client, type ConnectOptions, type Dialer };
+export type { Broker, BrokerOptions, Client, ConnectOptions, Dialer };
 export { type MessageInit, type TappedMessage, VirtualTime };
 
 /** How a broker for tests behaves. */
