@@ -47,8 +47,8 @@ class Audited implements RunningClient {
     return this.#words.join("; ");
   }
 
-  async #run(order: ClientOrder, { host, port }: Where): Promise<void> {
-    const client = this.#client = await connect(`mqtt://${host}:${port}`, {
+  async #run(order: ClientOrder, { url }: Where): Promise<void> {
+    const client = this.#client = await connect(url, {
       ...optionsOf(order),
       signal: this.#stop.signal,
     });
@@ -61,8 +61,9 @@ class Audited implements RunningClient {
 
   async #carryOut(
     client: Client,
-    { subscribe = [], publish = [], unsubscribe = [] }: ClientOrder,
+    { subscribe = [], publish = [], unsubscribe = [], reauthenticate }: ClientOrder,
   ): Promise<void> {
+    if (reauthenticate) await client.reauthenticate();
     const subscriptions = await Promise.all(
       subscribe.map(({ filter, ...options }) => client.subscribe(filter, options)),
     );
