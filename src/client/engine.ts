@@ -97,8 +97,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #retryAt = Infinity;
   #patienceEndsAt = Infinity;
   #closeBy = Infinity;
-  /** The last commit has failed: the next one belongs to the next connection. */
-  #hasStoreFailed = false;
   #closeWithWill = false;
   #closedBy: MqttError | undefined;
   /** Of the last attempt. */
@@ -183,7 +181,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       transport.abort();
       return undefined;
     }
-    this.#hasStoreFailed = false;
     try {
       return this.#connection = new Connection(this, transport, this.#connectPacket(credentials));
     } catch (error) {
@@ -222,7 +219,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   flush(now: number): void {
     this.#now = now;
     const journal = this.#journal;
-    const begins = journal.isDirty && !journal.isCommitting && !this.#hasStoreFailed;
+    const begins = journal.isDirty && !journal.isCommitting;
     if (begins) {
       journal.isDirty = false;
       journal.isCommitting = true;
@@ -250,8 +247,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    // A Client that closes has nothing more to try it for; else it is tried for the next connection, and not at once, again and again.
-    this.#hasStoreFailed = this.#journal.isDirty = this.#status !== "closed" && !this.#isClosing;
+    this.#journal.isDirty = this.#status !== "closed"; // else there is nothing to try it for
     this.#reportClosed();
     const connection = this.#connection;
     connection?.link.commitFailed();
@@ -291,8 +287,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   pause(reader: object): boolean {
     this.#behind.add(reader);
     this.adjustReading();
-    const link = this.#connection?.link;
-    return link?.paused === true && link.transport.isUnpausable !== true;
+    return this.#connection?.link.paused === true;
   }
 
   /** It can again. */

@@ -660,21 +660,6 @@ describe("a store", () => {
     assertEquals([took(scene), outcome.times], [["PUBLISH 1 dup m"], 0]);
   });
 
-  test("that fails is not tried again before the next connection, and not for a Client that closes", () => {
-    const scene = connected({ records: new MemoryRecords(), slowCommits: true });
-    const { world } = scene;
-    world.publish({ topic: "topic", payload: "m", qos: 1 });
-    world.settle();
-    const before = world.commits;
-    world.engine.commitFailed(new Error("disk full"), world.now);
-    world.settle();
-    assertEquals(world.commits, before);
-    world.advance(200);
-    scene.script.connack({ sessionPresent: true });
-    world.settle();
-    assertEquals(world.commits, before + 1);
-  });
-
   test("is up to date before a Client says that it is closed", () => {
     const scene = connected({ records: new MemoryRecords(), slowCommits: true });
     const { script, world } = scene;

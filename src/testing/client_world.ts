@@ -308,11 +308,7 @@ export class World implements ClientOwner {
     this.challenges.push(data);
   }
 
-  /** Commits that were begun. */
-  commits = 0;
-
   commit(): void {
-    this.commits++;
     this.#commits.push(this.records!.snapshot());
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
   }
