@@ -87,7 +87,7 @@ describe("parseTarget()", () => {
   });
 
   test("refuses what is no target", () => {
-    for (const text of ["localhost", "ws://h", "mqtt://", "mqtt://h/x", "mqtt://h:x", "mqtt://%zz@h"]) {
+    for (const text of ["localhost", "http://h", "mqtt://", "mqtt://h/x", "mqtt://h:x", "mqtt://%zz@h"]) {
       assertThrows(() => parseTarget(text), BenchCallError);
     }
   });
