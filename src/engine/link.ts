@@ -364,6 +364,11 @@ export class Link {
   /** The transport can take more. */
   drained(): void {
     this.#blocked = false;
+    this.#flushInTurn();
+  }
+
+  /** Writes now, or in a later turn if this one has written as much as it may. */
+  #flushInTurn(): void {
     if (this.#owner.mayWrite) this.flush();
     else this.touch();
   }
@@ -423,7 +428,7 @@ export class Link {
     this.#deframer.discard(); // [MQTT-3.1.4-6]
     this.aside = 0;
     this.endWait();
-    this.flush();
+    this.#flushInTurn();
   }
 
   /** The transport is over, or is to be: nothing is kept. */

@@ -20,6 +20,8 @@ class Scene {
   /** Bytes that the owner was told of. */
   wrote = 0;
   readonly frames: number[] = [];
+  /** The turn has not written as much as it may. */
+  mayWrite = true;
   readonly link: Link;
 
   constructor() {
@@ -37,6 +39,7 @@ class Scene {
       close: () => void this.calls.push("close"),
       abort: () => void this.calls.push("abort"),
     };
+    const mayWrite = () => this.mayWrite;
     const owner = {
       pool: new BufferPool(),
       ledger: { outgoing: 0, incoming: 0, aliases: 0, isAbove: false },
@@ -45,7 +48,9 @@ class Scene {
       makeAges: () => new Ages(),
       now: 0,
       touched: (link: Link) => void this.touched.push(link),
-      mayWrite: true,
+      get mayWrite() {
+        return mayWrite();
+      },
       wrote: (bytes: number) => void (this.wrote += bytes),
     };
     this.link = new Link(transport, 100, owner, {
@@ -71,6 +76,31 @@ class Scene {
 
 const USER: UserProperties = [["a", "b"]];
 const LONG: UserProperties = [["a", "b".repeat(60)]];
+
+describe("end()", () => {
+  test("writes what there is, then closes", () => {
+    const { link, taken, calls } = new Scene();
+    link.send({ type: PacketType.PINGRESP });
+    link.end();
+    assertEquals([taken, calls], [[0xd0, 0], ["close"]]);
+  });
+
+  test("waits for a later turn where this one has written as much as it may: thousands may end at once", () => {
+    const scene = new Scene();
+    const { link, taken, touched, calls } = scene;
+    link.send({ type: PacketType.PINGRESP });
+    touched.length = 0;
+    link.endTurn();
+    taken.length = 0;
+    link.send({ type: PacketType.PINGRESP });
+    scene.mayWrite = false;
+    link.end();
+    assertEquals([taken, touched, calls], [[], [link], ["flushed"]]);
+    scene.mayWrite = true;
+    link.endTurn();
+    assertEquals([taken, calls], [[0xd0, 0], ["flushed", "close", "flushed"]]);
+  });
+});
 
 describe("send()", () => {
   const packets: readonly [string, Packet & { properties: object }][] = [
