@@ -148,7 +148,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   /** Whether `flush()` has something to do. */
   get isBehind(): boolean {
-    return this.#touched.size > 0 || (this.#journal.isDirty && !this.#journal.isCommitting) ||
+    return this.#touched.size > 0 || this.#journal.isDue ||
       (this.#closeBy !== Infinity && this.outbound.isIdle);
   }
 
@@ -181,6 +181,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       transport.abort();
       return undefined;
     }
+    this.#journal.hasFailed = false; // while it was dialled
     try {
       return this.#connection = new Connection(this, transport, this.#connectPacket(credentials));
     } catch (error) {
@@ -219,7 +220,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   flush(now: number): void {
     this.#now = now;
     const journal = this.#journal;
-    const begins = journal.isDirty && !journal.isCommitting;
+    const begins = journal.isDue;
     if (begins) {
       journal.isDirty = false;
       journal.isCommitting = true;
@@ -243,11 +244,11 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#reportClosed();
   }
 
-  /** It is not: the connection ends, and the next one begins with another commit. */
+  /** It is not: the connection ends, and the next attempt to connect, if there is one, begins with another commit. */
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#journal.isDirty = this.#status !== "closed"; // else there is nothing to try it for
+    this.#journal.isDirty = this.#journal.hasFailed = true;
     this.#reportClosed();
     const connection = this.#connection;
     connection?.link.commitFailed();
@@ -402,6 +403,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #dial(redirect?: RefusedError): void {
     this.#retryAt = Infinity;
     this.#status = "connecting";
+    this.#journal.hasFailed = false;
     this.#owner.dial({ attempt: this.#attempt, redirect });
   }
 
@@ -576,7 +578,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #isReported = true;
 
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDirty || this.#journal.isCommitting) {
+    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDue || this.#journal.isCommitting) {
       return;
     }
     this.#isReported = true;

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { memoryPair } from "../transport/memory.ts";
 import {
   MemoryRecords,
   type Outcome,
@@ -649,8 +650,7 @@ describe("a store", () => {
     const scene = connected({ records, slowCommits: true });
     const outcome = scene.world.publish({ topic: "topic", payload: "m", qos: 1 });
     scene.world.settle();
-    scene.world.engine.commitFailed(new Error("disk full"), scene.world.now);
-    scene.world.settle();
+    scene.world.commitFails();
     assertEquals(scene.script.takeTypes(), [PacketType.DISCONNECT]);
     assertEquals((scene.world.losses[0]?.error.cause as Error).message, "disk full");
     scene.world.advance(200);
@@ -659,6 +659,65 @@ describe("a store", () => {
     while (scene.world.commitDone()) scene.world.settle();
     assertEquals([took(scene), outcome.times], [["PUBLISH 1 dup m"], 0]);
   });
+
+  test("that fails is tried again with the next attempt to connect, and not before", () => {
+    let isReachable = true;
+    const scene = connected({
+      records: new MemoryRecords(),
+      slowCommits: true,
+      dial: () => isReachable,
+      engine: { again: () => 1_000 },
+    });
+    const { world } = scene;
+    publish(scene, ["m", 1]);
+    isReachable = false;
+    world.commitFails();
+    assertEquals([world.commits, world.orders.length], [1, 1]);
+    publish(scene, ["n", 1]);
+    world.advance(999);
+    assertEquals([world.commits, world.orders.length], [1, 1]);
+    world.advance(1);
+    assertEquals([world.commits, world.orders.length], [2, 2]);
+    world.commitFails();
+    isReachable = true;
+    world.advance(1_000);
+    assertEquals([world.commits, world.orders.length], [3, 3]);
+  });
+
+  test("that fails while a connection is dialled is tried again when it is there", () => {
+    const scene = connected({
+      records: new MemoryRecords(),
+      slowCommits: true,
+      engine: { again: () => 1_000 },
+    });
+    const { script, world } = scene;
+    world.dial = () => {};
+    script.lose();
+    world.settle();
+    publish(scene, ["m", 1]);
+    world.advance(1_000);
+    assertEquals([world.engine.status, world.commits], ["connecting", 1]);
+    world.commitFails();
+    assertEquals(world.commits, 1);
+    const { right } = memoryPair();
+    world.engine.opened(right, {}, world.now);
+    world.settle();
+    assertEquals(world.commits, 2);
+  });
+
+  for (const isClosing of [true, false]) {
+    test(`that fails is not tried again for a Client that ${isClosing ? "closes" : "is closed later"}`, () => {
+      const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+      const { script, world } = scene;
+      const [outcome] = publish(scene, ["m", 1]);
+      if (isClosing) world.engine.close(world.now, 1_000);
+      world.commitFails();
+      if (!isClosing) world.engine.close(world.now, 1_000);
+      script.end();
+      world.settle();
+      assertEquals([world.commits, outcome!.times, world.closedWith], [1, 1, { error: undefined }]);
+    });
+  }
 
   test("is up to date before a Client says that it is closed", () => {
     const scene = connected({ records: new MemoryRecords(), slowCommits: true });

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
 import type { ServeOptions, Server } from "../server/serve.ts";
 import { serve } from "../server/serve.ts";
+import { testBroker } from "../test_broker/mod.ts";
 import { patient, until } from "../testing/patience.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -310,6 +311,31 @@ describe("a connection that is lost", patient, () => {
         `${others.length} and ${transports.length} connections`,
       );
     }));
+
+  test("by a store that always fails comes back at the pace of reconnect, and the Client can be closed", async () => {
+    await using broker = testBroker();
+    let commits = 0;
+    const client = await broker.connect({
+      clientId: "client",
+      reconnect: { again: () => 1_000 },
+      store: {
+        load: () => [],
+        put() {},
+        delete() {},
+        commit: () => ++commits > 100 ? new Promise(() => {}) : Promise.reject(new Error("disk full")),
+      },
+    });
+    const causes: unknown[] = [];
+    client.on("disconnected", ({ error }) => causes.push((error.cause as Error).message));
+    const published = errorOf(client.publish("a", "", { qos: 1 }));
+    await broker.settle();
+    assertEquals(commits, 1);
+    await broker.advance(10_000);
+    assertEquals(commits, 11);
+    assertEquals(causes, Array(11).fill("disk full"));
+    await client.close();
+    assertEquals([(await published).kind, commits], ["closed", 11]);
+  });
 
   test("has QoS 0 fail at once unless it is to wait; with close() all that is pending fails", () =>
     withClient(

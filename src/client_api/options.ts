@@ -127,7 +127,10 @@ export interface ClientStore {
   put(key: number, record: Uint8Array): void;
   /** Does nothing if there is no such key. */
   delete(key: number): void;
-  /** Makes safe what was put and deleted before. One at a time is under way. */
+  /**
+   * Makes safe what was put and deleted before. One at a time is under way. If it throws or rejects the connection ends, and it is called
+   * again with the next attempt to connect; a Client that closes does not call it again.
+   */
   commit(): void | Promise<void>;
 }
 

@@ -230,6 +230,8 @@ export class World implements ClientOwner {
   readonly unmatchedMessages: Incoming[] = [];
   readonly challenges: (Uint8Array | undefined)[] = [];
   closedWith: { readonly error: MqttError | undefined } | undefined;
+  /** How often a commit has begun. */
+  commits = 0;
   /** The process is gone. */
   isDead = false;
   #links: { readonly pair: MemoryPair; isOver: boolean }[] = [];
@@ -309,6 +311,7 @@ export class World implements ClientOwner {
   }
 
   commit(): void {
+    this.commits++;
     this.#commits.push(this.records!.snapshot());
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
   }
@@ -320,6 +323,13 @@ export class World implements ClientOwner {
     this.records!.commit(snapshot);
     this.engine.committed(this.now);
     return true;
+  }
+
+  /** The commit under way has failed. */
+  commitFails(): void {
+    this.#commits.shift();
+    this.engine.commitFailed(new Error("disk full"), this.now);
+    this.settle();
   }
 
   touched(): void {}
