@@ -206,7 +206,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   /** Time has come to `now`. */
   ticked(now: number): void {
     this.#now = now;
-    if (this.#closeBy <= now) this.#finish();
+    if (this.#closeBy <= now) this.#closeUp(undefined);
     if (this.#patienceEndsAt <= now && !this.#wasConnected && this.#status !== "closed") {
       this.#closeUp(new TimeoutError("No connection in time", this.#lastError));
     }
@@ -224,7 +224,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     if (begins) {
       journal.isDirty = false;
       journal.isCommitting = true;
-      this.#connection?.link.commitBegins();
+      for (const link of this.#links) link.commitBegins();
     }
     for (const link of this.#touched) {
       this.#touched.delete(link);
@@ -232,15 +232,14 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     }
     if (begins) this.#owner.commit();
     this.#reportClosed();
-    if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#finish();
+    if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#closeUp(undefined);
   }
 
   /** What the last `commit()` was for is safe. */
   committed(now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#connection?.link.committed();
-    for (const { link } of this.#ending) link.committed();
+    for (const link of this.#links) link.committed();
     this.#reportClosed();
   }
 
@@ -250,9 +249,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#journal.isCommitting = false;
     this.#journal.isDirty = this.#journal.hasFailed = true;
     this.#reportClosed();
-    const connection = this.#connection;
-    connection?.link.commitFailed();
-    connection?.fail(new ConnectionError("The store has failed", error));
+    for (const link of this.#links) link.commitFailed();
+    this.#connection?.fail(new ConnectionError("The store has failed", error));
   }
 
   // Inputs: wishes.
@@ -334,7 +332,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#now = now;
     if (this.#isClosing) return;
     this.#closeWithWill = withWill;
-    if (timeoutMs <= 0 || this.#connection?.isOpen !== true || this.outbound.isIdle) this.#finish();
+    if (timeoutMs <= 0 || this.#connection?.isOpen !== true || this.outbound.isIdle) this.#closeUp(undefined);
     else this.#closeBy = now + timeoutMs;
   }
 
@@ -347,6 +345,12 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   }
 
   // Links.
+
+  /** All that may have bytes to write: a connection that ends has what waits for a commit leave before its DISCONNECT. */
+  get #links(): Link[] {
+    const { link } = this.#connection ?? {};
+    return [...link === undefined ? [] : [link], ...[...this.#ending].map(({ link }) => link)];
+  }
 
   touched(link: Link): void {
     this.#touched.add(link);
@@ -541,20 +545,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   // The end.
 
-  /** Says DISCONNECT and closes. */
-  #finish(): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    if (connection !== undefined) {
-      this.#ending.add(connection);
-      this.#touched.delete(connection.link);
-      connection.disconnect(this.#closeWithWill ? 0x04 : 0);
-      this.outbound.written();
-    }
-    this.#closeUp(undefined);
-  }
-
-  /** Nothing goes on: all that is pending fails. */
+  /** Says DISCONNECT and closes; all that is pending fails. */
   #closeUp(error: MqttError | undefined): void {
     this.#status = "closed";
     this.#closedBy = error;
@@ -563,7 +554,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#connection = undefined;
     if (connection !== undefined) {
       this.#ending.add(connection);
-      connection.disconnect(0);
+      connection.disconnect(this.#closeWithWill ? 0x04 : 0);
+      this.outbound.written();
     }
     this.inbound.closed();
     this.subscriptions.closed();

@@ -719,6 +719,30 @@ describe("a store", () => {
     });
   }
 
+  test("has what waited for it leave before DISCONNECT, also if the Client is closed in the same turn", () => {
+    const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+    const { world } = scene;
+    world.publish({ topic: "topic", payload: "m", qos: 1 });
+    world.engine.close(world.now, 0);
+    assertEquals(took(scene), []);
+    assert(world.commitDone());
+    assertEquals(took(scene), ["PUBLISH 1 m", "DISCONNECT"]);
+  });
+
+  for (const isSameTurn of [true, false]) {
+    test(`that fails ends a connection at once whose Client is closed ${isSameTurn ? "with" : "after"} the commit`, () => {
+      const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+      const { script, world } = scene;
+      world.publish({ topic: "topic", payload: "m", qos: 1 });
+      if (!isSameTurn) world.settle();
+      world.engine.close(world.now, 0);
+      world.settle();
+      assertEquals(script.isOver, false);
+      world.commitFails();
+      assertEquals([took(scene), script.isOver], [[], true]);
+    });
+  }
+
   test("is up to date before a Client says that it is closed", () => {
     const scene = connected({ records: new MemoryRecords(), slowCommits: true });
     const { script, world } = scene;
