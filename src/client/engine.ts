@@ -295,13 +295,18 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     if (this.#behind.delete(reader)) this.adjustReading();
   }
 
-  /** A program that waits for an answer in its reader's loop must get it. */
+  /**
+   * A program that waits for an answer in its reader's loop must get it. Where the transport reads on all the same, only the few messages
+   * that a Server sends above Receive Maximum are kept here: there is no bound to the others.
+   */
   adjustReading(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (this.#behind.size === 0 || this.outbound.isAwaiting) return connection.readOn();
-    connection.link.pause(Pause.READER);
-    connection.link.pauseTransport();
+    const { link } = connection;
+    const isUnbounded = link.transport.isUnpausable === true && !this.#behind.has(this.inbound);
+    if (this.#behind.size === 0 || this.outbound.isAwaiting || isUnbounded) return connection.readOn();
+    link.pause(Pause.READER);
+    link.pauseTransport();
   }
 
   /** The next data of the authentication that is under way. */

@@ -501,8 +501,11 @@ describe("messages of the Server", () => {
   });
 
   /** A Client with a reader that is not done with what it gets. */
-  function reading(engine: WorldOptions["engine"] = {}): Scene & { readonly reader: Reader } {
-    const scene = connected({ engine });
+  function reading(
+    engine: WorldOptions["engine"] = {},
+    isUnpausable = false,
+  ): Scene & { readonly reader: Reader } {
+    const scene = connected({ engine, isUnpausable });
     const reader = new Reader(false);
     scene.world.subscribe("a", reader);
     scene.world.settle();
@@ -524,24 +527,27 @@ describe("messages of the Server", () => {
     assertEquals(took(scene), ["PUBACK 9", "PUBACK 5", "PUBREC 3", "PUBREC 4"]);
   });
 
-  test("that are a few more than Receive Maximum have reading wait, and nothing is lost; many more are a fault", () => {
-    const scene = reading({ receiveMaximum: 16 });
-    const { script, world, reader } = scene;
-    const messages = Array.from({ length: 40 }, (_, i) => message(i + 1, 1));
-    script.send(...messages);
-    world.settle();
-    assertEquals([reader.got.length, world.losses], [17, []]);
-    for (let i = 0; i < 40; i++) {
-      reader.got[i]!.done();
+  for (const isUnpausable of [false, true]) {
+    const how = isUnpausable ? ", also where the transport cannot pause" : "";
+    test(`that are a few more than Receive Maximum have reading wait, and nothing is lost; many more are a fault${how}`, () => {
+      const scene = reading({ receiveMaximum: 16 }, isUnpausable);
+      const { script, world, reader } = scene;
+      const messages = Array.from({ length: 40 }, (_, i) => message(i + 1, 1));
+      script.send(...messages);
       world.settle();
-      assert(reader.got.length - i <= 18, `${reader.got.length - i} are open`);
-    }
-    assertEquals([reader.got.length, took(scene).length], [40, 40]);
-    world.publish({ topic: "a", qos: 1 }); // its answer is awaited, so all is read
-    script.send(...messages);
-    world.settle();
-    assertEquals((world.losses[0]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
-  });
+      assertEquals([reader.got.length, world.losses], [17, []]);
+      for (let i = 0; i < 40; i++) {
+        reader.got[i]!.done();
+        world.settle();
+        assert(reader.got.length - i <= 18, `${reader.got.length - i} are open`);
+      }
+      assertEquals([reader.got.length, took(scene).length], [40, 40]);
+      world.publish({ topic: "a", qos: 1 }); // its answer is awaited, so all is read
+      script.send(...messages);
+      world.settle();
+      assertEquals((world.losses[0]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
+    });
+  }
 
   test("[MQTT-4.3.3-9] that the application refuses end their exchange", () => {
     const scene = reading();

@@ -448,6 +448,21 @@ describe("a reader", patient, () => {
       assertEquals([got.length, messages.dropped, client.status], [count, 0, "connected"]);
     }));
 
+  test("that is behind where the transport cannot pause has QoS 0 dropped, and counted", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect({
+      dial: async (url, options) =>
+        Object.assign(await broker.dial(url, options), { isUnpausable: true, pause() {}, resume() {} }),
+    });
+    const messages = await client.subscribe("a", { qos: 0, buffer: 10 });
+    for (let i = 0; i < 1_000; i++) broker.publish({ topic: "a", payload: `${i}` });
+    await broker.settle();
+    assertEquals([messages.waiting, messages.dropped], [10, 990]);
+    assertEquals(await next(messages, 10), Array.from({ length: 10 }, (_, i) => `${i}`));
+    broker.publish({ topic: "a", payload: "later" });
+    assertEquals(await next(messages, 1), ["later"]);
+  });
+
   test("that publishes and waits in its loop does not wait for itself", () =>
     withClient({}, async ({ client, url }) => {
       const messages = await client.subscribe("a", { qos: 0, buffer: 2 });

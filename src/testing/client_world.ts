@@ -184,6 +184,8 @@ export class Script {
 /** What the transports of a world do. */
 export interface WorldOptions {
   readonly memory?: MemoryOptions;
+  /** The Client's end reads whatever it is told. */
+  readonly isUnpausable?: boolean;
   readonly engine?: Partial<EngineOptions>;
   readonly credentials?: (order: DialOrder) => Credentials;
   /** Takes the Server's ends in place of the broker. */
@@ -265,6 +267,9 @@ export class World implements ClientOwner {
       return;
     }
     const pair = memoryPair(this.#options.memory);
+    if (this.#options.isUnpausable === true) {
+      Object.assign(pair.right, { isUnpausable: true, pause() {}, resume() {} });
+    }
     const from = { address: "192.0.2.1", port: 40_000, transport: "memory" } as const;
     const connection = this.engine.opened(pair.right, this.#options.credentials?.(order) ?? {}, this.now);
     if (connection === undefined) return;
