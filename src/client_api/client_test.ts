@@ -1,6 +1,7 @@
 /** A Client as programs use it, against our broker, over TCP and in memory. @module */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
+import { inProcess } from "../runtime/in_process.ts";
 import type { ServeOptions, Server } from "../server/serve.ts";
 import { serve } from "../server/serve.ts";
 import { testBroker } from "../test_broker/mod.ts";
@@ -15,7 +16,6 @@ import {
   type ConnectOptions,
   explain,
   json,
-  memoryDialer,
   type Message,
   type MqttError,
   PayloadError,
@@ -168,10 +168,11 @@ describe("a Client", patient, () => {
   test("needs no socket", async () => {
     const server = await serve({ listen: [] });
     try {
-      const dial = memoryDialer((transport) => {
-        const from = { address: "in process", port: 0, transport: "memory" } as const;
-        accept(server, transport, from);
-      });
+      const dial = () => {
+        const [theirs, ours] = inProcess();
+        server.accept(theirs);
+        return Promise.resolve(ours);
+      };
       await using client = await connect("memory://broker", { dial });
       const messages = await client.subscribe("a");
       await client.publish("a", "x".repeat(3_000_000), { qos: 2 });
@@ -181,22 +182,6 @@ describe("a Client", patient, () => {
     }
   });
 });
-
-/** Hands a transport to a broker that listens. */
-function accept(
-  server: Server,
-  transport: Transport,
-  from: { address: string; port: number; transport: "memory" },
-): void {
-  const { broker } = server;
-  const connection = broker.opened(transport, from, Date.now());
-  const flush = () => void broker.flush(Date.now());
-  transport.start({
-    received: (chunk) => (connection.received(chunk, Date.now()), flush()),
-    drained: () => (connection.drained(Date.now()), flush()),
-    closed: () => (connection.closed(Date.now()), flush()),
-  });
-}
 
 describe("connect()", patient, () => {
   test("rejects with why there is no connection", async () => {

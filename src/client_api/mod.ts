@@ -33,7 +33,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Promis
 
 export { Client, connectBy } from "./client.ts";
 export { dialers } from "./dial.ts";
-export { memoryDialer } from "./memory.ts";
 export { explain } from "./explain.ts";
 export type { ClientEvents } from "./events.ts";
 export type { ClientLoop } from "./loop.ts";
