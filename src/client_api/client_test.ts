@@ -11,6 +11,7 @@ import type { Transport } from "../transport/transport.ts";
 import { dialByScheme } from "./dial.ts";
 import {
   type Client,
+  type ClientLoop,
   type ClientStore,
   connect,
   type ConnectOptions,
@@ -163,6 +164,24 @@ describe("a Client", patient, () => {
     } finally {
       await server.close();
     }
+  });
+
+  test("that is closed leaves no timer, which would keep its process alive", async () => {
+    await using broker = testBroker();
+    const timers = new Set<unknown>();
+    const loop: ClientLoop = {
+      now: () => broker.loop.now(),
+      endOfTurn: (run) => broker.loop.endOfTurn(run),
+      at(ms, run) {
+        const cancel = broker.loop.at(ms, () => (timers.delete(cancel), run()));
+        timers.add(cancel);
+        return () => (timers.delete(cancel), cancel());
+      },
+    };
+    const client = await broker.connect({ loop });
+    assertEquals(timers.size, 1);
+    await client.close();
+    assertEquals(timers.size, 0);
   });
 
   test("needs no socket", async () => {
