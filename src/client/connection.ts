@@ -199,7 +199,9 @@ export class Connection implements FrameHandler, LinkHandler {
 
   answersUnread(): void {}
 
-  unsafe(): void {} // the engine ends the connection
+  unsafe(): void {
+    if (this.#phase === Phase.CLOSING) this.link.flush(); // else the engine ends it
+  }
 
   // Frames.
 

@@ -148,7 +148,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   /** Whether `flush()` has something to do. */
   get isBehind(): boolean {
-    return this.#touched.size > 0 || (this.#journal.isDirty && !this.#journal.isCommitting) ||
+    return this.#touched.size > 0 || this.#journal.isDue ||
       (this.#closeBy !== Infinity && this.outbound.isIdle);
   }
 
@@ -181,6 +181,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       transport.abort();
       return undefined;
     }
+    this.#journal.hasFailed = false; // while it was dialled
     try {
       return this.#connection = new Connection(this, transport, this.#connectPacket(credentials));
     } catch (error) {
@@ -205,7 +206,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   /** Time has come to `now`. */
   ticked(now: number): void {
     this.#now = now;
-    if (this.#closeBy <= now) this.#finish();
+    if (this.#closeBy <= now) this.#closeUp(undefined);
     if (this.#patienceEndsAt <= now && !this.#wasConnected && this.#status !== "closed") {
       this.#closeUp(new TimeoutError("No connection in time", this.#lastError));
     }
@@ -219,11 +220,11 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   flush(now: number): void {
     this.#now = now;
     const journal = this.#journal;
-    const begins = journal.isDirty && !journal.isCommitting;
+    const begins = journal.isDue;
     if (begins) {
       journal.isDirty = false;
       journal.isCommitting = true;
-      this.#connection?.link.commitBegins();
+      for (const link of this.#links) link.commitBegins();
     }
     for (const link of this.#touched) {
       this.#touched.delete(link);
@@ -231,27 +232,25 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     }
     if (begins) this.#owner.commit();
     this.#reportClosed();
-    if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#finish();
+    if (this.#closeBy !== Infinity && this.outbound.isIdle) this.#closeUp(undefined);
   }
 
   /** What the last `commit()` was for is safe. */
   committed(now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#connection?.link.committed();
-    for (const { link } of this.#ending) link.committed();
+    for (const link of this.#links) link.committed();
     this.#reportClosed();
   }
 
-  /** It is not: the connection ends, and the next one begins with another commit. */
+  /** It is not: the connection ends, and the next attempt to connect, if there is one, begins with another commit. */
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
     this.#journal.isCommitting = false;
-    this.#journal.isDirty = this.#status !== "closed"; // else there is nothing to try it for
+    this.#journal.isDirty = this.#journal.hasFailed = true;
     this.#reportClosed();
-    const connection = this.#connection;
-    connection?.link.commitFailed();
-    connection?.fail(new ConnectionError("The store has failed", error));
+    for (const link of this.#links) link.commitFailed();
+    this.#connection?.fail(new ConnectionError("The store has failed", error));
   }
 
   // Inputs: wishes.
@@ -296,13 +295,18 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     if (this.#behind.delete(reader)) this.adjustReading();
   }
 
-  /** A program that waits for an answer in its reader's loop must get it. */
+  /**
+   * A program that waits for an answer in its reader's loop must get it. Where the transport reads on all the same, only the few messages
+   * that a Server sends above Receive Maximum are kept here: there is no bound to the others.
+   */
   adjustReading(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (this.#behind.size === 0 || this.outbound.isAwaiting) return connection.readOn();
-    connection.link.pause(Pause.READER);
-    connection.link.pauseTransport();
+    const { link } = connection;
+    const isUnbounded = link.transport.isUnpausable === true && !this.#behind.has(this.inbound);
+    if (this.#behind.size === 0 || this.outbound.isAwaiting || isUnbounded) return connection.readOn();
+    link.pause(Pause.READER);
+    link.pauseTransport();
   }
 
   /** The next data of the authentication that is under way. */
@@ -333,7 +337,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#now = now;
     if (this.#isClosing) return;
     this.#closeWithWill = withWill;
-    if (timeoutMs <= 0 || this.#connection?.isOpen !== true || this.outbound.isIdle) this.#finish();
+    if (timeoutMs <= 0 || this.#connection?.isOpen !== true || this.outbound.isIdle) this.#closeUp(undefined);
     else this.#closeBy = now + timeoutMs;
   }
 
@@ -346,6 +350,12 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   }
 
   // Links.
+
+  /** All that may have bytes to write: a connection that ends has what waits for a commit leave before its DISCONNECT. */
+  get #links(): Link[] {
+    const { link } = this.#connection ?? {};
+    return [...link === undefined ? [] : [link], ...[...this.#ending].map(({ link }) => link)];
+  }
 
   touched(link: Link): void {
     this.#touched.add(link);
@@ -402,6 +412,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #dial(redirect?: RefusedError): void {
     this.#retryAt = Infinity;
     this.#status = "connecting";
+    this.#journal.hasFailed = false;
     this.#owner.dial({ attempt: this.#attempt, redirect });
   }
 
@@ -539,20 +550,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   // The end.
 
-  /** Says DISCONNECT and closes. */
-  #finish(): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    if (connection !== undefined) {
-      this.#ending.add(connection);
-      this.#touched.delete(connection.link);
-      connection.disconnect(this.#closeWithWill ? 0x04 : 0);
-      this.outbound.written();
-    }
-    this.#closeUp(undefined);
-  }
-
-  /** Nothing goes on: all that is pending fails. */
+  /** Says DISCONNECT and closes; all that is pending fails. */
   #closeUp(error: MqttError | undefined): void {
     this.#status = "closed";
     this.#closedBy = error;
@@ -561,7 +559,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#connection = undefined;
     if (connection !== undefined) {
       this.#ending.add(connection);
-      connection.disconnect(0);
+      connection.disconnect(this.#closeWithWill ? 0x04 : 0);
+      this.outbound.written();
     }
     this.inbound.closed();
     this.subscriptions.closed();
@@ -576,7 +575,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #isReported = true;
 
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDirty || this.#journal.isCommitting) {
+    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDue || this.#journal.isCommitting) {
       return;
     }
     this.#isReported = true;

@@ -41,10 +41,17 @@ export class Journal {
   isDirty = false;
   /** A commit is under way. */
   isCommitting = false;
+  /** The last commit has failed: the next one waits for the next attempt to connect. */
+  hasFailed = false;
 
   constructor(records: Records | undefined) {
     this.#records = records ?? NOTHING;
     this.isKept = records !== undefined;
+  }
+
+  /** Whether a commit is to begin. */
+  get isDue(): boolean {
+    return this.isDirty && !this.isCommitting && !this.hasFailed;
   }
 
   /** §4.3 a message towards the Server, with its identifier if it has one. */

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { memoryPair } from "../transport/memory.ts";
 import {
   MemoryRecords,
   type Outcome,
@@ -500,8 +501,11 @@ describe("messages of the Server", () => {
   });
 
   /** A Client with a reader that is not done with what it gets. */
-  function reading(engine: WorldOptions["engine"] = {}): Scene & { readonly reader: Reader } {
-    const scene = connected({ engine });
+  function reading(
+    engine: WorldOptions["engine"] = {},
+    isUnpausable = false,
+  ): Scene & { readonly reader: Reader } {
+    const scene = connected({ engine, isUnpausable });
     const reader = new Reader(false);
     scene.world.subscribe("a", reader);
     scene.world.settle();
@@ -523,24 +527,27 @@ describe("messages of the Server", () => {
     assertEquals(took(scene), ["PUBACK 9", "PUBACK 5", "PUBREC 3", "PUBREC 4"]);
   });
 
-  test("that are a few more than Receive Maximum have reading wait, and nothing is lost; many more are a fault", () => {
-    const scene = reading({ receiveMaximum: 16 });
-    const { script, world, reader } = scene;
-    const messages = Array.from({ length: 40 }, (_, i) => message(i + 1, 1));
-    script.send(...messages);
-    world.settle();
-    assertEquals([reader.got.length, world.losses], [17, []]);
-    for (let i = 0; i < 40; i++) {
-      reader.got[i]!.done();
+  for (const isUnpausable of [false, true]) {
+    const how = isUnpausable ? ", also where the transport cannot pause" : "";
+    test(`that are a few more than Receive Maximum have reading wait, and nothing is lost; many more are a fault${how}`, () => {
+      const scene = reading({ receiveMaximum: 16 }, isUnpausable);
+      const { script, world, reader } = scene;
+      const messages = Array.from({ length: 40 }, (_, i) => message(i + 1, 1));
+      script.send(...messages);
       world.settle();
-      assert(reader.got.length - i <= 18, `${reader.got.length - i} are open`);
-    }
-    assertEquals([reader.got.length, took(scene).length], [40, 40]);
-    world.publish({ topic: "a", qos: 1 }); // its answer is awaited, so all is read
-    script.send(...messages);
-    world.settle();
-    assertEquals((world.losses[0]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
-  });
+      assertEquals([reader.got.length, world.losses], [17, []]);
+      for (let i = 0; i < 40; i++) {
+        reader.got[i]!.done();
+        world.settle();
+        assert(reader.got.length - i <= 18, `${reader.got.length - i} are open`);
+      }
+      assertEquals([reader.got.length, took(scene).length], [40, 40]);
+      world.publish({ topic: "a", qos: 1 }); // its answer is awaited, so all is read
+      script.send(...messages);
+      world.settle();
+      assertEquals((world.losses[0]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
+    });
+  }
 
   test("[MQTT-4.3.3-9] that the application refuses end their exchange", () => {
     const scene = reading();
@@ -649,8 +656,7 @@ describe("a store", () => {
     const scene = connected({ records, slowCommits: true });
     const outcome = scene.world.publish({ topic: "topic", payload: "m", qos: 1 });
     scene.world.settle();
-    scene.world.engine.commitFailed(new Error("disk full"), scene.world.now);
-    scene.world.settle();
+    scene.world.commitFails();
     assertEquals(scene.script.takeTypes(), [PacketType.DISCONNECT]);
     assertEquals((scene.world.losses[0]?.error.cause as Error).message, "disk full");
     scene.world.advance(200);
@@ -659,6 +665,89 @@ describe("a store", () => {
     while (scene.world.commitDone()) scene.world.settle();
     assertEquals([took(scene), outcome.times], [["PUBLISH 1 dup m"], 0]);
   });
+
+  test("that fails is tried again with the next attempt to connect, and not before", () => {
+    let isReachable = true;
+    const scene = connected({
+      records: new MemoryRecords(),
+      slowCommits: true,
+      dial: () => isReachable,
+      engine: { again: () => 1_000 },
+    });
+    const { world } = scene;
+    publish(scene, ["m", 1]);
+    isReachable = false;
+    world.commitFails();
+    assertEquals([world.commits, world.orders.length], [1, 1]);
+    publish(scene, ["n", 1]);
+    world.advance(999);
+    assertEquals([world.commits, world.orders.length], [1, 1]);
+    world.advance(1);
+    assertEquals([world.commits, world.orders.length], [2, 2]);
+    world.commitFails();
+    isReachable = true;
+    world.advance(1_000);
+    assertEquals([world.commits, world.orders.length], [3, 3]);
+  });
+
+  test("that fails while a connection is dialled is tried again when it is there", () => {
+    const scene = connected({
+      records: new MemoryRecords(),
+      slowCommits: true,
+      engine: { again: () => 1_000 },
+    });
+    const { script, world } = scene;
+    world.dial = () => {};
+    script.lose();
+    world.settle();
+    publish(scene, ["m", 1]);
+    world.advance(1_000);
+    assertEquals([world.engine.status, world.commits], ["connecting", 1]);
+    world.commitFails();
+    assertEquals(world.commits, 1);
+    const { right } = memoryPair();
+    world.engine.opened(right, {}, world.now);
+    world.settle();
+    assertEquals(world.commits, 2);
+  });
+
+  for (const isClosing of [true, false]) {
+    test(`that fails is not tried again for a Client that ${isClosing ? "closes" : "is closed later"}`, () => {
+      const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+      const { script, world } = scene;
+      const [outcome] = publish(scene, ["m", 1]);
+      if (isClosing) world.engine.close(world.now, 1_000);
+      world.commitFails();
+      if (!isClosing) world.engine.close(world.now, 1_000);
+      script.end();
+      world.settle();
+      assertEquals([world.commits, outcome!.times, world.closedWith], [1, 1, { error: undefined }]);
+    });
+  }
+
+  test("has what waited for it leave before DISCONNECT, also if the Client is closed in the same turn", () => {
+    const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+    const { world } = scene;
+    world.publish({ topic: "topic", payload: "m", qos: 1 });
+    world.engine.close(world.now, 0);
+    assertEquals(took(scene), []);
+    assert(world.commitDone());
+    assertEquals(took(scene), ["PUBLISH 1 m", "DISCONNECT"]);
+  });
+
+  for (const isSameTurn of [true, false]) {
+    test(`that fails ends a connection at once whose Client is closed ${isSameTurn ? "with" : "after"} the commit`, () => {
+      const scene = connected({ records: new MemoryRecords(), slowCommits: true });
+      const { script, world } = scene;
+      world.publish({ topic: "topic", payload: "m", qos: 1 });
+      if (!isSameTurn) world.settle();
+      world.engine.close(world.now, 0);
+      world.settle();
+      assertEquals(script.isOver, false);
+      world.commitFails();
+      assertEquals([took(scene), script.isOver], [[], true]);
+    });
+  }
 
   test("is up to date before a Client says that it is closed", () => {
     const scene = connected({ records: new MemoryRecords(), slowCommits: true });

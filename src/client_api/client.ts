@@ -377,6 +377,7 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   closed(error: MqttError | undefined): void {
+    this.#arm(Infinity);
     this.#dialling.abort();
     for (const subscription of this.#subscriptions) subscription.finish(error);
     this.requests.failAll(new ClosedError("The client is closed", error));

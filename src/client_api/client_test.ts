@@ -1,20 +1,22 @@
 /** A Client as programs use it, against our broker, over TCP and in memory. @module */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
+import { inProcess } from "../runtime/in_process.ts";
 import type { ServeOptions, Server } from "../server/serve.ts";
 import { serve } from "../server/serve.ts";
+import { testBroker } from "../test_broker/mod.ts";
 import { patient, until } from "../testing/patience.ts";
 import { CA, CERT, KEY } from "../testing/tls.ts";
 import type { Transport } from "../transport/transport.ts";
 import { dialByScheme } from "./dial.ts";
 import {
   type Client,
+  type ClientLoop,
   type ClientStore,
   connect,
   type ConnectOptions,
   explain,
   json,
-  memoryDialer,
   type Message,
   type MqttError,
   PayloadError,
@@ -164,13 +166,32 @@ describe("a Client", patient, () => {
     }
   });
 
+  test("that is closed leaves no timer, which would keep its process alive", async () => {
+    await using broker = testBroker();
+    const timers = new Set<unknown>();
+    const loop: ClientLoop = {
+      now: () => broker.loop.now(),
+      endOfTurn: (run) => broker.loop.endOfTurn(run),
+      at(ms, run) {
+        const cancel = broker.loop.at(ms, () => (timers.delete(cancel), run()));
+        timers.add(cancel);
+        return () => (timers.delete(cancel), cancel());
+      },
+    };
+    const client = await broker.connect({ loop });
+    assertEquals(timers.size, 1);
+    await client.close();
+    assertEquals(timers.size, 0);
+  });
+
   test("needs no socket", async () => {
     const server = await serve({ listen: [] });
     try {
-      const dial = memoryDialer((transport) => {
-        const from = { address: "in process", port: 0, transport: "memory" } as const;
-        accept(server, transport, from);
-      });
+      const dial = () => {
+        const [theirs, ours] = inProcess();
+        server.accept(theirs);
+        return Promise.resolve(ours);
+      };
       await using client = await connect("memory://broker", { dial });
       const messages = await client.subscribe("a");
       await client.publish("a", "x".repeat(3_000_000), { qos: 2 });
@@ -180,22 +201,6 @@ describe("a Client", patient, () => {
     }
   });
 });
-
-/** Hands a transport to a broker that listens. */
-function accept(
-  server: Server,
-  transport: Transport,
-  from: { address: string; port: number; transport: "memory" },
-): void {
-  const { broker } = server;
-  const connection = broker.opened(transport, from, Date.now());
-  const flush = () => void broker.flush(Date.now());
-  transport.start({
-    received: (chunk) => (connection.received(chunk, Date.now()), flush()),
-    drained: () => (connection.drained(Date.now()), flush()),
-    closed: () => (connection.closed(Date.now()), flush()),
-  });
-}
 
 describe("connect()", patient, () => {
   test("rejects with why there is no connection", async () => {
@@ -311,6 +316,31 @@ describe("a connection that is lost", patient, () => {
       );
     }));
 
+  test("by a store that always fails comes back at the pace of reconnect, and the Client can be closed", async () => {
+    await using broker = testBroker();
+    let commits = 0;
+    const client = await broker.connect({
+      clientId: "client",
+      reconnect: { again: () => 1_000 },
+      store: {
+        load: () => [],
+        put() {},
+        delete() {},
+        commit: () => ++commits > 100 ? new Promise(() => {}) : Promise.reject(new Error("disk full")),
+      },
+    });
+    const causes: unknown[] = [];
+    client.on("disconnected", ({ error }) => causes.push((error.cause as Error).message));
+    const published = errorOf(client.publish("a", "", { qos: 1 }));
+    await broker.settle();
+    assertEquals(commits, 1);
+    await broker.advance(10_000);
+    assertEquals(commits, 11);
+    assertEquals(causes, Array(11).fill("disk full"));
+    await client.close();
+    assertEquals([(await published).kind, commits], ["closed", 11]);
+  });
+
   test("has QoS 0 fail at once unless it is to wait; with close() all that is pending fails", () =>
     withClient(
       { reconnect: { minMs: 60_000, maxMs: 60_000, again: () => 60_000 } },
@@ -421,6 +451,21 @@ describe("a reader", patient, () => {
       }
       assertEquals([got.length, messages.dropped, client.status], [count, 0, "connected"]);
     }));
+
+  test("that is behind where the transport cannot pause has QoS 0 dropped, and counted", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect({
+      dial: async (url, options) =>
+        Object.assign(await broker.dial(url, options), { isUnpausable: true, pause() {}, resume() {} }),
+    });
+    const messages = await client.subscribe("a", { qos: 0, buffer: 10 });
+    for (let i = 0; i < 1_000; i++) broker.publish({ topic: "a", payload: `${i}` });
+    await broker.settle();
+    assertEquals([messages.waiting, messages.dropped], [10, 990]);
+    assertEquals(await next(messages, 10), Array.from({ length: 10 }, (_, i) => `${i}`));
+    broker.publish({ topic: "a", payload: "later" });
+    assertEquals(await next(messages, 1), ["later"]);
+  });
 
   test("that publishes and waits in its loop does not wait for itself", () =>
     withClient({}, async ({ client, url }) => {

@@ -44,7 +44,7 @@ export interface SubscribeOptions {
   readonly buffer?: number;
   /**
    * When it is full. `wait` (default): PUBACK and PUBREC wait, so that Receive Maximum holds the Server back, and for QoS 0 nothing is
-   * read any more, unless the Client waits for an answer of the Server: then QoS 0 messages that find it full are dropped. A Server
+   * read any more, unless the Client waits for an answer of the Server, or the transport cannot pause (the WebSocket object of browsers): then QoS 0 messages that find it full are dropped and counted. A Server
    * may end a Client that is behind for too long. `dropOldest`, `dropNewest`: what is dropped is acknowledged, and counted.
    */
   readonly overflow?: "wait" | "dropOldest" | "dropNewest";
@@ -127,7 +127,10 @@ export interface ClientStore {
   put(key: number, record: Uint8Array): void;
   /** Does nothing if there is no such key. */
   delete(key: number): void;
-  /** Makes safe what was put and deleted before. One at a time is under way. */
+  /**
+   * Makes safe what was put and deleted before. One at a time is under way. If it throws or rejects the connection ends, and it is called
+   * again with the next attempt to connect; a Client that closes does not call it again.
+   */
   commit(): void | Promise<void>;
 }
 

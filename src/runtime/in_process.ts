@@ -3,7 +3,7 @@
  * Knows when to move them; refuses to know what they mean. Needs nothing of a runtime, so it does for browsers too.
  * @module
  */
-import { memoryPair } from "../transport/memory.ts";
+import { memoryPair, moved } from "../transport/memory.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 export { messagePortTransport, type PortLike } from "./message_port.ts";
@@ -34,32 +34,4 @@ export function inProcess(label = "memory"): readonly [Transport, Transport] {
     queueMicrotask(run);
   };
   return [moved(left, stir), moved(right, stir)];
-}
-
-/** A transport that has the bytes of its pair moved whenever something is done with it. */
-function moved(end: Transport, stir: () => void): Transport {
-  return {
-    label: end.label,
-    start(handler): void {
-      end.start(handler);
-      stir();
-    },
-    write(chunk): number {
-      stir();
-      return end.write(chunk);
-    },
-    pause: () => end.pause(),
-    resume(): void {
-      end.resume();
-      stir();
-    },
-    close(): void {
-      end.close();
-      stir();
-    },
-    abort(): void {
-      end.abort();
-      stir();
-    },
-  };
 }

@@ -21,8 +21,7 @@ import { type Client, connectBy } from "../client_api/client.ts";
 import type { ConnectOptions, Dialer } from "../client_api/options.ts";
 import { seededRandom } from "../engine/random.ts";
 import { Driver } from "../server/driver.ts";
-import { type MemoryPair, memoryPair } from "../transport/memory.ts";
-import type { Transport, TransportHandler } from "../transport/transport.ts";
+import { type MemoryPair, memoryPair, moved } from "../transport/memory.ts";
 import { settled, VirtualTime } from "./virtual_time.ts";
 
 export type { Broker, BrokerOptions, Client, ConnectOptions, Dialer };
@@ -86,8 +85,8 @@ export class TestBroker implements AsyncDisposable {
       });
     };
     const peer = { address: "127.0.0.1", port: this.#port++, transport: "memory" } as const;
-    this.#driver.accept(new End(pair.left, move, () => this.#pairs.delete(pair)), peer);
-    return Promise.resolve(new End(pair.right, move, () => {}));
+    this.#driver.accept(moved(pair.left, move, () => this.#pairs.delete(pair)), peer);
+    return Promise.resolve(moved(pair.right, move));
   };
 
   /** Publishes as the Server itself. @throws {UsageError} for what cannot be sent. */
@@ -142,58 +141,4 @@ export class TestBroker implements AsyncDisposable {
 /** Makes a broker for a test. */
 export function testBroker(options: TestBrokerOptions = {}): TestBroker {
   return new TestBroker(options);
-}
-
-/** One end of a pair, whose bytes move at the end of each turn in which something was done. */
-class End implements Transport {
-  readonly #end: Transport;
-  readonly #move: () => void;
-  readonly #over: () => void;
-
-  constructor(end: Transport, move: () => void, over: () => void) {
-    this.#end = end;
-    this.#move = move;
-    this.#over = over;
-  }
-
-  get label(): string {
-    return this.#end.label;
-  }
-
-  start(handler: TransportHandler): void {
-    this.#end.start({
-      received: (chunk) => handler.received(chunk),
-      drained: () => handler.drained(),
-      closed: (error) => {
-        this.#over();
-        if (error === undefined) handler.closed();
-        else handler.closed(error);
-      },
-    });
-    this.#move();
-  }
-
-  write(chunk: Uint8Array): number {
-    this.#move();
-    return this.#end.write(chunk);
-  }
-
-  pause(): void {
-    this.#end.pause();
-  }
-
-  resume(): void {
-    this.#end.resume();
-    this.#move();
-  }
-
-  close(): void {
-    this.#end.close();
-    this.#move();
-  }
-
-  abort(): void {
-    this.#end.abort();
-    this.#move();
-  }
 }

@@ -184,6 +184,8 @@ export class Script {
 /** What the transports of a world do. */
 export interface WorldOptions {
   readonly memory?: MemoryOptions;
+  /** The Client's end reads whatever it is told. */
+  readonly isUnpausable?: boolean;
   readonly engine?: Partial<EngineOptions>;
   readonly credentials?: (order: DialOrder) => Credentials;
   /** Takes the Server's ends in place of the broker. */
@@ -230,6 +232,8 @@ export class World implements ClientOwner {
   readonly unmatchedMessages: Incoming[] = [];
   readonly challenges: (Uint8Array | undefined)[] = [];
   closedWith: { readonly error: MqttError | undefined } | undefined;
+  /** How often a commit has begun. */
+  commits = 0;
   /** The process is gone. */
   isDead = false;
   #links: { readonly pair: MemoryPair; isOver: boolean }[] = [];
@@ -263,6 +267,9 @@ export class World implements ClientOwner {
       return;
     }
     const pair = memoryPair(this.#options.memory);
+    if (this.#options.isUnpausable === true) {
+      Object.assign(pair.right, { isUnpausable: true, pause() {}, resume() {} });
+    }
     const from = { address: "192.0.2.1", port: 40_000, transport: "memory" } as const;
     const connection = this.engine.opened(pair.right, this.#options.credentials?.(order) ?? {}, this.now);
     if (connection === undefined) return;
@@ -309,6 +316,7 @@ export class World implements ClientOwner {
   }
 
   commit(): void {
+    this.commits++;
     this.#commits.push(this.records!.snapshot());
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
   }
@@ -320,6 +328,13 @@ export class World implements ClientOwner {
     this.records!.commit(snapshot);
     this.engine.committed(this.now);
     return true;
+  }
+
+  /** The commit under way has failed. */
+  commitFails(): void {
+    this.#commits.shift();
+    this.engine.commitFailed(new Error("disk full"), this.now);
+    this.settle();
   }
 
   touched(): void {}

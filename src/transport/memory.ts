@@ -57,6 +57,41 @@ export function memoryPair(options: MemoryOptions = {}): MemoryPair {
   };
 }
 
+/** An end of a pair that calls `stir` whenever something is done with it: there are bytes to move then. `over`: its stream is over. */
+export function moved(end: Transport, stir: () => void, over?: () => void): Transport {
+  return {
+    label: end.label,
+    start(handler): void {
+      end.start({
+        received: (chunk) => handler.received(chunk),
+        drained: () => handler.drained(),
+        closed(error): void {
+          over?.();
+          handler.closed(error);
+        },
+      });
+      stir();
+    },
+    write(chunk): number {
+      stir();
+      return end.write(chunk);
+    },
+    pause: () => end.pause(),
+    resume(): void {
+      end.resume();
+      stir();
+    },
+    close(): void {
+      end.close();
+      stir();
+    },
+    abort(): void {
+      end.abort();
+      stir();
+    },
+  };
+}
+
 /** One end, with the bytes and the news that are on their way to it. */
 class End implements Transport {
   readonly label: string;

@@ -44,10 +44,10 @@ export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTr
     offlineQueue: { messages },
   });
   try {
-    const reader = await connect(url, options("reader"));
+    await using reader = await connect(url, options("reader"));
     const topic = `cuts/${level}/${qos}/${seed}`;
     const subscription = await reader.subscribe(topic, { qos });
-    const writer = await connect(url, options("writer"));
+    await using writer = await connect(url, options("writer"));
     let acknowledged = 0;
     const sent = Promise.all(Array.from({ length: messages }, async (_, i) => {
       await writer.publish(topic, `${i}`, { qos });
@@ -64,9 +64,7 @@ export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTr
       } else if (++next === messages) break;
     }
     await sent;
-    const outcome = { cuts: proxy.cuts, again, acknowledged };
-    await Promise.all([reader.close(), writer.close()]);
-    return outcome;
+    return { cuts: proxy.cuts, again, acknowledged };
   } finally {
     await proxy.close();
   }
