@@ -120,10 +120,9 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
     this.#wait = new HeadWait(options, (head, bytes) => {
       this.#wait = undefined;
       this.#events = undefined;
-      below.pause(); // until it is started
-      this.#rest = bytes;
       const used = events.headed(this, head);
       this.#rest = used === bytes.length ? NOTHING : bytes.subarray(used);
+      if (this.#handler === undefined && !this.#isClosing) below.pause(); // until it is started
     }, (error) => events.failed(this, error));
     below.start(this);
   }
