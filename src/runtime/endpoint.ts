@@ -129,6 +129,11 @@ export function hostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** What a transport to this peer is called in log lines. */
+export function labelOf({ transport, address, port }: PeerInfo): string {
+  return `${transport} ${hostAndPort(address, port)}`;
+}
+
 /** An IPv4 peer of a listener for both families is `::ffff:192.0.2.1`; the usual form is `192.0.2.1`. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;

@@ -4,7 +4,9 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers";
+import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
+import { labelOf } from "./endpoint.ts";
 import type { HandshakeSlots } from "./tls/slots.ts";
 
 const NOTHING = new Uint8Array();
@@ -89,19 +91,18 @@ export interface HeadEvents<Head> {
   failed(transport: HeadTransport<Head & { readonly length: number }>, error: Error): void;
   /** The peer has gone before. */
   left?(error: Error | undefined): void;
-  /** The transport below is over, in whatever way. */
-  over?(): void;
 }
 
 /** A transport whose first bytes are a head. It starts the one below at once, and may be started when its head has come. */
 export class HeadTransport<Head extends { readonly length: number }> implements Transport, TransportHandler {
-  /** Kept anew by who knows more of the peer than the transport below does. */
-  label: string;
+  /** Given where more is known of the peer than the transport below knows. */
+  peer: PeerInfo | undefined;
+  /** Called when the transport below is over, in whatever way. It lives as long as the connection, so it should keep little alive. */
+  over: (() => void) | undefined;
   readonly #below: Transport;
   /** Until the head has come. */
   #wait: HeadWait<Head> | undefined;
   #events: HeadEvents<Head> | undefined;
-  readonly #over: (() => void) | undefined;
   #handler: TransportHandler | undefined;
   /** Bytes that came before `start()`. */
   #rest: Uint8Array = NOTHING;
@@ -112,20 +113,22 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
   /** How it ended, before `start()`. */
   #ending: { readonly error: Error | undefined } | undefined;
 
-  constructor(below: Transport, options: HeadOptions<Head>, events: HeadEvents<Head>) {
-    this.label = below.label;
+  constructor(below: Transport, options: HeadOptions<Head>, events: HeadEvents<Head>, over?: () => void) {
+    this.over = over;
     this.#below = below;
     this.#events = events;
-    this.#over = events.over;
     this.#wait = new HeadWait(options, (head, bytes) => {
       this.#wait = undefined;
       this.#events = undefined;
-      below.pause(); // until it is started
-      this.#rest = bytes;
       const used = events.headed(this, head);
       this.#rest = used === bytes.length ? NOTHING : bytes.subarray(used);
+      if (this.#handler === undefined && !this.#isClosing) below.pause(); // until it is started
     }, (error) => events.failed(this, error));
     below.start(this);
+  }
+
+  get label(): string {
+    return this.peer === undefined ? this.#below.label : labelOf(this.peer);
   }
 
   get memoryBytes(): number {
@@ -197,7 +200,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   closed(error?: Error): void {
     clearTimeout(this.#lastWordsTimer);
-    this.#over?.();
+    this.over?.();
     if (this.#wait !== undefined && !this.#wait.isOver) {
       this.#wait.ended();
       this.#events?.left?.(error);

@@ -4,7 +4,7 @@
  * @module
  */
 import { PROXY_HEADER_BYTES_MAX, type ProxyHeader, readProxyHeader } from "../transport/proxy_header.ts";
-import { type Accept, hostAndPort, type PeerInfo } from "./endpoint.ts";
+import type { Accept, PeerInfo } from "./endpoint.ts";
 import { type HeadOptions, HeadTransport, HeadWait } from "./head.ts";
 import type { HandshakeSlots } from "./tls/slots.ts";
 
@@ -55,7 +55,7 @@ export function proxied(options: ProxyOptions, accept: Accept): Accept {
     new HeadTransport(transport, headOf(options), {
       headed(headed, header): number {
         const named = behind(header, peer);
-        headed.label = `${named.transport} ${hostAndPort(named.address, named.port)}`;
+        headed.peer = named;
         accept(headed, named);
         return header.length;
       },

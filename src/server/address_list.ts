@@ -25,7 +25,7 @@ export class AddressList {
 
   /** Whether this address is in the list. */
   has(address: string): boolean {
-    const bytes = ipBytes(address);
+    const bytes = plainBytes(ipBytes(address));
     return bytes !== undefined && this.#networks.some((network) => isIn(network, bytes));
   }
 }
@@ -33,7 +33,7 @@ export class AddressList {
 function networkOf(entry: string): Network {
   const [address = "", length, ...more] = entry.split("/");
   const given = ipBytes(address);
-  const bytes = given && ipBytes(ipText(given)); // an IPv4 address that is mapped into IPv6 is one of IPv4
+  const bytes = plainBytes(given);
   const most = given === undefined ? 0 : given.length * 8;
   const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : -1;
   if (given === undefined || bytes === undefined || more.length > 0 || bits < 0 || bits > most) {
@@ -49,6 +49,11 @@ function networkOf(entry: string): Network {
     throw new AddressError(`${JSON.stringify(entry)} is no network of ${own} bits: write ${first}/${own}`);
   }
   return { bytes, bits: own };
+}
+
+/** An IPv4 address that is mapped into IPv6 is one of IPv4. */
+function plainBytes(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes && ipBytes(ipText(bytes));
 }
 
 function masked(bytes: Uint8Array, bits: number): Uint8Array {

@@ -37,6 +37,7 @@ describe("AddressList", () => {
   test("takes an IPv4 address for one, however it is written", () => {
     assert(new AddressList(["::ffff:192.0.2.1"]).has("192.0.2.1"));
     assert(new AddressList(["::ffff:10.0.0.0/104"]).has("10.1.2.3"));
+    assert(new AddressList(["10.0.0.0/8"]).has("::ffff:10.1.2.3"));
     assert(new AddressList(["0.0.0.0/0"]).has("10.1.2.3"));
     assert(!new AddressList(["0.0.0.0/0"]).has("2001:db8::1"));
     assert(new AddressList(["::/0"]).has("2001:db8::1"));

@@ -65,9 +65,9 @@ export class ListenerSet {
       return { plan, before: known?.plan.policy, entry };
     });
     const added = found.map(({ entry }) => entry).filter(({ open }) => open.length === 0);
-    // A listener that goes may have the port that another one wants.
-    const ports = new Set(added.map(({ plan }) => plan.address.port));
-    const first = left.filter(({ plan: { address } }) => address.port !== 0 && ports.has(address.port));
+    // A listener that goes may have the port, or the Unix socket, that another one wants.
+    const wanted = new Set(added.map(({ plan }) => portOf(plan)));
+    const first = left.filter(({ plan }) => portOf(plan) !== 0 && wanted.has(portOf(plan)));
     for (const { open } of first) await closeListeners(open);
     const renewed: (() => void)[] = [];
     try {
@@ -117,6 +117,11 @@ export class ListenerSet {
 function placeOf({ address, proxyProtocol, tls }: ListenerPlan): string {
   const { cert: _, key: _k, sni: _s, ca: _a, crl: _c, ...fixed } = tls ?? { cert: "", key: "" };
   return JSON.stringify([addressUrl(address), proxyProtocol, Object.entries(fixed).sort()]);
+}
+
+/** A port, 0 if any will do, or the path of a Unix socket. */
+function portOf({ address: { scheme, host, port } }: ListenerPlan): number | string {
+  return scheme === "unix" ? host : port;
 }
 
 function isSameTls(one: TlsServerOptions, other: TlsServerOptions): boolean {

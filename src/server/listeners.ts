@@ -98,7 +98,7 @@ export interface ListenerEvents {
   admit(peer: PeerInfo, plan: ListenerPlan): (() => void) | undefined;
   /** `over` gives the place back when the connection is over, if that is still to be done. */
   accept(transport: Transport, peer: PeerInfo, plan: ListenerPlan, over?: () => void): void;
-  /** Connections cannot be accepted for a while. */
+  /** Connections cannot be accepted for a while, or the owner's HTTP server has failed. */
   troubled(error: Error): void;
   /** A connection ended before its TLS handshake was done. */
   handshakeFailed(peer: PeerInfo, error: Error): void;
@@ -192,7 +192,7 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
   }
   const { upgraded } = await import("../runtime/websocket/acceptor.ts");
   const slots = new HandshakeSlots();
-  const http = new HttpAcceptors();
+  const http = new HttpAcceptors(events.troubled);
   return upgraded(() => {
     const { plan: { policy, isLocal, address: { path } } } = asked;
     const { origins, proxies, http: listener } = asked.plan.webSocket!;
@@ -213,13 +213,21 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
 /** Servers for requests that are no upgrade: one for each function of an owner, made with its first request. */
 class HttpAcceptors {
   readonly #all = new WeakMap<RequestListener, Accept>();
+  readonly #failed: (error: Error) => void;
+
+  constructor(failed: (error: Error) => void) {
+    this.#failed = failed;
+  }
 
   of(listener: RequestListener): Accept {
     return this.#all.get(listener) ?? ((transport, peer) => {
       import("../runtime/websocket/http.ts").then(({ httpAcceptor }) => {
-        const accept = this.#all.get(listener) ?? httpAcceptor(listener);
+        const accept = this.#all.get(listener) ?? httpAcceptor(listener, this.#failed);
         this.#all.set(listener, accept);
         accept(transport, peer);
+      }).catch((error) => {
+        transport.abort();
+        this.#failed(error);
       });
     });
   }

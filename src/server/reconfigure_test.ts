@@ -4,7 +4,11 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { statSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { UsageError } from "../codec/mod.ts";
 import { A_CERT, A_KEY, CLIENT_CA, CRL, REVOKED_CERT, REVOKED_KEY } from "../testing/client_certificates.ts";
@@ -99,6 +103,19 @@ describe("reconfigure()", () => {
       assertEquals([await works(old), await works(other)], [true, true]);
       await old.endAsync();
       await other.endAsync();
+    });
+  });
+
+  test("a Unix socket gets other permissions, and keeps them when the next change fails", async () => {
+    const path = join(tmpdir(), `plumb-reconfigure-${process.pid}.sock`);
+    const mode = () => (statSync(path).mode & 0o777).toString(8);
+    await served({ listen: [`unix:${path}`] }, async (server) => {
+      assertEquals(mode(), "600");
+      await server.reconfigure({ listen: [`unix:${path}?mode=660`] });
+      assertEquals([mode(), server.addresses], ["660", [`unix:${path}?mode=660`]]);
+      const listen = [`unix:${path}`, "unix:/no/such/directory"];
+      await assertRejects(() => server.reconfigure({ listen }), ListenError);
+      assertEquals(mode(), "660");
     });
   });
 

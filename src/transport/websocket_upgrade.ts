@@ -286,10 +286,11 @@ export function readUpgradeAnswer(
   const head = readLines(bytes);
   if (head === undefined) return undefined;
   const [line = "", ...rest] = head.lines;
-  const [, status, reason = ""] = /^HTTP\/1\.[01] (\d{3})(?: (.*))?$/.exec(line) ?? [];
+  // What is no printable ASCII would reach a terminal with the error.
+  const [, status, reason = ""] = /^HTTP\/1\.[01] (\d{3})(?: ([ -~]{0,100}).*)?$/.exec(line) ?? [];
   if (status === undefined) throw new UpgradeError(400, "the answer is not one of HTTP");
   if (status !== "101") {
-    throw new UpgradeError(Number(status), `the Server answers ${status} ${reason.slice(0, 100)}`);
+    throw new UpgradeError(Number(status), `the Server answers ${status} ${reason}`);
   }
   const fields = fieldsOf(rest);
   const protocol = fields.get("sec-websocket-protocol")?.join();

@@ -206,6 +206,11 @@ describe("§6 a Client's upgrade", () => {
     ],
     ["what is no HTTP", "\x20\x02\x00\x00\r\n\r\n", "policy/websocket-upgrade"],
   ];
+  test("is told what a Server says to a refusal, as far as it is printable ASCII", () => {
+    const error = assertThrows(() => answer("HTTP/1.1 403 No, \x1b[2Jnever\r\n\r\n"), UpgradeError);
+    assertEquals([error.status, error.message], [403, "the Server answers 403 No, "]);
+  });
+
   for (const [what, text, rule] of wrong) {
     test(`does not take ${what} for an answer`, () => {
       assertEquals(assertThrows(() => answer(text), UpgradeError).rule, rule);

@@ -9,8 +9,8 @@ import {
   type Accept,
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
-  hostAndPort,
   isSocketPath,
+  labelOf,
   type Listener,
   ListenError,
   type ListenOptions,
@@ -86,7 +86,7 @@ export class BunTransport implements Transport {
   }
 
   get label(): string {
-    return `${this.#peer.transport} ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+    return labelOf(this.#peer);
   }
 
   get started(): boolean {

@@ -9,8 +9,8 @@ import {
   type Accept,
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
-  hostAndPort,
   isSocketPath,
+  labelOf,
   type Listener,
   ListenError,
   type ListenOptions,
@@ -141,7 +141,7 @@ class DenoTransport implements Transport, TurnReader {
   }
 
   get label(): string {
-    return `${this.#peer.transport} ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+    return labelOf(this.#peer);
   }
 
   start(handler: TransportHandler): void {

@@ -14,7 +14,7 @@ import {
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
   type DialOptions,
-  hostAndPort,
+  labelOf,
   ListenError,
   type ListenOptions,
   type PeerInfo,
@@ -85,7 +85,7 @@ class DenoTlsTransport implements Transport, TurnReader {
   }
 
   get label(): string {
-    return `tls ${hostAndPort(this.#peer.address, this.#peer.port)}`;
+    return labelOf(this.#peer);
   }
 
   /** The handshake is done. */

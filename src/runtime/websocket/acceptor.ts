@@ -4,7 +4,7 @@
  * Knows what to answer, and which proxies are believed; refuses to know frames and packets.
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { PeerInfo, TransportKind } from "../../transport/peer.ts";
 import { ipBytes, ipText } from "../../transport/ip_address.ts";
 import { WebSocketTransport } from "../../transport/websocket.ts";
@@ -20,7 +20,7 @@ import {
   UpgradeError,
   type UpgradeRules,
 } from "../../transport/websocket_upgrade.ts";
-import { type Accept, hostAndPort } from "../endpoint.ts";
+import type { Accept } from "../endpoint.ts";
 import { HeadTransport } from "../head.ts";
 import type { HandshakeSlots } from "../tls/slots.ts";
 import { keepAlive, letGo } from "./pinger.ts";
@@ -45,7 +45,7 @@ const KINDS: Partial<Record<TransportKind, TransportKind>> = { tcp: "ws", tls: "
 
 /** RFC 6455 §4.2.2 */
 export function acceptOf(key: string): string {
-  return createHash("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
+  return hash("sha1", key + ACCEPT_SUFFIX, "base64");
 }
 
 /** Makes `accept` one of transports that begin with a request. `options` is asked anew for each. */
@@ -54,8 +54,8 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
     const { timeoutMs, slots, admit, isProxy, http, refused, ...own } = options();
     const isProxied = isProxy(peer.address);
     const rules = { ...own, isNameProved: isProxied || peer.transport === "tls" };
-    let over = isProxied ? ignore : admit(peer);
-    if (over === undefined) return below.abort();
+    const over = isProxied ? undefined : admit(peer);
+    if (over === undefined && !isProxied) return below.abort();
     const head = { what: "HTTP request", read: readRequestHead, timeoutMs, slots };
     const refuse = (transport: HeadTransport<RequestHead>, error: Error): void => {
       if (error instanceof UpgradeError) transport.end(refusalAnswer(error), timeoutMs);
@@ -65,9 +65,9 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
     new HeadTransport<RequestHead>(below, head, {
       headed(transport, request): number {
         const named = peerOf(request, peer, isProxy);
-        transport.label = `${named.transport} ${hostAndPort(named.address, named.port)}`;
-        if (over === ignore) over = admit(named);
-        if (over === undefined) {
+        transport.peer = named;
+        transport.over ??= admit(named);
+        if (transport.over === undefined) {
           transport.abort();
           return request.length;
         }
@@ -78,8 +78,7 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         try {
           const { key, protocol } = checkUpgrade(request, rules);
           transport.send(upgradeAnswer(protocol, acceptOf(key)));
-          const broken = (error: Error): void => refused(named, error);
-          const socket = new WebSocketTransport(transport, { broken, over: letGo });
+          const socket = new WebSocketTransport(transport, { broken: teller(refused, named), over: letGo });
           keepAlive(socket);
           accept(socket, named);
         } catch (error) {
@@ -88,12 +87,14 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         return request.length;
       },
       failed: refuse,
-      over: () => over?.(),
-    });
+    }, over);
   };
 }
 
-function ignore(): void {}
+/** Out here, since a closure inside keeps all that its connection began with, as long as the connection. */
+function teller(refused: WebSocketOptions["refused"], peer: PeerInfo): (error: Error) => void {
+  return (error) => refused(peer, error);
+}
 
 /** The peer, or the one that a proxy in front names. */
 function peerOf(request: RequestHead, peer: PeerInfo, isProxy: (address: string) => boolean): PeerInfo {

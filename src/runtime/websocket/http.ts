@@ -13,11 +13,29 @@ import type { Accept } from "../endpoint.ts";
 /** A peer that takes nothing more of an answer for so long is ended. */
 const STILL_TIMEOUT_MS = 30_000;
 
-/** Takes transports that begin with a request. One request each: Deno 2.9 ends the connection behind the first one. */
-export function httpAcceptor(listener: RequestListener): Accept {
-  const server = http.createServer((request, response) => {
+/** Time for a whole request, body included, as `node:http` has it; there only a server that listens looks at the time. */
+const REQUEST_TIMEOUT_MS = 300_000;
+
+/**
+ * Takes transports that begin with a request. One request each: Deno 2.9 ends the connection behind the first one. `failed` is told of an
+ * exception of the listener, or of the rejection of its promise, which ends this request only.
+ */
+export function httpAcceptor(
+  listener: RequestListener,
+  failed: (error: Error) => void,
+  requestTimeoutMs: number = REQUEST_TIMEOUT_MS,
+): Accept {
+  const server = http.createServer(async (request, response) => {
+    const timer = setTimeout(() => request.complete || request.destroy(), requestTimeoutMs);
+    response.once("close", () => clearTimeout(timer));
     response.setHeader("Connection", "close");
-    return listener(request, response);
+    try {
+      await listener(request, response);
+    } catch (error) {
+      failed(error as Error);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    }
   });
   return (transport, peer) => void server.emit("connection", new TransportDuplex(transport, peer));
 }
@@ -59,7 +77,7 @@ class TransportDuplex extends Duplex {
     this.#timer = setTimeout(() => this.#transport.abort(), STILL_TIMEOUT_MS);
   }
 
-  /** HTTP servers set time-outs and flags of sockets; their own bound the time. */
+  /** HTTP servers set time-outs and flags of sockets; ours bound the time. */
   setTimeout(): this {
     return this;
   }
