@@ -720,6 +720,7 @@ export class Connection
     }
     open.renew(loginOf(verdict, open.client.username));
     this.#host.sessions.assign(open.session, open.client.username, this.peer.address);
+    this.#host.parts.journal.saved(open.session);
     open.loginEnds(verdict.expiresAt);
     changeRights(this.#host.parts, open.session, this.#permissions.rightsOf(open.client));
     this.#sendAuth(0, open.authenticationMethod, verdict);

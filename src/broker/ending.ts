@@ -23,14 +23,12 @@ export class Ending implements Postponed {
   readonly session: Session;
   readonly #parts: Parts;
   readonly #steps: Iterator<void>;
-  readonly #done: () => void;
 
-  /** Does `steps` one by one, then calls `done`. */
-  constructor(session: Session, parts: Parts, steps: Iterator<void>, done: () => void) {
+  /** Does `steps` one by one. */
+  constructor(session: Session, parts: Parts, steps: Iterator<void>) {
     this.session = session;
     this.#parts = parts;
     this.#steps = steps;
-    this.#done = done;
   }
 
   goOn(): void {
@@ -40,13 +38,11 @@ export class Ending implements Postponed {
       if (journal.isFull) return journal.postpone(this);
       if (budget.isSpent) return budget.postpone(this);
     }
-    this.#done();
   }
 
   /** Comes to the end at once: its Client is back. */
   finish(): void {
     while (this.#steps.next().done !== true);
-    this.#done();
   }
 }
 

@@ -12,6 +12,7 @@ import { Broker, type BrokerOptions, type Connection } from "./mod.ts";
 const NOW = 1_700_000_000_000;
 const PEER = { address: "192.0.2.1", port: 1, transport: "memory" } as const;
 const WILL = { topic: "w", payload: new Uint8Array(), qos: 0, retain: false } as const;
+const KEPT = { properties: { sessionExpiryInterval: 600 } } as const;
 const OPTIONS = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
 
 /** Takes every byte, and counts. */
@@ -279,12 +280,16 @@ describe("facts that are counted", () => {
   });
 });
 
+function messagesOf(broker: Broker, clientId: string): number {
+  const session = broker.session(clientId);
+  return session === undefined ? 0 : session.queued + session.exchanges;
+}
+
 for (const what of ["ends", "loses its connection"] as const) {
   describe(`a session with many shared messages ${what}`, () => {
     const COUNT = 10_000;
     /** In flight by `inFlightMax`: exchanges stay with the session. */
     const OWN = what === "ends" ? 0 : 1_000;
-    const KEPT = { properties: { sessionExpiryInterval: 600 } } as const;
     const LEAVES = {
       type: PacketType.DISCONNECT,
       reasonCode: 0,
@@ -297,11 +302,6 @@ for (const what of ["ends", "loses its connection"] as const) {
       member.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions });
       finish(broker);
       return member;
-    }
-
-    function messagesOf(broker: Broker, clientId: string): number {
-      const session = broker.session(clientId);
-      return session === undefined ? 0 : session.queued + session.exchanges;
     }
 
     /** Between two portions: some of the messages of `leaver` have gone to `other`. */
@@ -345,3 +345,27 @@ for (const what of ["ends", "loses its connection"] as const) {
     });
   });
 }
+
+test("a session that ends in portions is known until then, though its Client came back in the middle of an earlier end", () => {
+  const broker = new Broker();
+  const [leaver, other] = ["leaver", "other"].map((id) => new Client(broker, id, KEPT)) as [Client, Client];
+  leaver.subscribe(numbered(5_000, (i) => `a/${i}`));
+  const shared = { ...OPTIONS, filter: "$share/g/t", qos: 1 as const };
+  leaver.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [shared] });
+  for (let i = 0; i < 3_000; i++) broker.publish({ topic: "t", qos: 1, payload: "" }, NOW);
+  finish(broker);
+  other.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [shared] });
+  const leave = { type: PacketType.DISCONNECT, reasonCode: 0 } as const;
+  leaver.send(leave);
+  assert(messagesOf(broker, "other") < 2_000, "an end goes on");
+  const again = broker.opened(new Sink(), PEER, NOW);
+  again.received(
+    bytesOf(...[
+      { type: PacketType.CONNECT, level: 5, cleanStart: false, keepAlive: 0, clientId: "leaver", ...KEPT },
+      { ...leave, properties: { sessionExpiryInterval: 0 } },
+    ].map((packet) => encodePacket(packet as Packet, 5))),
+    NOW,
+  );
+  for (; broker.work !== "none"; broker.flush(NOW)) broker.assertInvariants();
+  assertEquals([broker.session("leaver"), messagesOf(broker, "other")], [undefined, 3_000]);
+});

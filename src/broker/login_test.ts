@@ -77,6 +77,7 @@ describe("what a login brings", () => {
       { limits: { receiveMaximum: 0 } },
       { limits: { connectionsMax: 1 } },
       { limits: { publishRateMax: 1 } },
+      { limits: { addressConnectionsMax: 1 } },
       { limits: { unknown: 1 } },
       { limits: 1 },
       { why: 1 },

@@ -77,7 +77,7 @@ export interface Verdict {
   readonly claims?: Readonly<Record<string, string>>;
   /**
    * With 0x00 to a CONNECT, limits of this connection and its session in place of the limits of the listener: none whose scope is the
-   * broker, nor `publishRateMax`, `bytesRateMax` and `overRateTimeoutMs`, which hold from the first byte on.
+   * broker or the listener, nor `publishRateMax`, `bytesRateMax` and `overRateTimeoutMs`, which hold from the first byte on.
    */
   readonly limits?: Partial<Limits>;
   /**

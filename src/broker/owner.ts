@@ -13,12 +13,20 @@ import { frameOf } from "../delivery/message.ts";
 import { isTopicName } from "../topic/name.ts";
 import { CONTINUE } from "./auth.ts";
 import { readTopicName } from "./known_topics.ts";
+import { type LimitName, LIMITS } from "./limits.ts";
 import type { AuthorizationRequest, Redirection, Verdict } from "./options.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** §1.5.4, §1.5.6 bytes of a string or of binary data on the wire. */
 const FIELD_BYTES_MAX = 0xffff;
+
+/** Limits that `RateLimit` takes when the connection begins. */
+const RATES: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "publishRateMax",
+  "bytesRateMax",
+  "overRateTimeoutMs",
+]);
 
 /** A message that the Server's owner publishes. */
 export interface MessageInit {
@@ -146,8 +154,8 @@ function checkLogin({ groups, claims, limits, expiresAt, why }: Verdict, policy:
   }
   if (limits === undefined) return;
   if (!isObject(limits)) throw new UsageError(`Limits of a verdict are an object, not ${shown(limits)}`);
-  for (const name of ["publishRateMax", "bytesRateMax", "overRateTimeoutMs"]) {
-    if (name in limits) {
+  for (const name of Object.keys(limits)) {
+    if (RATES.has(name) || LIMITS[name as LimitName]?.scope === "listener") {
       throw new UsageError(`Limit ${name} holds from the first byte on, not from a verdict`);
     }
   }

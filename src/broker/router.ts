@@ -173,6 +173,7 @@ export class Router {
     if (!subscription.isShared) return this.#remove(filter, subscription);
     const group = this.#groups.get(filter)!;
     group.leave(subscription);
+    session.leaves(subscription);
     session.shared--;
     if (group.size > 0) return;
     this.#groups.delete(filter);

@@ -203,7 +203,7 @@ export class Session implements Deadline, SessionKey, Charged {
   #sender: Sender<Delivery> | undefined;
   #received: Receiver | undefined;
   /** §4.8.2 groups in which its subscriptions went down in rank, since it could not take a message. */
-  #sunk: { readonly subscription: Subscription; readonly group: Rising }[] | undefined;
+  #sunk: Map<Subscription, Rising> | undefined;
   /** Limits, and rules by which messages were discarded, that were reported since the last CONNECT. */
   #reported: Set<LimitName | Rule> | undefined;
   readonly #owner: SessionOwner;
@@ -354,7 +354,12 @@ export class Session implements Deadline, SessionKey, Charged {
 
   /** §4.8.2 one of its subscriptions went down in rank in its group. */
   sinks(subscription: Subscription, group: Rising): void {
-    (this.#sunk ??= []).push({ subscription, group });
+    (this.#sunk ??= new Map()).set(subscription, group);
+  }
+
+  /** A subscription is gone: it rises no more. */
+  leaves(subscription: Subscription): void {
+    if (this.#sunk?.delete(subscription) === true && this.#sunk.size === 0) this.#sunk = undefined;
   }
 
   /** §4.8.2 it can take more than before: its subscriptions rise again. Returns in how many groups. */
@@ -362,11 +367,8 @@ export class Session implements Deadline, SessionKey, Charged {
     const sunk = this.#sunk;
     if (sunk === undefined) return 0;
     this.#sunk = undefined;
-    for (const { subscription, group } of sunk) {
-      const isThere = this.subscriptions.get(subscription.filter) === subscription;
-      if (isThere) group.rise(subscription);
-    }
-    return sunk.length;
+    for (const [subscription, group] of sunk) group.rise(subscription);
+    return sunk.size;
   }
 
   /** Whether so many QoS 1 or 2 messages may be sent now, in front of nothing that waits [MQTT-4.9.0-2] [MQTT-3.3.4-9]. */
@@ -480,5 +482,8 @@ export class Session implements Deadline, SessionKey, Charged {
     );
     invariant(connection === undefined || this.heapIndex < 0, "a session with a connection does not expire");
     invariant(bytes === this.#flightBytes, "bytes of messages in flight");
+    for (const one of this.#sunk?.keys() ?? []) {
+      invariant(this.subscriptions.get(one.filter) === one, "a subscription that went down is there");
+    }
   }
 }

@@ -6,7 +6,7 @@ import { PacketType } from "../codec/packet_type.ts";
 import { assertEnded, Told } from "../testing/assertions.ts";
 import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
 import type { BrokerOptions } from "./mod.ts";
-import { Subscription } from "./session.ts";
+import { Session, Subscription } from "./session.ts";
 
 const LEVELS: readonly ProtocolLevel[] = [3, 4, 5];
 const NEVER = 0xffff_ffff;
@@ -282,4 +282,19 @@ test("[MQTT-3.8.4-3] a subscription has the options of its last SUBSCRIBE, each 
       }
     }
   }
+});
+
+test("[MQTT-4.8.2-4] a subscription rises once in its group, however often it went down, and not when it is gone", () => {
+  const session = new Session({ expired: () => {} }, "c", 5, new Pair().broker.policy({}).limits);
+  const subscriptions = ["$share/g/a", "$share/g/b"].map((filter) => new Subscription(session, filter));
+  const risen: Subscription[] = [];
+  for (let i = 0; i < 3; i++) {
+    for (const one of subscriptions) session.sinks(one, { rise: (member) => void risen.push(member) });
+  }
+  const [gone, there] = subscriptions as [Subscription, Subscription];
+  session.leaves(gone);
+  assertEquals([session.rise(), risen.length, risen[0] === there], [1, 1, true]);
+  session.sinks(there, { rise: () => {} });
+  session.leaves(there);
+  assertEquals(session.hasSunk, false);
 });

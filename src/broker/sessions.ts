@@ -262,12 +262,18 @@ export class Sessions implements SessionOwner {
   }
 
   /** Does the steps in portions, behind those that are still to be done for this Client. */
-  #inPortions(session: Session, steps: Iterator<void>): void {
+  #inPortions(session: Session, steps: Iterable<void>): void {
     const { clientId } = session;
     this.#endings.get(clientId)?.finish();
-    const portions = new Ending(session, this.#parts, steps, () => this.#endings.delete(clientId));
+    const portions = new Ending(session, this.#parts, this.#untilDone(clientId, steps));
     this.#endings.set(clientId, portions);
     portions.goOn();
+  }
+
+  /** Comes to its end once, though a finished `Ending` may still wait to go on: a later one of this Client is not to be forgotten. */
+  *#untilDone(clientId: string, steps: Iterable<void>): Generator<void> {
+    yield* steps;
+    this.#endings.delete(clientId);
   }
 
   /** Compares the map and its sessions. */

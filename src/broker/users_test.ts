@@ -123,6 +123,19 @@ describe("userSessionsMax", () => {
     assertNotAccepted(knock(pair, "3", "grace"), ...FULL);
   });
 
+  test("§4.12.1 and so it is after a crash, though its connection never ended", () => {
+    const names = ["ada", "grace"];
+    const life = new Life({
+      authenticationMethods: ["M"],
+      authenticate: () => ({ code: 0, username: names.shift()! }),
+    });
+    const properties = { ...KEPT.properties, authenticationMethod: "M" };
+    const client = life.connect({ clientId: "1", properties });
+    client.send({ type: PacketType.AUTH, reasonCode: 0x19, properties: { authenticationMethod: "M" } });
+    life.restart();
+    assertEquals(life.pair.broker.session("1")?.user, "grace");
+  });
+
   test("holds after a restart: the user of a session is in its record", () => {
     const life = new Life({ limits: { userSessionsMax: 1 }, takeoverByOthers: true });
     life.connect({ clientId: "1", username: "ada" }).lose();

@@ -262,7 +262,8 @@ class Fields {
       const row = propertyAt(place, reader.varint());
       if (row === undefined) break;
       const size = sizeOf(reader, row.kind);
-      if (row.name !== "responseTopic" || size > 2) continue;
+      if (row.name !== "responseTopic") continue;
+      if (size > 2) break;
       const cut = at() - begin;
       const put = new Uint8Array(varintSize(length - cut));
       putVarint(put, 0, length - cut);

@@ -139,6 +139,8 @@ describe("mend()", () => {
     const two = frameOf(0x30, 0, 1, "t", 6, 8, 0, 0, 8, 0, 0);
     assertEquals(mended(two, 5)?.bytes, frameOf(0x30, 0, 1, "t", 3, 8, 0, 0), "a second one is wrong still");
     assertEquals(mended(frameOf(0x30, 0, 1, "t", 4, 8, 0, 1, "r"), 5), undefined);
+    const behind = frameOf(0x30, 0, 1, "t", 7, 8, 0, 1, "r", 8, 0, 0);
+    assertEquals(mended(behind, 5), undefined, "so is one behind another");
     assertEquals(mended(frameOf(0x30, 0, 1, "t", 3, 8, 0, 0), 4), undefined, "that is a payload");
   });
 
