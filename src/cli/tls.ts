@@ -175,7 +175,7 @@ export class BrokerTls {
     );
   }
 
-  /** New connections see what the files have now; one that cannot be used changes nothing. One after the other. */
+  /** New connections see what the files have now, unless it is closed meanwhile; one that cannot be used changes nothing. One after the other. */
   renew(server: Server, cause: string): Promise<void> {
     return this.#renewing = this.#renewing.then(() => this.#renew(server, cause));
   }
@@ -184,6 +184,7 @@ export class BrokerTls {
     const before = this.#own;
     try {
       const tls = await this.read();
+      if (this.#isClosed) return; // what took its place shows another one
       if (this.isOwn && this.#own!.fingerprint === before?.fingerprint && cause === "time") return;
       server.renewCertificate(tls, this.#options.listener);
       const { certificate: cert = this.#own?.caFile, key } = this.#settings;
@@ -202,7 +203,7 @@ export class BrokerTls {
     }
   }
 
-  /** Ends what `watch()` began. */
+  /** No certificate is shown any more. */
   close(): void {
     this.#isClosed = true;
     this.#stop();
