@@ -14,7 +14,6 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { originsOf } from "../server/listeners.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
@@ -158,21 +157,18 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
 }
 
 function checkProxies({ proxyProtocol, webSocket, listen }: Settings): void {
-  const check = (where: string, isRight: () => unknown) => {
+  const check = (where: string, proxies: readonly string[] = []) => {
     try {
-      isRight();
+      new AddressList(proxies);
     } catch (error) {
       throw error instanceof AddressError ? new CallError(`${where}: ${error.message}`) : error;
     }
   };
-  check("--proxy-protocol", () => new AddressList(proxyProtocol));
-  check("--websocket-proxies", () => new AddressList(webSocket.proxies ?? []));
-  check("--websocket-origins", () => originsOf(webSocket.origins ?? []));
+  check("--proxy-protocol", proxyProtocol);
+  check("--websocket-proxies", webSocket.proxies);
   for (const { own, flag } of listen) {
-    const at = (key: string) => flag.replace(/: url$/, `: ${key}`);
-    check(at("proxy-protocol"), () => new AddressList(own?.proxyProtocol ?? []));
-    check(at("websocket.proxies"), () => new AddressList(own?.webSocket?.proxies ?? []));
-    check(at("websocket.origins"), () => originsOf(own?.webSocket?.origins ?? []));
+    check(flag.replace(/: url$/, ": proxy-protocol"), own?.proxyProtocol);
+    check(flag.replace(/: url$/, ": websocket.proxies"), own?.webSocket?.proxies);
   }
 }
 
