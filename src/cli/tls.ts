@@ -119,15 +119,11 @@ export class BrokerTls {
   }
 
   /**
-   * Reads the files that are named, and makes no certificate.
+   * Reads the files that are named, with a certificate that is thrown away where none is.
    * @throws {CallError} as `read()` does.
    */
   async check(): Promise<void> {
-    if (!this.isOwn) return void await this.read();
-    const { filesOf } = await import("./tls_files.ts");
-    const { readText } = await import("./trust.ts");
-    const where = this.#options.listener ?? "tls";
-    for (const file of filesOf(this.#settings)) readText(where, file);
+    await new BrokerTls({ ...this.#options, data: undefined }, this.#log).read();
   }
 
   /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
