@@ -175,6 +175,23 @@ describe("--check-config", () => {
     const { status, err } = await plumb(["--check-config", "--config", path]);
     assertEquals([status, err], [2, `plumb: ${path}:1: tls.key ${folder}/no.pem: there is no such file\n`]);
   });
+
+  test(
+    "holds what is named against a certificate that the broker is to make, and makes none",
+    patient,
+    async () => {
+      const path = file("own.toml", 'data = "own"\nlisten = "mqtts://127.0.0.1"\ntls.ca = "own.toml"\n');
+      const said = async () => (await plumb(["--check-config", "--config", path])).err;
+      const ca = `plumb: --tls-ca ${path}`;
+      assertEquals(
+        await said(),
+        `${ca} is for Clients' certificates, which this listener does not ask for\n`,
+      );
+      writeFileSync(path, readFileSync(path, "utf8") + 'tls.client-certificate = "required"\n');
+      assertEquals(await said(), `${ca} holds no certificate: PEM text begins -----BEGIN CERTIFICATE-----\n`);
+      assertEquals(existsSync(join(folder, "own")), false);
+    },
+  );
 });
 
 test(

@@ -6,7 +6,7 @@
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { isatty } from "node:tty";
 import type { LimitRow } from "../broker/limits.ts";
-import { OnceAMinute } from "../login/options.ts";
+import { OnceAMinute } from "../login/once_a_minute.ts";
 import { writeStderr } from "../runtime/stderr.ts";
 
 /** From most to least. */

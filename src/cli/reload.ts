@@ -27,7 +27,7 @@ export interface ReloadOptions {
   /** Reads file, flags and variables again. */
   read(): Promise<Settings>;
   /** Tells of listeners that are open now, and of what others have become. */
-  opened(addresses: readonly string[], settings: Settings, before: Settings): void;
+  opened(settings: Settings): void;
   /** What the server is to go on with for these settings. */
   prepare(settings: Settings): Promise<Prepared>;
 }
@@ -61,14 +61,13 @@ export class Reload {
       await server.reconfigure(options).catch((error) => (prepared.refused?.(), Promise.reject(error)));
       prepared.applied?.();
       log.change({ level, format, limits });
-      const old = this.#settings;
       this.#settings = next;
       const changed = keys.filter((key) => !waiting.includes(key)).join(" ");
       log.info("configuration read again", { ...why, changed: changed === "" ? "nothing" : changed });
       for (const url of before) {
         if (!server.addresses.includes(url)) log.info("not listening any more", { url });
       }
-      opened(server.addresses.filter((url) => !before.includes(url)), next, old);
+      opened(next);
       const hasTls = options.tls !== undefined ||
         options.listen?.some((one) => typeof one === "object" && one.tls !== undefined);
       if (why["signal"] !== undefined && hasTls) {

@@ -34,6 +34,7 @@ async function reloaded(
   const stream = { colours: false, write: (text: string, done: () => void) => void (lines += text, done()) };
   const log = new Log({ level: "info", format: "logfmt", stream, clock: () => 0 });
   let addresses = ["mqtt://a:1"];
+  let told = addresses;
   const [first, ...rest] = texts as [string, ...string[]];
   const wanted = [...rest];
   const reload = new Reload({
@@ -52,7 +53,11 @@ async function reloaded(
     log,
     settings: await settings(first),
     read: () => settings(wanted.shift()!),
-    opened: (addresses) => addresses.forEach((url) => log.info("listening", { url })),
+    opened: ({ listen }) => {
+      assertEquals(addresses, listen.map(({ url }) => url));
+      for (const url of addresses) if (!told.includes(url)) log.info("listening", { url });
+      told = addresses;
+    },
     prepare: (settings) => {
       const options = serveOptionsOf(settings, {
         tls: { shared: undefined, own: new Map() },

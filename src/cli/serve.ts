@@ -14,7 +14,6 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { originsOf } from "../server/listeners.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
@@ -86,7 +85,8 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
     const server = await start(settings, options, store, begun, log);
     logins.knows(server.broker, settings);
-    tellOpened(server.addresses, server.addresses, settings, log);
+    const tell = teller(server, log);
+    tell(settings);
     tls.introduce(server.addresses);
     tls.watch(server);
     permissions.watch();
@@ -116,7 +116,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
         },
       };
     };
-    const watched = source && reloadFrom(source, server, settings, prepare, log);
+    const watched = source && reloadFrom(source, server, settings, prepare, tell, log);
     reload = watched?.reload ?? (() => {
       const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined;
       if (isNothing) log.info("nothing to read again: no settings name a file", { signal: "SIGHUP" });
@@ -157,21 +157,18 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
 }
 
 function checkProxies({ proxyProtocol, webSocket, listen }: Settings): void {
-  const check = (where: string, isRight: () => unknown) => {
+  const check = (where: string, proxies: readonly string[] = []) => {
     try {
-      isRight();
+      new AddressList(proxies);
     } catch (error) {
       throw error instanceof AddressError ? new CallError(`${where}: ${error.message}`) : error;
     }
   };
-  check("--proxy-protocol", () => new AddressList(proxyProtocol));
-  check("--websocket-proxies", () => new AddressList(webSocket.proxies ?? []));
-  check("--websocket-origins", () => originsOf(webSocket.origins ?? []));
+  check("--proxy-protocol", proxyProtocol);
+  check("--websocket-proxies", webSocket.proxies);
   for (const { own, flag } of listen) {
-    const at = (key: string) => flag.replace(/: url$/, `: ${key}`);
-    check(at("proxy-protocol"), () => new AddressList(own?.proxyProtocol ?? []));
-    check(at("websocket.proxies"), () => new AddressList(own?.webSocket?.proxies ?? []));
-    check(at("websocket.origins"), () => originsOf(own?.webSocket?.origins ?? []));
+    check(flag.replace(/: url$/, ": proxy-protocol"), own?.proxyProtocol);
+    check(flag.replace(/: url$/, ": websocket.proxies"), own?.webSocket?.proxies);
   }
 }
 
@@ -201,47 +198,40 @@ export function listenAdvice(
   return `; ports below 1024 need root: choose another with ${flag}, or lower net.ipv4.ip_unprivileged_port_start`;
 }
 
-/** Tells of those of all addresses that are new, or have another login than `before`. */
-function tellOpened(
-  opened: readonly string[],
-  all: readonly string[],
-  settings: Settings,
-  log: Log,
-  before: Settings = settings,
-): void {
-  for (const url of opened) log.info("listening", { url });
-  const loginAt = (url: string, of: Settings) =>
-    loginSettings(of, of.listen.find((one) => isAt(one, url))?.own);
-  // Listeners with one chain are one line.
-  const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
-  for (const url of all) {
-    const login = loginAt(url, settings);
-    const isKnown = !opened.includes(url) && JSON.stringify(login) === JSON.stringify(loginAt(url, before));
-    if (isKnown) continue;
-    const group = groups.get(JSON.stringify(login)) ?? { login, urls: [] };
-    group.urls.push(url);
-    groups.set(JSON.stringify(login), group);
-  }
-  for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
-  for (const url of all) {
-    const tolerated = toleratedAt(url, settings);
-    const isKnown = !opened.includes(url) && tolerated === toleratedAt(url, before);
-    if (!isKnown && tolerated !== "") {
+/** What a person is told of an address. */
+interface Told {
+  readonly links: string;
+  readonly tolerated: string;
+}
+
+/** Tells of the addresses of a server: of each once, and again when its login or what it tolerates is another. */
+function teller(server: Pick<Server, "addressesOf">, log: Log): (settings: Settings) => void {
+  let told: ReadonlyMap<string, Told> = new Map();
+  return (settings) => {
+    const now = new Map<string, Told>();
+    // Listeners with one chain are one line.
+    const groups = new Map<string, { readonly login: LoginSettings; readonly urls: string[] }>();
+    const isNews = (url: string, what: keyof Told) => told.get(url)?.[what] !== now.get(url)![what];
+    for (const [i, urls] of server.addressesOf.entries()) {
+      const { own } = settings.listen[i]!;
+      const login = loginSettings(settings, own);
+      const links = JSON.stringify(linksOf(login));
+      for (const url of urls) {
+        now.set(url, { links, tolerated: (own?.tolerate ?? settings.tolerate).join(" ") });
+        if (!told.has(url)) log.info("listening", { url });
+        if (!isNews(url, "links")) continue;
+        const group = groups.get(links) ?? { login, urls: [] };
+        group.urls.push(url);
+        groups.set(links, group);
+      }
+    }
+    for (const { login, urls } of groups.values()) warnOfEverybody(urls, login, log);
+    for (const [url, { tolerated }] of now) {
+      if (tolerated === "" || !isNews(url, "tolerated")) continue;
       log.warn("deviations from the standard are tolerated", { url, tolerate: tolerated });
     }
-  }
-}
-
-/** The names of deviations that the listener at this URL tolerates. */
-function toleratedAt(url: string, { listen, tolerate }: Settings): string {
-  return (listen.find((one) => isAt(one, url))?.own?.tolerate ?? tolerate).join(" ");
-}
-
-/** Whether the listener that is asked for is, or may be, the one that is open at this URL. */
-function isAt({ url }: Listen, open: string): boolean {
-  const [asked, taken] = [parseAddress(url), parseAddress(open)];
-  const isHost = asked.host === taken.host || (asked.host === "localhost" && isLoopback(taken.host));
-  return asked.scheme === taken.scheme && isHost && (asked.port === taken.port || asked.port === 0);
+    told = now;
+  };
 }
 
 /** Says that listeners beyond loopback are open to all, or to nobody. */
@@ -381,6 +371,7 @@ function reloadFrom(
   server: Server,
   settings: Settings,
   prepare: (settings: Settings) => Promise<Prepared>,
+  opened: (settings: Settings) => void,
   log: Log,
 ): { reload(): void; close(): void } {
   const all = new Reload({
@@ -388,7 +379,7 @@ function reloadFrom(
     log,
     settings,
     read: () => source.read(),
-    opened: (addresses, now, before) => tellOpened(addresses, server.addresses, now, log, before),
+    opened,
     prepare,
   });
   const { path: file } = source;

@@ -119,15 +119,11 @@ export class BrokerTls {
   }
 
   /**
-   * Reads the files that are named, and makes no certificate.
+   * Reads the files that are named, with a certificate that is thrown away where none is.
    * @throws {CallError} as `read()` does.
    */
   async check(): Promise<void> {
-    if (!this.isOwn) return void await this.read();
-    const { filesOf } = await import("./tls_files.ts");
-    const { readText } = await import("./trust.ts");
-    const where = this.#options.listener ?? "tls";
-    for (const file of filesOf(this.#settings)) readText(where, file);
+    await new BrokerTls({ ...this.#options, data: undefined }, this.#log).read();
   }
 
   /** Says which certificate was made, and how Clients of the listener at this address come to trust it. */
@@ -175,7 +171,7 @@ export class BrokerTls {
     );
   }
 
-  /** New connections see what the files have now; one that cannot be used changes nothing. One after the other. */
+  /** New connections see what the files have now, unless it is closed meanwhile; one that cannot be used changes nothing. One after the other. */
   renew(server: Server, cause: string): Promise<void> {
     return this.#renewing = this.#renewing.then(() => this.#renew(server, cause));
   }
@@ -184,6 +180,7 @@ export class BrokerTls {
     const before = this.#own;
     try {
       const tls = await this.read();
+      if (this.#isClosed) return; // what took its place shows another one
       if (this.isOwn && this.#own!.fingerprint === before?.fingerprint && cause === "time") return;
       server.renewCertificate(tls, this.#options.listener);
       const { certificate: cert = this.#own?.caFile, key } = this.#settings;
@@ -202,7 +199,7 @@ export class BrokerTls {
     }
   }
 
-  /** Ends what `watch()` began. */
+  /** No certificate is shown any more. */
   close(): void {
     this.#isClosed = true;
     this.#stop();

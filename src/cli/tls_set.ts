@@ -67,7 +67,7 @@ export class TlsSet {
   }
 
   /**
-   * Reads all files that are named, and makes no certificate.
+   * Reads all files that are named, and leaves none behind.
    * @throws {CallError} as `read()` does.
    */
   async check(): Promise<void> {

@@ -1,10 +1,12 @@
 /**
- * Handshakes that failed, in words.
+ * Certificates that other settings replace, and handshakes that failed, in words.
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { handshakeTrouble } from "./tls.ts";
+import type { Server } from "../server/serve.ts";
+import { Log } from "./log.ts";
+import { BrokerTls, handshakeTrouble } from "./tls.ts";
 
 const OLD = "the peer's TLS is older than this listener takes";
 
@@ -34,4 +36,17 @@ describe("handshakeTrouble()", () => {
   test("says what it does not know as the library does, in one line", () => {
     assertEquals(handshakeTrouble(new Error("something else\nand more")), "something else");
   });
+});
+
+test("a certificate that is read while others take its place is not shown", async () => {
+  const log = new Log({ level: "off", format: "logfmt", stream: { write: () => {}, colours: false } });
+  const tls = new BrokerTls({ settings: {}, names: [], data: undefined, nameOf: (part) => part }, log);
+  let shown = 0;
+  const server = { renewCertificate: () => shown++ } as unknown as Server;
+  await tls.renew(server, "files changed");
+  assertEquals(shown, 1);
+  const renewing = tls.renew(server, "files changed");
+  tls.close();
+  await renewing;
+  assertEquals(shown, 1);
 });

@@ -97,6 +97,10 @@ describe("parseConfig()", () => {
       "listen = ['a',\n'coap://b']",
       `2:1: listen: "coap://b": coap: is not supported: write ${SUPPORTED}`,
     ],
+    [
+      "websocket.origins = ['https://a.example',\n'b.example']",
+      '2:1: websocket.origins takes https://HOST, https://HOST:PORT or *, not "b.example"',
+    ],
     ["listen = []", "1:1: listen takes 1 or more, not an empty list"],
     ["listener = []", "1:1: listener is an array of tables: write [[listener]] for each"],
     ["[listener]\nurl = 'a'", "1:2: listener is an array of tables: write [[listener]] for each"],
@@ -175,10 +179,11 @@ function arbitraryValue(row: Setting): fc.Arbitrary<readonly string[]> {
     choice: () => fc.constantFrom(...row.choices!),
     text: () =>
       row.form === undefined ? fc.string({ minLength: 1 }) : fc.constantFrom("fsync", "os", "interval=5"),
-    list: () => row.choices === undefined ? url : fc.constantFrom(...row.choices),
+    list: () => row.form !== undefined ? fc.constantFrom("https://a.example", "*") : url,
   };
-  return row.kind === "list" && row.choices === undefined
-    ? fc.array(url, { minLength: 1, maxLength: 3 })
+  if (row.choices !== undefined) return fc.constantFrom(...row.choices).map((value) => [value]);
+  return row.kind === "list"
+    ? fc.array(one.list(), { minLength: 1, maxLength: 3 })
     : one[row.kind]().map((value) => [value]);
 }
 

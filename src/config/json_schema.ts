@@ -92,13 +92,13 @@ function tableOf(rows: readonly Setting[], prefix = ""): JsonSchema {
 /** What one setting takes. */
 function valueOf(row: Setting): JsonSchema {
   const { kind, choices, least, most, form, about, default: value, reload } = row;
-  const text = { type: "string", minLength: 1 };
+  const text = { type: "string", minLength: 1, ...form && { pattern: form.pattern.source } };
   const kinds: Readonly<Record<Setting["kind"], () => JsonSchema>> = {
     flag: () => ({ type: "boolean" }),
     switch: () => ({ type: "boolean" }),
     integer: () => ({ type: "integer", minimum: least, maximum: most }),
     choice: () => ({ enum: choices }),
-    text: () => ({ ...text, ...form && { pattern: form.pattern.source } }),
+    text: () => text,
     list: () => {
       const one = choices === undefined ? text : { enum: choices };
       return { anyOf: [one, { type: "array", items: one, ...least && { minItems: least } }] };

@@ -160,10 +160,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   proxy_protocol_v2_require_tls: none("listener"),
   http_dir: none("listener"),
   websockets_headers_size: none("listener"),
-  websockets_origin: {
-    scope: "listener",
-    is: (value) => ({ set: { "websocket.origins": `[${quoted(value)}]` } }),
-  },
+  websockets_origin: same("listener"), // by `Importer`
   websockets_log_level: none("global"),
   // TLS.
   certfile: path("listener", "tls.certificate"),
@@ -329,23 +326,25 @@ interface MosquittoListener {
   port: string;
   host: string | undefined;
   domain: string | undefined;
-  isWebSocket: boolean;
+  /** The line that says so. */
+  webSocket: string | undefined;
   isLeftOut: boolean;
   readonly entries: Map<string, Entry>;
 }
 
 function listenerOf(from: string, port: string, host: string | undefined): MosquittoListener {
-  return { from, port, host, domain: undefined, isWebSocket: false, isLeftOut: false, entries: new Map() };
+  return { from, port, host, domain: undefined, webSocket: undefined, isLeftOut: false, entries: new Map() };
 }
 
-function urlOf({ port, host, domain, isWebSocket, entries }: MosquittoListener): string {
+function urlOf({ port, host, domain, webSocket, entries }: MosquittoListener): string {
   if (host?.startsWith("/")) return `unix:${host}`;
-  const scheme = `${isWebSocket ? "ws" : "mqtt"}${entries.has("tls.certificate") ? "s" : ""}`;
+  const scheme = `${webSocket === undefined ? "mqtt" : "ws"}${entries.has("tls.certificate") ? "s" : ""}`;
   const any = domain === "ipv4" ? "0.0.0.0" : "::";
   const name = host ?? any;
   return `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
+const ORIGINS = "websocket.origins";
 const FIRST_LISTENER = "mosquitto's default listener";
 
 class Importer {
@@ -415,6 +414,8 @@ class Importer {
         return;
       case "protocol":
         return this.#protocol(listener, line);
+      case "websockets_origin":
+        return this.#origin(listener, line);
     }
     const { set = {}, remark, isLeftOut } = option.is(value, this.#path);
     if (isLeftOut) listener.isLeftOut = true;
@@ -438,16 +439,20 @@ class Importer {
   }
 
   #protocol(listener: MosquittoListener, { where, value }: MosquittoLine): void {
-    listener.isWebSocket = value === "websockets";
-    listener.isLeftOut ||= value !== "websockets" && value !== "mqtt";
-    if (listener.isWebSocket) {
-      this.#remark(
-        where,
-        "protocol websockets: pages of other hosts than the broker's need websocket.origins",
-      );
-    } else if (value !== "mqtt") {
-      this.#remark(where, `protocol ${value} has no counterpart: this listener is left out`);
+    listener.webSocket = value === "websockets" ? where : undefined;
+    if (value === "websockets" || value === "mqtt") return;
+    listener.isLeftOut = true;
+    this.#remark(where, `protocol ${value} has no counterpart: this listener is left out`);
+  }
+
+  /** One of several. `*` is none there, and all of them here. */
+  #origin({ entries }: MosquittoListener, { where, option, value }: MosquittoLine): void {
+    if (!/^https?:\/\/[^/\s]+$/i.test(value)) {
+      return this.#remark(where, `${option} takes https://HOST or https://HOST:PORT, as browsers send it`);
     }
+    const others = entries.get(ORIGINS)?.value.slice(1, -1);
+    const all = [...others === undefined ? [] : [others], quoted(value)].join(", ");
+    entries.set(ORIGINS, { value: `[${all}]`, where, from: `${where}: ${option}` });
   }
 
   #log({ where, option, value }: MosquittoLine): void {
@@ -506,14 +511,20 @@ class Importer {
 
   /** The listeners, the one without a `listener` line first. */
   #allListeners(): readonly MosquittoListener[] {
-    const { from, entries, isLeftOut, isWebSocket } = this.#first;
-    const isAsked = from !== FIRST_LISTENER || entries.size > 0 || isLeftOut || isWebSocket;
+    const { from, entries, isLeftOut, webSocket } = this.#first;
+    const isAsked = from !== FIRST_LISTENER || entries.size > 0 || isLeftOut || webSocket !== undefined;
     return [...isAsked ? [this.#first] : [], ...this.#listeners];
   }
 
   #listenerTable(listener: MosquittoListener): string {
-    const { from, entries } = listener;
+    const { from, webSocket, entries } = listener;
     const url = urlOf(listener);
+    if (webSocket !== undefined && !entries.has(ORIGINS)) {
+      this.#remark(
+        webSocket,
+        `protocol websockets: pages of other hosts than the broker's need ${ORIGINS}`,
+      );
+    }
     const isByCertificate = entries.has("tls.identity");
     if (this.#isPerListener && !isByCertificate && !entries.has("login.anonymous")) {
       entries.set("login.anonymous", { value: quoted("never"), from: "mosquitto's default with a listener" });

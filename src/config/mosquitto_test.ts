@@ -123,19 +123,34 @@ describe("importMosquitto()", () => {
 
   test("WebSocket and Unix sockets are taken, with what is stricter here", () => {
     const { toml, remarks } = imported(
-      "listener 9001\nprotocol websockets\nwebsockets_origin https://a.example\nlistener 0 /run/m.sock\nlistener 1\n" +
-        "listener 2\nprotocol http_api\n",
+      "listener 9001\nprotocol websockets\nlistener 0 /run/m.sock\nlistener 1\nlistener 2\nprotocol http_api\n",
     );
     assertEquals(toml.match(/url = .*/g), [
       'url = "ws://[::]:9001"',
       'url = "unix:/run/m.sock"',
       'url = "mqtt://[::]:1"',
     ]);
-    assertEquals(toml.match(/websocket.*= .*\]/g), ['websocket.origins = ["https://a.example"]']);
     assertEquals(remarks.filter((line) => line.startsWith("m.conf")), [
       "m.conf:2: protocol websockets: pages of other hosts than the broker's need websocket.origins",
-      "m.conf:4: listener on a Unix socket is for its owner alone: ?mode=660 in its url lets its group in",
-      "m.conf:7: protocol http_api has no counterpart: this listener is left out",
+      "m.conf:3: listener on a Unix socket is for its owner alone: ?mode=660 in its url lets its group in",
+      "m.conf:6: protocol http_api has no counterpart: this listener is left out",
+    ]);
+  });
+
+  test("all origins of pages are taken over, and nothing that is none: * would be every page", () => {
+    const of = (...origins: readonly string[]) => {
+      const lines = origins.map((origin) => `websockets_origin ${origin}\n`).join("");
+      const { toml, remarks } = imported(`listener 9001 ::1\nprotocol websockets\n${lines}`);
+      return [toml.match(/websocket.*= .*\]/g), ...remarks];
+    };
+    assertEquals(of("https://a.example", "http://b.example:8080"), [
+      ['websocket.origins = ["https://a.example", "http://b.example:8080"]'],
+    ]);
+    assertEquals(of("*", "example.org"), [
+      null,
+      "m.conf:2: protocol websockets: pages of other hosts than the broker's need websocket.origins",
+      "m.conf:3: websockets_origin takes https://HOST or https://HOST:PORT, as browsers send it",
+      "m.conf:4: websockets_origin takes https://HOST or https://HOST:PORT, as browsers send it",
     ]);
   });
 

@@ -235,6 +235,7 @@ export const SECTIONS: readonly Section[] = [
         key: "websocket.origins",
         kind: "list",
         value: "ORIGIN",
+        form: { pattern: /^(\*|https?:\/\/[^/\s]+)$/, takes: "https://HOST, https://HOST:PORT or *" },
         rare: true,
         about:
           "origins of pages that may connect by ws:// or wss://, besides pages of the broker's own host: https://example.org, or * for all; may be given more than once",

@@ -20,6 +20,13 @@ import { tomlValue } from "./write.ts";
 const NOTHING = () => undefined;
 const LOG = new Log({ level: "off", format: "logfmt", stream: { write: () => {}, colours: false } });
 
+/** Values of texts that must look like something. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  listen: "mqtt://127.0.0.1:1",
+  durability: "interval=7",
+  "websocket-origins": "https://a.example",
+};
+
 /** A value other than the default. */
 function sampleOf(row: Setting): string {
   switch (row.kind) {
@@ -33,7 +40,7 @@ function sampleOf(row: Setting): string {
       return row.default === "true" ? "false" : "true";
     default:
       if (row.choices !== undefined) return row.choices[0]!;
-      return row.name === "listen" ? "mqtt://127.0.0.1:1" : row.name === "durability" ? "interval=7" : "some";
+      return SAMPLES[row.name] ?? "some";
   }
 }
 
@@ -66,7 +73,7 @@ describe("each setting", () => {
       );
       assertEquals(comparable(byVariable), comparable(byFlag));
       assertEquals(comparable(byFile), comparable(byFlag));
-      const other = row.kind === "list" && row.choices === undefined ? "mqtt://127.0.0.1:2" : value;
+      const other = row.name === "listen" ? "mqtt://127.0.0.1:2" : value;
       const words = (name: string) => name === variableOf(row) ? other : undefined;
       const file = await parseConfig(text, "plumb.toml");
       assertEquals(settingsOf([], words, file).listen[0]?.flag === "plumb.toml:1: listen", false);

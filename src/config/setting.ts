@@ -33,7 +33,7 @@ export interface Setting {
   /** The lowest value; of a list the fewest that it may have in the file, default 0. */
   readonly least?: number;
   readonly most?: number;
-  /** What a text looks like. */
+  /** What a text looks like, or each of a list. */
   readonly form?: { readonly pattern: RegExp; readonly takes: string };
   /** As it is written in the environment. */
   readonly default?: string;
@@ -85,17 +85,13 @@ export function checkValue(
       if (/^\d+$/.test(value) && number >= least && number <= most) return { value };
       return { takes: `a whole number from ${least} to ${most}` };
     }
-    case "list":
-      if (choices.length > 0 && !choices.includes(value)) return { takes: choices.join(", ") };
-      return { value };
-    case "choice":
-      return choices.includes(value) ? { value } : { takes: choices.join(", ") };
     case "flag":
     case "switch":
       if (YES.includes(value)) return { value: "true" };
       if (NO.includes(value)) return { value: "false" };
       return { takes: kind === "flag" ? "1 or 0" : "true or false" };
     default:
+      if (choices.length > 0 && !choices.includes(value)) return { takes: choices.join(", ") };
       return form === undefined || form.pattern.test(value) ? { value } : { takes: form.takes };
   }
 }

@@ -25,7 +25,8 @@ import {
   UNAVAILABLE,
 } from "./link.ts";
 import { CHAIN_NUMBERS } from "./numbers.ts";
-import { numbersOf, OnceAMinute } from "./options.ts";
+import { LimitEvents } from "./once_a_minute.ts";
+import { numbersOf } from "./options.ts";
 
 /** How a chain works. */
 export interface ChainOptions extends Partial<Readonly<Record<keyof typeof CHAIN_NUMBERS, number>>> {
@@ -100,9 +101,8 @@ class Chain {
   waiting = 0;
   readonly #links: readonly LoginLink[];
   readonly #numbers: ReturnType<typeof numbersOf<keyof typeof CHAIN_NUMBERS>>;
-  readonly #onEvent: LoginEvents;
+  readonly #limits: LimitEvents;
   readonly #failedLogins: FailedLogins;
-  readonly #told = new OnceAMinute();
 
   constructor(
     links: readonly LoginLink[],
@@ -110,7 +110,7 @@ class Chain {
   ) {
     this.#links = links;
     this.#numbers = numbersOf(CHAIN_NUMBERS, numbers);
-    this.#onEvent = onEvent;
+    this.#limits = new LimitEvents(onEvent);
     this.#failedLogins = failedLogins;
   }
 
@@ -163,14 +163,7 @@ class Chain {
     run.heldBack = one;
     const { limit, ms } = one;
     run.whys.push(`${limit}: not tried${ms > 0 ? ` before ${Math.ceil(ms / 1000)} s have passed` : ""}`);
-    if (this.#told.isDue(limit, this.#failedLogins.now)) {
-      const more = this.#told.left(limit) || undefined;
-      this.#onEvent({
-        level: "warn",
-        message: "limit reached",
-        fields: { limit, who: peer.address, user, more },
-      });
-    }
+    this.#limits.reached(limit, { who: peer.address, user }, this.#failedLogins.now);
     return true;
   }
 
@@ -238,11 +231,7 @@ class Chain {
   }
 
   #full(request: AuthenticationRequest): Verdict {
-    if (this.#told.isDue("loginsWaitingMax")) {
-      const more = this.#told.left("loginsWaitingMax") || undefined;
-      const fields = { limit: "loginsWaitingMax", who: request.peer.address, more };
-      this.#onEvent({ level: "warn", message: "limit reached", fields });
-    }
+    this.#limits.reached("loginsWaitingMax", { who: request.peer.address });
     return { code: BUSY, why: "loginsWaitingMax logins wait" };
   }
 }

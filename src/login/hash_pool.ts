@@ -10,7 +10,8 @@ import { UsageError } from "../codec/error.ts";
 import type { HashAnswer, HashJob } from "./hash.ts";
 import type { LoginEvents } from "./link.ts";
 import { HASH_NUMBERS } from "./numbers.ts";
-import { numbersOf, OnceAMinute } from "./options.ts";
+import { LimitEvents } from "./once_a_minute.ts";
+import { numbersOf } from "./options.ts";
 import type { HashCall, HashReply, HashStart } from "./worker.ts";
 
 /** How a pool works. */
@@ -34,9 +35,8 @@ interface Waiting {
 export class HashPool {
   readonly #numbers: ReturnType<typeof numbersOf<keyof typeof HASH_NUMBERS>>;
   readonly #script: URL;
-  readonly #onEvent: LoginEvents;
+  readonly #limits: LimitEvents;
   readonly #clock: () => number;
-  readonly #told = new OnceAMinute();
   readonly #idle: HashThread[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #threads = new Set<HashThread>();
@@ -51,7 +51,7 @@ export class HashPool {
   ) {
     this.#numbers = numbersOf(HASH_NUMBERS, numbers);
     this.#script = worker ?? ourWorker();
-    this.#onEvent = onEvent;
+    this.#limits = new LimitEvents(onEvent);
     this.#clock = clock;
   }
 
@@ -65,7 +65,7 @@ export class HashPool {
     if (this.#isClosed) return Promise.resolve(undefined);
     const isFree = this.#idle.length > 0 || this.#threads.size < this.#numbers.hashesMax;
     if (!isFree && this.#waiting.length >= this.#numbers.hashesWaitingMax) {
-      this.#limited("hashesWaitingMax");
+      this.#limits.reached("hashesWaitingMax");
       return Promise.resolve(undefined);
     }
     return new Promise((answered, failed) => {
@@ -89,7 +89,7 @@ export class HashPool {
       const { call, since, answered, failed } = this.#waiting.shift()!;
       if (this.#clock() - since > this.#numbers.hashWaitMs) {
         this.#idle.push(thread);
-        this.#limited("hashWaitMs");
+        this.#limits.reached("hashWaitMs");
         answered(undefined);
         continue;
       }
@@ -117,16 +117,6 @@ export class HashPool {
     const thread = new HashThread(this.#script);
     this.#threads.add(thread);
     return thread;
-  }
-
-  #limited(limit: keyof typeof HASH_NUMBERS): void {
-    if (this.#told.isDue(limit)) {
-      this.#onEvent({
-        level: "warn",
-        message: "limit reached",
-        fields: { limit, more: this.#told.left(limit) || undefined },
-      });
-    }
   }
 }
 

@@ -6,7 +6,8 @@
 import { setTimeout } from "node:timers/promises";
 import { fetchBounded, type Fetched } from "./fetch.ts";
 import type { LoginEvents } from "./link.ts";
-import { type NumberRow, numbersOf, OnceAMinute } from "./options.ts";
+import { LimitEvents } from "./once_a_minute.ts";
+import { type NumberRow, numbersOf } from "./options.ts";
 
 /** The name of a number of a hook. */
 export type HookNumber =
@@ -93,7 +94,7 @@ export class Hook {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #onEvent: LoginEvents;
   readonly #clock: () => number;
-  readonly #told = new OnceAMinute();
+  readonly #limits: LimitEvents;
   readonly #waiting: (() => void)[] = [];
   #asking = 0;
   #failures = 0;
@@ -105,6 +106,7 @@ export class Hook {
     this.#numbers = numbersOf(HOOK_NUMBERS, numbers);
     this.#headers = headers;
     this.#onEvent = onEvent;
+    this.#limits = new LimitEvents(onEvent);
     this.#clock = clock;
   }
 
@@ -127,11 +129,7 @@ export class Hook {
     const { requestsMax, requestsWaitingMax } = this.#numbers;
     if (this.#asking >= requestsMax) {
       if (this.#waiting.length >= requestsWaitingMax) {
-        if (this.#told.isDue("requestsWaitingMax")) {
-          const more = this.#told.left("requestsWaitingMax") || undefined;
-          const fields = { limit: "requestsWaitingMax", more };
-          this.#onEvent({ level: "warn", message: "limit reached", fields });
-        }
+        this.#limits.reached("requestsWaitingMax");
         throw new TooMany("too many requests wait");
       }
       await new Promise<void>((go) => this.#waiting.push(go));

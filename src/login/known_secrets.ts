@@ -5,11 +5,12 @@
  */
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
+import { Recent } from "./recent.ts";
 
 /** A bounded memory. */
 export class KnownSecrets<Answer> {
   readonly #key = randomBytes(32);
-  readonly #answers = new Map<string, { readonly answer: Answer; readonly until: number }>();
+  readonly #answers = new Recent<{ readonly answer: Answer; readonly until: number }>();
   readonly #most: number;
   readonly #lifetimeMs: number;
   readonly #clock: () => number;
@@ -41,11 +42,10 @@ export class KnownSecrets<Answer> {
     return undefined;
   }
 
-  /** Remembers an answer; the oldest gives way. */
+  /** Remembers an answer; the oldest give way, half of them at once. */
   set(key: string, answer: Answer): void {
-    if (this.#most === 0) return;
-    this.#answers.delete(key);
-    if (this.#answers.size >= this.#most) this.#answers.delete(this.#answers.keys().next().value!);
-    this.#answers.set(key, { answer, until: this.#clock() + this.#lifetimeMs });
+    if (this.#most > 0) {
+      this.#answers.set(key, { answer, until: this.#clock() + this.#lifetimeMs }, this.#most);
+    }
   }
 }

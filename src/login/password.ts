@@ -48,8 +48,18 @@ export interface Users {
 export function passwordLink(file: Users, pool: HashPool, options: PasswordOptions = {}): LoginLink {
   const { rememberedMax, rememberedMs } = numbersOf(PASSWORD_NUMBERS, options);
   const remembered = new KnownSecrets<Verifier>(rememberedMax, rememberedMs);
-  const wrongs = new Wrongs(rememberedMax, rememberedMs);
+  /**
+   * Wrong passwords of one state of the users: with another one all are forgotten, of users that are there and of others, so that the time
+   * of an answer does not tell the ones from the others.
+   */
+  const wrongs = new WeakMap<Users["users"], KnownSecrets<Wrong>>();
   const dummies = new Dummies();
+
+  function wrongsOf(users: Users["users"]): KnownSecrets<Wrong> {
+    const known = wrongs.get(users) ?? new KnownSecrets<Wrong>(rememberedMax, rememberedMs);
+    wrongs.set(users, known);
+    return known;
+  }
 
   async function check(username: string, password: Uint8Array): Promise<LinkAnswer> {
     const { users } = file;
@@ -60,7 +70,7 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
     const key = remembered.keyOf(username, password);
     const isStillTheirs = verifier !== undefined && file.users.get(username)?.verifier === verifier;
     if (isRight !== true || !isStillTheirs) {
-      wrongs.of(users).set(key, { verifier });
+      wrongsOf(users).set(key, { verifier });
       return whyOf(verifier);
     }
     remembered.set(key, verifier);
@@ -74,7 +84,7 @@ export function passwordLink(file: Users, pool: HashPool, options: PasswordOptio
     const theirs = file.users.get(username)?.verifier;
     const verifier = remembered.get(key);
     if (verifier !== undefined && theirs === verifier) return { code: ACCEPTED, username };
-    const wrong = wrongs.of(file.users).get(key);
+    const wrong = wrongsOf(file.users).get(key);
     return wrong !== undefined && wrong.verifier === theirs ? whyOf(theirs) : LATER;
   }
 
@@ -95,29 +105,6 @@ function whyOf(verifier: Verifier | undefined): string {
 /** A password that did not fit this verifier, or that of a user that is not there. */
 interface Wrong {
   readonly verifier: Verifier | undefined;
-}
-
-/**
- * Wrong passwords of one state of the users: when it changes, all are forgotten, of users that are there and of others, so that the time
- * of an answer does not tell the ones from the others.
- */
-class Wrongs {
-  readonly #numbers: readonly [most: number, lifetimeMs: number];
-  #of: Users["users"] | undefined;
-  #passwords: KnownSecrets<Wrong>;
-
-  constructor(...numbers: readonly [most: number, lifetimeMs: number]) {
-    this.#numbers = numbers;
-    this.#passwords = new KnownSecrets(...numbers);
-  }
-
-  of(users: Users["users"]): KnownSecrets<Wrong> {
-    if (this.#of !== users) {
-      this.#of = users;
-      this.#passwords = new KnownSecrets(...this.#numbers);
-    }
-    return this.#passwords;
-  }
 }
 
 /**

@@ -24,7 +24,7 @@ export class Recent<Value> {
   /** The value is used: it stays until `most` / 2 others are, and at most `most` stay. */
   set(key: string, value: Value, most: number): void {
     if (!this.#young.has(key) && this.#young.size >= most >> 1) {
-      this.#old = this.#young;
+      this.#old = most > 1 ? this.#young : new Map();
       this.#young = new Map();
     }
     this.#old.delete(key);

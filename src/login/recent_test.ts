@@ -15,6 +15,17 @@ test("the last half stays, all that is used again stays, and no more than may", 
   assertEquals(recent.get("0"), undefined);
 });
 
+test("no more than may stay, however few that are", () => {
+  for (const most of [1, 2, 3]) {
+    const recent = new Recent<number>();
+    for (let i = 0; i < 10; i++) {
+      recent.set(`${i}`, i, most);
+      assert(recent.size <= most, `${recent.size}`);
+      assertEquals(recent.get(`${i}`), i);
+    }
+  }
+});
+
 test("a value is replaced, and forgotten", () => {
   const recent = new Recent<number>();
   for (const value of [1, 2]) recent.set("a", value, 2);

@@ -30,9 +30,9 @@ export class ListenerSet {
     this.#events = events;
   }
 
-  /** With the ports that were taken. */
-  get addresses(): readonly string[] {
-    return this.#entries.flatMap(({ open }) => open.map(({ url }) => url));
+  /** Of each plan, with the ports that were taken. */
+  get addresses(): readonly (readonly string[])[] {
+    return this.#entries.map(({ open }) => open.map(({ url }) => url));
   }
 
   /** Shows these texts to new connections of all listeners that have none of their own, or of the listener with this URL. */

@@ -152,7 +152,7 @@ function webSocketPlan({ origins = [], proxies = [], http }: WebSocketListenOpti
  * Origins as browsers write them.
  * @throws {AddressError} for what is none.
  */
-export function originsOf(origins: readonly string[]): string[] {
+function originsOf(origins: readonly string[]): string[] {
   const wrong = origins.find((one) => one !== "*" && !/^https?:\/\/[^/\s]+$/i.test(one));
   if (wrong === undefined) return origins.map((one) => one.toLowerCase());
   throw new AddressError(`${JSON.stringify(wrong)} is no origin: write https://HOST, https://HOST:PORT or *`);

@@ -184,6 +184,17 @@ describe("a listener for proxies", () => {
   );
 });
 
+test("a server says which addresses each of its listeners has", async () => {
+  const listen = ["mqtt://localhost:0", "mqtt://127.0.0.1:0", "mqtt://127.0.0.1:0"];
+  await served({ listen }, (server) => {
+    const [local, ...others] = server.addressesOf;
+    assertEquals<readonly string[]>(server.addressesOf.flat(), server.addresses);
+    assert(local!.every((url) => new URL(url).port === new URL(local![0]!).port));
+    assertEquals(others.map(({ length }) => length), [1, 1]);
+    return Promise.resolve();
+  });
+});
+
 describe("a listener with TLS", () => {
   const url = "mqtts://127.0.0.1:0";
 

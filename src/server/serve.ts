@@ -133,6 +133,8 @@ export interface Server extends AsyncDisposable {
   readonly broker: Broker;
   /** URLs, with the ports that were taken. */
   readonly addresses: readonly string[];
+  /** The same of each listener in `listen`, in its order: two for `localhost`, none for one that is `missing`. */
+  readonly addressesOf: readonly (readonly string[])[];
   /**
    * A connection that comes another way than through a listener: from this process, or through a port of a worker. The transport is not
    * started yet. `peer` is what hooks and logins see; by default one of this process.
@@ -259,6 +261,9 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   return {
     broker,
     get addresses() {
+      return listeners.addresses.flat();
+    },
+    get addressesOf() {
       return listeners.addresses;
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),

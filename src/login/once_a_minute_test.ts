@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { OnceAMinute } from "./options.ts";
+import { OnceAMinute } from "./once_a_minute.ts";
 
 const MINUTE = 60_000;
 
