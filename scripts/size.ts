@@ -132,11 +132,15 @@ try {
     const text = await buildPage(source);
     const bytes = gzipSync(text, { level: 9 }).length;
     const goal = goalBytes === undefined || bytes <= goalBytes ? "" : ` (the goal is ${goalBytes})`;
-    const isWrong = bytes > mostBytes || text.length < SMALLEST_BYTES || text.includes(MARKER);
-    if (isWrong) failed++;
-    console.log(
-      `| ${what} | ${text.length} | ${bytes}${goal}${isWrong ? ` FAILED: at most ${mostBytes}` : ""} |`,
-    );
+    const wrong = text.length < SMALLEST_BYTES
+      ? " FAILED: it is empty"
+      : text.includes(MARKER)
+      ? " FAILED: the broker is in it"
+      : bytes > mostBytes
+      ? ` FAILED: at most ${mostBytes}`
+      : "";
+    if (wrong !== "") failed++;
+    console.log(`| ${what} | ${text.length} | ${bytes}${goal}${wrong} |`);
   }
 } finally {
   await stop();

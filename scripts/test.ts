@@ -31,14 +31,8 @@ async function runDeno(files: readonly string[]): Promise<Tally> {
 
 /** Its output is shown behind that of `after`. */
 async function runBun(files: readonly string[], after: Promise<unknown>): Promise<Tally> {
-  const command = bun();
-  const installed = await run([...command, "install", "--frozen-lockfile"], { quiet: true });
-  if (installed.code !== 0) {
-    console.log(installed.text);
-    return { passed: 0, failed: 1, skipped: 0 };
-  }
   const { code, text } = await run(
-    [...command, "test", `--timeout=${TEST_MS}`, ...files.map((file) => `./${file}`)],
+    [...bun(), "test", `--timeout=${TEST_MS}`, ...files.map((file) => `./${file}`)],
     { limitMs: LIMIT_MS, silentMs: 2 * TEST_MS, quiet: true },
   );
   await after;
@@ -65,6 +59,13 @@ const files = filesUnder(".", "_test.ts").filter((file) =>
 );
 if (files.length === 0) {
   console.log("No test file there.\n0 passed, 1 failed");
+  process.exit(1);
+}
+
+// Before both: no test may find half a node_modules.
+const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true });
+if (installed.code !== 0) {
+  console.log(`${installed.text}\n0 passed, 1 failed`);
   process.exit(1);
 }
 

@@ -397,7 +397,7 @@ function caseOf(result: CaseResult, { target, secrets = [], command }: About): R
 
 /** The URL without its password. */
 export function withoutPassword(target: string): string {
-  return target.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):[^@/]*@/i, "$1@");
+  return target.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):[^/]*@/i, "$1@");
 }
 
 /** The ids of statements, for readers of reports. */

@@ -92,6 +92,7 @@ describe("the report", () => {
     assertEquals(report.target, "mqtt://user@127.0.0.1:1883");
     assertEquals(withoutPassword("mqtt://[::1]:1883"), "mqtt://[::1]:1883");
     assertEquals(withoutPassword("mqtt://a:b:c@h"), "mqtt://a@h");
+    assertEquals(withoutPassword("ws://a:b@c@h/d@e"), "ws://a@h/d@e");
   });
   test("says how to do it again", () => {
     const { command, sent } = five.cases[0]!.reproducer;

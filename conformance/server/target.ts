@@ -27,7 +27,7 @@ const FORM =
  * @throws {AuditCallError} that says what is supported.
  */
 export function parseTarget(text: string): Target {
-  const quoted = JSON.stringify(text.replace(/:[^:@/]*@/, ":…@"));
+  const quoted = JSON.stringify(text.replace(/(:\/\/[^:@/]*:).*@/, "$1…@"));
   const socket = /^unix:(?:\/\/)?(\/[^?#\0]+)$/i.exec(text)?.[1];
   if (socket !== undefined) return { host: socket, port: 0, isSecure: false };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
@@ -47,7 +47,11 @@ export function parseTarget(text: string): Target {
   if (path !== "" && !isWebSocket || url.search !== "" || url.hash !== "") {
     throw new AuditCallError(`${quoted} has more than a host and a port: ${FORM}`);
   }
-  const port = url.port !== "" ? Number(url.port) : /:21(\/|$)/.test(text) ? 21 : DEFAULT_PORTS[scheme]!;
+  const port = url.port !== ""
+    ? Number(url.port)
+    : /^[^/]*\/\/[^/]*:21(\/|$)/.test(text)
+    ? 21
+    : DEFAULT_PORTS[scheme]!;
   if (port === 0) throw new AuditCallError(`${quoted} has port 0, where nobody listens`);
   const [username, password] = [url.username, url.password].map((part) => unescaped(part, quoted));
   return {

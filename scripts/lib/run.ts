@@ -3,7 +3,8 @@
  * Knows processes and time limits; refuses to know what the commands are for.
  * @module
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
+import { spawnKept } from "./kept_child.ts";
 import { ROOT } from "./tree.ts";
 
 /** How a command ended. */
@@ -30,13 +31,16 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Runs a command. */
+/** Runs a command, which does not outlive this process. */
 export function run(command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const [file = "", ...args] = command;
   const began = performance.now();
   return new Promise((resolve) => {
     const env = { ...process.env, NO_COLOR: "1", ...options.env };
-    const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawnKept(command, {
+      cwd: options.cwd ?? ROOT,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const chunks: string[] = [];
     let late = false;
     const kill = () => {
@@ -46,7 +50,7 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
     const { silentMs, noise, limitMs = 600_000 } = options;
     const timer = setTimeout(kill, limitMs);
     let silence = setTimeout(kill, silentMs ?? limitMs);
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding("utf8");
       stream.on("data", (chunk: string) => {
         chunks.push(chunk);

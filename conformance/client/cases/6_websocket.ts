@@ -5,28 +5,21 @@
 import { type ClientCase, clientCases } from "../../case.ts";
 import { check, Finding } from "../../verdict.ts";
 import { bytes, TYPE } from "../../wire/bytes.ts";
+import { asText, type Framing, MQTT, protocolsIn } from "../../wire/websocket.ts";
 import {
-  asText,
-  cut,
-  fragments,
-  type Framing,
-  mixed,
-  MQTT,
-  OPCODE,
-  protocolsIn,
-  whole,
-} from "../../wire/websocket.ts";
+  BINARY,
+  checkBinary,
+  controlCase,
+  cutCases,
+  ofChapter,
+  readApart,
+  textCases,
+  UNALIGNED,
+} from "../../websocket_cases.ts";
 import { connack } from "../server_packets.ts";
 import type { ClientTrial } from "../trial.ts";
 
-const LEVELS = [4, 5] as const;
-const NEEDS = ["websocket"] as const;
-const BINARY = ["MQTT-6.0.0-1", "MQTT311-6.0.0-1"] as const;
-const UNALIGNED = ["MQTT-6.0.0-2", "MQTT311-6.0.0-2"] as const;
-const OFFERED = ["MQTT-6.0.0-3", "MQTT311-6.0.0-3"] as const;
-/** How long the Pong may take that only shows that frames were read apart. */
-const PONG_MS = 500;
-const NOTHING = new Uint8Array(0);
+const OFFERED = ofChapter("MQTT-6.0.0-3", "MQTT311-6.0.0-3");
 
 /** Sends CONNACK, SUBACK and a message of QoS 1, all in frames of that form; the Client subscribes and acknowledges. */
 async function understood(t: ClientTrial, framing: Framing): Promise<void> {
@@ -54,9 +47,7 @@ async function refused(t: ClientTrial, framing: Framing): Promise<void> {
 /** Cases of §6. */
 export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
   "offers-mqtt": {
-    statements: OFFERED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...OFFERED,
     does: "Waits for the Client to ask for an upgrade to WebSocket.",
     requires: "It offers the subprotocol mqtt, alone or among others.",
     async run(t) {
@@ -71,9 +62,7 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
     },
   },
   "sends-binary-frames": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...BINARY,
     does: "Lets the Client connect, and orders a subscription and a message if it can do that.",
     requires: "Everything that comes is in binary frames.",
     async run(t) {
@@ -83,43 +72,12 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
       });
       const { peer } = await t.acceptConnect();
       await t.watch(peer);
-      const { seen } = t.webSocketOf(peer).socket;
-      // What goes on in a continuation frame is of the kind of the first one.
-      const other = seen.find(({ opcode }) => opcode !== OPCODE.BINARY && opcode !== OPCODE.CONTINUATION);
-      check(
-        other === undefined,
-        `A packet was to come in a binary frame; one of ${other?.length} bytes is text`,
-      );
+      checkBinary(t.webSocketOf(peer).socket);
     },
   },
-  "text-frame": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends a message of QoS 1 in a text frame.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, asText),
-  },
-  "text-frame-without-payload": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends a text frame without a payload, and a message of QoS 1 in a binary one.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, mixed(whole, { opcode: OPCODE.TEXT, payload: NOTHING })),
-  },
-  "text-in-fragments": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends a message of QoS 1 as a text message in fragments of eight bytes.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, fragments(8, OPCODE.TEXT)),
-  },
+  ...textCases("a message of QoS 1", refused),
   "connack-in-text-frame": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...BINARY,
     does: "Sends CONNACK in a text frame.",
     requires: "The connection is closed.",
     async run(t) {
@@ -130,24 +88,9 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
       await peer.refused([], "for CONNACK came in a text frame");
     },
   },
-  "control-frames-are-no-data": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets in fragments, with a Ping and a Pong frame before each fragment.",
-    requires: "The packets are understood; each Ping should be answered by a Pong.",
-    async run(t) {
-      const payload = new TextEncoder().encode("plumb");
-      await understood(
-        t,
-        mixed(fragments(7), { opcode: OPCODE.PING, payload }, { opcode: OPCODE.PONG, payload: NOTHING }),
-      );
-    },
-  },
+  "control-frames-are-no-data": controlCase(understood),
   "ping-is-answered": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...BINARY,
     does: "Accepts the Client and sends a Ping frame.",
     requires: "A Pong should come.",
     async run(t) {
@@ -159,9 +102,7 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
     },
   },
   "several-packets-in-one-frame": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...UNALIGNED,
     does: "Sends three messages of QoS 1 in one frame.",
     requires: "A PUBACK comes for each.",
     async run(t) {
@@ -175,34 +116,9 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
       }
     },
   },
-  "packets-in-single-bytes": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets with one byte in each frame.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, cut(1)),
-  },
-  "packets-in-fragments": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends each packet as one message in fragments of three bytes.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, fragments(3)),
-  },
-  "frames-without-payload": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets in frames of five bytes, with a binary frame without a payload before each.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, mixed(cut(5), { opcode: OPCODE.BINARY, payload: NOTHING })),
-  },
+  ...cutCases(understood),
   "packet-over-two-frames": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...UNALIGNED,
     does:
       "Sends one message of QoS 1 and the first half of another in one frame; then, after a Ping, the second half and a third message in another one.",
     requires: "A PUBACK comes for each.",
@@ -215,7 +131,7 @@ export const CASES: readonly ClientCase[] = clientCases("6.0.0", {
       const half = second.length >> 1;
       peer.send(bytes(first, second.subarray(0, half)));
       await t.owed(peer, TYPE.PUBACK, "for the first message was whole", ({ id }) => id === 1);
-      await t.webSocketOf(peer).socket.pinged(Math.min(PONG_MS, t.patienceMs)); // the frames are read apart
+      await readApart(t.webSocketOf(peer).socket, t.patienceMs);
       peer.send(bytes(second.subarray(half), third));
       await t.owed(peer, TYPE.PUBACK, "for its second half has come too", ({ id }) => id === 2);
       await t.owed(peer, TYPE.PUBACK, "for it was behind the second half of another", ({ id }) => id === 3);

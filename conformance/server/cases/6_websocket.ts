@@ -7,29 +7,20 @@ import { check, Finding } from "../../verdict.ts";
 import { bytes, options, pingreq, subscribe, TYPE } from "../../wire/bytes.ts";
 import type { Peer } from "../../wire/peer.ts";
 import { payloadText } from "../../wire/parse.ts";
+import { asText, type Framing, isUpgrade, MQTT, protocolsIn, type Socket } from "../../wire/websocket.ts";
 import {
-  asText,
-  cut,
-  fragments,
-  type Framing,
-  isUpgrade,
-  mixed,
-  MQTT,
-  OPCODE,
-  protocolsIn,
-  type Socket,
-  whole,
-} from "../../wire/websocket.ts";
+  BINARY,
+  checkBinary,
+  controlCase,
+  cutCases,
+  ofChapter,
+  readApart,
+  textCases,
+  UNALIGNED,
+} from "../../websocket_cases.ts";
 import type { Trial } from "../trial.ts";
 
-const LEVELS = [4, 5] as const;
-const NEEDS = ["websocket"] as const;
-const BINARY = ["MQTT-6.0.0-1", "MQTT311-6.0.0-1"] as const;
-const UNALIGNED = ["MQTT-6.0.0-2", "MQTT311-6.0.0-2"] as const;
-const SELECTED = ["MQTT-6.0.0-4", "MQTT311-6.0.0-4"] as const;
-/** How long the Pong may take that only shows that frames were read apart. */
-const PONG_MS = 500;
-const NOTHING = new Uint8Array(0);
+const SELECTED = ofChapter("MQTT-6.0.0-4", "MQTT311-6.0.0-4");
 
 /** A WebSocket whose CONNECT was accepted. */
 async function connected(t: Trial): Promise<{ readonly socket: Socket; readonly peer: Peer }> {
@@ -65,9 +56,7 @@ async function refused(t: Trial, framing: Framing): Promise<void> {
 /** Cases of §6. */
 export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
   "mqtt-is-selected": {
-    statements: SELECTED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...SELECTED,
     does: "Asks for an upgrade to WebSocket and offers the subprotocol mqtt.",
     requires: "The upgrade is granted, and the subprotocol mqtt selected.",
     async run(t) {
@@ -78,9 +67,7 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
     },
   },
   "mqtt-is-selected-among-others": {
-    statements: SELECTED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...SELECTED,
     does: "Asks for an upgrade and offers the subprotocols mqttv3.1, plumb-audit and mqtt, in this order.",
     requires: "If the upgrade is granted, the subprotocol mqtt is selected.",
     async run(t) {
@@ -93,9 +80,7 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
     },
   },
   "nothing-else-is-selected": {
-    statements: SELECTED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...SELECTED,
     does: "Asks for an upgrade and offers the subprotocol plumb-audit, which there is not.",
     requires: "The upgrade is refused, or no subprotocol is selected.",
     async run(t) {
@@ -105,9 +90,7 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
     },
   },
   "sends-binary-frames": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...BINARY,
     does: "Connects, subscribes, publishes to itself and sends PINGREQ.",
     requires: "Everything that comes is in binary frames.",
     async run(t) {
@@ -116,44 +99,12 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
       peer.send(t.publish({ topic: t.topic(), payload: "text" }));
       await peer.expectPublish();
       await peer.barrier();
-      // What goes on in a continuation frame is of the kind of the first one.
-      const other = socket.seen.find(({ opcode }) =>
-        opcode !== OPCODE.BINARY && opcode !== OPCODE.CONTINUATION
-      );
-      check(
-        other === undefined,
-        `A packet was to come in a binary frame; one of ${other?.length} bytes is text`,
-      );
+      checkBinary(socket);
     },
   },
-  "text-frame": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Connects, then sends PINGREQ in a text frame.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, asText),
-  },
-  "text-frame-without-payload": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Connects, then sends a text frame without a payload, and PINGREQ in a binary one.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, mixed(whole, { opcode: OPCODE.TEXT, payload: NOTHING })),
-  },
-  "text-in-fragments": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Connects, then sends PINGREQ as a text message in two fragments.",
-    requires: "The connection is closed.",
-    run: (t) => refused(t, fragments(1, OPCODE.TEXT)),
-  },
+  ...textCases("PINGREQ", refused),
   "connect-in-text-frame": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...BINARY,
     does: "Sends CONNECT in a text frame.",
     requires: "The connection is closed, and not accepted before.",
     async run(t) {
@@ -163,28 +114,15 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
       await peer.refused([], "for CONNECT came in a text frame");
     },
   },
-  "control-frames-are-no-data": {
-    statements: BINARY,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets in fragments, with a Ping and a Pong frame before each fragment.",
-    requires: "The packets are understood; each Ping should be answered by a Pong.",
-    async run(t) {
-      const payload = new TextEncoder().encode("plumb");
-      await understood(
-        t,
-        mixed(fragments(7), { opcode: OPCODE.PING, payload }, { opcode: OPCODE.PONG, payload: NOTHING }),
-      );
-      const { socket } = await connected(t);
-      if (!await socket.pinged(t.patienceMs)) {
-        throw new Finding("lenient", "RFC 6455 asks for a Pong for each Ping; none came");
-      }
-    },
-  },
+  "control-frames-are-no-data": controlCase(async (t, framing) => {
+    await understood(t, framing);
+    const { socket } = await connected(t);
+    if (!await socket.pinged(t.patienceMs)) {
+      throw new Finding("lenient", "RFC 6455 asks for a Pong for each Ping; none came");
+    }
+  }),
   "several-packets-in-one-frame": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...UNALIGNED,
     does: "Connects, then sends SUBSCRIBE, three messages to itself and PINGREQ in one frame.",
     requires: "Each packet is answered, and each message comes.",
     async run(t) {
@@ -198,34 +136,9 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
       await peer.pick(TYPE.PINGRESP, why);
     },
   },
-  "packets-in-single-bytes": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets with one byte in each frame.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, cut(1)),
-  },
-  "packets-in-fragments": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends each packet as one message in fragments of three bytes.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, fragments(3)),
-  },
-  "frames-without-payload": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
-    does: "Sends its packets in frames of five bytes, with a binary frame without a payload before each.",
-    requires: "The packets are understood.",
-    run: (t) => understood(t, mixed(cut(5), { opcode: OPCODE.BINARY, payload: NOTHING })),
-  },
+  ...cutCases(understood),
   "packet-over-two-frames": {
-    statements: UNALIGNED,
-    levels: LEVELS,
-    needs: NEEDS,
+    ...UNALIGNED,
     does:
       "Sends PINGREQ and the first half of a message to itself in one frame; then, after a Ping, the second half and PINGREQ in another one.",
     requires: "Both PINGRESP and the message come.",
@@ -236,7 +149,7 @@ export const CASES: readonly ServerCase[] = serverCases("6.0.0", {
       const half = message.length >> 1;
       peer.send(bytes(pingreq(), message.subarray(0, half)));
       await peer.expect(TYPE.PINGRESP, "for PINGREQ was whole");
-      await socket.pinged(Math.min(PONG_MS, t.patienceMs)); // the frames are read apart
+      await readApart(socket, t.patienceMs);
       peer.send(bytes(message.subarray(half), pingreq()));
       const text = payloadText(await peer.pick(TYPE.PUBLISH, "for its second half has come too"));
       check(text === "over two frames", `The message has payload ${JSON.stringify(text)}`);

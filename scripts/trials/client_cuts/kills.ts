@@ -25,7 +25,6 @@ export interface KillTrial {
 
 /** What has come. */
 export interface KillOutcome {
-  readonly kills: number;
   readonly messages: number;
   /** Messages that came again: 0 at QoS 2. */
   readonly again: number;
@@ -66,6 +65,7 @@ export async function killTrial({ url, qos, kills, seed, command }: KillTrial): 
         stdio: ["pipe", "pipe", "inherit"],
       });
       let left = 1 + random() % 400;
+      let isDone = false;
       for await (const line of createInterface({ input: child.stdout! })) {
         if (line === "ready") {
           // What the store had went before this, and so is there when this is.
@@ -73,20 +73,21 @@ export async function killTrial({ url, qos, kills, seed, command }: KillTrial): 
           await reader.publish("mortal", "mark", { qos: 2 });
           await isThere;
           if (acknowledged >= next) fault ??= new Error(`${next} is lost: ${acknowledged} was acknowledged`);
-          if (kill === kills) break;
-          child.stdin!.write(`${next}\n`);
+          if (kill < kills) child.stdin!.write(`${next}\n`);
+          else isDone = true;
         } else {
           acknowledged = Math.max(acknowledged, Number(line));
-          left--;
+          isDone = --left === 0;
         }
-        if (left === 0 || fault !== undefined) break;
+        if (isDone || fault !== undefined) break;
       }
       await killed(child);
       if (fault !== undefined) throw fault;
+      if (!isDone) throw new Error(`The Client has ended by itself after ${kill} kills`);
     }
     await reader.close();
     await reading;
-    return { kills, messages: next, again };
+    return { messages: next, again };
   } finally {
     await reader.close({ timeoutMs: 0 });
     rmSync(folder, { recursive: true });

@@ -13,21 +13,27 @@ import { mosquittoVersion, startMosquitto } from "../peers/start.ts";
 import { cutTrial } from "./cuts.ts";
 import { killTrial } from "./kills.ts";
 
-const flags = parseArgs(process.argv.slice(2), {
+const USAGE = "Usage: client:cuts [--runtime deno|bun] [--messages N] [--cuts N] [--kills N] [--seed N]";
+const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   string: ["messages", "cuts", "kills", "seed", "runtime", "here"],
   default: { messages: "10000", cuts: "100", kills: "20", seed: "1" },
+  unknown: (arg) => {
+    console.error(`Unknown: ${arg}\n${USAGE}`);
+    process.exit(2);
+  },
 });
-const [messages, cuts, kills, seed] = [flags.messages, flags.cuts, flags.kills, flags.seed].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const numbers = [flags.messages, flags.cuts, flags.kills, flags.seed].map(Number);
+const [messages = 0, cuts = 0, kills = 0, seed = 0] = numbers;
+const runtimes = ["deno", "bun"].filter((name) => flags.runtime === undefined || flags.runtime === name);
+if (runtimes.length === 0 || !numbers.every((number) => number >= 1)) {
+  console.error(USAGE);
+  process.exit(2);
+}
 
 /** Both runtimes, one after the other, unless one is named; each in a process of its own. */
 if (flags.here === undefined) {
   let failed = 0;
-  for (const runtime of flags.runtime === undefined ? ["deno", "bun"] : [flags.runtime]) {
+  for (const runtime of runtimes) {
     const start = runtime === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];
     const { code } = await run([
       ...start,

@@ -108,7 +108,7 @@ for (const version of [undefined, "mqttv50"]) {
   for (const inFlight of [20, 1_000]) {
     const name = `${version ?? "default settings"}, ${inFlight} in flight`;
     test(
-      `a mosquitto bridge "topic # both 2", ${name}: 1,500 of 1,500 each way, once, though the broker is killed in between`,
+      `a mosquitto bridge "topic # both 2", ${name}: ${EACH_WAY} of ${EACH_WAY} each way, once, though the broker is killed in between`,
       options,
       () =>
         withMortalBroker(async (broker) => {

@@ -22,8 +22,8 @@ import { connectOf, RawClient } from "../../lib/raw_client.ts";
 import { within } from "../../lib/within.ts";
 import { rankTest } from "./ranks.ts";
 
-const USAGE =
-  `Usage: login [--runtime deno|bun] [--tries N] [--clients N] [--only password|mosquitto|scram|held|storm]`;
+const FORMS = ["password", "mosquitto", "scram", "held"];
+const USAGE = `Usage: login [--runtime deno|bun] [--tries N] [--clients N] [--only ${FORMS.join("|")}|storm]`;
 /** Each try is to be checked. */
 const FREE = [
   "--failed-logins-max",
@@ -197,10 +197,20 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
     process.exit(2);
   },
 });
+const runtimes = (["deno", "bun"] as const).filter((name) =>
+  args.runtime === undefined || args.runtime === name
+);
+const numbers = [args.tries, args.clients].map(Number);
+if (
+  runtimes.length === 0 || !numbers.every((number) => number >= 1) ||
+  ![undefined, ...FORMS, "storm"].includes(args.only)
+) {
+  console.error(USAGE);
+  process.exit(2);
+}
 let isGood = true;
-for (const runtime of ["deno", "bun"] as const) {
-  if (args.runtime !== undefined && args.runtime !== runtime) continue;
-  for (const form of ["password", "mosquitto", "scram", "held"]) {
+for (const runtime of runtimes) {
+  for (const form of FORMS) {
     if (args.only === undefined || args.only === form) {
       isGood = await timing(runtime, form, Number(args.tries)) && isGood;
     }

@@ -19,12 +19,19 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   },
 });
 const FILE = "scripts/trials/transports/main.ts";
+const schemes = SCHEMES.filter((one) => args.scheme === undefined || one === args.scheme);
+const runtimes = ([["deno", [...deno(), "run", "-A"]], ["bun", bun()]] as const).filter(([name]) =>
+  args.runtime === undefined || args.runtime === name
+);
+if (schemes.length === 0 || runtimes.length === 0) {
+  console.log(`--scheme is one of ${SCHEMES.join(", ")}; --runtime is deno or bun`);
+  process.exit(2);
+}
 
 if (args.here) process.exit(await audited() ? 0 : 1);
 const more = ["--here", ...args.scheme ? ["--scheme", args.scheme] : [], ...args.timing ? ["--timing"] : []];
 let isGood = true;
-for (const [name, command] of [["deno", [...deno(), "run", "-A"]], ["bun", bun()]] as const) {
-  if (args.runtime !== undefined && args.runtime !== name) continue;
+for (const [name, command] of runtimes) {
   console.log(name);
   isGood = (await run([...command, FILE, ...more])).code === 0 && isGood;
 }
@@ -33,7 +40,7 @@ process.exit(isGood ? 0 : 1);
 /** Audits on this runtime; false if a case did not pass, or was left out in every form. */
 async function audited(): Promise<boolean> {
   let isGood = true;
-  for (const scheme of SCHEMES.filter((one) => args.scheme === undefined || one === args.scheme)) {
+  for (const scheme of schemes) {
     for (const level of [5, 4] as const) isGood = await atLevel(scheme, level) && isGood;
   }
   return isGood;
