@@ -497,6 +497,13 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     });
   }
 
+  noConnection(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.engine.status !== "connected") return resolve();
+      for (const type of ["disconnected", "closed"]) this.on(type, () => resolve(), signal);
+    });
+  }
+
   pause(reader: object): boolean {
     return this.engine.pause(reader);
   }

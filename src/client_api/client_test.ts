@@ -341,6 +341,23 @@ describe("a connection that is lost", patient, () => {
     assertEquals([(await published).kind, commits], ["closed", 11]);
   });
 
+  test("leaves `await using` of a subscription at once while there is no connection, and UNSUBSCRIBE goes out with the next", async () => {
+    await using broker = testBroker();
+    await using client = await broker.connect({ clientId: "client", reconnect: { again: () => 1_000 } });
+    for (const isCutBefore of [true, false]) {
+      const messages = await client.subscribe("a", { qos: 1 });
+      broker.isReachable = false;
+      if (isCutBefore) broker.cut();
+      const left = messages[Symbol.asyncDispose]();
+      broker.cut();
+      await left;
+      broker.isReachable = true;
+      await broker.advance(2_000);
+      assertEquals(client.status, "connected");
+      assertEquals(await client.publish("a", "", { qos: 1 }).then(({ reasonCode }) => reasonCode), 0x10);
+    }
+  });
+
   test("has QoS 0 fail at once unless it is to wait; with close() all that is pending fails", () =>
     withClient(
       { reconnect: { minMs: 60_000, maxMs: 60_000, again: () => 60_000 } },

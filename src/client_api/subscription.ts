@@ -20,6 +20,8 @@ export interface SubscriptionHost {
   readOn(reader: object): void;
   /** Ends the subscription. */
   unsubscribe(filter: string, reader: MessageReader): Promise<void>;
+  /** Resolves when there is no connection; `signal`: nothing waits for that any more. */
+  noConnection(signal: AbortSignal): Promise<void>;
   /** Below level 5 no Receive Maximum holds the Server back. */
   readonly hasReceiveMaximum: boolean;
 }
@@ -131,9 +133,12 @@ export class Subscription<T = Uint8Array, Q = unknown>
     return this.#unsubscribed = this.#host.unsubscribe(this.filter, this);
   }
 
-  /** The same, for `await using`. */
+  /** The same, for `await using`; while there is no connection it waits for none: UNSUBSCRIBE goes out with the next. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.unsubscribe();
+    const isOver = new AbortController();
+    await Promise.race([this.unsubscribe(), this.#host.noConnection(isOver.signal)]).finally(() =>
+      isOver.abort()
+    );
   }
 
   /** One loop. When it is left the subscription stays, and another loop goes on. */

@@ -4,7 +4,7 @@
  * Knows what to answer, and which proxies are believed; refuses to know frames and packets.
  * @module
  */
-import { hash } from "node:crypto";
+import crypto from "node:crypto"; // by name a bundle for a browser would miss hash()
 import type { PeerInfo, TransportKind } from "../../transport/peer.ts";
 import { ipBytes, ipText } from "../../transport/ip_address.ts";
 import { WebSocketTransport } from "../../transport/websocket.ts";
@@ -45,7 +45,7 @@ const KINDS: Partial<Record<TransportKind, TransportKind>> = { tcp: "ws", tls: "
 
 /** RFC 6455 §4.2.2 */
 export function acceptOf(key: string): string {
-  return hash("sha1", key + ACCEPT_SUFFIX, "base64");
+  return crypto.hash("sha1", key + ACCEPT_SUFFIX, "base64");
 }
 
 /** Makes `accept` one of transports that begin with a request. `options` is asked anew for each. */
