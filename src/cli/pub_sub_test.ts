@@ -375,6 +375,21 @@ test("all go over TLS and WebSocket too", patient, () => {
   }, listen).finally(() => rmSync(folder, { recursive: true }));
 });
 
+test("goes to the Server that a refusal names (§4.11)", patient, () =>
+  onStage(async ({ url }) => {
+    const reference = url.slice("mqtt://".length);
+    const before = await serve({
+      listen: ["mqtt://127.0.0.1:0"],
+      authenticate: () => ({ code: 0x9c, serverReference: reference }),
+    });
+    try {
+      const { status, err } = await plumb(["pub", "-L", before.addresses[0]!, "-t", "a", "-m", "b"]);
+      assertEquals([status, err], [0, ""]);
+    } finally {
+      await before.close();
+    }
+  }));
+
 test("a user name and a password that no command line shows", patient, async () => {
   const seen: string[] = [];
   const server = await serve({

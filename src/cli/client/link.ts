@@ -6,12 +6,10 @@
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { ClientDriver } from "../../client_api/client.ts";
+import { dialByScheme } from "../../client_api/dial.ts";
 import { explain } from "../../client_api/explain.ts";
 import { type MqttError, RefusedError } from "../../client/error.ts";
 import { UsageError } from "../../codec/error.ts";
-import { dial, dialTrouble } from "../../runtime/dial.ts";
-import { hostAndPort } from "../../runtime/endpoint.ts";
-import type { Transport } from "../../transport/transport.ts";
 import { CallError, STATUS } from "../error.ts";
 import { complain } from "../terminal.ts";
 import type { ClientCall } from "./call.ts";
@@ -52,7 +50,7 @@ export class ClientLink {
     this.#call = call;
     this.#closeMs = closeMs;
     const options = { ...call.options, limits: { ...call.options.limits, closeTimeoutMs: closeMs } };
-    this.driver = asCall(() => new ClientDriver(() => dialTo(call), call.url, options, undefined));
+    this.driver = asCall(() => new ClientDriver(dialByScheme, call.url, options, undefined));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -160,19 +158,5 @@ function asCall<T>(does: () => T): T {
     return does();
   } catch (error) {
     throw error instanceof UsageError ? new CallError(error.message) : error;
-  }
-}
-
-async function dialTo({ url, tls }: ClientCall): Promise<Transport> {
-  const isTls = url.protocol === "mqtts:" || url.protocol === "wss:";
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port === "" ? (isTls ? 443 : 80) : url.port);
-  const webSocket = url.protocol.startsWith("ws")
-    ? url.pathname === "/" ? {} : { target: url.pathname + url.search }
-    : undefined;
-  try {
-    return await dial({ host, port }, isTls ? tls : undefined, webSocket);
-  } catch (error) {
-    throw new Error(`${hostAndPort(host, port)}: ${dialTrouble(error)}`, { cause: error });
   }
 }
