@@ -40,7 +40,9 @@ export class ClientLink {
   #isEnding = false;
   #isRefused = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stop = () => this.end({ status: STATUS.good });
+  /** A signal or the time of -W ended it, so that the Server is to publish the will. */
+  #isInterrupted = false;
+  #notes: Promise<void> = Promise.resolve();
 
   /**
    * `closeMs`: how long what is under way, and then the Server's end of the connection, is waited for when the command ends.
@@ -53,9 +55,6 @@ export class ClientLink {
     this.driver = asCall(() => new ClientDriver(dialByScheme, call.url, options, undefined));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
-
-  /** Whether a signal or the time of -W ended it, and the Server is to publish the will. */
-  #isInterrupted = false;
 
   /** Ends the command, if nothing has. */
   end(end: End): void {
@@ -70,7 +69,7 @@ export class ClientLink {
 
   readonly #interrupt = (): void => {
     this.#isInterrupted = true;
-    this.#stop();
+    this.end({ status: STATUS.good });
   };
 
   /** The time of -W begins; `isGood`: its end is what the command is for. */
@@ -108,14 +107,25 @@ export class ClientLink {
     }
   }
 
+  /** Whether the command has come to its end. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Nothing more can be written to stdout; `isClosed`: nothing reads it. */
+  readonly outputFailed = ({ message }: Error, isClosed: boolean): void =>
+    this.end(
+      isClosed ? { status: CLIENT_STATUS.outputClosed } : { status: STATUS.found, why: `stdout: ${message}` },
+    );
+
   /** Something was refused: the command goes on, and ends with 1. */
   refused(text: string): void {
     this.#isRefused = true;
     this.note(text);
   }
 
-  /** Waits for the end, closes the connection, and says why; gives the exit status. */
-  async finish(): Promise<number> {
+  /** Waits for the end, closes the connection, says why, and does `last`; gives the exit status. */
+  async finish(last?: () => Promise<void>): Promise<number> {
     const { status, why } = await this.ended;
     clearTimeout(this.#timer);
     const isWithWill = this.#call.hasWill && this.#isInterrupted && this.driver.level === 5;
@@ -123,19 +133,14 @@ export class ClientLink {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#interrupt);
     await closing; // another Ctrl-C ends the process
     if (why !== undefined) this.note(why);
+    await last?.();
+    await this.#notes;
     return status === STATUS.good && this.#isRefused ? STATUS.found : status;
   }
 
   /** One line on stderr. */
   note(text: string): void {
     if (!this.#call.isQuiet) this.#notes = this.#notes.then(() => complain(`plumb: ${text}\n`));
-  }
-
-  #notes: Promise<void> = Promise.resolve();
-
-  /** Resolves when all notes are written. */
-  get noted(): Promise<void> {
-    return this.#notes;
   }
 }
 
@@ -148,7 +153,9 @@ export function endOf(error: unknown): End {
   if (error instanceof RefusedError && error.packet === "CONNACK") {
     return { status: error.reasonCode, why: explain(error) };
   }
-  if (error instanceof UsageError) return { status: STATUS.cannot, why: error.message };
+  if (error instanceof UsageError || error instanceof CallError) {
+    return { status: STATUS.cannot, why: error.message };
+  }
   return { status: STATUS.found, why: explain(error) };
 }
 
