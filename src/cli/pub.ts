@@ -18,9 +18,9 @@ import { isTopicName } from "../topic/name.ts";
 import { type ArgumentGroup, type Arguments, readArguments } from "./client/arguments.ts";
 import { callOf } from "./client/call.ts";
 import { CLIENT_STATUS_HELP, CONNECTION, HELP, qosRow, TLS_AND_PROPERTIES, WILL } from "./client/flags.ts";
-import { CLIENT_STATUS, ClientLink, endOf } from "./client/link.ts";
+import { ClientLink, endOf } from "./client/link.ts";
 import { Output } from "./client/output.ts";
-import { LINES, linesOf, PAYLOAD, payloadOf } from "./client/payload.ts";
+import { LINES, linesOf, PAYLOAD, payloadOf, stdin } from "./client/payload.ts";
 import { readProperties } from "./client/properties.ts";
 import { RateLine } from "./client/rate.ts";
 import type { Environment } from "./environment.ts";
@@ -93,7 +93,7 @@ export async function pubMain(args: readonly string[], environment: Environment)
   const topic = topicOf(said, call.topic);
   const payload = await payloadOf(said, [...PAYLOAD, LINES]);
   const link = new ClientLink(call, CLOSE_MS);
-  if (!await link.begin()) return await finished(link);
+  if (!await link.begin()) return await link.finish();
   const options: PublishOptions = {
     ...properties.publish,
     qos: (said.number("qos") ?? 0) as QoS,
@@ -101,19 +101,26 @@ export async function pubMain(args: readonly string[], environment: Environment)
     offline: "queue",
   };
   const publisher = new Publisher(link, topic, options, said.is("json"), payload === undefined);
-  const published = payload === undefined
-    ? publisher.lines(process.stdin)
-    : publisher.often(payload, said.number("repeat") ?? 1, Number(said.one("repeat-delay") ?? 0) * 1000);
-  published.then(() => publisher.settled()).then(() => link.end({ status: STATUS.good }));
-  const status = await finished(link);
-  await publisher.end();
-  return status;
+  const payloads = payload === undefined
+    ? linesOf(stdin())
+    : repeated(payload, said.number("repeat") ?? 1, Number(said.one("repeat-delay") ?? 0) * 1000);
+  publisher.publish(payloads).then(
+    () => link.end({ status: STATUS.good }),
+    (error) => link.end(endOf(error)),
+  );
+  return await link.finish(() => publisher.end());
 }
 
-async function finished(link: ClientLink): Promise<number> {
-  const status = await link.finish();
-  await link.noted;
-  return status;
+/** The same payload again and again. */
+async function* repeated(
+  payload: Uint8Array,
+  times: number,
+  delayMs: number,
+): AsyncGenerator<Uint8Array, void> {
+  for (let i = 0; i < times; i++) {
+    if (i > 0 && delayMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
+    yield payload;
+  }
 }
 
 /**
@@ -140,6 +147,7 @@ class Publisher {
   readonly #rate: RateLine;
   #messages = 0;
   #bytes = 0;
+  #isClosed = false;
   #wake = (): void => {};
 
   constructor(
@@ -152,31 +160,21 @@ class Publisher {
     this.#link = link;
     this.#topic = topic;
     this.#options = options;
-    const failed = () => link.end({ status: CLIENT_STATUS.outputClosed });
-    if (isJson) this.#output = new Output(() => this.#wake(), failed);
+    if (isJson) this.#output = new Output(() => this.#wake(), link.outputFailed);
     this.#rate = new RateLine(isByLines && process.stdin.isTTY !== true && !isJson);
   }
 
-  /** One message for each line. */
-  async lines(input: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const line of linesOf(input)) {
-      this.#publish(line);
-      if (!this.#hasRoom) await this.#room();
-    }
-  }
-
-  /** The same message again and again. */
-  async often(payload: Uint8Array, times: number, delayMs: number): Promise<void> {
-    for (let i = 0; i < times; i++) {
-      if (i > 0 && delayMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
+  /** One message for each payload. Resolves when every exchange has come to its end and is told. */
+  async publish(payloads: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const payload of payloads) {
+      if (this.#link.isEnding) return;
+      // The connection is over, and the link is told so only when the transport has closed, which takes a turn.
+      if (this.#isClosed) return void await this.#link.ended;
       this.#publish(payload);
-      if (!this.#hasRoom) await this.#room();
+      await this.#until(() => this.#hasRoom);
     }
-  }
-
-  /** Resolves when every exchange has come to its end. */
-  async settled(): Promise<void> {
-    while (this.#messages > 0) await new Promise<void>((resolve) => this.#wake = resolve);
+    await this.#until(() => this.#messages === 0);
+    await this.#output?.end();
   }
 
   /** Resolves when all is written. */
@@ -190,8 +188,8 @@ class Publisher {
       this.#output?.isFull !== true;
   }
 
-  async #room(): Promise<void> {
-    while (!this.#hasRoom) await new Promise<void>((resolve) => this.#wake = resolve);
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise<void>((resolve) => this.#wake = resolve);
   }
 
   #publish(payload: Uint8Array): void {
@@ -223,7 +221,10 @@ class Publisher {
   }
 
   #failed(error: unknown): void {
-    if (error instanceof ClosedError) return; // the link says why
+    if (error instanceof ClosedError) {
+      this.#isClosed = true; // the link says why
+      return;
+    }
     if (error instanceof UsageError) return this.#link.end(endOf(error));
     this.#link.refused(`${this.#topic}: ${explain(error)}`);
   }

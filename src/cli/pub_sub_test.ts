@@ -166,6 +166,36 @@ describe("plumb pub", () => {
       }),
   );
 
+  test(
+    "ends with 1 when the connection is lost, however much there is to publish",
+    patient,
+    () =>
+      onStage(async ({ server, url }) => {
+        await using reader = await connect(url);
+        await using messages = await reader.subscribe("more");
+        const args = ["pub", "-L", url, "-t", "more", "-q", "1", "-m", "x", "--repeat", "1000000000"];
+        const running = new Running(startPlumb(args));
+        try {
+          for await (const _ of messages) break;
+          await server.close();
+          assertEquals((await running.outcome).status, 1);
+        } finally {
+          running.child.kill("SIGKILL");
+        }
+      }),
+  );
+
+  test(
+    "ends with 141 when nothing reads what the Server answered",
+    patient,
+    () =>
+      onStage(async ({ url }) => {
+        const running = new Running(startPlumb(["pub", "-L", url, "-t", "a", "-m", "b", "--json"]));
+        running.child.stdout!.destroy();
+        assertEquals((await running.outcome).status, 141);
+      }),
+  );
+
   test("a call that is wrong is one line, and 2", patient, async () => {
     const calls: readonly (readonly [string, readonly string[]])[] = [
       ["plumb: a topic is missing: -t TOPIC\n", ["-m", "x"]],
@@ -374,6 +404,21 @@ test("all go over TLS and WebSocket too", patient, () => {
     assertMatch(distrusted.err, /^plumb: 127\.0\.0\.1:\d+: [^\n]+\n$/);
   }, listen).finally(() => rmSync(folder, { recursive: true }));
 });
+
+test("goes to the Server that a refusal names (§4.11)", patient, () =>
+  onStage(async ({ url }) => {
+    const reference = url.slice("mqtt://".length);
+    const before = await serve({
+      listen: ["mqtt://127.0.0.1:0"],
+      authenticate: () => ({ code: 0x9c, serverReference: reference }),
+    });
+    try {
+      const { status, err } = await plumb(["pub", "-L", before.addresses[0]!, "-t", "a", "-m", "b"]);
+      assertEquals([status, err], [0, ""]);
+    } finally {
+      await before.close();
+    }
+  }));
 
 test("a user name and a password that no command line shows", patient, async () => {
   const seen: string[] = [];

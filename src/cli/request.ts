@@ -21,7 +21,7 @@ import {
   TLS_AND_PROPERTIES,
   WILL,
 } from "./client/flags.ts";
-import { CLIENT_STATUS, ClientLink, endOf } from "./client/link.ts";
+import { ClientLink, endOf } from "./client/link.ts";
 import { Output } from "./client/output.ts";
 import { PAYLOAD, payloadOf } from "./client/payload.ts";
 import { type Printer, printerOf } from "./client/printer.ts";
@@ -152,10 +152,7 @@ export async function requestMain(args: readonly string[], environment: Environm
       asking().catch((error) => link.end(endOf(error)));
     }
   }
-  const status = await link.finish();
-  await answers.end();
-  await link.noted;
-  return status;
+  return await link.finish(() => answers.end());
 }
 
 /** What counts as an answer, and how many are wanted. */
@@ -179,7 +176,7 @@ class Answers implements MessageReader {
     this.#printer = printer;
     this.#wanted = wanted;
     this.#left = wanted.count;
-    this.#output = new Output(() => {}, () => link.end({ status: CLIENT_STATUS.outputClosed }));
+    this.#output = new Output(() => {}, link.outputFailed);
   }
 
   /** A message has come. One with other Correlation Data answers something else. */

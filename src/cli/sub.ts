@@ -24,7 +24,7 @@ import {
   WILL,
 } from "./client/flags.ts";
 import { Flows } from "./client/flows.ts";
-import { CLIENT_STATUS, ClientLink } from "./client/link.ts";
+import { ClientLink } from "./client/link.ts";
 import { Output } from "./client/output.ts";
 import { type Printer, printerOf } from "./client/printer.ts";
 import { readProperties } from "./client/properties.ts";
@@ -216,10 +216,7 @@ export async function subMain(args: readonly string[], environment: Environment)
       }
     });
   }
-  const status = await link.finish();
-  await arrivals.end();
-  await link.noted;
-  return status;
+  return await link.finish(() => arrivals.end());
 }
 
 function checkFilter(flag: string, filter: string): void {
@@ -287,12 +284,7 @@ class Arrivals implements MessageReader {
     this.#args = args;
     this.#printer = printer;
     this.#identifier = identifier;
-    this.#output = new Output(() => this.#readOn(), (error, isClosed) =>
-      link.end(
-        isClosed
-          ? { status: CLIENT_STATUS.outputClosed }
-          : { status: STATUS.found, why: `stdout: ${error.message}` },
-      ));
+    this.#output = new Output(() => this.#readOn(), link.outputFailed);
     this.#isTerminal = isTerminal;
     this.#rate = new RateLine(!isTerminal);
     this.#flows = args.is("stats") ? new Flows(performance.now()) : undefined;

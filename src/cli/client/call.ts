@@ -7,7 +7,6 @@ import process from "node:process";
 import { randomBytes } from "node:crypto";
 import type { ConnectOptions, WillOptions } from "../../client_api/options.ts";
 import type { QoS } from "../../codec/packet.ts";
-import type { TlsClientOptions } from "../../runtime/dial.ts";
 import { CallError } from "../error.ts";
 import { readText, trustOf } from "../trust.ts";
 import { withScheme } from "../url.ts";
@@ -24,8 +23,6 @@ export interface ClientCall {
   readonly url: URL;
   /** What stands in an `mqtt:` URL behind the host. */
   readonly topic: string | undefined;
-  readonly tls: TlsClientOptions;
-  readonly reconnect: Reconnect;
   readonly options: ConnectOptions;
   readonly isQuiet: boolean;
   /** There is a will, which the Server is to publish when a signal or the time of -W ends the command. */
@@ -45,7 +42,7 @@ export async function callOf(
   reconnect: Reconnect,
 ): Promise<ClientCall> {
   const target = targetOf(args);
-  const tls = await trustOf(args, [target.url.href]);
+  const { own, ...trust } = await trustOf(args, [target.url.href]);
   const level = levelOf(args, properties);
   const isKept = args.is("disable-clean-session");
   const clientId = clientIdOf(args, level);
@@ -65,12 +62,11 @@ export async function callOf(
   const inFlightMax = args.number("max-inflight");
   return {
     ...target,
-    tls,
-    reconnect: chosen,
     isQuiet: args.is("quiet"),
     hasWill: will !== undefined,
     options: {
       ...connect,
+      tls: { ...trust, ...own },
       level,
       cleanStart: !isKept,
       sessionExpiry: (sessionExpiry as number | undefined) ?? (isKept ? NEVER_EXPIRES : 0),

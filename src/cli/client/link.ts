@@ -6,12 +6,10 @@
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { ClientDriver } from "../../client_api/client.ts";
+import { dialByScheme } from "../../client_api/dial.ts";
 import { explain } from "../../client_api/explain.ts";
 import { type MqttError, RefusedError } from "../../client/error.ts";
 import { UsageError } from "../../codec/error.ts";
-import { dial, dialTrouble } from "../../runtime/dial.ts";
-import { hostAndPort } from "../../runtime/endpoint.ts";
-import type { Transport } from "../../transport/transport.ts";
 import { CallError, STATUS } from "../error.ts";
 import { complain } from "../terminal.ts";
 import type { ClientCall } from "./call.ts";
@@ -42,7 +40,9 @@ export class ClientLink {
   #isEnding = false;
   #isRefused = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stop = () => this.end({ status: STATUS.good });
+  /** A signal or the time of -W ended it, so that the Server is to publish the will. */
+  #isInterrupted = false;
+  #notes: Promise<void> = Promise.resolve();
 
   /**
    * `closeMs`: how long what is under way, and then the Server's end of the connection, is waited for when the command ends.
@@ -52,12 +52,9 @@ export class ClientLink {
     this.#call = call;
     this.#closeMs = closeMs;
     const options = { ...call.options, limits: { ...call.options.limits, closeTimeoutMs: closeMs } };
-    this.driver = asCall(() => new ClientDriver(() => dialTo(call), call.url, options, undefined));
+    this.driver = asCall(() => new ClientDriver(dialByScheme, call.url, options, undefined));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
-
-  /** Whether a signal or the time of -W ended it, and the Server is to publish the will. */
-  #isInterrupted = false;
 
   /** Ends the command, if nothing has. */
   end(end: End): void {
@@ -72,7 +69,7 @@ export class ClientLink {
 
   readonly #interrupt = (): void => {
     this.#isInterrupted = true;
-    this.#stop();
+    this.end({ status: STATUS.good });
   };
 
   /** The time of -W begins; `isGood`: its end is what the command is for. */
@@ -110,14 +107,25 @@ export class ClientLink {
     }
   }
 
+  /** Whether the command has come to its end. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Nothing more can be written to stdout; `isClosed`: nothing reads it. */
+  readonly outputFailed = ({ message }: Error, isClosed: boolean): void =>
+    this.end(
+      isClosed ? { status: CLIENT_STATUS.outputClosed } : { status: STATUS.found, why: `stdout: ${message}` },
+    );
+
   /** Something was refused: the command goes on, and ends with 1. */
   refused(text: string): void {
     this.#isRefused = true;
     this.note(text);
   }
 
-  /** Waits for the end, closes the connection, and says why; gives the exit status. */
-  async finish(): Promise<number> {
+  /** Waits for the end, closes the connection, says why, and does `last`; gives the exit status. */
+  async finish(last?: () => Promise<void>): Promise<number> {
     const { status, why } = await this.ended;
     clearTimeout(this.#timer);
     const isWithWill = this.#call.hasWill && this.#isInterrupted && this.driver.level === 5;
@@ -125,19 +133,14 @@ export class ClientLink {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#interrupt);
     await closing; // another Ctrl-C ends the process
     if (why !== undefined) this.note(why);
+    await last?.();
+    await this.#notes;
     return status === STATUS.good && this.#isRefused ? STATUS.found : status;
   }
 
   /** One line on stderr. */
   note(text: string): void {
     if (!this.#call.isQuiet) this.#notes = this.#notes.then(() => complain(`plumb: ${text}\n`));
-  }
-
-  #notes: Promise<void> = Promise.resolve();
-
-  /** Resolves when all notes are written. */
-  get noted(): Promise<void> {
-    return this.#notes;
   }
 }
 
@@ -150,7 +153,9 @@ export function endOf(error: unknown): End {
   if (error instanceof RefusedError && error.packet === "CONNACK") {
     return { status: error.reasonCode, why: explain(error) };
   }
-  if (error instanceof UsageError) return { status: STATUS.cannot, why: error.message };
+  if (error instanceof UsageError || error instanceof CallError) {
+    return { status: STATUS.cannot, why: error.message };
+  }
   return { status: STATUS.found, why: explain(error) };
 }
 
@@ -160,19 +165,5 @@ function asCall<T>(does: () => T): T {
     return does();
   } catch (error) {
     throw error instanceof UsageError ? new CallError(error.message) : error;
-  }
-}
-
-async function dialTo({ url, tls }: ClientCall): Promise<Transport> {
-  const isTls = url.protocol === "mqtts:" || url.protocol === "wss:";
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port === "" ? (isTls ? 443 : 80) : url.port);
-  const webSocket = url.protocol.startsWith("ws")
-    ? url.pathname === "/" ? {} : { target: url.pathname + url.search }
-    : undefined;
-  try {
-    return await dial({ host, port }, isTls ? tls : undefined, webSocket);
-  } catch (error) {
-    throw new Error(`${hostAndPort(host, port)}: ${dialTrouble(error)}`, { cause: error });
   }
 }

@@ -64,11 +64,8 @@ export async function payloadOf(
       return Buffer.from(args.one("message")!);
     case "file":
       return readBytes(args.written("file"), args.one("file")!);
-    case "stdin-file": {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
-      return Buffer.concat(chunks);
-    }
+    case "stdin-file":
+      return Buffer.concat(await Array.fromAsync(stdin()));
     case "null-message":
       return new Uint8Array(0);
     default:
@@ -81,6 +78,20 @@ function readBytes(flag: string, file: string): Uint8Array {
     return readFileSync(file);
   } catch (error) {
     throw new CallError(`${flag} ${file}: ${fileTrouble(error)}`);
+  }
+}
+
+/**
+ * What stdin has.
+ * @throws {CallError} if it cannot be read.
+ */
+export async function* stdin(
+  from: AsyncIterable<Uint8Array> = process.stdin,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* from;
+  } catch (error) {
+    throw new CallError(`stdin: ${fileTrouble(error)}`);
   }
 }
 

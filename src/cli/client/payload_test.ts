@@ -2,11 +2,12 @@
  * Lines of stdin, topics that are counted, and output that is not taken.
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
+import { CallError } from "../error.ts";
 import { Flows } from "./flows.ts";
-import { linesOf } from "./payload.ts";
+import { linesOf, stdin } from "./payload.ts";
 import { sizeText } from "./rate.ts";
 import type { Shown } from "./shown.ts";
 
@@ -45,6 +46,15 @@ describe("linesOf()", () => {
     for await (const line of linesOf(input())) found.push(Buffer.from(line).toString());
     assertEquals(found, ["a", "b"]);
   });
+});
+
+test("stdin that cannot be read is a call that is wrong", async () => {
+  const broken: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.reject(Object.assign(new Error(), { code: "EISDIR" })),
+    }),
+  };
+  await assertRejects(() => Array.fromAsync(linesOf(stdin(broken))), CallError, "stdin: that is a directory");
 });
 
 describe("--stats", () => {
