@@ -6,9 +6,9 @@ import { MemoryRecords, type Outcome, Reader, Server, World } from "../testing/c
 import { patient } from "../testing/patience.ts";
 import { UnsteadyPair } from "../testing/unsteady_pair.ts";
 
-const MESSAGES = 4;
+const MESSAGES = 3;
 
-/** Three messages of each QoS to itself; true if the connection was cut. */
+/** Messages of QoS 1 and 2 to itself; true if the connection was cut. */
 function cutAt(direction: 0 | 1, bytes: number, level: 4 | 5, isKept: boolean): boolean {
   const server = new Server();
   const random = seededRandom(bytes);
@@ -37,7 +37,8 @@ function cutAt(direction: 0 | 1, bytes: number, level: 4 | 5, isKept: boolean): 
       asked.push(world.publish({ topic: `topic/${qos}`, payload: `${qos} ${i}`, qos }));
     }
   }
-  for (let i = 0; i < 10; i++) world.advance(1_000);
+  for (let i = 0; i < 10 && asked.some(({ times }) => times === 0); i++) world.advance(1_000);
+  world.settle();
   assertEquals(asked.map(({ times, error }) => [times, error]), asked.map(() => [1, undefined]));
   const wanted = (qos: number) => Array.from({ length: MESSAGES }, (_, i) => `${qos} ${i}`);
   assertEquals([...new Set(reader.texts.filter((text) => text.startsWith("1")))], wanted(1));
@@ -48,7 +49,7 @@ function cutAt(direction: 0 | 1, bytes: number, level: 4 | 5, isKept: boolean): 
 describe("a connection that is cut after any of its bytes", () => {
   for (const level of [5, 4] as const) {
     for (const direction of [0, 1] as const) {
-      for (const isKept of [false, true]) {
+      for (const isKept of level === 5 ? [false, true] : [false]) {
         const whose = direction === 0 ? "the Client's" : "the Server's";
         const how = isKept ? ", with a store" : "";
         test(
