@@ -16,7 +16,7 @@ import { FAULTS } from "./faults.ts";
 const USAGE = "Usage: simulate:client [--runtime deno|bun] [--seeds N] [--from N] [--faults]";
 const TESTS = ["src/client/simulation_test.ts", "src/client_api/promises_test.ts"];
 /** Of one process. */
-const PORTION = 1_000;
+const PORTION = 500;
 /** With which each fault is looked for. */
 const FAULT_SEEDS = 300;
 const LIMIT_MS = 60 * 60_000;
