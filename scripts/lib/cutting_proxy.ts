@@ -18,6 +18,18 @@ export interface CutOptions {
   readonly bytesMax: number;
   /** Integers below 2^32. */
   readonly random: () => number;
+  /** Sees what is passed on; called for each connection. */
+  readonly wire?: () => Wire;
+}
+
+/** Sees the bytes of one connection. */
+export interface Wire {
+  /** From the end that has connected. */
+  sent(bytes: Uint8Array): void;
+  /** To it. */
+  received(bytes: Uint8Array): void;
+  /** It was cut, or one end has closed. */
+  ended(how: string): void;
 }
 
 /** One relay. `cuttingProxy()` makes it. */
@@ -46,6 +58,7 @@ export class CuttingProxy {
 export async function cuttingProxy(options: CutOptions): Promise<CuttingProxy> {
   const open = new Set<Socket>();
   const server = createServer({ noDelay: true }, (near) => {
+    const wire = options.wire?.();
     const far = connect({ port: options.port, host: "127.0.0.1", noDelay: true });
     let left = proxy.cuts < options.cuts ? 1 + options.random() % options.bytesMax : Infinity;
     let isCut = false;
@@ -53,22 +66,27 @@ export async function cuttingProxy(options: CutOptions): Promise<CuttingProxy> {
       open.add(from);
       from.on("data", (chunk: Uint8Array) => {
         if (isCut) return;
-        if (chunk.length < left || proxy.cuts >= options.cuts) {
+        const isWhole = chunk.length < left || proxy.cuts >= options.cuts;
+        const passed = isWhole ? chunk : chunk.subarray(0, left);
+        if (from === near) wire?.sent(passed);
+        else wire?.received(passed);
+        if (isWhole) {
           left -= chunk.length;
           to.write(chunk);
           return;
         }
+        wire?.ended("cut");
         const cut = (): void => {
           near.destroy();
           far.destroy();
         };
-        to.write(chunk.subarray(0, left), cut); // what comes before the cut still arrives
+        to.write(passed, cut); // what comes before the cut still arrives
         setTimeout(cut, CUT_MS); // or the other end is gone, and its callback with it
         isCut = true;
         proxy.cuts++;
       });
       from.on("error", () => {}).on("end", () => to.end()).on("close", () => {
-        open.delete(from);
+        if (open.delete(from)) wire?.ended(from === near ? "closed by the Client" : "closed by the Server");
         to.destroy();
       });
     }

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import type { ClosedError } from "./error.ts";
 import { memoryPair } from "../transport/memory.ts";
 import {
   MemoryRecords,
@@ -15,7 +16,8 @@ import {
   type WorldOptions,
 } from "../testing/client_world.ts";
 
-const { CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE } = PacketType;
+const { CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK } =
+  PacketType;
 
 interface Scene {
   readonly script: Script;
@@ -410,6 +412,79 @@ describe("subscriptions", () => {
     scene.world.settle();
     assertEquals([outcome.times, (outcome.error as { reasonCode: number }).reasonCode], [1, 0x97]);
     assertEquals(scene.world.engine.subscriptions.size, 0);
+  });
+
+  test("of a filter that is there are asked for on the next connection, and whoever has it keeps it", () => {
+    for (const isLostFirst of [true, false]) {
+      const scene = connected();
+      const { script, world } = scene;
+      const reader = new Reader();
+      world.subscribe("a", reader);
+      world.settle();
+      script.send({ type: SUBACK, packetId: script.take(SUBSCRIBE).packetId, reasonCodes: [2] });
+      world.settle();
+      if (isLostFirst) script.lose();
+      world.settle();
+      const outcome = world.subscribe("a", new Reader());
+      world.settle();
+      if (!isLostFirst) script.lose();
+      world.advance(200);
+      script.connack({ sessionPresent: true });
+      world.settle();
+      const { packetId } = script.take(SUBSCRIBE);
+      assertEquals([outcome.times, world.connects.length], [0, 2]);
+      script.send({ type: SUBACK, packetId, reasonCodes: [0x97] });
+      world.settle();
+      assertEquals([outcome.times, reader.errors, world.unsubscribes], [1, [], []]);
+    }
+  });
+
+  test("given up before they are answered say so, once", () => {
+    for (
+      const when of ["before they are asked for", "while SUBSCRIBE is under way", "and another reader stays"]
+    ) {
+      const scene = connected();
+      const { script, world } = scene;
+      if (when === "before they are asked for") script.lose();
+      world.settle();
+      const reader = new Reader();
+      const outcome = world.subscribe("a", reader);
+      const other = when === "and another reader stays" ? world.subscribe("a", new Reader()) : undefined;
+      world.settle();
+      const end = world.unsubscribe("a", reader);
+      world.settle();
+      if (when !== "before they are asked for") script.lose();
+      world.advance(200);
+      script.connack({ sessionPresent: false });
+      world.settle();
+      assertEquals([outcome.times, (outcome.error as ClosedError).kind, end.times], [1, "closed", 1], when);
+      assertEquals(script.takeTypes(), other === undefined ? [] : [SUBSCRIBE], when);
+      world.engine.close(world.now, 0);
+      world.settle();
+      assertEquals([outcome.times, end.times, other?.times ?? 1], [1, 1, 1], when);
+    }
+  });
+
+  test("that wait for an answer wait on where the Server answers wrongly", () => {
+    const scene = connected();
+    const { script, world } = scene;
+    const reader = new Reader();
+    const made = world.subscribe("a", reader);
+    world.settle();
+    script.send({ type: SUBACK, packetId: script.take(SUBSCRIBE).packetId, reasonCodes: [0, 0] });
+    world.settle();
+    comeBack(scene, true);
+    script.send({ type: SUBACK, packetId: script.take(SUBSCRIBE).packetId, reasonCodes: [1] });
+    world.settle();
+    assertEquals([made.times, made.code], [1, 1]);
+    const ended = world.unsubscribe("a", reader);
+    world.settle();
+    script.send({ type: UNSUBACK, packetId: script.take(UNSUBSCRIBE).packetId, reasonCodes: [0, 0] });
+    world.settle();
+    comeBack(scene, true);
+    script.send({ type: UNSUBACK, packetId: script.take(UNSUBSCRIBE).packetId, reasonCodes: [0] });
+    world.settle();
+    assertEquals([ended.times, ended.code], [1, 0]);
   });
 
   test("given up while there is no connection are given up on the next, if the session is there", () => {

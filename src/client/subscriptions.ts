@@ -11,9 +11,9 @@ import { Writer } from "../codec/writer.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { matches, parseFilter } from "../topic/filter.ts";
-import { RefusedError, UnsupportedError } from "./error.ts";
+import { ClosedError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
-import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter } from "./exchange.ts";
+import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter, Waiting } from "./exchange.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
 /** What is told of subscriptions. */
@@ -99,7 +99,9 @@ export class Subscriptions {
     const at = entry === undefined ? -1 : entry.readers.indexOf(reader);
     if (entry === undefined || at < 0) return waiter.done(0);
     entry.readers.splice(at, 1);
+    const asked = entry.waiting.filter((one) => one.reader === reader);
     entry.waiting = entry.waiting.filter((one) => one.reader !== reader);
+    for (const one of asked) one.waiter.failed(new ClosedError("Unsubscribed"));
     this.#known.clear();
     if (entry.readers.length > 0) return waiter.done(0);
     this.#entries.delete(filter);
@@ -154,7 +156,8 @@ export class Subscriptions {
     this.#anew = 1;
     for (const entry of [...this.#entries.values()]) {
       if (!isResumed) entry.isMade = false;
-      if (!entry.isMade) this.#ask(open, entry, entry.readers.length > entry.waiting.length);
+      const isAnew = !entry.isMade && entry.readers.length > entry.waiting.length;
+      if (!entry.isMade || entry.waiting.length > 0) this.#ask(open, entry, isAnew);
     }
   }
 
@@ -173,7 +176,15 @@ export class Subscriptions {
     for (const [id, asking] of open) {
       this.#sender.end(id);
       if (asking.entry === undefined) this.#leaving.push(asking);
-      else asking.entry.waiting.unshift(...asking.waiting);
+      else this.#askLater(asking.entry, asking.waiting);
+    }
+  }
+
+  /** Those that have unsubscribed meanwhile are not asked for again. */
+  #askLater(entry: Entry, waiting: readonly Waiting[]): void {
+    for (const one of waiting) {
+      if (entry.readers.includes(one.reader)) entry.waiting.push(one);
+      else one.waiter.failed(new ClosedError("Unsubscribed"));
     }
   }
 
@@ -210,10 +221,10 @@ export class Subscriptions {
 
   /** §3.9 */
   suback(id: number, codes: readonly number[], reasonString: string | undefined): void {
-    const asking = this.#answered(id, Step.SUBACK, "MQTT-3.8.4-2");
-    if (codes.length !== 1) {
+    if (codes.length !== 1) { // before the identifier is free: it is asked for again
       throw protocolError("MQTT-3.8.4-6", "SUBACK has not one code for each Topic Filter");
     }
+    const asking = this.#answered(id, Step.SUBACK, "MQTT-3.8.4-2");
     const { entry, waiting, isAnew } = asking;
     const code = codes[0]!;
     if (code >= 0x80) this.#refuse(asking, new RefusedError("SUBACK", code, reasonString));
@@ -258,10 +269,10 @@ export class Subscriptions {
 
   /** §3.11 `codes` is empty below level 5. */
   unsuback(id: number, codes: readonly number[], reasonString: string | undefined): void {
-    const { waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
     if (codes.length !== (this.#open!.server.level === 5 ? 1 : 0)) {
       throw protocolError("MQTT-3.11.3-1", "UNSUBACK has not one code for each Topic Filter");
     }
+    const { waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
     const code = codes[0] ?? 0;
     for (const { waiter } of waiting) {
       if (code >= 0x80) waiter.failed(new RefusedError("UNSUBACK", code, reasonString));

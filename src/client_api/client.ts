@@ -427,7 +427,11 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
         done,
         failed,
       );
-      this.engine.publish(publication, this.#loop.now());
+      try {
+        this.engine.publish(publication, this.#loop.now());
+      } catch (error) {
+        publication.failed(error); // which also forgets the signal
+      }
       if (!this.#isEnding) this.touched();
     });
   }

@@ -530,7 +530,41 @@ describe("a reader", patient, () => {
     }));
 });
 
+test("a request ends at its time, or with its signal, also while it waits for a connection", async () => {
+  await using broker = testBroker();
+  const client = await broker.connect({ clientId: "client", reconnect: { again: () => 60_000 } });
+  const first = errorOf(client.request("a", "", { timeoutMs: 1 })); // with it the Response Topic is subscribed to
+  await broker.advance(1);
+  await first;
+  broker.cut();
+  await broker.settle();
+  const stop = new AbortController();
+  const options = { qos: 1, timeoutMs: 1_000 } as const;
+  const late = errorOf(client.request("a", "", options));
+  const aborted = errorOf(client.request("a", "", { ...options, signal: stop.signal }));
+  const many = client.requestMany("a", "", options)[Symbol.asyncIterator]().next();
+  stop.abort(new Error("enough"));
+  assertEquals((await aborted).message, "enough");
+  await broker.advance(1_000);
+  assertEquals([client.status, (await late).kind, (await many).done], ["waiting", "timeout", true]);
+  await client.close();
+});
+
 describe("a signal", patient, () => {
+  test("is forgotten with its message, also with one that cannot be sent", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const watched = Object.assign(signal, {
+      addEventListener: () => listeners++,
+      removeEventListener: () => listeners--,
+    });
+    await client.publish("a", "", { qos: 1, signal: watched });
+    await assertRejects(() => client.publish("a/#", "", { qos: 1, signal: watched }), UsageError);
+    assertEquals(listeners, 0);
+  });
+
   test("takes a message back that has not left", () =>
     withClient({ reconnect: { again: () => 60_000 } }, async ({ client, transports }) => {
       transports.at(-1)!.abort();

@@ -56,7 +56,7 @@ export interface SubscribeOptions {
 
 /** How an answer is waited for. */
 export interface RequestOptions extends PublishOptions {
-  /** ms, default 10,000. */
+  /** ms, default 10,000. It ends the wait: a request of QoS 1 or 2 that waits for a connection is sent all the same. */
   readonly timeoutMs?: number;
 }
 

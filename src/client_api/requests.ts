@@ -52,10 +52,10 @@ export class Requests implements MessageReader {
     const answer = new Promise<Message>((resolve, reject) => {
       this.#waiting.set(correlation, { answered: resolve, failed: reject });
     });
-    answer.catch(() => {}); // it may fail while it is not yet awaited
     const stop = this.#bound(correlation, options);
     try {
-      await this.#ask(correlation, topic, payload, options);
+      // The wait may be over while the request itself still waits for a connection.
+      await Promise.race([this.#ask(correlation, topic, payload, options), answer]);
       return await answer;
     } finally {
       stop();
@@ -71,6 +71,7 @@ export class Requests implements MessageReader {
     const correlation = `${++this.#serial}`;
     const messages: Message[] = [];
     let isOver = false;
+    const faults: unknown[] = [];
     let wake = (): void => {};
     this.#waiting.set(correlation, {
       answered(message) {
@@ -84,10 +85,14 @@ export class Requests implements MessageReader {
     });
     const stop = this.#bound(correlation, options);
     try {
-      await this.#ask(correlation, topic, payload, options);
+      this.#ask(correlation, topic, payload, options).catch((error) => {
+        faults.push(error);
+        wake();
+      });
       for (;;) {
         yield* messages.splice(0);
         if (isOver) return;
+        if (faults.length > 0) throw faults[0];
         await new Promise<void>((resolve) => wake = resolve);
       }
     } finally {

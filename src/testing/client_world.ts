@@ -36,6 +36,8 @@ export class Outcome {
   times = 0;
   code: number | undefined;
   error: unknown;
+  /** What it is the outcome of, if that is a message. */
+  publication: Publication | undefined;
   readonly done = (outcome: number | { readonly reasonCode: number }): void => {
     this.times++;
     this.code = typeof outcome === "number" ? outcome : outcome.reasonCode;
@@ -73,7 +75,11 @@ export class MemoryRecords {
   commit(snapshot: ReadonlyMap<number, Uint8Array>): void {
     this.#safe.clear();
     for (const [key, record] of snapshot) this.#safe.set(key, record);
+    this.saved?.();
   }
+
+  /** Called when more is safe. */
+  saved: (() => void) | undefined;
 
   /** What another process finds. */
   get safe(): ReadonlyMap<number, Uint8Array> {
@@ -189,7 +195,9 @@ export interface WorldOptions {
   readonly engine?: Partial<EngineOptions>;
   readonly credentials?: (order: DialOrder) => Credentials;
   /** Takes the Server's ends in place of the broker. */
-  readonly script?: Script;
+  readonly script?: { accept(transport: Transport): void };
+  /** Makes the two ends of a connection, the Server's to the left. Default: a pair in memory. */
+  readonly pair?: () => MemoryPair;
   /** Whether a dialled connection can be opened. Default: yes. */
   readonly dial?: (order: DialOrder) => boolean;
   /** What is wrong with the Server. */
@@ -266,7 +274,7 @@ export class World implements ClientOwner {
       });
       return;
     }
-    const pair = memoryPair(this.#options.memory);
+    const pair = this.#options.pair?.() ?? memoryPair(this.#options.memory);
     if (this.#options.isUnpausable === true) {
       Object.assign(pair.right, { isUnpausable: true, pause() {}, resume() {} });
     }
@@ -321,6 +329,11 @@ export class World implements ClientOwner {
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
   }
 
+  /** A commit is under way. */
+  get isCommitting(): boolean {
+    return this.#commits.length > 0;
+  }
+
   /** The commit under way is done; false if there is none. */
   commitDone(): boolean {
     const snapshot = this.#commits.shift();
@@ -372,6 +385,7 @@ export class World implements ClientOwner {
       outcome.done,
       outcome.failed,
     );
+    outcome.publication = publication;
     this.engine.publish(publication, this.now);
     return outcome;
   }
@@ -411,8 +425,12 @@ export class World implements ClientOwner {
       this.engine.flush(this.now);
       moved = true;
     }
-    for (const { pair } of this.#links) if (pair.step()) moved = true;
-    this.#links = this.#links.filter(({ isOver }) => !isOver);
+    const over = new Set<unknown>();
+    for (const link of [...this.#links]) {
+      if (link.pair.step()) moved = true;
+      else if (link.isOver) over.add(link); // and the Server has been told too
+    }
+    if (over.size > 0) this.#links = this.#links.filter((link) => !over.has(link));
     return moved || loop.goOn() || loop.look();
   }
 

@@ -1,11 +1,12 @@
 /**
  * `deno task client:cuts`: our Client through a proxy that cuts, and killed with its store, on both runtimes:
- * --messages 10000 --cuts 100 --kills 20 --seed N --runtime deno|bun
+ * --messages 10000 --cuts 100 --kills 20 --seed N --runtime deno|bun --log FILE (what went over the proxy of a trial that failed)
  *
  * Knows the trials and the brokers; refuses to know what they do.
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { serve } from "../../../src/server/serve.ts";
 import { bun, deno, run } from "../../lib/run.ts";
@@ -13,9 +14,10 @@ import { mosquittoVersion, startMosquitto } from "../peers/start.ts";
 import { cutTrial } from "./cuts.ts";
 import { killTrial } from "./kills.ts";
 
-const USAGE = "Usage: client:cuts [--runtime deno|bun] [--messages N] [--cuts N] [--kills N] [--seed N]";
+const USAGE =
+  "Usage: client:cuts [--runtime deno|bun] [--messages N] [--cuts N] [--kills N] [--seed N] [--log FILE]";
 const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["messages", "cuts", "kills", "seed", "runtime", "here"],
+  string: ["messages", "cuts", "kills", "seed", "runtime", "here", "log"],
   default: { messages: "10000", cuts: "100", kills: "20", seed: "1" },
   unknown: (arg) => {
     console.error(`Unknown: ${arg}\n${USAGE}`);
@@ -75,9 +77,16 @@ for (
     for (const level of [5, 4] as const) {
       await trial(`${name}, level ${level}, QoS ${qos}, ${messages} messages, ${cuts} cuts`, async () => {
         const begin = performance.now();
-        const got = await cutTrial({ port, level, qos, messages, cuts, seed });
+        let lines: readonly string[] = [];
+        const log = flags.log === undefined ? {} : { log: (all: readonly string[]) => lines = all };
+        const got = await cutTrial({ port, level, qos, messages, cuts, seed, ...log }).catch((error) => {
+          if (flags.log !== undefined) writeFileSync(flags.log, lines.join("\n"));
+          throw error;
+        });
         const seconds = ((performance.now() - begin) / 1_000).toFixed(1);
-        return `${got.cuts} cuts, ${got.again} came again, ${got.acknowledged} acknowledged, ${seconds} s`;
+        const again = `${got.again + got.sentAgain} came again`;
+        const why = got.sentAgain > 0 ? ` (the broker sent ${got.sentAgain} again behind PUBREL)` : "";
+        return `${got.cuts} cuts, ${again}${why}, ${got.acknowledged} acknowledged, ${seconds} s`;
       });
     }
     await trial(`${name}, QoS ${qos}, killed ${kills} times with its store`, async () => {

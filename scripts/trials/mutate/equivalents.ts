@@ -27,7 +27,7 @@ const SIZES: Readonly<Record<string, readonly string[]>> = {
     "SMALLEST_BYTES = 1024",
     "LARGEST_BYTES = 256 * 1024",
     "KEPT_BYTES_PER_BUCKET = 4 * 1024 * 1024",
-    "const PIECE_BYTES = 64 * 1024",
+    "const PIECE_BYTES = 16 * 1024",
   ],
   "src/broker/retained.ts": ["RETAINED_OVERHEAD_BYTES: number = 256"],
   "src/broker/known_topics.ts": ["NAME_BYTES_MAX = 256", "SUBSCRIBERS_PER_PLACE = 16"],
@@ -146,15 +146,15 @@ const OTHERS: readonly Equivalent[] = [
     find: "bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24",
     reason: "another hash; names are compared byte by byte",
   },
-  {
+  ...["this.#ledger.topics = 0;", "topic.match = undefined;"].map((before) => ({
     file: "src/broker/known_topics.ts",
-    find: "this.#remembered = 0;",
-    kind: "constant",
+    find: `${before}\n    this.#remembered = 0;`,
+    replace: `${before}\n    this.#remembered = 1;`,
     reason: "when matches are forgotten, to one",
-  },
+  })),
   {
     file: "src/broker/match.ts",
-    find: "return { targets: [found[0]], groups: NONE, taps: NONE, isEmpty: false };",
+    find: "return { ...NOTHING, targets: [found[0]], isEmpty: false };",
     kind: "exit left out",
     reason: "what is behind it does the same for any number",
   },
@@ -189,8 +189,8 @@ const OTHERS: readonly Equivalent[] = [
   },
   {
     file: "src/broker/batch.ts",
-    find: "if (count === this.#messagesMax",
-    replace: "if (count !== this.#messagesMax",
+    find: "if (count === this.#most",
+    replace: "if (count !== this.#most",
     reason: "every frame is a batch of its own: slower, and the same bytes",
   },
   {
@@ -216,14 +216,6 @@ const OTHERS: readonly Equivalent[] = [
     find: "this.bytes.length < behind + size",
     replace: "this.bytes.length <= behind + size",
     reason: "another buffer of the same size",
-  },
-  {
-    file: "src/broker/shared.ts",
-    find:
-      `return this.#next(sendsNow, outgoing, deliverer) ?? this.#next(queuesConnected, outgoing, deliverer) ??
-      this.#next(queues, outgoing, deliverer);`,
-    kind: "operator",
-    reason: "a member is an object",
   },
   ...["src/broker/restore.ts", "src/broker/journal.ts"].flatMap((file) =>
     ["{ heapIndex: -2, heapTime: 0,", "{ heapIndex: -1, heapTime: 1,", "{ heapIndex: -1, heapTime: (-1),"]
@@ -308,12 +300,14 @@ const OTHERS: readonly Equivalent[] = [
   refused: true,
   subscribed: true,
   unsubscribed: true,
+  revoked: true,
   published: true,
   delivered: true,
   dropped: true,
   denied: true,
   discarded: true,
   limited: true,
+  tolerated: true,
   sessionEnded: true,
   storeFailed: true,
   storeRecovered: true,

@@ -18,6 +18,8 @@ const MEMORY_KIB_MAX = 6_000_000;
 const CPU_SECONDS_MAX = 120;
 /** and so much without a test that ends, which on Linux alone can be seen. No test of the core takes a second of it. */
 const SILENT_CPU_SECONDS_MAX = 6;
+/** Who uses no processor time for so long waits in vain. */
+const IDLE_MS_MAX = 60_000;
 /** Wall time says how busy the machine is: bun's own limit for a test shall never be reached. */
 const TEST_MS_MAX = 1_000_000;
 const LOOK_MS = 500;
@@ -71,8 +73,12 @@ export class Workshop {
         heardAt = cpuSecondsOf(child.pid);
       });
     }
+    let [usedSeconds, usedAt] = [0, performance.now()];
     const timer = setInterval(() => {
-      if (cpuSecondsOf(child.pid) - heardAt > SILENT_CPU_SECONDS_MAX) child.kill("SIGKILL");
+      const seconds = cpuSecondsOf(child.pid);
+      if (seconds > usedSeconds) [usedSeconds, usedAt] = [seconds, performance.now()];
+      const isIdle = performance.now() - usedAt > IDLE_MS_MAX;
+      if (isIdle || seconds - heardAt > SILENT_CPU_SECONDS_MAX) child.kill("SIGKILL");
     }, LOOK_MS);
     return new Promise((resolve) => {
       const ended = (passed: boolean, more = ""): void => {
