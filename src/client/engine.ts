@@ -283,7 +283,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   }
 
   /**
-   * Ends that; without a reader, the subscription of an earlier process.
+   * Ends that; without a reader, the subscription that an earlier process has made.
    * @throws {UsageError} as `Subscriptions.unsubscribe()`.
    */
   unsubscribe(
