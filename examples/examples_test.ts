@@ -215,10 +215,25 @@ describe("the example", () => {
     assertMatch(xml, /<testsuites .*tests="[1-9]\d*" failures="0" errors="0"/);
   });
 
+  test(
+    "shared_worker serves a page and its worker, and its broker on the same port",
+    patient,
+    () =>
+      during(new Example("shared_worker/serve", "ws://127.0.0.1:0/mqtt"), async (url) => {
+        const origin = new URL(url!.replace(/^ws/, "http")).origin;
+        for (
+          const [path, has] of [["/", "/tab.js"], ["/tab.js", "SharedWorker"], ["/worker.js", "onconnect"]]
+        ) {
+          assertMatch(await (await fetch(`${origin}${path}`)).text(), new RegExp(has!));
+        }
+        await withClient(url!, {}, async () => {});
+      }).then(() => {}),
+  );
+
   test("of every file in this folder is among those above", () => {
     const files = readdirSync(fileURLToPath(new URL(".", import.meta.url))).filter((name) =>
       name.endsWith(".ts") && !name.endsWith("_test.ts")
     );
-    assertEquals(files.sort(), [...started].sort());
+    assertEquals(files.sort(), [...started].filter((name) => !name.includes("/")).sort());
   });
 });

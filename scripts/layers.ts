@@ -146,7 +146,20 @@ const LAYERS: readonly Layer[] = [
     packages: ["*"],
   },
   { at: "scripts", values: ["src", "spec", "conformance", "mod.ts"], packages: ["*"] },
-  { at: "examples", values: ["mod.ts", "src/store/mod.ts", "conformance/mod.ts"], packages: ["*"] },
+  {
+    at: "examples",
+    values: [
+      "mod.ts",
+      "src/broker/mod.ts",
+      "src/client_api/browser.ts",
+      "src/client_store/indexed_db.ts",
+      "src/codec/mod.ts",
+      "src/runtime/in_process.ts",
+      "src/store/mod.ts",
+      "conformance/mod.ts",
+    ],
+    packages: ["*"],
+  },
   { at: "bin", values: ["src/cli/main.ts"], packages: ["*"] },
   { at: "mod.ts", values: ["src"] },
 ];

@@ -188,6 +188,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/sessions.ts",
       "src/broker/store.ts",
       "src/client/journal.ts",
+      "src/client_store/indexed_db.ts",
       "src/client_store/sqlite.ts",
       "src/store/apply.ts",
       "src/store/database.ts",

@@ -88,7 +88,7 @@ export async function pubMain(args: readonly string[], environment: Environment)
     await say(pubHelp(asked === "all"));
     return STATUS.good;
   }
-  const properties = readProperties(said.groups, ["connect", "publish", "will"], "plumb pub");
+  const properties = readProperties(said.groups, ["connect", "publish", "will", "disconnect"], "plumb pub");
   const call = await callOf(said, properties, said.is("stdin-line") ? "lost" : "never");
   const topic = topicOf(said, call.topic);
   const payload = await payloadOf(said, [...PAYLOAD, LINES]);
@@ -245,5 +245,6 @@ const PROPERTIES_HELP =
   "-D publish: content-type, correlation-data, message-expiry-interval, payload-format-indicator, response-topic, user-property\n" +
   "-D will: these, and will-delay-interval\n" +
   "-D connect: authentication-data, authentication-method, maximum-packet-size, receive-maximum,\n" +
-  "  request-response-information, session-expiry-interval, topic-alias-maximum, user-property\n" +
+  "  request-problem-information, request-response-information, session-expiry-interval, topic-alias-maximum, user-property\n" +
+  "-D disconnect: reason-string, session-expiry-interval, user-property\n" +
   "A user-property has a name and a value: -D publish user-property NAME VALUE.";

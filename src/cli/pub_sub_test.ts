@@ -386,19 +386,22 @@ describe("plumb request", () => {
     }));
 });
 
-test("all go over TLS and WebSocket too", patient, () => {
+test("all go over TLS, WebSocket and Unix sockets too", patient, () => {
   const folder = mkdtempSync(join(tmpdir(), "plumb-pub-"));
   const ca = join(folder, "ca.pem");
   writeFileSync(ca, CA);
-  const listen = ["mqtts://127.0.0.1:0", "ws://127.0.0.1:0/mqtt", "wss://127.0.0.1:0/mqtt"];
+  const socket = `unix:${join(folder, "broker.sock")}`;
+  const listen = ["mqtts://127.0.0.1:0", "ws://127.0.0.1:0/mqtt", "wss://127.0.0.1:0/mqtt", socket];
   return onStage(async ({ server }) => {
     for (const url of server.addresses) {
-      const to = ["-L", url, ...url.startsWith("ws:") ? [] : ["--cafile", ca]];
+      const to = ["-L", url, .../^(?:ws|unix):/.test(url) ? [] : ["--cafile", ca]];
       const published = await plumb(["pub", ...to, "-r", "-q", "1", "-t", "over", "-m", url]);
       assertEquals([published.status, published.err], [0, ""]);
       const got = await plumb(["sub", ...to, "-t", "over", "-C", "1"]);
       assertEquals([got.status, got.out, got.err], [0, `${url}\n`, ""]);
     }
+    const asked = plumb(["request", "-L", socket, "-t", "over", "-m", "?", "-e", "over", "-C", "1"]);
+    assertEquals((await asked).out, `${socket}\n`); // the one that is retained
     const distrusted = await plumb(["pub", "-L", server.addresses[0]!, "-t", "a", "-m", "b"]);
     assertEquals([distrusted.status, distrusted.out], [1, ""]);
     assertMatch(distrusted.err, /^plumb: 127\.0\.0\.1:\d+: [^\n]+\n$/);

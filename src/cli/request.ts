@@ -97,7 +97,7 @@ export async function requestMain(args: readonly string[], environment: Environm
   }
   const properties = readProperties(
     said.groups,
-    ["connect", "publish", "subscribe", "will"],
+    ["connect", "publish", "subscribe", "will", "disconnect"],
     "plumb request",
   );
   const call = await callOf(said, properties, "never");

@@ -10,7 +10,7 @@ import type { MqttError } from "../client/error.ts";
 import type { MessageReader } from "../client/exchange.ts";
 import type { Incoming } from "../client/incoming.ts";
 import type { Message } from "../client_api/message.ts";
-import type { Publish, QoS } from "../codec/packet.ts";
+import type { Publish, QoS, UserProperties } from "../codec/packet.ts";
 import { matches, parseFilter, SHARE_PREFIX } from "../topic/filter.ts";
 import { type ArgumentGroup, type ArgumentRow, type Arguments, readArguments } from "./client/arguments.ts";
 import { callOf } from "./client/call.ts";
@@ -163,7 +163,8 @@ export async function subMain(args: readonly string[], environment: Environment)
     await say(subHelp(asked === "all"));
     return STATUS.good;
   }
-  const properties = readProperties(said.groups, ["connect", "subscribe", "will"], "plumb sub");
+  const sends = ["connect", "subscribe", "unsubscribe", "will", "disconnect"] as const;
+  const properties = readProperties(said.groups, sends, "plumb sub");
   const call = await callOf(said, properties, "lost");
   const filters = [...call.topic === undefined ? [] : [call.topic], ...said.all("topic")];
   const leaving = said.all("unsubscribe");
@@ -197,12 +198,8 @@ export async function subMain(args: readonly string[], environment: Environment)
     };
     const { driver } = link;
     const asked = filters.map((filter) => driver.read(filter, arrivals, options));
-    // The Client knows no subscriptions of an earlier process: it takes them over, and gives them up then.
-    const left = leaving.map(async (filter) => {
-      const reader = new Leaving(arrivals);
-      await driver.read(filter, reader, { qos: 0, retainHandling: 2 });
-      await driver.unsubscribe(filter, reader);
-    });
+    const userPropertiesOfLeaving = properties.unsubscribe?.userProperties as UserProperties | undefined;
+    const left = leaving.map((filter) => driver.unsubscribe(filter, undefined, userPropertiesOfLeaving));
     const all = [...filters, ...leaving];
     Promise.allSettled([...asked, ...left]).then((results) => {
       driver.run((engine) => engine.inbound.giveUpStray()); // what no filter of this call matches is printed too
@@ -376,22 +373,6 @@ class Arrivals implements MessageReader {
   }
 }
 
-/** A subscription that is about to end: what it still brings is shown, but for retained messages that only the taking over brought. */
-class Leaving implements MessageReader {
-  readonly #arrivals: Arrivals;
-
-  constructor(arrivals: Arrivals) {
-    this.#arrivals = arrivals;
-  }
-
-  deliver(incoming: Incoming): void {
-    if (incoming.publish.retain) incoming.done();
-    else this.#arrivals.deliver(incoming);
-  }
-
-  refused(): void {}
-}
-
 /** The help of `plumb sub`. */
 export function subHelp(isAll = false): string {
   return [
@@ -409,4 +390,4 @@ export const FORMAT_HELP: string =
   "%C content-type, %D correlation-data, %E message-expiry-interval, %F payload-format-indicator, %P user properties,\n" +
   "%R response-topic, %S subscription-identifier, %I %U time, %j all as JSON, %J with a payload that is JSON, @H and so on\n" +
   "strftime, @N nanoseconds, \\n \\t \\e and so on. A field has flags, width and precision: %-20t %010l %.5t.\n" +
-  "-D subscribe: subscription-identifier, user-property; -D connect and -D will as with plumb pub.";
+  "-D subscribe: subscription-identifier, user-property; -D unsubscribe: user-property; -D connect, will and disconnect as with plumb pub.";

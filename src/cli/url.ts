@@ -6,7 +6,7 @@
 
 /** `localhost`, `127.0.0.1:1883`, `::1` and `[::1]:1883` as `mqtt:` URLs; everything with a scheme as it is. */
 export function withScheme(text: string): string {
-  if (text === "" || text.includes("://") || /^unix:/i.test(text)) return text;
+  if (text === "" || text.includes("://") || /^(?:mqtt\+)?unix:/i.test(text)) return text;
   const isBareV6 = /^[\da-f.:]*:[\da-f.]*:[\da-f.:]*$/i.test(text);
   return `mqtt://${isBareV6 ? `[${text}]` : text}`;
 }

@@ -11,7 +11,7 @@ import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
 import { PeerError, protocolError } from "../codec/error.ts";
 import { checkFirstByte } from "../codec/first_byte.ts";
-import type { Connack, Connect } from "../codec/packet.ts";
+import type { Connack, Connect, DisconnectProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingresp } from "../codec/ping.ts";
 import { Reader } from "../codec/reader.ts";
@@ -351,16 +351,18 @@ export class Connection implements FrameHandler, LinkHandler {
   /** We end it: DISCONNECT, and then nothing more [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1]. */
   fail(error: MqttError, code = 0x80, reasonString?: string): void {
     if (this.#phase >= Phase.CLOSING) return;
-    this.disconnect(isReasonAllowedFrom("client", PacketType.DISCONNECT, code) ? code : 0x80, reasonString);
+    this.disconnect(
+      isReasonAllowedFrom("client", PacketType.DISCONNECT, code) ? code : 0x80,
+      reasonString === undefined ? undefined : { reasonString },
+    );
     this.#host.lost(this, error, this.#isUnheard);
   }
 
   /** §3.14 sends DISCONNECT and closes; the engine is told nothing but the end. */
-  disconnect(reasonCode: number, reasonString?: string): void {
+  disconnect(reasonCode: number, properties?: DisconnectProperties): void {
     if (this.#phase >= Phase.CLOSING) return;
     // Below level 5 DISCONNECT means that all is well, and the Will is dropped.
     if (this.link.level === 5 || reasonCode === 0) {
-      const properties = reasonString === undefined ? undefined : { reasonString };
       this.link.send({
         type: PacketType.DISCONNECT,
         reasonCode,

@@ -11,7 +11,14 @@
  * @module
  */
 import { UsageError } from "../codec/error.ts";
-import type { Connack, Connect, ConnectProperties, ProtocolLevel } from "../codec/packet.ts";
+import type {
+  Connack,
+  Connect,
+  ConnectProperties,
+  DisconnectProperties,
+  ProtocolLevel,
+  UserProperties,
+} from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Writer } from "../codec/writer.ts";
 import { Sender } from "../delivery/sender.ts";
@@ -98,6 +105,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #patienceEndsAt = Infinity;
   #closeBy = Infinity;
   #closeWithWill = false;
+  #closeProperties: DisconnectProperties | undefined;
   #closedBy: MqttError | undefined;
   /** Of the last attempt. */
   #lastError: MqttError | undefined;
@@ -274,11 +282,20 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.adjustReading();
   }
 
-  /** Ends that. */
-  unsubscribe(filter: string, reader: MessageReader, waiter: Waiter, now: number): void {
+  /**
+   * Ends that; without a reader, the subscription that an earlier process has made.
+   * @throws {UsageError} as `Subscriptions.unsubscribe()`.
+   */
+  unsubscribe(
+    filter: string,
+    reader: MessageReader | undefined,
+    waiter: Waiter,
+    now: number,
+    userProperties?: UserProperties,
+  ): void {
     this.#now = now;
     if (this.#isClosing) return waiter.done(0);
-    this.subscriptions.unsubscribe(filter, reader, waiter);
+    this.subscriptions.unsubscribe(filter, reader, waiter, userProperties);
     this.adjustReading();
   }
 
@@ -332,11 +349,21 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#connection?.fail(new ConnectionError("The authentication has failed", error));
   }
 
-  /** Waits for what is under way, `timeoutMs` at most, and closes. */
-  close(now: number, timeoutMs: number, withWill = false): void {
+  /**
+   * Waits for what is under way, `timeoutMs` at most, and closes; `properties` are those of DISCONNECT.
+   * @throws {UsageError} for properties that it cannot have.
+   */
+  close(now: number, timeoutMs: number, withWill = false, properties?: DisconnectProperties): void {
     this.#now = now;
     if (this.#isClosing) return;
+    if (properties !== undefined) {
+      encodeFromClient(this.writer, { type: PacketType.DISCONNECT, reasonCode: 0, properties }, 5);
+      if (properties.sessionExpiryInterval! > 0 && this.#sessionExpiry === 0) {
+        throw new UsageError("A session that ends with its connection [3.14.2.2.2/expiry-from-zero]");
+      }
+    }
     this.#closeWithWill = withWill;
+    this.#closeProperties = properties;
     if (timeoutMs <= 0 || this.#connection?.isOpen !== true || this.outbound.isIdle) this.#closeUp(undefined);
     else this.#closeBy = now + timeoutMs;
   }
@@ -372,6 +399,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     const { keepAlive = DEFAULT_KEEP_ALIVE_SECONDS, will, userProperties } = this.#options;
     const { receiveMaximum = this.limits.receiveMaximum, maximumPacketSize } = this.#options;
     const { topicAliasMaximum = this.limits.topicAliasMaximum, requestResponseInformation } = this.#options;
+    const { requestProblemInformation } = this.#options;
     const sessionExpiryInterval = this.#sessionExpiry;
     const properties: ConnectProperties = {
       ...sessionExpiryInterval > 0 && { sessionExpiryInterval },
@@ -379,6 +407,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       ...maximumPacketSize !== undefined && { maximumPacketSize },
       ...topicAliasMaximum > 0 && { topicAliasMaximum },
       ...requestResponseInformation === true && { requestResponseInformation },
+      ...requestProblemInformation === false && { requestProblemInformation },
       ...userProperties !== undefined && { userProperties },
       ...authenticationMethod !== undefined && { authenticationMethod },
       ...authenticationData !== undefined && { authenticationData },
@@ -559,7 +588,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#connection = undefined;
     if (connection !== undefined) {
       this.#ending.add(connection);
-      connection.disconnect(this.#closeWithWill ? 0x04 : 0);
+      connection.disconnect(this.#closeWithWill ? 0x04 : 0, this.#closeProperties);
       this.outbound.written();
     }
     this.inbound.closed();

@@ -31,13 +31,16 @@ export interface Waiter {
 export interface SubscribeInit extends Partial<SubscriptionOptions> {
   /** §4.7 a Topic Filter, perhaps of a Shared Subscription. */
   readonly filter: string;
+  /** §3.8.2.1.2 default: one that the Client chooses. */
+  readonly subscriptionIdentifier?: number;
   /** §3.8.2.1.3 */
   readonly userProperties?: UserProperties;
 }
 
 /** A call of `subscribe()` or `unsubscribe()` that is not answered. */
 export interface Waiting {
-  readonly reader: MessageReader;
+  /** Undefined: a subscription of an earlier process is given up. */
+  readonly reader: MessageReader | undefined;
   readonly waiter: Waiter;
 }
 
@@ -49,7 +52,7 @@ export interface Entry {
   readonly isShared: boolean;
   readonly isWildcard: boolean;
   /** §3.8.2.1.2 */
-  readonly identifier: number;
+  identifier: number;
   options: SubscribeInit;
   readonly readers: MessageReader[];
   /** Those for which no SUBSCRIBE is on its way. */
@@ -66,4 +69,6 @@ export interface Asking {
   readonly waiting: readonly Waiting[];
   /** It has readers that do not wait for it: the session was lost. */
   readonly isAnew: boolean;
+  /** §3.10.2.1.2 of UNSUBSCRIBE. */
+  readonly userProperties?: UserProperties | undefined;
 }

@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly topicAliasMaximum?: number;
   /** §3.1.2.11.6 */
   readonly requestResponseInformation?: boolean;
+  /** §3.1.2.11.7 default true. */
+  readonly requestProblemInformation?: boolean;
   /** §3.1.2.11.8 */
   readonly userProperties?: UserProperties;
   /** §3.1.2.5 */

@@ -4,13 +4,14 @@
  * @module
  */
 import { protocolError, UsageError } from "../codec/error.ts";
-import type { QoS, Subscribe, Unsubscribe } from "../codec/packet.ts";
+import type { QoS, Subscribe, Unsubscribe, UserProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { encodeSubscribe } from "../codec/subscribe.ts";
+import { encodeUnsubscribe } from "../codec/unsubscribe.ts";
 import { Writer } from "../codec/writer.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
-import { matches, parseFilter } from "../topic/filter.ts";
+import { matches, parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { ClosedError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter, Waiting } from "./exchange.ts";
@@ -43,6 +44,8 @@ export class Subscriptions {
   #leaving: Asking[] = [];
   #open: Open | undefined;
   #nextIdentifier = 1;
+  /** Identifiers of the user's. */
+  readonly #chosen: Set<number> = new Set();
   /** SUBACKs that are awaited before the session is restored. */
   #anew = 0;
 
@@ -62,15 +65,13 @@ export class Subscriptions {
    * @throws {UsageError} for what is no filter.
    */
   subscribe(init: SubscribeInit, reader: MessageReader, waiter: Waiter): void {
-    const filter = parseFilter(init.filter);
-    if (typeof filter === "string") {
-      throw new UsageError(`Topic Filter ${JSON.stringify(init.filter)} [${filter}]`);
-    }
+    const filter = parsed(init.filter);
     if (filter.share !== undefined && init.noLocal === true) {
       throw new UsageError("No Local with a shared subscription [MQTT-3.8.3-4]");
     }
-    encodeSubscribe(this.#writer, packetOf(init, 1, undefined), 5); // for what it throws
+    encodeSubscribe(this.#writer, packetOf(init, 1, init.subscriptionIdentifier), 5); // for what it throws
     this.#writer.reset();
+    if (init.subscriptionIdentifier !== undefined) this.#chosen.add(init.subscriptionIdentifier);
     let entry = this.#entries.get(init.filter);
     if (entry === undefined) {
       const { text, match, share, wildcard } = filter;
@@ -79,35 +80,61 @@ export class Subscriptions {
         match,
         isShared: share !== undefined,
         isWildcard: wildcard,
-        identifier: this.#nextIdentifier++,
+        identifier: init.subscriptionIdentifier ?? this.#freeIdentifier(),
         options: init,
         readers: [],
         waiting: [],
         isMade: false,
       };
       this.#entries.set(text, entry);
-    } else entry.options = { ...init, qos: Math.max(init.qos ?? 0, entry.options.qos ?? 0) as QoS };
+    } else {
+      entry.options = { ...init, qos: Math.max(init.qos ?? 0, entry.options.qos ?? 0) as QoS };
+      entry.identifier = init.subscriptionIdentifier ?? entry.identifier;
+    }
     this.#known.clear();
     entry.readers.push(reader);
     entry.waiting.push({ reader, waiter });
     if (this.#open !== undefined) this.#ask(this.#open, entry, false);
   }
 
-  /** The reader gets nothing more; with the last reader of its filter the subscription ends. */
-  unsubscribe(filter: string, reader: MessageReader, waiter: Waiter): void {
+  /** One that the user has not chosen: messages are told apart by them. */
+  #freeIdentifier(): number {
+    while (this.#chosen.has(this.#nextIdentifier)) this.#nextIdentifier++;
+    return this.#nextIdentifier++;
+  }
+
+  /**
+   * The reader gets nothing more; with the last reader of its filter the subscription ends. Without a reader that of an earlier process ends.
+   * @throws {UsageError} for User Properties that cannot be sent, and, without a reader, for what is no filter or has readers.
+   */
+  unsubscribe(
+    filter: string,
+    reader: MessageReader | undefined,
+    waiter: Waiter,
+    userProperties?: UserProperties,
+  ): void {
+    const asking = { entry: undefined, filter, waiting: [{ reader, waiter }], isAnew: false, userProperties };
+    encodeUnsubscribe(this.#writer, leavingPacket(asking, 1), 5); // for what it throws
+    this.#writer.reset();
     const entry = this.#entries.get(filter);
-    const at = entry === undefined ? -1 : entry.readers.indexOf(reader);
-    if (entry === undefined || at < 0) return waiter.done(0);
-    entry.readers.splice(at, 1);
-    const asked = entry.waiting.filter((one) => one.reader === reader);
-    entry.waiting = entry.waiting.filter((one) => one.reader !== reader);
-    for (const one of asked) one.waiter.failed(new ClosedError("Unsubscribed"));
-    this.#known.clear();
-    if (entry.readers.length > 0) return waiter.done(0);
-    this.#entries.delete(filter);
-    const asking = { entry: undefined, filter, waiting: [{ reader, waiter }], isAnew: false };
+    if (reader === undefined) {
+      parsed(filter);
+      if (entry !== undefined) {
+        throw new UsageError(`Topic Filter ${JSON.stringify(filter)} has a Subscription, which ends it`);
+      }
+    } else {
+      const at = entry === undefined ? -1 : entry.readers.indexOf(reader);
+      if (entry === undefined || at < 0) return waiter.done(0);
+      entry.readers.splice(at, 1);
+      const asked = entry.waiting.filter((one) => one.reader === reader);
+      entry.waiting = entry.waiting.filter((one) => one.reader !== reader);
+      for (const one of asked) one.waiter.failed(new ClosedError("Unsubscribed"));
+      this.#known.clear();
+      if (entry.readers.length > 0) return waiter.done(0);
+      this.#entries.delete(filter);
+    }
     if (this.#open !== undefined) this.#leave(this.#open, asking);
-    else if (entry.isMade) this.#leaving.push(asking);
+    else if (entry?.isMade !== false) this.#leaving.push(asking);
     else waiter.done(0);
   }
 
@@ -157,7 +184,10 @@ export class Subscriptions {
     for (const entry of [...this.#entries.values()]) {
       if (!isResumed) entry.isMade = false;
       const isAnew = !entry.isMade && entry.readers.length > entry.waiting.length;
-      if (!entry.isMade || entry.waiting.length > 0) this.#ask(open, entry, isAnew);
+      // Its reader may have left since another filter of it was refused.
+      if ((!entry.isMade || entry.waiting.length > 0) && entry.readers.length > 0) {
+        this.#ask(open, entry, isAnew);
+      }
     }
   }
 
@@ -207,6 +237,8 @@ export class Subscriptions {
       ? new UnsupportedError("3.2.2.3.13/not-supported", "A shared subscription")
       : entry.isWildcard && !server.wildcards
       ? new UnsupportedError("3.2.2.3.11/not-supported", "A wildcard in a Topic Filter")
+      : entry.options.subscriptionIdentifier !== undefined && server.level === 5 && !server.identifiers
+      ? new UnsupportedError("3.2.2.3.12/not-supported", "A Subscription Identifier")
       : undefined;
     if (unsupported !== undefined) return this.#refuse(asking, unsupported);
     const packetId = this.#sender.begin(Step.SUBACK, asking);
@@ -239,7 +271,7 @@ export class Subscriptions {
   #refuse({ entry, waiting, isAnew }: Asking, error: RefusedError | UnsupportedError): void {
     const { readers, filter } = entry!;
     for (const { reader, waiter } of waiting) {
-      const at = readers.indexOf(reader);
+      const at = readers.indexOf(reader!);
       if (at >= 0) readers.splice(at, 1);
       waiter.failed(error);
     }
@@ -259,8 +291,7 @@ export class Subscriptions {
 
   #leave({ link }: Open, asking: Asking): void {
     const packetId = this.#sender.begin(Step.UNSUBACK, asking);
-    const packet: Unsubscribe = { type: PacketType.UNSUBSCRIBE, packetId, filters: [asking.filter] };
-    if (link.send(packet)) return;
+    if (link.send(leavingPacket(asking, packetId))) return;
     this.#sender.end(packetId);
     for (const { waiter } of asking.waiting) {
       waiter.failed(new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
@@ -288,6 +319,23 @@ export class Subscriptions {
     this.#sender.end(id);
     return asking;
   }
+}
+
+/** @throws {UsageError} for what is no Topic Filter. */
+function parsed(text: string): TopicFilter {
+  const filter = parseFilter(text);
+  if (typeof filter !== "string") return filter;
+  throw new UsageError(`Topic Filter ${JSON.stringify(text)} [${filter}]`);
+}
+
+/** §3.10 */
+function leavingPacket({ filter, userProperties }: Asking, packetId: number): Unsubscribe {
+  return {
+    type: PacketType.UNSUBSCRIBE,
+    packetId,
+    filters: [filter],
+    ...userProperties !== undefined && { properties: { userProperties } },
+  };
 }
 
 /** §3.8 one filter for each packet: a Subscription Identifier is that of all its filters. */

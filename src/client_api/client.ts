@@ -25,12 +25,28 @@ import type {
 import { Publication, type Published } from "../client/publication.ts";
 import type { MessageReader } from "../client/exchange.ts";
 import { UsageError } from "../codec/error.ts";
-import type { ConnackProperties, MessageProperties, ProtocolLevel, QoS, Will } from "../codec/packet.ts";
+import type {
+  ConnackProperties,
+  DisconnectProperties,
+  MessageProperties,
+  ProtocolLevel,
+  QoS,
+  UserProperties,
+  Will,
+} from "../codec/packet.ts";
 import type { TransportHandler } from "../transport/transport.ts";
 import { type ClientLoop, systemLoop } from "./loop.ts";
 import { Message, type Reading } from "./message.ts";
 import type { ClientEvents } from "./events.ts";
-import type { ConnectOptions, Dialer, PublishOptions, RequestOptions, SubscribeOptions } from "./options.ts";
+import type {
+  CloseOptions,
+  ConnectOptions,
+  Dialer,
+  PublishOptions,
+  RequestOptions,
+  SubscribeOptions,
+  UnsubscribeOptions,
+} from "./options.ts";
 import { bytes, bytesOf, PayloadError } from "./payload.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
@@ -101,19 +117,32 @@ export class Client implements AsyncDisposable {
 
   /**
    * §3.8 subscribes; resolves with SUBACK. Messages wait in the subscription from the moment at which SUBSCRIBE leaves. Rejects with a
-   * `RefusedError`, `UnsupportedError`, `ClosedError`, `UsageError` for what is no Topic Filter, or the reason of `signal`.
+   * `RefusedError`, `UnsupportedError`, `ClosedError`, `UsageError` for what is no Topic Filter, or the reason of `signal`. Of several
+   * filters all are subscribed to or none, and a message that more than one matches comes as often as the Server sends it.
    */
-  subscribe(filter: string, options?: SubscribeOptions): Promise<Subscription<Uint8Array, unknown>>;
+  subscribe(
+    filter: string | readonly string[],
+    options?: SubscribeOptions,
+  ): Promise<Subscription<Uint8Array, unknown>>;
   /** The same for a topic with parameters: its messages have these, and payloads of its type. */
   subscribe<P extends string, T>(
     topic: Topic<P, T>,
     options?: SubscribeOptions,
   ): Promise<Subscription<T, ParamsOf<P>>>;
   subscribe(
-    topic: string | Topic<string, unknown>,
+    topic: string | readonly string[] | Topic<string, unknown>,
     options: SubscribeOptions = {},
   ): Promise<Subscription<unknown, unknown>> {
     return this.#driver.subscribe(topic, options);
+  }
+
+  /**
+   * §3.10 gives up a subscription that an earlier process has made in this session; one of this Client ends by `Subscription.unsubscribe()`.
+   * Resolves with the code of UNSUBACK: 0x11 if there was none (below level 5 always 0). Without a connection it waits for one. Rejects with
+   * a `RefusedError`, or a `UsageError` for what is no Topic Filter, or one of this Client's.
+   */
+  unsubscribe(filter: string, { userProperties }: UnsubscribeOptions = {}): Promise<number> {
+    return this.#driver.unsubscribe(filter, undefined, userProperties);
   }
 
   /** §4.10 publishes a request and resolves with the first answer. Rejects as `publish()`, and with a `TimeoutError`. */
@@ -148,11 +177,8 @@ export class Client implements AsyncDisposable {
    * Waits for what is under way, `timeoutMs` at most (default 5,000), says DISCONNECT and closes; then what is still pending rejects with
    * `ClosedError`. `withWill`: the Server publishes the Will all the same, at level 5.
    */
-  close(
-    { timeoutMs = CLOSE_MS, withWill = false }: { readonly timeoutMs?: number; readonly withWill?: boolean } =
-      {},
-  ): Promise<void> {
-    return this.#driver.close(timeoutMs, withWill);
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#driver.close(options);
   }
 
   /** The same, for `await using`. */
@@ -221,7 +247,7 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     signal?.throwIfAborted();
     const aborted = () => {
       this.#refused?.(signal!.reason);
-      void this.close(0, false);
+      void this.close({ timeoutMs: 0 });
     };
     signal?.addEventListener("abort", aborted, { once: true });
     void this.#over.then(() => signal?.removeEventListener("abort", aborted));
@@ -437,20 +463,18 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   subscribe(
-    topic: string | Topic<string, unknown>,
+    topic: string | readonly string[] | Topic<string, unknown>,
     options: SubscribeOptions,
   ): Promise<Subscription<unknown, unknown>> {
-    const reading: Reading<unknown, unknown> = typeof topic === "string"
-      ? this.#plain
-      : { replier: this, payload: topic.payload, params: (name) => topic.match(name) };
-    const filter = typeof topic === "string" ? topic : topic.filter;
+    const isTyped = typeof topic !== "string" && "pattern" in topic;
+    const reading: Reading<unknown, unknown> = isTyped
+      ? { replier: this, payload: topic.payload, params: (name) => topic.match(name) }
+      : this.#plain;
+    const filters = new Set(isTyped ? [topic.filter] : typeof topic === "string" ? [topic] : topic);
     const { signal } = options;
     const room = this.engine.limits.bufferedMessages;
-    const subscription = new Subscription(filter, this, reading, room, options);
-    const asked = this.#read(filter, subscription, options).then((code) => {
-      subscription.granted = code as QoS;
-      return subscription;
-    });
+    const subscription = new Subscription([...filters], this, reading, room, options);
+    const asked = this.#read(subscription, options);
     if (signal === undefined) return asked;
     return new Promise((resolve, reject) => {
       const aborted = () => {
@@ -464,29 +488,32 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   async #read(
-    filter: string,
     reader: Subscription<unknown, unknown>,
     options: SubscribeOptions,
-  ): Promise<number> {
+  ): Promise<Subscription<unknown, unknown>> {
+    if (reader.filters.length === 0) throw new UsageError("A Topic Filter is missing");
     this.#subscriptions.add(reader);
     try {
-      return await this.read(filter, reader, options);
+      const codes = await Promise.all(reader.filters.map((filter) => this.read(filter, reader, options)));
+      reader.granted = Math.min(...codes) as QoS;
+      return reader;
     } catch (error) {
-      this.#subscriptions.delete(reader);
+      reader.unsubscribe().catch(() => {}); // what was granted
       throw error;
     }
   }
 
   /** Subscribes; resolves with the code of SUBACK. */
   read(filter: string, reader: MessageReader, options: SubscribeOptions = {}): Promise<number> {
-    const { qos = 2, noLocal = false, retainAsPublished = false, retainHandling = 0, userProperties } =
-      options;
+    const { qos = 2, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options;
+    const { subscriptionIdentifier, userProperties } = options;
     const init = {
       filter,
       qos,
       noLocal,
       retainAsPublished,
       retainHandling,
+      ...subscriptionIdentifier !== undefined && { subscriptionIdentifier },
       ...userProperties !== undefined && { userProperties },
     };
     return new Promise((done, failed) => {
@@ -494,10 +521,15 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     });
   }
 
-  unsubscribe(filter: string, reader: MessageReader): Promise<void> {
+  /** Ends the subscription of a reader, or without one that of an earlier process; resolves with the code of UNSUBACK. */
+  unsubscribe(
+    filter: string,
+    reader: MessageReader | undefined,
+    userProperties?: UserProperties,
+  ): Promise<number> {
     this.#subscriptions.delete(reader as Subscription<unknown, unknown>);
-    return new Promise((resolve, failed) => {
-      this.run((engine, now) => engine.unsubscribe(filter, reader, { done: () => resolve(), failed }, now));
+    return new Promise((done, failed) => {
+      this.run((engine, now) => engine.unsubscribe(filter, reader, { done, failed }, now, userProperties));
     });
   }
 
@@ -527,9 +559,10 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     });
   }
 
-  close(timeoutMs: number, withWill: boolean): Promise<void> {
-    this.run((engine, now) => engine.close(now, timeoutMs, withWill));
-    return this.#over;
+  async close({ timeoutMs = CLOSE_MS, withWill, ...options }: CloseOptions): Promise<void> {
+    const properties = disconnectProperties(options);
+    this.run((engine, now) => engine.close(now, timeoutMs, withWill, properties));
+    await this.#over;
   }
 
   // Requests.
@@ -599,6 +632,14 @@ function engineOptions(
       ...limits,
     },
   };
+}
+
+function disconnectProperties(
+  { sessionExpiry: sessionExpiryInterval, reasonString, userProperties }: CloseOptions,
+): DisconnectProperties | undefined {
+  const given = Object.entries({ sessionExpiryInterval, reasonString, userProperties })
+    .filter(([, value]) => value !== undefined);
+  return given.length === 0 ? undefined : Object.fromEntries(given);
 }
 
 function willOf(

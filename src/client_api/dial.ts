@@ -32,6 +32,14 @@ export const dialSecureWebSocket: Dialer = async (url, { tls }) => {
   return await troubled(dial(hostOf(url, 443), certificates(tls), target(url)), url);
 };
 
+/** A Unix socket, of Deno or Bun: `unix:/PATH` or `unix:///PATH`. */
+export const dialUnix: Dialer = async (url) => {
+  const path = decodeURIComponent(url.pathname);
+  if (url.host !== "" || !/^\/./.test(path)) throw new UsageError(`${url} is no socket: write unix:/PATH`);
+  const { dial } = await import("../runtime/dial.ts");
+  return await troubled(dial({ host: path, port: 0 }), url);
+};
+
 /** The dialers that are known by scheme, without the colon. A program may add others. */
 export const dialers: Record<string, Dialer> = {
   mqtt: dialTcp,
@@ -41,6 +49,8 @@ export const dialers: Record<string, Dialer> = {
   ssl: dialTls,
   ws: dialWebSocket,
   wss: dialSecureWebSocket,
+  unix: dialUnix,
+  "mqtt+unix": dialUnix,
 };
 
 function certificates({ ca, cert, key, insecure }: TlsOptions): TlsClientOptions {
@@ -69,11 +79,11 @@ function hostOf(url: URL, port: number): { readonly host: string; readonly port:
 }
 
 /** Rejects with plain words. */
-async function troubled(dialled: Promise<Transport>, { host }: URL): Promise<Transport> {
+async function troubled(dialled: Promise<Transport>, { host, pathname }: URL): Promise<Transport> {
   try {
     return await dialled;
   } catch (error) {
     const { dialTrouble } = await import("../runtime/dial.ts");
-    throw new Error(`${host}: ${dialTrouble(error)}`, { cause: error });
+    throw new Error(`${host || pathname}: ${dialTrouble(error)}`, { cause: error });
   }
 }

@@ -24,7 +24,7 @@ import { dialByScheme } from "./dial.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /**
- * Connects to `mqtt://host:1883`, `mqtts://host:8883`, `ws://host/path` or `wss://host/path` (path `/mqtt` if there is none); `dialers` says which schemes there are. Resolves when the Server has accepted, and
+ * Connects to `mqtt://host:1883`, `mqtts://host:8883`, `ws://host/path` or `wss://host/path` (path `/mqtt` if there is none), or `unix:/path`; `dialers` says which schemes there are. Resolves when the Server has accepted, and
  * rejects with why there is no connection. From then on the Client connects again whenever it has to.
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {

@@ -11,6 +11,7 @@ export { Message } from "./message.ts";
 export type {
   Authentication,
   ClientStore,
+  CloseOptions,
   ConnectOptions,
   Dialer,
   DialOptions,
@@ -19,6 +20,7 @@ export type {
   RequestOptions,
   SubscribeOptions,
   TlsOptions,
+  UnsubscribeOptions,
   WillOptions,
 } from "./options.ts";
 export { bytes, json, type PayloadCodec, PayloadError, type StandardSchema, text } from "./payload.ts";

@@ -38,6 +38,8 @@ export interface SubscribeOptions {
   readonly retainAsPublished?: boolean;
   /** Level 5: retained messages 0 always (default), 1 for a new subscription only, 2 never. */
   readonly retainHandling?: 0 | 1 | 2;
+  /** §3.8.2.1.2 from 1 to 268,435,455; default: one that the Client chooses. */
+  readonly subscriptionIdentifier?: number;
   /** §3.8.2.1.3 */
   readonly userProperties?: UserProperties;
   /** Messages kept for a reader that is behind; default 1,000. */
@@ -52,6 +54,26 @@ export interface SubscribeOptions {
   readonly ack?: "auto" | "receipt" | "manual";
   /** Ends the iteration and unsubscribes. */
   readonly signal?: AbortSignal;
+}
+
+/** How a subscription is given up. */
+export interface UnsubscribeOptions {
+  /** §3.10.2.1.2 */
+  readonly userProperties?: UserProperties;
+}
+
+/** How a Client closes. What DISCONNECT says needs a connection, and all of it but the Will level 5. */
+export interface CloseOptions {
+  /** ms that what is under way is waited for, default 5,000. */
+  readonly timeoutMs?: number;
+  /** §3.14.2.1 the Server is to publish the Will (0x04); default false. */
+  readonly withWill?: boolean;
+  /** §3.14.2.2.2 seconds that the session lasts from now on; 0 ends it. Default: as `connect()` was told. */
+  readonly sessionExpiry?: number;
+  /** §3.14.2.2.3 for people. */
+  readonly reasonString?: string;
+  /** §3.14.2.2.4 */
+  readonly userProperties?: UserProperties;
 }
 
 /** How an answer is waited for. */
@@ -158,6 +180,10 @@ export interface ConnectOptions {
   readonly maximumPacketSize?: number;
   /** §3.1.2.11.5 default 32. */
   readonly topicAliasMaximum?: number;
+  /** §3.1.2.11.6 asks for Response Information, below which `request()` then has its Response Topic; default false. */
+  readonly requestResponseInformation?: boolean;
+  /** §3.1.2.11.7 `false` keeps Reason Strings and User Properties out of most packets; default true. */
+  readonly requestProblemInformation?: boolean;
   /** §3.1.2.11.8 */
   readonly userProperties?: UserProperties;
   /** §3.1.2.5 */

@@ -7,10 +7,10 @@ import type { MqttError } from "../client/error.ts";
 import type { Incoming } from "../client/incoming.ts";
 import type { MessageReader } from "../client/exchange.ts";
 import { UsageError } from "../codec/error.ts";
-import type { QoS } from "../codec/packet.ts";
+import type { QoS, UserProperties } from "../codec/packet.ts";
 import { Queue } from "../delivery/queue.ts";
 import { Message, type Reading } from "./message.ts";
-import type { SubscribeOptions } from "./options.ts";
+import type { SubscribeOptions, UnsubscribeOptions } from "./options.ts";
 
 /** What a subscription needs of its Client. */
 export interface SubscriptionHost {
@@ -18,8 +18,8 @@ export interface SubscriptionHost {
   pause(reader: object): boolean;
   /** It can be read again. */
   readOn(reader: object): void;
-  /** Ends the subscription. */
-  unsubscribe(filter: string, reader: MessageReader): Promise<void>;
+  /** Ends the subscription to a filter. */
+  unsubscribe(filter: string, reader: MessageReader, userProperties?: UserProperties): Promise<number>;
   /** Resolves when there is no connection; `signal`: nothing waits for that any more. */
   noConnection(signal: AbortSignal): Promise<void>;
   /** Below level 5 no Receive Maximum holds the Server back. */
@@ -35,9 +35,9 @@ interface Next<T, Q> {
 /** Iterated by one loop at a time; what is not read waits. */
 export class Subscription<T = Uint8Array, Q = unknown>
   implements AsyncIterable<Message<T, Q>>, AsyncDisposable {
-  /** §4.7 */
-  readonly filter: string;
-  /** §3.9.3 what the Server grants. */
+  /** §4.7 one or more. */
+  readonly filters: readonly string[];
+  /** §3.9.3 what the Server grants, of several filters the least. */
   granted: QoS = 0;
   /** Messages that found the buffer full. */
   dropped = 0;
@@ -56,18 +56,23 @@ export class Subscription<T = Uint8Array, Q = unknown>
 
   /** `Client.subscribe()` makes them. */
   constructor(
-    filter: string,
+    filters: readonly string[],
     host: SubscriptionHost,
     reading: Reading<T, Q>,
     room: number,
     options: SubscribeOptions,
   ) {
-    this.filter = filter;
+    this.filters = filters;
     this.#host = host;
     this.#reading = reading;
     this.#room = Math.max(1, options.buffer ?? room);
     this.#overflow = options.overflow ?? "wait";
     this.#ack = options.ack ?? "auto";
+  }
+
+  /** §4.7 the first of `filters`. */
+  get filter(): string {
+    return this.filters[0]!;
   }
 
   /** Messages that wait to be read. */
@@ -106,9 +111,10 @@ export class Subscription<T = Uint8Array, Q = unknown>
     return this.#host.pause(this);
   }
 
-  /** @internal The Server would not make it anew. */
+  /** @internal The Server would not make it anew, or one of its filters: then it ends as a whole. */
   refused(error: MqttError): void {
     this.finish(error);
+    if (this.filters.length > 1) this.#leave().catch(() => {});
   }
 
   /** @internal It is over: a loop ends, with an error if there is one, behind what has come. */
@@ -123,14 +129,20 @@ export class Subscription<T = Uint8Array, Q = unknown>
     else reject(error);
   }
 
-  /** Ends it: UNSUBSCRIBE, if no other subscription has the same filter. What was not read is acknowledged and dropped. */
-  unsubscribe(): Promise<void> {
-    if (this.#unsubscribed !== undefined) return this.#unsubscribed;
-    this.#current?.ack();
-    this.#current = undefined;
+  /**
+   * Ends it: UNSUBSCRIBE, for each filter that no other subscription has. What was not read is acknowledged and dropped. Rejects with a
+   * `RefusedError`, or a `UsageError` for User Properties that cannot be sent.
+   */
+  unsubscribe({ userProperties }: UnsubscribeOptions = {}): Promise<void> {
+    this.#done();
     this.#buffer.clear().forEach((message) => message.ack());
     this.finish();
-    return this.#unsubscribed = this.#host.unsubscribe(this.filter, this);
+    return this.#leave(userProperties);
+  }
+
+  #leave(userProperties?: UserProperties): Promise<void> {
+    const leave = (filter: string) => this.#host.unsubscribe(filter, this, userProperties);
+    return this.#unsubscribed ??= Promise.all(this.filters.map(leave)).then(() => {});
   }
 
   /** The same, for `await using`; while there is no connection it waits for none: UNSUBSCRIBE goes out with the next. */

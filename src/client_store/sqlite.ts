@@ -20,22 +20,13 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { ClientStore } from "../client_api/options.ts";
+import { ClientStoreError, type ClientStoreOptions } from "./options.ts";
+
+export { ClientStoreError, type ClientStoreOptions };
 
 /** `plmc` */
 const APPLICATION_ID = 0x706c6d63;
 const VERSION = 1;
-
-/** How a store keeps its file. */
-export interface ClientStoreOptions {
-  /** `fsync` (default): what is committed outlives a power cut; `os`: it outlives the process. */
-  readonly durability?: "fsync" | "os";
-}
-
-/** The file is not what it should be, or another process has it. */
-export class ClientStoreError extends Error {
-  /** As it stands in logs. */
-  override readonly name = "ClientStoreError";
-}
 
 /**
  * Opens a file, or makes it. One Client at a time may use it.

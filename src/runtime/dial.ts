@@ -24,6 +24,7 @@ const TROUBLES: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "no way leads there",
   ENETUNREACH: "no way leads there",
   ETIMEDOUT: "it does not answer",
+  ENOENT: "there is no such socket",
 };
 
 /** Why a connection could not be opened: in plain words for errors that are known, else the first line of the system's message. */

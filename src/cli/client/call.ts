@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { randomBytes } from "node:crypto";
-import type { ConnectOptions, WillOptions } from "../../client_api/options.ts";
+import type { CloseOptions, ConnectOptions, WillOptions } from "../../client_api/options.ts";
 import type { QoS } from "../../codec/packet.ts";
 import { CallError } from "../error.ts";
 import { readText, trustOf } from "../trust.ts";
@@ -24,6 +24,8 @@ export interface ClientCall {
   /** What stands in an `mqtt:` URL behind the host. */
   readonly topic: string | undefined;
   readonly options: ConnectOptions;
+  /** What DISCONNECT says. */
+  readonly closing: CloseOptions;
   readonly isQuiet: boolean;
   /** There is a will, which the Server is to publish when a signal or the time of -W ends the command. */
   readonly hasWill: boolean;
@@ -60,16 +62,24 @@ export async function callOf(
   const will = willOf(args, properties);
   const keepAlive = args.number("keepalive");
   const inFlightMax = args.number("max-inflight");
+  const expiry = (sessionExpiry as number | undefined) ?? (isKept ? NEVER_EXPIRES : 0);
+  const closing: CloseOptions = properties.disconnect ?? {};
+  if (closing.sessionExpiry! > 0 && expiry === 0) {
+    throw new CallError(
+      "-D disconnect session-expiry-interval needs a session that is kept: -c, or -x SECONDS",
+    );
+  }
   return {
     ...target,
     isQuiet: args.is("quiet"),
     hasWill: will !== undefined,
+    closing,
     options: {
       ...connect,
       tls: { ...trust, ...own },
       level,
       cleanStart: !isKept,
-      sessionExpiry: (sessionExpiry as number | undefined) ?? (isKept ? NEVER_EXPIRES : 0),
+      sessionExpiry: expiry,
       ...clientId !== undefined && { clientId },
       ...username !== undefined && { username },
       ...password !== undefined && { password },
@@ -118,13 +128,16 @@ function targetOf(args: Arguments): Target {
 
 /** A topic may have `#` and `?`, which would be something else to `URL`. */
 function urlOf(text: string, flag: string, said: string): Target {
+  if (/^(?:mqtt\+)?unix:/i.test(text)) return socketOf(text, flag, said);
   const [, scheme = "", authority = "", rest] = /^([a-z][a-z\d+.-]*):\/\/([^/]*)(?:\/(.*))?$/is.exec(text) ??
     [];
   const name = scheme.toLowerCase();
   const isWebSocket = name === "ws" || name === "wss";
   if (!Object.hasOwn(PORTS, name) || authority === "") {
     throw new CallError(
-      `${flag} ${JSON.stringify(said)}: a URL begins with mqtt://HOST, mqtts://HOST, ws://HOST or wss://HOST`,
+      `${flag} ${
+        JSON.stringify(said)
+      }: a URL begins with mqtt://HOST, mqtts://HOST, ws://HOST or wss://HOST, or is unix:/PATH`,
     );
   }
   try {
@@ -143,6 +156,14 @@ function urlOf(text: string, flag: string, said: string): Target {
   } catch {
     throw new CallError(`${flag} ${JSON.stringify(said)} is no host with a port from 1 to 65535`);
   }
+}
+
+/** A Unix socket. */
+function socketOf(text: string, flag: string, said: string): Target {
+  if (!/:(?:\/\/)?\/[^/?#\0](?:[^?#\0]*[^/?#\0])?$/.test(text)) {
+    throw new CallError(`${flag} ${JSON.stringify(said)} is no socket: write unix:/PATH`);
+  }
+  return { url: new URL(text), topic: undefined, username: undefined, password: undefined };
 }
 
 /** Flags for what MQTT 3.1.1 does not have. */

@@ -19,7 +19,8 @@ function call(
 ): Promise<ClientCall> {
   const rows = PUB_OPTIONS.flatMap(({ rows }) => rows);
   const said = readArguments(args, (name) => variables[name], rows, "");
-  return callOf(said, readProperties(said.groups, ["connect", "publish", "will"], "plumb pub"), "never");
+  const sends = ["connect", "publish", "will", "disconnect"] as const;
+  return callOf(said, readProperties(said.groups, sends, "plumb pub"), "never");
 }
 
 const refused = (args: readonly string[], message: string) =>
@@ -51,6 +52,19 @@ describe("the Server", () => {
     assertEquals((await call(["--url", "[::1]"])).url.href, "mqtt://[::1]:1883/");
     assertEquals((await call([], { PLUMB_URL: "mqtt://host:7" })).url.href, "mqtt://host:7/");
     assertEquals((await call(["-h", "here"], { PLUMB_URL: "mqtt://host:7" })).url.href, "mqtt://here:1883/");
+  });
+
+  test("or behind a Unix socket", async () => {
+    for (const url of ["unix:/run/a b.sock", "unix:///run/a b.sock", "mqtt+unix:/run/a b.sock"]) {
+      const { url: { host, pathname }, topic } = await call(["--url", url]);
+      assertEquals([host, decodeURIComponent(pathname), topic], ["", "/run/a b.sock", undefined]);
+    }
+    for (
+      const url of ["unix:", "unix:/", "unix:run", "unix://host/run", "unix:/run/", "unix:/run?mode=660"]
+    ) {
+      await refused(["--url", url], "is no socket: write unix:/PATH");
+    }
+    await refused(["--url", "unix:/run/a", "--insecure"], "--insecure goes with mqtts://");
   });
 
   test("what is no Server is refused", async () => {
@@ -145,6 +159,25 @@ describe("-D", () => {
       connect: { receiveMaximum: 7 },
     });
     assertEquals((await call(["-D", "connect", "receive-maximum", "7"])).options.receiveMaximum, 7);
+    const asked = await call([
+      ...["-D", "connect", "request-response-information", "1"],
+      ...["-D", "connect", "request-problem-information", "0"],
+    ]);
+    const { requestResponseInformation, requestProblemInformation } = asked.options;
+    assertEquals([requestResponseInformation, requestProblemInformation], [true, false]);
+  });
+
+  test("goes with the end of the connection too", async () => {
+    const { closing } = await call([
+      ...["-D", "disconnect", "reason-string", "enough"],
+      ...["-D", "disconnect", "user-property", "a", "1"],
+      ...["-D", "disconnect", "session-expiry-interval", "60"],
+      ...["-x", "10"],
+    ]);
+    assertEquals(closing, { reasonString: "enough", userProperties: [["a", "1"]], sessionExpiry: 60 });
+    const expiry = ["-D", "disconnect", "session-expiry-interval"];
+    assertEquals((await call([...expiry, "0"])).closing, { sessionExpiry: 0 });
+    await refused([...expiry, "60"], "needs a session that is kept");
   });
 
   test("what cannot be is refused", async () => {

@@ -63,7 +63,8 @@ export const CONNECTION: ArgumentGroup = {
       kind: "text",
       value: "URL",
       variable: "PLUMB_URL",
-      about: "both, and more: mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH]",
+      about:
+        "both, and more: mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH], unix:/PATH",
     },
     {
       name: "username",

@@ -129,7 +129,11 @@ export class ClientLink {
     const { status, why } = await this.ended;
     clearTimeout(this.#timer);
     const isWithWill = this.#call.hasWill && this.#isInterrupted && this.driver.level === 5;
-    const closing = this.driver.close(this.#closeMs, isWithWill);
+    const closing = this.driver.close({
+      ...this.#call.closing,
+      timeoutMs: this.#closeMs,
+      withWill: isWithWill,
+    });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#interrupt);
     await closing; // another Ctrl-C ends the process
     if (why !== undefined) this.note(why);

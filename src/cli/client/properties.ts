@@ -13,7 +13,7 @@ export type PacketName = "connect" | "publish" | "subscribe" | "unsubscribe" | "
 /** By packet, by the name that the codec has for a property. */
 export type PacketProperties = Readonly<Partial<Record<PacketName, Readonly<Record<string, unknown>>>>>;
 
-type Kind = "bit" | "u16" | "u32" | "varint" | "text" | "binary" | "pair";
+type Kind = "bit" | "boolean" | "u16" | "u32" | "varint" | "text" | "binary" | "pair";
 
 interface PropertyRow {
   readonly kind: Kind;
@@ -31,21 +31,34 @@ const PROPERTIES: Readonly<Record<string, PropertyRow>> = {
   "response-topic": { kind: "text", key: "responseTopic", packets: MESSAGE },
   "correlation-data": { kind: "binary", key: "correlationData", packets: MESSAGE },
   "subscription-identifier": { kind: "varint", key: "subscriptionIdentifier", packets: ["subscribe"] },
-  "session-expiry-interval": { kind: "u32", key: "sessionExpiry", packets: ["connect"] },
+  "session-expiry-interval": { kind: "u32", key: "sessionExpiry", packets: ["connect", "disconnect"] },
   "authentication-method": { kind: "text", key: "authenticationMethod", packets: ["connect"] },
   "authentication-data": { kind: "binary", key: "authenticationData", packets: ["connect"] },
-  "request-response-information": { kind: "bit", key: "requestResponseInformation", packets: ["connect"] },
+  "request-response-information": {
+    kind: "boolean",
+    key: "requestResponseInformation",
+    packets: ["connect"],
+  },
+  "request-problem-information": {
+    kind: "boolean",
+    key: "requestProblemInformation",
+    packets: ["connect"],
+  },
   "will-delay-interval": { kind: "u32", key: "willDelayInterval", packets: ["will"] },
   "receive-maximum": { kind: "u16", key: "receiveMaximum", packets: ["connect"] },
   "topic-alias-maximum": { kind: "u16", key: "topicAliasMaximum", packets: ["connect"] },
   "maximum-packet-size": { kind: "u32", key: "maximumPacketSize", packets: ["connect"] },
-  "user-property": { kind: "pair", key: "userProperties", packets: ["connect", "subscribe", ...MESSAGE] },
+  "reason-string": { kind: "text", key: "reasonString", packets: ["disconnect"] },
+  "user-property": {
+    kind: "pair",
+    key: "userProperties",
+    packets: ["connect", "subscribe", "unsubscribe", "disconnect", ...MESSAGE],
+  },
 };
 
 /** Why mosquitto's tools have a property that is not in the table. */
 const WHY_NOT: Readonly<Record<string, string>> = {
   "topic-alias": "the Client chooses Topic Aliases itself",
-  "request-problem-information": "the Client always wants to know why",
 };
 
 const PACKETS: readonly PacketName[] = [
@@ -59,6 +72,7 @@ const PACKETS: readonly PacketName[] = [
 
 const MOST: Readonly<Partial<Record<Kind, number>>> = {
   bit: 1,
+  boolean: 1,
   u16: 0xffff,
   u32: 0xffffffff,
   varint: 268_435_455,
@@ -105,7 +119,7 @@ function valueOf(kind: Kind, text: string, where: string): unknown {
   if (!/^\d+$/.test(text) || Number(text) > most) {
     throw new CallError(`${where} takes a whole number from 0 to ${most}, not ${JSON.stringify(text)}`);
   }
-  return Number(text);
+  return kind === "boolean" ? text === "1" : Number(text);
 }
 
 /** The name on the command line for a key of the codec, for messages. */
