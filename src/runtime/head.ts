@@ -121,8 +121,9 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
       this.#wait = undefined;
       this.#events = undefined;
       const used = events.headed(this, head);
-      this.#rest = used === bytes.length ? NOTHING : bytes.subarray(used);
+      if (used < bytes.length) this.#rest = bytes.subarray(used);
       if (this.#handler === undefined && !this.#isClosing) below.pause(); // until it is started
+      else if (this.#rest.length > 0) this.#handOn();
     }, (error) => events.failed(this, error));
     below.start(this);
   }
@@ -137,15 +138,20 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   start(handler: TransportHandler): void {
     this.#handler = handler;
+    if (this.#rest.length > 0 || this.#ending !== undefined) this.#handOn();
+    this.#below.resume();
+  }
+
+  /** Soon, hands on what came before `start()`. */
+  #handOn(): void {
     queueMicrotask(() => {
       const rest = this.#rest;
       this.#rest = NOTHING;
-      if (rest.length > 0 && !this.#isClosing) handler.received(rest);
+      if (rest.length > 0 && !this.#isClosing) this.#handler?.received(rest);
       if (this.#ending === undefined) return;
-      if (this.#ending.error === undefined) handler.closed();
-      else handler.closed(this.#ending.error);
+      if (this.#ending.error === undefined) this.#handler?.closed();
+      else this.#handler?.closed(this.#ending.error);
     });
-    this.#below.resume();
   }
 
   write(chunk: Uint8Array): number {

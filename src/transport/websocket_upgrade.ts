@@ -127,6 +127,41 @@ export function readRequestHead(bytes: Uint8Array): RequestHead | undefined {
   return { length: head.length, method, target, fields: fieldsOf(rest) };
 }
 
+/** A key of 16 bytes in Base64. */
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+const KEY_LENGTH = 24;
+
+/**
+ * The last request that was taken, as text: Clients of one kind ask for the same but for the key, and after a restart thousands of them do
+ * at once, when nothing of how a head is read is compiled yet. For requests under the same rules.
+ */
+export class KnownRequest {
+  /** The head before its key, and behind it. */
+  #before = "";
+  #after = "";
+  #protocol = "";
+
+  /** Keeps a request that was taken, with all bytes of its head; not one in which the key stands twice. */
+  keep(head: Uint8Array, { key, protocol }: Upgrade): void {
+    const text = latin1(head);
+    const at = text.indexOf(key);
+    if (text.lastIndexOf(key) !== at) return;
+    this.#before = text.slice(0, at);
+    this.#after = text.slice(at + KEY_LENGTH);
+    this.#protocol = protocol;
+  }
+
+  /** What these bytes ask for, if they are the same request with any key, and nothing is behind it; undefined if they must be read. */
+  asked(bytes: Uint8Array): Upgrade | undefined {
+    const at = this.#before.length;
+    if (bytes.length !== at + KEY_LENGTH + this.#after.length) return undefined;
+    const text = latin1(bytes);
+    if (!text.startsWith(this.#before) || !text.endsWith(this.#after)) return undefined;
+    const key = text.slice(at, at + KEY_LENGTH);
+    return KEY.test(key) ? { key, protocol: this.#protocol } : undefined;
+  }
+}
+
 function isLetter(byte: number): boolean {
   const small = byte | 0x20;
   return small >= 0x61 && small <= 0x7a;
@@ -155,7 +190,7 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
   }
   if (fields.get("sec-websocket-version")?.join() !== "13") refuse(426, "Sec-WebSocket-Version is not 13");
   const key = fields.get("sec-websocket-key")?.join() ?? "";
-  if (!/^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)) refuse(400, "Sec-WebSocket-Key is not one of 16 bytes");
+  if (!KEY.test(key)) refuse(400, "Sec-WebSocket-Key is not one of 16 bytes");
   const path = target.replace(/[?#].*$/, "");
   if (rules.paths.length > 0 && !rules.paths.includes(path)) {
     refuse(404, "there is no WebSocket at this path");
