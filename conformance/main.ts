@@ -148,7 +148,9 @@ async function clientCommand(call: AuditCall, terminal: Terminal): Promise<numbe
   if (profile !== undefined) throw new AuditCallError("--client takes no --profile");
   const { own, ca, insecure } = call.tls;
   if (ca !== undefined || insecure === true) {
-    throw new AuditCallError("--client takes no --ca and no --insecure; --cert and --key say what it is shown");
+    throw new AuditCallError(
+      "--client takes no --ca and no --insecure; --cert and --key say what it is shown",
+    );
   }
   for (const file of call.reports) checkReportFile(file);
   const driver = await chooseDriver(call.chosen, (text) => void terminal.err(text));

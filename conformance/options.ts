@@ -80,7 +80,10 @@ export interface Settled<C extends Case> {
  * Puts the defaults in the place of what is not said.
  * @throws {AuditCallError} for an unknown statement in `only`.
  */
-export function settle<C extends Case>(all: readonly C[], options: Omit<ClientAuditOptions, "tls">): Settled<C> {
+export function settle<C extends Case>(
+  all: readonly C[],
+  options: Omit<ClientAuditOptions, "tls">,
+): Settled<C> {
   const { levels = [4, 5], only = [], timing = false, product, runtime, progress } = options;
   const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE } = options;
   const cases = selectCases(all, only, levels);

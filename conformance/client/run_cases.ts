@@ -62,7 +62,15 @@ interface Absence {
 /** Starts the Client once; says why it cannot be audited at this level, or undefined. */
 async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
   const { driver, webSocket, tls, level, patienceMs, now, run } = options;
-  const trial = new ClientTrial({ level, driver, webSocket, tls, unique: `${run}${level}p`, patienceMs, now });
+  const trial = new ClientTrial({
+    level,
+    driver,
+    webSocket,
+    tls,
+    unique: `${run}${level}p`,
+    patienceMs,
+    now,
+  });
   try {
     // What a command does it does; no order of ours is needed for that.
     await trial.start();

@@ -69,7 +69,12 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
   {
     title: "A Client in place of a Server: the auditor plays the Server to it",
     rows: [
-      { name: "client", kind: "flag", rare: true, about: "audit a Client; one of the next three says which; with --cert and --key over TLS" },
+      {
+        name: "client",
+        kind: "flag",
+        rare: true,
+        about: "audit a Client; one of the next three says which; with --cert and --key over TLS",
+      },
       {
         name: "exec",
         kind: "text",

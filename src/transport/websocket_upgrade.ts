@@ -132,13 +132,13 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 const KEY_LENGTH = 24;
 
 /**
- * The last request that was taken, as text: Clients of one kind ask for the same but for the key, and after a restart thousands of them do
+ * The last request that was taken: Clients of one kind ask for the same but for the key, and after a restart thousands of them do
  * at once, when nothing of how a head is read is compiled yet. For requests under the same rules.
  */
 export class KnownRequest {
-  /** The head before its key, and behind it. */
-  #before = "";
-  #after = "";
+  #head: Uint8Array | undefined;
+  /** Where its key begins. */
+  #at = 0;
   #protocol = "";
 
   /** Keeps a request that was taken, with all bytes of its head; not one in which the key stands twice. */
@@ -146,18 +146,20 @@ export class KnownRequest {
     const text = latin1(head);
     const at = text.indexOf(key);
     if (text.lastIndexOf(key) !== at) return;
-    this.#before = text.slice(0, at);
-    this.#after = text.slice(at + KEY_LENGTH);
+    this.#head = new Uint8Array(head);
+    this.#at = at;
     this.#protocol = protocol;
   }
 
   /** What these bytes ask for, if they are the same request with any key, and nothing is behind it; undefined if they must be read. */
   asked(bytes: Uint8Array): Upgrade | undefined {
-    const at = this.#before.length;
-    if (bytes.length !== at + KEY_LENGTH + this.#after.length) return undefined;
-    const text = latin1(bytes);
-    if (!text.startsWith(this.#before) || !text.endsWith(this.#after)) return undefined;
-    const key = text.slice(at, at + KEY_LENGTH);
+    const head = this.#head;
+    const at = this.#at;
+    const end = at + KEY_LENGTH;
+    if (head === undefined || bytes.length !== head.length) return undefined;
+    for (let i = 0; i < at; i++) if (bytes[i] !== head[i]) return undefined;
+    for (let i = end; i < head.length; i++) if (bytes[i] !== head[i]) return undefined;
+    const key = latin1(bytes.subarray(at, end));
     return KEY.test(key) ? { key, protocol: this.#protocol } : undefined;
   }
 }
@@ -240,15 +242,22 @@ function listOf(fields: RequestHead["fields"], name: string, isCaseless = true):
   return (isCaseless ? text.toLowerCase() : text).split(",").map((one) => one.trim());
 }
 
-/** The answer to an upgrade that is taken [MQTT-6.0.0-4]; `accept` is the Base64 of the SHA-1 of the key and `ACCEPT_SUFFIX`. */
+/** The last answer, for one subprotocol: a new array for each would cost more than the bytes that differ. */
+let answer: { readonly protocol: string; readonly bytes: Uint8Array; readonly at: number } | undefined;
+
+/**
+ * The answer to an upgrade that is taken [MQTT-6.0.0-4]; `accept` is the Base64 of the SHA-1 of the key and `ACCEPT_SUFFIX`. Its bytes hold
+ * until the next one is made.
+ */
 export function upgradeAnswer(protocol: string, accept: string): Uint8Array {
-  return ascii([
-    "HTTP/1.1 101 Switching Protocols",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    `Sec-WebSocket-Accept: ${accept}`,
-    `Sec-WebSocket-Protocol: ${protocol}`,
-  ]);
+  if (answer?.protocol !== protocol) {
+    const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"];
+    const at = `${lines.join("\r\n")}\r\nSec-WebSocket-Accept: `.length;
+    lines.push(`Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${protocol}`);
+    answer = { protocol, bytes: ascii(lines), at };
+  }
+  putUtf8(answer.bytes, answer.at, accept);
+  return answer.bytes;
 }
 
 const REASONS: Readonly<Record<number, string>> = {

@@ -18,7 +18,8 @@ import { short, tableOf } from "../table.ts";
 import type { BurstLine } from "./burst_child.ts";
 import { carried, type Carrier, client, type Wire } from "./wire.ts";
 
-const USAGE = `Usage: bench:websocket [--runtime deno|bun|both] [--below tcp|tls|both] [--only cpu|burst] [--rounds N] [--messages N]
+const USAGE =
+  `Usage: bench:websocket [--runtime deno|bun|both] [--below tcp|tls|both] [--only cpu|burst] [--rounds N] [--messages N]
     [--connections N] [--bursts N]
   --runtime NAME   on which (default both)
   --below NAME     what WebSocket is beside (default both)

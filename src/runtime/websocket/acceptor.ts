@@ -79,7 +79,12 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
       else transport.abort();
       refused(peer, error);
     };
-    new HeadTransport<Asked>(below, { what: "HTTP request", read: (bytes) => readAsked(bytes, own), timeoutMs, slots }, {
+    new HeadTransport<Asked>(below, {
+      what: "HTTP request",
+      read: (bytes) => readAsked(bytes, own),
+      timeoutMs,
+      slots,
+    }, {
       headed(transport, { length, request, upgrade, bytes }): number {
         const named = peerOf(peer, request, isProxied ? isProxy : undefined);
         transport.peer = named;
