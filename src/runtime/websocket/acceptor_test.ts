@@ -98,7 +98,7 @@ describe("requests that are the same but for their keys", () => {
     ours.abort();
     return [peer.text.slice(0, 12), /Accept: (\S+)/.exec(peer.text)?.[1]];
   }
-  const KEYS = ["AAECAwQFBgcICQoLDA0ODw==", KEY, "ERERERERERERERERERERER=="];
+  const KEYS = ["AAECAwQFBgcICQoLDA0ODw==", KEY, "ICEiIyQlJicoKSorLC0uLw=="];
   const of = (key: string) => upgradeRequest({ ...ASKED, key });
   const options: WebSocketOptions = {
     paths: [],
