@@ -11,11 +11,11 @@ import { CA, CERT, KEY } from "../testing/tls.ts";
 import type { Transport } from "../transport/transport.ts";
 import { serve } from "./serve.ts";
 
-const BUDGET_BYTES = 256 * 1024;
-/** Buffers of an outbox have twice the bytes that they need at most; and a message is whole. */
-const HELD_BYTES_MAX = 2 * BUDGET_BYTES + 16 * 1024;
+const BUDGET_BYTES = 1024 * 1024;
+/** Buffers have twice the bytes that they need at most, and the batch that passes the bound goes in whole. */
+const HELD_BYTES_MAX = 2 * BUDGET_BYTES + 512 * 1024;
 const PAYLOAD_BYTES = 4 * 1024;
-const BATCH = 64;
+const BATCH = 16;
 /** More than a few, so that what is held has been at its bound for a while. */
 const DROPPED = 500;
 
