@@ -47,7 +47,7 @@ export interface AuditCall {
   /** Deviations that the target's owner has switched on, besides those of `profile`. */
   readonly tolerates: readonly string[];
   readonly product: string | undefined;
-  /** The certificates to trust at `mqtts:`. */
+  /** The certificates to trust at `mqtts:`; of a Client's audit, `own` is what the Client is shown. */
   readonly tls: TlsClientOptions;
   readonly patienceMs: number;
   readonly atOnce: number;
@@ -146,10 +146,17 @@ async function clientCommand(call: AuditCall, terminal: Terminal): Promise<numbe
     throw new AuditCallError(`--client takes no target, ${JSON.stringify(extra)} is one`);
   }
   if (profile !== undefined) throw new AuditCallError("--client takes no --profile");
+  const { own, ca, insecure } = call.tls;
+  if (ca !== undefined || insecure === true) {
+    throw new AuditCallError(
+      "--client takes no --ca and no --insecure; --cert and --key say what it is shown",
+    );
+  }
   for (const file of call.reports) checkReportFile(file);
   const driver = await chooseDriver(call.chosen, (text) => void terminal.err(text));
   const report = await auditClient(driver, {
     webSocket: call.webSocket,
+    ...own && { tls: own },
     levels: call.levels,
     only: call.only,
     timing: call.timing,

@@ -69,3 +69,4 @@ export type { Declared } from "./server/profile.ts";
 export type { UnreachableKind } from "./verdict.ts";
 export type { Level } from "./wire/bytes.ts";
 export type { TlsClientOptions } from "../src/runtime/dial.ts";
+export type { CertificateAndKey } from "../src/runtime/tls/tls.ts";

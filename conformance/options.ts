@@ -4,6 +4,7 @@
  * @module
  */
 import type { TlsClientOptions } from "../src/runtime/dial.ts";
+import type { CertificateAndKey } from "../src/runtime/tls/tls.ts";
 import type { Case } from "./case.ts";
 import type { RunOptions } from "./case_run.ts";
 import type { About } from "./report/json.ts";
@@ -57,6 +58,8 @@ export interface AuditOptions {
 export interface ClientAuditOptions extends Omit<AuditOptions, "declared" | "tls"> {
   /** Waits for the Client over WebSocket (§6), at a `ws:` URL; default false, over TCP. */
   readonly webSocket?: boolean;
+  /** Waits for it over TLS, at an `mqtts:` or `wss:` URL, and shows this certificate; default none, without TLS. */
+  readonly tls?: CertificateAndKey;
 }
 
 /** How long an answer may take when nothing is said. */
@@ -77,7 +80,10 @@ export interface Settled<C extends Case> {
  * Puts the defaults in the place of what is not said.
  * @throws {AuditCallError} for an unknown statement in `only`.
  */
-export function settle<C extends Case>(all: readonly C[], options: ClientAuditOptions): Settled<C> {
+export function settle<C extends Case>(
+  all: readonly C[],
+  options: Omit<ClientAuditOptions, "tls">,
+): Settled<C> {
   const { levels = [4, 5], only = [], timing = false, product, runtime, progress } = options;
   const { patienceMs = DEFAULT_PATIENCE_MS, atOnce = DEFAULT_AT_ONCE } = options;
   const cases = selectCases(all, only, levels);

@@ -141,6 +141,7 @@ const LAYERS: readonly Layer[] = [
       "src/transport",
       "src/runtime/dial.ts",
       "src/runtime/listen.ts",
+      "src/runtime/tls/tls.ts",
       "src/codec/reason_code.ts",
     ],
     packages: ["*"],

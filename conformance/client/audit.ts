@@ -16,10 +16,10 @@ import { runClientCases } from "./run_cases.ts";
  */
 export async function auditClient(driver: Driver, options: ClientAuditOptions = {}): Promise<AuditReport> {
   const { levels, run, about } = settle(CLIENT_CASES, options);
-  const { webSocket = false } = options;
-  const flags = `${driver.flags}${webSocket ? " --websocket" : ""}`;
+  const { webSocket = false, tls } = options;
+  const flags = `${driver.flags}${webSocket ? " --websocket" : ""}${tls ? " --cert FILE --key FILE" : ""}`;
   const found = [];
-  for (const level of levels) found.push(await runClientCases({ ...run(level), driver, webSocket }));
+  for (const level of levels) found.push(await runClientCases({ ...run(level), driver, webSocket, tls }));
   return reportOf(found, {
     ...about,
     role: "client",

@@ -7,6 +7,7 @@ import type { ClientCase } from "../case.ts";
 import { casesToRun, notRun, runCase, type RunOptions, runSideBySide, workersFor } from "../case_run.ts";
 import { type CaseResult, type LevelReport, statementResults } from "../result.ts";
 import { Finding, type UnreachableKind } from "../verdict.ts";
+import type { CertificateAndKey } from "../../src/runtime/tls/tls.ts";
 import { TYPE } from "../wire/bytes.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { ClientTrial } from "./trial.ts";
@@ -16,6 +17,8 @@ export interface ClientRunOptions extends RunOptions<ClientCase> {
   readonly driver: Driver;
   /** Whether the auditor waits for WebSockets. */
   readonly webSocket: boolean;
+  /** What it shows, if it waits over TLS. */
+  readonly tls: CertificateAndKey | undefined;
 }
 
 /** What a case may take beside the time that its Client has to connect. */
@@ -58,8 +61,16 @@ interface Absence {
 
 /** Starts the Client once; says why it cannot be audited at this level, or undefined. */
 async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
-  const { driver, webSocket, level, patienceMs, now, run } = options;
-  const trial = new ClientTrial({ level, driver, webSocket, unique: `${run}${level}p`, patienceMs, now });
+  const { driver, webSocket, tls, level, patienceMs, now, run } = options;
+  const trial = new ClientTrial({
+    level,
+    driver,
+    webSocket,
+    tls,
+    unique: `${run}${level}p`,
+    patienceMs,
+    now,
+  });
   try {
     // What a command does it does; no order of ours is needed for that.
     await trial.start();
@@ -88,13 +99,13 @@ async function probe(options: ClientRunOptions): Promise<Absence | undefined> {
 }
 
 async function tryCase(
-  { driver, webSocket, level, patienceMs, now, run }: ClientRunOptions,
+  { driver, webSocket, tls, level, patienceMs, now, run }: ClientRunOptions,
   one: ClientCase,
   index: number,
 ): Promise<CaseResult> {
   if (!webSocket && one.needs?.includes("websocket")) return notRun(one, level, "unsupported", OVER_TCP);
   const unique = `${run}${level}${index.toString(36)}`;
-  const trial = new ClientTrial({ level, driver, webSocket, unique, patienceMs, now });
+  const trial = new ClientTrial({ level, driver, webSocket, tls, unique, patienceMs, now });
   const limitMs = driver.connectMs + patienceMs + CASE_SLACK_MS;
   const { result } = await runCase(one, level, trial, limitMs, async () => {
     await one.run(trial);

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Listener, listenTcp } from "../../src/runtime/listen.ts";
+import type { CertificateAndKey } from "../../src/runtime/tls/tls.ts";
 import type { Transport } from "../../src/transport/transport.ts";
 import { acknowledgement, publish, type PublishParts, TYPE } from "../wire/bytes.ts";
 import type { Level } from "../wire/bytes.ts";
@@ -29,6 +30,8 @@ export interface ClientTrialOptions {
   readonly driver: Driver;
   /** Whether the Client is to come over WebSocket. */
   readonly webSocket: boolean;
+  /** The certificate that is shown, if the Client is to come over TLS. */
+  readonly tls: CertificateAndKey | undefined;
   /** Letters and digits, different for each trial. */
   readonly unique: string;
   readonly patienceMs: number;
@@ -89,7 +92,7 @@ export class ClientTrial {
   readonly #peers: Peer[] = [];
   readonly #sockets: Socket[] = [];
   readonly #upgrades: Map<Peer, UpgradedFrom> = new Map();
-  /** Why a connection did not become a WebSocket. */
+  /** Why a connection did not come to TLS, or did not become a WebSocket. */
   #notUpgraded: string | undefined;
   /** Connections that no case has asked for yet. */
   readonly #calling: Peer[] = [];
@@ -138,7 +141,7 @@ export class ClientTrial {
 
   /** Opens the door and starts the Client. */
   async start(init: OrderInit = {}): Promise<void> {
-    const { driver, unique, webSocket } = this.#options;
+    const { driver, unique, webSocket, tls } = this.#options;
     this.#order = {
       level: this.level,
       clientId: `pa${unique}`.slice(0, 23),
@@ -148,14 +151,23 @@ export class ClientTrial {
       ...init,
     };
     this.needs(...skillsFor(this.#order));
-    this.#listener = await listenTcp({ host: HOST, port: driver.port }, (transport) => {
+    this.#listener = await this.#listen((transport) => {
       if (webSocket) void this.#upgrade(transport);
       else this.#come(transport);
     });
     const { port } = this.#listener;
-    const url = webSocket ? `ws://${HOST}:${port}/mqtt` : `mqtt://${HOST}:${port}`;
+    const scheme = `${webSocket ? "ws" : "mqtt"}${tls === undefined ? "" : "s"}`;
+    const url = `${scheme}://${HOST}:${port}${webSocket ? "/mqtt" : ""}`;
     this.#running = await driver.start(this.#order, { host: HOST, port, url });
     void this.#running.gone.then(() => this.#called?.());
+  }
+
+  async #listen(accept: (transport: Transport) => void): Promise<Listener> {
+    const { driver: { port }, tls } = this.#options;
+    if (tls === undefined) return await listenTcp({ host: HOST, port }, accept);
+    const { listenTls } = await import("../../src/runtime/tls/tls.ts");
+    const handshakeFailed = (_: unknown, { message }: Error) => void (this.#notUpgraded = message);
+    return await listenTls({ host: HOST, port, tls, handshakeFailed }, accept);
   }
 
   #come(transport: Transport, from?: UpgradedFrom): void {
@@ -455,7 +467,7 @@ export class ClientTrial {
     return this.#running?.words ?? "";
   }
 
-  /** Why a connection did not become a WebSocket; undefined if each did. */
+  /** Why a connection did not come to TLS, or did not become a WebSocket; undefined if each did. */
   get notUpgraded(): string | undefined {
     return this.#notUpgraded;
   }

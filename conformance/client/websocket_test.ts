@@ -2,11 +2,12 @@
  * §6 Clients over WebSocket under audit: one that does everything right, and the same with one fault each.
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { describe, test } from "node:test";
 import { dialTcp } from "../../src/runtime/dial.ts";
 import { upgradeClient } from "../../src/runtime/websocket/dial.ts";
 import { patient } from "../../src/testing/patience.ts";
+import { CERT, KEY } from "../../src/testing/tls.ts";
 import type { Transport, TransportHandler } from "../../src/transport/transport.ts";
 import { auditClient, mqttjsDriver, type Verdict } from "../mod.ts";
 import {
@@ -278,6 +279,30 @@ describe("a Client that authenticates again", () => {
   test("with the method of its CONNECT passes", patient, async () => {
     const id = "client/4.12.1/same-method";
     assertEquals(await verdicts(driver(), 5, [id], 60_000), { [id]: "pass" });
+  });
+});
+
+describe("over TLS", () => {
+  for (const webSocket of [false, true]) {
+    test(`MQTT.js comes to ${webSocket ? "wss" : "mqtts"}:// and is audited there`, patient, async () => {
+      const only = ["client/3.1/connect-comes-first", "client/4.3.2/puback"];
+      const tls = { cert: CERT, key: KEY };
+      const options = { levels: [5], only, patienceMs: 60_000, webSocket, tls } as const;
+      const { levels: [found] } = await auditClient(await mqttjsDriver(), options);
+      assertEquals(found!.cases.map(({ id, verdict }) => [id, verdict]), only.map((id) => [id, "pass"]));
+      const { command } = found!.cases[0]!.reproducer;
+      assertEquals(command.includes("--cert FILE --key FILE"), true);
+    });
+  }
+
+  test("a Client that does not speak TLS is told to have failed in the handshake", patient, async () => {
+    const plain: Driver = {
+      ...driver(),
+      start: (order, where) => startClient(order, { ...where, url: where.url.replace("wss:", "ws:") }, {}),
+    };
+    const tls = { cert: CERT, key: KEY };
+    const { levels: [found] } = await auditClient(plain, { levels: [5], webSocket: true, tls, only: ["6"] });
+    assertMatch(found!.unreachable!.reason, /^The Client does not connect: ./);
   });
 });
 

@@ -15,10 +15,11 @@ import {
 } from "../../src/broker/mod.ts";
 import type { Verdict } from "../../src/broker/mod.ts";
 import { serve, type ServeOptions } from "../../src/server/serve.ts";
+import { CERT, KEY } from "../../src/testing/tls.ts";
 
 /** What the broker is to be. */
 export interface ChildOptions {
-  /** Where it listens, in place of any port of 127.0.0.1 over TCP. */
+  /** Where it listens, in place of any port of 127.0.0.1 over TCP; over TLS it shows the certificate of tests. */
   readonly url?: string;
   readonly limits?: Partial<Record<LimitName, number>>;
   /** Everything that may take time takes this long: commits of a store, verdicts. There is an authorizer too. */
@@ -107,6 +108,7 @@ async function main(options: ChildOptions): Promise<void> {
   const store = slowMs === undefined ? undefined : new SlowStore(slowMs);
   const server = await serve({
     listen: [options.url ?? "mqtt://127.0.0.1:0"],
+    ...options.url !== undefined && /^(mqtts|wss):/.test(options.url) && { tls: { cert: CERT, key: KEY } },
     limits: options.limits ?? {},
     ...(store && slowOwner(slowMs!, store)),
     hooks: {

@@ -69,7 +69,12 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
   {
     title: "A Client in place of a Server: the auditor plays the Server to it",
     rows: [
-      { name: "client", kind: "flag", rare: true, about: "audit a Client; one of the next three says which" },
+      {
+        name: "client",
+        kind: "flag",
+        rare: true,
+        about: "audit a Client; one of the next three says which; with --cert and --key over TLS",
+      },
       {
         name: "exec",
         kind: "text",
@@ -101,7 +106,7 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
         name: "websocket",
         kind: "flag",
         rare: true,
-        about: "wait for the Client over WebSocket: {url} is ws://HOST:PORT/mqtt then",
+        about: "wait for the Client over WebSocket: {url} is ws://HOST:PORT/mqtt then, or wss:// with --cert",
       },
     ],
   },
@@ -177,10 +182,11 @@ export async function auditMain(args: readonly string[], environment: Environmen
     await terminal.out(auditHelp(asked === "all"));
     return STATUS.good;
   }
-  const isOfServer = !["diff", "list", "client"].some((name) => said.given.get(name)?.at(-1) === "true");
+  const is = (name: string) => said.given.get(name)?.at(-1) === "true";
+  const isOfServer = !["diff", "list", "client"].some(is);
   const positionals = isOfServer ? said.positionals.map(withScheme) : said.positionals;
   try {
-    const tls = await trustOf(said, positionals);
+    const tls = await trustOf(said, is("client") ? ["mqtts:"] : positionals);
     return await auditCommand(callOf(said.given, positionals, tls), terminal);
   } catch (error) {
     throw error instanceof AuditCallError ? new CallError(error.message) : error;

@@ -107,6 +107,11 @@ describe("plumb audit refuses with one line and status 2", () => {
     ["a path", ["mqtt://a/b"], /more than a host and a port/],
     ["a query", ["ws://a/b?c"], /more than a host and a port/],
     ["WebSocket of a Client's audit at a Server's", ["mqtt://a", "--websocket"], /ws:\/\/HOST:PORT/],
+    [
+      "whom to trust of a Client's audit",
+      ["--client", "--port", "1", "--insecure"],
+      /takes no --ca and no --ins/,
+    ],
     ["a command that is not told where to go", ["--client", "--exec", "c"], /no \{port\} and no \{url\}/],
     [
       "an unreachable host",

@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import { labelOf } from "./endpoint.ts";
+import { sameTimeouts, type Waiting } from "./same_timeouts.ts";
 import type { HandshakeSlots } from "./tls/slots.ts";
 
 const NOTHING = new Uint8Array();
@@ -24,16 +25,18 @@ export interface HeadOptions<Head> {
 }
 
 /** Waits for the head of one connection. */
-export class HeadWait<Head extends { readonly length: number }> {
+export class HeadWait<Head extends { readonly length: number }> implements Waiting {
   readonly #options: HeadOptions<Head>;
   readonly #done: (head: Head, bytes: Uint8Array) => void;
   readonly #failed: (error: Error) => void;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #release: () => void;
+  readonly #release: (() => void) | undefined;
   #bytes: Uint8Array = NOTHING;
   #isOver = false;
 
-  /** Calls, once, `done` with the head and all bytes that have come, its own included; or `failed`, to end the connection. */
+  /**
+   * Calls, once, `done` with the head and all bytes that have come, its own included, which are not to be kept; or `failed`, to end the
+   * connection.
+   */
   constructor(
     options: HeadOptions<Head>,
     done: (head: Head, bytes: Uint8Array) => void,
@@ -43,10 +46,15 @@ export class HeadWait<Head extends { readonly length: number }> {
     this.#done = done;
     this.#failed = failed;
     const { what, timeoutMs, slots } = options;
-    const release = slots.take();
-    this.#release = release ?? (() => {});
-    if (release === undefined) queueMicrotask(() => this.#fail(new Error(`Too many wait for a ${what}`)));
-    this.#timer = setTimeout(() => this.#fail(new Error(`No ${what} within ${timeoutMs} ms`)), timeoutMs);
+    this.#release = slots.take();
+    if (this.#release === undefined) {
+      queueMicrotask(() => this.#fail(new Error(`Too many wait for a ${what}`)));
+    } else sameTimeouts(timeoutMs).add(this);
+  }
+
+  timedOut(): void {
+    const { what, timeoutMs } = this.#options;
+    this.#fail(new Error(`No ${what} within ${timeoutMs} ms`));
   }
 
   get isOver(): boolean {
@@ -56,14 +64,17 @@ export class HeadWait<Head extends { readonly length: number }> {
   /** Bytes have come. */
   push(chunk: Uint8Array): void {
     if (this.#isOver) return;
-    const bytes = this.#bytes = joined(this.#bytes, chunk); // a copy: the chunk is not ours
+    const bytes = this.#bytes.length === 0 ? chunk : joined(this.#bytes, chunk);
     let head: Head | undefined;
     try {
       head = this.#options.read(bytes);
     } catch (error) {
       return this.#fail(error as Error);
     }
-    if (head === undefined) return;
+    if (head === undefined) {
+      this.#bytes = bytes === chunk ? new Uint8Array(chunk) : bytes; // the chunk is not ours
+      return;
+    }
     this.ended();
     this.#done(head, bytes);
   }
@@ -72,8 +83,8 @@ export class HeadWait<Head extends { readonly length: number }> {
   ended(): void {
     this.#isOver = true;
     this.#bytes = NOTHING;
-    clearTimeout(this.#timer);
-    this.#release();
+    sameTimeouts(this.#options.timeoutMs).delete(this);
+    this.#release?.();
   }
 
   #fail(error: Error): void {
@@ -121,8 +132,9 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
       this.#wait = undefined;
       this.#events = undefined;
       const used = events.headed(this, head);
-      this.#rest = used === bytes.length ? NOTHING : bytes.subarray(used);
+      if (used < bytes.length) this.#rest = new Uint8Array(bytes.subarray(used));
       if (this.#handler === undefined && !this.#isClosing) below.pause(); // until it is started
+      else if (this.#rest.length > 0) this.#handOn();
     }, (error) => events.failed(this, error));
     below.start(this);
   }
@@ -137,15 +149,20 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
 
   start(handler: TransportHandler): void {
     this.#handler = handler;
+    if (this.#rest.length > 0 || this.#ending !== undefined) this.#handOn();
+    this.#below.resume();
+  }
+
+  /** Soon, hands on what came before `start()`. */
+  #handOn(): void {
     queueMicrotask(() => {
       const rest = this.#rest;
       this.#rest = NOTHING;
-      if (rest.length > 0 && !this.#isClosing) handler.received(rest);
+      if (rest.length > 0 && !this.#isClosing) this.#handler?.received(rest);
       if (this.#ending === undefined) return;
-      if (this.#ending.error === undefined) handler.closed();
-      else handler.closed(this.#ending.error);
+      if (this.#ending.error === undefined) this.#handler?.closed();
+      else this.#handler?.closed(this.#ending.error);
     });
-    this.#below.resume();
   }
 
   write(chunk: Uint8Array): number {
@@ -173,7 +190,7 @@ export class HeadTransport<Head extends { readonly length: number }> implements 
   /** Says this before anything is written: a Client asks, a Server answers. What the transport below does not take at once follows. */
   send(words: Uint8Array): void {
     const taken = this.#below.write(words);
-    this.#unsent = taken < words.length ? words.subarray(taken) : undefined;
+    this.#unsent = taken < words.length ? new Uint8Array(words.subarray(taken)) : undefined;
   }
 
   /** Says this, and closes; what is not over after `timeoutMs` is ended. */

@@ -40,7 +40,7 @@ export function awaitProxyHeader(
 ): HeadWait<ProxyHeader> {
   return new HeadWait(
     headOf(options),
-    (header, bytes) => done(behind(header, peer), bytes.subarray(header.length)),
+    (header, bytes) => done(behind(header, peer), new Uint8Array(bytes.subarray(header.length))),
     (error) => {
       end();
       options.refused(peer, error);

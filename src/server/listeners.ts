@@ -8,6 +8,7 @@ import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
 import type { ProxyOptions } from "../runtime/proxied.ts";
 import { HandshakeSlots } from "../runtime/tls/slots.ts";
+import type { WebSocketOptions } from "../runtime/websocket/acceptor.ts";
 import { CertificateError, type TlsListener, type TlsServerOptions } from "../runtime/tls/options.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -193,9 +194,8 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
   const { upgraded } = await import("../runtime/websocket/acceptor.ts");
   const slots = new HandshakeSlots();
   const http = new HttpAcceptors(events.troubled);
-  return upgraded(() => {
-    const { plan: { policy, isLocal, address: { path } } } = asked;
-    const { origins, proxies, http: listener } = asked.plan.webSocket!;
+  const optionsOf = ({ policy, isLocal, address: { path }, webSocket }: ListenerPlan): WebSocketOptions => {
+    const { origins, proxies, http: listener } = webSocket!;
     return {
       paths: path === undefined ? [] : [path],
       origins,
@@ -207,6 +207,12 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
       refused: events.upgradeRefused,
       ...listener && { http: http.of(listener) },
     };
+  };
+  let known = { plan: asked.plan, options: optionsOf(asked.plan) };
+  return upgraded(() => {
+    const { plan } = asked;
+    if (plan !== known.plan) known = { plan, options: optionsOf(plan) };
+    return known.options;
   }, (transport, peer) => events.accept(transport, peer, asked.plan));
 }
 
@@ -220,7 +226,9 @@ class HttpAcceptors {
   }
 
   of(listener: RequestListener): Accept {
-    return this.#all.get(listener) ?? ((transport, peer) => {
+    return (transport, peer) => {
+      const known = this.#all.get(listener);
+      if (known !== undefined) return known(transport, peer);
       import("../runtime/websocket/http.ts").then(({ httpAcceptor }) => {
         const accept = this.#all.get(listener) ?? httpAcceptor(listener, this.#failed);
         this.#all.set(listener, accept);
@@ -229,7 +237,7 @@ class HttpAcceptors {
         transport.abort();
         this.#failed(error);
       });
-    });
+    };
   }
 }
 

@@ -127,6 +127,43 @@ export function readRequestHead(bytes: Uint8Array): RequestHead | undefined {
   return { length: head.length, method, target, fields: fieldsOf(rest) };
 }
 
+/** A key of 16 bytes in Base64. */
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+const KEY_LENGTH = 24;
+
+/**
+ * The last request that was taken: Clients of one kind ask for the same but for the key, and after a restart thousands of them do
+ * at once, when nothing of how a head is read is compiled yet. For requests under the same rules.
+ */
+export class KnownRequest {
+  #head: Uint8Array | undefined;
+  /** Where its key begins. */
+  #at = 0;
+  #protocol = "";
+
+  /** Keeps a request that was taken, with all bytes of its head; not one in which the key stands twice. */
+  keep(head: Uint8Array, { key, protocol }: Upgrade): void {
+    const text = latin1(head);
+    const at = text.indexOf(key);
+    if (text.lastIndexOf(key) !== at) return;
+    this.#head = new Uint8Array(head);
+    this.#at = at;
+    this.#protocol = protocol;
+  }
+
+  /** What these bytes ask for, if they are the same request with any key, and nothing is behind it; undefined if they must be read. */
+  asked(bytes: Uint8Array): Upgrade | undefined {
+    const head = this.#head;
+    const at = this.#at;
+    const end = at + KEY_LENGTH;
+    if (head === undefined || bytes.length !== head.length) return undefined;
+    for (let i = 0; i < at; i++) if (bytes[i] !== head[i]) return undefined;
+    for (let i = end; i < head.length; i++) if (bytes[i] !== head[i]) return undefined;
+    const key = latin1(bytes.subarray(at, end));
+    return KEY.test(key) ? { key, protocol: this.#protocol } : undefined;
+  }
+}
+
 function isLetter(byte: number): boolean {
   const small = byte | 0x20;
   return small >= 0x61 && small <= 0x7a;
@@ -155,7 +192,7 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
   }
   if (fields.get("sec-websocket-version")?.join() !== "13") refuse(426, "Sec-WebSocket-Version is not 13");
   const key = fields.get("sec-websocket-key")?.join() ?? "";
-  if (!/^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)) refuse(400, "Sec-WebSocket-Key is not one of 16 bytes");
+  if (!KEY.test(key)) refuse(400, "Sec-WebSocket-Key is not one of 16 bytes");
   const path = target.replace(/[?#].*$/, "");
   if (rules.paths.length > 0 && !rules.paths.includes(path)) {
     refuse(404, "there is no WebSocket at this path");
@@ -205,15 +242,22 @@ function listOf(fields: RequestHead["fields"], name: string, isCaseless = true):
   return (isCaseless ? text.toLowerCase() : text).split(",").map((one) => one.trim());
 }
 
-/** The answer to an upgrade that is taken [MQTT-6.0.0-4]; `accept` is the Base64 of the SHA-1 of the key and `ACCEPT_SUFFIX`. */
+/** The last answer, for one subprotocol: a new array for each would cost more than the bytes that differ. */
+let answer: { readonly protocol: string; readonly bytes: Uint8Array; readonly at: number } | undefined;
+
+/**
+ * The answer to an upgrade that is taken [MQTT-6.0.0-4]; `accept` is the Base64 of the SHA-1 of the key and `ACCEPT_SUFFIX`. Its bytes hold
+ * until the next one is made.
+ */
 export function upgradeAnswer(protocol: string, accept: string): Uint8Array {
-  return ascii([
-    "HTTP/1.1 101 Switching Protocols",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    `Sec-WebSocket-Accept: ${accept}`,
-    `Sec-WebSocket-Protocol: ${protocol}`,
-  ]);
+  if (answer?.protocol !== protocol) {
+    const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"];
+    const at = `${lines.join("\r\n")}\r\nSec-WebSocket-Accept: `.length;
+    lines.push(`Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${protocol}`);
+    answer = { protocol, bytes: ascii(lines), at };
+  }
+  putUtf8(answer.bytes, answer.at, accept);
+  return answer.bytes;
 }
 
 const REASONS: Readonly<Record<number, string>> = {

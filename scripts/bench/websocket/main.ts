@@ -1,81 +1,98 @@
 /**
- * `deno task bench:websocket`: what WebSocket adds to TCP, on the broker: its CPU time for a delivery, a burst of connections, an idle one.
- * Knows the three and their budgets; refuses to know how bytes travel.
+ * `deno task bench:websocket`: what WebSocket adds to TCP and to TLS, on the broker: its CPU time for a delivery, a burst of connections,
+ * an idle one.
+ * Knows these and their budgets; refuses to know how bytes travel.
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { encodePacket, type Packet, PacketType } from "../../../src/codec/mod.ts";
 import { BrokerProcess, type Runtime } from "../../lib/broker_process.ts";
-import { connectOf } from "../../lib/raw_client.ts";
-import { within } from "../../lib/within.ts";
+import { killed, spawnKept } from "../../lib/kept_child.ts";
+import { bun } from "../../lib/run.ts";
+import { pathOf } from "../../lib/tree.ts";
+import { Inbox, within } from "../../lib/within.ts";
 import { median } from "../statistics.ts";
 import { short, tableOf } from "../table.ts";
-import { carried, type Carrier, Wire } from "./wire.ts";
+import type { BurstLine } from "./burst_child.ts";
+import { carried, type Carrier, client, type Wire } from "./wire.ts";
 
-const USAGE = `Usage: bench:websocket [--runtime deno|bun|both] [--rounds N] [--messages N] [--connections N]
+const USAGE =
+  `Usage: bench:websocket [--runtime deno|bun|both] [--below tcp|tls|both] [--only cpu|burst] [--rounds N] [--messages N]
+    [--connections N] [--bursts N]
   --runtime NAME   on which (default both)
+  --below NAME     what WebSocket is beside (default both)
+  --only NAME      one of the two: deliveries, or bursts and what is idle then (default both)
   --rounds N       of each carrier, in turn (default 15)
   --messages N     delivered in each (default 40000)
-  --connections N  of a burst, in which each gets its CONNACK; 5 bursts each (default 5000)`;
+  --connections N  of a burst, in which each gets its CONNACK (default 5000)
+  --bursts N       of each carrier, in turn (default 5)`;
 
-const EACH: Carrier = "ws, a frame each";
-const ONE: Carrier = "ws, one frame";
-const CARRIERS: readonly Carrier[] = ["tcp", EACH, ONE];
+/** A carrier, and the two of WebSocket over it. */
+interface Below {
+  readonly name: "TCP" | "TLS";
+  readonly plain: Carrier;
+  readonly each: Carrier;
+  readonly one: Carrier;
+}
 
-/** CPU time for a delivery, as a multiple of TCP's. */
-const CPU_MAX: Partial<Record<Carrier, number>> = { [EACH]: 2, [ONE]: 1.6 };
-/** The rate of a burst, as a part of TCP's. */
+const BELOW: readonly Below[] = ([["TCP", "mqtt", "ws"], ["TLS", "mqtts", "wss"]] as const).map((
+  [name, plain, scheme],
+) => ({
+  name,
+  plain: { name, scheme: plain },
+  each: { name: `${scheme}, a frame each`, scheme, isSingle: true },
+  one: { name: `${scheme}, one frame`, scheme },
+}));
+
+/** CPU time for a delivery, as a multiple of TCP's; over TLS what is added to TLS may be as much. */
+const EACH_MAX = 2;
+const ONE_MAX = 1.6;
+/** The rate of a burst, as a part of that without WebSocket. */
 const RATE_LEAST = 0.75;
-/** More than TCP, KiB for each idle connection. */
+/** More than without WebSocket, KiB for each idle connection. */
 const IDLE_KIB_MAX = 3;
 
 const PAIRS = 8;
 const BATCH = 200;
-const BURSTS = 5;
-/** Connections of a burst that are under way. */
-const UNDERWAY = 500;
-const CONNACK_BYTES = 4;
 const SUBACK_BYTES = 5;
+const BURST_MS = 300_000;
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["runtime", "rounds", "messages", "connections"],
+  string: ["runtime", "below", "only", "rounds", "messages", "connections", "bursts"],
   boolean: ["help"],
-  default: { runtime: "both", rounds: "15", messages: "40000", connections: "5000" },
+  default: {
+    runtime: "both",
+    below: "both",
+    rounds: "15",
+    messages: "40000",
+    connections: "5000",
+    bursts: "5",
+  },
   unknown: (arg) => {
     console.error(`Unknown: ${arg}\n${USAGE}`);
     process.exit(2);
   },
 });
-const [rounds, messages, connections] = [args.rounds, args.messages, args.connections].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [rounds, messages, connections, bursts] = [args.rounds, args.messages, args.connections, args.bursts]
+  .map(Number) as [number, number, number, number];
 
-function start(runtime: Runtime, carrier: Carrier): Promise<BrokerProcess> {
-  const scheme = carrier === "tcp" ? "mqtt" : "ws";
+function start(runtime: Runtime, { scheme }: Carrier): Promise<BrokerProcess> {
   return BrokerProcess.start(runtime, { url: `${scheme}://127.0.0.1:0` });
-}
-
-async function client(port: number, carrier: Carrier, id: string): Promise<Wire> {
-  const wire = await Wire.dial(port, carrier);
-  wire.send(carried([encodePacket(connectOf(4, id), 4)], carrier));
-  await wire.take(CONNACK_BYTES);
-  return wire;
 }
 
 /** Pairs of Clients, and batches of messages of QoS 0 from one to the other. */
 class Pairs {
   readonly broker: BrokerProcess;
   readonly ns: number[] = [];
-  readonly #carrier: Carrier;
+  readonly carrier: Carrier;
   readonly #wires: Wire[] = [];
   readonly #lanes: (() => Promise<void>)[] = [];
 
   constructor(broker: BrokerProcess, carrier: Carrier) {
     this.broker = broker;
-    this.#carrier = carrier;
+    this.carrier = carrier;
   }
 
   async connect(): Promise<this> {
@@ -88,7 +105,7 @@ class Pairs {
         packetId: 1,
         subscriptions: [{ filter: topic, ...options }],
       };
-      subscriber.send(carried([encodePacket(subscribe, 4)], this.#carrier));
+      subscriber.send(carried([encodePacket(subscribe, 4)], this.carrier));
       await subscriber.take(SUBACK_BYTES);
       const payload = new Uint8Array(64).fill(0x2a);
       const packet = encodePacket({
@@ -99,7 +116,7 @@ class Pairs {
         topic,
         payload,
       }, 4);
-      const batch = carried(Array<Uint8Array>(BATCH).fill(packet), this.#carrier);
+      const batch = carried(Array<Uint8Array>(BATCH).fill(packet), this.carrier);
       this.#lanes.push(() => {
         publisher.send(batch);
         return subscriber.take(BATCH * packet.length);
@@ -120,7 +137,7 @@ class Pairs {
   }
 
   async #client(id: string): Promise<Wire> {
-    const wire = await client(this.broker.port, this.#carrier, id);
+    const wire = await client(this.broker.port, this.carrier, id);
     this.#wires.push(wire);
     return wire;
   }
@@ -131,10 +148,10 @@ class Pairs {
   }
 }
 
-async function cpuOf(runtime: Runtime): Promise<readonly Pairs[]> {
+async function cpuOf(runtime: Runtime, carriers: readonly Carrier[]): Promise<readonly Pairs[]> {
   const all: Pairs[] = [];
   try {
-    for (const carrier of CARRIERS) {
+    for (const carrier of carriers) {
       all.push(await new Pairs(await start(runtime, carrier), carrier).connect());
     }
     for (const pairs of all) await pairs.run(4 * messages);
@@ -148,105 +165,124 @@ async function cpuOf(runtime: Runtime): Promise<readonly Pairs[]> {
   }
 }
 
-/** Connections a second, the broker's CPU time for one, µs, and its memory when all of them are idle, KiB. */
+/** Connections a second, CPU time of the broker and of the Clients for one, µs, and the broker's memory when all of them are idle, KiB. */
 interface Burst {
   readonly rate: number;
   readonly cpuUs: number;
+  readonly loadUs: number;
   readonly idleKib: number;
 }
 
 async function burstOf(runtime: Runtime, carrier: Carrier): Promise<Burst> {
   const broker = await start(runtime, carrier);
-  const wires: Wire[] = [];
+  const file = pathOf("scripts/bench/websocket/burst_child.ts");
+  const words = [broker.port, carrier, connections].map((one) => JSON.stringify(one));
+  const child = spawnKept([...bun(), file, ...words], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = new Inbox<"ready" | BurstLine>();
+  createInterface(child.stdout!).on("line", (text) => lines.put(JSON.parse(text)));
+  const heard = () => lines.take(`a line of the Clients by ${carrier.name}`, undefined, BURST_MS);
   try {
-    for (let i = 0; i < 100; i++) wires.push(await client(broker.port, carrier, `first-${i}`)); // what is rare is loaded
+    await heard();
     const before = await broker.report(true);
-    const begin = performance.now();
-    let next = 0;
-    const lane = async () => {
-      while (next < connections) wires.push(await client(broker.port, carrier, `c${next++}`));
-    };
-    await within(Promise.all(Array.from({ length: UNDERWAY }, lane)), "all connections of a burst");
-    const seconds = (performance.now() - begin) / 1000;
+    child.stdin!.write("begin\n");
+    const { seconds, cpuMs: loadMs } = await heard() as BurstLine;
     const { cpuMs } = await broker.report();
     const after = await broker.report(true);
     return {
       rate: connections / seconds,
       cpuUs: (cpuMs - before.cpuMs) * 1000 / connections,
+      loadUs: loadMs * 1000 / connections,
       idleKib: (after.rssBytes - before.rssBytes) / 1024 / connections,
     };
   } finally {
-    for (const wire of wires) wire.close();
+    await killed(child);
     await broker.close();
   }
 }
 
-async function measured(runtime: Runtime): Promise<{ rows: string[][]; failed: number }> {
-  const [tcp, ...webSockets] = await cpuOf(runtime) as [Pairs, ...Pairs[]];
-  const rows: string[][] = [];
-  let failed = 0;
-  const add = (what: string, plain: number, ours: number, ratio: number, holds: boolean, budget: string) => {
-    if (!holds) failed++;
-    rows.push([
-      `${runtime}: ${what}`,
-      short(plain),
-      short(ours),
-      short(ratio),
-      budget,
-      holds ? "ok" : "worse",
-    ]);
+/** A row of the table; `ratio` is `ours` to `plain`, and what else is said of it. */
+interface Row {
+  readonly what: string;
+  readonly plain: number;
+  readonly ours: number;
+  readonly ratio: number;
+  readonly budget?: string;
+  readonly holds?: boolean;
+}
+
+/** `tcp`: CPU time for a delivery over TCP, ns, round by round. */
+function cpuRow(what: string, plain: Pairs, ours: Pairs, tcp: Pairs, most: number): Row {
+  const more = median(ours.ns.map((ns, round) => 1 + (ns - plain.ns[round]!) / tcp.ns[round]!));
+  const budget = plain === tcp ? `<= ${most}` : `<= TLS + ${(most - 1).toFixed(1)} TCP`;
+  return {
+    what: `ns a delivery, ${what}`,
+    plain: median(plain.ns),
+    ours: median(ours.ns),
+    ratio: plain === tcp ? more : median(ours.ns.map((ns, round) => ns / plain.ns[round]!)),
+    budget,
+    holds: more <= most,
   };
-  webSockets.forEach(({ ns }, i) => {
-    const carrier = CARRIERS[i + 1]!;
-    const ratio = median(ns.map((one, round) => one / tcp.ns[round]!));
-    const most = CPU_MAX[carrier]!;
-    add(`ns a delivery, ${carrier}`, median(tcp.ns), median(ns), ratio, ratio <= most, `<= ${most}`);
-  });
+}
+
+async function cpuRows(runtime: Runtime, belows: readonly Below[]): Promise<Row[]> {
+  const tcp = BELOW[0]!.plain;
+  const carriers = new Set([tcp, ...belows.flatMap(({ plain, each, one }) => [plain, each, one])]);
+  const all = await cpuOf(runtime, [...carriers]);
+  const of = (carrier: Carrier) => all.find((pairs) => pairs.carrier === carrier)!;
+  return belows.flatMap(({ plain, each, one }) => [
+    cpuRow(each.name, of(plain), of(each), of(tcp), EACH_MAX),
+    cpuRow(one.name, of(plain), of(one), of(tcp), ONE_MAX),
+  ]);
+}
+
+async function burstRows(runtime: Runtime, { plain: without, one }: Below): Promise<Row[]> {
   const [plain, ours]: [Burst[], Burst[]] = [[], []];
-  for (let i = 0; i < BURSTS; i++) {
-    plain.push(await burstOf(runtime, "tcp"));
-    ours.push(await burstOf(runtime, ONE));
+  for (let i = 0; i < bursts; i++) {
+    plain.push(await burstOf(runtime, without));
+    ours.push(await burstOf(runtime, one));
   }
-  const of = (bursts: readonly Burst[], key: keyof Burst) => median(bursts.map((burst) => burst[key]));
-  const rate = median(ours.map((burst, i) => burst.rate / plain[i]!.rate));
-  add(
-    "connections a second",
-    of(plain, "rate"),
-    of(ours, "rate"),
-    rate,
-    rate >= RATE_LEAST,
-    `>= ${RATE_LEAST}`,
-  );
-  const cpu = median(ours.map((burst, i) => burst.cpuUs / plain[i]!.cpuUs));
-  add("CPU µs a connection", of(plain, "cpuUs"), of(ours, "cpuUs"), cpu, true, "");
+  const row = (what: string, key: keyof Burst): Row => ({
+    what: `${one.scheme}: ${what}`,
+    plain: median(plain.map((burst) => burst[key])),
+    ours: median(ours.map((burst) => burst[key])),
+    ratio: median(ours.map((burst, i) => burst[key] / plain[i]![key])),
+  });
+  const rate = row("connections a second", "rate");
+  const idle = row("KiB idle, and more", "idleKib");
   const more = median(ours.map((burst, i) => burst.idleKib - plain[i]!.idleKib));
-  add(
-    "KiB idle, and more",
-    of(plain, "idleKib"),
-    of(ours, "idleKib"),
-    more,
-    more <= IDLE_KIB_MAX,
-    `<= ${IDLE_KIB_MAX}`,
-  );
-  return { rows, failed };
+  return [
+    { ...rate, budget: `>= ${RATE_LEAST}`, holds: rate.ratio >= RATE_LEAST },
+    row("CPU µs a connection", "cpuUs"),
+    row("CPU µs of its Client", "loadUs"),
+    { ...idle, ratio: more, budget: `<= ${IDLE_KIB_MAX}`, holds: more <= IDLE_KIB_MAX },
+  ];
 }
 
 const runtimes = (["bun", "deno"] as const).filter((name) =>
   args.runtime === "both" || args.runtime === name
 );
+const belows = BELOW.filter(({ name }) => args.below === "both" || args.below === name.toLowerCase());
+const [hasCpu, hasBursts] = ["cpu", "burst"].map((name) => (args.only ?? name) === name);
 if (args.help) console.log(USAGE);
-else if (runtimes.length === 0 || ![rounds, messages, connections].every((one) => one >= 1)) {
+else if (
+  runtimes.length === 0 || belows.length === 0 || !hasCpu && !hasBursts ||
+  ![rounds, messages, connections, bursts].every((one) => one >= 1)
+) {
   console.error(USAGE);
   process.exit(2);
 } else {
   const rows: string[][] = [];
   let failed = 0;
   for (const runtime of runtimes) {
-    const one = await measured(runtime);
-    rows.push(...one.rows);
-    failed += one.failed;
+    const all = hasCpu ? await cpuRows(runtime, belows) : [];
+    if (hasBursts) { for (const below of belows) all.push(...await burstRows(runtime, below)); }
+    for (const { what, plain, ours, ratio, budget = "", holds = true } of all) {
+      if (!holds) failed++;
+      const verdict = budget === "" ? "" : holds ? "ok" : "worse";
+      rows.push([`${runtime}: ${what}`, short(plain), short(ours), short(ratio), budget, verdict]);
+    }
   }
-  console.log(tableOf(["", "TCP", "WebSocket", "ratio", "budget", "verdict"], rows));
+  console.log(tableOf(["", "without", "WebSocket", "ratio", "budget", "verdict"], rows));
   console.log(`${rows.length - failed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 }

@@ -1,29 +1,52 @@
 /**
- * One connection of a load, over TCP or WebSocket: it sends bytes laid out beforehand, and counts what comes.
+ * One connection of a load, over any carrier: it sends bytes laid out beforehand, and counts what comes.
  * Knows the heads of frames; refuses to decode any packet.
  * @module
  */
-import { connect, type Socket } from "node:net";
+import { randomBytes } from "node:crypto";
+import { encodePacket } from "../../../src/codec/mod.ts";
+import { dial } from "../../../src/runtime/dial.ts";
+import { CA } from "../../../src/testing/tls.ts";
+import type { Transport, TransportHandler } from "../../../src/transport/transport.ts";
+import { connectOf } from "../../lib/raw_client.ts";
 
-/** How packets travel: as they are, each in a frame of its own, or a batch in one frame. */
-export type Carrier = "tcp" | "ws, a frame each" | "ws, one frame";
+/** How packets travel. */
+export interface Carrier {
+  /** As it stands in the table. */
+  readonly name: string;
+  /** By which the broker listens. */
+  readonly scheme: "mqtt" | "mqtts" | "ws" | "wss";
+  /** Each packet has a frame of its own; else a batch has one. */
+  readonly isSingle?: true;
+}
 
-const REQUEST = [
-  "GET /mqtt HTTP/1.1",
-  "Host: 127.0.0.1",
-  "Upgrade: websocket",
-  "Connection: Upgrade",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Protocol: mqtt",
-  "",
-  "",
-].join("\r\n");
+const NOTHING = new Uint8Array();
+const CONNACK_BYTES = 4;
+/** What an answer to an upgrade ends with. */
+const HEAD_END = [13, 10, 13, 10];
+
+/** Each with a key of its own, as RFC 6455 has it. */
+function request(): Uint8Array {
+  const lines = [
+    "GET /mqtt HTTP/1.1",
+    "Host: 127.0.0.1",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}`,
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Protocol: mqtt",
+  ];
+  return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+function isWebSocket({ scheme }: Carrier): boolean {
+  return scheme.startsWith("ws");
+}
 
 /** These packets as they travel from a Client. */
 export function carried(packets: readonly Uint8Array[], carrier: Carrier): Uint8Array {
-  if (carrier === "tcp") return joined(packets);
-  return joined((carrier === "ws, one frame" ? [joined(packets)] : packets).map(masked));
+  if (!isWebSocket(carrier)) return joined(packets);
+  return joined((carrier.isSingle ? packets : [joined(packets)]).map(masked));
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -43,50 +66,55 @@ function masked(payload: Uint8Array, i: number): Uint8Array {
   return joined([Uint8Array.of(0x82, ...head), key, payload.map((byte, at) => byte ^ key[at & 3]!)]);
 }
 
+/** A Client that has its CONNACK. */
+export async function client(port: number, carrier: Carrier, id: string): Promise<Wire> {
+  const wire = await Wire.dial(port, carrier);
+  wire.send(carried([encodePacket(connectOf(4, id), 4)], carrier));
+  await wire.take(CONNACK_BYTES);
+  return wire;
+}
+
 /** One connection. */
-export class Wire {
-  readonly #socket: Socket;
+export class Wire implements TransportHandler {
+  readonly #transport: Transport;
+  readonly #isFramed: boolean;
+  #unsent: Uint8Array = NOTHING;
   /** Bytes of packets that came and were not taken. */
   #length = 0;
   #wanted = 0;
   #wake: (() => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
-  /** The end of the upgrade's answer is still to come. */
-  #isUpgrading: boolean;
-  #head = "";
+  /** Bytes of `HEAD_END` that have come last. */
+  #ending = 0;
   /** Bytes of the present frame that are to come. */
   #left = 0;
   /** The header of a frame, as far as it has come. */
   #header: number[] = [];
 
-  private constructor(socket: Socket, carrier: Carrier) {
-    this.#socket = socket;
-    this.#isUpgrading = carrier !== "tcp";
-    socket.on("data", (chunk: Uint8Array) => {
-      if (carrier === "tcp") this.#length += chunk.length;
-      else this.#deframe(chunk);
-      if (this.#wake !== undefined && !this.#isUpgrading && this.#length >= this.#wanted) this.#serve();
-    });
-    socket.on("error", (error) => this.#fail?.(error));
-    socket.on("close", () => this.#fail?.(new Error("A connection was lost")));
+  private constructor(transport: Transport, isFramed: boolean) {
+    this.#transport = transport;
+    this.#isFramed = isFramed;
+    transport.start(this);
   }
 
   /** Connects, and upgrades. */
   static async dial(port: number, carrier: Carrier): Promise<Wire> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    await new Promise<void>((resolve, reject) => {
-      socket.once("connect", resolve);
-      socket.once("error", reject);
-    });
-    const wire = new Wire(socket, carrier);
-    if (carrier === "tcp") return wire;
-    socket.write(REQUEST);
+    const isSecure = carrier.scheme === "mqtts" || carrier.scheme === "wss";
+    const transport = await dial({ host: "127.0.0.1", port }, isSecure ? { ca: CA } : undefined);
+    const wire = new Wire(transport, isWebSocket(carrier));
+    if (!wire.#isFramed) return wire;
+    wire.send(request());
     await wire.take(0);
     return wire;
   }
 
   send(bytes: Uint8Array): void {
-    this.#socket.write(bytes);
+    this.#unsent = this.#unsent.length === 0 ? bytes : joined([this.#unsent, bytes]);
+    this.drained();
+  }
+
+  drained(): void {
+    if (this.#unsent.length > 0) this.#unsent = this.#unsent.subarray(this.#transport.write(this.#unsent));
   }
 
   /** When so many bytes of packets have come, more than were taken before. */
@@ -95,17 +123,29 @@ export class Wire {
     return new Promise((resolve, reject) => {
       this.#wake = resolve;
       this.#fail = reject;
-      if (!this.#isUpgrading && this.#length >= bytes) this.#serve();
+      this.#serve();
     });
   }
 
   close(): void {
     this.#fail = undefined;
-    this.#socket.destroy();
+    this.#transport.abort();
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.#isFramed) this.#deframe(chunk);
+    else this.#length += chunk.length;
+    this.#serve();
+  }
+
+  closed(error?: Error): void {
+    this.#fail?.(error ?? new Error("A connection was lost"));
   }
 
   #serve(): void {
-    const wake = this.#wake!;
+    const isUpgraded = !this.#isFramed || this.#ending === HEAD_END.length;
+    const wake = this.#wake;
+    if (wake === undefined || !isUpgraded || this.#length < this.#wanted) return;
     this.#length -= this.#wanted;
     this.#wake = undefined;
     wake();
@@ -113,11 +153,9 @@ export class Wire {
 
   #deframe(chunk: Uint8Array): void {
     let at = 0;
-    if (this.#isUpgrading) {
-      while (at < chunk.length && !this.#head.endsWith("\r\n\r\n")) {
-        this.#head += String.fromCharCode(chunk[at++]!);
-      }
-      this.#isUpgrading = !this.#head.endsWith("\r\n\r\n");
+    while (at < chunk.length && this.#ending < HEAD_END.length) {
+      const byte = chunk[at++];
+      this.#ending = byte === HEAD_END[this.#ending] ? this.#ending + 1 : byte === HEAD_END[0] ? 1 : 0;
     }
     while (at < chunk.length) {
       if (this.#left > 0) {

@@ -10,7 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
+import { type WebSocket, WebSocketServer } from "ws";
 import { type Client, connect, type ConnectOptions } from "../../../src/client_api/mod.ts";
 import { serve } from "../../../src/server/serve.ts";
 import { patient } from "../../../src/testing/patience.ts";
@@ -74,23 +78,54 @@ async function startMosquittoWithAll(): Promise<Running> {
 
 async function startAedes(): Promise<Running> {
   const aedes = await Aedes.createBroker();
-  const plain = createServer((socket) => void aedes.handle(socket));
-  const tls = createTlsServer({ cert: CERT, key: KEY }, (socket) => void aedes.handle(socket));
+  const handle = (stream: Duplex) => void aedes.handle(stream);
+  const servers = {
+    mqtt: createServer(handle),
+    mqtts: createTlsServer({ cert: CERT, key: KEY }, handle),
+    ws: createHttpServer(),
+    wss: createHttpsServer({ cert: CERT, key: KEY }),
+  };
+  const webSockets = [servers.ws, servers.wss].map((server) => new WebSocketServer({ server }));
+  for (const one of webSockets) one.on("connection", (socket) => handle(streamOf(socket)));
   const open = new Set<Socket>();
-  for (const server of [plain, tls]) {
+  const urls: Record<string, string> = {};
+  for (const [scheme, server] of Object.entries(servers)) {
     server.on("connection", (socket: Socket) => open.add(socket));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    urls[scheme] = `${scheme}://localhost:${(server.address() as AddressInfo).port}`;
   }
-  const port = (server: typeof plain) => (server.address() as AddressInfo).port;
   return {
-    urls: { mqtt: `mqtt://127.0.0.1:${port(plain)}`, mqtts: `mqtts://localhost:${port(tls)}` },
+    urls,
     async stop() {
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
+      for (const one of webSockets) one.clients.forEach((socket) => socket.terminate());
       for (const socket of open) socket.destroy();
-      plain.close();
-      tls.close();
+      for (const server of Object.values(servers)) server.close();
     },
   };
+}
+
+/** As `createWebSocketStream()` of `ws`, which Bun has not. */
+function streamOf(socket: WebSocket): Duplex {
+  const stream = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      socket.send(chunk);
+      done();
+    },
+    final(done) {
+      socket.close();
+      done();
+    },
+    destroy(error, done) {
+      socket.terminate();
+      done(error);
+    },
+  });
+  socket.on("message", (data) => stream.push(data));
+  socket.on("close", () => stream.push(null));
+  socket.on("error", (error) => stream.destroy(error));
+  return stream;
 }
 
 const missing = mosquittoVersion() === undefined && process.env["PLUMB_REQUIRE_MOSQUITTO"] !== "1";
@@ -102,7 +137,7 @@ const BROKERS: readonly Broker[] = [
     levels: [5, 4, 3],
     start: startMosquittoWithAll,
   }] as const),
-  { name: "aedes", schemes: ["mqtt", "mqtts"], levels: [4, 3], start: startAedes },
+  { name: "aedes", schemes: ["mqtt", "mqtts", "ws", "wss"], levels: [4, 3], start: startAedes },
 ];
 
 /** Runs `body` with a broker, and closes the Clients that it has made. */

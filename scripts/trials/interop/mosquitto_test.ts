@@ -11,6 +11,7 @@ import { describe, test } from "node:test";
 import { pub, Run, sub, subscribed, VERSIONS, whatIsMissing } from "./mosquitto.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
 import { joined } from "./mqttjs.ts";
+import { startRelay } from "./relay.ts";
 import { assertSameBytes, LARGE, onStage, UNICODE_TOPICS } from "./test_broker.ts";
 import { patient, until } from "../../../src/testing/patience.ts";
 
@@ -351,3 +352,34 @@ test("mosquitto_pub and mosquitto_sub over TLS, beside MQTT.js", options, async 
     rmSync(folder, { recursive: true });
   }
 });
+
+for (const scheme of ["ws", "wss"] as const) {
+  test(`mosquitto_pub and mosquitto_sub by a relay over ${scheme}://, beside MQTT.js`, options, () =>
+    onStage(
+      async (stage) => {
+        const { port } = stage;
+        const relay = await startRelay(`${scheme}://127.0.0.1:${port}/mqtt`);
+        stage.atEnd(() => relay.close());
+        stage.port = relay.port;
+        for (const version of VERSIONS) {
+          const topic = `${scheme}/${version}`;
+          const run = await subscribed(stage, version, `s${version}`, "-q", "2", "-C", "4", "-t", topic);
+          for (const qos of QOS) await pub(stage, version, ["-q", qos, "-t", topic, "-m", `at ${qos}`]);
+          const other = await joined(stage, {
+            clientId: `mqttjs${version}`,
+            protocol: scheme,
+            port,
+            path: "/mqtt",
+            ca: CA,
+          });
+          await other.publish(topic, "from MQTT.js", { qos: 1 });
+          assertEquals(await run.lines(), ["at 0", "at 1", "at 2", "from MQTT.js"]);
+        }
+        const run = await subscribed(stage, "5", "large", "-C", "1", "-N", "-q", "1", "-t", "large");
+        await pub(stage, "5", ["-q", "1", "-t", "large", "-s"], LARGE);
+        assertSameBytes(await run.bytes(), LARGE);
+      },
+      scheme === "wss" ? { cert: CERT, key: KEY } : undefined,
+      true,
+    ));
+}

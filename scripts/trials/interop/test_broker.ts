@@ -16,7 +16,8 @@ interface Happening {
 /** A broker, what happened on it, and what is to be ended with it. */
 export class Stage {
   readonly server: Server;
-  readonly port: number;
+  /** Where Clients connect: a test may put a relay before the broker. */
+  port: number;
   readonly #happenings: Inbox<Happening>;
   readonly #ending: (() => unknown)[] = [];
 
@@ -66,11 +67,15 @@ export class Stage {
 }
 
 /** Runs `body` against a fresh broker, with TLS or without; fails on internal errors of that too. */
-export async function onStage(body: (stage: Stage) => Promise<void>, tls?: TlsServerOptions): Promise<void> {
+export async function onStage(
+  body: (stage: Stage) => Promise<void>,
+  tls?: TlsServerOptions,
+  isWebSocket = false,
+): Promise<void> {
   const happenings = new Inbox<Happening>();
   const failures: unknown[] = [];
   const server = await serve({
-    listen: [`${tls === undefined ? "mqtt" : "mqtts"}://127.0.0.1:0`],
+    listen: [`${isWebSocket ? "ws" : "mqtt"}${tls === undefined ? "" : "s"}://127.0.0.1:0`],
     ...tls && { tls },
     hooks: {
       connected: ({ clientId }) => happenings.put({ what: "connected", clientId }),

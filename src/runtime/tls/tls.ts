@@ -8,6 +8,8 @@ import { checkTls } from "./certificate.ts";
 import type { Accept, DialOptions } from "../endpoint.ts";
 import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
+export type { CertificateAndKey } from "./options.ts";
+
 /** The exports of `bun.ts` and `deno.ts`, which are given checked texts. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
   listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener>;

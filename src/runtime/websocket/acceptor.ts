@@ -13,9 +13,11 @@ import {
   asksForWebSocket,
   checkUpgrade,
   forwardedFor,
+  KnownRequest,
   readRequestHead,
   refusalAnswer,
   type RequestHead,
+  type Upgrade,
   upgradeAnswer,
   UpgradeError,
   type UpgradeRules,
@@ -48,35 +50,57 @@ export function acceptOf(key: string): string {
   return crypto.hash("sha1", key + ACCEPT_SUFFIX, "base64");
 }
 
-/** Makes `accept` one of transports that begin with a request. `options` is asked anew for each. */
+/** What a connection begins with. */
+interface Asked {
+  readonly length: number;
+  /** Undefined where it is the request that is known. */
+  readonly request: RequestHead | undefined;
+  /** What it asks for, where that is known. */
+  readonly upgrade: Upgrade | undefined;
+  /** All bytes that have come. */
+  readonly bytes: Uint8Array;
+}
+
+/** Makes `accept` one of transports that begin with a request. `options` is asked anew for each; the same object says that nothing has changed. */
 export function upgraded(options: () => WebSocketOptions, accept: Accept): Accept {
+  let present: WebSocketOptions | undefined;
+  let known = new KnownRequest();
   return (below, peer) => {
-    const { timeoutMs, slots, admit, isProxy, http, refused, ...own } = options();
+    const now = options();
+    if (now !== present) known = new KnownRequest();
+    present = now;
+    const { timeoutMs, slots, admit, isProxy, refused } = now;
     const isProxied = isProxy(peer.address);
-    const rules = { ...own, isNameProved: isProxied || peer.transport === "tls" };
     const over = isProxied ? undefined : admit(peer);
     if (over === undefined && !isProxied) return below.abort();
-    const head = { what: "HTTP request", read: readRequestHead, timeoutMs, slots };
-    const refuse = (transport: HeadTransport<RequestHead>, error: Error): void => {
+    const own = isProxied ? undefined : known; // a proxy's Clients differ in their addresses, which stand in the head
+    const refuse = (transport: HeadTransport<Asked>, error: Error): void => {
       if (error instanceof UpgradeError) transport.end(refusalAnswer(error), timeoutMs);
       else transport.abort();
       refused(peer, error);
     };
-    new HeadTransport<RequestHead>(below, head, {
-      headed(transport, request): number {
-        const named = peerOf(request, peer, isProxy);
+    new HeadTransport<Asked>(below, {
+      what: "HTTP request",
+      read: (bytes) => readAsked(bytes, own),
+      timeoutMs,
+      slots,
+    }, {
+      headed(transport, { length, request, upgrade, bytes }): number {
+        const named = peerOf(peer, request, isProxied ? isProxy : undefined);
         transport.peer = named;
         transport.over ??= admit(named);
         if (transport.over === undefined) {
           transport.abort();
-          return request.length;
+          return length;
         }
-        if (http !== undefined && !asksForWebSocket(request)) {
-          http(transport, named);
+        if (request !== undefined && now.http !== undefined && !asksForWebSocket(request)) {
+          now.http(transport, named);
           return 0;
         }
         try {
-          const { key, protocol } = checkUpgrade(request, rules);
+          const isNameProved = isProxied || peer.transport === "tls";
+          const { key, protocol } = upgrade ?? checkUpgrade(request!, { ...now, isNameProved });
+          if (upgrade === undefined) own?.keep(bytes.subarray(0, length), { key, protocol });
           transport.send(upgradeAnswer(protocol, acceptOf(key)));
           const socket = new WebSocketTransport(transport, { broken: teller(refused, named), over: letGo });
           keepAlive(socket);
@@ -84,11 +108,19 @@ export function upgraded(options: () => WebSocketOptions, accept: Accept): Accep
         } catch (error) {
           refuse(transport, error as Error);
         }
-        return request.length;
+        return length;
       },
       failed: refuse,
     }, over);
   };
+}
+
+/** @throws {UpgradeError} for bytes that are no head. */
+function readAsked(bytes: Uint8Array, known: KnownRequest | undefined): Asked | undefined {
+  const upgrade = known?.asked(bytes);
+  if (upgrade !== undefined) return { length: bytes.length, request: undefined, upgrade, bytes };
+  const request = readRequestHead(bytes);
+  return request && { length: request.length, request, upgrade, bytes };
 }
 
 /** Out here, since a closure inside keeps all that its connection began with, as long as the connection. */
@@ -96,11 +128,15 @@ function teller(refused: WebSocketOptions["refused"], peer: PeerInfo): (error: E
   return (error) => refused(peer, error);
 }
 
-/** The peer, or the one that a proxy in front names. */
-function peerOf(request: RequestHead, peer: PeerInfo, isProxy: (address: string) => boolean): PeerInfo {
+/** The peer, or the one that a proxy in front names: `isProxy` is given where the peer is one. */
+function peerOf(
+  peer: PeerInfo,
+  request: RequestHead | undefined,
+  isProxy: ((address: string) => boolean) | undefined,
+): PeerInfo {
   const { address, port } = peer;
   const transport = KINDS[peer.transport] ?? peer.transport;
-  const text = isProxy(address) ? forwardedFor(request, isProxy) : undefined;
+  const text = isProxy && request && forwardedFor(request, isProxy);
   const bytes = text === undefined ? undefined : ipBytes(text);
   if (bytes === undefined) return { ...peer, transport };
   return { ...peer, transport, address: ipText(bytes), port: 0, proxy: { address, port } };

@@ -9,7 +9,8 @@ import { Recorder } from "../../testing/transport_contract.ts";
 import { upgradeRequest } from "../../transport/websocket_upgrade.ts";
 import { inProcess } from "../in_process.ts";
 import { HandshakeSlots } from "../tls/slots.ts";
-import { upgraded, type WebSocketOptions } from "./acceptor.ts";
+import type { Accept } from "../endpoint.ts";
+import { acceptOf, upgraded, type WebSocketOptions } from "./acceptor.ts";
 
 const PROXY = "10.0.0.1";
 const PEER = { address: "192.0.2.7", port: 4711, transport: "tcp" } as const;
@@ -83,5 +84,46 @@ describe("a connection that begins with a request gives its place back once", ()
   test("and has none before a proxy has named its peer", patient, async () => {
     assertEquals(await outcome(FORWARDED, true, PROXY), [["192.0.2.9"], 1]);
     assertEquals(await outcome(bytesOf("GET"), false, PROXY), [[], 0]);
+  });
+});
+
+describe("requests that are the same but for their keys", () => {
+  /** The first bytes of the answer to it, and what stands in Sec-WebSocket-Accept. */
+  async function answer(accept: Accept, request: Uint8Array): Promise<readonly [string, string | undefined]> {
+    const [theirs, ours] = inProcess();
+    accept(theirs, PEER);
+    const peer = new Recorder(ours);
+    ours.write(request);
+    await until(() => peer.text.includes("\r\n\r\n"), "the answer");
+    ours.abort();
+    return [peer.text.slice(0, 12), /Accept: (\S+)/.exec(peer.text)?.[1]];
+  }
+  const KEYS = ["AAECAwQFBgcICQoLDA0ODw==", KEY, "ICEiIyQlJicoKSorLC0uLw=="];
+  const of = (key: string) => upgradeRequest({ ...ASKED, key });
+  const options: WebSocketOptions = {
+    paths: [],
+    origins: [],
+    isLocal: false,
+    timeoutMs: 60_000,
+    slots: new HandshakeSlots(),
+    admit: () => () => {},
+    isProxy: () => false,
+    refused() {},
+  };
+  const start: Accept = (transport) => transport.start({ received() {}, drained() {}, closed() {} });
+
+  test("are answered each by its own key", patient, async () => {
+    const accept = upgraded(() => options, start);
+    for (const key of KEYS) assertEquals(await answer(accept, of(key)), ["HTTP/1.1 101", acceptOf(key)]);
+  });
+
+  test("are read anew when the rules are others", patient, async () => {
+    let present = options;
+    const accept = upgraded(() => present, start);
+    assertEquals((await answer(accept, of(KEY)))[0], "HTTP/1.1 101");
+    present = { ...options, paths: ["/mqtt"] };
+    assertEquals((await answer(accept, of(KEY)))[0], "HTTP/1.1 404");
+    present = options;
+    assertEquals((await answer(accept, of(KEY)))[0], "HTTP/1.1 101");
   });
 });
