@@ -201,12 +201,12 @@ export class Broker {
     const turn = this.#turn;
     this.#inputs.begin(now);
     try {
+      if (turn.budget.waiting > 0) this.#write(); // no answer waits for what goes on now
       turn.budget.goOn();
       do {
         turn.endFailed();
         this.#router.retainedDeliveries.endTurn();
-        if (this.#journal.isDue) this.#journal.commit();
-        turn.write();
+        this.#write();
       } while (this.#inputs.callWaiting()); // the turn of what its hooks have called ends with it
       turn.end();
       this.#memory.endTurn();
@@ -214,6 +214,11 @@ export class Broker {
       this.#inputs.end();
     }
     return turn.takeQuestions();
+  }
+
+  #write(): void {
+    if (this.#journal.isDue) this.#journal.commit();
+    this.#turn.write();
   }
 
   /** When `ticked()` should be called next: ms since the epoch, Infinity if never. */

@@ -120,6 +120,24 @@ describe("work that is counted", () => {
     assert(turns > 3, `${turns} turns`);
   });
 
+  test("an answer leaves before postponed work goes on, and the commit for another one begins", () => {
+    const store = new HandStore();
+    const { broker, attacker, healthy } = scene({ store });
+    const durable = new Client(broker, "durable", KEPT);
+    finish(broker);
+    store.slow = true;
+    attacker.write(bytesOf(...Array.from({ length: 300 }, () => encodePacket(publish("t"), 5))));
+    broker.flush(NOW);
+    const before = healthy.transport.bytes;
+    const { commits } = store;
+    const seen: unknown[] = [];
+    broker.tap("t", () => void seen.push([healthy.transport.bytes > before, store.commits > commits]));
+    healthy.send(publish("h"));
+    durable.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: [{ filter: "d", ...OPTIONS }] });
+    while (seen.length === 0) broker.flush(NOW);
+    assertEquals(seen[0], [true, true]);
+  });
+
   test("a Client that is over is not read while it has a lot to be dealt with", () => {
     const { broker, attacker, got } = scene();
     const payload = "x".repeat(1_000);

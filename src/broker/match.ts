@@ -106,7 +106,7 @@ export interface GroupsKnown {
   readonly at: number;
   /** Groups with a connected member: the others take no message of QoS 0. */
   readonly connected: readonly SharedGroup[];
-  /** Groups that are not deaf: the others take no message of QoS 1 or 2 either. */
+  /** Groups of which a member may take a message of QoS 1 or 2: the others take none. */
   readonly hearing: readonly SharedGroup[];
   /** A member of a deaf group could keep messages, had it room. */
   readonly hasFullKeeper: boolean;

@@ -284,7 +284,7 @@ export class Router {
     return match.groupsKnown = {
       at: this.#groupChanges,
       connected: groups.filter(({ isConnected }) => isConnected),
-      hearing: groups.filter(({ isDeaf }) => !isDeaf),
+      hearing: groups.filter(({ isHearing }) => isHearing),
       hasFullKeeper: groups.some((group) => group.isDeaf && group.hasKeeper()),
       severalCopies: undefined,
     };

@@ -285,6 +285,11 @@ export class SharedGroup {
     return this.#isDeaf;
   }
 
+  /** Some member may be able to take a QoS 1 or 2 message, as far as is known without asking. Only a connected one is granted another QoS. */
+  get isHearing(): boolean {
+    return !this.#isDeaf && (this.#connected > 0 || this.size > FEW || this.hasKeeper());
+  }
+
   /** Whether a member's session can keep QoS 1 and 2 messages, were there room; those on `topic`, if one is given. */
   hasKeeper(topic?: string): boolean {
     let asked = 0;

@@ -3,6 +3,9 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { PacketType } from "../codec/packet_type.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
+import { parseFilter, type TopicFilter } from "../topic/filter.ts";
+import type { Subscription } from "./session.ts";
+import { SharedGroup } from "./shared.ts";
 
 const { PUBACK } = PacketType;
 const SHARE = "$share/g/a";
@@ -94,6 +97,23 @@ describe("a group in which nobody has room", () => {
 });
 
 describe("a group of members that are granted QoS 0", () => {
+  test("is not asked for a message of QoS 1 while all are away", () => {
+    const group = new SharedGroup(parseFilter(SHARE) as TopicFilter, () => {});
+    const memberOf = (qos: number, isConnected: boolean): Subscription => {
+      const session = { connection: isConnected ? {} : undefined, persists: true, ended: false };
+      return { session, qos } as unknown as Subscription;
+    };
+    const away = memberOf(0, false);
+    group.join(away);
+    assertEquals(group.isHearing, false);
+    group.connected(away);
+    assertEquals(group.isHearing, true);
+    group.disconnected();
+    assertEquals(group.isHearing, false);
+    group.join(memberOf(1, false));
+    assertEquals(group.isHearing, true);
+  });
+
   test("[MQTT-4.8.2-3] takes nothing while they are away, and takes turns again when they return", () => {
     const scene = new Scene({});
     scene.join("m", 0).lose();

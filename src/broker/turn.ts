@@ -3,7 +3,8 @@
  * Knows the work for the end of the turn; refuses to know its causes.
  *
  * The steps at the end, in this order: postponed work goes on as far as the budget reaches, connections that failed in the middle
- * of routing end, retained deliveries go on for so many steps, a commit begins, links that have bytes are written.
+ * of routing end, retained deliveries go on for so many steps, a commit begins, links that have bytes are written. The last two also
+ * before postponed work goes on: no answer to the inputs of the turn waits for it.
  * @module
  */
 import { encode } from "../codec/encode.ts";

@@ -76,35 +76,71 @@ function poolFor(bytes: number): ChunkPool {
  * between: a fan-out to thousands then goes out in many small portions.
  */
 const BURST_WRITES = 100;
+/** Beside them so many of the bytes of a few packets: an answer does not wait for the rounds of a fan-out. */
+const BURST_ANSWERS = 20;
+const ANSWER_BYTES = 1024;
+
+/** Transports that wait for a round, first in, first out. */
+class Lane {
+  #waiting: DenoTransport[] = [];
+  #past = 0;
+
+  get length(): number {
+    return this.#waiting.length - this.#past;
+  }
+
+  push(transport: DenoTransport): void {
+    this.#waiting.push(transport);
+  }
+
+  shift(): DenoTransport {
+    const first = this.#waiting[this.#past++]!;
+    if (this.length === 0) {
+      this.#waiting = [];
+      this.#past = 0;
+    }
+    return first;
+  }
+}
 
 /** Counts the writes that begin, and keeps the transports that must wait for the next round. */
 class Bursts {
   #begun = 0;
-  readonly #waiting: DenoTransport[] = [];
-  /** How many of `#waiting` have been called back. */
-  #past = 0;
+  #answers = 0;
+  readonly #waiting = new Lane();
+  /** Those with little to write. They go first, and leave half of a round to the others. */
+  readonly #brief = new Lane();
 
-  /** Whether a write may begin now; if not, `transport.drained()` is called when it may. */
-  begin(transport: DenoTransport): boolean {
-    if (this.#begun === BURST_WRITES) {
-      this.#waiting.push(transport);
-      return false;
+  /** Whether a write of so many bytes may begin now; if not, `transport.drained()` is called when it may. */
+  begin(transport: DenoTransport, bytes: number): boolean {
+    if (this.#begun < BURST_WRITES) {
+      if (++this.#begun === BURST_WRITES) this.#goOnSoon();
+      return true;
     }
-    if (++this.#begun === BURST_WRITES) {
-      if (this.#waiting.length === 0) setImmediate(this.#next);
-      else inNextTurn(this.#next); // a long burst: sockets are looked at meanwhile
+    const isBrief = bytes <= ANSWER_BYTES;
+    if (isBrief && this.#answers < BURST_ANSWERS) {
+      this.#answers++;
+      return true;
     }
-    return true;
+    (isBrief ? this.#brief : this.#waiting).push(transport);
+    return false;
+  }
+
+  #goOnSoon(): void {
+    if (this.#waiting.length === 0) setImmediate(this.#next);
+    else inNextTurn(this.#next); // a long burst: sockets are looked at meanwhile
   }
 
   readonly #next = (): void => {
-    this.#begun = 0;
-    const waiting = this.#waiting;
-    while (this.#past < waiting.length && this.#begun < BURST_WRITES) waiting[this.#past++]!.drained();
-    if (this.#past < waiting.length) return;
-    waiting.length = 0;
-    this.#past = 0;
+    this.#begun = this.#answers = 0;
+    this.#drain(this.#brief, BURST_WRITES / 2);
+    this.#drain(this.#waiting, BURST_WRITES);
+    this.#drain(this.#brief, BURST_WRITES);
   };
+
+  #drain(lane: Lane, most: number): void {
+    while (this.#begun < most && lane.length > 0) lane.shift().drained();
+  }
 }
 
 const BURSTS = new Bursts();
@@ -151,7 +187,7 @@ class DenoTransport implements Transport, TurnReader {
 
   write(chunk: Uint8Array): number {
     if (this.#closing || this.#dead) return 0;
-    if (this.#sending !== undefined || this.#short || !BURSTS.begin(this)) {
+    if (this.#sending !== undefined || this.#short || !BURSTS.begin(this, chunk.length)) {
       this.#short = true;
       return 0;
     }

@@ -229,6 +229,35 @@ describe("TCP: many connections", () => {
       }
     }));
 
+  test(
+    "an answer goes out at once though hundreds are written to, and answers let the others go on",
+    patient,
+    () =>
+      open(async ({ port, accepted }) => {
+        const count = 500;
+        const peers = await Promise.all(
+          Array.from({ length: count }, async () => new Recorder(await dialTcp({ host, port }))),
+        );
+        try {
+          await until(() => accepted.length === count, "all are accepted");
+          const bytes = pattern(10_000);
+          const many = accepted.slice(0, count / 2);
+          const few = accepted.slice(count / 2);
+          for (const ours of many) sendAll(ours, bytes);
+          assertEquals(few[0]!.call((transport) => transport.write(utf8("answer"))), 6);
+          for (const ours of few.slice(1)) sendAll(ours, utf8("answer"));
+          const all = many.length * bytes.length + few.length * 6;
+          await until(
+            () => peers.reduce((sum, { length }) => sum + length, 0) === all,
+            "all have everything",
+          );
+          assertEquals(peers.filter(({ text }) => text === "answer").length, few.length);
+        } finally {
+          for (const { transport } of peers) transport.abort();
+        }
+      }),
+  );
+
   test("a fan-out goes on past readers that read nothing", patient, () =>
     open(async ({ port, accepted }) => {
       const peers = await Promise.all(
