@@ -36,6 +36,8 @@ export class Outcome {
   times = 0;
   code: number | undefined;
   error: unknown;
+  /** Of `World.publish()`. */
+  publication: Publication | undefined;
   readonly done = (outcome: number | { readonly reasonCode: number }): void => {
     this.times++;
     this.code = typeof outcome === "number" ? outcome : outcome.reasonCode;
@@ -372,8 +374,14 @@ export class World implements ClientOwner {
       outcome.done,
       outcome.failed,
     );
+    outcome.publication = publication;
     this.engine.publish(publication, this.now);
     return outcome;
+  }
+
+  /** Publishes at QoS 0 so that it ends with `outcome`, without settling; false if it cannot. */
+  join(outcome: Outcome, topic: string, payload: string, retain = false): boolean {
+    return this.engine.join(outcome.publication!, topic, new TextEncoder().encode(payload), retain);
   }
 
   /** Subscribes, without settling. */
