@@ -4,7 +4,6 @@
  * Knows the flood and what has to hold; refuses to know how the reader reads.
  * @module
  */
-import process from "node:process";
 import { connect } from "../../../src/client_api/mod.ts";
 import { serve } from "../../../src/server/serve.ts";
 import { run } from "../../lib/run.ts";
