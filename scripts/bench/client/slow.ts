@@ -57,7 +57,9 @@ export async function slow(
           });
           await flooded;
           if (code !== 0) throw new Error(`${broker} ${runtime} QoS ${qos}: ${text}`);
-          const read: Read = JSON.parse(text.trim().split("\n").at(-1)!);
+          const [line] = /^\{.*\}$/m.exec(text) ?? [];
+          if (line === undefined) throw new Error(`${broker} ${runtime} QoS ${qos}: ${text}`);
+          const read: Read = JSON.parse(line);
           const isGood = read.got === messages && read.again === 0 && read.isOrdered && read.losses === 0 &&
             read.waitingMost <= WAITING_MOST;
           isRight &&= isGood;

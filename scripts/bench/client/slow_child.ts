@@ -27,7 +27,8 @@ let [again, waitingMost, grown, last] = [0, 0, 0, -1];
 let isOrdered = true;
 const begin = performance.now();
 let rate = 0;
-const unsubscribe = () => void subscription.unsubscribe();
+let left: Promise<void> | undefined;
+const unsubscribe = () => void (left = subscription.unsubscribe());
 let end = setTimeout(unsubscribe, LOST_MS);
 for await (const { bytes } of subscription) {
   const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
@@ -42,6 +43,7 @@ for await (const { bytes } of subscription) {
   clearTimeout(end);
   end = setTimeout(unsubscribe, seen.size < total ? LOST_MS : BEHIND_MS);
 }
+await left;
 const read: Read = {
   got: seen.size,
   again,
