@@ -19,7 +19,7 @@ import { tableOf } from "../table.ts";
 const USAGE = `Usage: bench:client [slow] [--runtime deno|bun|node] [--rounds N] [--messages N] [--only WORK]
   --runtime NAME  on which (default all; on Node MQTT.js alone)
   --rounds N      of each, in turn (default 3)
-  --messages N    in each run (default 200000), and half as many before it is measured
+  --messages N    in each run (default 150000), behind as many that are not measured
   --only WORK     publish-0, publish-1, publish-2, receive-0, echo-0, echo-1, echo-2, ask-0, ask-1
   slow            in place of all this: a reader that takes 10 ms for a message, under a flood (default 2500 messages)`;
 
@@ -46,7 +46,7 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 });
 const rounds = Number(args.rounds);
 const isSlow = args._[0] === "slow";
-const messages = Number(args.messages ?? (isSlow ? 2_500 : 200_000));
+const messages = Number(args.messages ?? (isSlow ? 2_500 : 150_000));
 const works = WORKS.filter((work) => args.only === undefined || work.startsWith(args.only));
 
 interface Found {
@@ -124,7 +124,7 @@ try {
           url,
           work,
           `${few}`,
-          `${few / 2}`,
+          `${few}`,
         ], { quiet: true, limitMs: 120_000 });
         if (code !== 0) throw new Error(`${runtime} ${name} ${work}: ${text}`);
         found.get(subject)!.push(JSON.parse(text.trim().split("\n").at(-1)!));
