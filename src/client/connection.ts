@@ -110,6 +110,7 @@ export class Connection implements FrameHandler, LinkHandler {
     if (this.#phase >= Phase.CLOSING) return;
     this.#receivedAt = now;
     this.#isUnheard = this.#isPinging = false;
+    this.#host.inbound.chunkBegins();
     try {
       this.link.receive(chunk, this);
       this.#host.chunkDone();
@@ -143,6 +144,7 @@ export class Connection implements FrameHandler, LinkHandler {
   readOn(): void {
     if (!this.link.unpause(Pause.READER) || this.#phase >= Phase.CLOSING) return;
     this.#receivedAt = this.#host.now; // the Server's silence was ours
+    this.#host.inbound.chunkBegins();
     try {
       this.link.readOn(this);
     } catch (error) {

@@ -274,6 +274,11 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     if (this.#behind.size > 0) this.adjustReading();
   }
 
+  /** Publishes a QoS 0 message without properties that ends together with `publication`, the last one of this turn; false if it cannot. */
+  join(publication: Publication, topic: string, payload: Uint8Array, retain: boolean): boolean {
+    return !this.#isClosing && this.outbound.join(publication, topic, payload, retain);
+  }
+
   /** Has `reader` get the messages of a Topic Filter. @throws {UsageError} for what is no filter. */
   subscribe(init: SubscribeInit, reader: MessageReader, waiter: Waiter, now: number): void {
     this.#now = now;

@@ -10,6 +10,7 @@ import { PeerError, protocolError } from "../codec/error.ts";
 import type { ProtocolLevel, Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePublish } from "../codec/publish.ts";
+import { EMPTY } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { Queue } from "../delivery/queue.ts";
 import { Receiver } from "../delivery/receiver.ts";
@@ -17,6 +18,7 @@ import type { Link } from "../engine/link.ts";
 import { type Acknowledger, Incoming } from "./incoming.ts";
 import type { Journal } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
+import { decodeShortPublish } from "./short_publish.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 /** The connection by which they come. */
@@ -31,6 +33,8 @@ interface Open {
   readonly isResumed: boolean;
 }
 
+/** Messages of one chunk have copies of up to so many bytes in common: a buffer for each costs more than the rest of it. */
+const SHARED_BYTES = 4_096;
 /** A Receive Maximum below this is kept to. */
 const TO_THE_LETTER = 16;
 
@@ -57,6 +61,10 @@ export class Inbound implements Acknowledger {
   readonly #limits: ClientLimits;
   readonly #owner: InboundOwner;
   readonly #reader: Reader = new Reader();
+  /** A copy of bytes of the present chunk, and where it begins there. */
+  #copy: Uint8Array = EMPTY;
+  #copyAt = 0;
+  #chunk: Uint8Array | undefined;
   /** §4.3.3 QoS 2 messages that came and are not released. */
   readonly #received: Receiver = new Receiver();
   /** §4.6 not acknowledged, by QoS, in the order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
@@ -143,12 +151,20 @@ export class Inbound implements Acknowledger {
 
   // PUBLISH.
 
+  /** Other bytes are there, perhaps in the same buffer. */
+  chunkBegins(): void {
+    this.#chunk = undefined;
+  }
+
   /** §3.3 One PUBLISH. @throws {PeerError} for a fault of the Server. */
   publish(bytes: Uint8Array, first: number, body: number, end: number): void {
     const open = this.#open!;
-    const own = bytes.slice(body, end);
-    const publish = decodePublish(this.#reader.aim(own, 0, own.length), first & 15, open.level);
-    if (publish.properties?.topicAlias !== undefined) unalias(open, publish, publish.properties.topicAlias);
+    if (this.#chunk !== bytes || end - this.#copyAt > this.#copy.length) {
+      this.#chunk = bytes;
+      this.#copyAt = body;
+      this.#copy = bytes.slice(body, Math.max(end, body + SHARED_BYTES));
+    }
+    const publish = this.#decode(open, this.#copy, first, body - this.#copyAt, end - this.#copyAt);
     const message = new Incoming(publish, this);
     if (publish.qos > 0 && !this.#isNew(open, message)) return;
     if (this.#subscriptions.deliver(message)) return;
@@ -156,6 +172,16 @@ export class Inbound implements Acknowledger {
     if (stray === undefined) return this.#drop(message);
     stray.push(message);
     if (stray.length > this.#limits.strayMessagesMax) this.#drop(stray.shift()!);
+  }
+
+  #decode(open: Open, bytes: Uint8Array, first: number, body: number, end: number): Publish {
+    if (open.level === 5) {
+      const publish = decodeShortPublish(bytes, first, body, end, open.topics);
+      if (publish !== undefined) return publish;
+    }
+    const publish = decodePublish(this.#reader.aim(bytes, body, end), first & 15, open.level);
+    if (publish.properties?.topicAlias !== undefined) unalias(open, publish, publish.properties.topicAlias);
+    return publish;
   }
 
   /** No reader wants it: it is acknowledged all the same [MQTT-4.5.0-2]. */

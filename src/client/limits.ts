@@ -28,7 +28,7 @@ export interface ClientLimits {
   readonly strayMessagesMax: number;
   /** ms after the connection that they wait; then they are acknowledged and dropped. */
   readonly strayMs: number;
-  /** Topic Names whose subscriptions are remembered. */
+  /** Topic Names that are remembered: those that came with their subscriptions, and for one connection those that were sent. */
   readonly knownTopicsMax: number;
   /** ms from CONNECT to CONNACK. */
   readonly connackTimeoutMs: number;

@@ -5,11 +5,12 @@
  */
 import { copyBytes } from "../codec/copy.ts";
 import { UsageError } from "../codec/error.ts";
-import type { ProtocolLevel, Publish } from "../codec/packet.ts";
+import type { ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { encodePublish } from "../codec/publish.ts";
 import { publishFirst } from "../codec/publish_template.ts";
 import { EMPTY } from "../codec/publish_view.ts";
+import { putUtf8 } from "../codec/utf8.ts";
 import { putVarint, VARINT_MAX, varintSize } from "../codec/varint.ts";
 import { Writer } from "../codec/writer.ts";
 import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
@@ -30,12 +31,23 @@ const ALIAS_TOPIC_LENGTH = 4;
 /** §2.2.2.2 */
 const TOPIC_ALIAS = 0x23;
 
+/** A Topic Name that was sent on this connection, as the fields of a PUBLISH that has no other property. */
+interface KnownTopic {
+  /** §3.3.2.3.4 0 for none; it ends with the connection [MQTT-3.3.2-7]. */
+  readonly alias: number;
+  /** §3.3.2.1 empty where there is an alias. */
+  readonly name: Uint8Array;
+  /** §3.3.2.3 nothing below level 5. */
+  readonly properties: Uint8Array;
+}
+
 /** Where they are sent, and what the Server takes there. */
 interface Open {
   readonly link: Link;
   readonly server: ServerLimits;
-  /** §3.3.2.3.4 our aliases by Topic Name; they end with the connection [MQTT-3.3.2-7]. */
-  readonly aliases: Map<string, number>;
+  readonly topics: Map<string, KnownTopic>;
+  /** How many of them have an alias. */
+  aliases: number;
 }
 
 /** All messages of one Client towards its Server. */
@@ -52,6 +64,8 @@ export class Outbound {
   readonly #again: Queue<Publication> = new Queue();
   /** QoS 0, in the outbox. */
   readonly #unwritten: Queue<Publication> = new Queue();
+  /** QoS 0: the last message of this turn, if `join()` can add to it. */
+  #joinable: Publication | undefined;
   #open: Open | undefined;
   /** The last `order` and `releasedAt` that was given. */
   #order = 0;
@@ -107,7 +121,7 @@ export class Outbound {
     if (properties?.messageExpiryInterval !== undefined) {
       publication.expiresAt = now + properties.messageExpiryInterval * 1000;
     }
-    if (this.#open !== undefined && this.#waitingMessages === 0 && this.#mayGo(publication)) {
+    if (this.#open !== undefined && this.#mayGo(publication)) {
       publication.order = ++this.#order;
       return this.#send(this.#open, publication, false);
     }
@@ -126,6 +140,20 @@ export class Outbound {
     publication.order = ++this.#order;
     this.#journal.message(publication);
     this.#wait(publication);
+  }
+
+  /**
+   * Sends a QoS 0 message without properties that comes to its end together with `publication`, which is the last one of this turn:
+   * so that a thousand messages of a turn are one to be told of. False if it cannot be: then it is to be published by itself.
+   */
+  join(publication: Publication, topic: string, payload: Uint8Array, retain: boolean): boolean {
+    const open = this.#open;
+    if (open === undefined || publication !== this.#joinable || !this.#mayGo(publication)) return false;
+    const known = open.topics.get(topic);
+    if (known === undefined || (retain && !open.server.retainAvailable)) return false;
+    if (!writeKnown(open.link, known, 0, retain, 0, payload)) return false;
+    publication.position = open.link.outbox.position;
+    return true;
   }
 
   /** The caller gives it up: it is not sent if it has not been; true if so. */
@@ -150,7 +178,7 @@ export class Outbound {
   /** A connection is open; `isResumed`: the Server has the session. */
   opened(link: Link, server: ServerLimits, isResumed: boolean, now: number): void {
     this.#now = now;
-    this.#open = { link, server, aliases: new Map() };
+    this.#open = { link, server, topics: new Map(), aliases: 0 };
     const released: Publication[] = [];
     const again: Publication[] = [];
     this.#sender.each((_id, step, item) => {
@@ -180,7 +208,7 @@ export class Outbound {
 
   /** The connection is over. */
   closed(): void {
-    this.#open = undefined;
+    this.#open = this.#joinable = undefined;
     this.#again.clear(); // its items are in the sender
     const unwritten = this.#unwritten.clear();
     if (unwritten.length === 0) return;
@@ -207,6 +235,7 @@ export class Outbound {
 
   /** The turn is over, or the transport has taken bytes: QoS 0 messages whose bytes are gone are done. */
   written(): void {
+    this.#joinable = undefined;
     if (this.#open === undefined) return;
     const { outbox } = this.#open.link;
     const taken = outbox.position - outbox.size;
@@ -238,7 +267,8 @@ export class Outbound {
   }
 
   #mayGo(publication: Publication): boolean {
-    return this.#again.length === 0 && this.#hasRoom(this.#open!, publication);
+    return this.#waitingMessages === 0 && this.#again.length === 0 &&
+      this.#hasRoom(this.#open!, publication);
   }
 
   #hasRoom({ link, server }: Open, { qos }: Publication): boolean {
@@ -298,6 +328,7 @@ export class Outbound {
     if (qos > 0) return;
     publication.position = open.link.outbox.position;
     this.#unwritten.push(publication);
+    this.#joinable = publication.offline === "fail" ? publication : undefined;
   }
 
   #give(publication: Publication, error: unknown): void {
@@ -307,61 +338,36 @@ export class Outbound {
   }
 
   /** False if it is too large for the Server [MQTT-3.2.2-15]. */
-  #write({ link, server, aliases }: Open, publication: Publication, isAgain: boolean): boolean {
-    const { topic } = publication;
-    let alias = 0;
-    let isKnown = false;
-    if (server.aliasesMax > 0 && topic.length > ALIAS_TOPIC_LENGTH) {
-      const known = aliases.get(topic);
-      isKnown = known !== undefined;
-      alias = known ?? (aliases.size < server.aliasesMax ? aliases.size + 1 : 0); // [MQTT-3.3.2-9]
+  #write(open: Open, publication: Publication, isAgain: boolean): boolean {
+    const { link, server: { level, aliasesMax }, topics } = open;
+    const { topic, qos, retain, packetId, payload } = publication;
+    const known = topics.get(topic);
+    if (known !== undefined && !isAgain && publication.properties === undefined) {
+      this.#keep(link, publication);
+      return writeKnown(link, known, qos, retain, packetId, payload);
     }
-    if (isKnown && !isAgain && publication.properties === undefined) {
-      return this.#writeKnown(link, publication, alias);
-    }
-    let bytes = this.#encode(publication, server.level, isAgain, alias, isKnown);
-    if (bytes.length > link.maximumPacketSize && alias > 0 && !isKnown) {
-      alias = 0;
-      bytes = this.#encode(publication, server.level, isAgain, 0, false);
-    }
+    let alias = known?.alias ?? 0;
+    const isNew = known === undefined && topic.length > ALIAS_TOPIC_LENGTH && open.aliases < aliasesMax; // [MQTT-3.3.2-9]
+    if (isNew) alias = open.aliases + 1;
+    let bytes = this.#encode(publication, level, isAgain, alias, known !== undefined && alias > 0);
+    const isTooLarge = bytes.length > link.maximumPacketSize;
+    if (isTooLarge && isNew) bytes = this.#encode(publication, level, isAgain, 0, false);
     if (bytes.length > link.maximumPacketSize) return false;
-    if (alias > 0 && !isKnown) aliases.set(topic, alias);
-    if (publication.qos > 0) {
-      this.#journal.message(publication);
-      this.#journal.hold(link);
+    if (known === undefined && !isTooLarge && (isNew || topics.size < this.#limits.knownTopicsMax)) {
+      topics.set(topic, knownTopic(topic, level, alias));
+      if (isNew) open.aliases++;
     }
+    this.#keep(link, publication);
     link.outbox.append(bytes, 0, bytes.length);
     link.touch();
     return true;
   }
 
-  /** The commonest message, without a Writer: its topic has been checked and has an alias, and it has no other property. */
-  #writeKnown(link: Link, publication: Publication, alias: number): boolean {
-    const { qos, retain, packetId, payload } = publication;
-    const body = (qos === 0 ? 6 : 8) + payload.length;
-    const size = 1 + varintSize(body) + body;
-    if (body > VARINT_MAX || size > link.maximumPacketSize) return false;
-    if (qos > 0) {
-      this.#journal.message(publication);
-      this.#journal.hold(link);
-    }
-    const { outbox } = link;
-    let at = outbox.room(size);
-    const { buffer } = outbox;
-    buffer[at++] = publishFirst(qos, retain, false);
-    at = putVarint(buffer, at, body);
-    buffer[at++] = buffer[at++] = 0; // no Topic Name
-    if (qos > 0) {
-      buffer[at++] = packetId >> 8;
-      buffer[at++] = packetId;
-    }
-    buffer[at++] = 3; // bytes of properties
-    buffer[at++] = TOPIC_ALIAS;
-    buffer[at++] = alias >> 8;
-    buffer[at++] = alias;
-    copyBytes(buffer, at, payload, 0, payload.length);
-    link.touch();
-    return true;
+  /** §4.3 before its bytes. */
+  #keep(link: Link, publication: Publication): void {
+    if (publication.qos === 0) return;
+    this.#journal.message(publication);
+    this.#journal.hold(link);
   }
 
   #encode(
@@ -444,6 +450,46 @@ export class Outbound {
     this.#journal.ended(publication);
     publication.done(code);
   }
+}
+
+function knownTopic(topic: string, level: ProtocolLevel, alias: number): KnownTopic {
+  if (alias > 0) {
+    return { alias, name: new Uint8Array(2), properties: Uint8Array.of(3, TOPIC_ALIAS, alias >> 8, alias) };
+  }
+  const name = new Uint8Array(2 + 3 * topic.length);
+  const end = putUtf8(name, 2, topic);
+  name[0] = end - 2 >> 8;
+  name[1] = end - 2;
+  return { alias, name: name.slice(0, end), properties: new Uint8Array(level === 5 ? 1 : 0) };
+}
+
+/** The commonest message, without a Writer: its topic has been checked. False if it is too large for the Server. */
+function writeKnown(
+  link: Link,
+  { name, properties }: KnownTopic,
+  qos: QoS,
+  retain: boolean,
+  packetId: number,
+  payload: Uint8Array,
+): boolean {
+  const body = name.length + (qos === 0 ? 0 : 2) + properties.length + payload.length;
+  const size = 1 + varintSize(body) + body;
+  if (body > VARINT_MAX || size > link.maximumPacketSize) return false;
+  const { outbox } = link;
+  let at = outbox.room(size);
+  const { buffer } = outbox;
+  buffer[at++] = publishFirst(qos, retain, false);
+  at = putVarint(buffer, at, body);
+  copyBytes(buffer, at, name, 0, name.length);
+  at += name.length;
+  if (qos > 0) {
+    buffer[at++] = packetId >> 8;
+    buffer[at++] = packetId;
+  }
+  copyBytes(buffer, at, properties, 0, properties.length);
+  copyBytes(buffer, at + properties.length, payload, 0, payload.length);
+  link.touch();
+  return true;
 }
 
 function stepAgain({ qos }: Publication): Step {

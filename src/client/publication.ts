@@ -16,6 +16,9 @@ export interface Published {
   readonly reasonString?: string;
 }
 
+/** The commonest end: one object for all. */
+const SUCCESS: Published = /* @__PURE__ */ Object.freeze({ reasonCode: 0 });
+
 /** What is published. */
 export interface PublicationInit {
   /** A Topic Name. */
@@ -80,7 +83,9 @@ export class Publication {
   done(reasonCode: number, reasonString?: string): void {
     const done = this.#done;
     this.#done = this.#failed = undefined;
-    done?.(reasonString === undefined ? { reasonCode } : { reasonCode, reasonString });
+    done?.(
+      reasonString !== undefined ? { reasonCode, reasonString } : reasonCode === 0 ? SUCCESS : { reasonCode },
+    );
   }
 
   /** It has come to a bad one. */

@@ -258,6 +258,77 @@ describe("a message whose topic has an alias", () => {
   });
 });
 
+describe("QoS 0 messages that join the last one of their turn", () => {
+  const texts = (scene: Scene) => took(scene).map((text) => text.replace("PUBLISH ", ""));
+
+  test("go out behind it in their order, and all come to one end when all are written", () => {
+    for (const level of [5, 4] as const) {
+      for (const topicAliasMaximum of [0, 1]) {
+        const scene = connected(
+          { engine: { level } },
+          level === 5 ? { properties: { topicAliasMaximum } } : {},
+        );
+        const { world } = scene;
+        const first = world.publish({ topic: "topic", payload: "a" });
+        assert(!world.join(first, "other topic", "a topic that was not sent goes by itself"));
+        assert(world.join(first, "topic", "b"));
+        assert(world.join(first, "topic", "c", true));
+        assertEquals(first.times, 0);
+        world.settle();
+        assertEquals(first.times, 1);
+        const packets = scene.script.inbox.splice(0).filter((packet) => packet.type === PUBLISH);
+        assertEquals(packets.map((packet) => [textOf(packet), packet.retain, packet.qos]), [
+          ["a", false, 0],
+          ["b", false, 0],
+          ["c", true, 0],
+        ]);
+        const hasAlias = level === 5 && topicAliasMaximum === 1;
+        assertEquals(packets.map(({ topic }) => topic), ["topic", ...Array(2).fill(hasAlias ? "" : "topic")]);
+        assert(!world.join(first, "topic", "the turn is over"));
+      }
+    }
+  });
+
+  test("[MQTT-4.6.0-1] do not overtake a message, whatever it waits for", () => {
+    const scene = connected({ engine: { limits: { inFlightMax: 1 } } });
+    const { world } = scene;
+    const first = world.publish({ topic: "topic", payload: "a" });
+    world.publish({ topic: "topic", payload: "b", qos: 1 });
+    assert(world.join(first, "topic", "c"), "what is between has been written");
+    const waiting = world.publish({ topic: "topic", payload: "d", qos: 1 });
+    assert(!world.join(first, "topic", "e"));
+    const last = world.publish({ topic: "topic", payload: "e" });
+    assert(!world.join(last, "topic", "f"));
+    assertEquals(texts(scene), ["a", "1 b", "c"]);
+    scene.script.send({ type: PUBACK, packetId: 1, reasonCode: 0 });
+    assertEquals(texts(scene), ["2 d", "e"]);
+    assertEquals([first.times, waiting.times, last.times], [1, 0, 1]);
+  });
+
+  test("fail together where the connection is lost before they have left", () => {
+    const { script, world } = connected({ memory: { capacityBytes: 100 } });
+    publish({ script, world }, ["the topic is known", 0]);
+    const first = world.publish({ topic: "topic", payload: "x".repeat(80) });
+    assert(world.join(first, "topic", "y".repeat(80)));
+    world.engine.flush(world.now);
+    assertEquals(first.times, 0);
+    script.lose();
+    world.settle();
+    assertEquals([first.times, (first.error as { kind?: string }).kind], [1, "offline"]);
+    assert(!world.join(first, "topic", "later"));
+  });
+
+  test("[MQTT-3.2.2-14] [MQTT-3.2.2-15] are told by themselves what the Server does not take", () => {
+    const { world } = connected({}, { properties: { retainAvailable: false, maximumPacketSize: 50 } });
+    const first = world.publish({ topic: "topic", payload: "a" });
+    assert(!world.join(first, "topic", "b", true));
+    assert(!world.join(first, "topic", "x".repeat(50)));
+    assert(world.join(first, "topic", "c"));
+    world.engine.close(world.now, 5_000);
+    assert(!world.join(first, "topic", "the Client is closed"));
+  });
+});
+
 describe("what the Server cannot take", () => {
   test("[MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15] is not sent, and the promise says why", () => {
     const { script, world } = connected({}, {

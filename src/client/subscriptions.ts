@@ -213,7 +213,7 @@ export class Subscriptions {
   /** Those that have unsubscribed meanwhile are not asked for again. */
   #askLater(entry: Entry, waiting: readonly Waiting[]): void {
     for (const one of waiting) {
-      if (entry.readers.includes(one.reader)) entry.waiting.push(one);
+      if (one.reader !== undefined && entry.readers.includes(one.reader)) entry.waiting.push(one);
       else one.waiter.failed(new ClosedError("Unsubscribed"));
     }
   }

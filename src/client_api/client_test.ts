@@ -20,6 +20,8 @@ import {
   type Message,
   type MqttError,
   PayloadError,
+  type PublishOptions,
+  type QoS,
   RefusedError,
   text,
   topic,
@@ -199,6 +201,39 @@ describe("a Client", patient, () => {
     } finally {
       await server.close();
     }
+  });
+});
+
+describe("messages at QoS 0", patient, () => {
+  test("of one turn keep their place among all others, and each promise is settled", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect();
+    const messages = await client.subscribe("#", { qos: 1 });
+    const signal = new AbortController().signal;
+    const all: Promise<unknown>[] = [];
+    for (let i = 0; i < 300; i++) {
+      const options: PublishOptions[] = [{}, { retain: i % 2 === 0 }, {}, { qos: 1 }, { contentType: "t" }, {
+        signal,
+      }];
+      all.push(client.publish(`topic/${i % 7 === 0 ? 1 : 2}`, `${i}`, options[i % 11 % 6]));
+    }
+    assertEquals(await next(messages, 300), Array.from({ length: 300 }, (_, i) => `${i}`));
+    await Promise.all(all);
+    assert(new Set(all).size > 2);
+  });
+
+  test("that are wrong fail by themselves", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect();
+    const good = [client.publish("topic", "a"), client.publish("topic", "b")];
+    await assertRejects(() => client.publish("a/#", "x"), UsageError);
+    await assertRejects(() => client.publish("topic", "\ud800"), PayloadError);
+    await assertRejects(() => client.publish("topic", "x", { qos: 3 as 2 }), UsageError);
+    const aborted = AbortSignal.abort(new Error("too late"));
+    await assertRejects(() => client.publish("topic", "x", { signal: aborted }), Error, "too late");
+    const { signal } = new AbortController();
+    await assertRejects(() => client.publish("a/#", "x", { signal }), UsageError);
+    assertEquals(await Promise.all(good), [{ reasonCode: 0 }, { reasonCode: 0 }]);
   });
 });
 
@@ -468,6 +503,34 @@ describe("a reader", patient, () => {
       }
       assertEquals([got.length, messages.dropped, client.status], [count, 0, "connected"]);
     }));
+
+  test("that takes 10 ms for each message of a flood loses none, keeps a bounded number, and is not cut off", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect({ receiveMaximum: 50 });
+    let losses = 0;
+    client.on("disconnected", () => losses++);
+    const count = 600;
+    const reading = [1, 2].map(async (qos) => {
+      const messages = await client.subscribe(`${qos}`, { qos: qos as QoS });
+      const got: string[] = [];
+      let most = 0;
+      for await (const message of messages) {
+        most = Math.max(most, messages.waiting);
+        got.push(textOf(message));
+        await new Promise<void>((resolve) => broker.loop.at(broker.now + 10, resolve));
+        if (got.length === count) break;
+      }
+      assertEquals(got, Array.from({ length: count }, (_, i) => `${i}`));
+      assert(most > 10 && most <= 50, `${most} waited`);
+    });
+    await broker.settle();
+    for (let i = 0; i < count; i++) {
+      for (const qos of [1, 2] as const) broker.publish({ topic: `${qos}`, payload: `${i}`, qos });
+    }
+    await broker.advance(2 * count * 10);
+    await Promise.all(reading);
+    assertEquals([losses, client.status], [0, "connected"]);
+  });
 
   test("that is behind where the transport cannot pause has QoS 0 dropped, and counted", async () => {
     await using broker = testBroker();

@@ -248,7 +248,12 @@ export class ClientRun {
     const serial = this.#serial++;
     const text = `${serial}${this.#chance(8) ? "-".repeat(200) : ""}`;
     const offline = (["fail", "queue", "drop"] as const)[qos > 0 ? 1 : this.#below(3)]!;
-    const outcome = this.#world.publish({ topic: `t/topic/${serial % 3}`, payload: text, qos, offline });
+    const topic = `t/topic/${serial % 3}`;
+    const last = this.#sent.at(-1);
+    const joined = qos === 0 && last?.qos === 0 && this.#world.join(last.outcome, topic, text)
+      ? last.outcome
+      : undefined;
+    const outcome = joined ?? this.#world.publish({ topic, payload: text, qos, offline });
     this.#sent.push({ text, qos, outcome, process: this.#process, isCancelled: false });
   }
 

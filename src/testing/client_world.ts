@@ -390,6 +390,11 @@ export class World implements ClientOwner {
     return outcome;
   }
 
+  /** Publishes at QoS 0 so that it ends with `outcome`, without settling; false if it cannot. */
+  join(outcome: Outcome, topic: string, payload: string, retain = false): boolean {
+    return this.engine.join(outcome.publication!, topic, new TextEncoder().encode(payload), retain);
+  }
+
   /** Subscribes, without settling. */
   subscribe(init: SubscribeInit | string, reader: Reader): Outcome {
     const outcome = new Outcome();

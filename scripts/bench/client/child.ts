@@ -1,5 +1,6 @@
 /**
- * One Client of a benchmark: `child.ts ours|mqttjs|mqttjs-nodelay URL WORK COUNT WARM-UP`; writes its CPU time and rate as JSON.
+ * One Client of a benchmark: `child.ts ours|mqttjs|mqttjs-nodelay URL WORK COUNT WARM-UP`; writes its CPU time and rate as JSON. Work `feed`
+ * publishes for `receive`, at a rate that any of them can take, until it is ended.
  *
  * All use promises, and ours loops, as programs do. Runs on Node too, for MQTT.js.
  * Knows two Clients and the work; refuses to know what is compared.
@@ -10,7 +11,11 @@ import process from "node:process";
 
 const [name = "", url = "", work = "", count = "", warmUp = ""] = process.argv.slice(2);
 const payload = new Uint8Array(64).fill(120);
-const topic = `bench/client/${process.pid}`;
+const [kind, qosText] = work.split("-");
+const qos = Number(qosText) as 0 | 1 | 2;
+const topic = `bench/client/${kind === "feed" || kind === "receive" ? "feed" : process.pid}`;
+/** Messages of `feed` in a ms: MQTT.js needs up to 5 us for one. */
+const FED_EACH_MS = 100;
 
 /** What the work needs of a Client. */
 interface Subject {
@@ -59,8 +64,6 @@ async function mqttjs(noDelay: boolean): Promise<Subject> {
 }
 
 const subject = name === "ours" ? await ours() : await mqttjs(name === "mqttjs-nodelay");
-const [kind, qosText] = work.split("-");
-const qos = Number(qosText) as 0 | 1 | 2;
 
 /** Publishes `total` messages, `window` at a time. */
 function publishAll(total: number, window: number): Promise<void> {
@@ -96,6 +99,29 @@ function echoAll(total: number, window: number): Promise<void> {
   });
 }
 
+/** Resolves when `total` messages have come. */
+function receiveAll(total: number): Promise<void> {
+  return new Promise((resolve) => {
+    let ended = 0;
+    came = () => {
+      if (++ended === total) resolve();
+    };
+  });
+}
+
+/** Publishes for ever. */
+function feed(): Promise<void> {
+  const begin = performance.now();
+  let fed = 0;
+  return new Promise((_resolve, reject) => {
+    setInterval(() => {
+      const due = Math.min(fed + 10 * FED_EACH_MS, (performance.now() - begin) * FED_EACH_MS);
+      for (; fed < due; fed++) subject.publish(topic, qos).catch(reject);
+      fed = Math.max(fed, (performance.now() - begin) * FED_EACH_MS - 10 * FED_EACH_MS); // what is late is not made good
+    }, 1);
+  });
+}
+
 /** A question and its answer, one after the other: ms of each. */
 async function ask(total: number): Promise<number[]> {
   const took: number[] = [];
@@ -111,9 +137,11 @@ let latencies: number[] = [];
 async function run(total: number): Promise<void> {
   if (kind === "publish") await publishAll(total, 1_000);
   else if (kind === "echo") await echoAll(total, 500);
+  else if (kind === "receive") await receiveAll(total);
   else latencies = await ask(total);
 }
 
+if (kind === "feed") await feed();
 if (kind !== "publish") await subject.subscribe(topic, qos, () => came());
 await run(Number(warmUp));
 const cpu = process.cpuUsage();

@@ -208,6 +208,34 @@ for (const broker of BROKERS) {
         }
       }));
 
+    test(
+      "a reader that takes 10 ms for each message of a flood gets all, in order, on one connection",
+      patient,
+      () =>
+        on(broker, async (client) => {
+          const level = broker.levels[0]!;
+          const slow = await client("slow", { level, receiveMaximum: 50 });
+          let losses = 0;
+          slow.on("disconnected", () => losses++);
+          const writer = await client("writer", { level });
+          await Promise.all([1, 2].map(async (qos) => {
+            const messages = await slow.subscribe(`slow/${qos}`, { qos: qos as 1 | 2 });
+            const sent = Array.from(
+              { length: 200 },
+              (_, i) => writer.publish(`slow/${qos}`, `${i}`, { qos: qos as 1 | 2 }),
+            );
+            for (let i = 0; i < 200; i++) {
+              const [message] = await take(messages, 1);
+              assertEquals(text(message!.bytes), `${i}`);
+              if (level === 5) assert(messages.waiting <= 100, `${messages.waiting} wait`);
+              await new Promise((resolve) => setTimeout(resolve, 10));
+            }
+            await Promise.all(sent);
+          }));
+          assertEquals(losses, 0);
+        }),
+    );
+
     test("a retained message, and none any more", patient, () =>
       on(broker, async (client) => {
         const own = await client("own", { level: broker.levels[0]! });
