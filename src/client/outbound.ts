@@ -16,11 +16,11 @@ import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
 import { secondsLeft } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
-import type { Link } from "../engine/link.ts";
 import { OfflineError, QueueFullError, RefusedError, TimeoutError, UnsupportedError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Journal, readRecord } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
 import { Publication } from "./publication.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
@@ -41,7 +41,7 @@ interface Open {
 /** All messages of one Client towards its Server. */
 export class Outbound {
   readonly #sender: Sender<Exchange>;
-  readonly #journal: Journal;
+  readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
   readonly #writer: Writer = new Writer();
   /** Not sent, in the order of `publish()` [MQTT-4.6.0-1]. */
@@ -58,7 +58,7 @@ export class Outbound {
   /** ms since the epoch. */
   #now = 0;
 
-  constructor(sender: Sender<Exchange>, journal: Journal, limits: ClientLimits) {
+  constructor(sender: Sender<Exchange>, journal: Journal | undefined, limits: ClientLimits) {
     this.#sender = sender;
     this.#journal = journal;
     this.#limits = limits;
@@ -79,21 +79,12 @@ export class Outbound {
     return this.#waitingMessages;
   }
 
-  /** Takes what an earlier process had in its store. @throws {PeerError} for a record that cannot be read. */
-  restore(records: Iterable<readonly [key: number, record: Uint8Array]>): void {
-    for (const [key, bytes] of [...records].filter(([key]) => key > 0).sort(([a], [b]) => a - b)) {
-      const { packetId, publish } = readRecord(bytes);
-      const { topic = "", payload = EMPTY, qos = 2, retain = false, properties } = publish ?? {};
-      const publication = new Publication({ topic, payload, qos, retain, properties, offline: "queue" });
-      publication.order = publication.releasedAt = this.#order = key;
-      publication.packetId = packetId;
-      if (packetId === 0) this.#wait(publication);
-      else {this.#sender.restore(
-          packetId,
-          publish === undefined ? Step.PUBCOMP : stepAgain(publication),
-          publication,
-        );}
-    }
+  /** Takes a message of an earlier process, in their order: it was sent if it has an identifier; `isReleased`: the Server has it. */
+  restore(publication: Publication, isReleased: boolean): void {
+    const { packetId } = publication;
+    this.#order = publication.order;
+    if (packetId === 0) this.#wait(publication);
+    else this.#sender.restore(packetId, isReleased ? Step.PUBCOMP : stepAgain(publication), publication);
   }
 
   /**
@@ -124,7 +115,7 @@ export class Outbound {
       return publication.failed(new QueueFullError(`${this.#waitingMessages} messages wait already`));
     }
     publication.order = ++this.#order;
-    this.#journal.message(publication);
+    this.#journal?.message(publication);
     this.#wait(publication);
   }
 
@@ -133,7 +124,7 @@ export class Outbound {
     if (publication.isCancelled || !this.#isWaiting(publication)) return false;
     publication.isCancelled = true;
     this.#unwait(publication);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     return true;
   }
 
@@ -170,7 +161,7 @@ export class Outbound {
       for (const publication of again) {
         this.#sender.end(publication.packetId);
         publication.packetId = 0;
-        this.#journal.message(publication);
+        this.#journal?.message(publication);
         this.#wait(publication);
       }
       for (const publication of later) this.#waiting.push(publication);
@@ -231,7 +222,7 @@ export class Outbound {
       this.#unwait(next);
       const seconds = secondsLeft(next.expiresAt, now);
       if (next.expiresAt !== Infinity && seconds === 0) {
-        this.#journal.ended(next);
+        this.#journal?.ended(next);
         next.failed(new TimeoutError("Expired before it could be sent"));
       } else this.#send(open, next, false);
     }
@@ -302,7 +293,7 @@ export class Outbound {
 
   #give(publication: Publication, error: unknown): void {
     if (publication.packetId > 0) this.#sender.end(publication.packetId);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     publication.failed(error);
   }
 
@@ -327,8 +318,8 @@ export class Outbound {
     if (bytes.length > link.maximumPacketSize) return false;
     if (alias > 0 && !isKnown) aliases.set(topic, alias);
     if (publication.qos > 0) {
-      this.#journal.message(publication);
-      this.#journal.hold(link);
+      this.#journal?.message(publication);
+      this.#journal?.hold(link);
     }
     link.outbox.append(bytes, 0, bytes.length);
     link.touch();
@@ -342,8 +333,8 @@ export class Outbound {
     const size = 1 + varintSize(body) + body;
     if (body > VARINT_MAX || size > link.maximumPacketSize) return false;
     if (qos > 0) {
-      this.#journal.message(publication);
-      this.#journal.hold(link);
+      this.#journal?.message(publication);
+      this.#journal?.hold(link);
     }
     const { outbox } = link;
     let at = outbox.room(size);
@@ -414,7 +405,7 @@ export class Outbound {
       publication.payload = EMPTY;
       publication.reasonCode = code;
       publication.releasedAt = ++this.#order;
-      this.#journal.released(publication);
+      this.#journal?.released(publication);
     }
     this.#release(link, id);
   }
@@ -427,13 +418,13 @@ export class Outbound {
 
   /** §3.6 [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-2.2.1-5] */
   #release(link: Link, id: number): void {
-    this.#journal.hold(link);
+    this.#journal?.hold(link);
     link.answer(PUBREL, id, 0);
   }
 
   #ended(item: Exchange | undefined, packet: string, code: number, reasonString: string | undefined): void {
     const publication = item as Publication;
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     if (this.#waitingMessages > 0 || this.#again.length > 0) this.pump(this.#now);
     if (code >= 0x80) publication.failed(new RefusedError(packet, code, reasonString));
     else publication.done(code === 0 ? publication.reasonCode : code, reasonString);
@@ -441,7 +432,7 @@ export class Outbound {
 
   #end(publication: Publication, code: number): void {
     this.#sender.end(publication.packetId);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     publication.done(code);
   }
 }
