@@ -55,7 +55,7 @@ const frame: fc.Arbitrary<number[]> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.constantFrom(
+    arbitrary: fc.constantFrom<number[]>(
       [0, 0],
       [0x30, 0x80, 0],
       [0, 0x80, 0],
