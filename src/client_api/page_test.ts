@@ -60,16 +60,22 @@ describe("a Client of a page", patient, () => {
       withBroker(async (broker) => {
         const client = await connected(broker, { level, clientId: "page", reconnect: { maxMs: 1_000 } });
         const messages = await client.subscribe("a/+", { qos: 2 });
-        for (const qos of [0, 1, 2] as const) await client.publish("a/b", `${qos}`, { qos });
+        const sent = ([0, 1, 2] as const).map((qos) => client.publish("a/b", `${qos}`, { qos }));
+        await broker.advance(1_000);
+        await Promise.all(sent);
+        const got: string[] = [];
+        const take = async (count: number) => {
+          for await (const { topic, bytes } of messages) {
+            got.push(`${topic} ${new TextDecoder().decode(bytes)}`);
+            if (got.length === count) break;
+          }
+        };
+        await take(3);
         broker.cut();
         const later = client.publish("a/c", "later", { qos: 2 });
         await broker.advance(5_000);
         await later;
-        const got: string[] = [];
-        for await (const { topic, bytes } of messages) {
-          got.push(`${topic} ${new TextDecoder().decode(bytes)}`);
-          if (got.length === 4) break;
-        }
+        await take(4);
         assertEquals(got, ["a/b 0", "a/b 1", "a/b 2", "a/c later"]);
         void client.close({ timeoutMs: 0 });
       }));
@@ -129,7 +135,7 @@ describe("a Client of a page", patient, () => {
       };
       const first = testBroker({ authenticate: () => ({ code: 0x9c, serverReference: "other" }) });
       const refused = await assertRejects(() => connected(broker, options), RefusedError);
-      assertEquals(explain(refused), "The Server refuses by CONNACK: Use another server");
+      assertEquals(explain(refused).split(",")[0], "The Server refuses by CONNACK: Use another server");
       const client = await connected(broker, { ...options, parts: { redirection } });
       assertEquals(client.status, "connected");
       void client.close({ timeoutMs: 0 });
