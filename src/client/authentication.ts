@@ -5,16 +5,31 @@
  */
 import { decodeAuth, encodeAuth } from "../codec/auth.ts";
 import { protocolError, UsageError } from "../codec/error.ts";
+import type { Auth, ProtocolLevel } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { Reader } from "../codec/reader.ts";
-import type { Connection } from "./connection.ts";
-import { ConnectionError } from "./error.ts";
+import { ConnectionError, type MqttError } from "./error.ts";
 import type { Waiter } from "./exchange.ts";
+import type { Encoder } from "./link.ts";
+
+/** A connection, for its authentication. */
+export interface AuthenticatedConnection {
+  /** §3.1.2.2 */
+  readonly link: { readonly level: ProtocolLevel };
+  /** §4.12 the Authentication Method of CONNECT. */
+  readonly method: string | undefined;
+  /** Whether CONNACK has accepted it, and it can be used. */
+  readonly isOpen: boolean;
+  /** Sends AUTH, if anything may still be sent. */
+  send(encode: Encoder<Auth>, auth: Auth): void;
+  /** Ends it. */
+  fail(error: MqttError): void;
+}
 
 /** The engine, for its authentication. */
 export interface AuthenticationHost {
   /** The connection in use. */
-  readonly connection: Connection | undefined;
+  readonly connection: AuthenticatedConnection | undefined;
   /** An input begins. */
   begin(now: number): void;
 }
@@ -73,7 +88,7 @@ export class Authentication {
   // Of the connection.
 
   /** The body of an AUTH has come. @throws {PeerError} for one that is wrong now. */
-  received(connection: Connection, reader: Reader, flags: number): void {
+  received(connection: AuthenticatedConnection, reader: Reader, flags: number): void {
     const { reasonCode, properties } = decodeAuth(reader, flags, connection.link.level);
     const { method, isOpen } = connection;
     if (method === undefined) throw protocolError("4.12/not-under-way");

@@ -11,9 +11,7 @@ import { decodePublish, encodePublish } from "../codec/publish.ts";
 import { EMPTY } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { Writer } from "../codec/writer.ts";
-import type { Inbound } from "./inbound.ts";
 import type { Link } from "./link.ts";
-import type { Outbound } from "./outbound.ts";
 import { Publication } from "./publication.ts";
 
 /** Where records go. Both take effect with the next commit. */
@@ -22,6 +20,18 @@ export interface Records {
   put(key: number, record: Uint8Array): void;
   /** Takes it out. */
   delete(key: number): void;
+}
+
+/** Takes back messages towards the Server, in their order. */
+export interface Restored {
+  /** It was sent if it has an identifier; `isReleased`: the Server has it. */
+  restore(publication: Publication, isReleased: boolean): void;
+}
+
+/** Takes back the identifiers of QoS 2 messages of the Server. */
+export interface RestoredIdentifiers {
+  /** One of them. */
+  restore(packetId: number): void;
 }
 
 /** One stored message towards the Server. */
@@ -52,7 +62,7 @@ export class Journal {
   }
 
   /** Gives back what an earlier process had. @throws {PeerError} for a record that cannot be read. */
-  restore(outbound: Outbound, inbound: Inbound): void {
+  restore(outbound: Restored, inbound: RestoredIdentifiers): void {
     for (const [key, bytes] of [...this.#restored].sort(([a], [b]) => a - b)) {
       if (key < 0) {
         inbound.restore(-key);

@@ -18,7 +18,7 @@ import { Queue } from "../delivery/queue.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
 import { OfflineError, QueueFullError, RefusedError, TimeoutError, UnsupportedError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, Restored } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { Publication } from "./publication.ts";
@@ -39,7 +39,7 @@ interface Open {
 }
 
 /** All messages of one Client towards its Server. */
-export class Outbound {
+export class Outbound implements Restored {
   readonly #sender: Sender<Exchange>;
   readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
@@ -79,7 +79,6 @@ export class Outbound {
     return this.#waitingMessages;
   }
 
-  /** Takes a message of an earlier process, in their order: it was sent if it has an identifier; `isReleased`: the Server has it. */
   restore(publication: Publication, isReleased: boolean): void {
     const { packetId } = publication;
     this.#order = publication.order;

@@ -261,8 +261,6 @@ function hex(value: number): string {
 
 /** One more than the highest identifier. */
 const IDS = 0x2b;
-/** The places that have properties at all: all packets but PINGREQ and PINGRESP. */
-const EVERYWHERE: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 15];
 
 interface PropertyTable {
   /** The row of an identifier in a place is at `place * IDS + id`. */
@@ -276,6 +274,8 @@ const TABLE: PropertyTable = /* @__PURE__ */ propertyTable();
 function propertyTable(): PropertyTable {
   const byPlace: (PropertyRow | undefined)[] = new Array(16 * IDS).fill(undefined);
   const byName = new Map<string, PropertyRow>();
+  const { PINGREQ: _, PINGRESP: __, ...others } = PacketType;
+  const everywhere: readonly number[] = [WILL, ...Object.values(others)];
 
   /** `rules`: those that a second one breaks, and those that a value out of range does; without any it may stand, and repeat, everywhere. */
   function row(id: number, name: PropertyName, kind: PropertyKind, ...rules: Rule[]): void {
@@ -284,7 +284,7 @@ function propertyTable(): PropertyTable {
     const added = { id, name, kind, twice, range, rangeCode: id === 0x23 ? 0x94 : 0x82 } as const;
     byName.set(name, added);
     for (const rule of rules) (rule.endsWith("/twice") ? twice : range)[placeOf(rule)] = rule;
-    for (const place of rules.length === 0 ? EVERYWHERE : rules.map(placeOf)) {
+    for (const place of rules.length === 0 ? everywhere : rules.map(placeOf)) {
       twice[place] ??= MAY_REPEAT;
       byPlace[place * IDS + id] = added;
     }
