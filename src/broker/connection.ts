@@ -860,8 +860,8 @@ export class Connection
       this.#host.parts.observer.failed(error);
       error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");
     }
-    const { code, rule } = error as PeerError;
-    const refusal: Refusal = { code, rule, message: wordsOf(error as PeerError) };
+    const { code, rule, message } = error as PeerError;
+    const refusal: Refusal = { code, rule, message: wordsOf({ rule, message }) };
     try {
       if (this.#phase.kind === "open") this.end(refusal);
       else if (!this.#isOver) this.#refuse(refusal);

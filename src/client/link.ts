@@ -1,5 +1,5 @@
 /**
- * §4.2, §3.2.2.3.6 The bytes of a Client's connection, both ways: packets out, up to the Maximum Packet Size, frames in, and the pauses of both.
+ * §4.2 The bytes of a Client's connection, both ways: packets out, up to the Maximum Packet Size, frames in, and the pauses of both.
  * Knows a transport, its outbox and its deframer; refuses to know the effects of a packet.
  *
  * The Server's `engine/link.ts` has thousands beside each other: it counts their memory, shares buffers and payloads among them and bounds their

@@ -1,12 +1,12 @@
 /**
- * §4.11 The URL that a Server Reference means.
+ * The URL that a Server Reference means.
  * Knows its forms; refuses to know when it is followed.
  * @module
  */
 import type { RefusedError } from "../client/error.ts";
 import { PayloadError } from "./payload.ts";
 
-/** The first Server of a reference: `host`, `host:port`, or a URL. @throws {PayloadError} for another form. */
+/** §4.11 the first Server of a reference: `host`, `host:port`, or a URL. @throws {PayloadError} for another form. */
 export function redirected(from: URL, { serverReference = "" }: RefusedError): URL {
   const [first = ""] = serverReference.trim().split(/\s+/);
   const url = new URL(from);

@@ -66,6 +66,6 @@ const WORDS: { readonly [R in Rule]?: string } = {
 };
 
 /** What was wrong, without the rule. */
-export function wordsOf({ rule, message }: PeerError): string {
+export function wordsOf({ rule, message }: Pick<PeerError, "rule" | "message">): string {
   return message === rule ? WORDS[rule] ?? rule : message;
 }
