@@ -82,7 +82,7 @@ export class Inbound implements Acknowledger {
     this.#limits = limits;
   }
 
-  /** Takes an identifier of an earlier process. */
+  /** Takes an identifier that an earlier process had open. */
   restore(packetId: number): void {
     this.#received.add(packetId);
   }

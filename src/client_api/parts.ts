@@ -38,7 +38,7 @@ export interface Redirection {
 /** §4.10 Request and response. */
 export const requests = (host: RequestHost): Requests => new Requests(host);
 
-/** §4.1 Messages of QoS 1 and 2 over the end of the process. */
+/** §4.1 Messages of QoS 1 and 2 over the end of a process that publishes. */
 export const store = (
   records: Records,
   restored: Iterable<readonly [key: number, record: Uint8Array]>,
