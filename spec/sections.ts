@@ -29,7 +29,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "1.5.7": { title: "UTF-8 String Pair", files: ["src/codec/reader.ts", "src/codec/writer.ts"] },
   "2.1": {
     title: "Structure of an MQTT Control Packet",
-    files: ["src/broker/beginning.ts", "src/client/encode.ts", "src/codec/decode.ts", "src/codec/encode.ts"],
+    files: ["src/broker/beginning.ts", "src/codec/decode.ts", "src/codec/encode.ts"],
   },
   "2.1.2": {
     title: "MQTT Control Packet type",
@@ -39,7 +39,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Flags",
     files: ["src/codec/field.ts", "src/codec/first_byte.ts", "src/codec/packet_type.ts"],
   },
-  "2.1.4": { title: "Remaining Length", files: ["src/codec/deframer.ts", "src/codec/writer.ts"] },
+  "2.1.4": {
+    title: "Remaining Length",
+    files: ["src/client/deframer.ts", "src/codec/deframer.ts", "src/codec/writer.ts"],
+  },
   "2.2.1": {
     title: "Packet Identifier",
     files: ["src/client/exchange.ts", "src/codec/field.ts", "src/delivery/sender.ts"],
@@ -208,6 +211,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Network Connections",
     files: [
       "src/broker/connection.ts",
+      "src/client/link.ts",
       "src/engine/link.ts",
       "src/runtime/message_port.ts",
       "src/runtime/tcp/bun.ts",
@@ -238,7 +242,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "4.3.3": {
     title: "QoS 2: Exactly once delivery",
-    files: ["src/broker/acknowledge.ts", "src/delivery/exchange.ts", "src/delivery/receiver.ts"],
+    files: [
+      "src/broker/acknowledge.ts",
+      "src/client/identifier_set.ts",
+      "src/delivery/exchange.ts",
+      "src/delivery/receiver.ts",
+    ],
   },
   "4.4": {
     title: "Message delivery retry",
@@ -292,7 +301,9 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Enhanced authentication",
     files: [
       "src/broker/auth.ts",
+      "src/client/authentication.ts",
       "src/client/connection.ts",
+      "src/client_api/authenticator.ts",
       "src/login/chain.ts",
       "src/login/link.ts",
       "src/login/mod.ts",
@@ -308,6 +319,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/refusal.ts",
       "src/client/connection.ts",
       "src/codec/error.ts",
+      "src/codec/words.ts",
     ],
   },
   "5.4.1": {

@@ -37,8 +37,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "2.1.2/type-0-begun",
     file: "src/codec/first_byte.ts",
-    find: 'throw malformed("2.1.2/reserved-type", "Packet type 0");',
-    replace: "return;",
+    find: 'case 0:\n      throw malformed("2.1.2/reserved-type");',
+    replace: "case 0:\n      return;",
   },
   {
     kills: "2.1.2/type-15",

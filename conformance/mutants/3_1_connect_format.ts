@@ -64,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   codec(
     "reserved-flag",
-    'if ((flags & RESERVED) !== 0) throw malformed("MQTT-3.1.2-3", "Reserved bit of the Connect Flags");',
+    'if ((flags & RESERVED) !== 0) throw malformed("MQTT-3.1.2-3");',
   ),
   {
     kills: "3.1.2/will-qos-3",
@@ -78,11 +78,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   codec(
     "will-qos-without-will",
-    'if ((flags & WILL_QOS) !== 0) throw malformed("MQTT-3.1.2-11", "Will QoS without Will Flag");',
+    'if ((flags & WILL_QOS) !== 0) throw malformed("MQTT-3.1.2-11");',
   ),
   codec(
     "will-retain-without-will",
-    'if ((flags & WILL_RETAIN) !== 0) throw malformed("MQTT-3.1.2-13", "Will Retain without Will Flag");',
+    'if ((flags & WILL_RETAIN) !== 0) throw malformed("MQTT-3.1.2-13");',
   ),
   codec(
     "will-is-missing",
@@ -102,7 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
   codec("password-without-user-name", "if (level === 4) checkPasswordFlag(flags);"),
   codec(
     "client-id-is-missing",
-    'if (reader.left === 0) throw malformed("MQTT-3.1.3-3", "CONNECT without Client Identifier");',
+    'if (reader.left === 0) throw malformed("MQTT-3.1.3-3");',
     "if (reader.left === 0) return;",
   ),
   unseenMalformed("3.1.2/keep-alive-is-missing", TYPE.CONNECT),

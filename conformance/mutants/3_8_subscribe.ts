@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.8/identifier-zero",
     file: "src/codec/property.ts",
-    find: '[SUBSCRIBE]: "3.8.2.1.2/zero",',
+    find: ', "3.8.2.1.2/zero"',
     replace: "",
   },
   {

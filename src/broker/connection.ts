@@ -23,6 +23,7 @@ import type { Reader } from "../codec/reader.ts";
 import { isReasonAllowed, isReasonAllowedFrom } from "../codec/reason_code.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
+import { wordsOf } from "../codec/words.ts";
 import { Link, type LinkHandler, Pause } from "../engine/link.ts";
 import { MODEST_BYTES } from "../engine/outflow.ts";
 import type { Deadline } from "../engine/timers.ts";
@@ -860,7 +861,7 @@ export class Connection
       error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");
     }
     const { code, rule, message } = error as PeerError;
-    const refusal: Refusal = { code, rule, message };
+    const refusal: Refusal = { code, rule, message: wordsOf({ rule, message }) };
     try {
       if (this.#phase.kind === "open") this.end(refusal);
       else if (!this.#isOver) this.#refuse(refusal);

@@ -5,41 +5,40 @@
  * @module
  */
 import { decodeAcknowledgement } from "../codec/acknowledgement.ts";
-import { decodeAuth } from "../codec/auth.ts";
 import { decodeConnack } from "../codec/connack.ts";
-import type { FrameHandler } from "../codec/deframer.ts";
-import { decodeDisconnect } from "../codec/disconnect.ts";
+import { encodeConnect } from "../codec/connect.ts";
+import { decodeDisconnect, encodeDisconnect } from "../codec/disconnect.ts";
 import { PeerError, protocolError } from "../codec/error.ts";
 import { checkFirstByte } from "../codec/first_byte.ts";
-import type { Connack, Connect, DisconnectProperties } from "../codec/packet.ts";
+import type { Auth, Connack, Connect, DisconnectProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePingresp } from "../codec/ping.ts";
 import { Reader } from "../codec/reader.ts";
 import { isReasonAllowedFrom } from "../codec/reason_code.ts";
 import { decodeSuback } from "../codec/suback.ts";
 import { decodeUnsuback } from "../codec/unsuback.ts";
-import { Link, type LinkHandler, type LinkOwner, Pause } from "../engine/link.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { Authentication } from "./authentication.ts";
 import { ConnectionError, type MqttError, RefusedError, ServerError, TimeoutError } from "./error.ts";
 import type { Inbound } from "./inbound.ts";
 import type { ClientLimits } from "./limits.ts";
+import { type Encoder, Link, type LinkHandler, type LinkOwner } from "./link.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 /** A timer that comes later than this says that the process or the machine stood still. */
 const LATE_MS = 1_000;
 
-const Phase = {
-  /** CONNECT is sent, CONNACK awaited. */
-  CONNECTING: 0,
-  /** The Server has accepted. */
-  OPEN: 1,
-  /** Nothing more is taken or sent: our last bytes are on their way. */
-  CLOSING: 2,
-  /** The transport is over. */
-  CLOSED: 3,
-} as const;
-type Phase = typeof Phase[keyof typeof Phase];
+/** CONNECT is sent, CONNACK awaited. */
+const CONNECTING = 0;
+/** The Server has accepted. */
+const OPEN = 1;
+/** Nothing more is taken or sent: our last bytes are on their way. */
+const CLOSING = 2;
+/** The transport is over. */
+const CLOSED = 3;
+/** Where a connection stands; numbers of their own are smaller in a bundle than an object of them. */
+type Phase = typeof CONNECTING | typeof OPEN | typeof CLOSING | typeof CLOSED;
 
 /** The engine, for its connections. */
 export interface ConnectionHost extends LinkOwner {
@@ -47,16 +46,16 @@ export interface ConnectionHost extends LinkOwner {
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly subscriptions: Subscriptions;
+  /** §4.12 if this Client can do it. */
+  readonly authentication: Authentication | undefined;
+  /** The present time in ms. */
+  readonly now: number;
   /** An input begins. */
   begin(now: number): void;
   /** CONNACK 0x00. */
   accepted(connection: Connection, connack: Connack): void;
   /** A chunk has been dealt with. */
   chunkDone(): void;
-  /** §4.12 AUTH 0x18. */
-  challenged(data: Uint8Array | undefined): void;
-  /** §4.12.1 AUTH 0x00: re-authentication is done. */
-  authenticated(): void;
   /** It can be used no more; the transport may still send our last bytes. `isUnheard`: the Server has not said anything. */
   lost(connection: Connection, error: MqttError, isUnheard: boolean): void;
   /** The transport is over. */
@@ -64,13 +63,13 @@ export interface ConnectionHost extends LinkOwner {
 }
 
 /** One connection. Its driver calls `received`, `drained` and `closed`; all else is the engine's. */
-export class Connection implements FrameHandler, LinkHandler {
+export class Connection implements LinkHandler {
   /** Packets and bytes. */
   readonly link: Link;
   readonly #host: ConnectionHost;
   readonly #connect: Connect;
   readonly #reader: Reader = new Reader();
-  #phase: Phase = Phase.CONNECTING;
+  #phase: Phase = CONNECTING;
   /** §3.1.2.10, §3.2.2.3.14 ms without a packet after which PINGREQ is sent; Infinity for never. */
   #pingMs = Infinity;
   /** ms since the epoch. */
@@ -85,21 +84,26 @@ export class Connection implements FrameHandler, LinkHandler {
   constructor(host: ConnectionHost, transport: Transport, connect: Connect) {
     this.#host = host;
     this.#connect = connect;
-    this.link = new Link(transport, connect.properties?.maximumPacketSize ?? Infinity, host, this);
-    this.link.level = connect.level;
+    const { level, properties } = connect;
+    this.link = new Link(transport, level, properties?.maximumPacketSize ?? Infinity, host, this);
     this.#sentAt = this.#receivedAt = host.now;
     this.#deadline = host.now + host.limits.connackTimeoutMs;
-    this.link.send(connect);
+    this.link.send(encodeConnect, connect);
   }
 
   /** Whether CONNACK has accepted it, and it can be used. */
   get isOpen(): boolean {
-    return this.#phase === Phase.OPEN;
+    return this.#phase === OPEN;
+  }
+
+  /** §4.12 the Authentication Method of CONNECT. */
+  get method(): string | undefined {
+    return this.#connect.properties?.authenticationMethod;
   }
 
   /** Whether the transport is over. */
   get isClosed(): boolean {
-    return this.#phase === Phase.CLOSED;
+    return this.#phase === CLOSED;
   }
 
   // Inputs.
@@ -107,12 +111,12 @@ export class Connection implements FrameHandler, LinkHandler {
   /** Bytes arrived. Never throws. `chunk` is the engine's only during the call. */
   received(chunk: Uint8Array, now: number): void {
     this.#host.begin(now);
-    if (this.#phase >= Phase.CLOSING) return;
+    if (this.#phase >= CLOSING) return;
     this.#receivedAt = now;
     this.#isUnheard = this.#isPinging = false;
     this.#host.inbound.chunkBegins();
     try {
-      this.link.receive(chunk, this);
+      this.link.receive(chunk);
       this.#host.chunkDone();
     } catch (error) {
       this.#caught(error);
@@ -122,7 +126,7 @@ export class Connection implements FrameHandler, LinkHandler {
   /** The transport can take more. */
   drained(now: number): void {
     this.#host.begin(now);
-    if (this.#phase === Phase.CLOSED) return;
+    if (this.#phase === CLOSED) return;
     this.link.drained();
     if (this.isOpen) this.flushed();
   }
@@ -130,9 +134,9 @@ export class Connection implements FrameHandler, LinkHandler {
   /** The transport is over. */
   closed(now: number, error?: Error): void {
     this.#host.begin(now);
-    if (this.#phase === Phase.CLOSED) return;
-    const wasInUse = this.#phase < Phase.CLOSING;
-    this.#phase = Phase.CLOSED;
+    if (this.#phase === CLOSED) return;
+    const wasInUse = this.#phase < CLOSING;
+    this.#phase = CLOSED;
     this.link.discard();
     if (wasInUse) {
       this.#host.lost(this, new ConnectionError("The connection was lost", error), this.#isUnheard);
@@ -142,11 +146,11 @@ export class Connection implements FrameHandler, LinkHandler {
 
   /** The readers are no longer behind. */
   readOn(): void {
-    if (!this.link.unpause(Pause.READER) || this.#phase >= Phase.CLOSING) return;
+    if (!this.link.isPaused || this.#phase >= CLOSING) return;
     this.#receivedAt = this.#host.now; // the Server's silence was ours
     this.#host.inbound.chunkBegins();
     try {
-      this.link.readOn(this);
+      this.link.readOn();
     } catch (error) {
       this.#caught(error);
     }
@@ -156,17 +160,17 @@ export class Connection implements FrameHandler, LinkHandler {
 
   /** When `ticked()` is to be called: ms since the epoch. */
   get deadline(): number {
-    if (this.#phase !== Phase.OPEN || this.#isPinging) return this.#deadline;
+    if (this.#phase !== OPEN || this.#isPinging) return this.#deadline;
     return Math.min(this.#sentAt, this.#receivedAt) + this.#pingMs;
   }
 
   /** Time has come to `now`. */
   ticked(now: number): void {
-    if (this.#phase === Phase.CLOSED) return;
+    if (this.#phase === CLOSED) return;
     if (now < this.#sentAt || now < this.#receivedAt) return this.#ping(now); // the clock was set back
     if (now < this.deadline) return;
-    if (this.#phase === Phase.CLOSING) return this.link.transport.abort();
-    if (this.#phase === Phase.CONNECTING) {
+    if (this.#phase === CLOSING) return this.link.transport.abort();
+    if (this.#phase === CONNECTING) {
       return this.fail(new TimeoutError("No CONNACK in time"));
     }
     const isLate = now - this.#deadline > LATE_MS; // what the Server sent meanwhile may not have been read
@@ -177,7 +181,7 @@ export class Connection implements FrameHandler, LinkHandler {
   /** §3.12 [MQTT-3.1.2-20] */
   #ping(now: number): void {
     this.#sentAt = this.#receivedAt = now;
-    if (this.#phase !== Phase.OPEN) {
+    if (this.#phase !== OPEN) {
       this.#deadline = now + this.#host.limits.closeTimeoutMs;
       return;
     }
@@ -199,29 +203,22 @@ export class Connection implements FrameHandler, LinkHandler {
     this.#host.outbound.pump(this.#host.now);
   }
 
-  answersUnread(): void {}
-
-  unsafe(): void {
-    if (this.#phase === Phase.CLOSING) this.link.flush(); // else the engine ends it
-  }
-
   // Frames.
 
   /** A frame whose rest is still to come. */
-  begun(bytes: Uint8Array, at: number): void {
-    checkFirstByte(bytes[at]!, this.link.level);
+  begun(first: number): void {
+    checkFirstByte(first, this.link.level);
   }
 
   /** One frame. */
-  frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
+  frame(bytes: Uint8Array, at: number, body: number, end: number): void {
     const first = bytes[at]!;
     const type = first >> 4;
-    if (this.#phase === Phase.OPEN && type === PacketType.PUBLISH) {
+    if (this.#phase === OPEN && type === PacketType.PUBLISH) {
       this.#host.inbound.publish(bytes, first, body, end);
-    } else if (this.#phase === Phase.OPEN && type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
+    } else if (this.#phase === OPEN && type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
       this.#acknowledgement(type as 4 | 5 | 6 | 7, bytes, first, body, end);
-    } else if (this.#phase < Phase.CLOSING) this.#packet(type, bytes, first, body, end);
-    return true;
+    } else if (this.#phase < CLOSING) this.#packet(type, bytes, first, body, end);
   }
 
   #acknowledgement(type: 4 | 5 | 6 | 7, bytes: Uint8Array, first: number, body: number, end: number): void {
@@ -254,17 +251,18 @@ export class Connection implements FrameHandler, LinkHandler {
       // A Server that does not know level 5 may refuse it in its own layout.
       const isOlder = end - body === 2 && !this.isOpen && bytes[body + 1] !== 0;
       const connack = decodeConnack(reader, flags, isOlder ? 4 : level);
-      if (this.isOpen) throw protocolError("MQTT-3.2.0-2", "A second CONNACK");
+      if (this.isOpen) throw protocolError("MQTT-3.2.0-2");
       return this.#connack(connack);
     }
-    if (type === PacketType.AUTH) {
-      const { reasonCode, properties } = decodeAuth(reader, flags, level);
-      return this.#auth(reasonCode, properties?.authenticationMethod, properties?.authenticationData);
+    if (type === PacketType.AUTH && level === 5) {
+      if (this.#host.authentication !== undefined) {
+        return this.#host.authentication.received(this, reader, flags);
+      }
+      throw protocolError("4.12/not-under-way");
     }
     if (!this.isOpen) {
       checkFirstByte(first, level);
-      const rule = type === PacketType.DISCONNECT ? "MQTT-3.14.0-1" : "MQTT-3.2.0-1";
-      throw protocolError(rule, `Packet type ${type} before CONNACK`);
+      throw protocolError(type === PacketType.DISCONNECT ? "MQTT-3.14.0-1" : "MQTT-3.2.0-1");
     }
     switch (type) {
       case PacketType.SUBACK: {
@@ -282,33 +280,28 @@ export class Connection implements FrameHandler, LinkHandler {
         if (level === 5) {
           const { reasonCode, properties } = decodeDisconnect(reader, flags, level);
           if (properties?.sessionExpiryInterval !== undefined) {
-            throw protocolError("MQTT-3.14.2-2", "DISCONNECT of a Server with a Session Expiry Interval");
+            throw protocolError("MQTT-3.14.2-2");
           }
           const { reasonString, serverReference } = properties ?? {};
           return this.#leave(new RefusedError("DISCONNECT", reasonCode, reasonString, serverReference));
         }
     }
     checkFirstByte(first, level);
-    throw protocolError("3.1.0/direction", `Packet type ${type} is not for a Server to send`);
+    throw protocolError("3.1.0/direction");
   }
 
   /** §3.2 */
   #connack(connack: Connack): void {
     const { sessionPresent, reasonCode, properties } = connack;
     if (reasonCode !== 0) {
-      if (sessionPresent) throw protocolError("MQTT-3.2.2-6", "CONNACK refuses, with Session Present 1");
+      if (sessionPresent) throw protocolError("MQTT-3.2.2-6");
       const { reasonString, serverReference } = properties ?? {};
       return this.#leave(new RefusedError("CONNACK", reasonCode, reasonString, serverReference));
     }
     const { cleanStart, keepAlive } = this.#connect;
-    if (sessionPresent && cleanStart) {
-      throw protocolError("MQTT-3.2.2-4", "Session Present 1 after Clean Start 1");
-    }
-    const method = this.#connect.properties?.authenticationMethod;
-    if (properties?.authenticationMethod !== method) {
-      throw protocolError("MQTT-4.12.0-5", "CONNACK has not the Authentication Method of CONNECT");
-    }
-    this.#phase = Phase.OPEN;
+    if (sessionPresent && cleanStart) throw protocolError("MQTT-3.2.2-4");
+    if (properties?.authenticationMethod !== this.method) throw protocolError("MQTT-4.12.0-5");
+    this.#phase = OPEN;
     this.link.maximumPacketSize = properties?.maximumPacketSize ?? Infinity;
     const seconds = properties?.serverKeepAlive ?? keepAlive; // [MQTT-3.2.2-21] [MQTT-3.1.2-21]
     // A quarter of it is left for the way there.
@@ -316,43 +309,24 @@ export class Connection implements FrameHandler, LinkHandler {
     this.#host.accepted(this, connack);
   }
 
-  // §4.12 Authentication.
-
-  #auth(code: number, method: string | undefined, data: Uint8Array | undefined): void {
-    const own = this.#connect.properties?.authenticationMethod;
-    if (own === undefined) {
-      throw protocolError("4.12/not-under-way", "AUTH without an Authentication Method in CONNECT");
-    }
-    if (method !== own && (method !== undefined || code !== 0)) {
-      throw protocolError("MQTT-4.12.0-5", "AUTH has not the Authentication Method of CONNECT");
-    }
-    if (code === 0x18) return this.#host.challenged(data?.slice());
-    if (code !== 0 || !this.isOpen) {
-      throw protocolError("4.12/not-under-way", `AUTH 0x${code.toString(16)} now`);
-    }
-    this.#host.authenticated();
-  }
-
-  /** Sends AUTH: 0x18 goes on [MQTT-4.12.0-3], 0x19 begins anew [MQTT-4.12.1-1]. */
-  authenticate(reasonCode: 0x18 | 0x19, data: Uint8Array | undefined): void {
-    const authenticationMethod = this.#connect.properties?.authenticationMethod;
-    if (authenticationMethod === undefined || this.#phase >= Phase.CLOSING) return; // [MQTT-4.12.0-7]
-    const properties = { authenticationMethod, ...data !== undefined && { authenticationData: data } };
-    this.link.send({ type: PacketType.AUTH, reasonCode, properties });
-  }
-
   // The end.
 
   #caught(error: unknown): void {
     if (error instanceof PeerError) {
-      return this.fail(new ServerError(error), error.code, `${error.rule}: ${error.message}`);
+      const fault = new ServerError(error);
+      return this.fail(fault, error.code, fault.message);
     }
     this.fail(new ConnectionError("The client engine failed", error), 0x83);
   }
 
+  /** Sends AUTH, if anything may still be sent. */
+  send(encode: Encoder<Auth>, auth: Auth): void {
+    if (this.#phase < CLOSING) this.link.send(encode, auth);
+  }
+
   /** We end it: DISCONNECT, and then nothing more [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1]. */
   fail(error: MqttError, code = 0x80, reasonString?: string): void {
-    if (this.#phase >= Phase.CLOSING) return;
+    if (this.#phase >= CLOSING) return;
     this.disconnect(
       isReasonAllowedFrom("client", PacketType.DISCONNECT, code) ? code : 0x80,
       reasonString === undefined ? undefined : { reasonString },
@@ -362,10 +336,10 @@ export class Connection implements FrameHandler, LinkHandler {
 
   /** §3.14 sends DISCONNECT and closes; the engine is told nothing but the end. */
   disconnect(reasonCode: number, properties?: DisconnectProperties): void {
-    if (this.#phase >= Phase.CLOSING) return;
+    if (this.#phase >= CLOSING) return;
     // Below level 5 DISCONNECT means that all is well, and the Will is dropped.
     if (this.link.level === 5 || reasonCode === 0) {
-      this.link.send({
+      this.link.send(encodeDisconnect, {
         type: PacketType.DISCONNECT,
         reasonCode,
         ...properties !== undefined && { properties },
@@ -381,7 +355,7 @@ export class Connection implements FrameHandler, LinkHandler {
   }
 
   #end(): void {
-    this.#phase = Phase.CLOSING;
+    this.#phase = CLOSING;
     this.#deadline = this.#host.now + this.#host.limits.closeTimeoutMs;
     this.link.end();
   }

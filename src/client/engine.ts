@@ -2,14 +2,16 @@
  * The engine of one Client: its session, one connection after another, and what its owner asks for. Bytes, time and chance come in;
  * nothing is awaited.
  *
- * Inputs are `start`, `opened`, `dialFailed`, the calls of `Connection` (`received`, `drained`, `closed`), `ticked`, `authenticate`, `committed`,
- * `commitFailed` and the owner's wishes (`publish`, `subscribe`, …). After each of them the owner calls `flush()` when its turn ends, and
+ * Inputs are `start`, `opened`, `dialFailed`, the calls of `Connection` (`received`, `drained`, `closed`) and `Authentication`, `ticked`,
+ * `committed`, `commitFailed` and the owner's wishes (`publish`, `subscribe`, …). After each of them the owner calls `flush()` when its turn ends, and
  * `ticked()` at `nextDeadline()`. Outputs are the bytes that transports are given, the calls of `ClientOwner`, and the end of each
  * publication and each waiter, once.
  *
  * Knows when there is a connection, and what a new one means for the session; refuses to know packets.
  * @module
  */
+import { encodeConnect } from "../codec/connect.ts";
+import { encodeDisconnect } from "../codec/disconnect.ts";
 import { UsageError } from "../codec/error.ts";
 import type {
   Connack,
@@ -22,13 +24,10 @@ import type {
 import { PacketType } from "../codec/packet_type.ts";
 import { Writer } from "../codec/writer.ts";
 import { Sender } from "../delivery/sender.ts";
-import type { Link, LinkLedger } from "../engine/link.ts";
-import { Pause } from "../engine/link.ts";
-import { BufferPool } from "../engine/outbox.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { Authentication } from "./authentication.ts";
 import { backoffMs } from "./backoff.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { encodeFromClient } from "./encode.ts";
 import {
   ClosedError,
   ConnectionError,
@@ -39,8 +38,9 @@ import {
 } from "./error.ts";
 import { Inbound, type InboundOwner } from "./inbound.ts";
 import type { Incoming } from "./incoming.ts";
-import { Journal } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
 import type { ClientOwner, Connected, Credentials, EngineOptions, Status } from "./options.ts";
 import type { Exchange, MessageReader, SubscribeInit, Waiter } from "./exchange.ts";
 import { Outbound } from "./outbound.ts";
@@ -74,15 +74,11 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly subscriptions: Subscriptions;
-  readonly pool: BufferPool = new BufferPool();
-  readonly ledger: LinkLedger = { outgoing: 0, incoming: 0, aliases: 0, isAbove: false };
+  readonly authentication: Authentication | undefined;
   readonly writer: Writer = new Writer();
-  readonly mayWrite = true;
-  readonly encode: typeof encodeFromClient = encodeFromClient;
-  readonly makeAges = undefined;
   readonly #owner: ClientOwner;
   readonly #options: EngineOptions;
-  readonly #journal: Journal;
+  readonly #journal: Journal | undefined;
   readonly #touched: Set<Link> = new Set();
   #now = 0;
   #status: Status = "closed";
@@ -111,25 +107,23 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #lastError: MqttError | undefined;
   /** Readers that are behind, on whatever connection. */
   readonly #behind: Set<object> = new Set();
-  #reauthentication: Waiter | undefined;
 
   /** @throws {UsageError} for options that no CONNECT can have. @throws {PeerError} for records that cannot be read. */
   constructor(owner: ClientOwner, options: EngineOptions) {
-    const { level = "auto", clientId = "", records, restored = [] } = options;
+    const { level = "auto", clientId = "", journal } = options;
     this.#owner = owner;
     this.#options = options;
     this.#clientId = clientId;
     this.#level = level === "auto" ? 5 : level;
     this.limits = { ...CLIENT_LIMITS, ...options.limits };
     const sender = new Sender<Exchange>();
-    this.#journal = new Journal(records);
-    this.outbound = new Outbound(sender, this.#journal, this.limits);
+    this.#journal = journal;
+    this.outbound = new Outbound(sender, journal, this.limits);
     this.subscriptions = new Subscriptions(sender, this, this.limits.knownTopicsMax);
-    this.inbound = new Inbound(this.subscriptions, this.#journal, this.limits, this);
-    const before = [...restored];
-    this.outbound.restore(before);
-    this.inbound.restore(before);
-    encodeFromClient(this.writer, this.#connectPacket({}), this.#level);
+    this.inbound = new Inbound(this.subscriptions, journal, this.limits, this);
+    this.authentication = options.authentication?.(this);
+    journal?.restore(this.outbound, this.inbound);
+    encodeConnect(this.writer, this.#connectPacket({}));
   }
 
   // State.
@@ -156,8 +150,13 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   /** Whether `flush()` has something to do. */
   get isBehind(): boolean {
-    return this.#touched.size > 0 || this.#journal.isDue ||
+    return this.#touched.size > 0 || this.#journal?.isDue === true ||
       (this.#closeBy !== Infinity && this.outbound.isIdle);
+  }
+
+  /** The one in use. */
+  get connection(): Connection | undefined {
+    return this.#connection;
   }
 
   /** When `ticked()` is to be called: ms since the epoch, Infinity for never. */
@@ -189,7 +188,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       transport.abort();
       return undefined;
     }
-    this.#journal.hasFailed = false; // while it was dialled
+    this.#journal?.goOn(); // it may have failed while it was dialled
     try {
       return this.#connection = new Connection(this, transport, this.#connectPacket(credentials));
     } catch (error) {
@@ -227,13 +226,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   /** The end of a turn: writes what is to be written. */
   flush(now: number): void {
     this.#now = now;
-    const journal = this.#journal;
-    const begins = journal.isDue;
-    if (begins) {
-      journal.isDirty = false;
-      journal.isCommitting = true;
-      for (const link of this.#links) link.commitBegins();
-    }
+    const begins = this.#journal?.begins() === true;
+    if (begins) { for (const link of this.#links) link.commitBegins(); }
     for (const link of this.#touched) {
       this.#touched.delete(link);
       link.endTurn();
@@ -246,7 +240,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   /** What the last `commit()` was for is safe. */
   committed(now: number): void {
     this.#now = now;
-    this.#journal.isCommitting = false;
+    this.#journal!.ends(true);
     for (const link of this.#links) link.committed();
     this.#reportClosed();
   }
@@ -254,8 +248,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   /** It is not: the connection ends, and the next attempt to connect, if there is one, begins with another commit. */
   commitFailed(error: unknown, now: number): void {
     this.#now = now;
-    this.#journal.isCommitting = false;
-    this.#journal.isDirty = this.#journal.hasFailed = true;
+    this.#journal!.ends(false);
     this.#reportClosed();
     for (const link of this.#links) link.commitFailed();
     this.#connection?.fail(new ConnectionError("The store has failed", error));
@@ -308,7 +301,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   pause(reader: object): boolean {
     this.#behind.add(reader);
     this.adjustReading();
-    return this.#connection?.link.paused === true;
+    return this.#connection?.link.isPaused === true;
   }
 
   /** It can again. */
@@ -327,31 +320,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     const { link } = connection;
     const isUnbounded = link.transport.isUnpausable === true && !this.#behind.has(this.inbound);
     if (this.#behind.size === 0 || this.outbound.isAwaiting || isUnbounded) return connection.readOn();
-    link.pause(Pause.READER);
-    link.pauseTransport();
-  }
-
-  /** The next data of the authentication that is under way. */
-  authenticate(data: Uint8Array | undefined, now: number): void {
-    this.#now = now;
-    this.#connection?.authenticate(0x18, data);
-  }
-
-  /** §4.12.1 begins it again on an open connection. */
-  reauthenticate(data: Uint8Array | undefined, waiter: Waiter, now: number): void {
-    this.#now = now;
-    if (this.#connection?.isOpen !== true) return waiter.failed(new ConnectionError("No connection"));
-    if (this.#reauthentication !== undefined) {
-      return waiter.failed(new UsageError("Re-authentication is under way [4.12/not-under-way]"));
-    }
-    this.#reauthentication = waiter;
-    this.#connection.authenticate(0x19, data);
-  }
-
-  /** The owner's part of an authentication has failed. */
-  authenticationFailed(error: unknown, now: number): void {
-    this.#now = now;
-    this.#connection?.fail(new ConnectionError("The authentication has failed", error));
+    link.pause();
   }
 
   /**
@@ -362,7 +331,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#now = now;
     if (this.#isClosing) return;
     if (properties !== undefined) {
-      encodeFromClient(this.writer, { type: PacketType.DISCONNECT, reasonCode: 0, properties }, 5);
+      encodeDisconnect(this.writer, { type: PacketType.DISCONNECT, reasonCode: 0, properties }, 5);
       if (properties.sessionExpiryInterval! > 0 && this.#sessionExpiry === 0) {
         throw new UsageError("A session that ends with its connection [3.14.2.2.2/expiry-from-zero]");
       }
@@ -392,10 +361,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   touched(link: Link): void {
     this.#touched.add(link);
     this.#owner.touched();
-  }
-
-  wrote(bytes: number): void {
-    if (bytes > 0) this.#connection?.wrote();
   }
 
   // Connections.
@@ -446,7 +411,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #dial(redirect?: RefusedError): void {
     this.#retryAt = Infinity;
     this.#status = "connecting";
-    this.#journal.hasFailed = false;
+    this.#journal?.goOn();
     this.#owner.dial({ attempt: this.#attempt, redirect });
   }
 
@@ -499,16 +464,6 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#owner.unmatched(message);
   }
 
-  challenged(data: Uint8Array | undefined): void {
-    this.#owner.challenged(data);
-  }
-
-  authenticated(): void {
-    const waiter = this.#reauthentication;
-    this.#reauthentication = undefined;
-    waiter?.done(0);
-  }
-
   lost(connection: Connection, error: MqttError, isUnheard: boolean): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
@@ -517,18 +472,16 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       this.inbound.closed();
       this.subscriptions.closed();
       this.outbound.closed();
-      this.#reauthentication?.failed(error);
-      this.#reauthentication = undefined;
+      this.authentication?.ended(error);
       if (this.#now - this.#connectedAt >= this.limits.stableMs) this.#attempt = 0;
     } else if (this.#triesLevel4(error, isUnheard)) return this.#dial();
-    const { redirects = true } = this.#options;
     if (
-      redirects && isRedirect(error) && this.#closeBy === Infinity &&
+      this.#options.isRedirect?.(error) === true && this.#closeBy === Infinity &&
       this.#redirects < this.limits.redirectsMax
     ) {
       this.#redirects++;
       if (this.#status === "connected") this.#owner.disconnected(error, this.#now);
-      return this.#dial(error);
+      return this.#dial(error as RefusedError);
     }
     this.#down(error);
   }
@@ -599,7 +552,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.inbound.closed();
     this.subscriptions.closed();
     const closed = this.#closedError();
-    this.#reauthentication?.failed(closed);
+    this.authentication?.ended(closed);
     this.outbound.failAll(closed);
     this.subscriptions.failAll(closed);
     this.#isReported = false;
@@ -609,16 +562,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #isReported = true;
 
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0 || this.#journal.isDue || this.#journal.isCommitting) {
-      return;
-    }
+    if (this.#isReported || this.#ending.size > 0 || this.#journal?.isBusy === true) return;
     this.#isReported = true;
     this.#owner.closed(this.#closedBy);
   }
-}
-
-/** §4.11 */
-function isRedirect(error: MqttError): error is RefusedError {
-  return error instanceof RefusedError && (error.reasonCode === 0x9c || error.reasonCode === 0x9d) &&
-    error.serverReference !== undefined;
 }

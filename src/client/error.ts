@@ -72,7 +72,7 @@ export class ServerError extends MqttError {
 
   /** Of what codec and engine found. */
   constructor(fault: PeerError) {
-    super(`${fault.rule}: ${fault.message}`, fault);
+    super(fault.message === fault.rule ? fault.rule : `${fault.rule}: ${fault.message}`, fault);
     this.rule = fault.rule;
     this.reasonCode = fault.code;
   }

@@ -6,18 +6,18 @@
  * handed on again then: the one that the readers have takes the place of its repeat.
  * @module
  */
-import { PeerError, protocolError } from "../codec/error.ts";
+import { protocolError } from "../codec/error.ts";
 import type { ProtocolLevel, Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePublish } from "../codec/publish.ts";
 import { EMPTY } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { Queue } from "../delivery/queue.ts";
-import { Receiver } from "../delivery/receiver.ts";
-import type { Link } from "../engine/link.ts";
+import { IdentifierSet } from "./identifier_set.ts";
 import { type Acknowledger, Incoming } from "./incoming.ts";
 import type { Journal } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
 import { decodeShortPublish } from "./short_publish.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -57,7 +57,7 @@ export interface InboundOwner {
 /** All messages of one Server to its Client. */
 export class Inbound implements Acknowledger {
   readonly #subscriptions: Subscriptions;
-  readonly #journal: Journal;
+  readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
   readonly #owner: InboundOwner;
   readonly #reader: Reader = new Reader();
@@ -66,7 +66,7 @@ export class Inbound implements Acknowledger {
   #copyAt = 0;
   #chunk: Uint8Array | undefined;
   /** §4.3.3 QoS 2 messages that came and are not released. */
-  readonly #received: Receiver = new Receiver();
+  readonly #received: IdentifierSet = new IdentifierSet();
   /** §4.6 not acknowledged, by QoS, in the order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
   readonly #held: readonly [Queue<Incoming>, Queue<Incoming>] = [new Queue(), new Queue()];
   /** Not acknowledged on an earlier connection, by QoS and identifier. */
@@ -78,16 +78,21 @@ export class Inbound implements Acknowledger {
   #isExceeded = false;
   #open: Open | undefined;
 
-  constructor(subscriptions: Subscriptions, journal: Journal, limits: ClientLimits, owner: InboundOwner) {
+  constructor(
+    subscriptions: Subscriptions,
+    journal: Journal | undefined,
+    limits: ClientLimits,
+    owner: InboundOwner,
+  ) {
     this.#owner = owner;
     this.#subscriptions = subscriptions;
     this.#journal = journal;
     this.#limits = limits;
   }
 
-  /** Takes what an earlier process had in its store. */
-  restore(records: Iterable<readonly [key: number, record: Uint8Array]>): void {
-    for (const [key] of records) if (key < 0) this.#received.add(-key);
+  /** Takes an identifier that an earlier process had open. */
+  restore(packetId: number): void {
+    this.#received.add(packetId);
   }
 
   /** ms since the epoch at which stray messages are given up, Infinity if there are none. */
@@ -107,7 +112,7 @@ export class Inbound implements Acknowledger {
     now: number,
   ): void {
     if (!isResumed) {
-      for (const id of [...this.#received]) this.#forget(id);
+      for (const id of this.#received.all()) this.#forget(id);
       this.#before.clear();
     }
     for (const message of this.#held.flatMap((held) => held.clear())) {
@@ -228,12 +233,7 @@ export class Inbound implements Acknowledger {
   #exceeded(receiveLimit: number): void {
     const withheld = this.#withheld;
     if (receiveLimit < TO_THE_LETTER || withheld >= 2 * receiveLimit) {
-      throw new PeerError(
-        "protocol",
-        0x93,
-        "3.3.4/receive-maximum",
-        "More messages open than Receive Maximum",
-      );
+      throw protocolError("3.3.4/receive-maximum", "", 0x93);
     }
     if (withheld < receiveLimit) return; // the others are on their way out
     this.#isExceeded = true;
@@ -264,7 +264,7 @@ export class Inbound implements Acknowledger {
       const { publish: { packetId = 0 }, reasonCode } = first;
       if (qos === 2) { // not before: a process that dies with the message unread has to get it again
         if (reasonCode >= 0x80 && open.level === 5) this.#forget(packetId);
-        else this.#journal.opened(packetId);
+        else this.#journal?.opened(packetId);
       }
       // [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-3.3.4-1] [MQTT-2.2.1-5]
       this.#answer(open.link, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
@@ -278,7 +278,7 @@ export class Inbound implements Acknowledger {
   }
 
   #answer(link: Link, type: PacketType, packetId: number, code: number): void {
-    if (type !== PacketType.PUBACK) this.#journal.hold(link);
+    if (type !== PacketType.PUBACK) this.#journal?.hold(link);
     link.answer(type << 4, packetId, code);
   }
 
@@ -294,7 +294,7 @@ export class Inbound implements Acknowledger {
   /** §4.3.3 a PUBLISH under this identifier is new from now on [MQTT-4.3.3-12]. */
   #forget(packetId: number): void {
     this.#received.delete(packetId);
-    this.#journal.closed(packetId);
+    this.#journal?.closed(packetId);
   }
 }
 
@@ -304,13 +304,11 @@ function keyOf({ qos, packetId = 0 }: Publish): number {
 
 /** §3.3.2.3.4 [MQTT-3.3.2-10] [MQTT-3.3.2-12] */
 function unalias({ topics, aliasesMax }: Open, publish: Publish, alias: number): void {
-  if (alias > aliasesMax) {
-    throw protocolError("3.3.4/alias-above-maximum", `Topic Alias ${alias} is above ${aliasesMax}`, 0x94);
-  }
+  if (alias > aliasesMax) throw protocolError("3.3.4/alias-above-maximum", "", 0x94);
   if (publish.topic !== "") topics[alias] = publish.topic;
   else {
     const topic = topics[alias];
-    if (topic === undefined) throw protocolError("3.3.4/alias-unknown", `Topic Alias ${alias} has no topic`);
+    if (topic === undefined) throw protocolError("3.3.4/alias-unknown");
     publish.topic = topic;
   }
 }

@@ -8,10 +8,11 @@
 import type { Publish } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { decodePublish, encodePublish } from "../codec/publish.ts";
+import { EMPTY } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { Writer } from "../codec/writer.ts";
-import type { Link } from "../engine/link.ts";
-import type { Publication } from "./publication.ts";
+import type { Link } from "./link.ts";
+import { Publication } from "./publication.ts";
 
 /** Where records go. Both take effect with the next commit. */
 export interface Records {
@@ -19,6 +20,18 @@ export interface Records {
   put(key: number, record: Uint8Array): void;
   /** Takes it out. */
   delete(key: number): void;
+}
+
+/** Takes back messages towards the Server, in their order. */
+export interface Restored {
+  /** It was sent if it has an identifier; `isReleased`: the Server has it. */
+  restore(publication: Publication, isReleased: boolean): void;
+}
+
+/** Takes back the identifiers of QoS 2 messages of the Server. */
+export interface RestoredIdentifiers {
+  /** One of them. */
+  restore(packetId: number): void;
 }
 
 /** One stored message towards the Server. */
@@ -29,40 +42,77 @@ export interface Stored {
   readonly publish: Publish | undefined;
 }
 
-const NOTHING: Records = { put() {}, delete() {} };
 const HEAD_BYTES = 2;
 
-/** Records, and the commit that is due or under way. Without a store it does nothing. */
+/** Records, and the commit that is due or under way. A Client without a store has none. */
 export class Journal {
   readonly #records: Records;
-  /** Whether there is a store. */
-  readonly isKept: boolean;
+  readonly #restored: Iterable<readonly [key: number, record: Uint8Array]>;
   /** Something was put or deleted since the last commit began. */
-  isDirty = false;
+  #isDirty = false;
   /** A commit is under way. */
-  isCommitting = false;
+  #isCommitting = false;
   /** The last commit has failed: the next one waits for the next attempt to connect. */
-  hasFailed = false;
+  #hasFailed = false;
 
-  constructor(records: Records | undefined) {
-    this.#records = records ?? NOTHING;
-    this.isKept = records !== undefined;
+  /** `restored`: what is there from the process before. */
+  constructor(records: Records, restored: Iterable<readonly [key: number, record: Uint8Array]> = []) {
+    this.#records = records;
+    this.#restored = restored;
+  }
+
+  /** Gives back what an earlier process had. @throws {PeerError} for a record that cannot be read. */
+  restore(outbound: Restored, inbound: RestoredIdentifiers): void {
+    for (const [key, bytes] of [...this.#restored].sort(([a], [b]) => a - b)) {
+      if (key < 0) {
+        inbound.restore(-key);
+        continue;
+      }
+      const { packetId, publish } = readRecord(bytes);
+      const { topic = "", payload = EMPTY, qos = 2, retain = false, properties } = publish ?? {};
+      const publication = new Publication({ topic, payload, qos, retain, properties, offline: "queue" });
+      publication.order = publication.releasedAt = key;
+      publication.packetId = packetId;
+      outbound.restore(publication, publish === undefined);
+    }
   }
 
   /** Whether a commit is to begin. */
   get isDue(): boolean {
-    return this.isDirty && !this.isCommitting && !this.hasFailed;
+    return this.#isDirty && !this.#isCommitting && !this.#hasFailed;
+  }
+
+  /** Whether one is to begin, or is under way. */
+  get isBusy(): boolean {
+    return this.isDue || this.#isCommitting;
+  }
+
+  /** A commit begins if one is due. */
+  begins(): boolean {
+    if (!this.isDue) return false;
+    this.#isDirty = false;
+    return this.#isCommitting = true;
+  }
+
+  /** It is over; if it has failed, the next one begins with it, and waits for `goOn()`. */
+  ends(isSafe: boolean): void {
+    this.#isCommitting = false;
+    if (!isSafe) this.#isDirty = this.#hasFailed = true;
+  }
+
+  /** The Client connects: a commit that has failed is tried again. */
+  goOn(): void {
+    this.#hasFailed = false;
   }
 
   /** §4.3 a message towards the Server, with its identifier if it has one. */
   message(publication: Publication): void {
-    if (!this.isKept || publication.qos === 0) return;
-    this.#put(publication.order, record(publication));
+    if (publication.qos > 0) this.#put(publication.order, record(publication));
   }
 
   /** §4.3.3 the Server has a QoS 2 message: its PUBLISH may never be sent again [MQTT-4.3.3-6]. */
   released(publication: Publication): void {
-    if (this.isKept) this.#put(publication.order, head(publication.packetId));
+    this.#put(publication.order, head(publication.packetId));
   }
 
   /** Its exchange is over. */
@@ -72,7 +122,7 @@ export class Journal {
 
   /** §4.3.3 the identifier of a QoS 2 message of the Server is open. */
   opened(packetId: number): void {
-    if (this.isKept) this.#put(-packetId, head(packetId));
+    this.#put(-packetId, head(packetId));
   }
 
   /** It is not any more. */
@@ -82,20 +132,19 @@ export class Journal {
 
   /** Bytes that are written to `link` from here on wait until all that was put before is safe. */
   hold(link: Link): void {
-    if (!this.isDirty && !this.isCommitting) return;
-    this.isDirty = true;
+    if (!this.#isDirty && !this.#isCommitting) return;
+    this.#isDirty = true;
     link.hold();
   }
 
   #put(key: number, bytes: Uint8Array): void {
     this.#records.put(key, bytes);
-    this.isDirty = true;
+    this.#isDirty = true;
   }
 
   #delete(key: number): void {
-    if (!this.isKept) return;
     this.#records.delete(key);
-    this.isDirty = true;
+    this.#isDirty = true;
   }
 }
 

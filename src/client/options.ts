@@ -7,7 +7,8 @@ import type { ConnackProperties, ProtocolLevel, UserProperties, Will } from "../
 import type { Random } from "../engine/random.ts";
 import type { MqttError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
-import type { Records } from "./journal.ts";
+import type { Authentication, AuthenticationHost } from "./authentication.ts";
+import type { Journal } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
 
 /** How one Client behaves. */
@@ -42,14 +43,14 @@ export interface EngineOptions {
   readonly patienceMs?: number;
   /** Decides on another attempt: whether, or after how many ms. Default: see `isFinal()`. */
   again?(error: MqttError, attempt: number): boolean | number | undefined;
-  /** §4.11 whether redirections are followed. Default true. */
-  readonly redirects?: boolean;
+  /** §4.11 whether a refusal is a redirection, which is followed; without it none is. */
+  isRedirect?(error: MqttError): boolean;
   /** Values in place of those of the table. */
   readonly limits?: Partial<ClientLimits>;
-  /** Where messages of QoS 1 and 2 are kept over the end of the process. */
-  readonly records?: Records;
-  /** What is there from the process before. */
-  readonly restored?: Iterable<readonly [key: number, record: Uint8Array]>;
+  /** Keeps messages of QoS 1 and 2 over the end of the process. */
+  readonly journal?: Journal;
+  /** §4.12 makes the part that answers AUTH. */
+  authentication?(host: AuthenticationHost): Authentication;
   /** For the waits between attempts. */
   readonly random: Random;
 }
@@ -101,8 +102,6 @@ export interface ClientOwner {
   unsubscribed(filter: string, error: RefusedError | UnsupportedError): void;
   /** A message that no subscription matches. It is acknowledged. */
   unmatched(message: Incoming): void;
-  /** §4.12 the Server goes on with the authentication: `authenticate()` is called later, or at once. */
-  challenged(data: Uint8Array | undefined): void;
   /** The records have changed: `committed()` or `commitFailed()` is called later, or at once. */
   commit(): void;
   /** There is something to `flush()` at the end of the turn. */

@@ -17,11 +17,11 @@ import { Outcome, puback, pubcomp, pubrec } from "../delivery/exchange.ts";
 import { secondsLeft } from "../delivery/message.ts";
 import { Queue } from "../delivery/queue.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
-import type { Link } from "../engine/link.ts";
 import { OfflineError, QueueFullError, RefusedError, TimeoutError, UnsupportedError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Journal, readRecord } from "./journal.ts";
+import type { Journal, Restored } from "./journal.ts";
 import type { ClientLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
 import { Publication } from "./publication.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
@@ -51,9 +51,9 @@ interface Open {
 }
 
 /** All messages of one Client towards its Server. */
-export class Outbound {
+export class Outbound implements Restored {
   readonly #sender: Sender<Exchange>;
-  readonly #journal: Journal;
+  readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
   readonly #writer: Writer = new Writer();
   /** Not sent, in the order of `publish()` [MQTT-4.6.0-1]. */
@@ -72,7 +72,7 @@ export class Outbound {
   /** ms since the epoch. */
   #now = 0;
 
-  constructor(sender: Sender<Exchange>, journal: Journal, limits: ClientLimits) {
+  constructor(sender: Sender<Exchange>, journal: Journal | undefined, limits: ClientLimits) {
     this.#sender = sender;
     this.#journal = journal;
     this.#limits = limits;
@@ -93,21 +93,11 @@ export class Outbound {
     return this.#waitingMessages;
   }
 
-  /** Takes what an earlier process had in its store. @throws {PeerError} for a record that cannot be read. */
-  restore(records: Iterable<readonly [key: number, record: Uint8Array]>): void {
-    for (const [key, bytes] of [...records].filter(([key]) => key > 0).sort(([a], [b]) => a - b)) {
-      const { packetId, publish } = readRecord(bytes);
-      const { topic = "", payload = EMPTY, qos = 2, retain = false, properties } = publish ?? {};
-      const publication = new Publication({ topic, payload, qos, retain, properties, offline: "queue" });
-      publication.order = publication.releasedAt = this.#order = key;
-      publication.packetId = packetId;
-      if (packetId === 0) this.#wait(publication);
-      else {this.#sender.restore(
-          packetId,
-          publish === undefined ? Step.PUBCOMP : stepAgain(publication),
-          publication,
-        );}
-    }
+  restore(publication: Publication, isReleased: boolean): void {
+    const { packetId } = publication;
+    this.#order = publication.order;
+    if (packetId === 0) this.#wait(publication);
+    else this.#sender.restore(packetId, isReleased ? Step.PUBCOMP : stepAgain(publication), publication);
   }
 
   /**
@@ -138,7 +128,7 @@ export class Outbound {
       return publication.failed(new QueueFullError(`${this.#waitingMessages} messages wait already`));
     }
     publication.order = ++this.#order;
-    this.#journal.message(publication);
+    this.#journal?.message(publication);
     this.#wait(publication);
   }
 
@@ -161,7 +151,7 @@ export class Outbound {
     if (publication.isCancelled || !this.#isWaiting(publication)) return false;
     publication.isCancelled = true;
     this.#unwait(publication);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     return true;
   }
 
@@ -198,7 +188,7 @@ export class Outbound {
       for (const publication of again) {
         this.#sender.end(publication.packetId);
         publication.packetId = 0;
-        this.#journal.message(publication);
+        this.#journal?.message(publication);
         this.#wait(publication);
       }
       for (const publication of later) this.#waiting.push(publication);
@@ -260,7 +250,7 @@ export class Outbound {
       this.#unwait(next);
       const seconds = secondsLeft(next.expiresAt, now);
       if (next.expiresAt !== Infinity && seconds === 0) {
-        this.#journal.ended(next);
+        this.#journal?.ended(next);
         next.failed(new TimeoutError("Expired before it could be sent"));
       } else this.#send(open, next, false);
     }
@@ -333,7 +323,7 @@ export class Outbound {
 
   #give(publication: Publication, error: unknown): void {
     if (publication.packetId > 0) this.#sender.end(publication.packetId);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     publication.failed(error);
   }
 
@@ -366,8 +356,8 @@ export class Outbound {
   /** §4.3 before its bytes. */
   #keep(link: Link, publication: Publication): void {
     if (publication.qos === 0) return;
-    this.#journal.message(publication);
-    this.#journal.hold(link);
+    this.#journal?.message(publication);
+    this.#journal?.hold(link);
   }
 
   #encode(
@@ -420,7 +410,7 @@ export class Outbound {
       publication.payload = EMPTY;
       publication.reasonCode = code;
       publication.releasedAt = ++this.#order;
-      this.#journal.released(publication);
+      this.#journal?.released(publication);
     }
     this.#release(link, id);
   }
@@ -433,13 +423,13 @@ export class Outbound {
 
   /** §3.6 [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-2.2.1-5] */
   #release(link: Link, id: number): void {
-    this.#journal.hold(link);
+    this.#journal?.hold(link);
     link.answer(PUBREL, id, 0);
   }
 
   #ended(item: Exchange | undefined, packet: string, code: number, reasonString: string | undefined): void {
     const publication = item as Publication;
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     if (this.#waitingMessages > 0 || this.#again.length > 0) this.pump(this.#now);
     if (code >= 0x80) publication.failed(new RefusedError(packet, code, reasonString));
     else publication.done(code === 0 ? publication.reasonCode : code, reasonString);
@@ -447,7 +437,7 @@ export class Outbound {
 
   #end(publication: Publication, code: number): void {
     this.#sender.end(publication.packetId);
-    this.#journal.ended(publication);
+    this.#journal?.ended(publication);
     publication.done(code);
   }
 }

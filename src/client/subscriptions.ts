@@ -10,11 +10,11 @@ import { encodeSubscribe } from "../codec/subscribe.ts";
 import { encodeUnsubscribe } from "../codec/unsubscribe.ts";
 import { Writer } from "../codec/writer.ts";
 import { type Sender, Step } from "../delivery/sender.ts";
-import type { Link } from "../engine/link.ts";
 import { matches, parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { ClosedError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Asking, Entry, Exchange, MessageReader, SubscribeInit, Waiter, Waiting } from "./exchange.ts";
+import type { Link } from "./link.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
 /** What is told of subscriptions. */
@@ -243,7 +243,7 @@ export class Subscriptions {
     if (unsupported !== undefined) return this.#refuse(asking, unsupported);
     const packetId = this.#sender.begin(Step.SUBACK, asking);
     const packet = packetOf(entry.options, packetId, server.identifiers ? entry.identifier : undefined);
-    if (link.send(packet)) {
+    if (link.send(encodeSubscribe, packet)) {
       if (isAnew) this.#anew++;
       return;
     }
@@ -253,9 +253,7 @@ export class Subscriptions {
 
   /** §3.9 */
   suback(id: number, codes: readonly number[], reasonString: string | undefined): void {
-    if (codes.length !== 1) { // before the identifier is free: it is asked for again
-      throw protocolError("MQTT-3.8.4-6", "SUBACK has not one code for each Topic Filter");
-    }
+    if (codes.length !== 1) throw protocolError("MQTT-3.8.4-6"); // before the identifier is free: it is asked for again
     const asking = this.#answered(id, Step.SUBACK, "MQTT-3.8.4-2");
     const { entry, waiting, isAnew } = asking;
     const code = codes[0]!;
@@ -291,7 +289,7 @@ export class Subscriptions {
 
   #leave({ link }: Open, asking: Asking): void {
     const packetId = this.#sender.begin(Step.UNSUBACK, asking);
-    if (link.send(leavingPacket(asking, packetId))) return;
+    if (link.send(encodeUnsubscribe, leavingPacket(asking, packetId))) return;
     this.#sender.end(packetId);
     for (const { waiter } of asking.waiting) {
       waiter.failed(new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
@@ -300,9 +298,7 @@ export class Subscriptions {
 
   /** §3.11 `codes` is empty below level 5. */
   unsuback(id: number, codes: readonly number[], reasonString: string | undefined): void {
-    if (codes.length !== (this.#open!.server.level === 5 ? 1 : 0)) {
-      throw protocolError("MQTT-3.11.3-1", "UNSUBACK has not one code for each Topic Filter");
-    }
+    if (codes.length !== (this.#open!.server.level === 5 ? 1 : 0)) throw protocolError("MQTT-3.11.3-1");
     const { waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
     const code = codes[0] ?? 0;
     for (const { waiter } of waiting) {
@@ -312,9 +308,7 @@ export class Subscriptions {
   }
 
   #answered(id: number, step: Step, rule: "MQTT-3.8.4-2" | "MQTT-3.10.4-5"): Asking {
-    if (this.#sender.step(id) !== step) {
-      throw protocolError(rule, `Nothing waits for this answer under ${id}`);
-    }
+    if (this.#sender.step(id) !== step) throw protocolError(rule);
     const asking = this.#sender.item(id) as Asking;
     this.#sender.end(id);
     return asking;

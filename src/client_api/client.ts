@@ -38,6 +38,7 @@ import type { TransportHandler } from "../transport/transport.ts";
 import { type ClientLoop, systemLoop } from "./loop.ts";
 import { Message, type Reading } from "./message.ts";
 import type { ClientEvents } from "./events.ts";
+import type { Authenticator } from "./authenticator.ts";
 import type {
   CloseOptions,
   ConnectOptions,
@@ -47,8 +48,9 @@ import type {
   SubscribeOptions,
   UnsubscribeOptions,
 } from "./options.ts";
+import type { ClientParts } from "./parts.ts";
 import { bytes, bytesOf, PayloadError } from "./payload.ts";
-import { type RequestHost, Requests } from "./requests.ts";
+import type { RequestHost, Requests } from "./requests.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
 import type { ParamsOf, Topic } from "./topic.ts";
 
@@ -191,15 +193,16 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/** Connects by `dial`: resolves when the Server has accepted, rejects with why there is no connection. */
-export async function connectBy(
+/** Connects a Client of these parts by `dial`: resolves when the Server has accepted, rejects with why there is no connection. */
+export async function connectWith(
+  parts: ClientParts,
   dial: Dialer,
   url: string | URL,
-  options: ConnectOptions = {},
+  options: ConnectOptions,
 ): Promise<Client> {
   const { store, signal } = options;
   signal?.throwIfAborted();
-  const driver = new ClientDriver(dial, new URL(url), options, await store?.load());
+  const driver = new ClientDriver(parts, dial, new URL(url), options, await store?.load());
   await driver.begin();
   return new Client(driver);
 }
@@ -207,7 +210,9 @@ export async function connectBy(
 /** @internal The engine in an event loop. */
 export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost {
   readonly engine: ClientEngine;
-  readonly requests: Requests;
+  readonly #parts: ClientParts;
+  readonly #requests: Requests | undefined;
+  readonly #authenticator: Authenticator | undefined;
   readonly #dialer: Dialer;
   readonly #loop: ClientLoop;
   readonly #options: ConnectOptions;
@@ -232,12 +237,17 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   readonly #over: Promise<void>;
   #isOver!: () => void;
 
+  /** @throws {UsageError} for options that no CONNECT can have, or whose part is not there. */
   constructor(
+    parts: ClientParts,
     dialer: Dialer,
     url: URL,
     options: ConnectOptions,
-    restored: Iterable<readonly [key: number, record: Uint8Array]> | undefined,
+    restored: Iterable<readonly [key: number, record: Uint8Array]> = [],
   ) {
+    const { authentication, store, redirects } = options;
+    this.#parts = parts;
+    this.#authenticator = authentication && needed(parts, "authentication")(authentication, this);
     this.#dialer = options.dial ?? dialer;
     this.#url = this.#presentUrl = url;
     this.#options = options;
@@ -245,8 +255,14 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     this.#random = options.random ?? (() => crypto.getRandomValues(new Uint32Array(1))[0]!);
     this.#plain = { replier: this, payload: bytes, params: () => ({}) };
     this.#over = new Promise((resolve) => this.#isOver = resolve);
-    this.engine = new ClientEngine(this, engineOptions(options, this.#random, restored));
-    this.requests = new Requests(this);
+    const isRedirect = redirects === false ? undefined : parts.redirection?.isOne;
+    this.engine = new ClientEngine(this, {
+      ...engineOptions(options, this.#random),
+      ...isRedirect !== undefined && { isRedirect },
+      ...store !== undefined && { journal: needed(parts, "store")(store, restored) },
+      ...this.#authenticator !== undefined && { authentication: this.#authenticator.make },
+    });
+    this.#requests = parts.requests?.(this);
   }
 
   /** Resolves with the first accepted connection. */
@@ -342,7 +358,9 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
       );
     });
     try {
-      const url = this.#presentUrl = redirect === undefined ? this.#url : redirected(this.#url, redirect);
+      const url = this.#presentUrl = redirect === undefined
+        ? this.#url
+        : this.#parts.redirection!.urlOf(this.#url, redirect);
       if (redirect?.reasonCode === 0x9d) this.#url = url;
       const credentials = await this.#credentials(url, attempt);
       const { tls = {} } = this.#options;
@@ -360,26 +378,19 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   async #credentials({ username: user, password: secret }: URL, attempt: number): Promise<Credentials> {
-    const { credentials, authentication } = this.#options;
+    const { credentials } = this.#options;
     const login = credentials === undefined ? this.#options : await credentials(attempt);
     const username = login.username ?? (user === "" ? undefined : decodeURIComponent(user));
     const password = login.password ?? (secret === "" ? undefined : decodeURIComponent(secret));
-    const data = await authentication?.initial?.();
     return {
       ...username !== undefined && { username },
       ...password !== undefined && { password: bytesOf(password) },
-      ...authentication !== undefined && { authenticationMethod: authentication.method },
-      ...data !== undefined && { authenticationData: data },
+      ...await this.#authenticator?.credentials(),
     };
   }
 
-  refuses({ authenticationData }: Readonly<ConnackProperties>): MqttError | undefined {
-    try {
-      this.#options.authentication?.verify?.(authenticationData);
-    } catch (error) {
-      return new ConnectionError("The Server has not proved who it is", error);
-    }
-    return undefined;
+  refuses(server: Readonly<ConnackProperties>): MqttError | undefined {
+    return this.#authenticator?.refuses(server);
   }
 
   connected(event: Connected): void {
@@ -401,14 +412,6 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     if (this.#listeners.has("unmatched")) this.#emit("unmatched", this.message(incoming));
   }
 
-  challenged(data: Uint8Array | undefined): void {
-    const { authentication } = this.#options;
-    Promise.resolve(data ?? new Uint8Array()).then((data) => authentication!.next(data)).then(
-      (next) => this.run((engine, now) => engine.authenticate(next, now)),
-      (error) => this.run((engine, now) => engine.authenticationFailed(error, now)),
-    );
-  }
-
   commit(): void {
     Promise.resolve().then(() => this.#options.store!.commit()).then(
       () => this.run((engine, now) => engine.committed(now)),
@@ -420,7 +423,7 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
     this.#arm(Infinity);
     this.#dialling.abort();
     for (const subscription of this.#subscriptions) subscription.finish(error);
-    this.requests.failAll(new ClosedError("The client is closed", error));
+    this.#requests?.failAll(new ClosedError("The client is closed", error));
     this.#refused?.(error ?? new ClosedError("The client is closed"));
     this.#accepted = this.#refused = undefined;
     this.#emit("closed", { error });
@@ -582,14 +585,10 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   async reauthenticate(): Promise<void> {
-    const { authentication } = this.#options;
-    if (authentication === undefined) {
+    if (this.#authenticator === undefined) {
       throw new UsageError("There is no authentication method [MQTT-4.12.0-7]");
     }
-    const data = await authentication.initial?.();
-    await new Promise((done, failed) => {
-      this.run((engine, now) => engine.reauthenticate(data, { done, failed }, now));
-    });
+    await this.#authenticator.again();
   }
 
   async close({ timeoutMs = CLOSE_MS, withWill, ...options }: CloseOptions): Promise<void> {
@@ -599,6 +598,11 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
   }
 
   // Requests.
+
+  /** @throws {UsageError} if they are not among the parts. */
+  get requests(): Requests {
+    return this.#requests ?? missing("requests");
+  }
 
   responseBase(): string {
     const id = () => this.#random().toString(36);
@@ -639,12 +643,18 @@ class Slot implements TransportHandler {
   }
 }
 
-function engineOptions(
-  options: ConnectOptions,
-  random: () => number,
-  restored: Iterable<readonly [key: number, record: Uint8Array]> | undefined,
-): EngineOptions {
-  const { will, connectTimeoutMs, reconnect, offlineQueue, redirects, store, limits, ...rest } = options;
+/** @throws {UsageError} if a part is not there that is asked for. */
+function needed<K extends keyof ClientParts>(parts: ClientParts, name: K): NonNullable<ClientParts[K]> {
+  return parts[name] ?? missing(name);
+}
+
+function missing(name: keyof ClientParts): never {
+  throw new UsageError(`This Client has not the part ${name}`);
+}
+
+function engineOptions(options: ConnectOptions, random: () => number): EngineOptions {
+  const { will, connectTimeoutMs, reconnect, offlineQueue, redirects, authentication: _, limits, ...rest } =
+    options;
   const { minMs, maxMs, again } = reconnect === false ? {} : reconnect ?? {};
   return {
     ...rest,
@@ -653,9 +663,6 @@ function engineOptions(
     ...connectTimeoutMs !== undefined && { patienceMs: connectTimeoutMs },
     reconnect: reconnect !== false,
     ...again !== undefined && { again },
-    redirects: redirects !== false,
-    ...store !== undefined && { records: store },
-    ...restored !== undefined && { restored },
     limits: {
       ...offlineQueue?.messages !== undefined && { waitingMessagesMax: offlineQueue.messages },
       ...offlineQueue?.bytes !== undefined && { waitingBytesMax: offlineQueue.bytes },
@@ -710,17 +717,3 @@ const PROPERTIES: readonly (keyof MessageProperties)[] = [
   "correlationData",
   "userProperties",
 ];
-
-/** §4.11 the first Server of a reference: `host`, `host:port`, or a URL. */
-function redirected(from: URL, { serverReference = "" }: RefusedError): URL {
-  const [first = ""] = serverReference.trim().split(/\s+/);
-  const url = new URL(from);
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(first)) return new URL(first);
-  const [, host, port = ""] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(first) ?? [];
-  if (host === undefined || host === "") {
-    throw new PayloadError(`Server Reference ${JSON.stringify(serverReference)}`);
-  }
-  url.hostname = host;
-  url.port = port;
-  return url;
-}

@@ -1,11 +1,13 @@
 /**
  * Errors of a Client in words.
- * Knows the names of codes; refuses to know what is done about them. Loaded only where it is imported.
+ * Knows the names of codes, and the words for rules; refuses to know what is done about them. Loaded only where it is imported.
  * @module
  */
 import { MqttError, RefusedError, ServerError } from "../client/error.ts";
+import { PeerError } from "../codec/error.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { reasonName } from "../codec/reason_code.ts";
+import { wordsOf } from "../codec/words.ts";
 
 /** §3.2.2.3 of MQTT 3.1.1. */
 const RETURN_CODES: readonly string[] = [
@@ -34,6 +36,8 @@ export function explain(error: unknown): string {
       reasonString === undefined ? "" : `, ${JSON.stringify(reasonString)}`
     }`;
   }
-  if (error instanceof ServerError) return `The Server broke the standard: ${error.message}`;
+  if (error instanceof ServerError && cause instanceof PeerError) {
+    return `The Server broke the standard: ${error.rule}: ${wordsOf(cause)}`;
+  }
   return `${error.message}${below}`;
 }

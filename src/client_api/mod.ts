@@ -19,9 +19,10 @@
  * Knows the door; refuses to know what is behind it.
  * @module
  */
-import { type Client, connectBy } from "./client.ts";
+import type { Client } from "./client.ts";
 import { dialByScheme } from "./dial.ts";
 import type { ConnectOptions } from "./options.ts";
+import { connectBy } from "./whole.ts";
 
 /**
  * Connects to `mqtt://host:1883`, `mqtts://host:8883`, `ws://host/path` or `wss://host/path` (path `/mqtt` if there is none), or `unix:/path`; `dialers` says which schemes there are. Resolves when the Server has accepted, and

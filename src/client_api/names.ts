@@ -3,7 +3,7 @@
  * Knows the names; refuses to know what is behind them, and runtimes.
  * @module
  */
-export { Client, connectBy } from "./client.ts";
+export { Client } from "./client.ts";
 export { explain } from "./explain.ts";
 export type { ClientEvents } from "./events.ts";
 export type { ClientLoop } from "./loop.ts";
@@ -25,6 +25,7 @@ export type {
 } from "./options.ts";
 export { bytes, json, type PayloadCodec, PayloadError, type StandardSchema, text } from "./payload.ts";
 export { Subscription } from "./subscription.ts";
+export { connectBy } from "./whole.ts";
 export { type ParamOf, type ParamsOf, type Topic, topic } from "./topic.ts";
 export * from "../client/error.ts";
 export { CLIENT_LIMITS, type ClientLimits } from "../client/limits.ts";

@@ -15,13 +15,13 @@ import type { Writer } from "./writer.ts";
  * §3.15.2.2.2; any other must have a method. Throws `PeerError`.
  */
 export function decodeAuth(reader: Reader, flags: number, level: ProtocolLevel): Auth {
-  if (level < 5) throw malformed("2.1.2/reserved-type", "AUTH before MQTT 5.0");
+  if (level < 5) throw malformed("2.1.2/reserved-type");
   requireFlags(flags, 0, "MQTT-3.15.1-1");
   if (reader.left === 0) return { type: PacketType.AUTH, reasonCode: 0 };
   const reasonCode = requireReason(PacketType.AUTH, reader.u8(), "MQTT-3.15.2-1");
   const properties = readProperties(reader, PacketType.AUTH);
   if (properties?.authenticationMethod === undefined) {
-    throw protocolError("3.15.2.2.2/no-method", "AUTH without Authentication Method");
+    throw protocolError("3.15.2.2.2/no-method");
   }
   reader.end();
   return { type: PacketType.AUTH, reasonCode, properties };

@@ -20,7 +20,7 @@ export function decodeConnack(reader: Reader, flags: number, level: ProtocolLeve
   const reasonCode = reader.u8();
   // MQTT 3.1 has no Session Present; its byte there is "not used".
   if (level > 3 && acknowledgeFlags > 1) {
-    throw malformed("MQTT-3.2.2-1", "Reserved bits of the Connect Acknowledge Flags");
+    throw malformed("MQTT-3.2.2-1");
   }
   const packet: Connack = {
     type: PacketType.CONNACK,
@@ -32,7 +32,7 @@ export function decodeConnack(reader: Reader, flags: number, level: ProtocolLeve
     const properties = readProperties(reader, PacketType.CONNACK);
     if (properties !== undefined) packet.properties = properties;
   } else if (reasonCode > RETURN_CODE_MAX) {
-    throw protocolError("2.4/reason-code", `Connect Return code ${reasonCode}`);
+    throw protocolError("2.4/reason-code");
   }
   reader.end();
   return packet;

@@ -57,7 +57,7 @@ export function decodeConnect(reader: Reader, flags: number): Connect {
     const properties = readProperties(reader, PacketType.CONNECT);
     if (properties !== undefined) {
       if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
-        throw protocolError("3.1.2.11.10/no-method", "Authentication Data without Authentication Method");
+        throw protocolError("3.1.2.11.10/no-method");
       }
       packet.properties = properties;
     }
@@ -80,32 +80,32 @@ export function protocolLevel(name: string, version: number): ProtocolLevel {
 
 /** §3.1.2.3 the flags that contradict themselves. */
 function checkFlags(flags: number, level: ProtocolLevel): void {
-  if ((flags & RESERVED) !== 0) throw malformed("MQTT-3.1.2-3", "Reserved bit of the Connect Flags");
+  if ((flags & RESERVED) !== 0) throw malformed("MQTT-3.1.2-3");
   if ((flags & WILL_FLAG) === 0) {
-    if ((flags & WILL_QOS) !== 0) throw malformed("MQTT-3.1.2-11", "Will QoS without Will Flag");
-    if ((flags & WILL_RETAIN) !== 0) throw malformed("MQTT-3.1.2-13", "Will Retain without Will Flag");
+    if ((flags & WILL_QOS) !== 0) throw malformed("MQTT-3.1.2-11");
+    if ((flags & WILL_RETAIN) !== 0) throw malformed("MQTT-3.1.2-13");
   }
-  if ((flags & WILL_QOS) === WILL_QOS) throw malformed("MQTT-3.1.2-12", "Will QoS 3");
+  if ((flags & WILL_QOS) === WILL_QOS) throw malformed("MQTT-3.1.2-12");
   if (level === 4) checkPasswordFlag(flags);
 }
 
 /** MQTT 3.1 disregards the bits that later versions reserve. */
 function checkFlagsOf31(flags: number): void {
   if ((flags & WILL_FLAG) !== 0 && (flags & WILL_QOS) === WILL_QOS) {
-    throw malformed("MQTT-3.1.2-12", "Will QoS 3");
+    throw malformed("MQTT-3.1.2-12");
   }
   checkPasswordFlag(flags);
 }
 
 function checkPasswordFlag(flags: number): void {
   if ((flags & (USER_NAME | PASSWORD)) === PASSWORD) {
-    throw malformed("MQTT311-3.1.2-22", "Password without User Name");
+    throw malformed("MQTT311-3.1.2-22");
   }
 }
 
 /** §3.1.3 the fields of the payload, each only if its flag says so. */
 function decodePayload(reader: Reader, packet: Connect, flags: number): void {
-  if (reader.left === 0) throw malformed("MQTT-3.1.3-3", "CONNECT without Client Identifier");
+  if (reader.left === 0) throw malformed("MQTT-3.1.3-3");
   packet.clientId = reader.utf8(); // any text [MQTT-3.1.3-4] [MQTT-3.1.3-5]
   if ((flags & WILL_FLAG) !== 0) packet.will = decodeWill(reader, flags, packet.level);
   if ((flags & USER_NAME) !== 0 && isThere(reader, packet.level, "MQTT-3.1.2-17")) {
@@ -125,11 +125,11 @@ function isThere(reader: Reader, level: ProtocolLevel, rule: Rule): boolean {
 
 /** §3.1.3.2 to §3.1.3.4. */
 function decodeWill(reader: Reader, flags: number, level: ProtocolLevel): Will {
-  if (reader.left === 0) throw malformed("MQTT-3.1.2-9", "CONNECT without the Will that its flags announce");
+  if (reader.left === 0) throw malformed("MQTT-3.1.2-9");
   const properties = level === 5 ? readProperties(reader, WILL) : undefined;
   const topic = reader.utf8(); // [MQTT-3.1.3-11]
-  if (topic === "") throw protocolError("3.1.3.3/empty", "Empty Will Topic", 0x90);
-  if (hasWildcard(topic)) throw protocolError("3.1.3.3/wildcard", "Wildcard in the Will Topic", 0x90);
+  if (topic === "") throw protocolError("3.1.3.3/empty", "", 0x90);
+  if (hasWildcard(topic)) throw protocolError("3.1.3.3/wildcard", "", 0x90);
   const will: Will = {
     topic,
     payload: reader.binary(),

@@ -54,7 +54,7 @@ export function decode(reader: Reader, first: number, level: ProtocolLevel): Pac
     case PacketType.AUTH:
       return decodeAuth(reader, flags, level);
     default:
-      throw malformed("2.1.2/reserved-type", "Packet type 0");
+      throw malformed("2.1.2/reserved-type");
   }
 }
 
@@ -74,7 +74,7 @@ export function decodePacket(bytes: Uint8Array, level: ProtocolLevel): Packet {
   const first = reader.u8();
   const length = reader.varint();
   const left = reader.left;
-  if (length > left) throw malformed("2.1.4/short", "The packet is not complete");
-  if (length < left) throw malformed("2.1.4/trailing", `${left - length} bytes behind the packet`);
+  if (length > left) throw malformed("2.1.4/short");
+  if (length < left) throw malformed("2.1.4/trailing");
   return decode(reader, first, level);
 }

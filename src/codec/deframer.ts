@@ -183,13 +183,13 @@ export class Deframer {
       if (bytes[at + size - 1]! < 128) {
         if (size > 2 && bytes[at + size - 1] === 0) {
           handler.begun?.(bytes, at, 0, until);
-          throw malformed("MQTT-1.5.5-1", "Remaining Length is over-long");
+          throw malformed("MQTT-1.5.5-1");
         }
         return size;
       }
     }
     handler.begun?.(bytes, at, 0, until);
-    throw malformed("1.5.5/fifth-byte", "Remaining Length has a fifth byte");
+    throw malformed("1.5.5/fifth-byte");
   }
 
   /**

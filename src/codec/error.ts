@@ -24,9 +24,9 @@ export class PeerError extends Error {
   /** §4.13 what sort of fault it is. */
   readonly kind: Fault;
 
-  /** Most callers use {@linkcode malformed}, {@linkcode protocolError} or {@linkcode refused}. */
-  constructor(kind: Fault, code: ReasonCode, rule: Rule, message: string) {
-    super(message);
+  /** Most callers use {@linkcode malformed}, {@linkcode protocolError} or {@linkcode refused}. Without a message of its own it has that of its rule, see `wordsOf()`. */
+  constructor(kind: Fault, code: ReasonCode, rule: Rule, message = "") {
+    super(message || rule);
     this.kind = kind;
     this.code = code;
     this.rule = rule;
@@ -40,12 +40,12 @@ export class UsageError extends Error {
 }
 
 /** §1.2 Malformed Packet, 0x81. */
-export function malformed(rule: Rule, message: string): PeerError {
+export function malformed(rule: Rule, message?: string): PeerError {
   return new PeerError("malformed", 0x81, rule, message);
 }
 
 /** §1.2 Protocol Error, 0x82 unless a more exact code is given. */
-export function protocolError(rule: Rule, message: string, code: ReasonCode = 0x82): PeerError {
+export function protocolError(rule: Rule, message?: string, code: ReasonCode = 0x82): PeerError {
   return new PeerError("protocol", code, rule, message);
 }
 

@@ -7,14 +7,12 @@ import { malformed, protocolError, type Rule, UsageError } from "./error.ts";
 import type { ProtocolLevel } from "./packet.ts";
 import type { PacketType } from "./packet_type.ts";
 import type { Reader } from "./reader.ts";
-import { isReasonAllowed, reasonName } from "./reason_code.ts";
+import { isReasonAllowed } from "./reason_code.ts";
 import type { Writer } from "./writer.ts";
 
 /** §2.1.3 refuses other flags than the packet type requires. */
 export function requireFlags(flags: number, required: number, rule: Rule): void {
-  if (flags !== required) {
-    throw malformed(rule, `Fixed header flags ${bits(flags)} instead of ${bits(required)}`);
-  }
+  if (flags !== required) throw malformed(rule);
 }
 
 /** As {@linkcode requireFlags} for flags 0010, where MQTT 3.1 had a DUP bit that a Client may set when it repeats. */
@@ -25,7 +23,7 @@ export function requireFlags2(flags: number, level: ProtocolLevel, rule: Rule): 
 /** §2.2.1 a Packet Identifier, 1 to 65535. */
 export function readPacketId(reader: Reader): number {
   const id = reader.u16();
-  if (id === 0) throw protocolError("2.2.1/zero", "Packet Identifier 0");
+  if (id === 0) throw protocolError("2.2.1/zero");
   return id;
 }
 
@@ -38,7 +36,7 @@ export function writePacketId(writer: Writer, id: number | undefined): void {
 /** §2.4 refuses a Reason Code that a packet of that type does not have. */
 export function requireReason(type: PacketType, code: number, rule: Rule): number {
   if (!isReasonAllowed(type, code)) {
-    throw protocolError(rule, `Reason Code ${reasonName(type, code)} in this packet`);
+    throw protocolError(rule, `Reason Code 0x${code.toString(16)} in packet type ${type}`);
   }
   return code;
 }
@@ -46,7 +44,7 @@ export function requireReason(type: PacketType, code: number, rule: Rule): numbe
 /** §2.4 writes a Reason Code that a packet of that type has. */
 export function writeReason(writer: Writer, type: PacketType, code: number, rule: Rule): void {
   if (!isReasonAllowed(type, code)) {
-    throw new UsageError(`Reason Code ${reasonName(type, code)} in this packet [${rule}]`);
+    throw new UsageError(`Reason Code 0x${code.toString(16)} in packet type ${type} [${rule}]`);
   }
   writer.u8(code);
 }
@@ -54,8 +52,4 @@ export function writeReason(writer: Writer, type: PacketType, code: number, rule
 /** §4.7.1 whether `text` has a `+` or `#` anywhere, which no Topic Name may have. */
 export function hasWildcard(text: string): boolean {
   return text.includes("#") || text.includes("+");
-}
-
-function bits(flags: number): string {
-  return flags.toString(2).padStart(4, "0");
 }

@@ -16,10 +16,10 @@ export function checkFirstByte(first: number, level: ProtocolLevel): void {
   const flags = first & 15;
   switch (first >> 4) {
     case 0:
-      throw malformed("2.1.2/reserved-type", "Packet type 0");
+      throw malformed("2.1.2/reserved-type");
     case PacketType.PUBLISH:
-      if ((flags & 6) === 6) throw malformed("MQTT-3.3.1-4", "PUBLISH with QoS 3");
-      if ((flags & 14) === 8) throw malformed("MQTT-3.3.1-2", "PUBLISH with DUP 1 and QoS 0");
+      if ((flags & 6) === 6) throw malformed("MQTT-3.3.1-4");
+      if ((flags & 14) === 8) throw malformed("MQTT-3.3.1-2");
       return;
     case PacketType.PUBREL:
       return requireFlags2(flags, level, "MQTT-3.6.1-1");
@@ -30,7 +30,7 @@ export function checkFirstByte(first: number, level: ProtocolLevel): void {
     case PacketType.DISCONNECT:
       return requireFlags(flags, 0, "MQTT-3.14.1-1");
     case PacketType.AUTH:
-      if (level < 5) throw malformed("2.1.2/reserved-type", "AUTH before MQTT 5.0");
+      if (level < 5) throw malformed("2.1.2/reserved-type");
       return requireFlags(flags, 0, "MQTT-3.15.1-1");
   }
   requireFlags(flags, 0, "MQTT-2.1.3-1");

@@ -90,6 +90,7 @@ export { decodeUnsuback, encodeUnsuback } from "./unsuback.ts";
 export { decodeUnsubscribe, encodeUnsubscribe } from "./unsubscribe.ts";
 export { decodeUtf8, encodeUtf8, isUtf8, isUtf8Text } from "./utf8.ts";
 export { VARINT_MAX, varintSize } from "./varint.ts";
+export { wordsOf } from "./words.ts";
 export { Writer } from "./writer.ts";
 export type { StatementId, STATEMENTS } from "../../spec/statements.ts";
 export type { UNNUMBERED, UnnumberedId } from "../../spec/unnumbered.ts";

@@ -270,159 +270,103 @@ interface PropertyTable {
 
 const TABLE: PropertyTable = /* @__PURE__ */ propertyTable();
 
-/** Rules by place; the property is allowed in the places named. */
-type Rules<R> = { readonly [P in PropertyPlace]?: R };
-
 /** A function, so that a bundle without properties can leave the table out. */
 function propertyTable(): PropertyTable {
   const byPlace: (PropertyRow | undefined)[] = new Array(16 * IDS).fill(undefined);
   const byName = new Map<string, PropertyRow>();
-  const { CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK } = PacketType;
-  const { UNSUBSCRIBE, UNSUBACK, DISCONNECT, AUTH } = PacketType;
+  const { PINGREQ: _, PINGRESP: __, ...others } = PacketType;
+  const everywhere: readonly number[] = [WILL, ...Object.values(others)];
 
-  function row(
-    id: number,
-    name: PropertyName,
-    kind: PropertyKind,
-    twice: Rules<Rule | typeof MAY_REPEAT>,
-    range: Rules<Rule> = {},
-    rangeCode: ReasonCode = 0x82,
-  ): void {
-    const added = { id, name, kind, twice: listed(twice), range: listed(range), rangeCode };
+  /** `rules`: those that a second one breaks, and those that a value out of range does; without any it may stand, and repeat, everywhere. */
+  function row(id: number, name: PropertyName, kind: PropertyKind, ...rules: Rule[]): void {
+    const twice: (Rule | typeof MAY_REPEAT | undefined)[] = new Array(16).fill(undefined);
+    const range: (Rule | undefined)[] = new Array(16).fill(undefined);
+    const added = { id, name, kind, twice, range, rangeCode: id === 0x23 ? 0x94 : 0x82 } as const;
     byName.set(name, added);
-    for (const place in twice) byPlace[Number(place) * IDS + id] = added;
+    for (const rule of rules) (rule.endsWith("/twice") ? twice : range)[placeOf(rule)] = rule;
+    for (const place of rules.length === 0 ? everywhere : rules.map(placeOf)) {
+      twice[place] ??= MAY_REPEAT;
+      byPlace[place * IDS + id] = added;
+    }
   }
 
   row(
     0x01,
     "payloadFormatIndicator",
     "bit",
-    { [PUBLISH]: "3.3.2.3.2/twice", [WILL]: "3.1.3.2.3/twice" },
-    { [PUBLISH]: "3.3.2.3.2/range", [WILL]: "3.1.3.2.3/range" },
+    "3.3.2.3.2/twice",
+    "3.1.3.2.3/twice",
+    "3.3.2.3.2/range",
+    "3.1.3.2.3/range",
   );
-  row(0x02, "messageExpiryInterval", "u32", { [PUBLISH]: "3.3.2.3.3/twice", [WILL]: "3.1.3.2.4/twice" });
-  row(0x03, "contentType", "utf8", { [PUBLISH]: "3.3.2.3.9/twice", [WILL]: "3.1.3.2.5/twice" }); // [MQTT-3.3.2-19]
+  row(0x02, "messageExpiryInterval", "u32", "3.3.2.3.3/twice", "3.1.3.2.4/twice");
+  row(0x03, "contentType", "utf8", "3.3.2.3.9/twice", "3.1.3.2.5/twice"); // [MQTT-3.3.2-19]
   row(
     0x08,
     "responseTopic",
     "utf8", // [MQTT-3.3.2-13]
-    { [PUBLISH]: "3.3.2.3.5/twice", [WILL]: "3.1.3.2.6/twice" },
-    { [PUBLISH]: "MQTT-3.3.2-14", [WILL]: "3.1.3.2.6/wildcard" },
+    "3.3.2.3.5/twice",
+    "3.1.3.2.6/twice",
+    "MQTT-3.3.2-14",
+    "3.1.3.2.6/wildcard",
   );
-  row(0x09, "correlationData", "binary", { [PUBLISH]: "3.3.2.3.6/twice", [WILL]: "3.1.3.2.7/twice" });
-  row(0x0b, "subscriptionIdentifier", "varint", { [SUBSCRIBE]: "3.8.2.1.2/twice" }, {
-    [SUBSCRIBE]: "3.8.2.1.2/zero",
-  });
-  row(0x0b, "subscriptionIdentifiers", "varint", { [PUBLISH]: MAY_REPEAT }, { [PUBLISH]: "3.3.2.3.8/zero" });
+  row(0x09, "correlationData", "binary", "3.3.2.3.6/twice", "3.1.3.2.7/twice");
+  row(0x0b, "subscriptionIdentifier", "varint", "3.8.2.1.2/twice", "3.8.2.1.2/zero");
+  row(0x0b, "subscriptionIdentifiers", "varint", "3.3.2.3.8/zero");
+  row(0x11, "sessionExpiryInterval", "u32", "3.1.2.11.2/twice", "3.2.2.3.2/twice", "3.14.2.2.2/twice");
+  row(0x12, "assignedClientIdentifier", "utf8", "3.2.2.3.7/twice");
+  row(0x13, "serverKeepAlive", "u16", "3.2.2.3.14/twice");
+  row(0x15, "authenticationMethod", "utf8", "3.1.2.11.9/twice", "3.2.2.3.17/twice", "3.15.2.2.2/twice");
+  row(0x16, "authenticationData", "binary", "3.1.2.11.10/twice", "3.2.2.3.18/twice", "3.15.2.2.3/twice");
+  row(0x17, "requestProblemInformation", "boolean", "3.1.2.11.7/twice", "3.1.2.11.7/range");
+  row(0x18, "willDelayInterval", "u32", "3.1.3.2.2/twice");
+  row(0x19, "requestResponseInformation", "boolean", "3.1.2.11.6/twice", "3.1.2.11.6/range");
+  row(0x1a, "responseInformation", "utf8", "3.2.2.3.15/twice");
+  row(0x1c, "serverReference", "utf8", "3.2.2.3.16/twice", "3.14.2.2.5/twice");
   row(
-    0x11,
-    "sessionExpiryInterval",
-    "u32",
-    { [CONNECT]: "3.1.2.11.2/twice", [CONNACK]: "3.2.2.3.2/twice", [DISCONNECT]: "3.14.2.2.2/twice" },
-  );
-  row(0x12, "assignedClientIdentifier", "utf8", { [CONNACK]: "3.2.2.3.7/twice" });
-  row(0x13, "serverKeepAlive", "u16", { [CONNACK]: "3.2.2.3.14/twice" });
-  row(
-    0x15,
-    "authenticationMethod",
+    0x1f,
+    "reasonString",
     "utf8",
-    { [CONNECT]: "3.1.2.11.9/twice", [CONNACK]: "3.2.2.3.17/twice", [AUTH]: "3.15.2.2.2/twice" },
+    "3.2.2.3.9/twice",
+    "3.4.2.2.2/twice",
+    "3.5.2.2.2/twice",
+    "3.6.2.2.2/twice",
+    "3.7.2.2.2/twice",
+    "3.9.2.1.2/twice",
+    "3.11.2.1.2/twice",
+    "3.14.2.2.3/twice",
+    "3.15.2.2.4/twice",
   );
-  row(
-    0x16,
-    "authenticationData",
-    "binary",
-    { [CONNECT]: "3.1.2.11.10/twice", [CONNACK]: "3.2.2.3.18/twice", [AUTH]: "3.15.2.2.3/twice" },
-  );
-  row(
-    0x17,
-    "requestProblemInformation",
-    "boolean",
-    { [CONNECT]: "3.1.2.11.7/twice" },
-    { [CONNECT]: "3.1.2.11.7/range" },
-  );
-  row(0x18, "willDelayInterval", "u32", { [WILL]: "3.1.3.2.2/twice" });
-  row(
-    0x19,
-    "requestResponseInformation",
-    "boolean",
-    { [CONNECT]: "3.1.2.11.6/twice" },
-    { [CONNECT]: "3.1.2.11.6/range" },
-  );
-  row(0x1a, "responseInformation", "utf8", { [CONNACK]: "3.2.2.3.15/twice" });
-  row(0x1c, "serverReference", "utf8", { [CONNACK]: "3.2.2.3.16/twice", [DISCONNECT]: "3.14.2.2.5/twice" });
-  row(0x1f, "reasonString", "utf8", {
-    [CONNACK]: "3.2.2.3.9/twice",
-    [PUBACK]: "3.4.2.2.2/twice",
-    [PUBREC]: "3.5.2.2.2/twice",
-    [PUBREL]: "3.6.2.2.2/twice",
-    [PUBCOMP]: "3.7.2.2.2/twice",
-    [SUBACK]: "3.9.2.1.2/twice",
-    [UNSUBACK]: "3.11.2.1.2/twice",
-    [DISCONNECT]: "3.14.2.2.3/twice",
-    [AUTH]: "3.15.2.2.4/twice",
-  });
   row(
     0x21,
     "receiveMaximum",
     "u16",
-    { [CONNECT]: "3.1.2.11.3/twice", [CONNACK]: "3.2.2.3.3/twice" },
-    { [CONNECT]: "3.1.2.11.3/zero", [CONNACK]: "3.2.2.3.3/zero" },
+    "3.1.2.11.3/twice",
+    "3.2.2.3.3/twice",
+    "3.1.2.11.3/zero",
+    "3.2.2.3.3/zero",
   );
-  row(0x22, "topicAliasMaximum", "u16", { [CONNECT]: "3.1.2.11.5/twice", [CONNACK]: "3.2.2.3.8/twice" });
-  row(0x23, "topicAlias", "u16", { [PUBLISH]: "3.3.2.3.4/twice" }, { [PUBLISH]: "MQTT-3.3.2-8" }, 0x94);
-  row(0x24, "maximumQos", "bit", { [CONNACK]: "3.2.2.3.4/twice" }, { [CONNACK]: "3.2.2.3.4/range" });
-  row(0x25, "retainAvailable", "boolean", { [CONNACK]: "3.2.2.3.5/twice" }, { [CONNACK]: "3.2.2.3.5/range" });
-  row(0x26, "userProperties", "pair", {
-    [CONNECT]: MAY_REPEAT,
-    [CONNACK]: MAY_REPEAT,
-    [PUBLISH]: MAY_REPEAT,
-    [WILL]: MAY_REPEAT,
-    [PUBACK]: MAY_REPEAT,
-    [PUBREC]: MAY_REPEAT,
-    [PUBREL]: MAY_REPEAT,
-    [PUBCOMP]: MAY_REPEAT,
-    [SUBSCRIBE]: MAY_REPEAT,
-    [SUBACK]: MAY_REPEAT,
-    [UNSUBSCRIBE]: MAY_REPEAT,
-    [UNSUBACK]: MAY_REPEAT,
-    [DISCONNECT]: MAY_REPEAT,
-    [AUTH]: MAY_REPEAT,
-  });
+  row(0x22, "topicAliasMaximum", "u16", "3.1.2.11.5/twice", "3.2.2.3.8/twice");
+  row(0x23, "topicAlias", "u16", "3.3.2.3.4/twice", "MQTT-3.3.2-8");
+  row(0x24, "maximumQos", "bit", "3.2.2.3.4/twice", "3.2.2.3.4/range");
+  row(0x25, "retainAvailable", "boolean", "3.2.2.3.5/twice", "3.2.2.3.5/range");
+  row(0x26, "userProperties", "pair");
   row(
     0x27,
     "maximumPacketSize",
     "u32",
-    { [CONNECT]: "3.1.2.11.4/twice", [CONNACK]: "3.2.2.3.6/twice" },
-    { [CONNECT]: "3.1.2.11.4/zero", [CONNACK]: "3.2.2.3.6/zero" },
+    "3.1.2.11.4/twice",
+    "3.2.2.3.6/twice",
+    "3.1.2.11.4/zero",
+    "3.2.2.3.6/zero",
   );
-  row(
-    0x28,
-    "wildcardSubscriptionAvailable",
-    "boolean",
-    { [CONNACK]: "3.2.2.3.11/twice" },
-    { [CONNACK]: "3.2.2.3.11/range" },
-  );
-  row(
-    0x29,
-    "subscriptionIdentifiersAvailable",
-    "boolean",
-    { [CONNACK]: "3.2.2.3.12/twice" },
-    { [CONNACK]: "3.2.2.3.12/range" },
-  );
-  row(
-    0x2a,
-    "sharedSubscriptionAvailable",
-    "boolean",
-    { [CONNACK]: "3.2.2.3.13/twice" },
-    { [CONNACK]: "3.2.2.3.13/range" },
-  );
+  row(0x28, "wildcardSubscriptionAvailable", "boolean", "3.2.2.3.11/twice", "3.2.2.3.11/range");
+  row(0x29, "subscriptionIdentifiersAvailable", "boolean", "3.2.2.3.12/twice", "3.2.2.3.12/range");
+  row(0x2a, "sharedSubscriptionAvailable", "boolean", "3.2.2.3.13/twice", "3.2.2.3.13/range");
   return { byPlace, byName };
 }
 
-/** A place is a small number, so an array of all places answers fastest. */
-function listed<R>(rules: Rules<R>): (R | undefined)[] {
-  const list: (R | undefined)[] = new Array(16).fill(undefined);
-  for (const place in rules) list[Number(place)] = rules[place as unknown as PropertyPlace];
-  return list;
+/** The section of a rule names its place: 3.N is of packet type N, and 3.1.3 of the Will. */
+function placeOf(rule: Rule): number {
+  return rule.startsWith("3.1.3") ? WILL : Number(/3\.(\d+)/.exec(rule)![1]);
 }

@@ -19,11 +19,11 @@ const DUP = 0x08;
 /** §3.3 reads the body of a PUBLISH. The payload is a view of the frame. Throws `PeerError`. */
 export function decodePublish(reader: Reader, flags: number, level: ProtocolLevel): Publish {
   const qos = flags >> QOS_SHIFT & 3;
-  if (qos === 3) throw malformed("MQTT-3.3.1-4", "QoS 3");
+  if (qos === 3) throw malformed("MQTT-3.3.1-4");
   const dup = (flags & DUP) !== 0;
-  if (dup && qos === 0) throw malformed("MQTT-3.3.1-2", "DUP with QoS 0");
+  if (dup && qos === 0) throw malformed("MQTT-3.3.1-2");
   const topic = reader.utf8(); // [MQTT-3.3.2-1]
-  if (hasWildcard(topic)) throw protocolError("MQTT-3.3.2-2", "Wildcard in the Topic Name", 0x90); // [MQTT-4.7.0-1]
+  if (hasWildcard(topic)) throw protocolError("MQTT-3.3.2-2", "", 0x90); // [MQTT-4.7.0-1]
   const packetId = qos > 0 ? readPacketId(reader) : undefined; // [MQTT-2.2.1-2]
   const properties = level === 5 ? readProperties(reader, PacketType.PUBLISH) : undefined;
   if (topic === "") checkAlias(level, properties);
@@ -42,9 +42,9 @@ export function decodePublish(reader: Reader, flags: number, level: ProtocolLeve
 
 /** §3.3.2.1 only an alias can stand for a topic. */
 function checkAlias(level: ProtocolLevel, properties: PublishProperties | undefined): void {
-  if (level < 5) throw protocolError("MQTT-4.7.3-1", "Empty Topic Name", 0x90);
+  if (level < 5) throw protocolError("MQTT-4.7.3-1", "", 0x90);
   if (properties?.topicAlias === undefined) {
-    throw protocolError("3.3.2.1/no-topic", "Empty Topic Name without Topic Alias");
+    throw protocolError("3.3.2.1/no-topic");
   }
 }
 

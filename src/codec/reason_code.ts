@@ -142,9 +142,8 @@ export type AuthReason = 0x00 | 0x18 | 0x19;
 /** §1.2 the side that sends a packet. */
 export type Role = "client" | "server";
 
-/** One Reason Code: its name, and as bit sets (bit n for packet type n) where each side may send it. */
+/** As bit sets (bit n for packet type n) where each side may send a Reason Code. */
 interface ReasonRow {
-  readonly name: string;
   readonly fromServer: number;
   readonly fromClient: number;
 }
@@ -159,7 +158,7 @@ const REASONS: readonly (ReasonRow | undefined)[] = /* @__PURE__ */ reasonTable(
 export function reasonName(packetType: PacketType, code: number): string {
   if (code === 0 && packetType === PacketType.DISCONNECT) return "Normal disconnection";
   if (code === 0 && packetType === PacketType.SUBACK) return "Granted QoS 0";
-  return REASONS[code]?.name ?? `Unknown 0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
+  return REASON_NAMES[code] ?? `Unknown 0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
 /** §2.4 whether a packet of that type may carry the code, from either side. Disputed places count as allowed. */
@@ -190,62 +189,103 @@ function reasonTable(): (ReasonRow | undefined)[] {
   const released = pubrel | pubcomp;
 
   const rows: (ReasonRow | undefined)[] = new Array(0x100).fill(undefined);
-  function row(code: ReasonCode, name: string, fromServer: number, fromClient = 0): void {
-    rows[code] = { name, fromServer, fromClient };
+  function row(code: ReasonCode, fromServer: number, fromClient = 0): void {
+    rows[code] = { fromServer, fromClient };
   }
 
   row(
     0x00,
-    "Success",
     connack | received | released | suback | unsuback | disconnect | auth,
     received | released | disconnect,
   );
-  row(0x01, "Granted QoS 1", suback);
-  row(0x02, "Granted QoS 2", suback);
-  row(0x04, "Disconnect with Will Message", 0, disconnect);
-  row(0x10, "No matching subscribers", received);
-  row(0x11, "No subscription existed", unsuback);
-  row(0x18, "Continue authentication", auth, auth);
-  row(0x19, "Re-authenticate", 0, auth);
-  row(0x80, "Unspecified error", connack | received | suback | unsuback | disconnect, received | disconnect);
-  row(0x81, "Malformed Packet", connack | disconnect, disconnect);
-  row(0x82, "Protocol Error", connack | disconnect, disconnect);
-  row(
-    0x83,
-    "Implementation specific error",
-    connack | received | suback | unsuback | disconnect,
-    received | disconnect,
-  );
-  row(0x84, "Unsupported Protocol Version", connack);
-  row(0x85, "Client Identifier not valid", connack);
-  row(0x86, "Bad User Name or Password", connack);
-  row(0x87, "Not authorized", connack | received | suback | unsuback | disconnect, received);
-  row(0x88, "Server unavailable", connack);
-  row(0x89, "Server busy", connack | disconnect);
-  row(0x8a, "Banned", connack);
-  row(0x8b, "Server shutting down", disconnect);
-  row(0x8c, "Bad authentication method", connack | disconnect); // disputed in DISCONNECT: only Table 2-6 has it
-  row(0x8d, "Keep Alive timeout", disconnect);
-  row(0x8e, "Session taken over", disconnect);
-  row(0x8f, "Topic Filter invalid", suback | unsuback | disconnect);
-  row(0x90, "Topic Name invalid", connack | received | disconnect, received | disconnect);
-  row(0x91, "Packet Identifier in use", received | suback | unsuback, received);
-  row(0x92, "Packet Identifier not found", released, released);
-  row(0x93, "Receive Maximum exceeded", disconnect, disconnect);
-  row(0x94, "Topic Alias invalid", disconnect, disconnect);
-  row(0x95, "Packet too large", connack | disconnect, disconnect);
-  row(0x96, "Message rate too high", disconnect, disconnect);
-  row(0x97, "Quota exceeded", connack | received | suback | disconnect, received | disconnect);
-  row(0x98, "Administrative action", disconnect, disconnect);
-  row(0x99, "Payload format invalid", connack | received | disconnect, received | disconnect);
-  row(0x9a, "Retain not supported", connack | disconnect);
-  row(0x9b, "QoS not supported", connack | disconnect, disconnect); // disputed from a Client: only §3.3.4 has it
-  row(0x9c, "Use another server", connack | disconnect);
-  row(0x9d, "Server moved", connack | disconnect);
-  row(0x9e, "Shared Subscriptions not supported", suback | disconnect);
-  row(0x9f, "Connection rate exceeded", connack | disconnect);
-  row(0xa0, "Maximum connect time", disconnect);
-  row(0xa1, "Subscription Identifiers not supported", suback | disconnect);
-  row(0xa2, "Wildcard Subscriptions not supported", suback | disconnect);
+  row(0x01, suback);
+  row(0x02, suback);
+  row(0x04, 0, disconnect);
+  row(0x10, received);
+  row(0x11, unsuback);
+  row(0x18, auth, auth);
+  row(0x19, 0, auth);
+  row(0x80, connack | received | suback | unsuback | disconnect, received | disconnect);
+  row(0x81, connack | disconnect, disconnect);
+  row(0x82, connack | disconnect, disconnect);
+  row(0x83, connack | received | suback | unsuback | disconnect, received | disconnect);
+  row(0x84, connack);
+  row(0x85, connack);
+  row(0x86, connack);
+  row(0x87, connack | received | suback | unsuback | disconnect, received);
+  row(0x88, connack);
+  row(0x89, connack | disconnect);
+  row(0x8a, connack);
+  row(0x8b, disconnect);
+  row(0x8c, connack | disconnect); // disputed in DISCONNECT: only Table 2-6 has it
+  row(0x8d, disconnect);
+  row(0x8e, disconnect);
+  row(0x8f, suback | unsuback | disconnect);
+  row(0x90, connack | received | disconnect, received | disconnect);
+  row(0x91, received | suback | unsuback, received);
+  row(0x92, released, released);
+  row(0x93, disconnect, disconnect);
+  row(0x94, disconnect, disconnect);
+  row(0x95, connack | disconnect, disconnect);
+  row(0x96, disconnect, disconnect);
+  row(0x97, connack | received | suback | disconnect, received | disconnect);
+  row(0x98, disconnect, disconnect);
+  row(0x99, connack | received | disconnect, received | disconnect);
+  row(0x9a, connack | disconnect);
+  row(0x9b, connack | disconnect, disconnect); // disputed from a Client: only §3.3.4 has it
+  row(0x9c, connack | disconnect);
+  row(0x9d, connack | disconnect);
+  row(0x9e, suback | disconnect);
+  row(0x9f, connack | disconnect);
+  row(0xa0, disconnect);
+  row(0xa1, suback | disconnect);
+  row(0xa2, suback | disconnect);
   return rows;
 }
+
+/** §2.4 the names as the standard writes them: apart, so that a bundle which tells codes by number has none of them. */
+const REASON_NAMES: Readonly<Record<number, string>> = {
+  0x00: "Success",
+  0x01: "Granted QoS 1",
+  0x02: "Granted QoS 2",
+  0x04: "Disconnect with Will Message",
+  0x10: "No matching subscribers",
+  0x11: "No subscription existed",
+  0x18: "Continue authentication",
+  0x19: "Re-authenticate",
+  0x80: "Unspecified error",
+  0x81: "Malformed Packet",
+  0x82: "Protocol Error",
+  0x83: "Implementation specific error",
+  0x84: "Unsupported Protocol Version",
+  0x85: "Client Identifier not valid",
+  0x86: "Bad User Name or Password",
+  0x87: "Not authorized",
+  0x88: "Server unavailable",
+  0x89: "Server busy",
+  0x8a: "Banned",
+  0x8b: "Server shutting down",
+  0x8c: "Bad authentication method",
+  0x8d: "Keep Alive timeout",
+  0x8e: "Session taken over",
+  0x8f: "Topic Filter invalid",
+  0x90: "Topic Name invalid",
+  0x91: "Packet Identifier in use",
+  0x92: "Packet Identifier not found",
+  0x93: "Receive Maximum exceeded",
+  0x94: "Topic Alias invalid",
+  0x95: "Packet too large",
+  0x96: "Message rate too high",
+  0x97: "Quota exceeded",
+  0x98: "Administrative action",
+  0x99: "Payload format invalid",
+  0x9a: "Retain not supported",
+  0x9b: "QoS not supported",
+  0x9c: "Use another server",
+  0x9d: "Server moved",
+  0x9e: "Shared Subscriptions not supported",
+  0x9f: "Connection rate exceeded",
+  0xa0: "Maximum connect time",
+  0xa1: "Subscription Identifiers not supported",
+  0xa2: "Wildcard Subscriptions not supported",
+};

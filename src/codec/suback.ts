@@ -22,9 +22,7 @@ export function decodeSuback(reader: Reader, flags: number, level: ProtocolLevel
   while (reader.left > 0) {
     const code = reader.u8();
     if (level === 5) requireReason(PacketType.SUBACK, code, "MQTT-3.9.3-2");
-    else if (code > 2 && code !== FAILURE) {
-      throw protocolError("MQTT311-3.9.3-2", `SUBACK return code ${code}`);
-    }
+    else if (code > 2 && code !== FAILURE) throw protocolError("MQTT311-3.9.3-2");
     reasonCodes.push(code);
   }
   const packet: Suback = { type: PacketType.SUBACK, packetId, reasonCodes };

@@ -34,19 +34,19 @@ export function decodeSubscribe(reader: Reader, flags: number, level: ProtocolLe
 }
 
 function decodeSubscription(reader: Reader, level: ProtocolLevel): SubscriptionRequest {
-  if (reader.left === 0) throw protocolError("MQTT-3.8.3-2", "SUBSCRIBE without Topic Filter");
+  if (reader.left === 0) throw protocolError("MQTT-3.8.3-2");
   const filter = reader.utf8(); // [MQTT-3.8.3-1]
-  if (filter === "") throw protocolError("MQTT-4.7.3-1", "Empty Topic Filter", 0x8f);
+  if (filter === "") throw protocolError("MQTT-4.7.3-1", "", 0x8f);
   const options = reader.u8();
   const reserved = level === 5 ? RESERVED : RESERVED_BELOW_5;
   if ((options & reserved) !== 0) {
-    throw malformed("MQTT-3.8.3-5", "Reserved bits of the Subscription Options");
+    throw malformed("MQTT-3.8.3-5");
   }
   const qos = options & QOS;
-  if (qos === 3) throw protocolError("3.8.3.1/qos-3", "Subscription with QoS 3");
+  if (qos === 3) throw protocolError("3.8.3.1/qos-3");
   const retainHandling = options >> RETAIN_HANDLING_SHIFT & 3;
   if (retainHandling === 3) {
-    throw protocolError("3.8.3.1/retain-handling-3", "Subscription with Retain Handling 3");
+    throw protocolError("3.8.3.1/retain-handling-3");
   }
   return {
     filter,

@@ -17,9 +17,9 @@ export function decodeUnsubscribe(reader: Reader, flags: number, level: Protocol
   const properties = level === 5 ? readProperties(reader, PacketType.UNSUBSCRIBE) : undefined;
   const filters: string[] = [];
   do {
-    if (reader.left === 0) throw protocolError("MQTT-3.10.3-2", "UNSUBSCRIBE without Topic Filter");
+    if (reader.left === 0) throw protocolError("MQTT-3.10.3-2");
     const filter = reader.utf8(); // [MQTT-3.10.3-1]
-    if (filter === "") throw protocolError("MQTT-4.7.3-1", "Empty Topic Filter", 0x8f);
+    if (filter === "") throw protocolError("MQTT-4.7.3-1", "", 0x8f);
     filters.push(filter);
   } while (reader.left > 0);
   const packet: Unsubscribe = { type: PacketType.UNSUBSCRIBE, packetId, filters };

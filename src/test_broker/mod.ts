@@ -17,7 +17,8 @@
  * @module
  */
 import { Broker, type BrokerOptions, type MessageInit, type Tap, type TappedMessage } from "../broker/mod.ts";
-import { type Client, connectBy } from "../client_api/client.ts";
+import type { Client } from "../client_api/client.ts";
+import { connectBy } from "../client_api/whole.ts";
 import type { ConnectOptions, Dialer } from "../client_api/options.ts";
 import { seededRandom } from "../engine/random.ts";
 import { Driver } from "../server/driver.ts";

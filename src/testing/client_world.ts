@@ -5,6 +5,8 @@
  */
 import { Broker, type BrokerOptions } from "../broker/mod.ts";
 import {
+  Authentication,
+  type AuthenticationOwner,
   ClientEngine,
   type ClientOwner,
   type Connected,
@@ -14,6 +16,8 @@ import {
   type DialOrder,
   type EngineOptions,
   type Incoming,
+  isRedirect,
+  Journal,
   type MqttError,
   Publication,
   type PublicationInit,
@@ -229,9 +233,10 @@ export class Server {
 }
 
 /** One Client of a server. */
-export class World implements ClientOwner {
+export class World implements ClientOwner, AuthenticationOwner {
   readonly server: Server;
   readonly engine: ClientEngine;
+  authentication!: Authentication;
   readonly records: MemoryRecords | undefined;
   readonly orders: DialOrder[] = [];
   readonly connects: Connected[] = [];
@@ -255,7 +260,9 @@ export class World implements ClientOwner {
     this.engine = new ClientEngine(this, {
       clientId: "client",
       random: seededRandom(options.seed ?? 1),
-      ...options.records !== undefined && { records: options.records, restored: options.records.safe },
+      ...options.records !== undefined && { journal: new Journal(options.records, options.records.safe) },
+      authentication: (host) => this.authentication = new Authentication(host, this),
+      isRedirect,
       ...options.engine,
     });
   }

@@ -8,6 +8,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { ClientDriver } from "../../client_api/client.ts";
 import { dialByScheme } from "../../client_api/dial.ts";
 import { explain } from "../../client_api/explain.ts";
+import { ALL_PARTS } from "../../client_api/parts.ts";
 import { type MqttError, RefusedError } from "../../client/error.ts";
 import { UsageError } from "../../codec/error.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -52,7 +53,7 @@ export class ClientLink {
     this.#call = call;
     this.#closeMs = closeMs;
     const options = { ...call.options, limits: { ...call.options.limits, closeTimeoutMs: closeMs } };
-    this.driver = asCall(() => new ClientDriver(dialByScheme, call.url, options, undefined));
+    this.driver = asCall(() => new ClientDriver(ALL_PARTS, dialByScheme, call.url, options));
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
