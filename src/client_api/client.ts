@@ -49,7 +49,7 @@ import type {
   UnsubscribeOptions,
 } from "./options.ts";
 import type { ClientParts } from "./parts.ts";
-import { bytes, bytesOf, PayloadError } from "./payload.ts";
+import { bytes, bytesOf } from "./payload.ts";
 import type { RequestHost, Requests } from "./requests.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
 import type { ParamsOf, Topic } from "./topic.ts";
