@@ -116,9 +116,9 @@ export class WebSocketTransport implements Transport, TransportHandler {
     if (this.#state !== "open") return 0;
     let taken = 0;
     if (this.#isFlushed()) {
-      taken = this.#payload(chunk.subarray(0, this.#owed));
+      if (this.#owed > 0) taken = this.#payload(chunk.subarray(0, this.#owed));
       if (taken < chunk.length && this.#owed === 0 && this.#areControlsSent()) {
-        taken += this.#begin(chunk.subarray(taken));
+        taken += this.#begin(taken === 0 ? chunk : chunk.subarray(taken));
       }
     }
     this.#owesDrained = taken < chunk.length;
@@ -312,7 +312,7 @@ export class WebSocketTransport implements Transport, TransportHandler {
     }
     this.#advance(taken - header);
     const isShort = taken < header + first.length;
-    return taken - header + (isShort ? 0 : this.#payload(bytes.subarray(first.length)));
+    return taken - header + (isShort || first === bytes ? 0 : this.#payload(bytes.subarray(first.length)));
   }
 
   #copy(bytes: Uint8Array, at: number, key: number | undefined): void {

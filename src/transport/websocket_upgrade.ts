@@ -159,7 +159,10 @@ export class KnownRequest {
     if (head === undefined || bytes.length !== head.length) return undefined;
     for (let i = 0; i < at; i++) if (bytes[i] !== head[i]) return undefined;
     for (let i = end; i < head.length; i++) if (bytes[i] !== head[i]) return undefined;
-    const key = latin1(bytes.subarray(at, end));
+    let key = "";
+    for (let i = at; i < end; i += 4) {
+      key += String.fromCharCode(bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!);
+    }
     return KEY.test(key) ? { key, protocol: this.#protocol } : undefined;
   }
 }

@@ -7,7 +7,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { within } from "../../lib/within.ts";
-import { type Carrier, client, type Wire } from "./wire.ts";
+import { type Carrier, client, type Wire, type Words, wordsOf } from "./wire.ts";
 
 /** What a burst took: seconds, and CPU time of its Clients, ms. */
 export interface BurstLine {
@@ -27,20 +27,25 @@ const [port, carrier, connections] = process.argv.slice(2).map((text) => JSON.pa
 ];
 const wires: Wire[] = [];
 
-async function connect(name: string, count: number): Promise<void> {
+function prepared(name: string, count: number): Words[] {
+  return Array.from({ length: count }, (_, i) => wordsOf(carrier, `${name}-${i}`));
+}
+
+async function connect(all: readonly Words[]): Promise<void> {
   let next = 0;
   const lane = async () => {
-    while (next < count) wires.push(await client(port, carrier, `${name}-${next++}`));
+    while (next < all.length) wires.push(await client(port, carrier, all[next++]!));
   };
   const lanes = Array.from({ length: UNDERWAY }, lane);
   await within(Promise.all(lanes), "all connections of a burst");
 }
 
-await connect("first", FIRST);
+await connect(prepared("first", FIRST));
+const words = prepared("c", connections);
 createInterface(process.stdin).once("line", async () => {
   const began = performance.now();
   const before = process.cpuUsage();
-  await connect("c", connections);
+  await connect(words);
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(before);
   const line: BurstLine = { seconds, cpuMs: (user + system) / 1000 };

@@ -16,7 +16,7 @@ import { Inbox, within } from "../../lib/within.ts";
 import { median } from "../statistics.ts";
 import { short, tableOf } from "../table.ts";
 import type { BurstLine } from "./burst_child.ts";
-import { carried, type Carrier, client, type Wire } from "./wire.ts";
+import { carried, type Carrier, client, type Wire, wordsOf } from "./wire.ts";
 
 const USAGE =
   `Usage: bench:websocket [--runtime deno|bun|both] [--below tcp|tls|both] [--only cpu|burst] [--rounds N] [--messages N]
@@ -137,7 +137,7 @@ class Pairs {
   }
 
   async #client(id: string): Promise<Wire> {
-    const wire = await client(this.broker.port, this.carrier, id);
+    const wire = await client(this.broker.port, this.carrier, wordsOf(this.carrier, id));
     this.#wires.push(wire);
     return wire;
   }

@@ -66,10 +66,25 @@ function masked(payload: Uint8Array, i: number): Uint8Array {
   return joined([Uint8Array.of(0x82, ...head), key, payload.map((byte, at) => byte ^ key[at & 3]!)]);
 }
 
+/** What a Client sends first: made beforehand, so that a burst costs its Clients little. */
+export interface Words {
+  /** Undefined where there is no upgrade. */
+  readonly request: Uint8Array | undefined;
+  readonly connect: Uint8Array;
+}
+
+/** Those of a Client with that identifier. */
+export function wordsOf(carrier: Carrier, id: string): Words {
+  return {
+    request: isWebSocket(carrier) ? request() : undefined,
+    connect: carried([encodePacket(connectOf(4, id), 4)], carrier),
+  };
+}
+
 /** A Client that has its CONNACK. */
-export async function client(port: number, carrier: Carrier, id: string): Promise<Wire> {
-  const wire = await Wire.dial(port, carrier);
-  wire.send(carried([encodePacket(connectOf(4, id), 4)], carrier));
+export async function client(port: number, carrier: Carrier, words: Words): Promise<Wire> {
+  const wire = await Wire.dial(port, carrier, words.request);
+  wire.send(words.connect);
   await wire.take(CONNACK_BYTES);
   return wire;
 }
@@ -98,12 +113,12 @@ export class Wire implements TransportHandler {
   }
 
   /** Connects, and upgrades. */
-  static async dial(port: number, carrier: Carrier): Promise<Wire> {
+  static async dial(port: number, carrier: Carrier, request: Uint8Array | undefined): Promise<Wire> {
     const isSecure = carrier.scheme === "mqtts" || carrier.scheme === "wss";
     const transport = await dial({ host: "127.0.0.1", port }, isSecure ? { ca: CA } : undefined);
-    const wire = new Wire(transport, isWebSocket(carrier));
-    if (!wire.#isFramed) return wire;
-    wire.send(request());
+    const wire = new Wire(transport, request !== undefined);
+    if (request === undefined) return wire;
+    wire.send(request);
     await wire.take(0);
     return wire;
   }
