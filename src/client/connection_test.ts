@@ -466,6 +466,16 @@ describe("AUTH", () => {
       scene.script.send(packet);
       assertFault(scene, 0x82, "MQTT-4.12.0-5");
     }
+    for (const last of [auth(0, "N"), { type: AUTH, reasonCode: 0 } as const]) {
+      const scene = connecting({}, { credentials: () => login });
+      scene.script.connack({ properties: { authenticationMethod: "M" } });
+      scene.world.settle();
+      const outcome = new Outcome();
+      scene.world.engine.reauthenticate(undefined, outcome, scene.world.now);
+      scene.script.send(last);
+      scene.world.settle();
+      assertEquals([outcome.times, outcome.error instanceof ServerError], [1, "properties" in last]);
+    }
   });
 
   test("[MQTT-4.12.1-2] a re-authentication that fails ends the connection and the wait", () => {

@@ -840,6 +840,23 @@ describe("a store", () => {
     assertEquals([world.records!.safe.size, world.closedWith], [0, { error: undefined }]);
   });
 
+  test("[MQTT-4.3.3-10] gives another process the identifiers of the messages that the one before had", () => {
+    const ids = [1, 2, 65_535];
+    const records = new MemoryRecords(new Map(ids.map((id) => [-id, Uint8Array.of(id >> 8, id & 255)])));
+    const scene = connected({ records }, { sessionPresent: true });
+    const { script, world } = scene;
+    const reader = new Reader();
+    world.subscribe("topic", reader);
+    world.settle();
+    script.send({ type: SUBACK, packetId: script.take(SUBSCRIBE).packetId, reasonCodes: [2] });
+    const message = { type: PUBLISH, dup: true, qos: 2, retain: false, topic: "topic" } as const;
+    for (const packetId of [...ids, 3]) {
+      script.send({ ...message, packetId, payload: Uint8Array.of(48 + packetId) });
+    }
+    assertEquals(took(scene), ["PUBREC 1", "PUBREC 2", "PUBREC 65535", "PUBREC 3"]);
+    assertEquals(reader.texts, ["3"]);
+  });
+
   test("gives another process what is under way and what waits", () => {
     const records = new MemoryRecords();
     const scene = connected({ records }, { properties: { receiveMaximum: 2 } });

@@ -293,6 +293,12 @@ const OTHERS: readonly Equivalent[] = [
     reason: "the place that is added is written next",
   },
   {
+    file: "src/client/subscriptions.ts",
+    find: "if (this.#known.size >= this.#knownTopicsMax) this.#known.clear();",
+    reason:
+      "which subscriptions a topic has is found again: only memory and speed depend on how many are remembered",
+  },
+  {
     file: "src/broker/observer.ts",
     find: `const HOOKS: Readonly<Record<keyof BrokerHooks, true>> = {
   connected: true,
