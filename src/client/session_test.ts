@@ -401,6 +401,21 @@ describe("subscriptions", () => {
     assertEquals(took(scene), []);
   });
 
+  test("that are refused take their own readers away, and no other", () => {
+    const { script, world } = connected();
+    const readers = [new Reader(), new Reader(), new Reader()];
+    const outcomes = readers.map((reader) => world.subscribe("a", reader));
+    world.settle();
+    const ids = readers.map(() => script.take(SUBSCRIBE).packetId);
+    ids.forEach((packetId, i) => script.send({ type: SUBACK, packetId, reasonCodes: [[1, 0x87, 2][i]!] }));
+    world.settle();
+    assertEquals(outcomes.map(({ times, code }) => [times, code]), [[1, 1], [1, undefined], [1, 2]]);
+    const publish = { type: PUBLISH, dup: false, qos: 0, retain: false, topic: "a" } as const;
+    script.send({ ...publish, payload: new Uint8Array() });
+    world.settle();
+    assertEquals(readers.map(({ got }) => got.length), [1, 0, 1]);
+  });
+
   test("whose SUBACK is lost are asked for again", () => {
     const scene = connected();
     const outcome = scene.world.subscribe("a", new Reader());
@@ -652,6 +667,37 @@ describe("messages of the Server", () => {
     script.send(message(2, 2, true), { type: PUBREL, packetId: 3, reasonCode: 0 });
     assertEquals(took(scene), ["PUBREC 2", "PUBCOMP 3"]);
     assertEquals(reader.got.length, 3);
+  });
+
+  test("that the application is done with while there is no connection are not handed on again", () => {
+    const scene = reading();
+    const { script, world, reader } = scene;
+    script.send(message(1, 1), message(2, 2));
+    world.settle();
+    script.lose();
+    world.settle();
+    for (const one of reader.got) one.done();
+    world.advance(200);
+    script.connack({ sessionPresent: true });
+    script.send(message(1, 1, true), message(2, 2, true));
+    assertEquals(took(scene), ["PUBACK 1", "PUBREC 2"]);
+    assertEquals(reader.got.length, 2);
+  });
+
+  test("may be as many as Receive Maximum besides those of which PUBREL alone is to come", () => {
+    const scene = reading({ receiveMaximum: 1 });
+    const { script, world, reader } = scene;
+    script.send(message(1, 2));
+    world.settle();
+    reader.got[0]!.done();
+    assertEquals(took(scene), ["PUBREC 1"]);
+    comeBack(scene, true);
+    script.send(message(2, 2));
+    world.settle();
+    assertEquals([reader.got.length, world.losses.length], [2, 1]);
+    script.send(message(3, 2));
+    world.settle();
+    assertEquals((world.losses[1]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
   });
 
   test("of a session that is lost are new, whatever their identifier", () => {

@@ -22,6 +22,7 @@ const SIZES: Readonly<Record<string, readonly string[]>> = {
     "payload.length + 256",
   ],
   "src/delivery/queue.ts": ["COMPACT_MIN = 64"],
+  "src/client/journal.ts": ["payload.length + 256"],
   "src/engine/link.ts": ["WRITE_NOW_BYTES = 64 * 1024"],
   "src/engine/outbox.ts": [
     "SMALLEST_BYTES = 1024",
