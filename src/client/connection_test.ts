@@ -111,6 +111,14 @@ describe("CONNECT", () => {
     });
   });
 
+  test("asks for Response Information only where the option says so", () => {
+    for (const requestResponseInformation of [true, false, undefined]) {
+      const engine = requestResponseInformation === undefined ? {} : { requestResponseInformation };
+      const { properties } = connecting(engine).script.take(CONNECT);
+      assertEquals(properties?.requestResponseInformation === true, requestResponseInformation === true);
+    }
+  });
+
   test("without a Client Identifier begins a session of its own, and keeps the identifier that the Server gives", () => {
     const { script, world } = connecting({ clientId: "", sessionExpiry: 100 });
     const connect = script.connack({ properties: { assignedClientIdentifier: "given" } });
@@ -466,6 +474,26 @@ describe("AUTH", () => {
       scene.script.send(packet);
       assertFault(scene, 0x82, "MQTT-4.12.0-5");
     }
+    for (const last of [auth(0, "N"), { type: AUTH, reasonCode: 0 } as const]) {
+      const scene = connecting({}, { credentials: () => login });
+      scene.script.connack({ properties: { authenticationMethod: "M" } });
+      scene.world.settle();
+      const outcome = new Outcome();
+      scene.world.engine.reauthenticate(undefined, outcome, scene.world.now);
+      scene.script.send(last);
+      scene.world.settle();
+      assertEquals([outcome.times, outcome.error instanceof ServerError], [1, "properties" in last]);
+    }
+  });
+
+  test("that asks a Client to authenticate again is a fault: only a Client does", () => {
+    const scene = connecting({}, { credentials: () => login });
+    scene.script.connack({ properties: { authenticationMethod: "M" } });
+    scene.world.settle();
+    scene.script.send(auth(0x19));
+    scene.world.settle();
+    assertEquals(scene.world.losses[0]?.error.message.includes("0x19"), true);
+    assertFault(scene, 0x82, "4.12/not-under-way");
   });
 
   test("[MQTT-4.12.1-2] a re-authentication that fails ends the connection and the wait", () => {

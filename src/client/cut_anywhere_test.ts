@@ -6,7 +6,7 @@ import { MemoryRecords, type Outcome, Reader, Server, World } from "../testing/c
 import { patient } from "../testing/patience.ts";
 import { UnsteadyPair } from "../testing/unsteady_pair.ts";
 
-const MESSAGES = 3;
+const MESSAGES = 2;
 
 /** Messages of QoS 1 and 2 to itself; true if the connection was cut. */
 function cutAt(direction: 0 | 1, bytes: number, level: 4 | 5, isKept: boolean): boolean {

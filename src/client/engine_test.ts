@@ -2,6 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { Reader, World } from "../testing/client_world.ts";
+import { isFinal } from "./engine.ts";
+import { ConnectionError, RefusedError } from "./error.ts";
 
 describe("a Client", () => {
   for (const level of [5, 4, 3] as const) {
@@ -25,4 +27,18 @@ describe("a Client", () => {
       assertEquals(world.server.broker.stats.connected, 0);
     });
   }
+});
+
+test("isFinal() gives up where another attempt changes nothing: the first CONNACK, and a session that was taken over", () => {
+  const finalOf = (packet: string, wasConnected: boolean) =>
+    Array.from({ length: 256 }, (_, code) => code).filter((code) =>
+      isFinal(new RefusedError(packet, code), wasConnected)
+    );
+  // §3.2.2.3 of MQTT 3.1.1 has codes to 5, §3.2.2.2 of 5.0 those from 0x80 on.
+  const codes = [1, 2, 4, 5, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x90, 0x95, 0x99, 0x9a, 0x9b];
+  assertEquals(finalOf("CONNACK", false), codes);
+  assertEquals(finalOf("CONNACK", true), []);
+  assertEquals(finalOf("DISCONNECT", false), [0x8e]);
+  assertEquals(finalOf("DISCONNECT", true), [0x8e]);
+  assertEquals(isFinal(new ConnectionError("refused"), false), false);
 });

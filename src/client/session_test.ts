@@ -472,6 +472,21 @@ describe("subscriptions", () => {
     assertEquals(took(scene), []);
   });
 
+  test("that are refused take their own readers away, and no other", () => {
+    const { script, world } = connected();
+    const readers = [new Reader(), new Reader(), new Reader()];
+    const outcomes = readers.map((reader) => world.subscribe("a", reader));
+    world.settle();
+    const ids = readers.map(() => script.take(SUBSCRIBE).packetId);
+    ids.forEach((packetId, i) => script.send({ type: SUBACK, packetId, reasonCodes: [[1, 0x87, 2][i]!] }));
+    world.settle();
+    assertEquals(outcomes.map(({ times, code }) => [times, code]), [[1, 1], [1, undefined], [1, 2]]);
+    const publish = { type: PUBLISH, dup: false, qos: 0, retain: false, topic: "a" } as const;
+    script.send({ ...publish, payload: new Uint8Array() });
+    world.settle();
+    assertEquals(readers.map(({ got }) => got.length), [1, 0, 1]);
+  });
+
   test("whose SUBACK is lost are asked for again", () => {
     const scene = connected();
     const outcome = scene.world.subscribe("a", new Reader());
@@ -725,6 +740,37 @@ describe("messages of the Server", () => {
     assertEquals(reader.got.length, 3);
   });
 
+  test("that the application is done with while there is no connection are not handed on again", () => {
+    const scene = reading();
+    const { script, world, reader } = scene;
+    script.send(message(1, 1), message(2, 2));
+    world.settle();
+    script.lose();
+    world.settle();
+    for (const one of reader.got) one.done();
+    world.advance(200);
+    script.connack({ sessionPresent: true });
+    script.send(message(1, 1, true), message(2, 2, true));
+    assertEquals(took(scene), ["PUBACK 1", "PUBREC 2"]);
+    assertEquals(reader.got.length, 2);
+  });
+
+  test("may be as many as Receive Maximum besides those of which PUBREL alone is to come", () => {
+    const scene = reading({ receiveMaximum: 1 });
+    const { script, world, reader } = scene;
+    script.send(message(1, 2));
+    world.settle();
+    reader.got[0]!.done();
+    assertEquals(took(scene), ["PUBREC 1"]);
+    comeBack(scene, true);
+    script.send(message(2, 2));
+    world.settle();
+    assertEquals([reader.got.length, world.losses.length], [2, 1]);
+    script.send(message(3, 2));
+    world.settle();
+    assertEquals((world.losses[1]?.error as { rule?: string })?.rule, "3.3.4/receive-maximum");
+  });
+
   test("of a session that is lost are new, whatever their identifier", () => {
     const scene = reading();
     const { script, world, reader } = scene;
@@ -909,6 +955,23 @@ describe("a store", () => {
     assertEquals([world.engine.status, script.isOver, world.closedWith], ["closed", true, undefined]);
     assert(world.commitDone());
     assertEquals([world.records!.safe.size, world.closedWith], [0, { error: undefined }]);
+  });
+
+  test("[MQTT-4.3.3-10] gives another process the identifiers of the messages that the one before had", () => {
+    const ids = [1, 2, 65_535];
+    const records = new MemoryRecords(new Map(ids.map((id) => [-id, Uint8Array.of(id >> 8, id & 255)])));
+    const scene = connected({ records }, { sessionPresent: true });
+    const { script, world } = scene;
+    const reader = new Reader();
+    world.subscribe("topic", reader);
+    world.settle();
+    script.send({ type: SUBACK, packetId: script.take(SUBSCRIBE).packetId, reasonCodes: [2] });
+    const message = { type: PUBLISH, dup: true, qos: 2, retain: false, topic: "topic" } as const;
+    for (const packetId of [...ids, 3]) {
+      script.send({ ...message, packetId, payload: Uint8Array.of(48 + packetId) });
+    }
+    assertEquals(took(scene), ["PUBREC 1", "PUBREC 2", "PUBREC 65535", "PUBREC 3"]);
+    assertEquals(reader.texts, ["3"]);
   });
 
   test("gives another process what is under way and what waits", () => {

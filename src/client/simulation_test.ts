@@ -12,7 +12,7 @@ import { ClientRun, OtherServer, OurServer, type Peer } from "../testing/client_
 import { patient } from "../testing/patience.ts";
 
 /** Seeds of one run of the tests; `PLUMB_CLIENT_SEEDS` of the environment for more. */
-const SEEDS = Number(process.env["PLUMB_CLIENT_SEEDS"] ?? 100);
+const SEEDS = Number(process.env["PLUMB_CLIENT_SEEDS"] ?? 60);
 const FROM = Number(process.env["PLUMB_CLIENT_SEED"] ?? 1);
 
 const PEERS: readonly (readonly [string, (random: Random) => Peer])[] = [

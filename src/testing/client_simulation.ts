@@ -320,7 +320,9 @@ export class ClientRun {
         }
         return;
       case 14:
-        if (this.#isKept && this.#chance(6)) this.#die();
+        // Who dies before the store has forgotten a session that was lost is told later that there is one: that is another one, and
+        // nothing tells them apart.
+        if (this.#isKept && this.peer.lost === 0 && this.#chance(6)) this.#die();
         return;
       case 15:
         return this.#subscribe();

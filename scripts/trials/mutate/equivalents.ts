@@ -22,6 +22,7 @@ const SIZES: Readonly<Record<string, readonly string[]>> = {
     "payload.length + 256",
   ],
   "src/delivery/queue.ts": ["COMPACT_MIN = 64"],
+  "src/client/journal.ts": ["payload.length + 256"],
   "src/engine/link.ts": ["WRITE_NOW_BYTES = 64 * 1024"],
   "src/engine/outbox.ts": [
     "SMALLEST_BYTES = 1024",
@@ -291,6 +292,12 @@ const OTHERS: readonly Equivalent[] = [
     find: "topics.length < alias",
     replace: "topics.length <= alias",
     reason: "the place that is added is written next",
+  },
+  {
+    file: "src/client/subscriptions.ts",
+    find: "if (this.#known.size >= this.#knownTopicsMax) this.#known.clear();",
+    reason:
+      "which subscriptions a topic has is found again: only memory and speed depend on how many are remembered",
   },
   {
     file: "src/broker/observer.ts",
