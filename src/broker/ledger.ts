@@ -29,8 +29,6 @@ export const OBJECT_BYTES = {
   message: 560,
   /** What each of these sessions has of it. */
   delivery: 144,
-  /** A retained message, beyond what it counts for in `retainedBytesMax`. */
-  retained: 64,
   /** A Topic Alias of a Client beside its Topic Name. */
   alias: 640,
   /** A Will beside its frame. */

@@ -16,7 +16,7 @@ import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameCursor } from "../topic/name_cursor.ts";
 import { NameTree, NONE } from "../topic/name_tree.ts";
 import { Slabs } from "../topic/slabs.ts";
-import { Ledger, OBJECT_BYTES } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
 
 /**
@@ -159,7 +159,7 @@ export class Retained {
     this.#bytes += isThere ? bytes : -bytes;
     const large = this.large(node);
     const frame = large === undefined ? 0 : large.view.end - large.view.at; // it is among the payloads
-    const own = bytes - frame + OBJECT_BYTES.retained;
+    const own = bytes - frame;
     this.#ledger.retained += isThere ? own : -own;
     if (large !== undefined) this.#ledger.retains(large, isThere);
   }

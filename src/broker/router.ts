@@ -377,7 +377,7 @@ export class Router {
     const { largeFrames, largeCount } = this.#retained;
     return {
       groups,
-      retained: this.#retained.bytes - largeFrames + this.#retained.size * OBJECT_BYTES.retained,
+      retained: this.#retained.bytes - largeFrames,
       topics: this.#topics.bytes,
       payloads: largeCount,
     };

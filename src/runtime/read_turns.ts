@@ -43,18 +43,35 @@ export function endsReadTurn(bytes: number, more: boolean, reader: TurnReader): 
   return true;
 }
 
-/**
- * Calls `run` in the next turn of the loop; when turns have taken long, only after a look at all sockets. The timer is made behind the
- * turn that is under way: one that falls due while the turn goes on would run at once.
- */
+/** Calls `run` in the next turn of the loop; when turns have taken long, only after a look at all sockets. */
 export function inNextTurn(run: () => void): void {
-  if (performance.now() - lookedAt < LOOK_MS) setImmediate(run);
-  else setImmediate(() => setTimeout(() => looked(run), 0));
+  if (isLookDue()) behindLook(run);
+  else setImmediate(run);
 }
 
-function looked(run: () => void): void {
+/** Calls `run` in a later turn, behind timers; when turns have taken long, only after a look at all sockets. */
+export function inLaterTurn(run: () => void): void {
+  if (isLookDue()) behindLook(run);
+  else setTimeout(run, 0);
+}
+
+function isLookDue(): boolean {
+  return performance.now() - lookedAt >= LOOK_MS;
+}
+
+/** All that waits for a look, together: what went on meanwhile would keep Deno from it until the timer is due. */
+let behind: (() => void)[] = [];
+
+/** The timer is made behind the turn that is under way: one that falls due while the turn goes on would run at once. */
+function behindLook(run: () => void): void {
+  if (behind.push(run) === 1) setImmediate(() => setTimeout(looked, 0));
+}
+
+function looked(): void {
   lookedAt = performance.now();
-  run();
+  const runs = behind;
+  behind = [];
+  for (const run of runs) run();
 }
 
 function turned(): void {

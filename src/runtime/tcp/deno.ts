@@ -78,7 +78,7 @@ function poolFor(bytes: number): ChunkPool {
 const BURST_WRITES = 100;
 /** Beside them so many of the bytes of a few packets: an answer does not wait for the rounds of a fan-out. */
 const BURST_ANSWERS = 20;
-const ANSWER_BYTES = 1024;
+const ANSWER_BYTES = 512;
 
 /** Transports that wait for a round, first in, first out. */
 class Lane {
