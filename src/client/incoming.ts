@@ -13,7 +13,7 @@ export interface Acknowledger {
 
 /** One message. */
 export class Incoming {
-  /** With its Topic Name, whatever alias stood for it. */
+  /** With its Topic Name, whatever alias stood for it; its bytes are views that neighbours may share. */
   readonly publish: Publish;
   /** Readers that have not called `done()`. */
   pending = 0;

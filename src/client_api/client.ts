@@ -86,8 +86,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * §3.3 publishes a message. Resolves at QoS 0 when its bytes have been handed to the transport, at QoS 1 and 2 with the end of
-   * the exchange, however many connections that takes. The payload must not be changed before. Rejects with a `RefusedError`,
+   * §3.3 publishes a message. Resolves at QoS 0 when its bytes have been handed to the transport (together with the others of the same
+   * turn, whose promise may be the same), at QoS 1 and 2 with the end of the exchange, however many connections that takes. The payload must not be changed before. Rejects with a `RefusedError`,
    * `UnsupportedError`, `OfflineError`, `QueueFullError`, `TimeoutError` (its Message Expiry Interval has run out before it left), `ClosedError`,
    * `UsageError` for a message that cannot be sent, or the reason of `signal`.
    */

@@ -219,7 +219,7 @@ describe("messages at QoS 0", patient, () => {
     }
     assertEquals(await next(messages, 300), Array.from({ length: 300 }, (_, i) => `${i}`));
     await Promise.all(all);
-    assert(new Set(all).size > 2);
+    assert(new Set(all).size < 250, "no two share a promise");
   });
 
   test("that are wrong fail by themselves", async () => {

@@ -55,7 +55,7 @@ export class Message<T = Uint8Array, Q = unknown> {
     return (this.#decoded ??= { value: this.#reading.payload.decode(this.bytes) }).value;
   }
 
-  /** §3.3.3 as it came. */
+  /** §3.3.3 as it came: a view of up to 4 KiB that it may share with other messages; `slice()` has it alone. */
   get bytes(): Uint8Array {
     return this.#incoming.publish.payload;
   }

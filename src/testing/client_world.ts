@@ -251,6 +251,8 @@ export class World implements ClientOwner, AuthenticationOwner {
   isDead = false;
   #links: { readonly pair: MemoryPair; isOver: boolean }[] = [];
   #commits: ReadonlyMap<number, Uint8Array>[] = [];
+  /** By length. */
+  readonly #lent: Map<number, Uint8Array> = new Map();
   readonly #options: WorldOptions;
 
   constructor(server: Server = new Server(), options: WorldOptions = {}) {
@@ -298,7 +300,7 @@ export class World implements ClientOwner, AuthenticationOwner {
   #start(pair: MemoryPair, connection: Connection, link: { isOver: boolean }): void {
     pair.right.start({
       received: (chunk) => {
-        if (!this.isDead) connection.received(chunk, this.now);
+        if (!this.isDead) this.#lend(chunk, (lent) => connection.received(lent, this.now));
       },
       drained: () => {
         if (!this.isDead) connection.drained(this.now);
@@ -308,6 +310,15 @@ export class World implements ClientOwner, AuthenticationOwner {
         if (!this.isDead) connection.closed(this.now, error);
       },
     });
+  }
+
+  /** As transports do that read into the same buffer again: the bytes are the engine's only during the call. */
+  #lend(chunk: Uint8Array, use: (lent: Uint8Array) => void): void {
+    const lent = this.#lent.get(chunk.length) ?? new Uint8Array(chunk.length);
+    this.#lent.set(chunk.length, lent);
+    lent.set(chunk);
+    use(lent);
+    lent.fill(0);
   }
 
   refuses(): MqttError | undefined {
