@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IDBFactory } from "fake-indexeddb";
 import { after, describe, test } from "node:test";
 import type { Page } from "puppeteer-core";
-import { type Client, connect, text } from "../client_api/mod.ts";
+import { type Client, connect, type Dialer, text } from "../client_api/mod.ts";
 import { clientStoreContract } from "../testing/client_store_contract.ts";
 import { closeChromium, inChromium, PAGE, POLLING, withPages } from "../testing/chromium.ts";
 import { patient, until } from "../testing/patience.ts";
@@ -81,15 +81,18 @@ describe("A store of a Client in IndexedDB", () => {
 interface InPage {
   readonly openClientStore: typeof openClientStore;
   readonly connect: typeof connect;
+  readonly dialWebSocket: Dialer;
   store: IndexedDbClientStore;
   client: Client;
+  isMute?: boolean;
 }
 declare const plumb: InPage;
 
 const PROGRAM = `
   import { connect } from "./src/client_api/browser.ts";
+  import { dialWebSocket } from "./src/client_api/web_socket.ts";
   import { openClientStore } from "./src/client_store/indexed_db.ts";
-  globalThis.plumb = { connect, openClientStore };
+  globalThis.plumb = { connect, dialWebSocket, openClientStore };
 `;
 const SOURCES = { "/": PAGE, "/page.js": PROGRAM };
 
@@ -169,23 +172,39 @@ inChromium("A store of a Client in IndexedDB", () => {
           for await (const { bytes } of messages) if (got.push(text.decode(bytes)) === count + 1) break;
         })();
         const page = await loaded(await open());
-        const begin = (first: number, end: number) =>
+        /** Publishes numbers; the page goes on until it has written so often, and then nothing leaves it any more. */
+        const begin = (first: number, end: number, writes: number) =>
           page.evaluate(
-            async (url, first, end) => {
-              const store = await plumb.openClientStore("page");
-              const client = plumb.client = await plumb.connect(url, { clientId: "page", store });
+            async (url, first, end, writes) => {
+              const { signal } = new AbortController();
+              const store = await plumb.openClientStore("page", { signal });
+              const client = plumb.client = await plumb.connect(url, {
+                clientId: "page",
+                store,
+                async dial(url, options) {
+                  const transport = await plumb.dialWebSocket(url, options);
+                  const write = transport.write.bind(transport);
+                  transport.write = (chunk) => {
+                    if (writes-- > 0) return write(chunk);
+                    plumb.isMute = true;
+                    return chunk.length;
+                  };
+                  return transport;
+                },
+              });
               for (let i = first; i < end; i++) client.publish("out", `${i}`, { qos: 2 }).catch(() => {});
             },
             url,
             first,
             end,
+            writes,
           );
-        await begin(0, count);
-        for (const share of [0.2, 0.4, 0.6]) {
-          await until(() => got.length >= count * share, () => `${got.length} messages`);
+        await begin(0, count, 20);
+        for (const writes of [21, 22, 23, 1_000_000]) {
+          await page.waitForFunction("plumb.isMute === true", POLLING);
           await reloaded(page);
           assert(got.length < count, "the page was loaded anew in the midst of them");
-          await begin(0, 0);
+          await begin(0, 0, writes);
         }
         await until(() => got.length >= count, () => `${got.length} messages`);
         await page.evaluate((count) => plumb.client.publish("out", `${count}`, { qos: 2 }), count);
@@ -202,11 +221,12 @@ inChromium("A store of a Client in IndexedDB", () => {
       withPages(SOURCES, {}, async ({ url, open }) => {
         const count = 20;
         const page = await loaded(await open());
-        /** Takes messages into what outlives the page; the one numbered `last` is acknowledged, and its PUBREC never sent. */
+        /** Takes messages into what outlives the page; from the acknowledgement of the one numbered `last` on nothing leaves the page. */
         const begin = (last: number) =>
           page.evaluate(
             async (url, last) => {
-              const store = await plumb.openClientStore("page");
+              const { signal } = new AbortController();
+              const store = await plumb.openClientStore("page", { signal });
               let isLast = false;
               const until = {
                 load: () => store.load(),
@@ -215,12 +235,19 @@ inChromium("A store of a Client in IndexedDB", () => {
                 async commit() {
                   const hasLast = isLast;
                   await store.commit();
-                  if (!hasLast) return;
-                  localStorage["isOver"] = "yes";
-                  await new Promise(() => {});
+                  if (hasLast) localStorage["isOver"] = "yes";
                 },
               };
-              const client = await plumb.connect(url, { clientId: "page", store: until });
+              const client = await plumb.connect(url, {
+                clientId: "page",
+                store: until,
+                async dial(url, options) {
+                  const transport = await plumb.dialWebSocket(url, options);
+                  const write = transport.write.bind(transport);
+                  transport.write = (chunk) => isLast ? chunk.length : write(chunk);
+                  return transport;
+                },
+              });
               const messages = await client.subscribe("in", { qos: 2, ack: "manual" });
               void (async () => {
                 for await (const message of messages) {
