@@ -215,6 +215,12 @@ describe("plumb pub", () => {
 });
 
 describe("plumb sub", () => {
+  test("does not take a filter that it is to subscribe to and to give up", patient, async () => {
+    const { status, out, err } = await plumb(["sub", "-t", "a", "-t", "b", "-U", "b"]);
+    const message = "plumb: b is to be subscribed to and to be given up: -t and -U exclude each other\n";
+    assertEquals([status, out, err], [2, "", message]);
+  });
+
   test(
     "acknowledges what it has printed: what comes behind -C is there the next time",
     patient,

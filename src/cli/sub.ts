@@ -170,6 +170,10 @@ export async function subMain(args: readonly string[], environment: Environment)
   const leaving = said.all("unsubscribe");
   for (const filter of filters) checkFilter(said.written("topic"), filter);
   for (const filter of leaving) checkFilter(said.written("unsubscribe"), filter);
+  const both = leaving.find((filter) => filters.includes(filter));
+  if (both !== undefined) {
+    throw new CallError(`${both} is to be subscribed to and to be given up: -t and -U exclude each other`);
+  }
   if (said.is("no-local") && filters.some((filter) => filter.startsWith(SHARE_PREFIX))) {
     throw new CallError("--no-local and a shared subscription exclude each other [MQTT-3.8.3-4]");
   }
