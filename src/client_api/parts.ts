@@ -12,7 +12,7 @@ import type { Authentication } from "./options.ts";
 import { redirected } from "./redirected.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 
-/** What a Client can do besides messages and subscriptions, each if it is there. */
+/** @internal What a Client can do besides messages and subscriptions, each if it is there. */
 export interface ClientParts {
   /** §4.10 `client.request()` and `client.requestMany()`. */
   readonly requests?: (host: RequestHost) => Requests;
