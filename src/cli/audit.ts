@@ -86,7 +86,13 @@ export const AUDIT_OPTIONS: readonly OptionGroup[] = [
           "{retain?-r} {session?-c} {expiry} {password} {unsubscribe} {willtopic} {willmessage} {willqos} " +
           "{willretain?...} {receivemaximum} {topicaliasmaximum} {maximumpacketsize}",
       },
-      { name: "driver", kind: "choice", choices: ["mqttjs"], rare: true, about: "MQTT.js in this process" },
+      {
+        name: "driver",
+        kind: "choice",
+        choices: ["mqttjs", "plumb"],
+        rare: true,
+        about: "MQTT.js, or Plumb's own Client, in this process",
+      },
       {
         name: "port",
         rare: true,
@@ -210,6 +216,7 @@ function callOf(given: Said["given"], positionals: readonly string[], tls: TlsCl
     chosen: {
       exec: one("exec"),
       driver: one("driver"),
+      drivers: { plumb: async () => (await import("./client/audited_client.ts")).auditedClient },
       port: one("port") === undefined ? undefined : Number(one("port")),
     },
     atOnce: Number(one("at-once") ?? DEFAULT_AT_ONCE),

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { auditClient, type ClientAuditOptions } from "../../conformance/mod.ts";
-import { auditedClient } from "../../scripts/lib/audited_client.ts";
+import { auditedClient } from "../cli/client/audited_client.ts";
 import { patient } from "../testing/patience.ts";
 import { CERT, KEY } from "../testing/tls.ts";
 

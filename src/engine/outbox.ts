@@ -287,9 +287,9 @@ export class Outbox {
 
   #grow(bytes: number): void {
     const used = this.#end - this.#start;
-    if ((used > 0 && used + bytes > PIECE_BYTES) || this.#start > 0) {
-      // A long backlog grows by pieces: copying it again and again would cost its square. So does one whose first bytes are
-      // taken: a buffer begins as something whole was appended.
+    if ((used > bytes && used + bytes > PIECE_BYTES) || this.#start > 0) {
+      // A long backlog grows by pieces: copying it again and again would cost its square, if more is copied than is appended. So does
+      // one whose first bytes are taken: a buffer begins as something whole was appended.
       this.#seal();
       this.#tail = this.#pool.take(Math.max(bytes, Math.min(used * 2, PIECE_BYTES)));
       return;

@@ -175,6 +175,18 @@ describe("Outbox", () => {
     assertEquals([sink.writes, Uint8Array.from(sink.taken)], [1, stream(0, 2000)]);
   });
 
+  test("so are a few small packets and a run that is longer than they, and a long backlog is in large pieces", () => {
+    const outbox = new Outbox(new BufferPool());
+    const sink = new Sink();
+    outbox.append(new Uint8Array(1_000), 0, 1_000);
+    outbox.append(new Uint8Array(20_000), 0, 20_000);
+    outbox.flush(sink);
+    assertEquals([sink.writes, sink.taken.length], [1, 21_000]);
+    for (let i = 0; i < 1_000; i++) outbox.append(new Uint8Array(100), 0, 100);
+    outbox.flush(sink);
+    assertEquals([sink.writes <= 8, sink.taken.length], [true, 121_000]);
+  });
+
   test("an outbox with nothing to send holds no buffer", () => {
     const pool = new BufferPool();
     const outbox = new Outbox(pool);

@@ -13,14 +13,13 @@ import { mqttjsDriver } from "./mqttjs.ts";
 export interface ClientChoice {
   /** A command line with placeholders. */
   readonly exec?: string | undefined;
-  /** `mqttjs`. */
+  /** The name of a library that runs in this process. */
   readonly driver?: string | undefined;
+  /** Such libraries beside those that are known here. */
+  readonly drivers?: Readonly<Record<string, () => Promise<Driver>>>;
   /** A port that a person connects a Client to by hand. */
   readonly port?: number | undefined;
 }
-
-/** The names that `--driver` knows. */
-export const DRIVERS: readonly string[] = ["mqttjs"];
 
 /**
  * The driver that is meant; `say` is for the one who starts Clients by hand.
@@ -28,14 +27,18 @@ export const DRIVERS: readonly string[] = ["mqttjs"];
  */
 export async function chooseDriver(choice: ClientChoice, say: (text: string) => void): Promise<Driver> {
   const { exec, driver, port } = choice;
+  const drivers: ClientChoice["drivers"] = { mqttjs: mqttjsDriver, ...choice.drivers };
   const chosen = [exec, driver, port].filter((one) => one !== undefined).length;
   if (chosen !== 1) {
     throw new AuditCallError(
-      `--client needs ${chosen === 0 ? "one" : "only one"} of --exec COMMAND, --driver mqttjs and --port N`,
+      `--client needs ${chosen === 0 ? "one" : "only one"} of --exec COMMAND, --driver NAME and --port N`,
     );
   }
   if (exec !== undefined) return execDriver(exec);
   if (port !== undefined) return manualDriver(port, say);
-  if (driver === "mqttjs") return await mqttjsDriver();
-  throw new AuditCallError(`--driver ${JSON.stringify(driver)}: there is ${DRIVERS.join(", ")}`);
+  const load = driver === undefined ? undefined : drivers[driver];
+  if (load !== undefined) return await load();
+  throw new AuditCallError(
+    `--driver ${JSON.stringify(driver)}: there is ${Object.keys(drivers).join(", ")}`,
+  );
 }

@@ -10,14 +10,14 @@ import {
   type RunningClient,
   SKILLS,
   type Where,
-} from "../../conformance/mod.ts";
+} from "../../../conformance/mod.ts";
 import {
   type Client,
   connect,
   type ConnectOptions,
   explain,
   type PublishOptions,
-} from "../../src/client_api/mod.ts";
+} from "../../client_api/mod.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
