@@ -1,7 +1,8 @@
 /**
  * The Clients of a burst, in a process of their own: on Bun, since what they take must not be what bounds the broker.
  * Knows when to begin; refuses to know the broker. Run: `burst_child.ts PORT CARRIER CONNECTIONS`, the carrier as JSON. It says `ready`
- * when some connections are made, begins at a line on standard input, says what it took, and ends with its standard input.
+ * when some connections are made; a line on standard input begins a burst, and another one the second; it says what each took, and ends
+ * with its standard input.
  * @module
  */
 import process from "node:process";
@@ -41,11 +42,11 @@ async function connect(all: readonly Words[]): Promise<void> {
 }
 
 await connect(prepared("first", FIRST));
-const words = prepared("c", connections);
-createInterface(process.stdin).once("line", async () => {
+const bursts = ["a", "b"].map((name) => prepared(name, connections));
+createInterface(process.stdin).on("line", async () => {
   const began = performance.now();
   const before = process.cpuUsage();
-  await connect(words);
+  await connect(bursts.shift()!);
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(before);
   const line: BurstLine = { seconds, cpuMs: (user + system) / 1000 };

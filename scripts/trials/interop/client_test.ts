@@ -5,14 +5,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Aedes } from "aedes";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { describe, test } from "node:test";
-import { createServer as createHttpServer } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
 import { Duplex } from "node:stream";
+import { describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Client, connect, type ConnectOptions } from "../../../src/client_api/mod.ts";
