@@ -103,6 +103,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/client/incoming.ts",
       "src/client/outbound.ts",
       "src/client/publication.ts",
+      "src/client/short_publish.ts",
       "src/client_api/message.ts",
       "src/client_api/requests.ts",
       "src/codec/publish.ts",
