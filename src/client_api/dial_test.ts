@@ -30,6 +30,25 @@ describe("A Unix socket", () => {
     });
   }
 
+  test("whose Server names another one is left for TCP", patient, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "plumb-dial-"));
+    const server = await serve({ listen: ["mqtt://127.0.0.1:0"] });
+    const reference = new URL(server.addresses[0]!).host;
+    const before = await serve({
+      listen: [`unix:${join(folder, "broker.sock")}`],
+      authenticate: () => ({ code: 0x9c, serverReference: reference }),
+    });
+    try {
+      const client = await connect(before.addresses[0]!);
+      assertEquals(server.broker.stats.connections, 1);
+      await client.close();
+    } finally {
+      await before.close();
+      await server.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test("that is not there, or is no path, is told in words", patient, async () => {
     await assertRejects(
       () => connect("unix:/nowhere/broker.sock"),

@@ -3,27 +3,30 @@
  * Knows what each is for; refuses to know which of them a program wants.
  * @module
  */
-import type { RefusedError } from "../client/error.ts";
+import type { MqttError, RefusedError } from "../client/error.ts";
 import { Journal, type Records } from "../client/journal.ts";
 import { isRedirect } from "../client/redirect.ts";
-import type { MqttError } from "../client/error.ts";
 import { Authenticator, type AuthenticatorHost } from "./authenticator.ts";
 import type { Authentication } from "./options.ts";
 import { redirected } from "./redirected.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 
-/** @internal What a Client can do besides messages and subscriptions, each if it is there. */
+/**
+ * What a Client can do besides messages and subscriptions, each if it is there: `requests` for `client.request()` and `client.requestMany()`
+ * (§4.10), `store` for the option `store` (§4.1), `authentication` for the option `authentication` and `client.reauthenticate()` (§4.12), and
+ * `redirection` to use another Server where the Server says so (§4.11).
+ */
 export interface ClientParts {
-  /** §4.10 `client.request()` and `client.requestMany()`. */
+  /** @internal */
   readonly requests?: (host: RequestHost) => Requests;
-  /** §4.1 the option `store`. */
+  /** @internal */
   readonly store?: (
     records: Records,
     restored: Iterable<readonly [key: number, record: Uint8Array]>,
   ) => Journal;
-  /** §4.12 the option `authentication`, and `client.reauthenticate()`. */
+  /** @internal */
   readonly authentication?: (method: Authentication, host: AuthenticatorHost) => Authenticator;
-  /** §4.11 another Server is used where the Server says so. */
+  /** @internal */
   readonly redirection?: Redirection;
 }
 
@@ -38,7 +41,7 @@ export interface Redirection {
 /** §4.10 Request and response. */
 export const requests = (host: RequestHost): Requests => new Requests(host);
 
-/** §4.1 Messages of QoS 1 and 2 over the end of a process that publishes. */
+/** §4.1 What `store` of the options keeps: messages of QoS 1 and 2 over the end of a process. */
 export const store = (
   records: Records,
   restored: Iterable<readonly [key: number, record: Uint8Array]>,
