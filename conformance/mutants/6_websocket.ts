@@ -31,8 +31,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "6.0.0/mqtt-is-selected",
     file: UPGRADE,
-    find: "    `Sec-WebSocket-Accept: ${accept}`,\n    `Sec-WebSocket-Protocol: ${protocol}`,\n",
-    replace: "    `Sec-WebSocket-Accept: ${accept}`,\n",
+    find: "lines.push(`Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${protocol}`);",
+    replace: "lines.push(`Sec-WebSocket-Accept: ${accept}`);",
   },
   {
     kills: "6.0.0/mqtt-is-selected-among-others",
