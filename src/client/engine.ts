@@ -471,7 +471,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     if (this.#status === "connected") {
       this.inbound.closed();
       this.subscriptions.closed();
-      this.outbound.closed();
+      this.outbound.closed(!connection.isClosed);
       this.authentication?.ended(error);
       if (this.#now - this.#connectedAt >= this.limits.stableMs) this.#attempt = 0;
     } else if (this.#triesLevel4(error, isUnheard)) return this.#dial();

@@ -196,15 +196,19 @@ export class Outbound implements Restored {
     this.pump(now);
   }
 
-  /** The connection is over. */
-  closed(): void {
+  /**
+   * The connection is over. `mayStillLeave`: bytes that are not written yet may be, before its transport closes. A QoS 0 message of these is
+   * not sent again, or it could come twice (§4.3.1).
+   */
+  closed(mayStillLeave: boolean): void {
+    this.written(); // what has left since the last turn does not go again
     this.#open = this.#joinable = undefined;
     this.#again.clear(); // its items are in the sender
     const unwritten = this.#unwritten.clear();
     if (unwritten.length === 0) return;
     const later = this.#waiting.clear();
     for (const publication of unwritten) {
-      if (publication.offline === "queue") this.#wait(publication);
+      if (publication.offline === "queue" && !mayStillLeave) this.#wait(publication);
       else if (publication.offline === "drop") publication.done(0);
       else publication.failed(new OfflineError("The connection was lost before the message left"));
     }

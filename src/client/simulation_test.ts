@@ -39,4 +39,8 @@ describe("a Client whose connections and processes end at any moment", () => {
       );
     });
   }
+
+  test("sends no QoS 0 message again that a connection which ends may still send (§4.3.1)", () => {
+    new ClientRun(837, () => new OurServer()).run();
+  });
 });
