@@ -6,17 +6,14 @@ import { encodeDisconnect } from "../codec/disconnect.ts";
 import type { Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Writer } from "../codec/writer.ts";
-import type { Transport } from "../transport/transport.ts";
+import { TakingTransport } from "../testing/taking_sink.ts";
 import { Link } from "./link.ts";
 
 const PUBACK = PacketType.PUBACK << 4;
 const PINGRESP = Uint8Array.of(PacketType.PINGRESP << 4, 0);
 
 /** A transport that takes so many bytes, and the link above it. */
-class Scene {
-  most = Infinity;
-  readonly taken: number[] = [];
-  readonly calls: string[] = [];
+class Scene extends TakingTransport {
   touched = 0;
   frames = 0;
   /** Has the link paused by the frame that comes. */
@@ -24,22 +21,9 @@ class Scene {
   readonly link: Link;
 
   constructor() {
-    const transport: Transport = {
-      label: "test",
-      start: () => {},
-      write: (chunk) => {
-        const count = Math.min(chunk.length, this.most);
-        this.most -= count;
-        this.taken.push(...chunk.subarray(0, count));
-        return count;
-      },
-      pause: () => void this.calls.push("pause"),
-      resume: () => void this.calls.push("resume"),
-      close: () => void this.calls.push("close"),
-      abort: () => {},
-    };
+    super();
     const owner = { writer: new Writer(), touched: () => void this.touched++ };
-    this.link = new Link(transport, 5, 100, owner, {
+    this.link = new Link(this, 5, 100, owner, {
       frame: () => {
         this.frames++;
         if (this.isPausing) this.link.pause();

@@ -2,19 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { type ByteSink, Outbox } from "./outbox.ts";
-
-/** Takes so many bytes of each of the next writes, then everything. */
-class Sink implements ByteSink {
-  readonly taken: number[] = [];
-  readonly plan: number[] = [];
-
-  write(chunk: Uint8Array): number {
-    const most = Math.min(chunk.length, this.plan.shift() ?? chunk.length);
-    for (const byte of chunk.subarray(0, most)) this.taken.push(byte);
-    return most;
-  }
-}
+import { Outbox } from "./outbox.ts";
+import { TakingSink } from "../testing/taking_sink.ts";
 
 type Op =
   | { op: "append"; isRoom: boolean; bytes: number }
@@ -62,7 +51,7 @@ describe("Outbox of a Client", () => {
   test("gives each byte once and in order, none behind its limit and none that was dropped", () => {
     fc.assert(fc.property(ops, (all) => {
       const outbox = new Outbox();
-      const sink = new Sink();
+      const sink = new TakingSink();
       const waiting: number[] = [];
       let taken = 0;
       let limit = Infinity;
@@ -103,18 +92,18 @@ describe("Outbox of a Client", () => {
   test("keeps no large buffer once it is empty", () => {
     const outbox = new Outbox();
     outbox.room(1_000_000);
-    outbox.flush(new Sink());
+    outbox.flush(new TakingSink());
     assert(outbox.buffer.length <= 4096);
     outbox.room(100_000);
     const { buffer } = outbox;
-    outbox.flush(new Sink());
+    outbox.flush(new TakingSink());
     assertEquals(outbox.buffer, buffer); // one of middle size is used again
   });
 
   test("a backlog of half the buffer and more is not moved with each piece that leaves", () => {
     const outbox = new Outbox();
     const buffers = new Set<Uint8Array>();
-    const slow: ByteSink = { write: (chunk) => Math.min(chunk.length, 100) };
+    const slow = { write: (chunk: Uint8Array) => Math.min(chunk.length, 100) };
     for (let i = 0; i < 10_000; i++) {
       outbox.room(200);
       outbox.flush(slow);

@@ -6,16 +6,13 @@ import type { Packet, UserProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { encode } from "../codec/encode.ts";
 import { Writer } from "../codec/writer.ts";
-import type { Transport } from "../transport/transport.ts";
+import { TakingTransport } from "../testing/taking_sink.ts";
 import { Ages } from "./ages.ts";
 import { Link, Pause } from "./link.ts";
 import { BufferPool } from "./outbox.ts";
 
 /** A transport that takes so many bytes, and the link above it. */
-class Scene {
-  most = Infinity;
-  readonly taken: number[] = [];
-  readonly calls: string[] = [];
+class Scene extends TakingTransport {
   readonly touched: Link[] = [];
   /** Bytes that the owner was told of. */
   wrote = 0;
@@ -25,20 +22,7 @@ class Scene {
   readonly link: Link;
 
   constructor() {
-    const transport: Transport = {
-      label: "test",
-      start: () => {},
-      write: (chunk) => {
-        const count = Math.min(chunk.length, this.most);
-        this.most -= count;
-        this.taken.push(...chunk.subarray(0, count));
-        return count;
-      },
-      pause: () => void this.calls.push("pause"),
-      resume: () => void this.calls.push("resume"),
-      close: () => void this.calls.push("close"),
-      abort: () => void this.calls.push("abort"),
-    };
+    super();
     const mayWrite = () => this.mayWrite;
     const owner = {
       pool: new BufferPool(),
@@ -53,7 +37,7 @@ class Scene {
       },
       wrote: (bytes: number) => void (this.wrote += bytes),
     };
-    this.link = new Link(transport, 100, owner, {
+    this.link = new Link(this, 100, owner, {
       flushed: () => void this.calls.push("flushed"),
       answersUnread: () => void this.calls.push("answersUnread"),
       unsafe: () => void this.calls.push("unsafe"),

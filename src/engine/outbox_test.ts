@@ -2,22 +2,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { BufferPool, type ByteSink, Outbox } from "./outbox.ts";
-
-/** Takes at most so many bytes of each write, then nothing until it is set again. */
-class Sink implements ByteSink {
-  readonly taken: number[] = [];
-  /** Bytes taken in each of the next writes; beyond it everything is. */
-  readonly plan: number[] = [];
-  writes = 0;
-
-  write(chunk: Uint8Array): number {
-    this.writes++;
-    const most = Math.min(chunk.length, this.plan.shift() ?? chunk.length);
-    for (const byte of chunk.subarray(0, most)) this.taken.push(byte);
-    return most;
-  }
-}
+import { BufferPool, Outbox } from "./outbox.ts";
+import { TakingSink } from "../testing/taking_sink.ts";
 
 type Op =
   | { op: "append" | "room" | "share"; bytes: number }
@@ -82,7 +68,7 @@ function put(outbox: Outbox, op: "append" | "room" | "share", bytes: Uint8Array)
 }
 
 interface State {
-  readonly sink: Sink;
+  readonly sink: TakingSink;
   /** All that was written and not dropped again. */
   readonly expected: number[];
   limit: number;
@@ -95,7 +81,7 @@ describe("Outbox", () => {
         const pool = new BufferPool(); // shared: what one gives back another takes, dirty
         const outboxes = all.map(() => new Outbox(pool));
         const longest = Math.max(...all.map((ops) => ops.length));
-        const states = all.map((): State => ({ sink: new Sink(), expected: [], limit: Infinity }));
+        const states = all.map((): State => ({ sink: new TakingSink(), expected: [], limit: Infinity }));
         for (let i = 0; i < longest; i++) {
           for (const [j, ops] of all.entries()) {
             if (i < ops.length) perform(outboxes[j]!, states[j]!, ops[i]!, i);
@@ -160,7 +146,7 @@ describe("Outbox", () => {
     one.truncate(10);
     one.append(stream(7, 3), 0, 3);
     const sinks = [one, other].map((outbox) => {
-      const sink = new Sink();
+      const sink = new TakingSink();
       outbox.flush(sink);
       return Uint8Array.from(sink.taken);
     });
@@ -170,14 +156,14 @@ describe("Outbox", () => {
   test("a turn's small packets are one write", () => {
     const outbox = new Outbox(new BufferPool());
     for (let i = 0; i < 500; i++) outbox.append(stream(i * 4, 4), 0, 4);
-    const sink = new Sink();
+    const sink = new TakingSink();
     outbox.flush(sink);
     assertEquals([sink.writes, Uint8Array.from(sink.taken)], [1, stream(0, 2000)]);
   });
 
   test("so are a few small packets and a run that is longer than they, and a long backlog is in large pieces", () => {
     const outbox = new Outbox(new BufferPool());
-    const sink = new Sink();
+    const sink = new TakingSink();
     outbox.append(new Uint8Array(1_000), 0, 1_000);
     outbox.append(new Uint8Array(20_000), 0, 20_000);
     outbox.flush(sink);
@@ -192,7 +178,7 @@ describe("Outbox", () => {
     const outbox = new Outbox(pool);
     outbox.append(stream(0, 10), 0, 10);
     const buffer = outbox.buffer;
-    outbox.flush(new Sink());
+    outbox.flush(new TakingSink());
     assertEquals(outbox.buffer.length, 0);
     assertEquals(pool.take(10) === buffer, true);
   });
@@ -206,7 +192,7 @@ describe("Outbox", () => {
     outbox.share(stream(0, 20_000));
     outbox.clear();
     assertEquals([outbox.size, outbox.ready, pool.take(1) === buffer], [0, false, true]);
-    const sink = new Sink();
+    const sink = new TakingSink();
     assertEquals([outbox.flush(sink), sink.writes], [true, 0]);
   });
 });
