@@ -32,14 +32,23 @@ export class RefusedError extends MqttError {
   readonly reasonString: string | undefined;
   /** §4.11 another Server to use. */
   readonly serverReference: string | undefined;
+  /** The Topic Filter that SUBACK or UNSUBACK refuses. */
+  readonly filter: string | undefined;
 
   /** Of one packet. */
-  constructor(packet: string, reasonCode: number, reasonString?: string, serverReference?: string) {
+  constructor(
+    packet: string,
+    reasonCode: number,
+    reasonString?: string,
+    serverReference?: string,
+    filter?: string,
+  ) {
     super(`${packet} 0x${hex(reasonCode)}${reasonString === undefined ? "" : `: ${reasonString}`}`);
     this.packet = packet;
     this.reasonCode = reasonCode;
     this.reasonString = reasonString;
     this.serverReference = serverReference;
+    this.filter = filter;
   }
 }
 

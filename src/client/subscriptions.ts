@@ -255,10 +255,11 @@ export class Subscriptions {
   suback(id: number, codes: readonly number[], reasonString: string | undefined): void {
     if (codes.length !== 1) throw protocolError("MQTT-3.8.4-6"); // before the identifier is free: it is asked for again
     const asking = this.#answered(id, Step.SUBACK, "MQTT-3.8.4-2");
-    const { entry, waiting, isAnew } = asking;
+    const { entry, filter, waiting, isAnew } = asking;
     const code = codes[0]!;
-    if (code >= 0x80) this.#refuse(asking, new RefusedError("SUBACK", code, reasonString));
-    else {
+    if (code >= 0x80) {
+      this.#refuse(asking, new RefusedError("SUBACK", code, reasonString, undefined, filter));
+    } else {
       entry!.isMade = true;
       for (const { waiter } of waiting) waiter.done(code);
     }
@@ -299,11 +300,12 @@ export class Subscriptions {
   /** §3.11 `codes` is empty below level 5. */
   unsuback(id: number, codes: readonly number[], reasonString: string | undefined): void {
     if (codes.length !== (this.#open!.server.level === 5 ? 1 : 0)) throw protocolError("MQTT-3.11.3-1");
-    const { waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
+    const { filter, waiting } = this.#answered(id, Step.UNSUBACK, "MQTT-3.10.4-5");
     const code = codes[0] ?? 0;
     for (const { waiter } of waiting) {
-      if (code >= 0x80) waiter.failed(new RefusedError("UNSUBACK", code, reasonString));
-      else waiter.done(code);
+      if (code >= 0x80) {
+        waiter.failed(new RefusedError("UNSUBACK", code, reasonString, undefined, filter));
+      } else waiter.done(code);
     }
   }
 
