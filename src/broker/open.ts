@@ -146,10 +146,12 @@ export class Open extends Outflow implements Serving {
 
   /**
    * A message that came alone was delivered from the position `begunAt` of the outbox on, and its PUBACK written from `answeredAt` on. If
-   * the Client has got it, and has nothing else to acknowledge, the PUBACK waits for that.
+   * the Client has got it, and has nothing else to acknowledge, the PUBACK waits for that, where there is TCP below.
    */
   answered(begunAt: number, answeredAt: number): void {
     if (begunAt === answeredAt || this.session.sender?.inFlight !== 1) return;
+    const { transport } = this.#client.peer;
+    if (transport === "memory" || transport === "unix") return;
     this.#answerWait ??= new AnswerWait(this.link, this.#turn.timers);
     this.#answerWait.begin(answeredAt, this.#turn.now);
   }

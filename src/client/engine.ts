@@ -105,6 +105,8 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
   #closedBy: MqttError | undefined;
   /** Of the last attempt. */
   #lastError: MqttError | undefined;
+  /** ms since the epoch at which the owner is told of the end at the latest; Infinity if there is nothing to tell. */
+  #reportBy = Infinity;
   /** Readers that are behind, on whatever connection. */
   readonly #behind: Set<object> = new Set();
 
@@ -161,7 +163,13 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   /** When `ticked()` is to be called: ms since the epoch, Infinity for never. */
   nextDeadline(): number {
-    let first = Math.min(this.#retryAt, this.#patienceEndsAt, this.#closeBy, this.inbound.deadline);
+    let first = Math.min(
+      this.#retryAt,
+      this.#patienceEndsAt,
+      this.#closeBy,
+      this.#reportBy,
+      this.inbound.deadline,
+    );
     if (this.#connection !== undefined) first = Math.min(first, this.#connection.deadline);
     for (const connection of this.#ending) first = Math.min(first, connection.deadline);
     return first;
@@ -221,6 +229,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#connection?.ticked(now);
     for (const connection of [...this.#ending]) connection.ticked(now);
     this.inbound.ticked(now);
+    this.#reportClosed();
   }
 
   /** The end of a turn: writes what is to be written. */
@@ -555,15 +564,15 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.authentication?.ended(closed);
     this.outbound.failAll(closed);
     this.subscriptions.failAll(closed);
-    this.#isReported = false;
+    this.#reportBy = this.#now + this.limits.closeTimeoutMs;
     this.#reportClosed();
   }
 
-  #isReported = true;
-
+  /** Tells the owner of the end when the last bytes are gone and the store is done, which is waited for so long. */
   #reportClosed(): void {
-    if (this.#isReported || this.#ending.size > 0 || this.#journal?.isBusy === true) return;
-    this.#isReported = true;
+    if (this.#reportBy === Infinity || this.#ending.size > 0) return;
+    if (this.#journal?.isBusy === true && this.#now < this.#reportBy) return;
+    this.#reportBy = Infinity;
     this.#owner.closed(this.#closedBy);
   }
 }

@@ -34,7 +34,7 @@ export interface ClientLimits {
   readonly connackTimeoutMs: number;
   /** ms from PINGREQ to the next bytes. */
   readonly pingTimeoutMs: number;
-  /** ms from our DISCONNECT to the end of the connection. */
+  /** ms from our DISCONNECT to the end of the connection, and that a commit of the store may take then. */
   readonly closeTimeoutMs: number;
   /** ms that the first new attempt waits at most; each failure doubles it. */
   readonly retryMinMs: number;

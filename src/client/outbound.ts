@@ -301,7 +301,7 @@ export class Outbound implements Restored {
   #send(open: Open, publication: Publication, isAgain: boolean): void {
     const { qos } = publication;
     const unsupported = this.#unsupported(open, publication);
-    if (unsupported !== undefined) return this.#give(publication, unsupported);
+    if (unsupported !== undefined) return this.#giveUp(open, publication, unsupported);
     if (qos > 0) {
       const step = qos === 1 ? Step.PUBACK : Step.PUBREC;
       if (isAgain) this.#sender.advance(publication.packetId, step, publication);
@@ -311,13 +311,13 @@ export class Outbound implements Restored {
     try {
       isSent = this.#write(open, publication, isAgain);
     } finally {
-      if (!isSent && qos > 0) {
+      if (!isSent && !isAgain && qos > 0) {
         this.#sender.end(publication.packetId);
         publication.packetId = 0;
       }
     }
     if (!isSent) {
-      return this.#give(publication, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
+      return this.#giveUp(open, publication, new UnsupportedError("MQTT-3.2.2-15", "A packet of this size"));
     }
     if (qos > 0) return;
     publication.position = open.link.outbox.position;
@@ -325,10 +325,28 @@ export class Outbound implements Restored {
     this.#joinable = publication.offline === "fail" ? publication : undefined;
   }
 
-  #give(publication: Publication, error: unknown): void {
-    if (publication.packetId > 0) this.#sender.end(publication.packetId);
-    this.#journal?.ended(publication);
+  /**
+   * The Server does not take it, or not again. Of a message of QoS 2 that was sent before, the Server may have the identifier open: another
+   * message under it would look like a repeat, so it is released first.
+   */
+  #giveUp({ link }: Open, publication: Publication, error: UnsupportedError): void {
+    const { packetId, qos } = publication;
     publication.failed(error);
+    if (packetId === 0 || qos === 1) {
+      if (packetId > 0) this.#sender.end(packetId);
+      return this.#journal?.ended(publication);
+    }
+    this.#sender.advance(packetId, Step.PUBCOMP, publication);
+    this.#serverHas(publication, 0);
+    this.#release(link, packetId);
+  }
+
+  /** §4.3.3 its PUBLISH may never be sent again [MQTT-4.3.3-6]. */
+  #serverHas(publication: Publication, reasonCode: number): void {
+    publication.payload = EMPTY;
+    publication.reasonCode = reasonCode;
+    publication.releasedAt = ++this.#order;
+    this.#journal?.released(publication);
   }
 
   /** False if it is too large for the Server [MQTT-3.2.2-15]. */
@@ -410,12 +428,7 @@ export class Outbound implements Restored {
       if (code < 0x80) link.answer(PUBREL, id, server.level === 5 ? 0x92 : 0);
       return;
     }
-    if (outcome === Outcome.RELEASED) {
-      publication.payload = EMPTY;
-      publication.reasonCode = code;
-      publication.releasedAt = ++this.#order;
-      this.#journal?.released(publication);
-    }
+    if (outcome === Outcome.RELEASED) this.#serverHas(publication, code);
     this.#release(link, id);
   }
 

@@ -350,6 +350,25 @@ describe("what the Server cannot take", () => {
     assertEquals(script.takeTypes(), [PUBLISH]);
   });
 
+  test("any more, when a session is resumed, is given up; a QoS 2 identifier is released before another message has it", () => {
+    const scene = connected();
+    const large = publish(scene, ["x".repeat(40), 1], ["x".repeat(40), 2]);
+    assertEquals(took(scene).length, 2);
+    comeBack(scene, true, { maximumPacketSize: 30 });
+    assertEquals(
+      large.map(({ error }) => (error as { rule?: string })?.rule),
+      Array(2).fill("MQTT-3.2.2-15"),
+    );
+    assertEquals(took(scene), ["PUBREL 2"]);
+    comeBack(scene, true);
+    assertEquals(took(scene), ["PUBREL 2"]);
+    const [next] = publish(scene, ["next", 2]);
+    assertEquals(took(scene), ["PUBLISH 3 next"]);
+    for (const packetId of [2, 3]) scene.script.send({ type: PUBCOMP, packetId, reasonCode: 0x92 });
+    assertEquals([took(scene), large.map(({ times }) => times), next?.times], [[], [1, 1], 0]);
+    assert(scene.world.engine.outbound.isAwaiting);
+  });
+
   test("is not asked for: shared subscriptions and wildcards", () => {
     const { script, world } = connected({}, {
       properties: {
@@ -880,6 +899,19 @@ describe("a store", () => {
     isReachable = true;
     world.advance(1_000);
     assertEquals([world.commits, world.orders.length], [3, 3]);
+  });
+
+  test("that never ends a commit does not keep the Client from its end", () => {
+    const { world } = connected({ records: new MemoryRecords(), slowCommits: true });
+    const outcome = world.publish({ topic: "topic", payload: "m", qos: 1 });
+    world.settle();
+    world.engine.close(world.now, 1_000);
+    world.advance(1_000 + world.engine.limits.closeTimeoutMs - 1);
+    assertEquals([outcome.times, world.closedWith], [1, undefined]);
+    world.advance(1);
+    assertEquals(world.closedWith, { error: undefined });
+    assertEquals(world.engine.nextDeadline(), Infinity);
+    assert(world.commitDone());
   });
 
   test("that fails while a connection is dialled is tried again when it is there", () => {

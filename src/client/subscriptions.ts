@@ -131,7 +131,7 @@ export class Subscriptions {
       for (const one of asked) one.waiter.failed(new ClosedError("Unsubscribed"));
       this.#known.clear();
       if (entry.readers.length > 0) return waiter.done(0);
-      this.#entries.delete(filter);
+      this.#remove(entry);
     }
     if (this.#open !== undefined) this.#leave(this.#open, asking);
     else if (entry?.isMade !== false) this.#leaving.push(asking);
@@ -279,7 +279,15 @@ export class Subscriptions {
       for (const reader of readers.splice(0)) reader.refused(error);
       this.#owner.unsubscribed(filter, error);
     }
-    if (readers.length === 0 && this.#entries.get(filter) === entry) this.#entries.delete(filter);
+    if (readers.length === 0 && this.#entries.get(filter) === entry) this.#remove(entry!);
+  }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.filter);
+    const { subscriptionIdentifier: chosen } = entry.options;
+    if (chosen === undefined) return;
+    for (const { options } of this.#entries.values()) if (options.subscriptionIdentifier === chosen) return;
+    this.#chosen.delete(chosen);
   }
 
   #restored(): void {

@@ -519,6 +519,7 @@ export class ClientDriver implements ClientOwner, SubscriptionHost, RequestHost 
       };
       if (signal.aborted) aborted();
       signal.addEventListener("abort", aborted, { once: true });
+      subscription.over = () => signal.removeEventListener("abort", aborted);
       asked.then(resolve, reject);
     });
   }

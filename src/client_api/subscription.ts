@@ -41,6 +41,8 @@ export class Subscription<T = Uint8Array, Q = unknown>
   granted: QoS = 0;
   /** Messages that found the buffer full. */
   dropped = 0;
+  /** @internal Called once, when it is over. */
+  over: (() => void) | undefined;
   readonly #host: SubscriptionHost;
   readonly #reading: Reading<T, Q>;
   readonly #room: number;
@@ -121,6 +123,7 @@ export class Subscription<T = Uint8Array, Q = unknown>
   finish(error?: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
+    this.over?.();
     this.#readOn();
     if (this.#next === undefined) return;
     const { resolve, reject } = this.#next;

@@ -56,6 +56,24 @@ describe("One subscription to several Topic Filters", () => {
     assertEquals(await take(messages, 1), []);
   });
 
+  test("leaves nothing behind at its signal", patient, async () => {
+    await using scene = new Scene();
+    const client = await scene.broker.connect();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...it: Parameters<typeof add>) => (listeners++, add(...it));
+    signal.removeEventListener = (...it: Parameters<typeof remove>) => (listeners--, remove(...it));
+    const one = await client.subscribe("a", { signal });
+    const other = await client.subscribe("b", { signal });
+    assertEquals(listeners, 2);
+    await one.unsubscribe();
+    assertEquals(listeners, 1);
+    await client.close();
+    assertEquals([listeners, await take(other, 1)], [0, []]);
+  });
+
   test("is granted the least that one of them is", patient, async () => {
     await using scene = new Scene({
       permissions: {

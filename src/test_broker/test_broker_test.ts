@@ -73,6 +73,15 @@ describe("testBroker()", () => {
     assertEquals(seen[0]!.length, 1);
   });
 
+  test("acknowledges what a Client publishes to itself in no time", async () => {
+    await using broker = testBroker();
+    const client = await broker.connect();
+    const own = await client.subscribe("own", { qos: 1 });
+    const { now } = broker;
+    await client.publish("own", "unread", { qos: 1 });
+    assertEquals([broker.now, own.waiting], [now, 1]);
+  });
+
   test("cannot be reached if the test says so", async () => {
     await using broker = testBroker();
     broker.isReachable = false;
