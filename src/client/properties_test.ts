@@ -2,7 +2,7 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
-import type { UserProperties } from "../codec/packet.ts";
+import type { Subscribe, UserProperties } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Outcome, Reader, Script, World, type WorldOptions } from "../testing/client_world.ts";
 import { UnsupportedError } from "./error.ts";
@@ -73,6 +73,25 @@ describe("SUBSCRIBE", () => {
     script.connack();
     world.settle();
     assertEquals(identifiers(), given);
+  });
+
+  test("a Subscription Identifier of the program's is not given to another subscription while one of its own has it", () => {
+    const { script, world } = connected();
+    const reader = new Reader();
+    const identifiers = (): (number | undefined)[] => {
+      world.settle();
+      const found = script.inbox.filter(({ type }) => type === SUBSCRIBE) as Subscribe[];
+      script.inbox = [];
+      return found.map(({ properties }) => properties?.subscriptionIdentifier);
+    };
+    for (const filter of ["a", "b"]) world.subscribe({ filter, subscriptionIdentifier: 1 }, reader);
+    world.unsubscribe("a", reader);
+    world.subscribe("c", reader);
+    assertEquals(identifiers(), [1, 1, 2]);
+    world.subscribe({ filter: "d", subscriptionIdentifier: 3 }, reader);
+    world.unsubscribe("d", reader);
+    world.subscribe("e", reader);
+    assertEquals(identifiers(), [3, 3]);
   });
 
   test("takes another Subscription Identifier for the same filter, and none that cannot be sent", () => {

@@ -82,7 +82,7 @@ async function wills(attack: Attack, count: number, bytes: number): Promise<void
 async function holds(attack: Attack, filters: number, bytes: number): Promise<void> {
   const one = await attack.open();
   await attack.begins();
-  await one.subscribe(numbers(filters).map((i) => long(bytes, i)));
+  await one.subscribe(numbers(filters).values().map((i) => long(bytes, i)));
 }
 
 async function slowReaders(attack: Attack, payload: number): Promise<void> {

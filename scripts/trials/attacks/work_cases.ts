@@ -130,7 +130,7 @@ async function sessionChurn(attack: Attack): Promise<void> {
 
 async function leaves(attack: Attack, filters: number, bytes: number): Promise<void> {
   const one = await attack.open();
-  await one.subscribe(numbers(filters).map((i) => long(bytes, i)));
+  await one.subscribe(numbers(filters).values().map((i) => long(bytes, i)));
   const witness = await attack.open();
   await attack.begins();
   one.leave(DISCONNECT);
@@ -337,7 +337,7 @@ export const WORK_CASES: readonly Case[] = [
     run: async (attack) => {
       const one = await attack.open();
       await attack.begins();
-      await one.subscribe(numbers(attack.count(1_000)).map((i) => long(20_000, i)));
+      await one.subscribe(numbers(attack.count(1_000)).values().map((i) => long(20_000, i)));
     },
   },
   {
@@ -360,7 +360,7 @@ export const WORK_CASES: readonly Case[] = [
       const count = attack.count(10_000);
       const one = await attack.open();
       await attack.begins();
-      await one.subscribe(numbers(count).map((i) => long(4_000, i)));
+      await one.subscribe(numbers(count).values().map((i) => long(4_000, i)));
       one.read("packets");
       await one.write(many(count, (i) => publish(long(4_000, i + count))));
       await one.fence();
