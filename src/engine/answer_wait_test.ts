@@ -33,6 +33,18 @@ describe("a Client that publishes at QoS 1 and gets the message itself", () => {
     });
   }
 
+  for (const transport of ["memory", "unix"] as const) {
+    test(`PUBACK waits for nothing where there is no TCP: ${transport}`, () => {
+      const pair = new Pair();
+      const client = pair.open(5, {}, { transport });
+      client.connect({ clientId: "me" });
+      client.take(PacketType.CONNACK);
+      client.subscribe({ filter: "t", qos: 1 });
+      client.publish({ topic: "t", qos: 1, packetId: 1 });
+      assertEquals(takeTypes(client), [PUBLISH, PUBACK]);
+    });
+  }
+
   test("a large message is no exception", () => {
     const client = echoed();
     client.publish({ topic: "t", qos: 1, packetId: 1, payload: new Uint8Array(100_000) });

@@ -76,7 +76,7 @@ export class Pair {
     policy?: Policy,
   ): StubClient {
     const pair = memoryPair(options);
-    const from = { address: "192.0.2.1", port: 40_000, transport: "memory", ...peer } as const;
+    const from = { address: "192.0.2.1", port: 40_000, transport: "tcp", ...peer } as const;
     const connection = this.#driver.accept(pair.left, from, policy);
     const client = new StubClient(this, pair.right, connection, level);
     this.#links.push({ pair, client });
