@@ -157,7 +157,7 @@ describe("while the verdict is awaited", () => {
     });
     assertEquals(asked[0]!.request, {
       kind: "connect",
-      peer: { address: "192.0.2.1", port: 40_000, transport: "memory" },
+      peer: { address: "192.0.2.1", port: 40_000, transport: "tcp" },
       level: 5,
       clientId: "stub",
       username: "user",
