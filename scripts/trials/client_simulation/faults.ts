@@ -34,9 +34,9 @@ export const FAULTS: readonly Fault[] = [
   {
     about: "aliases outlive their connection",
     file: OUTBOUND,
-    from: "this.#open = { link, server, aliases: new Map() };",
+    from: "this.#open = { link, server, topics: new Map(), aliases: 0 };",
     to:
-      "this.#open = { link, server, aliases: (this as unknown as Record<string, Map<string, number>>).kept ??= new Map() };",
+      "this.#open = { link, server, topics: (this as unknown as Record<string, Map<string, KnownTopic>>).kept ??= new Map(), aliases: 0 };",
   },
   {
     about: "one message more than Receive Maximum is in flight",
@@ -53,8 +53,8 @@ export const FAULTS: readonly Fault[] = [
   {
     about: "what is sent again has DUP 0",
     file: OUTBOUND,
-    from: "let bytes = this.#encode(publication, server.level, isAgain, alias, isKnown);",
-    to: "let bytes = this.#encode(publication, server.level, false, alias, isKnown);",
+    from: "let bytes = this.#encode(publication, level, isAgain, alias, known !== undefined && alias > 0);",
+    to: "let bytes = this.#encode(publication, level, false, alias, known !== undefined && alias > 0);",
   },
   {
     about: "a message that was taken back is sent",
@@ -66,21 +66,20 @@ export const FAULTS: readonly Fault[] = [
     about: "a message whose session was lost keeps its identifier open",
     file: OUTBOUND,
     from:
-      "        this.#sender.end(publication.packetId);\n        publication.packetId = 0;\n        this.#journal.message(publication);",
-    to: "        publication.packetId = 0;\n        this.#journal.message(publication);",
+      "        this.#sender.end(publication.packetId);\n        publication.packetId = 0;\n        this.#journal?.message(publication);",
+    to: "        publication.packetId = 0;\n        this.#journal?.message(publication);",
   },
   {
     about: "PUBREL leaves before the store has the step",
     file: OUTBOUND,
-    from: "      this.#journal.released(publication);\n",
+    from: "    this.#journal?.released(publication);\n",
     to: "",
   },
   {
     about: "PUBLISH leaves before the store has it",
     file: OUTBOUND,
-    from:
-      "      this.#journal.message(publication);\n      this.#journal.hold(link);\n    }\n    link.outbox.append",
-    to: "    }\n    link.outbox.append",
+    from: "    this.#journal?.message(publication);\n    this.#journal?.hold(link);\n",
+    to: "",
   },
   {
     about: "a repeat is handed on again",
@@ -103,14 +102,14 @@ export const FAULTS: readonly Fault[] = [
   {
     about: "PUBREC leaves before the store has the identifier",
     file: INBOUND,
-    from: "else this.#journal.opened(packetId);",
+    from: "else this.#journal?.opened(packetId);",
     to: "",
   },
   {
     about: "the store has the identifier before its program has the message",
     file: INBOUND,
     from: "if (qos === 2) this.#received.add(packetId);",
-    to: "if (qos === 2) this.#journal.opened(packetId), this.#received.add(packetId);",
+    to: "if (qos === 2) this.#journal?.opened(packetId), this.#received.add(packetId);",
   },
   {
     about: "acknowledgements pass each other",
@@ -134,8 +133,8 @@ export const FAULTS: readonly Fault[] = [
   {
     about: "the second reader of a filter is never answered",
     file: SUBSCRIPTIONS,
-    from: "if (!entry.isMade || entry.waiting.length > 0) this.#ask",
-    to: "if (!entry.isMade) this.#ask",
+    from: "if ((!entry.isMade || entry.waiting.length > 0) && entry.readers.length > 0) {",
+    to: "if (!entry.isMade && entry.readers.length > 0) {",
   },
   {
     about: "an UNSUBSCRIBE that was cut is not answered",
@@ -174,9 +173,15 @@ export const FAULTS: readonly Fault[] = [
     to: "  if (code >= 0x80) {",
   },
   {
+    about: "what the Server does not take any more gives its identifier free",
+    file: OUTBOUND,
+    from: "if (packetId === 0 || qos === 1) {",
+    to: "if (packetId >= 0) {",
+  },
+  {
     about: "what a crash left in the store is not sent",
     file: OUTBOUND,
-    from: "publish === undefined ? Step.PUBCOMP : stepAgain(publication),",
-    to: "publish === undefined ? Step.RESEND_2 : stepAgain(publication),",
+    from: "isReleased ? Step.PUBCOMP : stepAgain(publication)",
+    to: "isReleased ? Step.RESEND_2 : stepAgain(publication)",
   },
 ];
