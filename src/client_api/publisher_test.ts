@@ -17,9 +17,9 @@ import { connectPublisher, type Publisher, PublisherError, type PublisherOptions
 
 const payload = "21.5";
 
-/** A publisher, the Server it talks to, and the hand that moves their bytes. */
+/** A publisher, the Server it talks to, whose CONNACK is this or these bytes, and the hand that moves their bytes. */
 async function scripted(
-  init: Partial<Extract<Packet, { type: typeof PacketType.CONNACK }>>,
+  init: Partial<Extract<Packet, { type: typeof PacketType.CONNACK }>> | Uint8Array,
   chunkBytes?: (waiting: number) => number,
 ): Promise<{ publisher: Publisher; script: Script; move: () => void }> {
   const script = new Script();
@@ -33,7 +33,8 @@ async function scripted(
   await Promise.resolve();
   await Promise.resolve();
   pair.deliver();
-  script.connack(init);
+  if (init instanceof Uint8Array) script.send(init);
+  else script.connack(init);
   pair.deliver();
   return { publisher: await accepted, script, move: () => void pair.deliver() };
 }
@@ -180,6 +181,10 @@ describe("A publisher", () => {
 
   test("rejects when the Server refuses, and when it leaves", async () => {
     await assertRejects(() => scripted({ reasonCode: 0x87 }), PublisherError, "CONNACK 0x87");
+    const below5 = new Uint8Array([0x20, 2, 0, 1]);
+    await assertRejects(() => scripted(below5), PublisherError, "CONNACK 0x1");
+    const cut = new Uint8Array([0x20, 5, 0, 0, 2, 0x27, 0]);
+    await assertRejects(() => scripted(cut), PublisherError, "0x81");
     const { publisher, script, move } = await scripted({});
     script.send({ type: PacketType.DISCONNECT, reasonCode: 0x8b });
     move();
