@@ -97,6 +97,8 @@ export class Batch {
   #receivers: Uint32Array | undefined;
   /** A session took all of the messages. */
   #isTaken = false;
+  /** Of all payloads. */
+  #payloadBytes = 0;
   /** 1 for each message that a session took though not all of them; noted only where they do not go together. */
   readonly #taken: Uint8Array = new Uint8Array(FRAMES_MAX);
   #isAnyNoted = false;
@@ -126,17 +128,23 @@ export class Batch {
     const parts = this.#parts;
     const topic = checkPublish(parts, open, view);
     if (isInUse(parts, open, view)) {
-      parts.observer.received++;
+      this.#came(view);
       return true;
     }
     const refusal = publishForbidden(parts, open, view, topic);
     if (refusal === "later") return false;
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
-    parts.observer.received++;
+    this.#came(view);
     if (refusal === undefined) takeOne(parts, open, view, topic);
     else refusePublish(parts, open, view, refusal);
     return true;
+  }
+
+  /** Counts a frame that does not come with others. */
+  #came(view: PublishView): void {
+    this.#parts.observer.received++;
+    this.#parts.turn.traffic.payloadBytesReceived += view.end - view.payloadAt;
   }
 
   /** §3.3.2.3.4 the frame with its topic instead of an alias, so that all behind it know no aliases. Good until the next call. */
@@ -246,6 +254,8 @@ export class Batch {
     const publisher = this.#publisher;
     const match = this.#match;
     observer.received += count;
+    this.#payloadBytes = this.#frames.payloadBytes;
+    turn.traffic.payloadBytesReceived += this.#payloadBytes;
     turn.budget.spend(count * (1 + match.steps));
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
@@ -417,7 +427,7 @@ export class Batch {
     const frames = this.#framesFor(topic, receiver, from);
     if (frames === undefined) return false;
     const { session, link, outbox } = receiver;
-    const { journal, observer } = this.#parts;
+    const { journal, observer, turn } = this.#parts;
     const { qos, share } = this.#copies;
     const isKept = session.persists || share !== undefined;
     if (qos === 2 && isKept && session.durable) journal.hold(link); // a repeat after a crash must carry the same identifier [MQTT-4.3.3-10]
@@ -435,6 +445,9 @@ export class Batch {
       outbox.append(gathered.bytes, 0, gathered.to);
     }
     link.touch();
+    if (step === 1 && until - from === this.#frames.count) {
+      turn.traffic.sent(until - from, this.#payloadBytes);
+    } else for (let i = from; i < until; i += step) turn.traffic.sent(1, this.#frames.payloadOf(i));
     this.#took(from, until, step);
     if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, from, until, step);
     return true;

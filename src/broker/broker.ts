@@ -3,7 +3,7 @@
  * Knows the order of inputs and of the steps that end a turn; refuses to know sockets, clocks and files.
  * @module
  */
-import { type Rule, UsageError } from "../codec/error.ts";
+import { UsageError } from "../codec/error.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { Reader } from "../codec/reader.ts";
 import { expiryOf } from "../delivery/message.ts";
@@ -14,11 +14,10 @@ import type { Transport } from "../transport/transport.ts";
 import { Batch } from "./batch.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
-import { Deliverer } from "./deliver.ts";
+import { Deliverer, type Outgoing } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
 import { assertCounted } from "./ledger_check.ts";
-import type { MemoryStats } from "./ledger.ts";
 import { Tap, type TappedMessage } from "./match.ts";
 import type { LimitName } from "./limits.ts";
 import { MemoryLimit } from "./memory_limit.ts";
@@ -34,45 +33,9 @@ import { restore } from "./restore.ts";
 import { Router } from "./router.ts";
 import type { SessionStats } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { SystemTopics } from "./system_topics.ts";
+import type { BrokerStats } from "./stats.ts";
 import { Turn } from "./turn.ts";
-
-/** A Server at one moment: gauges, and counts since the start. */
-export interface BrokerStats {
-  /** PUBLISH packets from Clients, since the start. */
-  readonly received: number;
-  /** Copies that did not reach a session, since the start. */
-  readonly dropped: number;
-  /** How often each limit was reached, since the start; a limit that was not is left out. */
-  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
-  /** Connections, packets and filters that were refused, and connections that the Server has ended, for each rule, since the start. */
-  readonly refusals: Readonly<Partial<Record<Rule, number>>>;
-  /** Connections that are not over, with or without an accepted CONNECT. */
-  readonly connections: number;
-  /** Connections with an accepted CONNECT. */
-  readonly connected: number;
-  /** Sessions, of connected and of disconnected Clients. */
-  readonly sessions: number;
-  /** Subscriptions of all sessions. */
-  readonly subscriptions: number;
-  /** §4.8.2 Shared Subscriptions, each counted once however many members it has. */
-  readonly sharedSubscriptions: number;
-  /** §3.3.1.3 */
-  readonly retainedMessages: number;
-  /** The bytes that they count for in `retainedBytesMax`. */
-  readonly retainedBytes: number;
-  /** Topics at which retained messages on their way to a new subscription stand. */
-  readonly retainedDeliveries: number;
-  /** The memory that is held, for `memoryBytesMax`. */
-  readonly memory: MemoryStats;
-  /** Facts recorded for the store, since the start. */
-  readonly facts: number;
-  /** Connections, sessions and wills for which something falls due. */
-  readonly deadlines: number;
-  /** The store cannot make facts safe at present: packets that need that are refused. */
-  readonly isFailing: boolean;
-  /** Facts are recorded that are not safe yet. */
-  readonly isUnsafe: boolean;
-}
 
 /** The work for `flush()`: nothing; something that a peer waits for; or only work that may take many turns, and comes after all input. */
 export type Work = "none" | "soon" | "later";
@@ -126,7 +89,7 @@ export class Broker {
    * @throws {UsageError} for a limit that does not exist or is out of range.
    */
   constructor(options: BrokerOptions = {}) {
-    const { store, hooks = {}, random = seededRandom(0), ...policy } = options;
+    const { store, hooks = {}, random = seededRandom(0), systemTopics, ...policy } = options;
     const { limits } = this.#policy = policyOf(policy);
     const turn = this.#turn;
     const observer = this.#observer = new Observer(hooks);
@@ -136,6 +99,13 @@ export class Broker {
     const router = this.#router = new Router({ turn, journal, observer, deliverer, limits, random });
     const parts: Parts = { turn, journal, observer, deliverer, router };
     const sessions = this.#sessions = new Sessions(parts, random);
+    if (systemTopics !== undefined) {
+      const host = {
+        stats: () => this.stats,
+        publish: (outgoing: Outgoing) => sessions.route(outgoing),
+      };
+      parts.systemTopics = new SystemTopics(turn, router, host, systemTopics);
+    }
     this.#memory = new MemoryLimit(
       limits.memoryBytesMax,
       turn,
@@ -167,6 +137,8 @@ export class Broker {
     this.#turn.begin(now);
     const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
+    this.#turn.traffic.connectionsOpened++;
+    this.#host.parts.systemTopics?.begin(now);
     this.#inputs.run(now, () => this.#connections.makeRoom(connectingMax + 1)); // it is one of them already
     return connection;
   }
@@ -375,6 +347,7 @@ export class Broker {
   /** How it is at present. */
   get stats(): BrokerStats {
     const { received, dropped, limits, refusals } = this.#observer;
+    const traffic = this.#turn.traffic.stats;
     return {
       received,
       dropped,
@@ -388,6 +361,7 @@ export class Broker {
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
+      traffic: { ...traffic, packetsReceived: traffic.packetsReceived + received },
       memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
       deadlines: this.#turn.timers.size,

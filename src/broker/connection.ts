@@ -223,6 +223,7 @@ export class Connection
     const { budget } = this.#host;
     if (!budget.begin()) this.#postpone();
     budget.spendBytes(chunk.length);
+    this.#host.parts.turn.traffic.bytesReceived += chunk.length;
     this.#link.endWait();
     try {
       try {
@@ -448,6 +449,7 @@ export class Connection
   frame(bytes: Uint8Array, at: number, body: number, end: number): boolean {
     const phase = this.#phase;
     if (phase.kind !== "open") {
+      this.#host.parts.turn.traffic.packetsReceived++;
       this.#early(bytes, at, body, end);
       return true;
     }
@@ -483,6 +485,7 @@ export class Connection
     const { parts, batch, budget } = this.#host;
     batch.end();
     budget.spend(COST.packet);
+    parts.turn.traffic.packetsReceived++;
     const { level } = this.#link;
     const type = first >> 4;
     if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
@@ -678,6 +681,7 @@ export class Connection
         this.#phase = open;
         this.#link.aside = 0;
         connections.opened(this);
+        parts.turn.traffic.accepted(connections.open);
         this.#link.limitFrames(this.#policy.limits.packetBytesMax, this.#policy.limits.controlBytesMax);
         this.#link.answerBytesMax = open.bytesMax + ANSWER_BYTES_MAX;
         if (this.#isLost) this.#boundLost();

@@ -269,6 +269,16 @@ export interface PolicyOptions {
   readonly redirect?: Redirection;
 }
 
+/** How a Server shows its figures. */
+export interface SystemTopicsOptions {
+  /** ms from one message of a topic to the next, if its text has changed; default 10,000. */
+  readonly intervalMs?: number;
+  /** For `$SYS/broker/version`; without it there is no such topic. */
+  readonly version?: string;
+  /** For `$SYS/broker/uptime`: ms since the epoch; default: the first connection. */
+  readonly since?: number;
+}
+
 /** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to every Client. */
 export interface BrokerOptions extends PolicyOptions {
   /** Without one, everything is forgotten at the end of the process. */
@@ -277,4 +287,6 @@ export interface BrokerOptions extends PolicyOptions {
   readonly random?: Random;
   /** Functions to be called on events. */
   readonly hooks?: BrokerHooks;
+  /** Shows figures of the Server as `$SYS/broker/…` to who subscribes to them; without it there are none. */
+  readonly systemTopics?: SystemTopicsOptions;
 }

@@ -7,6 +7,7 @@ import type { Deliverer } from "./deliver.ts";
 import type { Journal } from "./journal.ts";
 import type { Observer } from "./observer.ts";
 import type { Router } from "./router.ts";
+import type { SystemTopics } from "./system_topics.ts";
 import type { Turn } from "./turn.ts";
 
 /** One of each, made once for each broker. */
@@ -21,4 +22,6 @@ export interface Parts {
   readonly deliverer: Deliverer;
   /** Subscriptions and retained messages. */
   readonly router: Router;
+  /** `$SYS`, if there is any. */
+  systemTopics?: SystemTopics;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { invariant } from "../codec/error.ts";
+import { encodeUtf8 } from "../codec/utf8.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { type Message, messageBytes, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
@@ -249,6 +250,22 @@ export class Router {
     const limit = this.#retained.set(outgoing);
     if (limit === undefined) this.#journal.retained(topic, message);
     return limit;
+  }
+
+  /** Keeps the last message of one of the Server's own topics for new subscriptions; it is in no store. */
+  show(outgoing: Outgoing): void {
+    this.#retained.set(outgoing);
+  }
+
+  /** Keeps it no longer. */
+  hide(topic: string): void {
+    this.#retained.remove(topic);
+  }
+
+  /** Whether anything would get a message of this topic. */
+  isRead(topic: string): boolean {
+    const bytes = encodeUtf8(topic)!;
+    return !this.match(this.find(bytes, 0, bytes.length)).isEmpty;
   }
 
   /** Removes the retained message of a topic, if there is one. */

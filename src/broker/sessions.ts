@@ -228,6 +228,12 @@ export class Sessions implements SessionOwner {
         router.unretain(outgoing.topic); // the message goes on, so an older one is not the topic's last any more
       }
     }
+    this.route(outgoing, origin);
+  }
+
+  /** Brings a message to its subscribers, whatever is retained of its topic. */
+  route(outgoing: Outgoing, origin?: Tap): void {
+    const { router, observer } = this.#parts;
     const { bytes, at, topicAt, topicEnd } = outgoing.view;
     const topic = router.find(bytes, topicAt, topicEnd);
     const publisher = outgoing.publisher === undefined ? undefined : this.get(outgoing.publisher);
@@ -237,6 +243,7 @@ export class Sessions implements SessionOwner {
 
   /** The Session Expiry Interval has run out [MQTT-4.1.0-2]. */
   expired(session: Session): void {
+    this.#parts.turn.traffic.sessionsExpired++;
     this.end(session);
   }
 

@@ -3,7 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { Told } from "../testing/assertions.ts";
 import { Pair } from "../testing/pair.ts";
-import { Broker } from "./mod.ts";
+import { encodePacket } from "../codec/encode.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { Broker, type TrafficStats } from "./mod.ts";
 
 describe("stats", () => {
   test("count what there is, and what has come and was dropped since the start", () => {
@@ -26,7 +28,8 @@ describe("stats", () => {
       isFailing: false,
       isUnsafe: false,
     };
-    const { memory: empty, ...atFirst } = pair.broker.stats;
+    const { memory: empty, traffic: none, ...atFirst } = pair.broker.stats;
+    assertEquals(Object.values(none).filter((figure) => figure !== 0), []);
     assertEquals([atFirst, empty.total], [nothing, 0]);
     const properties = { sessionExpiryInterval: 60 };
     const away = pair.connect({ clientId: "away", cleanStart: false, properties });
@@ -36,7 +39,7 @@ describe("stats", () => {
     one.subscribe("a/+", "$share/g/b");
     pair.open();
     one.publish({ topic: "r", payload: "kept", retain: true });
-    const { retainedBytes, memory, ...counts } = pair.broker.stats;
+    const { retainedBytes, memory, traffic: _, ...counts } = pair.broker.stats;
     assertEquals(counts, {
       received: 1,
       dropped: 0,
@@ -63,13 +66,97 @@ describe("stats", () => {
     one.publish({ topic: "r", retain: true });
     one.disconnect();
     pair.advance(60_000);
-    const { memory: left, ...atLast } = pair.broker.stats;
+    const { memory: left, traffic: __, ...atLast } = pair.broker.stats;
     const counted = { limits: { connectTimeoutMs: 1 }, refusals: { "limit/connect-timeout": 1 } } as const;
     assertEquals(atLast, { ...nothing, ...counted, received: 2 });
     const { total, connections, topics, pool, ...rest } = left;
     assertEquals(Object.values(rest).filter((bytes) => bytes !== 0), [], "nothing that has gone counts");
     assertEquals(total, connections + topics + pool);
   });
+});
+
+describe("traffic", () => {
+  /** The figures that grow while `action` goes on. */
+  function grown(pair: Pair, action: () => void): Partial<TrafficStats> {
+    pair.settle();
+    const before = pair.broker.stats.traffic;
+    action();
+    pair.settle();
+    const all = Object.entries(pair.broker.stats.traffic).map(([name, figure]) =>
+      [name, figure - before[name as keyof TrafficStats]] as const
+    );
+    return Object.fromEntries(all.filter(([, figure]) => figure !== 0));
+  }
+
+  test("counts connections, and the most at a time", () => {
+    const pair = new Pair();
+    assertEquals(grown(pair, () => pair.connect({ level: 4, clientId: "a" })), {
+      bytesReceived: 15,
+      bytesSent: 4,
+      packetsReceived: 1,
+      packetsSent: 1,
+      connectionsOpened: 1,
+      connectsAccepted: 1,
+      connectedMost: 1,
+    });
+    const b = pair.connect({ level: 4, clientId: "b" });
+    b.disconnect();
+    pair.connect({ level: 4, clientId: "c" });
+    pair.open();
+    pair.settle();
+    const { connectionsOpened, connectsAccepted, connectedMost } = pair.broker.stats.traffic;
+    assertEquals([connectionsOpened, connectsAccepted, connectedMost], [4, 3, 2]);
+  });
+
+  test("counts sessions that nobody came back to", () => {
+    const pair = new Pair();
+    const properties = { sessionExpiryInterval: 60 };
+    for (const clientId of ["a", "b"]) pair.connect({ clientId, properties }).disconnect();
+    assertEquals(
+      grown(pair, () => pair.connect({ clientId: "b" }).disconnect())["sessionsExpired"],
+      undefined,
+    );
+    assertEquals(grown(pair, () => pair.advance(60_000))["sessionsExpired"], 1);
+  });
+
+  for (const qos of [0, 1, 2] as const) {
+    test(`counts each message once for who sends it and for each who gets it, alone or in a batch, QoS ${qos}`, () => {
+      const pair = new Pair();
+      const from = pair.connect({ level: 4, clientId: "from" });
+      for (const clientId of ["one", "two"]) {
+        pair.connect({ level: 4, clientId }).subscribe({ filter: "t", qos });
+      }
+      const payloads = ["", "1", "22", "333", "x".repeat(20_000)];
+      for (const one of [payloads.slice(0, 1), payloads]) {
+        const bytes = one.reduce((sum, { length }) => sum + length, 0);
+        let packetId = 1;
+        const chunk = () => {
+          const frames = one.map((payload) =>
+            encodePacket({
+              type: PacketType.PUBLISH,
+              dup: false,
+              qos,
+              retain: false,
+              topic: "t",
+              payload: new TextEncoder().encode(payload),
+              ...qos > 0 && { packetId: packetId++ },
+            }, 4)
+          );
+          from.raw(...frames.flatMap((frame) => [...frame]));
+        };
+        const all = grown(pair, chunk);
+        assertEquals(all.messagesSent, 2 * one.length);
+        assertEquals([all.payloadBytesReceived ?? 0, all.payloadBytesSent ?? 0], [bytes, 2 * bytes]);
+        const answers = qos === 0 ? 0 : one.length;
+        assertEquals([all.packetsReceived, all.packetsSent], [one.length, 2 * one.length + answers]);
+        assertEquals(all.bytesReceived! - bytes, one.length * (qos === 0 ? 5 : 7) + (one.length > 1 ? 2 : 0));
+        if (qos === 2) {
+          for (let id = 1; id < packetId; id++) from.acknowledge(PacketType.PUBREL, id);
+        }
+        pair.settle();
+      }
+    });
+  }
 });
 
 describe("limits and refusals", () => {

@@ -61,6 +61,7 @@ export function subscribePacket(parts: Parts, open: Open, packet: Subscribe): bo
     reasonCodes.push(qos); // [MQTT-3.8.4-7]
     if (!isKnown && subscription.isShared && router.group(filter.text)!.size > 1) joins = true;
     observer.hooks.subscribed?.(client, request.filter, granted);
+    parts.systemTopics?.subscribed(filter.match);
     const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && !isKnown); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     if (isWanted && !subscription.isShared) fresh.push({ subscription, filter });
   });

@@ -15,11 +15,13 @@ import { Ages } from "../engine/ages.ts";
 import type { Link, LinkOwner } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { Timers } from "../engine/timers.ts";
+
 import { Budget } from "./budget.ts";
 import { Ledger } from "./ledger.ts";
 import type { Question } from "./question.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
+import { Traffic } from "./traffic.ts";
 
 /**
  * After so many chunks their answers are written, though the turn goes on: of thousands of Clients that connect at once the
@@ -57,6 +59,8 @@ export class Turn implements LinkOwner {
   readonly pool: BufferPool = new BufferPool();
   /** The memory that is held. */
   readonly ledger: Ledger = new Ledger(this.pool);
+  /** What has gone through since the start. */
+  readonly traffic: Traffic = new Traffic();
   /** For packets that are encoded, one at a time. */
   readonly writer: Writer = new Writer();
   /** A Server's packets. */
@@ -144,6 +148,12 @@ export class Turn implements LinkOwner {
   /** So many bytes were written. */
   wrote(bytes: number): void {
     this.#written += bytes;
+    this.traffic.bytesSent += bytes;
+  }
+
+  /** A packet other than PUBLISH was put into an outbox. */
+  answered(): void {
+    this.traffic.answersSent++;
   }
 
   /** Whether work is left for a later turn, or the counters of this one stand at their end. */

@@ -63,6 +63,8 @@ export interface LinkOwner {
   readonly mayWrite: boolean;
   /** So many bytes were written. */
   wrote(bytes: number): void;
+  /** A packet other than PUBLISH was put into an outbox. */
+  answered(): void;
 }
 
 /** @internal The events of a link, for the connection it belongs to. */
@@ -293,6 +295,7 @@ export class Link {
 
   /** Answers are added whatever waits before them, but not without end [MQTT-3.3.4-10] [MQTT-4.9.0-3]. */
   #answered(): void {
+    this.#owner.answered();
     if (this.outbox.size > this.answerBytesMax) this.#handler.answersUnread();
     this.touch();
   }

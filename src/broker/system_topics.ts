@@ -1,0 +1,182 @@
+/**
+ * `$SYS/broker/…`: figures of the Server as messages, under the names that mosquitto gave them.
+ * Knows names and their texts; refuses to know how the figures are counted. Without a subscription to one of them nothing is done.
+ * @module
+ */
+import { expiryOf } from "../delivery/message.ts";
+import type { Deadline } from "../engine/timers.ts";
+import { ownMessage } from "./owner.ts";
+import type { Outgoing } from "./deliver.ts";
+import type { SystemTopicsOptions } from "./options.ts";
+import type { Router } from "./router.ts";
+import type { BrokerStats } from "./stats.ts";
+import type { Turn } from "./turn.ts";
+
+/** Where messages go. */
+export interface SystemTopicsHost {
+  /** How it is at present. */
+  stats(): BrokerStats;
+  /** Brings a message to those who subscribe to its topic. */
+  publish(outgoing: Outgoing): void;
+}
+
+const ROOT = "$SYS/broker/";
+const INTERVAL_MS = 10_000;
+const MINUTE_MS = 60_000;
+/** Over so many minutes loads are averaged. */
+const LOAD_MINUTES = [1, 5, 15] as const;
+
+/** Figures that grow, of which loads are taken. */
+type Counter = (stats: BrokerStats) => number;
+
+const COUNTERS: Readonly<Record<string, Counter>> = {
+  "messages/received": ({ traffic }) => traffic.packetsReceived,
+  "messages/sent": ({ traffic }) => traffic.packetsSent,
+  "publish/messages/dropped": ({ dropped }) => dropped,
+  "publish/messages/received": ({ received }) => received,
+  "publish/messages/sent": ({ traffic }) => traffic.messagesSent,
+  "publish/bytes/received": ({ traffic }) => traffic.payloadBytesReceived,
+  "publish/bytes/sent": ({ traffic }) => traffic.payloadBytesSent,
+  "bytes/received": ({ traffic }) => traffic.bytesReceived,
+  "bytes/sent": ({ traffic }) => traffic.bytesSent,
+};
+
+const LOADS: Readonly<Record<string, Counter>> = {
+  "messages/received": COUNTERS["messages/received"]!,
+  "messages/sent": COUNTERS["messages/sent"]!,
+  "publish/dropped": COUNTERS["publish/messages/dropped"]!,
+  "publish/received": COUNTERS["publish/messages/received"]!,
+  "publish/sent": COUNTERS["publish/messages/sent"]!,
+  "bytes/received": COUNTERS["bytes/received"]!,
+  "bytes/sent": COUNTERS["bytes/sent"]!,
+  "sockets": ({ traffic }) => traffic.connectionsOpened,
+  "connections": ({ traffic }) => traffic.connectsAccepted,
+};
+
+const GAUGES: Readonly<Record<string, Counter>> = {
+  "clients/total": ({ sessions }) => sessions,
+  "clients/connected": ({ connected }) => connected,
+  "clients/active": ({ connected }) => connected,
+  "clients/disconnected": ({ sessions, connected }) => sessions - connected,
+  "clients/inactive": ({ sessions, connected }) => sessions - connected,
+  "clients/maximum": ({ traffic }) => traffic.connectedMost,
+  "clients/expired": ({ traffic }) => traffic.sessionsExpired,
+  "subscriptions/count": ({ subscriptions }) => subscriptions,
+  "shared_subscriptions/count": ({ sharedSubscriptions }) => sharedSubscriptions,
+  "retained messages/count": ({ retainedMessages }) => retainedMessages,
+  "heap/current": ({ memory }) => memory.total,
+};
+
+/** One figure over time. */
+interface Load {
+  /** What it was when it was last looked at. */
+  last: number;
+  /** A minute's, averaged over each of `LOAD_MINUTES`; undefined before the first look. */
+  averages: number[] | undefined;
+}
+
+/** The topics of one Server. */
+export class SystemTopics implements Deadline {
+  /** For the timers. */
+  heapIndex: number = -1;
+  /** For the timers. */
+  heapTime = 0;
+  readonly #turn: Turn;
+  readonly #router: Router;
+  readonly #host: SystemTopicsHost;
+  readonly #intervalMs: number;
+  readonly #version: string | undefined;
+  /** ms since the epoch. */
+  #begunAt: number | undefined;
+  #lookedAt = 0;
+  readonly #loads: Map<string, Load> = new Map();
+  /** The texts that were shown last, by topic. */
+  readonly #shown: Map<string, string> = new Map();
+
+  constructor(
+    turn: Turn,
+    router: Router,
+    host: SystemTopicsHost,
+    { intervalMs = INTERVAL_MS, version, since }: SystemTopicsOptions,
+  ) {
+    this.#turn = turn;
+    this.#router = router;
+    this.#host = host;
+    this.#intervalMs = intervalMs;
+    this.#version = version;
+    this.#begunAt = since;
+  }
+
+  /** There is a connection: the first one says since when there is a Server, if nothing else does. */
+  begin(now: number): void {
+    this.#begunAt ??= now;
+  }
+
+  /** A filter is subscribed to, whose retained messages come next. */
+  subscribed(filter: string): void {
+    if (!filter.startsWith("$SYS") || this.heapIndex >= 0) return;
+    const { now, timers } = this.#turn;
+    for (const outgoing of this.#look(now)) this.#router.show(outgoing);
+    timers.schedule(this, now + this.#intervalMs);
+  }
+
+  /** An interval is over. */
+  due(now: number): void {
+    if (!this.#isRead()) {
+      for (const topic of this.#shown.keys()) this.#router.hide(topic);
+      this.#shown.clear();
+      return;
+    }
+    for (const outgoing of this.#look(now)) {
+      this.#router.show(outgoing);
+      this.#host.publish(outgoing);
+    }
+    this.#turn.timers.schedule(this, now + this.#intervalMs);
+  }
+
+  #isRead(): boolean {
+    for (const topic of this.#shown.keys()) if (this.#router.isRead(topic)) return true;
+    return false;
+  }
+
+  /** Messages with what has changed. */
+  *#look(now: number): Iterable<Outgoing> {
+    for (const [name, text] of this.#texts(now)) {
+      const topic = ROOT + name;
+      if (this.#shown.get(topic) === text) continue;
+      this.#shown.set(topic, text);
+      const { view } = ownMessage({ topic, payload: text, retain: true });
+      yield { view, topic, publisher: undefined, expiresAt: expiryOf(view, now), message: undefined };
+    }
+  }
+
+  *#texts(now: number): Iterable<readonly [name: string, text: string]> {
+    const stats = this.#host.stats();
+    const begunAt = this.#begunAt ?? now;
+    if (this.#version !== undefined) yield ["version", this.#version];
+    yield ["uptime", `${Math.floor((now - begunAt) / 1_000)} seconds`];
+    for (const [name, figure] of Object.entries(GAUGES)) yield [name, `${figure(stats)}`];
+    for (const [name, figure] of Object.entries(COUNTERS)) yield [name, `${figure(stats)}`];
+    const passed = now - (this.#lookedAt || begunAt);
+    for (const [name, figure] of Object.entries(LOADS)) {
+      const averages = this.#averages(name, figure(stats), passed);
+      for (let i = 0; i < averages.length; i++) {
+        yield [`load/${name}/${LOAD_MINUTES[i]}min`, averages[i]!.toFixed(2)];
+      }
+    }
+    this.#lookedAt = now;
+  }
+
+  /** The first look, and one behind a time in which there was no reader, takes the mean of that time into the averages. */
+  #averages(name: string, total: number, passedMs: number): readonly number[] {
+    const load = this.#loads.get(name) ?? { last: 0, averages: undefined };
+    this.#loads.set(name, load);
+    const perMinute = passedMs === 0 ? 0 : (total - load.last) * MINUTE_MS / passedMs;
+    load.last = total;
+    load.averages = LOAD_MINUTES.map((minutes, i) => {
+      const weight = Math.exp(-passedMs / (minutes * MINUTE_MS));
+      return perMinute + ((load.averages?.[i] ?? perMinute) - perMinute) * weight;
+    });
+    return load.averages;
+  }
+}

@@ -1,0 +1,103 @@
+/** `$SYS/broker/…` as subscribers see it. @module */
+import { assert, assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { MemoryStore } from "./memory_store.ts";
+import { Pair, type StubClient } from "../testing/pair.ts";
+
+/** Takes the messages that have come: `topic text`, with `retained` behind those that are. */
+function took(client: StubClient): string[] {
+  client.pair.settle();
+  return client.takePublishes().map(({ topic, payload, retain }) =>
+    `${topic.replace("$SYS/broker/", "")} ${new TextDecoder().decode(payload)}${retain ? " retained" : ""}`
+  );
+}
+
+function shown(options: ConstructorParameters<typeof Pair>[0] = {}): Pair {
+  return new Pair({ systemTopics: { version: "plumb 1.2.3", intervalMs: 10_000 }, ...options });
+}
+
+describe("a Server that shows its figures", () => {
+  test("has them retained for a new subscription, and sends what has changed each interval", () => {
+    const pair = shown();
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$SYS/broker/version", "$SYS/broker/uptime", "$SYS/broker/clients/connected");
+    assertEquals(took(reader), [
+      "version plumb 1.2.3 retained",
+      "uptime 0 seconds retained",
+      "clients/connected 1 retained",
+    ]);
+    pair.advance(9_999);
+    assertEquals(took(reader), []);
+    pair.connect({ clientId: "other" });
+    pair.advance(1);
+    assertEquals(took(reader), ["uptime 10 seconds", "clients/connected 2"]);
+    pair.advance(10_000);
+    assertEquals(took(reader), ["uptime 20 seconds"]);
+  });
+
+  test("shows the names that mosquitto has, each a number", () => {
+    const pair = shown();
+    const reader = pair.connect({ clientId: "reader", level: 4 });
+    reader.subscribe("$SYS/#");
+    const all = took(reader).map((line) => line.split(" "));
+    const names = all.map((words) => words.slice(0, -2).join(" ")).filter((name) =>
+      !["version plumb", "uptime 0"].includes(name)
+    );
+    assert(
+      names.includes("load/messages/received/15min") && names.includes("retained messages/count"),
+      `${names}`,
+    );
+    assertEquals(new Set(names).size, names.length);
+    for (const words of all) {
+      if (words[0] !== "version" && words[0] !== "uptime") {
+        assert(/^\d+(\.\d\d)?$/.test(words.at(-2)!), `${words}`);
+      }
+    }
+  });
+
+  test("does nothing while nobody reads them, and shows none that are old", () => {
+    const pair = shown();
+    assertEquals([pair.broker.nextDeadline(), pair.broker.stats.retainedMessages], [Infinity, 0]);
+    const reader = pair.connect({ clientId: "reader", keepAlive: 0 });
+    reader.subscribe("$SYS/broker/uptime");
+    assert(pair.broker.stats.retainedMessages > 40);
+    reader.unsubscribe("$SYS/broker/uptime");
+    pair.advance(10_000);
+    assertEquals([pair.broker.nextDeadline(), pair.broker.stats.retainedMessages], [Infinity, 0]);
+    pair.advance(50_000);
+    reader.subscribe("$SYS/broker/uptime");
+    assertEquals(took(reader).at(-1), "uptime 60 seconds retained");
+  });
+
+  test("averages loads over minutes as mosquitto does", () => {
+    const pair = shown();
+    const reader = pair.connect({ clientId: "reader", keepAlive: 0 });
+    const load = "load/publish/received/1min";
+    reader.subscribe(`$SYS/broker/${load}`);
+    assertEquals(took(reader), [`${load} 0.00 retained`]);
+    for (let i = 0; i < 60; i++) reader.publish({ topic: "t" });
+    pair.advance(10_000);
+    const after = 360 * (1 - Math.exp(-1 / 6));
+    assertEquals(took(reader), [`${load} ${after.toFixed(2)}`]);
+    pair.advance(10_000);
+    assertEquals(took(reader), [`${load} ${(after * Math.exp(-1 / 6)).toFixed(2)}`]);
+  });
+
+  test("keeps them in no store, and sends them to a Shared Subscription too", () => {
+    const store = new MemoryStore();
+    const pair = shown({ store });
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$share/g/$SYS/broker/uptime");
+    assertEquals(took(reader), []);
+    pair.advance(10_000);
+    assertEquals(took(reader), ["uptime 10 seconds"]);
+    assertEquals([...store.retainedMessages()], []);
+  });
+
+  test("without the option there is none", () => {
+    const pair = new Pair();
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$SYS/#");
+    assertEquals(took(reader), []);
+  });
+});
