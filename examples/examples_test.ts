@@ -230,6 +230,24 @@ describe("the example", () => {
       }).then(() => {}),
   );
 
+  test(
+    "browser_broker serves a page and its worker, and the broker outside on the same port",
+    patient,
+    () =>
+      during(new Example("browser_broker/serve", "ws://127.0.0.1:0/mqtt"), async (url) => {
+        const origin = new URL(url!.replace(/^ws/, "http")).origin;
+        for (
+          const [path, has] of [["/", "/page.js"], ["/page.js", "SharedWorker"], [
+            "/worker.js?name=a",
+            "indexedDB",
+          ]]
+        ) {
+          assertMatch(await (await fetch(`${origin}${path}`)).text(), new RegExp(has!));
+        }
+        await withClient(url!, {}, async () => {});
+      }).then(() => {}),
+  );
+
   test("of every file in this folder is among those above", () => {
     const files = readdirSync(fileURLToPath(new URL(".", import.meta.url))).filter((name) =>
       name.endsWith(".ts") && !name.endsWith("_test.ts")
