@@ -222,7 +222,7 @@ describe("the example", () => {
       during(new Example("shared_worker/serve", "ws://127.0.0.1:0/mqtt"), async (url) => {
         const origin = new URL(url!.replace(/^ws/, "http")).origin;
         for (
-          const [path, has] of [["/", "/tab.js"], ["/tab.js", "SharedWorker"], ["/worker.js", "onconnect"]]
+          const [path, has] of [["/", "/tab.js"], ["/tab.js", "SharedWorker"], ["/worker.js", '"connect"']]
         ) {
           assertMatch(await (await fetch(`${origin}${path}`)).text(), new RegExp(has!));
         }

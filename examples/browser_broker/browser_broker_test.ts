@@ -44,63 +44,67 @@ async function shot(tab: Tab, name: string): Promise<void> {
 inBrowser("chromium", "The example browser_broker", () => {
   after(closePages);
 
-  test("goes on without a network, keeps what waits, and brings it outside once", patient, () =>
-    withPages(SOURCES, {}, async ({ origin, browser }) => {
-      const listen = ["mqtt://127.0.0.1:0", "ws://127.0.0.1:0"];
-      await using remote = await serve({ listen });
-      const [tcp, ws] = remote.addresses as [string, string];
-      const outside = await connect(tcp, { clientId: "outside" });
-      const got: string[] = [];
-      const messages = await outside.subscribe("home/#", { qos: 1 });
-      void (async () => {
-        for await (const { topic, bytes } of messages) got.push(`${topic} ${text.decode(bytes)}`);
-      })();
-      const tab = await browser.open(`${origin}/?remote=${encodeURIComponent(`${ws}/mqtt`)}`);
-      await shows(tab, "bridge", "Connected to the broker outside.");
-      await setTarget(tab, "21");
-      await until(() => got.length === 1, "the target outside");
-      await outside.publish("home/lamp", "on", { qos: 1, retain: true });
-      await shows(tab, "lamp-is", "on");
-      await shot(tab, "connected");
+  test(
+    "goes on without a network, keeps what waits, and brings it outside once",
+    patient,
+    () =>
+      withPages(SOURCES, {}, async ({ origin, browser }) => {
+        const listen = ["mqtt://127.0.0.1:0", "ws://127.0.0.1:0"];
+        await using remote = await serve({ listen });
+        const [tcp, ws] = remote.addresses as [string, string];
+        const outside = await connect(tcp, { clientId: "outside" });
+        const got: string[] = [];
+        const messages = await outside.subscribe("home/#", { qos: 1 });
+        void (async () => {
+          for await (const { topic, bytes } of messages) got.push(`${topic} ${text.decode(bytes)}`);
+        })();
+        const tab = await browser.open(`${origin}/?remote=${encodeURIComponent(`${ws}/mqtt`)}`);
+        await shows(tab, "bridge", "Connected to the broker outside.");
+        await setTarget(tab, "21");
+        await until(() => got.length === 1, "the target outside");
+        await outside.publish("home/lamp", "on", { qos: 1, retain: true });
+        await shows(tab, "lamp-is", "on");
+        await shot(tab, "connected");
 
-      await remote.reconfigure({ listen: [tcp] }); // the network is gone
-      const bridge = [...remote.broker.clientIds()].find((id) => id.startsWith("bridge-"))!;
-      remote.disconnect(bridge, { code: 0x8b, rule: "policy/shutdown", message: "no network" });
-      await shows(tab, "bridge", "Not connected.");
-      await outside.publish("home/door", "open", { qos: 1 }); // waits outside
-      await tab.evaluate(() => document.getElementById("lamp").click());
-      await shows(tab, "lamp-is", "off");
-      for (const target of ["22", "23"]) {
-        await setTarget(tab, target);
-        await shows(tab, "messages", `home/heating/target${target}`);
-      }
-      await shows(tab, "bridge", "3 messages wait for the network.");
-      await shot(tab, "offline");
+        await remote.reconfigure({ listen: [tcp] }); // the network is gone
+        const bridge = [...remote.broker.clientIds()].find((id) => id.startsWith("bridge-"))!;
+        remote.disconnect(bridge, { code: 0x8b, rule: "policy/shutdown", message: "no network" });
+        await shows(tab, "bridge", "Not connected.");
+        await outside.publish("home/door", "open", { qos: 1 }); // waits outside
+        await tab.evaluate(() => document.getElementById("lamp").click());
+        await shows(tab, "lamp-is", "off");
+        for (const target of ["22", "23"]) {
+          await setTarget(tab, target);
+          await shows(tab, "messages", `home/heating/target${target}`);
+        }
+        await shows(tab, "bridge", "3 messages wait for the network.");
+        await shot(tab, "offline");
 
-      await tab.reload();
-      await shows(tab, "target-is", "23 °C");
-      await shows(tab, "lamp-is", "off");
-      await shows(tab, "bridge", "3 messages wait for the network.");
+        await tab.reload();
+        await shows(tab, "target-is", "23 °C");
+        await shows(tab, "lamp-is", "off");
+        await shows(tab, "bridge", "3 messages wait for the network.");
 
-      await remote.reconfigure({ listen: [tcp, ws] });
-      await shows(tab, "messages", "home/door");
-      await shows(tab, "bridge", "Connected to the broker outside.");
-      await until(() => got.length >= 6, () => `${got}`);
-      await outside.publish("home/end", "", { qos: 1 });
-      await shows(tab, "messages", "home/end");
-      await until(() => got.at(-1) === "home/end ", () => `${got}`);
-      assertEquals(got, [
-        "home/heating/target 21",
-        "home/lamp on",
-        "home/door open",
-        "home/lamp off",
-        "home/heating/target 22",
-        "home/heating/target 23",
-        "home/end ",
-      ]);
-      assertEquals(tab.faults, []);
-      await tab.resize(390, 844);
-      await shot(tab, "phone");
-      await outside.close();
-    }));
+        await remote.reconfigure({ listen: [tcp, ws] });
+        await shows(tab, "messages", "home/door");
+        await shows(tab, "bridge", "Connected to the broker outside.");
+        await until(() => got.length >= 6, () => `${got}`);
+        await outside.publish("home/end", "", { qos: 1 });
+        await shows(tab, "messages", "home/end");
+        await until(() => got.at(-1) === "home/end ", () => `${got}`);
+        assertEquals(got, [
+          "home/heating/target 21",
+          "home/lamp on",
+          "home/door open",
+          "home/lamp off",
+          "home/heating/target 22",
+          "home/heating/target 23",
+          "home/end ",
+        ]);
+        assertEquals(tab.faults, []);
+        await tab.resize(390, 844);
+        await shot(tab, "phone");
+        await outside.close();
+      }),
+  );
 });

@@ -2,12 +2,15 @@
  * The way of a widget to the broker of this browser.
  * @module
  */
-import { dialWorker } from "../../src/browser/mod.ts"; // from a package: "@plumb/mqtt/browser"
+import { dialWorker, type WorkerLike } from "../../src/browser/mod.ts"; // from a package: "@plumb/mqtt/browser"
 import { type Client, connect } from "../../src/client_api/browser.ts"; // "@plumb/mqtt/client/browser"
 
-const { SharedWorker, Worker, localStorage, location, navigator, addEventListener } = globalThis as unknown as {
-  readonly SharedWorker?: new (url: string, options: { readonly type: "module" }) => { readonly port: never };
-  readonly Worker: new (url: string, options: { readonly type: "module" }) => never;
+const { SharedWorker, Worker, localStorage, location, navigator } = globalThis as unknown as {
+  readonly SharedWorker?: new (
+    url: string,
+    options: { readonly type: "module" },
+  ) => { readonly port: WorkerLike };
+  readonly Worker: new (url: string, options: { readonly type: "module" }) => WorkerLike;
   readonly localStorage: Record<string, string>;
   readonly location: { readonly href: string };
   readonly navigator: { readonly storage?: { persist?(): Promise<boolean> } };
@@ -18,15 +21,14 @@ const { SharedWorker, Worker, localStorage, location, navigator, addEventListene
 navigator.storage?.persist?.().catch(() => {});
 
 const name = localStorage["name"] ??= crypto.randomUUID();
-const remote = new URL(location.href).searchParams.get("remote") ?? new URL("/mqtt", location.href).href.replace(/^http/, "ws");
+const remote = new URL(location.href).searchParams.get("remote") ??
+  new URL("/mqtt", location.href).href.replace(/^http/, "ws");
 const script = `/worker.js?${new URLSearchParams({ name, remote })}`;
 const worker = SharedWorker !== undefined
   ? new SharedWorker(script, { type: "module" }).port
   : new Worker(script, { type: "module" }); // then one tab at a time has the broker
 
 /** A Client of its own for each widget. */
-export async function join(): Promise<Client> {
-  const client = await connect("worker://home", { dial: dialWorker(worker), connectTimeoutMs: 60_000 });
-  addEventListener("pagehide", () => void client.close({ timeoutMs: 0 }));
-  return client;
+export function join(): Promise<Client> {
+  return connect("worker://home", { dial: dialWorker(worker), connectTimeoutMs: 60_000 });
 }

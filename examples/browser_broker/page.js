@@ -62,7 +62,9 @@ async function bridge() {
     const messages = `${waiting} message${waiting === 1 ? "" : "s"}`;
     $("bridge").dataset.connected = isConnected;
     $("bridge").textContent = isConnected
-      ? waiting === 0 ? "Connected to the broker outside." : `Connected to the broker outside; ${messages} on their way.`
+      ? waiting === 0
+        ? "Connected to the broker outside."
+        : `Connected to the broker outside; ${messages} on their way.`
       : waiting === 0
       ? "Not connected. All goes on here."
       : `Not connected. All goes on here; ${messages} wait${waiting === 1 ? "s" : ""} for the network.`;

@@ -27,7 +27,13 @@ const server = await servePorts({
 // acknowledged it, so it outlives the end of this worker. No Local keeps each side from sending back what came from there.
 
 const session = { level: 5, cleanStart: false, sessionExpiry: 0xffff_ffff } as const;
-const subscribed = { qos: 2, noLocal: true, retainAsPublished: true, retainHandling: 1, ack: "manual" } as const;
+const subscribed = {
+  qos: 2,
+  noLocal: true,
+  retainAsPublished: true,
+  retainHandling: 1,
+  ack: "manual",
+} as const;
 
 const inside = await connect("worker://here", { ...session, clientId: BRIDGE, dial: server.dial });
 const fromInside = await inside.subscribe(FILTER, subscribed);

@@ -16,10 +16,18 @@ for (const engine of ENGINES) {
       assert(results.length > 50, `${results.length} tests`);
     });
 
-    test("has what it has acknowledged when its worker is killed in the midst of commits", patient, async () => {
-      assertNothingLost(await killsInPage(engine, 5));
-    });
+    test(
+      "has what it has acknowledged when its worker is killed in the midst of commits",
+      patient,
+      async () => {
+        assertNothingLost(await killsInPage(engine, 5));
+      },
+    );
 
-    test("serves tabs that share a worker, and sees when one of them is gone", patient, () => tabsInPage(engine));
+    test(
+      "serves tabs that share a worker, and sees when one of them is gone",
+      patient,
+      () => tabsInPage(engine),
+    );
   });
 }

@@ -9,14 +9,14 @@ import {
   type DatabaseTransaction,
   errorParts,
   finished,
-  openDatabase,
   type OpenDatabase,
+  openDatabase,
 } from "../runtime/indexed_db.ts";
 import type { Disk, DiskEvents, LoadRequest } from "../store/disk.ts";
 import { StoreError } from "../store/error.ts";
 import { readFacts } from "../store/fact.ts";
 import { Reader } from "./load.ts";
-import { DATABASE_VERSION, makeStores, META, OWNER, Rows, ROWS } from "./rows.ts";
+import { DATABASE_VERSION, makeStores, META, OWNER, ROWS, Rows } from "./rows.ts";
 
 /** Deliveries removed in one transaction: the next batch waits behind it. */
 const REMOVED_AT_ONCE = 500;

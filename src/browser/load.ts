@@ -222,7 +222,8 @@ export function deliveryOf(row: QueuedFact, message: Message): DeliveryRecord {
   };
 }
 
-function grouped<T extends { readonly session: number }>(rows: readonly T[]): Map<number, T[]> {
+/** Records by their session. */
+export function grouped<T extends { readonly session: number }>(rows: readonly T[]): Map<number, T[]> {
   const groups = new Map<number, T[]>();
   for (const row of rows) of(groups, row.session, () => []).push(row);
   return groups;

@@ -198,7 +198,11 @@ describe("A snapshot", () => {
             assertEquals(faults, []);
 
             Object.assign(globalThis, { indexedDB: new IDBFactory() });
-            assertEquals(await ofBrowser((store) => tell(store, told)), bytes, "by a browser that was told the same");
+            assertEquals(
+              await ofBrowser((store) => tell(store, told)),
+              bytes,
+              "by a browser that was told the same",
+            );
           }),
           { numRuns: 100 },
         );

@@ -9,8 +9,8 @@ import {
   type DatabaseTransaction,
   finished,
   locked,
-  openDatabase,
   type OpenDatabase,
+  openDatabase,
 } from "../runtime/indexed_db.ts";
 import type { StoreClock } from "../store/clock.ts";
 import { type ClockJump, jumpOf } from "../store/deadlines.ts";
@@ -21,8 +21,8 @@ import { type MessageColumns, MessageMaker } from "../store/message_row.ts";
 import { checkedSnapshot, compareTexts, SnapshotWriter } from "../store/snapshot.ts";
 import { browserClock } from "./clock.ts";
 import { guarded, IndexedDbDisk, troubleOf } from "./disk.ts";
-import { deliveryOf, Reader, sessionOf, subscriptionOf } from "./load.ts";
-import { CLOCK, DATABASE_VERSION, makeStores, META, OWNER, Rows, ROWS } from "./rows.ts";
+import { deliveryOf, grouped, Reader, sessionOf, subscriptionOf } from "./load.ts";
+import { CLOCK, DATABASE_VERSION, makeStores, META, OWNER, ROWS, Rows } from "./rows.ts";
 
 /** ms: a page that is loaded anew may be there before the worker of the old one has let go. */
 const WAIT_MS = 2_000;
@@ -155,15 +155,15 @@ async function snapshotOf(reader: Reader): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const out = new SnapshotWriter((chunk) => chunks.push(chunk));
   out.time(await reader.clock());
-  const subscriptions = await reader.all<SubscribedFact>("subscription");
-  const received = await reader.all<{ session: number; packetId: number }>("received");
+  const subscriptions = grouped(await reader.all<SubscribedFact>("subscription"));
+  const received = grouped(await reader.all<{ session: number; packetId: number }>("received"));
   const sessions = await reader.all<SavedFact>("session");
   for (const row of sessions) {
     out.session(
       row.session,
       sessionOf(row, maker),
-      subscriptions.filter(({ session }) => session === row.session).map(subscriptionOf),
-      received.filter(({ session }) => session === row.session).map(({ packetId }) => packetId),
+      (subscriptions.get(row.session) ?? []).map(subscriptionOf),
+      (received.get(row.session) ?? []).map(({ packetId }) => packetId),
     );
   }
   const ids = new Set(sessions.map(({ session }) => session));

@@ -213,7 +213,11 @@ describe("A snapshot of a store in IndexedDB", () => {
     for (let at = 0; at < bytes.length; at++) {
       const wrong = bytes.slice();
       wrong[at]! ^= 1 << at % 8;
-      await assertRejects(() => importSnapshot("home", wrong, { replace: true }), StoreError, "the snapshot: ");
+      await assertRejects(
+        () => importSnapshot("home", wrong, { replace: true }),
+        StoreError,
+        "the snapshot: ",
+      );
       const cut = bytes.subarray(0, at);
       await assertRejects(() => importSnapshot("home", cut, { replace: true }), StoreError, "the snapshot: ");
     }

@@ -56,7 +56,9 @@ export async function importMain(args: readonly string[], environment: Environme
   if (file === undefined) throw new CallError("say which file: plumb import FILE");
   const begin = attempt(file, () => beginOf(file));
   if (isSnapshot(begin)) {
-    if (output !== undefined) throw new CallError("--output is for a mosquitto.conf; --data says where data goes");
+    if (output !== undefined) {
+      throw new CallError("--output is for a mosquitto.conf; --data says where data goes");
+    }
     const directory = await dataOf(given);
     try {
       const { importStore } = await import("../store/snapshot_file.ts");
@@ -65,11 +67,15 @@ export async function importMain(args: readonly string[], environment: Environme
       return STATUS.good;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const advice = error.trouble === "locked" && error.message.endsWith("already") ? "; --force replaces it" : "";
+      const advice = error.trouble === "locked" && error.message.endsWith("already")
+        ? "; --force replaces it"
+        : "";
       throw new CallError(error.message + advice);
     }
   }
-  if (begin.includes(0)) throw new CallError(`${file}: neither a mosquitto.conf nor a snapshot of plumb export`);
+  if (begin.includes(0)) {
+    throw new CallError(`${file}: neither a mosquitto.conf nor a snapshot of plumb export`);
+  }
   const { toml, remarks } = importMosquitto(linesOf(file, new Set()), file, resolve);
   await parseConfig(toml, DEFAULT_CONFIG); // for values that mosquitto takes and we do not
   if (output === undefined) await say(toml);

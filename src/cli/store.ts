@@ -184,7 +184,11 @@ export function storeHelp(name: string): string {
 }
 
 /** What is in a file now, in one line. */
-export function contentsLine(file: string, contents: Contents & { readonly bytes: number }, json: boolean): string {
+export function contentsLine(
+  file: string,
+  contents: Contents & { readonly bytes: number },
+  json: boolean,
+): string {
   const { sessions, subscriptions, deliveries, retained, bytes } = contents;
   if (json) return line({ file, sessions, subscriptions, deliveries, retained, bytes });
   const counts = [

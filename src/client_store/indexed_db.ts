@@ -25,8 +25,8 @@ import {
   errorParts,
   finished,
   locked,
-  openDatabase,
   type OpenDatabase,
+  openDatabase,
 } from "../runtime/indexed_db.ts";
 import { ClientStoreError, type ClientStoreOptions } from "./options.ts";
 

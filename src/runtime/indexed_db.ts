@@ -57,7 +57,10 @@ export interface OpenDatabase {
     mode: "readonly" | "readwrite",
     options?: { readonly durability: DatabaseDurability },
   ): DatabaseTransaction;
-  createObjectStore(name: string, options?: { readonly keyPath: string | readonly string[] }): DatabaseRecords;
+  createObjectStore(
+    name: string,
+    options?: { readonly keyPath: string | readonly string[] },
+  ): DatabaseRecords;
   /** The browser has closed it: the user has cleared what the origin keeps, or the browser's own process for it has ended. */
   onclose: (() => void) | null;
   close(): void;

@@ -3,7 +3,7 @@
  * Knows the files, and in which order rows are read; refuses to know the bytes of a snapshot.
  * @module
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { Applier } from "./apply.ts";
@@ -49,7 +49,7 @@ export function exportStore(path: string, to: string): Snapshotted {
     try {
       const file = attempt(to, () => openSync(part, "w", 0o600));
       try {
-        attempt(to, () => writeSnapshot(database, new SnapshotWriter((chunk) => void writeSync(file, chunk))));
+        attempt(to, () => writeSnapshot(database, new SnapshotWriter((chunk) => writeFileSync(file, chunk))));
       } finally {
         closeSync(file);
       }

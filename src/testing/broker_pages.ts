@@ -108,7 +108,11 @@ export async function killsInPage(engine: Engine, kills: number, seed = 1): Prom
           const join = async (options: object) => {
             const worker = plumb.start() as WorkerOfPage;
             const dial = plumb.dialWorker(worker);
-            const client = await plumb.connect("worker://home", { dial, connectTimeoutMs: 60_000, ...options });
+            const client = await plumb.connect("worker://home", {
+              dial,
+              connectTimeoutMs: 60_000,
+              ...options,
+            });
             return { worker, dial, client };
           };
           const first = await join(session);

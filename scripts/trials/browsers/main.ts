@@ -2,11 +2,13 @@
  * `deno task browsers`: the broker of a browser and its store in all three engines: --only store|broker --engine chromium|firefox|webkit
  * --kills 50 --seed N
  *
- * Knows the trials and their order; refuses to know what they do.
+ * Writes dist/engines/ENGINE-store.json, which `deno task matrix` adds up. Knows the trials and their order; refuses to know what they do.
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { pathOf } from "../../lib/tree.ts";
 import {
   assertNothingLost,
   contractInPage,
@@ -47,6 +49,23 @@ async function trial(engine: Engine, name: string, body: () => Promise<string>):
   }
 }
 
+const NAMES = {
+  chromium: { name: "Chromium", script: "V8" },
+  firefox: { name: "Firefox", script: "SpiderMonkey" },
+  webkit: { name: "WebKit", script: "JavaScriptCore" },
+} as const;
+
+function report(engine: Engine, version: string, passed: number, failed: number): void {
+  mkdirSync(pathOf("dist/engines"), { recursive: true });
+  const said = {
+    format: "plumb-engine-report/1",
+    engine: { ...NAMES[engine], version: /[\d.]+/.exec(version)?.[0] ?? version },
+    date: new Date().toISOString(),
+    cells: { "store contract": { passed, failed, note: "a broker's store in IndexedDB" } },
+  };
+  writeFileSync(pathOf(`dist/engines/${engine}-store.json`), `${JSON.stringify(said, null, 2)}\n`);
+}
+
 for (const engine of engines) {
   const missing = missingEngine(engine);
   if (missing !== undefined) {
@@ -55,12 +74,14 @@ for (const engine of engines) {
     continue;
   }
   const browser = await launch(engine);
-  console.log(browser.version);
+  const { version } = browser;
+  console.log(version);
   await browser.close();
   if (only.includes("store")) {
     await trial(engine, "the contract of a store", async () => {
       const results = await contractInPage(engine);
       const bad = results.filter(({ fault }) => fault !== undefined);
+      report(engine, version, results.length - bad.length, bad.length);
       if (bad.length > 0) throw new Error(bad.map(({ name, fault }) => `${name}: ${fault}`).join("\n"));
       return `${results.length} tests`;
     });
