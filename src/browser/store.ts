@@ -223,8 +223,8 @@ async function moveWithClock(database: OpenDatabase, now: number): Promise<Clock
       expiresAt: moved(row.expiresAt),
       own: row.own && message(row.own),
     }));
-    await each("message", message);
-    await each("retained", message);
+    await each<SharedRow>("message", message);
+    await each<MessageColumns>("retained", message);
     transaction.objectStore(META).put(now, CLOCK);
   }
   await over;
