@@ -68,7 +68,7 @@ inBrowser("chromium", "The example browser_broker", () => {
 
         await remote.reconfigure({ listen: [tcp] }); // the network is gone
         const bridge = [...remote.broker.clientIds()].find((id) => id.startsWith("bridge-"))!;
-        remote.disconnect(bridge, { code: 0x8b, rule: "policy/owner", message: "no network" });
+        remote.disconnect(bridge, { code: 0x98, rule: "policy/banned", message: "no network" });
         await shows(tab, "bridge", "Not connected.");
         await outside.publish("home/door", "open", { qos: 1 }); // waits outside
         await tab.evaluate(() => document.getElementById("lamp").click());

@@ -48,7 +48,7 @@ describe("A broker whose Clients come by ports", () => {
     const worker = {
       postMessage: (data: unknown) => void dispatchEvent(new MessageEvent("message", { data })),
     };
-    const connecting = connect("worker://home", { dial: dialWorker(worker), reconnect: false });
+    const connecting = connect("worker://home", { dial: dialWorker(worker), level: 5 });
     failed(new Error("no store"));
     await assertRejects(() => serving, Error, "no store");
     await assertRejects(() => connecting, Error);

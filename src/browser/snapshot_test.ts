@@ -34,14 +34,17 @@ const messages = fc.record({
 /** What a store is told: each fact picks among the sessions and deliveries that there are. */
 const facts = fc.array(
   fc.oneof(
-    fc.record({
-      kind: fc.constant("session" as const),
-      name: names,
-      expiresAt: fc.constantFrom(undefined, 1_700_000_000_123, Infinity),
-      will: fc.option(messages, { nil: undefined }),
-      dueAt: fc.constantFrom(undefined, 1_800_000_000_000),
-      level: fc.constantFrom(3 as const, 4 as const, 5 as const),
-    }),
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("session" as const),
+        name: names,
+        expiresAt: fc.constantFrom(undefined, 1_700_000_000_123, Infinity),
+        will: fc.option(messages, { nil: undefined }),
+        dueAt: fc.constantFrom(undefined, 1_800_000_000_000),
+        level: fc.constantFrom(3 as const, 4 as const, 5 as const),
+      }),
+    },
     fc.record({
       kind: fc.constant("subscribed" as const),
       which: fc.nat(9),
@@ -57,20 +60,26 @@ const facts = fc.array(
       packetId: fc.integer({ min: 1, max: 20 }),
       open: flag,
     }),
-    fc.record({
-      kind: fc.constant("queued" as const),
-      which: fc.nat(9),
-      message: messages,
-      all: flag,
-      share: flag,
-      qos: fc.constantFrom(1 as const, 2 as const),
-      identifiers: fc.constantFrom([], [1], [7, 268_435_455]),
-    }),
-    fc.record({
-      kind: fc.constant("step" as const),
-      step: fc.constantFrom("sent", "released", "finished"),
-      which: fc.nat(99),
-    }),
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("queued" as const),
+        which: fc.nat(9),
+        message: messages,
+        all: flag,
+        share: flag,
+        qos: fc.constantFrom(1 as const, 2 as const),
+        identifiers: fc.constantFrom([], [1], [7, 268_435_455]),
+      }),
+    },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("step" as const),
+        step: fc.constantFrom("sent", "released", "finished"),
+        which: fc.nat(5),
+      }),
+    },
     fc.record({ kind: fc.constant("dropped" as const), which: fc.nat(9) }),
     fc.record({ kind: fc.constant("retained" as const), message: messages, gone: flag }),
     fc.record({ kind: fc.constant("commit" as const) }),
@@ -204,7 +213,7 @@ describe("A snapshot", () => {
               "by a browser that was told the same",
             );
           }),
-          { numRuns: 100 },
+          { numRuns: 40 },
         );
       }),
   );
@@ -225,4 +234,4 @@ describe("A snapshot", () => {
 });
 
 /** Of the content above, version 1. */
-const DIGEST = "";
+const DIGEST = "4ebaabd04aeec602cca5e97cdacc089f68356ba0cc3ff53c1f26c58bb22b588f";
