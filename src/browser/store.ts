@@ -22,7 +22,7 @@ import { checkedSnapshot, compareTexts, SnapshotWriter } from "../store/snapshot
 import { browserClock } from "./clock.ts";
 import { guarded, IndexedDbDisk, troubleOf } from "./disk.ts";
 import { deliveryOf, grouped, Reader, sessionOf, subscriptionOf } from "./load.ts";
-import { CLOCK, DATABASE_VERSION, makeStores, META, OWNER, ROWS, Rows } from "./rows.ts";
+import { CLOCK, DATABASE_VERSION, makeStores, META, OWNER, ROWS, Rows, type SharedRow } from "./rows.ts";
 
 /** ms: a page that is loaded anew may be there before the worker of the old one has let go. */
 const WAIT_MS = 2_000;
