@@ -66,7 +66,7 @@ inBrowser("chromium", "The example browser_broker", () => {
         await shows(tab, "lamp-is", "on");
         await shot(tab, "connected");
 
-        await remote.reconfigure({ listen: [tcp] }); // the network is gone
+        await remote.reconfigure({ listen, admit: () => false }); // the network is gone
         const bridge = [...remote.broker.clientIds()].find((id) => id.startsWith("bridge-"))!;
         remote.disconnect(bridge, { code: 0x98, rule: "policy/banned", message: "no network" });
         await shows(tab, "bridge", "Not connected.");
@@ -85,7 +85,7 @@ inBrowser("chromium", "The example browser_broker", () => {
         await shows(tab, "lamp-is", "off");
         await shows(tab, "bridge", "3 messages wait for the network.");
 
-        await remote.reconfigure({ listen: [tcp, ws] });
+        await remote.reconfigure({ listen });
         await shows(tab, "messages", "home/door");
         await shows(tab, "bridge", "Connected to the broker outside.");
         await until(() => got.length >= 6, () => `${got}`);

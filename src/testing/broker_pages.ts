@@ -123,7 +123,9 @@ export async function killsInPage(engine: Engine, kills: number, seed = 1): Prom
           let serial = 0;
           let midst = 0;
           for (let i = 0; i < kills; i++) {
-            const { worker, client } = await join({ clientId: "sender", reconnect: false });
+            // Its session goes with the Client: another one would begin with Packet Identifiers that are still in use there.
+            const { worker, client } = await join({ clientId: "sender", cleanStart: true, reconnect: false });
+            (globalThis as unknown as { round: number }).round = i;
             const end = performance.now() + 5 + random() * 60;
             let isOver = false;
             let open = 0;
@@ -146,9 +148,9 @@ export async function killsInPage(engine: Engine, kills: number, seed = 1): Prom
             worker.terminate();
             client.close({ timeoutMs: 0 }).catch(() => {});
           }
-          const { worker, dial, client: sender } = await join({ clientId: "sender" });
-          const last = serial++;
-          await sender.publish("q", `${last}`, { qos: 1 });
+          const { worker, dial, client: sender } = await join({ clientId: "sender", cleanStart: true });
+          const last = serial++; // of QoS 2, since one of QoS 1 may overtake those whose PUBREL is on its way
+          await sender.publish("q", `${last}`, { qos: 2 });
           const got: number[] = [];
           const receiver = await plumb.connect("worker://home", { dial, ...session });
           for await (const { bytes } of await receiver.subscribe("q", { qos: 2 })) {

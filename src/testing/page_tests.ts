@@ -6,10 +6,10 @@
 
 type Body = () => unknown;
 
-/** How one test went; `fault` is undefined if it is well. */
+/** How one test went; `fault` is null if it is well. */
 export interface PageResult {
   readonly name: string;
-  readonly fault: string | undefined;
+  readonly fault: string | null;
 }
 
 const listed: { readonly name: string; readonly body: Body }[] = [];
@@ -32,7 +32,7 @@ export function test(name: string, ...rest: unknown[]): void {
 export async function run(told: (result: PageResult) => void = () => {}): Promise<PageResult[]> {
   const results: PageResult[] = [];
   for (const { name, body } of listed.splice(0)) {
-    let fault: string | undefined;
+    let fault: string | null = null;
     try {
       await body();
     } catch (error) {

@@ -80,7 +80,7 @@ for (const engine of engines) {
   if (only.includes("store")) {
     await trial(engine, "the contract of a store", async () => {
       const results = await contractInPage(engine);
-      const bad = results.filter(({ fault }) => fault !== undefined);
+      const bad = results.filter(({ fault }) => fault !== null);
       report(engine, version, results.length - bad.length, bad.length);
       if (bad.length > 0) throw new Error(bad.map(({ name, fault }) => `${name}: ${fault}`).join("\n"));
       return `${results.length} tests`;
