@@ -38,9 +38,13 @@ export function whyNotInPage({ needs = [] }: { readonly needs?: readonly string[
     : undefined;
 }
 
+function nameOf(id: string, level: Level): string {
+  return `${id}, level ${level}`;
+}
+
 /** One case as a result: what a target need not offer is skipped, and what is lenient or could not be carried out has failed. */
 export function resultOf({ case: { id }, level, verdict, reason }: CaseResult): Result {
-  const name = `${id}, level ${level}`;
+  const name = nameOf(id, level);
   if (verdict === "pass") return { name, verdict: "passed" };
   if (verdict === "unsupported") return { name, verdict: "skipped", message: reason };
   return { name, verdict: "failed", message: `${verdict}: ${reason}` };
@@ -53,7 +57,7 @@ export interface ServerAudit {
   readonly declared?: Declared;
   readonly patienceMs?: number;
   readonly atOnce?: number;
-  /** Only these cases; default: all that a page can run. */
+  /** Only these, by the names of their results; default: all that a page can run. */
   readonly only?: ReadonlySet<string>;
 }
 
@@ -62,10 +66,9 @@ export async function auditServer(
   { dial, levels = [5, 4], declared = {}, patienceMs = 5_000, atOnce = 12, only }: ServerAudit,
   { planned, told }: AuditEvents,
 ): Promise<LevelReport[]> {
-  const cases = SERVER_CASES.filter((one) =>
-    whyNotInPage(one) === undefined && (only === undefined || only.has(one.id))
-  );
-  const of = (level: Level) => cases.filter((one) => one.levels.includes(level) && one.timing !== true);
+  const cases = SERVER_CASES.filter((one) => whyNotInPage(one) === undefined && one.timing !== true);
+  const of = (level: Level) =>
+    cases.filter(({ id, levels }) => levels.includes(level) && (only?.has(nameOf(id, level)) ?? true));
   planned(levels.reduce((sum, level) => sum + of(level).length, 0));
   const found: LevelReport[] = [];
   for (const level of levels) {
@@ -91,14 +94,12 @@ export async function auditOwnBroker({ planned, told }: AuditEvents): Promise<vo
       return Promise.resolve(ours);
     };
     const open = new Set<string>();
-    const results: Result[] = [];
     await auditServer({ dial, declared, patienceMs: 60_000, ...left && { only: left } }, {
       planned: (cases) => left === undefined && planned(cases),
       told: (result) => {
-        const id = result.name.split(",")[0]!;
-        if (result.verdict === "skipped" && !(id in NO_OCCASION)) open.add(id);
+        const isLeft = result.verdict === "skipped" && !(result.name.split(",")[0]! in NO_OCCASION);
+        if (isLeft) open.add(result.name);
         else told(result);
-        results.push(result);
       },
     });
     await driver.close();

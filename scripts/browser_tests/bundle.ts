@@ -22,6 +22,7 @@ const STAND_INS: Readonly<Record<string, string>> = {
   "node:process": "stand_ins/node_process.ts",
   "node:fs": "stand_ins/node_fs.ts",
   "node:crypto": "stand_ins/node_crypto.ts",
+  "node:util": "stand_ins/node_util.ts",
   "/runtime/listen.ts": "stand_ins/listen.ts",
 };
 

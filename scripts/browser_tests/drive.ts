@@ -13,8 +13,10 @@ import { servePage } from "./serve.ts";
 
 const REPORTS = "dist/browser_tests/reports";
 const ENGINE_REPORTS = "dist/engines";
-/** Widths in CSS pixels; the height is what is seen of the page. */
-const SIZES = { phone: [320, 2_400], desk: [1_280, 1_600] } as const;
+/** CSS pixels. */
+const WIDTHS = { phone: 320, desk: 1_280 } as const;
+/** Of a picture that shows the whole page. */
+const HEIGHT_MAX = 9_000;
 
 /** What is asked of the page. */
 export interface DriveOptions {
@@ -70,7 +72,7 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
   const browser = await launch(engine);
   try {
     const tab = await browser.open(`${page}#seed=1&seeds=${seeds}`);
-    await tab.resize(...SIZES.desk);
+    await tab.resize(WIDTHS.desk, 900);
     await tab.waitFor("globalThis.plumbTests !== undefined");
     // Started, and then looked for: a driver waits for one answer not as long as all of it takes.
     await tab.evaluate((ids: readonly string[] | null) => {
@@ -100,11 +102,13 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
 
 /** At both widths, light and dark where the engine can be told. */
 async function photograph(engine: Engine, tab: Tab): Promise<void> {
-  for (const [size, [width, height]] of Object.entries(SIZES)) {
+  for (const [size, width] of Object.entries(WIDTHS)) {
     for (const scheme of tab.puppeteer === undefined || engine === "firefox" ? ["light"] : ["light", "dark"]) {
       await tab.puppeteer?.emulateMediaFeatures?.([{ name: "prefers-color-scheme", value: scheme }])
         .catch(() => {});
-      await tab.resize(width, height);
+      await tab.resize(width, 900);
+      const height = await tab.evaluate<number, []>("document.documentElement.scrollHeight");
+      await tab.resize(width, Math.min(height, HEIGHT_MAX));
       await tab.evaluate("globalThis.scrollTo(0, 0)");
       writeFileSync(pathOf(`${REPORTS}/${engine}-${size}-${scheme}.png`), await tab.screenshot());
     }
