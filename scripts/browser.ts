@@ -32,6 +32,8 @@ if (asked.drive !== undefined) {
   process.exit(await drive(files, asked.drive, { seeds: Number(asked.seeds), only: asked.only?.split(",") }));
 }
 const { server, page } = await servePage(files, asked);
-console.log(`The browser tests: ${page}\nThe broker:        ${server.addresses.join(" ")}\nCtrl-C ends both.`);
+console.log(
+  `The browser tests: ${page}\nThe broker:        ${server.addresses.join(" ")}\nCtrl-C ends both.`,
+);
 await new Promise((resolve) => process.once("SIGINT", resolve));
 await server.close();

@@ -49,7 +49,9 @@ function reports(): ReadonlyMap<string, EngineReport> {
     }
     const before = found.get(name);
     const cells: Partial<Record<Row, Cell>> = { ...before?.cells };
-    for (const row of ROWS) if (report.cells[row] !== undefined) cells[row] = better(cells[row], report.cells[row]);
+    for (const row of ROWS) {
+      if (report.cells[row] !== undefined) cells[row] = better(cells[row], report.cells[row]);
+    }
     found.set(name, { ...report, cells });
   }
   return found;

@@ -16,7 +16,7 @@ import { settle } from "../../conformance/options.ts";
 import type { CaseResult } from "../../conformance/result.ts";
 import type { Server } from "../../src/server/serve.ts";
 import { resultOf } from "./audits.ts";
-import { AUDITOR, BEGIN, fromPage, type FromPage, type ToPage, toPage } from "./orders.ts";
+import { AUDITOR, BEGIN, type FromPage, fromPage, type ToPage, toPage } from "./orders.ts";
 
 /** ms: a page is slower than a program, and its messages take two ways. */
 const PATIENCE_MS = 2_500;

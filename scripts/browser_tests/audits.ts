@@ -73,7 +73,10 @@ export async function auditServer(
   const found: LevelReport[] = [];
   for (const level of levels) {
     const { run } = settle(of(level), { levels: [level], patienceMs, atOnce });
-    const options = { ...run(level), progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)) };
+    const options = {
+      ...run(level),
+      progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)),
+    };
     const report = await runServerCases({ ...options, dial, declared });
     const { unreachable, stopped } = report;
     if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
@@ -106,7 +109,9 @@ export async function auditOwnBroker({ planned, told }: AuditEvents): Promise<vo
     left = open;
     if (open.size === 0) return;
   }
-  for (const name of left ?? []) told({ name, verdict: "skipped", message: "No form of the broker offers it" });
+  for (const name of left ?? []) {
+    told({ name, verdict: "skipped", message: "No form of the broker offers it" });
+  }
 }
 
 /** Our Client as it is put together for a page, in place of its WebSocket a pair in memory to the auditor. */
@@ -124,13 +129,23 @@ const inMemory: Driver = {
 
 /** Audits our Client; all but §6, for which the auditor needs WebSockets. */
 export async function auditOwnClient({ planned, told }: AuditEvents, patienceMs = 1_500): Promise<void> {
-  const cases = CLIENT_CASES.filter(({ needs = [], timing }) => !needs.includes("websocket") && timing !== true);
+  const cases = CLIENT_CASES.filter(({ needs = [], timing }) =>
+    !needs.includes("websocket") && timing !== true
+  );
   const levels = [5, 4] as const;
   planned(levels.reduce((sum, level) => sum + cases.filter((one) => one.levels.includes(level)).length, 0));
   for (const level of levels) {
     const { run } = settle(cases, { levels: [level], patienceMs, atOnce: 24 });
-    const options = { ...run(level), progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)) };
-    const { unreachable } = await runClientCases({ ...options, driver: inMemory, webSocket: false, tls: undefined });
+    const options = {
+      ...run(level),
+      progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)),
+    };
+    const { unreachable } = await runClientCases({
+      ...options,
+      driver: inMemory,
+      webSocket: false,
+      tls: undefined,
+    });
     if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
   }
 }

@@ -17,7 +17,7 @@ export const PAGE_FILE = "dist/browser_tests.bin";
 
 /** Modules by the end of their path or their name, and what takes their place. */
 const STAND_INS: Readonly<Record<string, string>> = {
-  "node:test": "node_test.ts",
+  "node:test": "runner.ts",
   "node:timers": "stand_ins/node_timers.ts",
   "node:process": "stand_ins/node_process.ts",
   "node:fs": "stand_ins/node_fs.ts",
@@ -84,7 +84,11 @@ export async function buildPage(version: string): Promise<ReadonlyMap<string, st
 /** MQTT.js as a script that sets `mqtt`, for the comparison of speeds. */
 export async function buildMqttjs(): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: `import mqtt from "mqtt"; globalThis.mqtt = mqtt;`, resolveDir: pathOf("."), loader: "js" },
+    stdin: {
+      contents: `import mqtt from "mqtt"; globalThis.mqtt = mqtt;`,
+      resolveDir: pathOf("."),
+      loader: "js",
+    },
     bundle: true,
     minify: true,
     write: false,

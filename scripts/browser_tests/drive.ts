@@ -5,7 +5,14 @@
  * @module
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { closeBrowsers, type Engine, ENGINES, launch, missingEngine, type Tab } from "../../src/testing/browsers.ts";
+import {
+  closeBrowsers,
+  type Engine,
+  ENGINES,
+  launch,
+  missingEngine,
+  type Tab,
+} from "../../src/testing/browsers.ts";
 import { pathOf } from "../lib/tree.ts";
 import type { PageReport } from "./page/result.ts";
 import { ROWS } from "./report.ts";
@@ -103,7 +110,9 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
 /** At both widths, light and dark where the engine can be told. */
 async function photograph(engine: Engine, tab: Tab): Promise<void> {
   for (const [size, width] of Object.entries(WIDTHS)) {
-    for (const scheme of tab.puppeteer === undefined || engine === "firefox" ? ["light"] : ["light", "dark"]) {
+    for (
+      const scheme of tab.puppeteer === undefined || engine === "firefox" ? ["light"] : ["light", "dark"]
+    ) {
       await tab.puppeteer?.emulateMediaFeatures?.([{ name: "prefers-color-scheme", value: scheme }])
         .catch(() => {});
       await tab.resize(width, 900);
@@ -131,7 +140,9 @@ function tell(engine: Engine, { engine: { version }, parts }: PageReport, second
     if (status === "waiting") continue;
     const more = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
     console.log(
-      `  ${status} ${id}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${(ms / 1_000).toFixed(1)} s` +
+      `  ${status} ${id}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${
+        (ms / 1_000).toFixed(1)
+      } s` +
         `${reason && ` (${reason})`}${more.length > 0 ? ` ${more.join(", ")}` : ""}`,
     );
     for (const failure of failures) console.log(`    ${failure}`);

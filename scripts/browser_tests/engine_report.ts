@@ -5,14 +5,18 @@
  * @module
  */
 import { auditOwnBroker, auditOwnClient } from "./audits.ts";
-import { runTests, wordsOf } from "./node_test.ts";
+import { runTests, wordsOf } from "./runner.ts";
 import { type Cell, type EngineReport, type Row, ROWS, Tally } from "./report.ts";
 import { type Chance, loadSuite, noteOf, SUITES } from "./suites.ts";
 
 const world = globalThis as unknown as {
   readonly Bun?: { readonly version: string; readonly argv: readonly string[] };
   readonly Deno?: { readonly version: { readonly deno: string }; readonly args: readonly string[] };
-  readonly process?: { readonly version: string; readonly argv: readonly string[]; exit(status: number): never };
+  readonly process?: {
+    readonly version: string;
+    readonly argv: readonly string[];
+    exit(status: number): never;
+  };
   readonly console: { log(text: string): void; error(text: string): void };
 };
 

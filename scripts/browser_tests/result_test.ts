@@ -5,9 +5,11 @@ import { engineOf, linkOf, PartResult, reportOf, sharedBy, withoutSecrets } from
 import type { Section } from "./section.ts";
 
 const USER_AGENTS: Readonly<Record<string, string>> = {
-  "Chromium 156.0.0.0": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+  "Chromium 156.0.0.0":
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
   "Firefox 153.0": "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0",
-  "WebKit 26.0": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+  "WebKit 26.0":
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
 };
 
 function part(id: string, more: Partial<Section> = {}): Section {

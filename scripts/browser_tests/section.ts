@@ -73,6 +73,8 @@ export async function check(run: Run, name: string, body: () => unknown): Promis
 /** @throws {NotRun} without a broker that is reached by WebSocket. */
 export function needsWebSocket({ reach }: Run): void {
   if (!reach.isWebSocket) {
-    throw new NotRun("No broker answers at the address above; this part needs one that is reached by WebSocket");
+    throw new NotRun(
+      "No broker answers at the address above; this part needs one that is reached by WebSocket",
+    );
   }
 }

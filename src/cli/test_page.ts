@@ -34,7 +34,9 @@ function place(): string | undefined {
 /** @throws {CallError} if the page is asked for and was not built. */
 export function checkTestPage(): void {
   if (embeddedFile(FILE) !== undefined || place() !== undefined) return;
-  throw new CallError("--websocket-test-page: there is no test page here; deno task browser --build makes it");
+  throw new CallError(
+    "--websocket-test-page: there is no test page here; deno task browser --build makes it",
+  );
 }
 
 async function builtFiles(): Promise<ReadonlyMap<string, string>> {

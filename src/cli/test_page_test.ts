@@ -22,21 +22,25 @@ async function withPage(body: (origin: string, reads: () => number) => Promise<v
 }
 
 describe("the page of the browser tests", () => {
-  test("is at /test/, with its program beside it; its files are read once", patient, () =>
-    withPage(async (origin, reads) => {
-      assertEquals(reads(), 0);
-      const page = await fetch(`${origin}/test?a=b`); // is led to /test/
-      assertEquals([page.status, new URL(page.url).pathname], [200, "/test/"]);
-      assertEquals(page.headers.get("content-type"), "text/html; charset=utf-8");
-      assert(page.headers.get("content-security-policy")!.includes("default-src 'self'"));
-      assertEquals(await page.text(), FILES.get("index.html"));
-      const plain = await fetch(`${origin}/test/page.js`, { headers: { "accept-encoding": "identity" } });
-      assertEquals(plain.headers.get("content-encoding"), null);
-      assertEquals(await plain.text(), FILES.get("page.js"));
-      const head = await fetch(`${origin}/test/index.html`, { method: "HEAD" });
-      assertEquals([head.status, await head.text()], [200, ""]);
-      assertEquals(reads(), 1);
-    }));
+  test(
+    "is at /test/, with its program beside it; its files are read once",
+    patient,
+    () =>
+      withPage(async (origin, reads) => {
+        assertEquals(reads(), 0);
+        const page = await fetch(`${origin}/test?a=b`); // is led to /test/
+        assertEquals([page.status, new URL(page.url).pathname], [200, "/test/"]);
+        assertEquals(page.headers.get("content-type"), "text/html; charset=utf-8");
+        assert(page.headers.get("content-security-policy")!.includes("default-src 'self'"));
+        assertEquals(await page.text(), FILES.get("index.html"));
+        const plain = await fetch(`${origin}/test/page.js`, { headers: { "accept-encoding": "identity" } });
+        assertEquals(plain.headers.get("content-encoding"), null);
+        assertEquals(await plain.text(), FILES.get("page.js"));
+        const head = await fetch(`${origin}/test/index.html`, { method: "HEAD" });
+        assertEquals([head.status, await head.text()], [200, ""]);
+        assertEquals(reads(), 1);
+      }),
+  );
 
   test("is all that there is", patient, () =>
     withPage(async (origin) => {

@@ -10,7 +10,16 @@ import { SECTIONS } from "../sections.ts";
 import type { Chance } from "../suites.ts";
 import { byId, type El, el, world } from "./dom.ts";
 import { PAGE_BROKER_URL, PageBroker } from "./page_broker.ts";
-import { engineOf, linkOf, type PageReport, PartResult, reportOf, type Shared, sharedBy, withoutSecrets } from "./result.ts";
+import {
+  engineOf,
+  linkOf,
+  type PageReport,
+  PartResult,
+  reportOf,
+  type Shared,
+  sharedBy,
+  withoutSecrets,
+} from "./result.ts";
 
 /** Put in by the bundler. */
 declare const PLUMB_VERSION: string;
@@ -118,7 +127,12 @@ class Part {
   fails(name: string, message: string): void {
     this.#failures.hidden = false;
     this.#failures.append(
-      el("li", {}, el("strong", {}, `✗ ${name}`), ...message === "" ? [] : [el("pre", { tabindex: "0" }, message)]),
+      el(
+        "li",
+        {},
+        el("strong", {}, `✗ ${name}`),
+        ...message === "" ? [] : [el("pre", { tabindex: "0" }, message)],
+      ),
     );
   }
 
@@ -208,9 +222,10 @@ class TestPage {
         return { url, dial: dialWebSocket, isWebSocket: true };
       } catch (error) {
         if (signal.aborted) throw error;
-        said.textContent = `No broker answers there, so the one inside this page is used where that will do. (${
-          error instanceof Error ? error.message : error
-        })`;
+        said.textContent =
+          `No broker answers there, so the one inside this page is used where that will do. (${
+            error instanceof Error ? error.message : error
+          })`;
       }
     } else said.textContent = "The broker inside this page is used where that will do.";
     const broker = this.#pageBroker ??= new PageBroker();
@@ -328,9 +343,11 @@ class TestPage {
     field.select();
     try {
       await world.navigator.clipboard!.writeText(link);
-      byId("share-says").textContent = "The link was copied. It has the seed, the address without a password, and the results.";
+      byId("share-says").textContent =
+        "The link was copied. It has the seed, the address without a password, and the results.";
     } catch { // pages that came over http: may not write to the clipboard
-      byId("share-says").textContent = "Copy the link. It has the seed, the address without a password, and the results.";
+      byId("share-says").textContent =
+        "Copy the link. It has the seed, the address without a password, and the results.";
     }
   }
 
@@ -341,7 +358,13 @@ class TestPage {
     });
     byId("shared").append(
       el("h2", {}, "What the link says"),
-      el("p", {}, `Somebody ran this page in ${engine || "a browser"}${date && ` on ${date}`}. This is what their link says; nobody has checked it. Run the page to see for yourself: it has the same seed.`),
+      el(
+        "p",
+        {},
+        `Somebody ran this page in ${engine || "a browser"}${
+          date && ` on ${date}`
+        }. This is what their link says; nobody has checked it. Run the page to see for yourself: it has the same seed.`,
+      ),
       el("ul", {}, ...rows),
     );
     byId("shared").hidden = false;

@@ -77,7 +77,8 @@ function dots(speeds: readonly Speed[], width: number): El {
   });
   const words = speeds.map(({ name, roundTrips }) =>
     `${name}: ${
-      PERCENTILES.map((percent) => `${percent} of 100 within ${round(percentile(roundTrips, percent))} ms`).join(", ")
+      PERCENTILES.map((percent) => `${percent} of 100 within ${round(percentile(roundTrips, percent))} ms`)
+        .join(", ")
     }`
   ).join("; ");
   return drawing(width, bottom + 26, words, [...ticks, ...parts]);

@@ -73,7 +73,12 @@ export interface PageReport extends EngineReport {
 /** Puts the report together. A row with two parts has the later one that was run. */
 export function reportOf(
   parts: ReadonlyMap<Section, PartResult>,
-  about: { readonly userAgent: string; readonly broker: string; readonly chance: Chance; readonly date: string },
+  about: {
+    readonly userAgent: string;
+    readonly broker: string;
+    readonly chance: Chance;
+    readonly date: string;
+  },
 ): PageReport {
   const cells: Partial<Record<Row, Cell>> = {};
   const found: Record<string, object> = {};
@@ -141,9 +146,18 @@ export function sharedBy(hash: string): Shared {
   };
   const parts = (fields.get("parts") ?? "").split("~").slice(0, 50).flatMap((part) => {
     const [, id, status, passed, failed] = /^([a-z-]+)\.(\d)\.(\d{1,9})\.(\d{1,9})$/.exec(part) ?? [];
-    return id === undefined ? [] : [[id, STATUSES[Number(status)] ?? "", Number(passed), Number(failed)] as const];
+    return id === undefined
+      ? []
+      : [[id, STATUSES[Number(status)] ?? "", Number(passed), Number(failed)] as const];
   });
-  return { ...number("seed"), ...number("seeds"), ...text("broker"), ...text("engine"), ...text("date"), parts };
+  return {
+    ...number("seed"),
+    ...number("seeds"),
+    ...text("broker"),
+    ...text("engine"),
+    ...text("date"),
+    parts,
+  };
 }
 
 /** A URL without user name and password. */

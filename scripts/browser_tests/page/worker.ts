@@ -7,7 +7,7 @@ import { Broker } from "../../../src/broker/mod.ts";
 import { messagePortTransport, type PortLike } from "../../../src/runtime/in_process.ts";
 import { systemRandom } from "../../../src/runtime/random.ts";
 import { Driver } from "../../../src/server/driver.ts";
-import { runTests, wordsOf } from "../node_test.ts";
+import { runTests, wordsOf } from "../runner.ts";
 import type { Result } from "../report.ts";
 import { type Chance, loadSuite, type Suite } from "../suites.ts";
 

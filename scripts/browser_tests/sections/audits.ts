@@ -8,7 +8,7 @@ import { type AuditedConnect, startAudited } from "../../../src/cli/client/audit
 import { connect, connectBy } from "../../../src/client_api/browser.ts";
 import { browserLoop } from "../../../src/client_api/browser_loop.ts";
 import { auditOwnClient, auditServer } from "../audits.ts";
-import { AUDITOR, BEGIN, fromPage, type FromPage, type ToPage, toPage } from "../orders.ts";
+import { AUDITOR, BEGIN, type FromPage, fromPage, type ToPage, toPage } from "../orders.ts";
 import { needsWebSocket, NotRun, type Run, type Section } from "../section.ts";
 
 /** ms: a retained message is there at once, or not at all. */

@@ -20,15 +20,21 @@ async function inWorker(run: Run): Promise<void> {
   try {
     const one = await client(own, { clientId: "one", will: { topic: "gone", payload: "one" } });
     const other = await client(own, { clientId: "other", level: 4 });
-    await check(run, "Two clients connect to the broker in the worker, one by MQTT 5.0 and one by 3.1.1", async () => {
-      const { connections } = await broker.stats();
-      if (connections !== 2) throw new Error(`It counts ${connections} connections`);
-    });
+    await check(
+      run,
+      "Two clients connect to the broker in the worker, one by MQTT 5.0 and one by 3.1.1",
+      async () => {
+        const { connections } = await broker.stats();
+        if (connections !== 2) throw new Error(`It counts ${connections} connections`);
+      },
+    );
     const gone = textsOf(await other.subscribe("gone"));
     const came = textsOf(await other.subscribe("home/#", { qos: 2 }));
     await check(run, "1,000 messages of each Quality of Service arrive", async () => {
       for (const qos of [0, 1, 2] as const) {
-        await Promise.all(Array.from({ length: 1_000 }, (_, i) => one.publish("home/x", `${qos} ${i}`, { qos })));
+        await Promise.all(
+          Array.from({ length: 1_000 }, (_, i) => one.publish("home/x", `${qos} ${i}`, { qos })),
+        );
       }
       await until(() => came.length === 3_000, "3,000 messages", run);
     });
@@ -73,7 +79,11 @@ async function reload(run: Run): Promise<void> {
   const { reach, signal } = run;
   const [topic, name] = [unique("reload"), unique("store").replaceAll("/", "-")];
   const reader = await client(run, {});
-  const frame = el("iframe", { src: `${world.location.pathname}#frame`, hidden: "", title: "The page that is reloaded" });
+  const frame = el("iframe", {
+    src: `${world.location.pathname}#frame`,
+    hidden: "",
+    title: "The page that is reloaded",
+  });
   const relay = ({ data, ports }: MessageOf): void => {
     if ((data as { port?: true }).port) reach.give?.(ports[0]);
   };
@@ -90,7 +100,11 @@ async function reload(run: Run): Promise<void> {
     const loaded = nextAnswer(signal);
     byId("frames").append(frame);
     await loaded;
-    await check(run, "A page inside this page publishes while it is offline: it is in IndexedDB", () => ask("publish"));
+    await check(
+      run,
+      "A page inside this page publishes while it is offline: it is in IndexedDB",
+      () => ask("publish"),
+    );
     const again = nextAnswer(signal);
     frame.contentWindow!.location.reload();
     await again;
@@ -108,7 +122,9 @@ async function reload(run: Run): Promise<void> {
   }
 }
 
-const { indexedDB } = globalThis as unknown as { readonly indexedDB: { deleteDatabase(name: string): unknown } };
+const { indexedDB } = globalThis as unknown as {
+  readonly indexedDB: { deleteDatabase(name: string): unknown };
+};
 
 /** The next word of the frame. */
 function nextAnswer(signal: AbortSignal): Promise<{ readonly error?: string }> {
@@ -129,7 +145,9 @@ function nextAnswer(signal: AbortSignal): Promise<{ readonly error?: string }> {
 /** The program in the frame. */
 export function beginFrame(): void {
   const say = (error?: unknown): void => {
-    const words = error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) };
+    const words = error === undefined
+      ? {}
+      : { error: error instanceof Error ? error.message : String(error) };
     world.parent.postMessage({ frame: true, ...words }, world.location.origin);
   };
   world.addEventListener("message", ({ data }) => {
@@ -186,7 +204,8 @@ async function framed({ what, name, topic, url, isWebSocket }: ToFrame): Promise
 export const WORKER: Section = {
   id: "worker",
   title: "A broker in this browser",
-  about: "Starts a whole MQTT broker in a worker of this page, and two clients that talk through it. No server takes part.",
+  about:
+    "Starts a whole MQTT broker in a worker of this page, and two clients that talk through it. No server takes part.",
   run: inWorker,
 };
 

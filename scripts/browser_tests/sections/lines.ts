@@ -3,7 +3,13 @@
  * Knows how a line is cut; refuses to know what the Client does about it.
  * @module
  */
-import { type Client, connectBy, type ConnectOptions, type Dialer, type Subscription } from "../../../src/client_api/browser.ts";
+import {
+  type Client,
+  connectBy,
+  type ConnectOptions,
+  type Dialer,
+  type Subscription,
+} from "../../../src/client_api/browser.ts";
 import { browserLoop } from "../../../src/client_api/browser_loop.ts";
 import { pause, until, world } from "../page/dom.ts";
 import { check, needsWebSocket, type Run, type Section } from "../section.ts";
@@ -55,7 +61,11 @@ export class Line {
 }
 
 /** Connects to the broker of the run. */
-export function client({ reach, signal }: Run, options: ConnectOptions, dial: Dialer = reach.dial): Promise<Client> {
+export function client(
+  { reach, signal }: Run,
+  options: ConnectOptions,
+  dial: Dialer = reach.dial,
+): Promise<Client> {
   return connectBy(dial, reach.url, { loop: browserLoop(), signal, keepAlive: 90, ...options });
 }
 
@@ -182,7 +192,8 @@ export const HIDDEN: Section = {
   title: "A hidden tab stays connected",
   about:
     "Browsers let the timers of hidden tabs run rarely, and a broker ends connections that fall silent. Start this part, switch to another tab, and come back when the title of the tab says so.",
-  limits: "After five minutes some browsers let timers run once a minute only; the client then asks for 90 s by itself.",
+  limits:
+    "After five minutes some browsers let timers run once a minute only; the client then asks for 90 s by itself.",
   isByHand: true,
   run: hidden,
 };

@@ -82,7 +82,8 @@ export const SUITE_SECTIONS: readonly Section[] = [
   {
     id: "stores",
     title: "Storage in the browser",
-    about: "Checks what every store must keep, with the broker's store in memory and the client's in the browser's IndexedDB.",
+    about:
+      "Checks what every store must keep, with the broker's store in memory and the client's in the browser's IndexedDB.",
     row: "store contract",
     run: (run) => runInWorker("store contract", run),
   },

@@ -55,5 +55,3 @@ export function setImmediate(run: () => void): void {
   }
   if (waiting.push(run) === 1) port.postMessage(0);
 }
-
-export default { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate };

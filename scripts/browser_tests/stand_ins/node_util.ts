@@ -31,10 +31,11 @@ function equal(one: unknown, other: unknown, met: Map<object, object>): boolean 
   }
   if (Array.isArray(one) && one.length !== (other as unknown[]).length) return false;
   const [keys, others] = [keysOf(one), keysOf(other)];
-  return keys.length === others.length && keys.every((key) =>
-    Object.prototype.propertyIsEnumerable.call(other, key) &&
-    equal((one as Bag)[key], (other as Bag)[key], met)
-  );
+  return keys.length === others.length &&
+    keys.every((key) =>
+      Object.prototype.propertyIsEnumerable.call(other, key) &&
+      equal((one as Bag)[key], (other as Bag)[key], met)
+    );
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

@@ -127,7 +127,9 @@ export async function runTests(
   for (const one of tests) {
     const result = await run(one);
     const afterwards = await leave(one.group);
-    await told(afterwards === undefined || result.verdict === "failed" ? result : failed(one.name, afterwards));
+    await told(
+      afterwards === undefined || result.verdict === "failed" ? result : failed(one.name, afterwards),
+    );
   }
 }
 

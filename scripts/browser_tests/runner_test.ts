@@ -1,7 +1,7 @@
 /** What stands in for `node:test` in browsers and bare engines. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import * as own from "./node_test.ts";
+import * as own from "./runner.ts";
 
 /** Runs what `register` registers: the results, in order. */
 async function ran(register: () => void): Promise<own.TestResult[]> {
@@ -22,7 +22,11 @@ describe("what stands in for node:test", () => {
           await Promise.resolve();
           order.push("inner");
         });
-        own.describe("deeper", { timeout: 5 }, () => own.test("innermost", () => void order.push("innermost")));
+        own.describe(
+          "deeper",
+          { timeout: 5 },
+          () => own.test("innermost", () => void order.push("innermost")),
+        );
       });
       own.test("last", () => void order.push("last"));
     });
