@@ -63,7 +63,7 @@ export interface ServerAudit {
 
 /** Audits a Server; gives what was found, level by level. */
 export async function auditServer(
-  { dial, levels = [5, 4], declared = {}, patienceMs = 5_000, atOnce = 12, only }: ServerAudit,
+  { dial, levels = [5, 4], declared = {}, patienceMs = 15_000, atOnce = 12, only }: ServerAudit,
   { planned, told }: AuditEvents,
 ): Promise<LevelReport[]> {
   const cases = SERVER_CASES.filter((one) => whyNotInPage(one) === undefined && one.timing !== true);
