@@ -43,12 +43,15 @@ function nameOf(id: string, level: Level): string {
 }
 
 /** One case as a result: what a target need not offer is skipped, and what is lenient or could not be carried out has failed. */
-export function resultOf({ case: { id }, level, verdict, reason }: CaseResult): Result {
+export function resultOf({ case: { id }, level, verdict, reason, ms }: CaseResult): Result {
   const name = nameOf(id, level);
-  if (verdict === "pass") return { name, verdict: "passed" };
+  if (verdict === "pass") return { name, verdict: "passed", ms };
   if (verdict === "unsupported") return { name, verdict: "skipped", message: reason };
-  return { name, verdict: "failed", message: `${verdict}: ${reason}` };
+  return { name, verdict: "failed", message: `${verdict}: ${reason}`, ms };
 }
+
+/** Chromium puts connections off by up to 5 s, twice as long for each one that is not open yet, and by seconds where there are a dozen. */
+const AT_ONCE = 6;
 
 /** How a Server is audited. */
 export interface ServerAudit {
@@ -63,7 +66,7 @@ export interface ServerAudit {
 
 /** Audits a Server; gives what was found, level by level. */
 export async function auditServer(
-  { dial, levels = [5, 4], declared = {}, patienceMs = 15_000, atOnce = 12, only }: ServerAudit,
+  { dial, levels = [5, 4], declared = {}, patienceMs = 15_000, atOnce = AT_ONCE, only }: ServerAudit,
   { planned, told }: AuditEvents,
 ): Promise<LevelReport[]> {
   const cases = SERVER_CASES.filter((one) => whyNotInPage(one) === undefined && one.timing !== true);

@@ -25,6 +25,8 @@ const WIDTHS = { phone: 320, desk: 1_280 } as const;
 /** ms that the page may take: it only turns a hang into a failure that says where. */
 const RUN_MS = 180_000;
 const LOOK_MS = 500;
+/** Firefox tells of connections that the auditors end on purpose as of faults of the page. */
+const LOST_CONNECTION = /connection to (the server at )?ws:/;
 /** Of a picture that shows the whole page. */
 const HEIGHT_MAX = 9_000;
 
@@ -104,7 +106,8 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
     await photograph(engine, tab);
     tell(engine, report, (performance.now() - begun) / 1_000);
     if (!isOver) throw new Error(`${engine}: the page is not done after ${RUN_MS / 1_000} s`);
-    if (tab.faults.length > 0) throw new Error(`${engine}: ${tab.faults.map(String).join("; ")}`);
+    const faults = tab.faults.map(String).filter((words) => !LOST_CONNECTION.test(words));
+    if (faults.length > 0) throw new Error(`${engine}: ${faults.join("; ")}`);
     return report;
   } finally {
     await browser.close();
@@ -140,7 +143,7 @@ async function photograph(engine: Engine, tab: Tab): Promise<void> {
 function tell(engine: Engine, { engine: { version }, parts }: PageReport, seconds: number): void {
   console.log(`${engine} ${version}: ${seconds.toFixed(0)} s`);
   for (const [id, part] of Object.entries(parts)) {
-    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures } = part as {
+    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures, slowest } = part as {
       readonly status: string;
       readonly passed: number;
       readonly failed: number;
@@ -149,6 +152,7 @@ function tell(engine: Engine, { engine: { version }, parts }: PageReport, second
       readonly reason?: string;
       readonly failures?: readonly string[];
       readonly figures: Readonly<Record<string, number>>;
+      readonly slowest: readonly (readonly [name: string, ms: number])[];
     };
     if (status === "waiting") continue;
     const more = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
@@ -158,6 +162,7 @@ function tell(engine: Engine, { engine: { version }, parts }: PageReport, second
       } s` +
         `${reason && ` (${reason})`}${more.length > 0 ? ` ${more.join(", ")}` : ""}`,
     );
+    console.log(`    slowest: ${slowest.slice(0, 3).map(([name, ms]) => `${name} ${ms} ms`).join("; ")}`);
     for (const failure of failures) console.log(`    ${failure}`);
   }
 }

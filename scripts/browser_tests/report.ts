@@ -51,10 +51,15 @@ export interface Result {
   readonly name: string;
   readonly verdict: "passed" | "failed" | "skipped";
   readonly message?: string;
+  /** How long it took. */
+  readonly ms?: number;
 }
 
 /** Failures that a report names. */
 const FAILURES_MAX = 20;
+
+/** Results that are named as the slowest. */
+const SLOWEST_MAX = 5;
 
 /** Adds results up. */
 export class Tally {
@@ -62,9 +67,14 @@ export class Tally {
   failed = 0;
   skipped = 0;
   readonly failures: string[] = [];
+  /** The slowest first. */
+  slowest: (readonly [name: string, ms: number])[] = [];
 
-  add({ name, verdict, message = "" }: Result): void {
+  add({ name, verdict, message = "", ms = 0 }: Result): void {
     this[verdict]++;
+    if (this.slowest.length < SLOWEST_MAX || ms > this.slowest.at(-1)![1]) {
+      this.slowest = [...this.slowest, [name, ms] as const].sort((a, b) => b[1] - a[1]).slice(0, SLOWEST_MAX);
+    }
     if (verdict === "failed" && this.failures.length < FAILURES_MAX) {
       this.failures.push(`${name}: ${message.split("\n")[0]}`);
     }

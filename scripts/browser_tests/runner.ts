@@ -44,6 +44,8 @@ export interface TestResult {
   readonly verdict: "passed" | "failed" | "skipped";
   /** Why it failed or was skipped. */
   readonly message?: string;
+  /** How long it took. */
+  readonly ms?: number;
 }
 
 function group(name: string, parent: Group | undefined, skip: string | undefined): Group {
@@ -125,7 +127,8 @@ export async function runTests(
   told: (result: TestResult) => unknown,
 ): Promise<void> {
   for (const one of tests) {
-    const result = await run(one);
+    const begun = Date.now();
+    const result = { ...await run(one), ms: Date.now() - begun };
     const afterwards = await leave(one.group);
     await told(
       afterwards === undefined || result.verdict === "failed" ? result : failed(one.name, afterwards),
