@@ -13,6 +13,7 @@ import {
   missingEngine,
   type Tab,
 } from "../../src/testing/browsers.ts";
+import { withinTime } from "../../conformance/case_run.ts";
 import { pathOf } from "../lib/tree.ts";
 import type { PageReport } from "./page/result.ts";
 import { ROWS } from "./report.ts";
@@ -29,6 +30,8 @@ const LOOK_MS = 500;
 const LOST_CONNECTION = /connection to (the server at )?ws:/;
 /** Of a picture that shows the whole page. */
 const HEIGHT_MAX = 9_000;
+const SEEN_HEIGHT = 1_200;
+const PICTURE_MS = 20_000;
 
 /** What is asked of the page. */
 export interface DriveOptions {
@@ -84,7 +87,7 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
   const browser = await launch(engine);
   try {
     const tab = await browser.open(`${page}#seed=1&seeds=${seeds}`);
-    await tab.resize(WIDTHS.desk, 900);
+    await tab.resize(WIDTHS.desk, SEEN_HEIGHT);
     await tab.waitFor("globalThis.plumbTests !== undefined");
     // Started, and then looked for: a driver waits for one answer not as long as all of it takes.
     await tab.evaluate((ids: readonly string[] | null) => {
@@ -92,7 +95,11 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
       void world.plumbTests.run(ids ?? undefined).then((report) => world.plumbReport = report);
     }, only ?? null);
     const isOver = await over(tab);
-    const found = await tab.evaluate<PageReport, []>(`globalThis.plumbReport ?? plumbTests.report()`);
+    // As a text, since WebKit's driver sorts the keys of objects.
+    const text = await tab.evaluate<string, []>(
+      `JSON.stringify(globalThis.plumbReport ?? plumbTests.report())`,
+    );
+    const found: PageReport = JSON.parse(text);
     // A driver knows its browser better than the page does.
     const version = /[\d.]+/.exec(browser.version)?.[0] ?? found.engine.version;
     const report = { ...found, engine: { ...found.engine, version } };
@@ -103,7 +110,7 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
       const own = { format, engine: report.engine, date, cells };
       writeFileSync(pathOf(`${ENGINE_REPORTS}/${engine}.json`), `${JSON.stringify(own, undefined, 2)}\n`);
     }
-    await photograph(engine, tab);
+    await photograph(engine, tab).catch((error) => console.log(`${engine}: no more screenshots: ${error}`));
     tell(engine, report, (performance.now() - begun) / 1_000);
     if (!isOver) throw new Error(`${engine}: the page is not done after ${RUN_MS / 1_000} s`);
     const faults = tab.faults.map(String).filter((words) => !LOST_CONNECTION.test(words));
@@ -123,6 +130,11 @@ async function over(tab: Tab): Promise<boolean> {
   return false;
 }
 
+/** Resolves as `what` does, within the time that a picture may take. */
+async function soon<T>(what: Promise<T>): Promise<T> {
+  return await withinTime(what, PICTURE_MS, () => new Error(`nothing came for ${PICTURE_MS / 1_000} s`));
+}
+
 /** At both widths, light and dark where the engine can be told. */
 async function photograph(engine: Engine, tab: Tab): Promise<void> {
   for (const [size, width] of Object.entries(WIDTHS)) {
@@ -131,11 +143,14 @@ async function photograph(engine: Engine, tab: Tab): Promise<void> {
     ) {
       await tab.puppeteer?.emulateMediaFeatures?.([{ name: "prefers-color-scheme", value: scheme }])
         .catch(() => {});
-      await tab.resize(width, 900);
-      const height = await tab.evaluate<number, []>("document.documentElement.scrollHeight");
-      await tab.resize(width, Math.min(height, HEIGHT_MAX));
-      await tab.evaluate("globalThis.scrollTo(0, 0)");
-      writeFileSync(pathOf(`${REPORTS}/${engine}-${size}-${scheme}.png`), await tab.screenshot());
+      await soon(tab.resize(width, SEEN_HEIGHT));
+      if (tab.puppeteer !== undefined) { // a window of WebKit's is no higher than its screen
+        const height = await soon(tab.evaluate<number, []>("document.documentElement.scrollHeight"));
+        await soon(tab.resize(width, Math.min(height, HEIGHT_MAX)));
+      }
+      await soon(tab.evaluate("globalThis.scrollTo(0, 0)"));
+      const picture = await soon(tab.screenshot());
+      writeFileSync(pathOf(`${REPORTS}/${engine}-${size}-${scheme}.png`), picture);
     }
   }
 }
@@ -143,17 +158,18 @@ async function photograph(engine: Engine, tab: Tab): Promise<void> {
 function tell(engine: Engine, { engine: { version }, parts }: PageReport, seconds: number): void {
   console.log(`${engine} ${version}: ${seconds.toFixed(0)} s`);
   for (const [id, part] of Object.entries(parts)) {
-    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures, slowest } = part as {
-      readonly status: string;
-      readonly passed: number;
-      readonly failed: number;
-      readonly skipped?: number;
-      readonly ms: number;
-      readonly reason?: string;
-      readonly failures?: readonly string[];
-      readonly figures: Readonly<Record<string, number>>;
-      readonly slowest: readonly (readonly [name: string, ms: number])[];
-    };
+    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures, slowest } =
+      part as {
+        readonly status: string;
+        readonly passed: number;
+        readonly failed: number;
+        readonly skipped?: number;
+        readonly ms: number;
+        readonly reason?: string;
+        readonly failures?: readonly string[];
+        readonly figures: Readonly<Record<string, number>>;
+        readonly slowest: readonly (readonly [name: string, ms: number])[];
+      };
     if (status === "waiting") continue;
     const more = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
     console.log(

@@ -3,6 +3,7 @@
  * Knows where it runs; refuses to know what it does there.
  * @module
  */
+import "./page/disposal.ts";
 import { isPage, world } from "./page/dom.ts";
 
 if (!isPage) (await import("./page/worker.ts")).beginWorker();

@@ -67,6 +67,8 @@ export class Tally {
   failed = 0;
   skipped = 0;
   readonly failures: string[] = [];
+  /** Why the first of those that were skipped were. */
+  readonly skips: string[] = [];
   /** The slowest first. */
   slowest: (readonly [name: string, ms: number])[] = [];
 
@@ -75,6 +77,7 @@ export class Tally {
     if (this.slowest.length < SLOWEST_MAX || ms > this.slowest.at(-1)![1]) {
       this.slowest = [...this.slowest, [name, ms] as const].sort((a, b) => b[1] - a[1]).slice(0, SLOWEST_MAX);
     }
+    if (verdict === "skipped" && this.skips.length < FAILURES_MAX) this.skips.push(`${name}: ${message}`);
     if (verdict === "failed" && this.failures.length < FAILURES_MAX) {
       this.failures.push(`${name}: ${message.split("\n")[0]}`);
     }

@@ -85,7 +85,16 @@ export function reportOf(
   for (const [{ id, row, title }, { status, tally, reason, note, ms, figures }] of parts) {
     const seed = row === "codec properties" || row === "client simulation" ? { seed: about.chance.seed } : {};
     const count = tally.count({ ...seed, ...note !== "" && { note } });
-    found[id] = { title, status, ...reason !== "" && { reason }, ms, ...count, slowest: tally.slowest, figures };
+    found[id] = {
+      title,
+      status,
+      ...reason !== "" && { reason },
+      ms,
+      ...count,
+      slowest: tally.slowest,
+      skips: tally.skips,
+      figures,
+    };
     if (row === undefined) continue;
     if (status === "passed" || status === "failed") cells[row] = count;
     else cells[row] ??= { reason: reason || status };
