@@ -119,6 +119,10 @@ if (asked.run !== undefined) {
 const found = reports();
 const faults: string[] = [];
 for (const name of COLUMNS) {
+  if (!found.has(name)) {
+    faults.push(`${name}: there is no report`);
+    continue;
+  }
   for (const row of ROWS) {
     const cell = found.get(name)?.cells[row];
     if (cell === undefined) faults.push(`${name}: nothing says how ${row} came out, or why there is nothing`);
