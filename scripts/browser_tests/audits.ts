@@ -18,6 +18,7 @@ import { browserLoop } from "../../src/client_api/browser_loop.ts";
 import { connectBy } from "../../src/client_api/whole.ts";
 import { Broker } from "../../src/broker/mod.ts";
 import { inProcess } from "../../src/runtime/in_process.ts";
+import { systemLoop } from "../../src/runtime/loop.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { Driver as BrokerDriver } from "../../src/server/driver.ts";
 import { AUDITED_BROKERS, NO_OCCASION } from "../lib/audited_brokers.ts";
@@ -93,7 +94,7 @@ export async function auditServer(
 export async function auditOwnBroker({ planned, told }: AuditEvents): Promise<void> {
   let left: ReadonlySet<string> | undefined;
   for (const { options, declared } of AUDITED_BROKERS) {
-    const driver = new BrokerDriver(new Broker({ random: systemRandom(), ...options }));
+    const driver = new BrokerDriver(new Broker({ random: systemRandom(), ...options }), systemLoop);
     const dial: Dial = () => {
       const [theirs, ours] = inProcess();
       driver.accept(theirs, { address: "127.0.0.1", port: 0, transport: "memory" });

@@ -34,7 +34,7 @@ export interface Tab {
   goto(url: string): Promise<void>;
   /** Loads the page anew. */
   reload(): Promise<void>;
-  /** The part that can be seen gets this size in CSS pixels; WebKit's window keeps its frame, so that a little less is seen there. */
+  /** The part that can be seen gets this size in CSS pixels; WebKit's window keeps its frame, and shows 447 at least. */
   resize(width: number, height: number): Promise<void>;
   /** What is seen, as PNG. */
   screenshot(): Promise<Uint8Array>;
@@ -231,9 +231,10 @@ class WebKitBrowser implements Browser {
     }
   }
 
+  /** A window of its own: a tab behind another one paints nothing, and its screenshot never comes. */
   async open(url: string): Promise<Tab> {
     const handle = this.#unused ??
-      (await this.call<{ handle: string }>("POST", "/window/new", { type: "tab" })).handle;
+      (await this.call<{ handle: string }>("POST", "/window/new", { type: "window" })).handle;
     this.#unused = undefined;
     const tab = new WebKitTab(this, handle);
     await tab.goto(url);
@@ -327,10 +328,13 @@ type Method = "GET" | "POST" | "DELETE";
 class Driver {
   readonly #origin: string;
   readonly #processes: readonly ChildProcess[];
+  /** A test that is given up does not leave them behind. */
+  readonly #exit = (): void => this.#processes.forEach((child) => child.kill("SIGKILL"));
 
   private constructor(origin: string, processes: readonly ChildProcess[]) {
     this.#origin = origin;
     this.#processes = processes;
+    process.once("exit", this.#exit);
   }
 
   static async start(): Promise<Driver> {
@@ -346,8 +350,8 @@ class Driver {
         ...process.env,
         DISPLAY: `:${number.trim()}`,
         WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1",
-        WEBKIT_DISABLE_COMPOSITING_MODE: "1",
         LIBGL_ALWAYS_SOFTWARE: "1",
+        WEBKIT_SKIA_ENABLE_CPU_RENDERING: "1", // or screenshots are black; without compositing they never come
       },
     });
     const driver = new Driver(`http://127.0.0.1:${port}`, [program, screen]);
@@ -378,6 +382,7 @@ class Driver {
 
   /** Ends the processes, one behind the other. */
   async stop(): Promise<void> {
+    process.off("exit", this.#exit);
     for (const child of this.#processes) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const over = new Promise((resolve) => child.once("exit", resolve));

@@ -5,6 +5,7 @@
  */
 import { Broker } from "../../../src/broker/mod.ts";
 import { messagePortTransport, type PortLike } from "../../../src/runtime/in_process.ts";
+import { systemLoop } from "../../../src/runtime/loop.ts";
 import { systemRandom } from "../../../src/runtime/random.ts";
 import { Driver } from "../../../src/server/driver.ts";
 import { runTests, wordsOf } from "../runner.ts";
@@ -36,7 +37,7 @@ export function beginWorker(): void {
     const asked = data as Asked;
     if ("suite" in asked) void runSuite(asked.suite, asked.chance, (told) => scope.postMessage(told));
     else if ("port" in asked) {
-      driver ??= new Driver(new Broker({ random: systemRandom() }));
+      driver ??= new Driver(new Broker({ random: systemRandom() }), systemLoop);
       driver.accept(messagePortTransport(asked.port), { address: "", port: 0, transport: "memory" });
     } else {
       const { connections = 0, sessions = 0 } = driver?.broker.stats ?? {};
