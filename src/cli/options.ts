@@ -74,7 +74,7 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
-  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies">;
+  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & { readonly testPage?: boolean };
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
