@@ -2,12 +2,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
-import { decodeOwn, encodeOwn, putOwn } from "./own_utf8.ts";
-import { decodeUtf8, encodeUtf8, isUtf8Text, putUtf8 } from "./utf8.ts";
+import { decodeOwn, putOwn } from "./own_utf8.ts";
+import { decodeUtf8, encodeUtf8, putUtf8 } from "./utf8.ts";
 
-/** As `utf8.ts` does it where there is no `TextDecoder`. */
 function decoded(bytes: Uint8Array, start = 0, end: number = bytes.length): string | undefined {
-  return isUtf8Text(bytes, start, end) ? decodeOwn(bytes, start, end) : undefined;
+  return decodeOwn(bytes, start, end);
+}
+
+function encodeOwn(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(3 * text.length);
+  const end = putOwn(bytes, 0, text);
+  return end < 0 ? undefined : bytes.slice(0, end);
 }
 
 /** Any UTF-16 units, those of surrogates often, alone and in pairs. */

@@ -5,7 +5,7 @@
  * Strict means: U+FEFF stays where it stands [MQTT-1.5.4-3]; surrogates, overlong and truncated forms are refused.
  * @module
  */
-import { decodeOwn, encodeOwn, putOwn } from "./own_utf8.ts";
+import { decodeOwn, putOwn } from "./own_utf8.ts";
 
 /** Up to this many bytes our ASCII loop is faster than the call of the runtime's converter (Deno: to 64, Bun: to 16). */
 const SHORT = 32;
@@ -34,9 +34,7 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
 
 function decodeAny(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (decoder === undefined) {
-    if (typeof TextDecoder === "undefined") {
-      return isWellFormed(bytes, start, end, 0) ? decodeOwn(bytes, start, end) : undefined;
-    }
+    if (typeof TextDecoder === "undefined") return decodeOwn(bytes, start, end);
     decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }); // ignoreBOM: keep it [MQTT-1.5.4-3]
   }
   try {
@@ -72,7 +70,11 @@ function putAny(bytes: Uint8Array, at: number, text: string): number {
 /** The UTF-8 bytes of `text`, or `undefined` where it has a lone surrogate. */
 export function encodeUtf8(text: string): Uint8Array | undefined {
   if (encoder === undefined) {
-    if (typeof TextEncoder === "undefined") return encodeOwn(text);
+    if (typeof TextEncoder === "undefined") {
+      const bytes = new Uint8Array(3 * text.length);
+      const end = putOwn(bytes, 0, text);
+      return end < 0 ? undefined : bytes.slice(0, end);
+    }
     encoder = new TextEncoder();
   }
   return text.isWellFormed() ? encoder.encode(text) : undefined;
