@@ -7,11 +7,12 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { build } from "esbuild";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { audit } from "../../../conformance/mod.ts";
+import { until } from "../../../src/testing/patience.ts";
 import { spawnKept } from "../../lib/kept_child.ts";
 import { pathOf } from "../../lib/tree.ts";
 
@@ -27,6 +28,7 @@ const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 
 const DATE = "2026-01-01";
 const LEVELS = [5, 4] as const;
+const LOOK_MS = 100;
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-edge-"));
 const port = await freePort();
@@ -61,6 +63,17 @@ const child = spawnKept([flags.workerd, "serve", join(folder, "config.capnp")], 
 });
 let failed = 0;
 try {
+  let isThere = false;
+  child.on("error", ({ message }) => {
+    console.error(`${flags.workerd} does not start: ${message}`);
+    process.exit(1);
+  });
+  const look = (): void => {
+    const socket = connect(port, "127.0.0.1", () => isThere = true);
+    socket.on("connect", () => socket.destroy()).on("error", () => setTimeout(look, LOOK_MS));
+  };
+  look();
+  await until(() => isThere, "it listens");
   const url = `ws://127.0.0.1:${port}/mqtt`;
   for (const level of LEVELS) {
     const [found] = (await audit(url, { levels: [level], timing: flags.timing, patienceMs: 60_000 })).levels;
