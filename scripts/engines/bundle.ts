@@ -70,7 +70,7 @@ export interface BundleOptions {
 /** One script, of an entry in TypeScript whose imports are relative to the root. Throws what esbuild has against it. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<string> {
   const { target = "es2022", minify = false } = options;
-  if (target === "es5") return await toEs5(await bundle(entry, { ...options, target: "es2015" }));
+  const isEs5 = target === "es5";
   const { outputFiles } = await build({
     stdin: { contents: entry, resolveDir: ROOT, loader: "ts", sourcefile: "entry.ts" },
     bundle: true,
@@ -79,14 +79,15 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["import"],
-    target,
+    target: isEs5 ? "es2015" : target,
     minify,
-    keepNames: !minify,
+    keepNames: !minify && !isEs5,
     legalComments: "none",
     logLevel: "silent",
     plugins: [SHIMMED],
   });
-  return outputFiles[0]!.text;
+  const [{ text }] = outputFiles as [{ readonly text: string }];
+  return isEs5 ? await toEs5(text) : text;
 }
 
 /** Without classes, generators, arrow functions; the library of the language stays as it is. */

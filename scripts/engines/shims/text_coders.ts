@@ -7,7 +7,7 @@
 /** As the Web API's. */
 export class TextEncoder {
   encode(text = ""): Uint8Array {
-    const escaped = encodeURIComponent(text.toWellFormed());
+    const escaped = encodeURIComponent(text.toWellFormed?.() ?? text);
     const bytes: number[] = [];
     for (let i = 0; i < escaped.length; i++) {
       if (escaped[i] !== "%") bytes.push(escaped.charCodeAt(i));

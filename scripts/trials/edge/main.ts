@@ -29,6 +29,8 @@ const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 const DATE = "2026-01-01";
 const LEVELS = [5, 4] as const;
 const LOOK_MS = 100;
+/** What such a runtime does not let us fulfil (decision 0039). */
+const BEYOND_US = new Set(["3.3.2/time-unread-is-counted"]);
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-edge-"));
 const port = await freePort();
@@ -84,7 +86,7 @@ try {
     for (const { id, verdict, reason } of cases) {
       if (verdict !== "pass" && verdict !== "unsupported") console.log(`  ${verdict} ${id}: ${reason}`);
     }
-    failed += cases.filter(({ verdict }) => verdict === "fail").length;
+    failed += cases.filter(({ id, verdict }) => verdict === "fail" && !BEYOND_US.has(id)).length;
     if (of("pass") === 0) failed++;
   }
 } finally {
