@@ -24,7 +24,7 @@
  */
 export { type EdgeBroker, edgeBroker, type EdgeOptions, type Upgrade } from "./broker.ts";
 export type { Alarms } from "./loop.ts";
-export { openStorageStore, type Storage, type StorageStore, type StorageWriter } from "./storage_store.ts";
+export { openStorageStore, type Storage, type StorageWriter } from "./storage_store.ts";
 export type { EdgeBounds, EdgeSocket, SocketEnd } from "./socket.ts";
 export { connect, type EdgeConnectOptions, type Fetch, fetchDialer } from "./dial.ts";
 export type { Broker, BrokerOptions, SessionStore } from "../broker/mod.ts";

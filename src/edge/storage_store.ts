@@ -10,6 +10,7 @@ import {
   type Message,
   type SessionKey,
   type SessionRecord,
+  type SessionStore,
   type StoredWill,
   type SubscriptionRecord,
 } from "../broker/mod.ts";
@@ -49,14 +50,14 @@ type KeptSession = Omit<SessionRecord, "will"> & {
 type KeptDelivery = Omit<DeliveryRecord, "message" | "storeState"> & { readonly message: KeptMessage };
 
 /** Reads what is in the storage. One store at a time may have it. */
-export async function openStorageStore(storage: Storage): Promise<StorageStore> {
+export async function openStorageStore(storage: Storage): Promise<SessionStore> {
   const store = new StorageStore(storage);
   store.restore(await storage.list({ prefix: PREFIX }));
   return store;
 }
 
 /** As `MemoryStore`; a commit writes what is new since the last one. */
-export class StorageStore extends MemoryStore {
+class StorageStore extends MemoryStore {
   readonly #storage: Storage;
   /** Values to be written; undefined: to be deleted. */
   #dirty: Map<string, unknown> = new Map();
@@ -70,13 +71,11 @@ export class StorageStore extends MemoryStore {
   #lastSerial = 0;
   #isRestoring = false;
 
-  /** @internal `openStorageStore()` restores it. */
   constructor(storage: Storage) {
     super();
     this.#storage = storage;
   }
 
-  /** @internal */
   restore(values: ReadonlyMap<string, unknown>): void {
     this.#isRestoring = true;
     const keys = new Map<string, SessionKey>();
