@@ -86,7 +86,7 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
     logLevel: "silent",
     plugins: [SHIMMED],
   });
-  const [{ text }] = outputFiles as [{ readonly text: string }];
+  const { text } = outputFiles[0]!;
   return isEs5 ? await toEs5(text) : text;
 }
 
