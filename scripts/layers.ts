@@ -152,6 +152,18 @@ const LAYERS: readonly Layer[] = [
     ],
     types: ["src/client_api", "src/runtime/loop.ts", "src/transport"],
   },
+  {
+    at: "src/edge",
+    values: [
+      "src/broker",
+      "src/client_api",
+      "src/codec",
+      "src/runtime/random.ts",
+      "src/server/driver.ts",
+      "src/transport",
+    ],
+    types: ["src/runtime/loop.ts"],
+  },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
   {
