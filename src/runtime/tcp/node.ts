@@ -3,7 +3,7 @@
  * Knows Node's sockets; refuses to know the meaning of the bytes. How its bytes are read and written: spec/decisions/0035-node-third-runtime.md
  * @module
  */
-import type { Server, Socket } from "node:net";
+import type { OnReadOpts, Server, Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { builtin } from "../builtin.ts";
@@ -20,15 +20,19 @@ import {
   type ListenOptions,
   type PeerInfo,
   plainAddress,
+  systemCode,
 } from "../endpoint.ts";
 
 const net = builtin("node:net");
+const { existsSync } = builtin("node:fs");
 
 /**
  * `write()` copies into one of these: what the kernel does not take at once Node keeps, and sends later. When the kernel has taken all
  * of it, which is nearly always, the buffer is free again at once: a fan-out uses the same one for all its receivers.
  */
 const WRITES = new ChunkPool(64 * 1024, 64);
+/** Every connection reads into this one, whose bytes are the handler's only during its call: Node itself makes an array for each read. */
+const READ = new Uint8Array(64 * 1024);
 /** Its callback comes behind the bytes that were written before it. */
 const NOTHING = new Uint8Array();
 
@@ -41,6 +45,7 @@ class NodeTransport implements Transport {
   #sending: Uint8Array | undefined;
   /** A `write()` was short: `drained()` is owed. */
   #short = false;
+  #paused = false;
   #closing = false;
   /** Bytes that came since. */
   #discarded = 0;
@@ -50,9 +55,14 @@ class NodeTransport implements Transport {
   #over = false;
   #failure: Error | undefined;
 
-  constructor(socket: Socket, peer: PeerInfo) {
+  /** The socket is paused, and was made with `reader.options`. */
+  constructor(socket: Socket, reader: Reader, peer: PeerInfo) {
     this.#socket = socket;
     this.#peer = peer;
+    reader.received = (chunk) => {
+      this.#received(chunk);
+      return !this.#paused; // `resume()` may begin to read a tick later, when there was a `pause()` meanwhile
+    };
     // An error event without a listener would end the process.
     socket.on("error", (error) => this.#failed(error));
     socket.on("close", () => this.#closed());
@@ -65,7 +75,6 @@ class NodeTransport implements Transport {
   start(handler: TransportHandler): void {
     this.#handler = handler;
     if (this.#over) return queueMicrotask(() => this.#tell());
-    this.#socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     this.#socket.on("end", () => this.#ended());
     this.#socket.resume();
   }
@@ -92,11 +101,15 @@ class NodeTransport implements Transport {
   }
 
   pause(): void {
-    if (!this.#closing && !this.#dead) this.#socket.pause();
+    if (this.#closing || this.#dead) return;
+    this.#paused = true;
+    this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#dead) this.#socket.resume();
+    if (this.#dead) return;
+    this.#paused = false;
+    this.#socket.resume();
   }
 
   close(): void {
@@ -104,15 +117,17 @@ class NodeTransport implements Transport {
     this.#closing = true;
     this.#short = false;
     this.#socket.end();
-    this.#socket.resume();
+    this.resume();
   }
 
   abort(): void {
     if (this.#dead) return;
     this.#dead = true;
-    // A socket whose half has ended cannot be reset, nor can one of a path.
-    if (this.#closing || this.#peer.transport !== "tcp") this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    // A reset frees at once what a peer that does not read has left in the kernel. A socket whose half has ended cannot be reset, nor
+    // can one of a path.
+    const isReset = this.#sending !== undefined && !this.#closing && this.#peer.transport === "tcp";
+    if (isReset) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   #received(chunk: Uint8Array): void {
@@ -123,7 +138,7 @@ class NodeTransport implements Transport {
       return;
     }
     try {
-      this.#handler!.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+      this.#handler!.received(chunk);
     } catch (error) {
       this.#broke(error);
     }
@@ -176,6 +191,28 @@ class NodeTransport implements Transport {
   }
 }
 
+/** Of one socket: has it read into `READ`. */
+class Reader {
+  /** False stops reading. */
+  received: (chunk: Uint8Array) => boolean = () => false;
+  readonly options: OnReadOpts = {
+    buffer: READ,
+    callback: (bytes) => this.received(READ.subarray(0, bytes)),
+  };
+}
+
+/**
+ * The socket of an accepted connection, made anew to have it read into `READ`, which `net.createServer()` cannot be told.
+ * `handle` is the one part of `net.Socket` here that is not documented.
+ */
+function readInto(accepted: Socket, reader: Reader): Socket {
+  const owner = accepted as unknown as { _handle: unknown };
+  const handle = owner._handle;
+  owner._handle = null; // it closes nothing any more
+  const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: reader.options };
+  return new net.Socket(options as object);
+}
+
 /** Opens a TCP listener; rejects with a `ListenError`. The socket is open when it returns, but for a host that is a name. */
 export function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
   const { host, port, backlog = BACKLOG } = options;
@@ -186,7 +223,8 @@ export function listenTcp(options: ListenOptions, accept: Accept): Promise<Liste
       socket.on("error", ignore).destroy();
       return;
     }
-    const transport = new NodeTransport(socket, peer);
+    const reader = new Reader();
+    const transport = new NodeTransport(readInto(socket, reader), reader, peer);
     try {
       accept(transport, peer);
     } catch (error) {
@@ -204,7 +242,12 @@ function listening(
 ): Promise<Listener> {
   const { host } = options;
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(new ListenError(options, error)));
+    server.once("error", (error) => {
+      // So Node says that the directory is not there.
+      const isLost = isSocketPath(host) && systemCode(error) === "EACCES" && !existsSync(host.replace(/\/[^/]*$/, "/"));
+      if (isLost) Object.assign(error, { code: "ENOENT" });
+      reject(new ListenError(options, error));
+    });
     server.listen(where, () => {
       server.removeAllListeners("error").on("error", (error) => options.troubled?.(error));
       const address = server.address();
@@ -221,17 +264,19 @@ function listening(
 /** Connects, by a Unix socket if the host is its path; rejects with the system's error. */
 export function dialTcp({ host, port }: DialOptions): Promise<Transport> {
   const isUnix = isSocketPath(host);
+  const reader = new Reader();
   return new Promise((resolve, reject) => {
     const socket = net.connect({
       ...isUnix ? { path: host } : { host, port },
       allowHalfOpen: true,
       noDelay: true,
-    } as { path: string });
+      onread: reader.options,
+    } as object as { path: string });
     socket.once("error", reject);
     socket.once("connect", () => {
       socket.pause().off("error", reject);
       const peer = isUnix ? unixPeer(host) : tcpPeer(socket);
-      if (peer !== undefined) return resolve(new NodeTransport(socket, peer));
+      if (peer !== undefined) return resolve(new NodeTransport(socket, reader, peer));
       socket.on("error", ignore).destroy();
       reject(Object.assign(new Error("The connection was reset at once"), { code: "ECONNRESET" }));
     });
