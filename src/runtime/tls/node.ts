@@ -312,7 +312,15 @@ class Present {
       try {
         const ca = mode === "none" ? undefined : own.ca;
         const minVersion = `TLSv${own.minimumVersion ?? "1.2"}` as const;
-        return tls.createSecureContext({ cert, key, minVersion, ...ca !== undefined && { ca } });
+        // Without a context of sessions OpenSSL refuses to resume one of a Client with a certificate.
+        const sessionIdContext = "plumb";
+        return tls.createSecureContext({
+          cert,
+          key,
+          minVersion,
+          sessionIdContext,
+          ...ca !== undefined && { ca },
+        });
       } catch (error) {
         throw new ListenError(options, error);
       }
