@@ -223,7 +223,7 @@ describe("a plumb.toml in the working directory", () => {
 
   test("that Deno may not look for is named in the log", {
     ...patient,
-    skip: !("Deno" in globalThis) && "Bun has no permissions",
+    skip: !("Deno" in globalThis) && "only Deno has permissions",
   }, async () => {
     const main = fileURLToPath(new URL("main.ts", import.meta.url));
     const may = ["--no-prompt", "--no-check", "--allow-net=127.0.0.1:0"];
