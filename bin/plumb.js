@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `plumb` for who has npm: starts it on Bun or Deno, in this process if that is one of them.
- * Knows how the runtimes are started; refuses to know what the command does. Plain JavaScript, since Node runs it.
+ * The command `plumb` for who has npm: runs it in this process, or, where Node is too old for it, on Bun or Deno.
+ * Knows how the runtimes are started; refuses to know what the command does. Plain JavaScript, since an old Node runs it too.
  * @module
  */
 import { spawn } from "node:child_process";
@@ -11,9 +11,19 @@ import { fileURLToPath } from "node:url";
 
 // A clone has the sources; the package has what `scripts/build.ts` has made of them.
 const source = new URL("../src/cli/main.ts", import.meta.url);
-const main = existsSync(source) ? source : new URL("../dist/npm/src/cli/main.js", import.meta.url);
+const isClone = existsSync(source);
+const main = isClone ? source : new URL("../dist/npm/src/cli/main.js", import.meta.url);
 
-/** How each runtime is called; the first that is there is taken. */
+/** The oldest Node that has SQLite and, for a clone, reads TypeScript. */
+const NODE = [22, 18];
+
+function isRecentNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  const isRecent = major > NODE[0] || (major === NODE[0] && minor >= NODE[1]);
+  return isRecent && (!isClone || Boolean(process.features.typescript));
+}
+
+/** How each of the others is called; the first that is there is taken. */
 const RUNTIMES = [["bun"], ["deno", "run", "-A"]];
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
@@ -43,11 +53,18 @@ async function startFirst() {
       if (error.code !== "ENOENT") throw error;
     }
   }
+  const { node } = process.versions;
   process.stderr.write(
-    "plumb: it runs on Bun or Deno, and neither is on the PATH: npm install -g bun, or npm install -g deno\n",
+    `plumb: it runs on Node ${NODE.join(".")} or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
   );
   process.exitCode = 2;
 }
 
+async function runHere() {
+  if (isClone) await import(new URL("../scripts/jsr/node.js", import.meta.url).href);
+  await import(main.href);
+}
+
 if ("Bun" in globalThis || "Deno" in globalThis) await import(main.href);
+else if (isRecentNode()) await runHere();
 else await startFirst();

@@ -39,16 +39,19 @@ function call(file: string, args: readonly string[], runner: readonly string[], 
   return { end: status ?? signal, out: stdout, err: stderr };
 }
 
-const here: readonly [string, string] = ["Deno" in globalThis ? "deno" : "bun", process.execPath];
-const node = programOf("node");
+const name = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
+const here: readonly [string, string] = [name, process.execPath];
+const node = name === "node" ? process.execPath : programOf("node");
+/** Whether it reads TypeScript. */
+const isRecent = node !== undefined && /strip/.test(call("process.features.typescript", [], [node, "-p"]).out);
 /** Runs a file by its first line. */
 const ENV = "/usr/bin/env";
 const needsNode = { ...patient, skip: node === undefined };
 const started = { end: 0, out: `plumb ${version}\n`, err: "" };
 
-for (const [name, path] of Object.entries<string>(bin)) {
+for (const [command, path] of Object.entries<string>(bin)) {
   const file = join(root, path);
-  describe(`the command ${name}`, () => {
+  describe(`the command ${command}`, () => {
     test("begins with #!, or a shell would read it", () => {
       assertEquals(readFileSync(file, "utf8").split("\n")[0], "#!/usr/bin/env node");
     });
@@ -59,16 +62,17 @@ for (const [name, path] of Object.entries<string>(bin)) {
     });
 
     test("is executable, and finds the runtime on the PATH", needsNode, () => {
-      const path = pathWith(["node", node!], here);
+      const path = pathWith(["node", node!], ...name === "node" ? [] : [here]);
       assertEquals(call(file, ["--version"], [ENV], path), started);
       const { end, err } = call(file, ["server"], [ENV], path);
       assertEquals([end, err], [2, 'plumb: unknown command "server"; did you mean serve?\n']);
     });
 
-    test("says in one line what to install where Node is alone", needsNode, () => {
-      const { end, out, err } = call(file, ["--version"], [ENV], pathWith(["node", node!]));
-      assertEquals([end, out], [2, ""]);
-      assertMatch(err, /^plumb: .*Bun or Deno.*npm install -g.*\n$/);
+    test("runs where Node is alone, or says in one line what to install if that is too old", needsNode, () => {
+      const told = call(file, ["--version"], [ENV], pathWith(["node", node!]));
+      if (isRecent) return assertEquals(told, started);
+      assertEquals([told.end, told.out], [2, ""]);
+      assertMatch(told.err, /^plumb: .*Node 22\.18 or later.*Bun or Deno.*npm install -g.*\n$/);
     });
   });
 }

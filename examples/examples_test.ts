@@ -222,7 +222,25 @@ describe("the example", () => {
       during(new Example("shared_worker/serve", "ws://127.0.0.1:0/mqtt"), async (url) => {
         const origin = new URL(url!.replace(/^ws/, "http")).origin;
         for (
-          const [path, has] of [["/", "/tab.js"], ["/tab.js", "SharedWorker"], ["/worker.js", "onconnect"]]
+          const [path, has] of [["/", "/tab.js"], ["/tab.js", "SharedWorker"], ["/worker.js", '"connect"']]
+        ) {
+          assertMatch(await (await fetch(`${origin}${path}`)).text(), new RegExp(has!));
+        }
+        await withClient(url!, {}, async () => {});
+      }).then(() => {}),
+  );
+
+  test(
+    "browser_broker serves a page and its worker, and the broker outside on the same port",
+    patient,
+    () =>
+      during(new Example("browser_broker/serve", "ws://127.0.0.1:0/mqtt"), async (url) => {
+        const origin = new URL(url!.replace(/^ws/, "http")).origin;
+        for (
+          const [path, has] of [["/", "/page.js"], ["/page.js", "SharedWorker"], [
+            "/worker.js?name=a",
+            "indexedDB",
+          ]]
         ) {
           assertMatch(await (await fetch(`${origin}${path}`)).text(), new RegExp(has!));
         }

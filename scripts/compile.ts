@@ -4,6 +4,8 @@
  * @module
  */
 import { mkdirSync, statSync } from "node:fs";
+import { VERSION } from "../src/cli/version.ts";
+import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 
@@ -13,7 +15,9 @@ if (installed.code !== 0) {
   console.log(installed.text);
   process.exit(installed.code);
 }
-const command = [...bun(), "build", "--compile", "--minify", "src/cli/main.ts", "--outfile", "dist/plumb"];
+await buildPage(VERSION);
+const entries = ["src/cli/main.ts", PAGE_FILE];
+const command = [...bun(), "build", "--compile", "--minify", ...entries, "--outfile", "dist/plumb"];
 const { code } = await run(command);
 if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);
 process.exit(code);

@@ -8,7 +8,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bun, deno, run } from "./lib/run.ts";
+import { bun, deno, node, NODE_FLAGS, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 
 const { exports: doors, version } = JSON.parse(readFileSync(pathOf("deno.json"), "utf8")) as {
@@ -41,6 +41,7 @@ void main();
 `;
 }
 
+const nodeCommand = node() ?? ["no Node that reads TypeScript"];
 const folder = mkdtempSync(join(tmpdir(), "plumb-embed-"));
 let failed = 0;
 
@@ -66,6 +67,7 @@ try {
   await step("by path: deno check", byPath, [...deno(), "check", "app.ts"]);
   await step("by path: deno run", byPath, [...deno(), "run", "-A", "app.ts"], "embedded");
   await step("by path: bun", byPath, [...bun(), "app.ts"], "embedded");
+  await step("by path: node", byPath, [...nodeCommand, ...NODE_FLAGS, "app.ts"], "embedded");
 
   await step("npm pack", pathOf("."), ["npm", "pack", "--pack-destination", folder]);
   const packed = join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "nothing.tgz");
@@ -87,11 +89,15 @@ try {
     await step(`${name}: deno check`, path, [...deno(), "check", "app.ts"]);
     await step(`${name}: deno run`, path, [...deno(), "run", "-A", "app.ts"], "embedded");
     await step(`${name}: bun`, path, [...bun(), "app.ts"], "embedded");
+    await step(`${name}: node`, path, [...nodeCommand, "app.ts"], "embedded");
     await step(`${name}: the command`, path, [...call, "plumb", "--version"], `plumb ${version}`);
+    const command = [...nodeCommand, "node_modules/.bin/plumb", "--version"];
+    await step(`${name}: the command on Node`, path, command, `plumb ${version}`);
     const esbuild = [...call, "esbuild", "--bundle", "--platform=node", "--log-level=error"];
     await step(`${name}: esbuild`, path, [...esbuild, "--format=esm", "app.ts", "--outfile=out.mjs"]);
     await step(`${name}: its bundle on Deno`, path, [...deno(), "run", "-A", "out.mjs"], "embedded");
     await step(`${name}: its bundle on Bun`, path, [...bun(), "out.mjs"], "embedded");
+    await step(`${name}: its bundle on Node`, path, [...nodeCommand, "out.mjs"], "embedded");
     const source = pathOf("mod.ts");
     await step(`${name}: esbuild of mod.ts`, path, [...esbuild, "--format=esm", source, "--outfile=mod.mjs"]);
   }

@@ -126,10 +126,42 @@ const LAYERS: readonly Layer[] = [
     types: ["src/cli"],
     packages: ["*"],
   },
-  { at: "src/client_store", values: [], types: ["src/client_api"], packages: ["*"] },
+  {
+    at: "src/client_store",
+    values: ["src/runtime/indexed_db.ts"],
+    types: ["src/client_api"],
+    packages: ["*"],
+  },
   {
     at: "src/test_broker",
     values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
+    types: ["src/runtime/loop.ts"],
+  },
+  {
+    // What is below it may use packages, and what node: has; scripts/size.ts shows that nothing of that comes along.
+    at: "src/browser",
+    values: [
+      "src/broker",
+      "src/delivery",
+      "src/store",
+      "src/runtime/in_process.ts",
+      "src/runtime/indexed_db.ts",
+      "src/runtime/message_port.ts",
+      "src/runtime/random.ts",
+      "src/server/driver.ts",
+    ],
+    types: ["src/client_api", "src/runtime/loop.ts", "src/transport"],
+  },
+  {
+    at: "src/edge",
+    values: [
+      "src/broker",
+      "src/client_api",
+      "src/codec",
+      "src/runtime/random.ts",
+      "src/server/driver.ts",
+      "src/transport",
+    ],
     types: ["src/runtime/loop.ts"],
   },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
@@ -152,6 +184,7 @@ const LAYERS: readonly Layer[] = [
     values: [
       "mod.ts",
       "src/broker/mod.ts",
+      "src/browser/mod.ts",
       "src/client_api/browser.ts",
       "src/client_store/indexed_db.ts",
       "src/codec/mod.ts",

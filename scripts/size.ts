@@ -56,6 +56,8 @@ interface PageBundle {
   readonly mostBytes?: number;
   /** Compressed, what it should come to. */
   readonly goalBytes?: number;
+  /** Whether the broker belongs into it. */
+  readonly broker?: true;
 }
 
 const PAGE_BUNDLES: readonly PageBundle[] = [
@@ -82,9 +84,72 @@ const PAGE_BUNDLES: readonly PageBundle[] = [
     goalBytes: 5_120,
   },
   { what: "codec alone", source: `export * from "./src/codec/mod.ts";`, mostBytes: 10_752 },
+  {
+    what: "Broker by ports, in memory",
+    source: `export { servePorts } from "./src/browser/mod.ts";`,
+    mostBytes: 60_000,
+    broker: true,
+  },
+  {
+    what: "the same, with its store in IndexedDB",
+    source: `export { openBrowserStore, servePorts } from "./src/browser/mod.ts";`,
+    mostBytes: 60_000,
+    broker: true,
+  },
+  {
+    what: "the way from a page to it",
+    source: `export { dialWorker } from "./src/browser/mod.ts";`,
+    mostBytes: 2_000,
+  },
   { what: "MQTT.js 5", source: `export { default } from "mqtt";` },
   { what: "paho-mqtt 1", source: `export { default } from "paho-mqtt";` },
   { what: "u8-mqtt 0.6", source: `export * from "u8-mqtt";` },
+];
+
+/** What a device without a runtime pays, and what an edge does. */
+const CORE_BUNDLES: readonly PageBundle[] = [
+  { what: "codec", source: `export * from "./src/codec/mod.ts";` },
+  {
+    what: "engine of a Client, transport in memory",
+    source: `export * from "./src/client/engine.ts"; export { memoryPair } from "./src/transport/memory.ts";`,
+  },
+  {
+    what: "Broker, transport in memory",
+    source:
+      `export { Broker } from "./src/broker/broker.ts"; export { memoryPair } from "./src/transport/memory.ts";`,
+    mostBytes: 66_000,
+  },
+  {
+    what: "the same with its driver",
+    source:
+      `export { Broker } from "./src/broker/broker.ts"; export { Driver } from "./src/server/driver.ts";`,
+  },
+  { what: "edgeBroker()", source: `export { edgeBroker } from "./src/edge/broker.ts";`, mostBytes: 68_500 },
+  { what: "Client by fetch()", source: `export { connect } from "./src/edge/dial.ts";`, mostBytes: 25_900 },
+];
+
+/** Modules of the broker that serve one feature, for what a build without it would save at most. */
+const FEATURES: readonly (readonly [feature: string, modules: RegExp])[] = [
+  ["codec", /^src\/codec\/(?!mend)/],
+  ["topics and the tree of subscriptions", /^src\/topic\//],
+  ["links, outboxes, timers, exchanges", /^src\/(engine|delivery)\/(?!token)/],
+  ["retained messages", /^src\/broker\/retained/],
+  ["shared subscriptions", /^src\/broker\/shared/],
+  ["batches of PUBLISH (speed)", /^src\/broker\/(batch|frames|known_topics|gather)/],
+  ["Wills", /^src\/broker\/will/],
+  [
+    "enhanced authentication, verdicts, permissions",
+    /^src\/broker\/(auth|login_end|access|permissions|regrant)/,
+  ],
+  ["the store: journal, restoring, paging", /^src\/broker\/(journal|restore|backlog|memory_store)/],
+  [
+    "bounds of memory, work and rate",
+    /^src\/(broker\/(ledger|memory_limit|budget|rate|users)|engine\/token)/,
+  ],
+  ["tolerances", /^src\/(broker\/tolerance|codec\/mend)/],
+  ["messages of the owner, taps", /^src\/broker\/owner/],
+  ["settings at run time, counts", /^src\/broker\/(reconfigure|limits|policy|counts|observer)/],
+  ["sessions, routing, packets: the rest", /./],
 ];
 
 /** Bundles one entry; the text of the bundle, or what the bundler had against it. */
@@ -100,10 +165,16 @@ async function build({ exports, from }: Bundle, folder: string): Promise<{ code:
 
 /** Bundles for a page; throws what esbuild has against it. */
 async function buildPage(source: string): Promise<string> {
-  const { outputFiles } = await esbuild({
+  return (await buildWith(source)).text;
+}
+
+/** The same, with the bytes of each module. */
+async function buildWith(source: string): Promise<{ text: string; bytesOf: ReadonlyMap<string, number> }> {
+  const { outputFiles, metafile } = await esbuild({
     stdin: { contents: source, resolveDir: ROOT, loader: "ts" },
     bundle: true,
     minify: true,
+    metafile: true,
     write: false,
     format: "esm",
     platform: "browser",
@@ -111,7 +182,23 @@ async function buildPage(source: string): Promise<string> {
     legalComments: "none",
     logLevel: "silent",
   });
-  return outputFiles[0]!.text;
+  const inputs = Object.entries(Object.values(metafile.outputs)[0]!.inputs);
+  return {
+    text: outputFiles[0]!.text,
+    bytesOf: new Map(inputs.map(([path, { bytesInOutput }]) => [path, bytesInOutput])),
+  };
+}
+
+/** What a feature's modules weigh in the broker. */
+async function weighFeatures(): Promise<void> {
+  console.log("\nOf the Broker, by what its modules are for:\n\n| | bytes |\n| --- | ---: |");
+  const { bytesOf } = await buildWith(`export { Broker } from "./src/broker/broker.ts";`);
+  const sums = new Map(FEATURES.map(([feature]) => [feature, 0]));
+  for (const [path, bytes] of bytesOf) {
+    const [feature] = FEATURES.find(([, modules]) => modules.test(path))!;
+    sums.set(feature, sums.get(feature)! + bytes);
+  }
+  for (const [feature, bytes] of sums) console.log(`| ${feature} | ${bytes} |`);
 }
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-size-"));
@@ -133,20 +220,34 @@ try {
   }
   console.log("For a page, by esbuild, minified:\n");
   console.log("| | bytes | compressed |\n| --- | ---: | ---: |");
-  for (const { what, source, mostBytes = Infinity, goalBytes } of PAGE_BUNDLES) {
+  for (const { what, source, mostBytes = Infinity, goalBytes, broker } of PAGE_BUNDLES) {
     const text = await buildPage(source);
     const bytes = gzipSync(text, { level: 9 }).length;
     const goal = goalBytes === undefined || bytes <= goalBytes ? "" : ` (the goal is ${goalBytes})`;
     const wrong = text.length < SMALLEST_BYTES
       ? " FAILED: it is empty"
-      : text.includes(MARKER)
-      ? " FAILED: the broker is in it"
+      : text.includes(MARKER) !== (broker ?? false)
+      ? ` FAILED: the broker is ${broker ? "not " : ""}in it`
       : bytes > mostBytes
       ? ` FAILED: at most ${mostBytes}`
       : "";
     if (wrong !== "") failed++;
     console.log(`| ${what} | ${text.length} | ${bytes}${goal}${wrong} |`);
   }
+  console.log("\nWithout a runtime, and on an edge:\n\n| | bytes | compressed |\n| --- | ---: | ---: |");
+  for (const { what, source, mostBytes = Infinity } of CORE_BUNDLES) {
+    const text = await buildPage(source);
+    const bytes = gzipSync(text, { level: 9 }).length;
+    const outside = /\bfrom\s*"node:|\bimport\(/.test(text);
+    const wrong = outside
+      ? " FAILED: it needs a runtime"
+      : bytes > mostBytes
+      ? ` FAILED: at most ${mostBytes}`
+      : "";
+    if (wrong !== "") failed++;
+    console.log(`| ${what} | ${text.length} | ${bytes}${wrong} |`);
+  }
+  await weighFeatures();
 } finally {
   await stop();
   rmSync(folder, { recursive: true });

@@ -1,14 +1,14 @@
 /**
- * Runs every `*_test.ts` under Deno and under Bun and adds up what really ran; the last line is `N passed, N failed`.
- * Knows how both runtimes report; refuses to know what is tested. Arguments narrow the files: `deno task test src/codec`.
+ * Runs every `*_test.ts` under Deno, Bun and Node and adds up what really ran; the last line is `N passed, N failed`.
+ * Knows how the runtimes report; refuses to know what is tested. Arguments narrow the files: `deno task test src/codec`.
  * @module
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TEST_MS } from "../src/testing/patience.ts";
-import { bun, deno, run } from "./lib/run.ts";
-import { brokeOff, count, countBun, countJunit, type Tally } from "./lib/tally.ts";
+import { bun, deno, node, NODE_FLAGS, run } from "./lib/run.ts";
+import { brokeOff, count, countBun, countJunit, countNode, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
 
 /** For all tests on one runtime; `TEST_MS` finds what hangs. */
@@ -48,6 +48,27 @@ async function runBun(files: readonly string[], after: Promise<unknown>): Promis
   console.log(`\nBun: ${files.length} files\n${text}`);
   tellBreak("Bun", code, text);
   return count(code, () => countBun(text));
+}
+
+/** Its output is shown behind that of `after`. A machine on which no Node can be had has failed. */
+async function runNode(files: readonly string[], after: Promise<unknown>): Promise<Tally> {
+  const command = node();
+  if (command === undefined) {
+    await after;
+    console.log("\nNode: none that reads TypeScript is on the PATH, and npx has none");
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const flags = ["--test", "--test-isolation=none", "--test-reporter=spec", `--test-timeout=${TEST_MS}`];
+  const { code, text } = await run([...command, ...flags, ...files], {
+    limitMs: LIMIT_MS,
+    silentMs: 2 * TEST_MS,
+    quiet: true,
+    env: { NODE_OPTIONS: NODE_FLAGS.join("=") }, // for its children too
+  });
+  await after;
+  console.log(`\nNode: ${files.length} files\n${text}`);
+  tellBreak("Node", code, text);
+  return count(code, () => countNode(text));
 }
 
 /** Says where a run ended that has no summary: it crashed, it left, or it was ended since it took too long. */

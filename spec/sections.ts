@@ -19,7 +19,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "1.5.3": { title: "Four Byte Integer", files: ["src/codec/reader.ts", "src/codec/writer.ts"] },
   "1.5.4": {
     title: "UTF-8 Encoded String",
-    files: ["src/codec/reader.ts", "src/codec/utf8.ts", "src/codec/writer.ts"],
+    files: ["src/codec/own_utf8.ts", "src/codec/reader.ts", "src/codec/utf8.ts", "src/codec/writer.ts"],
   },
   "1.5.5": {
     title: "Variable Byte Integer",
@@ -194,6 +194,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/client/journal.ts",
       "src/client_store/indexed_db.ts",
       "src/client_store/sqlite.ts",
+      "src/edge/storage_store.ts",
       "src/store/apply.ts",
       "src/store/database.ts",
       "src/store/fact.ts",
@@ -349,6 +350,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Using WebSocket as a network transport",
     files: [
       "src/client_api/web_socket.ts",
+      "src/edge/dial.ts",
+      "src/edge/socket.ts",
       "src/transport/websocket.ts",
       "src/transport/websocket_frames.ts",
       "src/transport/websocket_upgrade.ts",

@@ -214,8 +214,8 @@ export class ClientTrial {
     if (this.#calling.length === 0) {
       let gone = false;
       void this.#running!.gone.then(() => gone = true);
-      await Promise.resolve();
-      if (!gone) {
+      await Promise.resolve(); // in which one may come, where it comes without a socket
+      if (!gone && this.#calling.length === 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
           this.#called = () => {

@@ -2,9 +2,9 @@
 import { assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import type { Page } from "puppeteer-core";
 import { connect, text } from "../../src/client_api/mod.ts";
-import { closeChromium, inChromium, POLLING, withPages } from "../../src/testing/chromium.ts";
+import { inBrowser, type Tab } from "../../src/testing/browsers.ts";
+import { closePages, withPages } from "../../src/testing/pages.ts";
 import { patient, until } from "../../src/testing/patience.ts";
 
 const SOURCES = {
@@ -13,28 +13,24 @@ const SOURCES = {
   "/worker.js": `import "./examples/shared_worker/worker.ts";`,
 };
 
-declare const document: { querySelector(selector: string): { readonly textContent: string } | null };
+declare const document: {
+  querySelector(selector: string): { readonly textContent: string; value: string; click(): void } | null;
+};
 
 /** The list of the page has this as its last line. */
-async function shows(page: Page, line: string): Promise<void> {
-  await page.waitForFunction(
-    (line) => document.querySelector("li:last-child")?.textContent === line,
-    POLLING,
-    line,
-  );
+async function shows(page: Tab, line: string): Promise<void> {
+  await page.waitFor((line) => document.querySelector("li:last-child")?.textContent === line, line);
 }
 
-async function publish(page: Page, payload: string): Promise<void> {
-  await page.$eval(
-    "[name=payload]",
-    (input, payload) => (input as { value: string }).value = payload,
-    payload,
-  );
-  await page.$eval("button", (button) => (button as unknown as { click(): void }).click()); // in the background too
+async function publish(page: Tab, payload: string): Promise<void> {
+  await page.evaluate((payload) => { // in the background too
+    document.querySelector("[name=payload]")!.value = payload;
+    document.querySelector("button")!.click();
+  }, payload);
 }
 
-inChromium("The example shared_worker", () => {
-  after(closeChromium);
+inBrowser("chromium", "The example shared_worker", () => {
+  after(closePages);
 
   test(
     "has one connection for all tabs, also when the first one has gone",
@@ -48,9 +44,9 @@ inChromium("The example shared_worker", () => {
           for await (const { topic, bytes } of messages) got.push(`${topic} ${text.decode(bytes)}`);
         })();
         const one = await open();
-        await one.waitForFunction(`document.title === "joined"`, POLLING);
+        await one.waitFor(`document.title === "joined"`);
         const other = await open();
-        await other.waitForFunction(`document.title === "joined"`, POLLING);
+        await other.waitFor(`document.title === "joined"`);
 
         await publish(one, "from one");
         for (const page of [one, other]) await shows(page, "home/kitchen from one");

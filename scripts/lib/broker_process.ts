@@ -1,20 +1,33 @@
 /**
- * Starts `broker_child.ts` on either runtime and talks with it.
+ * Starts `broker_child.ts` on any runtime and talks with it.
  * Knows the process and its lines; refuses to know what is done to the broker.
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { ChildLine, ChildOptions, Report } from "./broker_child.ts";
-import { bun, deno } from "./run.ts";
+import { bun, deno, node, NODE_FLAGS } from "./run.ts";
 import { pathOf, ROOT } from "./tree.ts";
 import { Inbox, within } from "./within.ts";
 
 /** A runtime that brokers run on. */
-export type Runtime = "deno" | "bun";
+export type Runtime = "deno" | "bun" | "node";
 
 /** The runtime that this runs on. */
-export const OWN_RUNTIME: Runtime = "Bun" in globalThis ? "bun" : "deno";
+export const OWN_RUNTIME: Runtime = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
+
+/** The command that starts a runtime. @throws {Error} where Node cannot be had. */
+export function runtimeCommand(runtime: Runtime): string[] {
+  if (runtime !== "node") return runtime === "bun" ? bun() : deno();
+  const command = node();
+  if (command === undefined) throw new Error("No Node that reads TypeScript is on the PATH or to be had by npx");
+  return command;
+}
+
+/** What stands between that command and a file of ours. */
+export function runFlags(runtime: Runtime): readonly string[] {
+  return { bun: [], deno: ["run", "-A", "--no-check"], node: NODE_FLAGS }[runtime];
+}
 
 /** A busy machine needs this long to start one, and to collect garbage. */
 const START_MS = 120_000;
@@ -36,9 +49,8 @@ export class BrokerProcess {
   private constructor(runtime: Runtime, options: ChildOptions) {
     this.runtime = runtime;
     const file = pathOf("scripts/lib/broker_child.ts");
-    const [command = "", ...args] = runtime === "bun"
-      ? [...bun(), file]
-      : [...deno(), "run", "-A", "--no-check", "--v8-flags=--expose-gc", file];
+    const collects = { bun: [], deno: ["--v8-flags=--expose-gc"], node: ["--expose-gc"] }[runtime];
+    const [command = "", ...args] = [...runtimeCommand(runtime), ...runFlags(runtime), ...collects, file];
     const child = spawn(command, [...args, JSON.stringify(options)], { cwd: ROOT, stdio: "pipe" });
     this.#child = child;
     createInterface(child.stdout).on("line", (line) => this.#told(line));

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { OWN_RUNTIME } from "./broker_process.ts";
 import { killed, spawnKept } from "./kept_child.ts";
@@ -20,9 +21,11 @@ async function bothEnd(ending: string, signal?: NodeJS.Signals): Promise<void> {
     spawnKept(${JSON.stringify(SLEEP)}, { stdio: ["ignore", "inherit", "ignore"] });
     console.log("started");
     ${ending}`;
-  const [command = "", ...args] = OWN_RUNTIME === "bun"
-    ? [...bun(), "-e", code]
-    : [...deno(), "eval", "--no-check", code];
+  const [command = "", ...args] = {
+    bun: [...bun(), "-e", code],
+    deno: [...deno(), "eval", "--no-check", code],
+    node: [process.execPath, "--input-type=module", "-e", code],
+  }[OWN_RUNTIME];
   const parent = spawn(command, args, { stdio: ["ignore", "pipe", "ignore"] });
   const over = once(parent, "close");
   await within(once(parent.stdout, "data"), "the child is started");

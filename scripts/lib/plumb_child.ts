@@ -1,5 +1,5 @@
 /**
- * The executable as a process on either runtime, as a command line starts it: its listeners, its log, its signals.
+ * The executable as a process on any runtime, as a command line starts it: its listeners, its log, its signals.
  * Knows the process and the lines of its log; refuses to know what it is asked for.
  * @module
  */
@@ -8,7 +8,7 @@ import process from "node:process";
 import { usageOf } from "../../src/bench/usage.ts";
 import { until } from "../../src/testing/patience.ts";
 import { programOf } from "../bench/peers/brokers.ts";
-import type { Runtime } from "./broker_process.ts";
+import { runFlags, type Runtime } from "./broker_process.ts";
 import { killed, spawnKept } from "./kept_child.ts";
 
 /** One broker, killed at the latest when this process ends. */
@@ -19,8 +19,7 @@ export class PlumbChild {
   #isOver = false;
 
   private constructor(runtime: Runtime, args: readonly string[], before: readonly string[]) {
-    const run = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
-    this.#child = spawnKept([...before, programOf(runtime), ...run, "src/cli/main.ts", ...args], {
+    this.#child = spawnKept([...before, programOf(runtime), ...runFlags(runtime), "src/cli/main.ts", ...args], {
       env: { ...process.env, NO_COLOR: "1" },
       stdio: ["ignore", "ignore", "pipe"],
     });

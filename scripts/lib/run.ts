@@ -4,8 +4,10 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { spawnKept } from "./kept_child.ts";
-import { ROOT } from "./tree.ts";
+import { pathOf, ROOT } from "./tree.ts";
 
 /** How a command ended. */
 export interface Outcome {
@@ -84,4 +86,25 @@ export function bun(): string[] {
   if ("Bun" in globalThis) return [process.execPath];
   const found = spawnSync("bun", ["--version"], { stdio: "ignore" }).status === 0;
   return found ? ["bun"] : ["npx", "-y", "bun@^1.4.0"];
+}
+
+/** The command that starts a Node which reads TypeScript: the one that runs this, the one on the PATH, or the one that npm has; undefined where none can be had. */
+export function node(): string[] | undefined {
+  const own = "Deno" in globalThis || "Bun" in globalThis ? [] : [process.execPath];
+  const found = [...own, "node"].find(readsTypeScript);
+  if (found !== undefined) return [found];
+  // Its path, not `npx node`: npx would stand between us and its signals.
+  const path = outputOf("npx", ["-y", "-p", "node@^24.0.0", "-c", "node -p process.execPath"]);
+  return readsTypeScript(path) ? [path] : undefined;
+}
+
+/** Has Node find the packages of JSR. */
+export const NODE_FLAGS: readonly string[] = ["--import", pathToFileURL(pathOf("scripts/jsr/node.js")).href];
+
+function readsTypeScript(file: string): boolean {
+  return outputOf(file, ["-p", "Number(process.versions.node.split('.')[0]) >= 22 && process.features.typescript"]) === "strip";
+}
+
+function outputOf(command: string, args: readonly string[]): string {
+  return (spawnSync(command, args, { encoding: "utf8" }).stdout ?? "").trim();
 }

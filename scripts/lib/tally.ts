@@ -1,6 +1,6 @@
 /**
- * Reads the reports of `deno test` and `bun test` into numbers of tests, or where they broke off.
- * Knows the two formats; refuses to know which tests there are.
+ * Reads the reports of `deno test`, `bun test` and `node --test` into numbers of tests, or where they broke off.
+ * Knows the three formats; refuses to know which tests there are.
  * @module
  */
 
@@ -51,9 +51,20 @@ export function countBun(text: string): Tally {
   return { passed: last("pass"), failed: last("fail") + last("error"), skipped: last("skip") + last("todo") };
 }
 
+/** Counts by the closing lines of `node --test`, of its reporter `spec`: `ℹ pass 4`. */
+export function countNode(text: string): Tally {
+  const last = (word: string): number =>
+    Number([...text.matchAll(new RegExp(`^ℹ ${word} (\\d+)$`, "gm"))].at(-1)?.[1] ?? 0);
+  return {
+    passed: last("pass"),
+    failed: last("fail") + last("cancelled"),
+    skipped: last("skipped") + last("todo"),
+  };
+}
+
 /** Where the output of a run without a summary breaks off, in words; undefined if there is a summary. */
 export function brokeOff(text: string): string | undefined {
-  if (/^(ok|FAILED) \| \d+ passed|^Ran \d+ tests? across/m.test(text)) return undefined;
+  if (/^(ok|FAILED) \| \d+ passed|^Ran \d+ tests? across|^ℹ tests \d+/m.test(text)) return undefined;
   const file = [...text.matchAll(/^running \d+ tests? from (\S+)$|^(\S+_test\.ts):$/gm)].at(-1);
   const open: string[] = [];
   let ended: string | undefined;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { brokeOff, count, countBun, countJunit } from "./tally.ts";
+import { brokeOff, count, countBun, countJunit, countNode } from "./tally.ts";
 
 const JUNIT = `<testsuites>
 <testcase name="group" classname="x"><failure message="1 test step failed">1 test step failed.</failure></testcase>
@@ -21,6 +21,14 @@ describe("countBun()", () => {
   test("reads the closing lines", () => {
     const text = "(pass) 3 pass\n\n 12 pass\n 2 skip\n 1 fail\n 1 error\nRan 15 tests across 2 files.";
     assertEquals(countBun(text), { passed: 12, failed: 2, skipped: 2 });
+  });
+});
+
+describe("countNode()", () => {
+  test("reads the closing lines", () => {
+    const text =
+      "▶ outer\n  ✔ ℹ pass 3 (1ms)\nℹ tests 12\nℹ suites 2\nℹ pass 7\nℹ fail 1\nℹ cancelled 1\nℹ skipped 2\nℹ todo 1";
+    assertEquals(countNode(text), { passed: 7, failed: 2, skipped: 3 });
   });
 });
 
@@ -64,5 +72,6 @@ describe("brokeOff()", () => {
   test("says nothing of a run that has a summary", () => {
     assertEquals(brokeOff([...deno, "", "FAILED | 0 passed | 1 failed (554ms)"].join("\n")), undefined);
     assertEquals(brokeOff([...bun, "", "Ran 1 test across 2 files. [1s]"].join("\n")), undefined);
+    assertEquals(brokeOff("▶ outer\n  ✔ first (1ms)\nℹ tests 1\nℹ suites 1\nℹ pass 1\n"), undefined);
   });
 });

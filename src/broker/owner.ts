@@ -64,7 +64,7 @@ export function ownMessage(message: MessageInit): Framed {
     if (name in properties) throw new UsageError(`${name} is not a property of a message`);
   }
   const payload = typeof message.payload === "string"
-    ? new TextEncoder().encode(message.payload)
+    ? encodeUtf8(message.payload) ?? encodeUtf8(message.payload.toWellFormed())
     : message.payload;
   if (!(payload instanceof Uint8Array)) {
     throw new UsageError(`A payload is a text or a Uint8Array, not ${shown(payload)}`);

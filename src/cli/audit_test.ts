@@ -53,7 +53,7 @@ describe("plumb audit", () => {
       const [html, json, markdown, junit, svg] = files.map((file) => readFileSync(file, "utf8"));
       assertMatch(html!, /^<!doctype html>/);
       assertEquals(JSON.parse(json!).product, "ours");
-      assertMatch(JSON.parse(json!).auditor.runtime, /^(Deno|Bun) \d/);
+      assertMatch(JSON.parse(json!).auditor.runtime, /^(Deno|Bun|Node) \d/);
       assertMatch(markdown!, /^# MQTT audit of ours/);
       assertMatch(junit!, /^<\?xml/);
       assertMatch(svg!, /^<svg/);

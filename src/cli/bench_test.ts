@@ -57,7 +57,7 @@ describe("plumb bench", () => {
       assert(out.indexOf("latency of pairs") < out.indexOf("scenario"), "the table comes last");
       const report = JSON.parse(readFileSync(files[0]!, "utf8"));
       assertEquals([report.format, report.rounds, report.targets], ["plumb-bench", 2, [url, url]]);
-      assertMatch(report.generator.runtime, /^(Deno|Bun) \d/);
+      assertMatch(report.generator.runtime, /^(Deno|Bun|Node) \d/);
       assertMatch(readFileSync(files[1]!, "utf8"), /^<svg/);
     }));
 

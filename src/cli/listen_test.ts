@@ -67,7 +67,7 @@ describe("--listen", () => {
     }
   });
 
-  const onDeno = { ...patient, skip: !("Deno" in globalThis) && "Bun has no permissions" };
+  const onDeno = { ...patient, skip: !("Deno" in globalThis) && "only Deno has permissions" };
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
 
   /** Starts it on Deno with these permissions. */

@@ -142,7 +142,7 @@ describe("plumb", () => {
     assertEquals(await run("help", "serve"), all);
   });
 
-  for (const command of ["audit", "bench", "backup", "verify", "compact"]) {
+  for (const command of ["audit", "bench", "backup", "export", "verify", "compact"]) {
     test(`help ${command} says what ${command} does`, patient, async () => {
       const { status, out, err } = await run("help", command);
       assertEquals([status, err], [0, ""]);

@@ -74,7 +74,7 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
-  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies">;
+  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & { readonly testPage?: boolean };
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
@@ -353,9 +353,10 @@ export function helpText(isAll = false): string {
     "plumb bench URL         measures a broker, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
-    "plumb import FILE       writes a plumb.toml for a mosquitto.conf\n" +
+    "plumb import FILE       writes a plumb.toml for a mosquitto.conf, or makes data of a snapshot\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
+    "plumb export FILE       the same as a snapshot, for plumb import and for browsers\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",

@@ -1,5 +1,5 @@
 /**
- * What Deno lets this process do without a question on the terminal; Bun lets it do all.
+ * What Deno lets this process do without a question on the terminal; Bun and Node let it do all.
  * Knows permissions of Deno; refuses to know what for.
  * @module
  */

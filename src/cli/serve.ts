@@ -29,6 +29,7 @@ import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
+import { checkTestPage } from "./test_page.ts";
 import { TlsSet } from "./tls_set.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
@@ -53,7 +54,7 @@ export interface Source {
  */
 export async function checkSettings(settings: Settings, log: Log): Promise<void> {
   for (const one of settings.listen) checkAddress(one);
-  checkProxies(settings);
+  checkWebSockets(settings);
   await new TlsSet(settings, log).check();
   await PermissionSet.open(settings, log);
   const logins = await LoginSet.open(settings, log);
@@ -67,7 +68,7 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
  */
 export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
-  checkProxies(asked);
+  checkWebSockets(asked);
   const settings = permitted(asked, log);
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
@@ -92,7 +93,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     permissions.watch();
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
-      checkProxies(wanted);
+      checkWebSockets(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
@@ -156,7 +157,7 @@ function checkAddress({ url, flag, value, portFlag }: Listen): void {
   }
 }
 
-function checkProxies({ proxyProtocol, webSocket, listen }: Settings): void {
+function checkWebSockets({ proxyProtocol, webSocket, listen }: Settings): void {
   const check = (where: string, proxies: readonly string[] = []) => {
     try {
       new AddressList(proxies);
@@ -166,6 +167,7 @@ function checkProxies({ proxyProtocol, webSocket, listen }: Settings): void {
   };
   check("--proxy-protocol", proxyProtocol);
   check("--websocket-proxies", webSocket.proxies);
+  if (webSocket.testPage || listen.some(({ own }) => own?.webSocket?.testPage)) checkTestPage();
   for (const { own, flag } of listen) {
     check(flag.replace(/: url$/, ": proxy-protocol"), own?.proxyProtocol);
     check(flag.replace(/: url$/, ": websocket.proxies"), own?.webSocket?.proxies);

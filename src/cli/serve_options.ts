@@ -9,6 +9,7 @@ import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
+import { builtTestPage } from "./test_page.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
 
 /** What the files say that settings name. */
@@ -51,7 +52,8 @@ export function serveOptionsOf(
 /** A listener with its own settings in place of those of the broker. */
 function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const webSocket = { ...settings.webSocket, ...own.webSocket };
+  const { testPage, ...given } = { ...settings.webSocket, ...own.webSocket };
+  const webSocket = { ...given, ...testPage && { http: builtTestPage } };
   return {
     url,
     ...limits && { limits },

@@ -1,5 +1,5 @@
 /**
- * `plumb backup`, `plumb verify` and `plumb compact`: how they are called, and their output.
+ * `plumb backup`, `plumb export`, `plumb verify` and `plumb compact`: how they are called, and their output.
  * Knows flags and lines; refuses to know how a store is kept.
  * @module
  */
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DEFAULT_DATA } from "../config/schema.ts";
 import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
+import type { Contents } from "../store/salvage.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
@@ -22,7 +23,8 @@ import {
 import { CONFIG_ROW } from "./options.ts";
 import { say } from "./terminal.ts";
 
-const DATA: OptionRow = {
+/** The flag that says which data directory. */
+export const DATA: OptionRow = {
   name: "data",
   kind: "text",
   value: "DIR",
@@ -62,18 +64,23 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       if (file === undefined) throw new CallError("say where to: plumb backup FILE");
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { backUp } = await import("../store/backup.ts");
-      const { sessions, subscriptions, deliveries, retained, bytes } = backUp(path, file);
-      await say(line(
-        is("json") ? { file, sessions, subscriptions, deliveries, retained, bytes } : `${file}: ${
-          [
-            many(sessions, "session"),
-            many(subscriptions, "subscription"),
-            many(deliveries, "message") + " on their way",
-            many(retained, "retained message"),
-            many(bytes, "byte"),
-          ].join(", ")
-        }`,
-      ));
+      await say(contentsLine(file, backUp(path, file), is("json")));
+      return STATUS.good;
+    },
+  },
+  export: {
+    call: "plumb export [flags] FILE",
+    about: [
+      "Writes the data of a broker to FILE as a snapshot, as of one moment; the broker may keep running.",
+      "plumb import FILE makes a data directory of it, and a broker in a browser reads it by importSnapshot().",
+    ],
+    rows: [DATA, CONFIG_ROW, FORCE, JSON_ROW, ...HELP_ROWS],
+    positionals: 1,
+    async run({ path, positionals: [file], is }) {
+      if (file === undefined) throw new CallError("say where to: plumb export FILE");
+      if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
+      const { exportStore } = await import("../store/snapshot_file.ts");
+      await say(contentsLine(file, exportStore(path, file), is("json")));
       return STATUS.good;
     },
   },
@@ -146,8 +153,7 @@ export async function storeMain(
     await say(storeHelp(name));
     return STATUS.good;
   }
-  const file = given.has("data") ? undefined : await configFileOf({ config: given.get("config")?.at(-1) });
-  const directory = given.get("data")?.at(-1) ?? file?.values.get("data")?.values.at(-1) ?? DEFAULT_DATA;
+  const directory = await dataOf(given);
   const path = join(directory, STORE_FILE);
   if (!isThere(path)) throw new CallError(`there is no store in ${directory}; --data says where`);
   try {
@@ -157,6 +163,12 @@ export async function storeMain(
     const advice = error.trouble === "corrupt" ? "; plumb verify says more" : "";
     throw new CallError(error.message + advice);
   }
+}
+
+/** The data directory that the flags name, or the configuration file. */
+export async function dataOf(given: ReadonlyMap<string, readonly string[]>): Promise<string> {
+  const file = given.has("data") ? undefined : await configFileOf({ config: given.get("config")?.at(-1) });
+  return given.get("data")?.at(-1) ?? file?.values.get("data")?.values.at(-1) ?? DEFAULT_DATA;
 }
 
 /** The help of one of them. */
@@ -169,6 +181,24 @@ export function storeHelp(name: string): string {
     "Every flag has an environment variable: --data is PLUMB_DATA. The command line wins.",
     STATUS_HELP,
   ].join("\n\n") + "\n";
+}
+
+/** What is in a file now, in one line. */
+export function contentsLine(
+  file: string,
+  contents: Contents & { readonly bytes: number },
+  json: boolean,
+): string {
+  const { sessions, subscriptions, deliveries, retained, bytes } = contents;
+  if (json) return line({ file, sessions, subscriptions, deliveries, retained, bytes });
+  const counts = [
+    many(sessions, "session"),
+    many(subscriptions, "subscription"),
+    many(deliveries, "message") + " on their way",
+    many(retained, "retained message"),
+    many(bytes, "byte"),
+  ];
+  return line(`${file}: ${counts.join(", ")}`);
 }
 
 function many(count: number, what: string): string {

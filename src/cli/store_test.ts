@@ -17,7 +17,15 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
-import { contentsOf, fill, inDirectory, overwrite, PAGE_BYTES, tamper } from "../testing/store_files.ts";
+import {
+  contentsOf,
+  digest,
+  fill,
+  inDirectory,
+  overwrite,
+  PAGE_BYTES,
+  tamper,
+} from "../testing/store_files.ts";
 import { STORE_COMMANDS, storeHelp } from "./store.ts";
 import { patient } from "../testing/patience.ts";
 
@@ -210,6 +218,95 @@ describe("plumb backup", () => {
     }));
 });
 
+describe("plumb export and import", () => {
+  test(
+    "bring the data of a broker that goes on to another one",
+    patient,
+    () =>
+      inDirectory(async (directory) => {
+        const [data, file, other] = ["data", "snapshot", "other"].map((name) => join(directory, name));
+        await broker(data!, async (url) => {
+          const receiver = await client(url, "receiver");
+          await receiver.subscribeAsync("a", { qos: 1 });
+          await receiver.endAsync();
+          const sender = await client(url, "sender", { clean: true, properties: {} });
+          await sender.publishAsync("a", "waits", { qos: 1 });
+          await sender.endAsync();
+          const { status, out, err } = await plumb(["export", file!], { PLUMB_DATA: data! });
+          assertEquals([status, err], [0, ""]);
+          const what = "1 session, 1 subscription, 1 message on their way, 0 retained messages";
+          assertEquals(out, `${file}: ${what}, ${statSync(file!).size} bytes\n`);
+          const again = await plumb(["export", "--data", data!, file!]);
+          assertEquals([again.status, again.err], [
+            2,
+            `plumb: ${file} is there already; --force replaces it\n`,
+          ]);
+          const busy = await plumb(["import", "--data", data!, "--force", file!]);
+          assertEquals([busy.status, busy.err], [2, `plumb: ${data} is in use by another broker\n`]);
+        });
+        const made = await plumb(["import", "--json", file!], { PLUMB_DATA: other! });
+        assertEquals([made.status, made.err, JSON.parse(made.out).deliveries], [0, "", 1]);
+        assertEquals(readdirSync(directory).sort(), ["data", "other", "snapshot"]);
+        const log = await broker(other!, async (url) => {
+          const receiver = connect(url, kept("receiver"));
+          const text = await new Promise((resolve) =>
+            receiver.on("message", (_, payload) => resolve(String(payload)))
+          );
+          assertEquals(text, "waits");
+          await receiver.endAsync();
+        });
+        assertMatch(log, /msg=connected client=receiver .*session=present/);
+      }),
+  );
+
+  test(
+    "change nothing where there is data, unless it is to be replaced",
+    patient,
+    () =>
+      inDirectory(async (directory) => {
+        const path = await fill(directory, { sessions: 1 });
+        const file = join(directory, "snapshot");
+        await plumb(["export", "--data", directory, file]);
+        tamper(path, "DELETE FROM retained");
+        const before = digest(path);
+        const { status, out, err } = await plumb(["import", "--data", directory, file]);
+        assertEquals([status, out], [2, ""]);
+        assertEquals(err, `plumb: ${path} is there already; --force replaces it\n`);
+        assertEquals(digest(path), before);
+        const forced = await plumb(["import", "--data", directory, "--force", file]);
+        assertEquals([forced.status, forced.err], [0, ""]);
+        assertMatch(
+          (await plumb(["verify", "--data", directory])).out,
+          /, 100 retained messages, \d+ bytes, sound\n$/,
+        );
+      }),
+  );
+
+  test(
+    "refuse a file that is none, or damaged, in one line with status 2",
+    patient,
+    () =>
+      inDirectory(async (directory) => {
+        await fill(directory, { sessions: 2, retained: 2 });
+        const [file, data] = [join(directory, "snapshot"), join(directory, "data")];
+        await plumb(["export", "--data", directory, file]);
+        const good = readFileSync(file);
+        const bad: readonly (readonly [bytes: Uint8Array, said: string])[] = [
+          [good.subarray(0, 1_000), `${file}: cut off at byte 1000`],
+          [good.with(1_000, good[1_000]! ^ 1), `${file}: at byte 20: its bytes are not as they were written`],
+          [good.with(11, 9), `${file}: a snapshot of another Plumb (its version is 9, and this one knows 1)`],
+          [good.with(0, 0), `${file}: neither a mosquitto.conf nor a snapshot of plumb export`],
+        ];
+        for (const [bytes, said] of bad) {
+          writeFileSync(file, bytes);
+          const refused = await plumb(["import", "--data", data, file]);
+          assertEquals(refused, { status: 2, out: "", err: `plumb: ${said}\n` });
+          assertEquals(existsSync(data), false);
+        }
+      }),
+  );
+});
+
 describe("plumb verify", () => {
   test("counts, and ends with 0 when all is well", patient, () =>
     inDirectory(async (directory) => {
@@ -270,7 +367,7 @@ for (const [name, { rows }] of Object.entries(STORE_COMMANDS)) {
             name,
             "--data",
             directory,
-            ...name === "backup" ? ["copy"] : [],
+            ...name === "backup" || name === "export" ? ["copy"] : [],
           ]);
           assertEquals([status, out], [2, ""]);
           assertEquals(err, `plumb: there is no store in ${directory}; --data says where\n`);

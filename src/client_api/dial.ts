@@ -8,13 +8,13 @@ import type { Transport } from "../transport/transport.ts";
 import type { TlsClientOptions } from "../runtime/dial.ts";
 import type { Dialer, DialOptions, TlsOptions } from "./options.ts";
 
-/** TCP, of Deno or Bun. */
+/** TCP, of Deno, Bun or Node. */
 export const dialTcp: Dialer = async (url) => {
   const { dial } = await import("../runtime/dial.ts");
   return await troubled(dial(hostOf(url, 1883)), url);
 };
 
-/** TLS over TCP, of Deno or Bun. */
+/** TLS over TCP, of Deno, Bun or Node. */
 export const dialTls: Dialer = async (url, { tls }) => {
   const { dial } = await import("../runtime/dial.ts");
   return await troubled(dial(hostOf(url, 8883), certificates(tls)), url);
@@ -32,7 +32,7 @@ export const dialSecureWebSocket: Dialer = async (url, { tls }) => {
   return await troubled(dial(hostOf(url, 443), certificates(tls), target(url)), url);
 };
 
-/** A Unix socket, of Deno or Bun: `unix:/PATH` or `unix:///PATH`. */
+/** A Unix socket, of Deno, Bun or Node: `unix:/PATH` or `unix:///PATH`. */
 export const dialUnix: Dialer = async (url) => {
   const path = decodeURIComponent(url.pathname);
   if (url.host !== "" || !/^\/./.test(path)) throw new UsageError(`${url} is no socket: write unix:/PATH`);

@@ -17,6 +17,17 @@
  * @module
  */
 import type { ClientStore } from "../client_api/options.ts";
+import {
+  abortUnlessOwned,
+  answered,
+  claimed,
+  type DatabaseDurability,
+  errorParts,
+  finished,
+  locked,
+  type OpenDatabase,
+  openDatabase,
+} from "../runtime/indexed_db.ts";
 import { ClientStoreError, type ClientStoreOptions } from "./options.ts";
 
 export { ClientStoreError, type ClientStoreOptions };
@@ -51,10 +62,13 @@ export async function openClientStore(
     if (signal?.aborted) throw error;
     throw new ClientStoreError(`${name} is in use by another Client`, { cause: error });
   });
-  let database: Database | undefined;
+  let database: OpenDatabase | undefined;
   try {
-    database = await opened(title);
-    const owner = await claimed(database);
+    database = await openDatabase(title, VERSION, (fresh) => {
+      for (const store of [RECORDS, OWNER]) fresh.createObjectStore(store);
+    });
+    if (database === undefined) throw new ClientStoreError("needs IndexedDB, which is not there");
+    const owner = await claimed(database, OWNER, OWNER_KEY);
     return new IndexedDbClientStore(
       name,
       database,
@@ -72,9 +86,9 @@ export async function openClientStore(
 /** Records in one database. `openClientStore()` makes it. */
 export class IndexedDbClientStore implements ClientStore {
   readonly #name: string;
-  readonly #database: Database;
+  readonly #database: OpenDatabase;
   readonly #owner: number;
-  readonly #durability: Durability;
+  readonly #durability: DatabaseDurability;
   readonly #release: () => void;
   /** Since the last commit; undefined stands for a record that is deleted. */
   #changes: Map<number, Uint8Array | undefined> = new Map();
@@ -82,9 +96,9 @@ export class IndexedDbClientStore implements ClientStore {
   /** @internal */
   constructor(
     name: string,
-    database: Database,
+    database: OpenDatabase,
     owner: number,
-    durability: Durability,
+    durability: DatabaseDurability,
     release: () => void,
   ) {
     this.#name = name;
@@ -99,10 +113,10 @@ export class IndexedDbClientStore implements ClientStore {
     try {
       const records = this.#database.transaction([RECORDS], "readonly").objectStore(RECORDS);
       const [keys, values] = await Promise.all([
-        answered<number[]>(records.getAllKeys()),
-        answered<Uint8Array[]>(records.getAll()),
+        answered(records.getAllKeys()),
+        answered(records.getAll()),
       ]);
-      return keys.map((key, i) => [key, values[i]!]);
+      return keys.map((key, i) => [key as number, values[i] as Uint8Array]);
     } catch (error) {
       throw told(this.#name, error);
     }
@@ -138,13 +152,8 @@ export class IndexedDbClientStore implements ClientStore {
       durability: this.#durability,
     });
     const over = finished(transaction);
-    const owner = transaction.objectStore(OWNER).get(OWNER_KEY);
     let isTaken = false;
-    owner.onsuccess = () => {
-      if (owner.result === this.#owner) return;
-      isTaken = true;
-      transaction.abort();
-    };
+    abortUnlessOwned(transaction, OWNER, OWNER_KEY, this.#owner, () => isTaken = true);
     const records = transaction.objectStore(RECORDS);
     for (const [key, record] of changes) {
       if (record === undefined) records.delete(key);
@@ -162,60 +171,9 @@ export class IndexedDbClientStore implements ClientStore {
   }
 }
 
-/** Gets the lock of this name; what it resolves with gives it back. Where there are no Web Locks there is nothing to get. */
-function locked(name: string, signal: AbortSignal): Promise<() => void> {
-  const locks = page.navigator?.locks;
-  if (locks === undefined) return Promise.resolve(() => {});
-  return new Promise((resolve, reject) => {
-    locks.request(name, { signal }, () => new Promise<void>((release) => resolve(release))).catch(reject);
-  });
-}
-
-/** Opens the database, and makes its stores if they are not there. */
-function opened(title: string): Promise<Database> {
-  if (page.indexedDB === undefined) {
-    return Promise.reject(new ClientStoreError("needs IndexedDB, which is not there"));
-  }
-  const request = page.indexedDB.open(title, VERSION);
-  request.onupgradeneeded = () => {
-    for (const store of [RECORDS, OWNER]) request.result.createObjectStore(store);
-  };
-  return answered(request);
-}
-
-/** Makes the caller the owner: the number that is in the database from now on. */
-async function claimed(database: Database): Promise<number> {
-  const transaction = database.transaction([OWNER], "readwrite");
-  const over = finished(transaction);
-  const store = transaction.objectStore(OWNER);
-  const before = store.get(OWNER_KEY);
-  let owner = 0;
-  before.onsuccess = () => {
-    owner = ((before.result as number | undefined) ?? 0) + 1;
-    store.put(owner, OWNER_KEY);
-  };
-  await over;
-  return owner;
-}
-
-function answered<T>(request: Request<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-/** Resolves when the transaction is safe. */
-function finished(transaction: Transaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error);
-  });
-}
-
 /** The error in words. */
 function told(name: string, error: unknown): ClientStoreError {
-  const { name: kind = "", message = String(error) } = (error ?? {}) as { name?: string; message?: string };
+  const { kind, message } = errorParts(error);
   if (error instanceof ClientStoreError) return new ClientStoreError(`${name} ${message}`);
   const why = kind === "QuotaExceededError"
     ? "is full: the browser gives this origin no more room"
@@ -224,55 +182,3 @@ function told(name: string, error: unknown): ClientStoreError {
     : `cannot be used: ${message}`;
   return new ClientStoreError(`${name} ${why}`, { cause: error });
 }
-
-// The parts of the browser's objects that are used.
-
-type Durability = "strict" | "relaxed";
-
-interface Request<T> {
-  readonly result: T;
-  readonly error: unknown;
-  onsuccess: (() => void) | null;
-  onerror: (() => void) | null;
-}
-
-interface ObjectStore {
-  get(key: number): Request<unknown>;
-  getAll(): Request<Uint8Array[]>;
-  getAllKeys(): Request<number[]>;
-  put(value: unknown, key: number): unknown;
-  delete(key: number): unknown;
-}
-
-interface Transaction {
-  readonly error: unknown;
-  oncomplete: (() => void) | null;
-  onabort: (() => void) | null;
-  objectStore(name: string): ObjectStore;
-  abort(): void;
-}
-
-interface Database {
-  transaction(
-    stores: readonly string[],
-    mode: "readonly" | "readwrite",
-    options?: { readonly durability: Durability },
-  ): Transaction;
-  createObjectStore(name: string): unknown;
-  close(): void;
-}
-
-interface Locks {
-  request(
-    name: string,
-    options: { readonly signal: AbortSignal },
-    held: () => Promise<void>,
-  ): Promise<unknown>;
-}
-
-const page = globalThis as unknown as {
-  readonly navigator?: { readonly locks?: Locks };
-  readonly indexedDB?: {
-    open(name: string, version: number): Request<Database> & { onupgradeneeded: (() => void) | null };
-  };
-};

@@ -5,10 +5,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IDBFactory } from "fake-indexeddb";
 import { after, describe, test } from "node:test";
-import type { Page } from "puppeteer-core";
 import { type Client, connect, type Dialer, text } from "../client_api/mod.ts";
 import { clientStoreContract } from "../testing/client_store_contract.ts";
-import { closeChromium, inChromium, PAGE, POLLING, withPages } from "../testing/chromium.ts";
+import { inBrowser, type Tab } from "../testing/browsers.ts";
+import { closePages, PAGE, withPages } from "../testing/pages.ts";
 import { patient, until } from "../testing/patience.ts";
 import { ClientStoreError, type IndexedDbClientStore, openClientStore } from "./indexed_db.ts";
 
@@ -97,18 +97,18 @@ const PROGRAM = `
 const SOURCES = { "/": PAGE, "/page.js": PROGRAM };
 
 /** The program of a page has been loaded. */
-async function loaded(page: Page): Promise<Page> {
-  await page.waitForFunction("globalThis.plumb !== undefined", POLLING);
+async function loaded(page: Tab): Promise<Tab> {
+  await page.waitFor("globalThis.plumb !== undefined");
   return page;
 }
 
-async function reloaded(page: Page): Promise<Page> {
+async function reloaded(page: Tab): Promise<Tab> {
   await page.reload();
   return await loaded(page);
 }
 
-inChromium("A store of a Client in IndexedDB", () => {
-  after(closeChromium);
+inBrowser("chromium", "A store of a Client in IndexedDB", () => {
+  after(closePages);
 
   test(
     "is one tab's at a time, and the next one has what was committed",
@@ -141,7 +141,7 @@ inChromium("A store of a Client in IndexedDB", () => {
     () =>
       withPages(SOURCES, {}, async ({ open, origin }) => {
         const page = await loaded(await open());
-        const browser = await page.createCDPSession();
+        const browser = await page.puppeteer!.createCDPSession();
         await browser.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1_000_000 });
         const said = await page.evaluate(async () => {
           plumb.store = await plumb.openClientStore("kitchen");
@@ -201,7 +201,7 @@ inChromium("A store of a Client in IndexedDB", () => {
           );
         await begin(0, count, 20);
         for (const writes of [21, 22, 23, 1_000_000]) {
-          await page.waitForFunction("plumb.isMute === true", POLLING);
+          await page.waitFor("plumb.isMute === true");
           await reloaded(page);
           assert(got.length < count, "the page was loaded anew in the midst of them");
           await begin(0, 0, writes);
@@ -265,13 +265,13 @@ inChromium("A store of a Client in IndexedDB", () => {
         const writer = await connect(url, { clientId: "writer" });
         await begin(7);
         for (let i = 0; i < count; i++) void writer.publish("in", `${i}`, { qos: 2 });
-        await page.waitForFunction(() => localStorage["isOver"] === "yes", POLLING);
+        await page.waitFor(() => localStorage["isOver"] === "yes");
         await reloaded(page);
         await begin(-1);
         const all = Array.from({ length: count }, (_, i) => `${i} `).join("");
-        await page.waitForFunction((length) => localStorage["got"].length >= length, POLLING, all.length);
+        await page.waitFor((length) => localStorage["got"].length >= length, all.length);
         await writer.publish("in", "end", { qos: 2 });
-        await page.waitForFunction(() => localStorage["got"].endsWith("end "), POLLING);
+        await page.waitFor(() => localStorage["got"].endsWith("end "));
         assertEquals(await page.evaluate(() => localStorage["got"]), `${all}end `);
         await writer.close();
       }),

@@ -5,6 +5,7 @@
  * Strict means: U+FEFF stays where it stands [MQTT-1.5.4-3]; surrogates, overlong and truncated forms are refused.
  * @module
  */
+import { decodeOwn, putOwn } from "./own_utf8.ts";
 
 /** Up to this many bytes our ASCII loop is faster than the call of the runtime's converter (Deno: to 64, Bun: to 16). */
 const SHORT = 32;
@@ -32,7 +33,10 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
 }
 
 function decodeAny(bytes: Uint8Array, start: number, end: number): string | undefined {
-  decoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }); // ignoreBOM: keep it [MQTT-1.5.4-3]
+  if (decoder === undefined) {
+    if (typeof TextDecoder === "undefined") return decodeOwn(bytes, start, end);
+    decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }); // ignoreBOM: keep it [MQTT-1.5.4-3]
+  }
   try {
     return decoder.decode(bytes.subarray(start, end));
   } catch {
@@ -55,16 +59,25 @@ export function putUtf8(bytes: Uint8Array, at: number, text: string): number {
 }
 
 function putAny(bytes: Uint8Array, at: number, text: string): number {
+  if (encoder === undefined) {
+    if (typeof TextEncoder === "undefined") return putOwn(bytes, at, text);
+    encoder = new TextEncoder();
+  }
   if (!text.isWellFormed()) return -1;
-  encoder ??= new TextEncoder();
   return at + encoder.encodeInto(text, bytes.subarray(at)).written;
 }
 
 /** The UTF-8 bytes of `text`, or `undefined` where it has a lone surrogate. */
 export function encodeUtf8(text: string): Uint8Array | undefined {
-  if (!text.isWellFormed()) return undefined;
-  encoder ??= new TextEncoder();
-  return encoder.encode(text);
+  if (encoder === undefined) {
+    if (typeof TextEncoder === "undefined") {
+      const bytes = new Uint8Array(3 * text.length);
+      const end = putOwn(bytes, 0, text);
+      return end < 0 ? undefined : bytes.slice(0, end);
+    }
+    encoder = new TextEncoder();
+  }
+  return text.isWellFormed() ? encoder.encode(text) : undefined;
 }
 
 /** §1.5.4 whether `bytes[start, end)` can be a UTF-8 Encoded String: well-formed UTF-8 without U+0000. */

@@ -254,6 +254,15 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: "webSocket.proxies",
       }),
+      setting({
+        key: "websocket.test-page",
+        kind: "flag",
+        rare: true,
+        about: "show everybody who asks by HTTP the browser tests, at /test/ of ws:// and wss:// listeners",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.testPage",
+      }),
     ],
   },
   {

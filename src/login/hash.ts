@@ -58,7 +58,7 @@ export const HASHES: Readonly<Record<Mechanism, "sha256" | "sha512">> = {
 
 type Cost = Omit<Argon2id, "scheme" | "digest">;
 
-/** `node:crypto` has it on Bun, Web Crypto on Deno. */
+/** `node:crypto` has it on Bun, and on Node from 24.7 on; Web Crypto on Deno. */
 interface Argon2Sync {
   argon2Sync?(algorithm: "argon2id", parameters: {
     message: Uint8Array;

@@ -21,3 +21,9 @@ export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name]
   };
   return process.getBuiltinModule(name);
 }
+
+/** Whether there are any: on Node, Bun and Deno. */
+export function hasBuiltins(): boolean {
+  const { process } = globalThis as { readonly process?: { readonly getBuiltinModule?: unknown } };
+  return typeof process?.getBuiltinModule === "function";
+}

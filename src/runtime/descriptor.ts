@@ -12,7 +12,7 @@ interface DenoWriter {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Deno's `node:fs` writes to a descriptor in the foreground, as do both runtimes' `process.stdout` and `process.stderr` to a pipe. */
+/** Deno's `node:fs` writes to a descriptor in the foreground, as does every runtime's `process.stdout` and `process.stderr` to a pipe. */
 const deno =
   (globalThis as unknown as { Deno?: { readonly stdout: DenoWriter; readonly stderr: DenoWriter } })
     .Deno;

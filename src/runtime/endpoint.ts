@@ -43,7 +43,7 @@ export interface Listener {
 /** Is handed every accepted connection; starts the transport, at once or later. */
 export type Accept = (transport: Transport, peer: PeerInfo) => void;
 
-/** The exports of `tcp/bun.ts` and `tcp/deno.ts`. */
+/** The exports of `tcp/bun.ts`, `tcp/deno.ts` and `tcp/node.ts`. */
 export interface TcpAdapter {
   listenTcp(options: ListenOptions, accept: Accept): Promise<Listener>;
   dialTcp(options: DialOptions): Promise<Transport>;
@@ -76,7 +76,7 @@ export class ListenError extends Error {
   constructor(options: ListenOptions, cause: unknown) {
     const code = systemCode(cause);
     const isName = /^[^:]*[a-z][^:]*$/i.test(options.host);
-    const unknownHost = code === "" && isName ? NO_HOST : undefined; // neither runtime's error has a code
+    const unknownHost = code === "" && isName ? NO_HOST : undefined; // the errors of Bun and Deno have no code
     const known = isSocketPath(options.host) ? SOCKET_REASONS[code] : REASONS[code];
     const reason = known ?? unknownHost ?? (cause instanceof Error ? cause.message : String(cause));
     super(`Cannot listen on ${hostAndPort(options.host, options.port)}: ${reason}`, { cause });
@@ -93,6 +93,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use",
   EADDRNOTAVAIL: "this machine has no such address",
   EACCES: "no permission for this port",
+  ENOTFOUND: NO_HOST,
+  EAI_AGAIN: NO_HOST,
 };
 
 const SOCKET_REASONS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /**
  * The lock of a whole file, which ends with the process: flock(2), apart from the locks that SQLite takes of the same file.
- * Knows how each runtime gets at it; refuses to know the content of the file. Where it cannot be had (Windows, a foreign
- * libc, no permission) nothing is locked.
+ * Knows how each runtime gets at it; refuses to know the content of the file. Where it cannot be had (Node,
+ * Windows, a foreign libc, no permission) nothing is locked.
  * @module
  */
 import { closeSync, openSync } from "node:fs";

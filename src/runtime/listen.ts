@@ -3,6 +3,7 @@
  * Knows which runtimes there are; refuses to know the meaning of the bytes.
  * @module
  */
+import { hasBuiltins } from "./builtin.ts";
 import { type Accept, isSocketPath, type Listener, type ListenOptions, type TcpAdapter } from "./endpoint.ts";
 
 export type { Accept, Listener, ListenOptions, PeerInfo } from "./endpoint.ts";
@@ -28,5 +29,6 @@ export function tcpAdapter(): Promise<TcpAdapter> {
 async function importAdapter(): Promise<TcpAdapter> {
   if ("Bun" in globalThis) return await import("./tcp/bun.ts");
   if ("Deno" in globalThis) return await import("./tcp/deno.ts");
-  throw new Error("There is no TCP adapter for this runtime: use Deno or Bun");
+  if (hasBuiltins()) return await import("./tcp/node.ts");
+  throw new Error("There is no TCP adapter for this runtime: use Deno, Bun or Node");
 }

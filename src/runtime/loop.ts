@@ -30,7 +30,7 @@ const WAIT_MS_MAX = 2 ** 31 - 1;
 const WAIT_MS_MIN = 10;
 
 /**
- * The loop of this runtime. A turn ends with `setImmediate` on both: a microtask on Bun comes after each single socket, a timer
+ * The loop of this runtime. A turn ends with `setImmediate` on all: a microtask on Bun comes after each single socket, a timer
  * of 0 ms comes a millisecond late.
  */
 export const systemLoop: Loop = {
@@ -48,11 +48,11 @@ export const systemLoop: Loop = {
 
 /** Rounds of the loop that bytes take at most from a socket to its reader: through TLS, and behind a read that ended its turn. */
 const LOOK_ROUNDS = 8;
-/** Sockets that are read in one round: Deno ends a round after 128 operations, and both runtimes ask the kernel for 1,024 events at a time. */
+/** Sockets that are read in one round: Deno ends a round after 128 operations, and all ask the kernel for 1,024 events at a time. */
 const ROUND_SOCKETS = 100;
 
 /**
- * Rounds of a timer and an immediate. On both runtimes a timer runs only after the kernel was asked for events, which an immediate
+ * Rounds of a timer and an immediate. On every runtime a timer runs only after the kernel was asked for events, which an immediate
  * behind an immediate does not say on Deno. A process that was stopped finds its timers due, and bytes in its sockets: so many
  * rounds later they are read, however long that takes.
  */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Broker, Connection, Policy, Question } from "../broker/mod.ts";
-import { type Cancel, type Loop, systemLoop } from "../runtime/loop.ts";
+import type { Cancel, Loop } from "../runtime/loop.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
@@ -40,7 +40,7 @@ export class Driver {
   #onClosed: (() => void) | undefined;
 
   /** Begins at once: deadlines that passed while nothing ran come first. */
-  constructor(broker: Broker, loop: Loop = systemLoop) {
+  constructor(broker: Broker, loop: Loop) {
     this.broker = broker;
     this.#loop = loop;
     this.#after();

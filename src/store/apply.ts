@@ -27,9 +27,14 @@ export class Applier implements FactHandler {
 
   /** Makes all facts of a batch safe together, or none. */
   apply(batch: Uint8Array): void {
+    this.applyAll([batch]);
+  }
+
+  /** The same for several batches in their order. */
+  applyAll(batches: readonly Uint8Array[]): void {
     this.#dropping = [];
     this.#expiring = [];
-    this.#database.transaction(() => readFacts(batch, this));
+    this.#database.transaction(() => batches.forEach((batch) => readFacts(batch, this)));
     for (const session of this.#dropping) this.#ended.add(session); // not before: a batch that fails ends nothing
     for (const [session, until] of this.#expiring) this.#ended.expired(session, until);
   }
@@ -56,7 +61,8 @@ export class Applier implements FactHandler {
       `INSERT INTO session (id, client_id, level, expiry_seconds, connected, expires_at, user, address)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET level = excluded.level, expiry_seconds = excluded.expiry_seconds,
-         connected = excluded.connected, expires_at = excluded.expires_at`,
+         connected = excluded.connected, expires_at = excluded.expires_at, user = excluded.user,
+         address = excluded.address`,
       session,
       clientId,
       level,

@@ -32,6 +32,12 @@ export interface ClockJump {
   readonly to: number;
 }
 
+/** By how much the clock was set between two times, in ms; 0 if only time has passed. */
+export function jumpOf(last: number, now: number): number {
+  const passed = now - last;
+  return passed >= -BACK_MS_MAX && passed <= REST_MS_MAX ? 0 : passed;
+}
+
 /**
  * Moves all deadlines of the file with the clock, if that has jumped since the last batch; gives the jump.
  * @throws {StoreError} if the file cannot be written, or if its time is none.
@@ -42,8 +48,8 @@ export function moveWithClock(database: Database, now: number): ClockJump | unde
   if (typeof last !== "number" || !(Math.abs(last) <= 8.64e15)) {
     throw new StoreError("corrupt", `${database.path}: its clock is ${JSON.stringify(last)}`);
   }
-  const passed = now - last;
-  if (passed >= -BACK_MS_MAX && passed <= REST_MS_MAX) return undefined;
+  const passed = jumpOf(last, now);
+  if (passed === 0) return undefined;
   database.transaction(() => {
     for (const [table, column] of Object.entries(DEADLINES)) {
       database.run(`UPDATE ${table} SET ${column} = ${column} + ? WHERE ${column} IS NOT NULL`, passed);

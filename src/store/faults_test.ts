@@ -13,8 +13,13 @@ import { assertClosed, assertEnded } from "../testing/assertions.ts";
 import { type ConnectInit, Pair } from "../testing/pair.ts";
 import { folder, inDirectory } from "../testing/store_files.ts";
 import { keyOf, message, record, waiting } from "../testing/store_scene.ts";
-import { openStore, type OpenStoreOptions, type StoreError, type StoreEvent } from "./mod.ts";
-import type { SqliteStore } from "./sqlite_store.ts";
+import {
+  openStore,
+  type OpenStoreOptions,
+  type SqliteStore,
+  type StoreError,
+  type StoreEvent,
+} from "./mod.ts";
 import { patient, until } from "../testing/patience.ts";
 
 const KEPT: ConnectInit = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };

@@ -107,6 +107,11 @@ function delivery(row: Row, maker: MessageMaker, shared: Map<number, Message>): 
   const id = row["message"] as number | null;
   const message = (id === null ? undefined : shared.get(id)) ?? maker.make(columnsOf(row));
   if (id !== null) shared.set(id, message);
+  return deliveryOf(row, message);
+}
+
+/** The delivery of a row, with its message. */
+export function deliveryOf(row: Row, message: Message): DeliveryRecord {
   return {
     order: row["id"] as number,
     message,
@@ -190,7 +195,7 @@ export const SELECT_DELIVERY = `
     coalesce(message.publisher, delivery.publisher) AS publisher
   FROM delivery LEFT JOIN message ON message.id = delivery.message`;
 
-/** `storeState` of a delivery that is as its row says: `Note.WRITTEN` of `SqliteStore`. */
+/** `storeState` of a delivery that is as its row says: `Note.WRITTEN` of `FactStore`. */
 export const HAS_ROW = 2;
 
 const NO_IDENTIFIERS: readonly number[] = [];

@@ -21,4 +21,4 @@ export type { ClockJump } from "./deadlines.ts";
 export type { Sync } from "./database.ts";
 export { StoreError, type StoreTrouble } from "./error.ts";
 export type { Salvaged } from "./salvage.ts";
-export type { SqliteStore } from "./sqlite_store.ts";
+export type { FactStore as SqliteStore } from "./fact_store.ts";

@@ -31,7 +31,7 @@ import { packMessages } from "./packed_messages.ts";
 import { takeBackInterrupted } from "./rollback_journal.ts";
 import { contentsOf, salvage, type Salvaged } from "./salvage.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { type Found, SqliteStore } from "./sqlite_store.ts";
+import { FactStore, type Found } from "./fact_store.ts";
 import { TABLES, wrongRows } from "./tables.ts";
 import { Ended } from "./tidy.ts";
 
@@ -86,7 +86,7 @@ const SUSPECT = ".suspect";
  * Opens the store of a data directory; both are made if they are not there.
  * @throws {StoreError} if another broker has it, if it cannot be written, if its version is newer, or (`strict`) if it is damaged.
  */
-export function openStore(directory: string, options: OpenStoreOptions = {}): SqliteStore {
+export function openStore(directory: string, options: OpenStoreOptions = {}): FactStore {
   const { durability = "fsync", strict = false, worker = ourWorker(), onEvent, clock = SYSTEM_CLOCK } =
     options;
   const sync = durability === "os" ? "os" : "fsync";
@@ -110,7 +110,7 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Sq
     }
     if (isNew) onEvent?.({ kind: "made", path });
     if (jump !== undefined) onEvent?.({ kind: "clock set", path, ...jump });
-    return new SqliteStore({
+    return new FactStore({
       found,
       disk: (events) =>
         worker === false

@@ -36,8 +36,14 @@ import {
   tamper,
 } from "../testing/store_files.ts";
 import { backUp } from "./backup.ts";
-import { openStore, type OpenStoreOptions, STORE_FILE, StoreError, type StoreEvent } from "./mod.ts";
-import type { SqliteStore } from "./sqlite_store.ts";
+import {
+  openStore,
+  type OpenStoreOptions,
+  type SqliteStore,
+  STORE_FILE,
+  StoreError,
+  type StoreEvent,
+} from "./mod.ts";
 import { patient } from "../testing/patience.ts";
 
 const QUICK = { worker: false, durability: "os" } as const;

@@ -1,5 +1,5 @@
 /**
- * §4.1 Messages that wait for `SqliteStore.retainedMessages()`, a million perhaps: a few large arrays of bytes instead of an object each.
+ * §4.1 Messages that wait for `FactStore.retainedMessages()`, a million perhaps: a few large arrays of bytes instead of an object each.
  * Knows how they are packed; refuses to know their source.
  * @module
  */

@@ -3,7 +3,7 @@
  * Knows which rows wait, and the layout of a page; refuses to know why it is asked for.
  * @module
  */
-import type { DeliveryRecord } from "../broker/mod.ts";
+import type { DeliveryRecord, Message } from "../broker/mod.ts";
 import { BatchReader, BatchWriter } from "./batch.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./error.ts";
@@ -33,13 +33,9 @@ export function pageOf(
     for (const row of waitingRows(database, session, ids, damaged)) {
       try {
         const message = maker.passing(columnsOf(row));
-        const identifiers = row["identifiers"] as string | null ?? undefined;
-        identifiersOf(identifiers);
-        out.f64(row["id"] as number);
-        out.u8(row["qos"] as number);
-        out.u8(row["retain"] as number);
-        out.text(identifiers);
-        writeMessage(out, message);
+        const { id: order, qos, retain, identifiers } = row as unknown as WaitingColumns & { id: number };
+        identifiersOf(identifiers ?? undefined);
+        writeWaiting(out, { order, qos, retain, identifiers }, message);
       } catch (error) {
         damaged(
           new StoreError("corrupt", `${database.path}: delivery ${row["id"]}: ${(error as Error).message}`),
@@ -69,6 +65,24 @@ function waitingRows(
       }
     });
   }
+}
+
+/** The part of a delivery that waits, without its message. */
+export interface WaitingColumns {
+  readonly order: number;
+  readonly qos: number;
+  readonly retain: number;
+  /** A JSON array. */
+  readonly identifiers: string | null;
+}
+
+/** A delivery into a page, for `readPage()`. */
+export function writeWaiting(out: BatchWriter, waiting: WaitingColumns, message: Message): void {
+  out.f64(waiting.order);
+  out.u8(waiting.qos);
+  out.u8(waiting.retain);
+  out.text(waiting.identifiers ?? undefined);
+  writeMessage(out, message);
 }
 
 /** The deliveries of a page. */

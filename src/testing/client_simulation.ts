@@ -11,6 +11,7 @@ import { type Random, seededRandom } from "../engine/random.ts";
 import type { Transport } from "../transport/transport.ts";
 import { AwkwardServer, type SentMessage } from "./awkward_server.ts";
 import { MemoryRecords, type Outcome, Reader, Server, World } from "./client_world.ts";
+import type { Effects } from "./effects.ts";
 import { UnsteadyPair } from "./unsteady_pair.ts";
 
 /** A Server of one Client whose identifier is `c`. */
@@ -144,6 +145,8 @@ const STEPS = 150;
 export class ClientRun {
   readonly peer: Peer;
   readonly #random: Random;
+  /** Told what the Client does. */
+  readonly #effects: Effects | undefined;
   readonly #level: 4 | 5;
   /** The same for all processes: their Server need not look for a smaller one. */
   readonly #receiveMaximum: number;
@@ -168,7 +171,8 @@ export class ClientRun {
   #process = 0;
   #losses = 0;
 
-  constructor(seed: number, makePeer: (random: Random) => Peer) {
+  constructor(seed: number, makePeer: (random: Random) => Peer, effects?: Effects) {
+    this.#effects = effects;
     this.#random = seededRandom(seed);
     this.peer = makePeer(this.#random);
     this.#level = this.#chance(2) ? 5 : 4;
@@ -198,6 +202,7 @@ export class ClientRun {
     };
     this.#world = new World(server, {
       seed: this.#random(),
+      ...this.#effects !== undefined && { effects: this.#effects },
       pair: () => {
         this.#pair = new UnsteadyPair(this.#random, server.loop, most, { capacityBytes });
         if (this.#chance(4)) this.#pair.cutAfter(this.#below(2) as 0 | 1, 1 + this.#below(200));
@@ -221,7 +226,7 @@ export class ClientRun {
         },
       },
     });
-    this.#reader = new Reader(false);
+    this.#reader = new Reader(false, this.#effects);
     this.#others.length = 0;
     this.#taken = [];
     this.#world.engine.start(this.#world.now);
@@ -261,7 +266,7 @@ export class ClientRun {
   #subscribe(): void {
     const there = this.#others[this.#below(3)];
     if (there === undefined) {
-      const other = { filter: `u/${this.#below(2)}`, reader: new Reader(), isThere: true };
+      const other = { filter: `u/${this.#below(2)}`, reader: new Reader(true, this.#effects), isThere: true };
       this.#others.push(other);
       this.#ask(
         `subscribe ${other.filter}`,

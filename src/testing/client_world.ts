@@ -32,6 +32,7 @@ import { seededRandom } from "../engine/random.ts";
 import { Driver } from "../server/driver.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
+import type { Effects } from "./effects.ts";
 import { VirtualLoop } from "./virtual_loop.ts";
 
 /** How something that was asked for came to its end: nothing yet, a code, or an error. */
@@ -42,14 +43,21 @@ export class Outcome {
   error: unknown;
   /** What it is the outcome of, if that is a message. */
   publication: Publication | undefined;
+  readonly #effects: Effects | undefined;
   readonly done = (outcome: number | { readonly reasonCode: number }): void => {
     this.times++;
     this.code = typeof outcome === "number" ? outcome : outcome.reasonCode;
+    this.#effects?.tell("done", this.code);
   };
   readonly failed = (error: unknown): void => {
     this.times++;
     this.error = error;
+    this.#effects?.tell("failed", error);
   };
+
+  constructor(effects?: Effects) {
+    this.#effects = effects;
+  }
 }
 
 /** A store in memory: what a commit made safe outlives a crash. */
@@ -96,12 +104,15 @@ export class Reader {
   readonly got: Incoming[] = [];
   readonly errors: unknown[] = [];
   isAuto: boolean;
+  readonly #effects: Effects | undefined;
 
-  constructor(isAuto = true) {
+  constructor(isAuto = true, effects?: Effects) {
     this.isAuto = isAuto;
+    this.#effects = effects;
   }
 
   deliver(message: Incoming): void {
+    this.#effects?.tell("delivered", message.publish);
     this.got.push(message);
     if (this.isAuto) message.done();
   }
@@ -210,6 +221,8 @@ export interface WorldOptions {
   /** A commit is done when the test says so. */
   readonly slowCommits?: boolean;
   readonly seed?: number;
+  /** Told what the Client does. */
+  readonly effects?: Effects;
 }
 
 /** A broker, and a clock. */
@@ -262,7 +275,12 @@ export class World implements ClientOwner, AuthenticationOwner {
     this.engine = new ClientEngine(this, {
       clientId: "client",
       random: seededRandom(options.seed ?? 1),
-      ...options.records !== undefined && { journal: new Journal(options.records, options.records.safe) },
+      ...options.records !== undefined && {
+        journal: new Journal(
+          options.effects?.calls(options.records) ?? options.records,
+          options.records.safe,
+        ),
+      },
       authentication: (host) => this.authentication = new Authentication(host, this),
       isRedirect,
       ...options.engine,
@@ -276,6 +294,7 @@ export class World implements ClientOwner, AuthenticationOwner {
   // The owner of the engine.
 
   dial(order: DialOrder): void {
+    this.#options.effects?.tell("dial", order.attempt);
     this.orders.push(order);
     if (this.#options.dial?.(order) === false) {
       this.server.loop.endOfTurn(() => {
@@ -288,7 +307,8 @@ export class World implements ClientOwner, AuthenticationOwner {
       Object.assign(pair.right, { isUnpausable: true, pause() {}, resume() {} });
     }
     const from = { address: "192.0.2.1", port: 40_000, transport: "memory" } as const;
-    const connection = this.engine.opened(pair.right, this.#options.credentials?.(order) ?? {}, this.now);
+    const right = this.#options.effects?.transport(pair.right) ?? pair.right;
+    const connection = this.engine.opened(right, this.#options.credentials?.(order) ?? {}, this.now);
     if (connection === undefined) return;
     if (this.#options.script !== undefined) this.#options.script.accept(pair.left);
     else this.server.driver.accept(pair.left, from);
@@ -326,10 +346,12 @@ export class World implements ClientOwner, AuthenticationOwner {
   }
 
   connected(event: Connected): void {
+    this.#options.effects?.tell("connected", event);
     this.connects.push(event);
   }
 
   disconnected(error: MqttError, retryAt: number | undefined): void {
+    this.#options.effects?.tell("disconnected", error, retryAt);
     this.losses.push({ error, retryAt });
   }
 
@@ -342,6 +364,7 @@ export class World implements ClientOwner, AuthenticationOwner {
   }
 
   commit(): void {
+    this.#options.effects?.tell("commit");
     this.commits++;
     this.#commits.push(this.records!.snapshot());
     if (this.#options.slowCommits !== true) this.server.loop.endOfTurn(() => this.commitDone());
@@ -375,6 +398,7 @@ export class World implements ClientOwner, AuthenticationOwner {
   }
 
   closed(error: MqttError | undefined): void {
+    this.#options.effects?.tell("closed", error);
     this.closedWith = { error };
   }
 
@@ -389,7 +413,7 @@ export class World implements ClientOwner, AuthenticationOwner {
 
   /** Publishes, without settling. */
   publish(init: Partial<Omit<PublicationInit, "payload">> & { topic: string; payload?: string }): Outcome {
-    const outcome = new Outcome();
+    const outcome = new Outcome(this.#options.effects);
     const { payload = "", ...rest } = init;
     const publication = new Publication(
       {
@@ -415,14 +439,14 @@ export class World implements ClientOwner, AuthenticationOwner {
 
   /** Subscribes, without settling. */
   subscribe(init: SubscribeInit | string, reader: Reader): Outcome {
-    const outcome = new Outcome();
+    const outcome = new Outcome(this.#options.effects);
     const subscription = typeof init === "string" ? { filter: init, qos: 2 } as const : init;
     this.engine.subscribe(subscription, reader, outcome, this.now);
     return outcome;
   }
 
   unsubscribe(filter: string, reader: Reader): Outcome {
-    const outcome = new Outcome();
+    const outcome = new Outcome(this.#options.effects);
     this.engine.unsubscribe(filter, reader, outcome, this.now);
     return outcome;
   }

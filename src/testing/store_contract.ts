@@ -126,11 +126,10 @@ export function storeContract(name: string, open: () => StoreSubject | Promise<S
       const key = scene.begin("c", { will });
       scene.fill(key);
       await place();
-      scene.store.saved(key, record("c", { level: 4, expiresAt: 5, expirySeconds: 9 }));
+      const changed = record("c", { level: 4, expiresAt: 5, expirySeconds: 9, user: "u", address: "::1" });
+      scene.store.saved(key, changed);
       const { sessions } = await scene.reopen();
-      assertEquals(sessions.map(({ session }) => session), [
-        record("c", { level: 4, expiresAt: 5, expirySeconds: 9 }),
-      ]);
+      assertEquals(sessions.map(({ session }) => session), [changed]);
       assertEquals(contents(sessions[0]!), FILLED);
     });
 

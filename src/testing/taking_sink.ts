@@ -32,7 +32,7 @@ export class TakingTransport implements Transport {
   write(chunk: Uint8Array): number {
     const count = Math.min(chunk.length, this.most);
     this.most -= count;
-    this.taken.push(...chunk.subarray(0, count));
+    for (const byte of chunk.subarray(0, count)) this.taken.push(byte);
     return count;
   }
 

@@ -213,7 +213,7 @@ export function checkUpgrade(head: RequestHead, rules: UpgradeRules): Upgrade {
 }
 
 /** Without it any page that a person opens could use what listens on the person's machine. */
-function mayConnect(origin: string, host: string, rules: UpgradeRules): boolean {
+export function mayConnect(origin: string, host: string, rules: UpgradeRules): boolean {
   if (rules.origins.includes("*") || rules.origins.includes(origin)) return true;
   const name = host.replace(/:\d*$/, "");
   if (/^https?:\/\/([^/]*?)(:\d*)?$/.exec(origin)?.[1] !== name) return false;

@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { type BenchReport, type SideReport, troublesOf } from "../../../src/bench/report.ts";
-import type { Runtime } from "../../lib/broker_process.ts";
+import { runFlags, type Runtime } from "../../lib/broker_process.ts";
 import { pathOf, ROOT } from "../../lib/tree.ts";
 import { type RunningPeer, startScript } from "../../trials/peers/start.ts";
 import { programOf } from "../peers/brokers.ts";
@@ -52,7 +52,7 @@ const most = Number(args.most);
 const cores = coresHere();
 
 function commandOf(runtime: Runtime): string[] {
-  return [programOf(runtime), ...runtime === "bun" ? [] : ["run", "-A", "--no-check"]];
+  return [programOf(runtime), ...runFlags(runtime)];
 }
 
 function start(runtime: Runtime, ...kind: string[]): Promise<RunningPeer> {

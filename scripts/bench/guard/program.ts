@@ -5,8 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Runtime } from "../../lib/broker_process.ts";
-import { bun, deno } from "../../lib/run.ts";
+import { runFlags, type Runtime, runtimeCommand } from "../../lib/broker_process.ts";
 import { pathOf, ROOT } from "../../lib/tree.ts";
 import { Inbox, within } from "../../lib/within.ts";
 import type { GuardLine } from "./figures.ts";
@@ -24,9 +23,7 @@ export class Program {
 
   private constructor(runtime: Runtime, file: string, args: readonly string[]) {
     const path = pathOf(`scripts/bench/guard/${file}`);
-    const [command = "", ...before] = runtime === "bun"
-      ? [...bun(), path]
-      : [...deno(), "run", "-A", "--no-check", path];
+    const [command = "", ...before] = [...runtimeCommand(runtime), ...runFlags(runtime), path];
     const child = spawn(command, [...before, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
     child.stdin!.on("error", () => {}); // it has ended, and so does not answer

@@ -4,8 +4,7 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { bun, deno } from "../../lib/run.ts";
-import type { Runtime } from "../../lib/broker_process.ts";
+import { runFlags, type Runtime, runtimeCommand } from "../../lib/broker_process.ts";
 import { ROOT } from "../../lib/tree.ts";
 import {
   mosquittoVersion,
@@ -56,18 +55,17 @@ export const BROKERS: readonly BenchedBroker[] = [
 
 /** Ours, as anybody runs it. */
 export function plumbOn(runtime: Runtime): BenchedBroker {
-  const [name, command] = runtime === "bun" ? ["Bun", bun] : ["Deno", deno];
+  const name = { bun: "Bun", deno: "Deno", node: "Node" }[runtime];
   return {
     name: `Plumb on ${name}`,
     version: () => {
-      const version = versionSaid([...command(), "--version"], /(\d+\.\d+\.\d+\S*)/);
+      const version = versionSaid([...runtimeCommand(runtime), "--version"], /(\d+\.\d+\.\d+\S*)/);
       return version && `${versionIn("deno.json")}, ${name} ${version}`;
     },
     install: name,
     level: 5,
     start: (before) => {
-      const run = runtime === "bun" ? [] : ["run", "-A", "--no-check"];
-      const program = [...before, programOf(runtime), ...run, "mod.ts"];
+      const program = [...before, programOf(runtime), ...runFlags(runtime), "mod.ts"];
       return startOnPort((port) => [...program, "--memory", "--listen", `mqtt://127.0.0.1:${port}`]);
     },
   };
@@ -86,10 +84,10 @@ const programs = new Map<Runtime, string>();
 export function programOf(runtime: Runtime): string {
   const known = programs.get(runtime);
   if (known !== undefined) return known;
-  const [file = "", ...args] = runtime === "bun" ? bun() : deno();
-  const ask = runtime === "bun"
-    ? ["-e", "console.log(process.execPath)"]
-    : ["eval", "console.log(Deno.execPath())"];
+  const [file = "", ...args] = runtimeCommand(runtime);
+  const ask = runtime === "deno"
+    ? ["eval", "console.log(Deno.execPath())"]
+    : ["-e", "console.log(process.execPath)"];
   const path = execFileSync(file, [...args, ...ask], { encoding: "utf8" }).trim();
   programs.set(runtime, path);
   return path;

@@ -7,7 +7,7 @@
  * @module
  */
 import process from "node:process";
-import type { Runtime } from "../../lib/broker_process.ts";
+import { runFlags, type Runtime } from "../../lib/broker_process.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
 import type { RunningPeer } from "../../trials/peers/start.ts";
 import { type BenchedBroker, programOf } from "./brokers.ts";
@@ -108,7 +108,7 @@ async function runAt(
   comparison: Comparison,
 ): Promise<Run | Failed> {
   const { cores, runtime, seconds, warmup } = comparison;
-  const program = [programOf(runtime), ...runtime === "bun" ? [] : ["run", "-A", "--no-check"], "mod.ts"];
+  const program = [programOf(runtime), ...runFlags(runtime), "mod.ts"];
   const watched = process.platform === "linux" ? ["--pid", `${pid}`] : [];
   const flags = flagsOf(scenario, broker, comparison);
   const command = [...cores.load, ...program, "bench", `mqtt://127.0.0.1:${port}`, ...flags, ...watched];

@@ -1,12 +1,12 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, test } from "node:test";
-import { OWN_RUNTIME } from "../../lib/broker_process.ts";
-import { bun, deno, run } from "../../lib/run.ts";
+import { OWN_RUNTIME, runFlags, runtimeCommand } from "../../lib/broker_process.ts";
+import { run } from "../../lib/run.ts";
 import { scenariosOf } from "./scenarios.ts";
 import { patient } from "../../../src/testing/patience.ts";
 
 function benchPeers(...args: string[]) {
-  const command = OWN_RUNTIME === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];
+  const command = [...runtimeCommand(OWN_RUNTIME), ...runFlags(OWN_RUNTIME)];
   return run([...command, "scripts/bench/peers/main.ts", ...args], { quiet: true });
 }
 

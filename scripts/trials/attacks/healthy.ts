@@ -5,9 +5,8 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import { OWN_RUNTIME } from "../../lib/broker_process.ts";
+import { OWN_RUNTIME, runFlags, runtimeCommand } from "../../lib/broker_process.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
-import { bun, deno } from "../../lib/run.ts";
 import { pathOf } from "../../lib/tree.ts";
 import { Inbox } from "../../lib/within.ts";
 import type { HealthReport, HealthyLogin } from "./healthy_child.ts";
@@ -29,7 +28,7 @@ export class HealthyClients {
     login: HealthyLogin | undefined,
   ) {
     const file = pathOf("scripts/trials/attacks/healthy_child.ts");
-    const program = OWN_RUNTIME === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"];
+    const program = [...runtimeCommand(OWN_RUNTIME), ...runFlags(OWN_RUNTIME)];
     const how = login === undefined ? [] : [JSON.stringify(login)];
     this.#child = spawnKept([...before, ...program, file, host, `${port}`, ...how], {
       stdio: ["pipe", "pipe", "inherit"],

@@ -6,8 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { Runtime } from "../../lib/broker_process.ts";
-import { bun, deno } from "../../lib/run.ts";
+import { runFlags, type Runtime, runtimeCommand } from "../../lib/broker_process.ts";
 import { pathOf, ROOT } from "../../lib/tree.ts";
 import type { Orders } from "./broker.ts";
 
@@ -21,7 +20,7 @@ const COMMANDS = new Map<Runtime, readonly string[]>();
 function commandOf(runtime: Runtime): readonly string[] {
   let command = COMMANDS.get(runtime);
   if (command === undefined) {
-    COMMANDS.set(runtime, command = runtime === "bun" ? bun() : [...deno(), "run", "-A", "--no-check"]);
+    COMMANDS.set(runtime, command = [...runtimeCommand(runtime), ...runFlags(runtime)]);
   }
   return command;
 }

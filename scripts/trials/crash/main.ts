@@ -10,7 +10,7 @@ import { killAll } from "./host.ts";
 import { runMatrix, type Tally } from "./matrix.ts";
 import type { PlanKind } from "./plan.ts";
 
-const USAGE = `Usage: crash [--rounds N] [--runtime deno|bun|both] [--seed N] [--minutes N] [--verbose]
+const USAGE = `Usage: crash [--rounds N] [--runtime deno|bun|node|both] [--seed N] [--minutes N] [--verbose]
   --rounds N      deaths of the broker, on each runtime (default 100)
   --runtime NAME  the broker's (default: the one that runs this)
   --seed N        the choices of an earlier run again; the network's and the clock's are their own
@@ -33,8 +33,8 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 const rounds = Number(args.rounds);
 const minutes = args.minutes === undefined ? Infinity : Number(args.minutes);
 const seed = args.seed === undefined ? Date.now() % 1_000_000 : Number(args.seed);
-const runtimes = (["deno", "bun"] as const).filter((name) =>
-  args.runtime === name || args.runtime === "both"
+const runtimes = (["deno", "bun", "node"] as const).filter((name) =>
+  args.runtime === name || (args.runtime === "both" && name !== "node")
 );
 const kinds = args.kinds?.split(",") as PlanKind[] | undefined;
 if (args.help) {

@@ -11,7 +11,7 @@ import { whatIsMissing } from "./strace.ts";
 import { runTrial } from "./trial.ts";
 
 const USAGE =
-  `Usage: powercut [--cuts N] [--runtime deno|bun|both] [--seed N] [--durability fsync|os] [--verbose]
+  `Usage: powercut [--cuts N] [--runtime deno|bun|node|both] [--seed N] [--durability fsync|os] [--verbose]
   --cuts N           power cuts, on each runtime (default 100)
   --runtime NAME     the broker's (default: the one that runs this)
   --seed N           the choices of an earlier run again; the order of calls and packets is the machine's
@@ -34,8 +34,8 @@ const jobs = Number(args.jobs);
 const minutes = args.minutes === undefined ? Infinity : Number(args.minutes);
 const seed = args.seed === undefined ? Date.now() % 1_000_000 : Number(args.seed);
 const { durability } = args;
-const runtimes = (["deno", "bun"] as const).filter((name) =>
-  args.runtime === name || args.runtime === "both"
+const runtimes = (["deno", "bun", "node"] as const).filter((name) =>
+  args.runtime === name || (args.runtime === "both" && name !== "node")
 );
 if (args.help) {
   console.log(USAGE);

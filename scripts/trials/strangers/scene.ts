@@ -13,7 +13,7 @@ import { service } from "../../../src/testing/login.ts";
 import { until } from "../../../src/testing/patience.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
 import { programOf } from "../../bench/peers/brokers.ts";
-import type { Runtime } from "../../lib/broker_process.ts";
+import { runFlags, type Runtime } from "../../lib/broker_process.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
 import { HealthyClients } from "../attacks/healthy.ts";
 
@@ -151,8 +151,7 @@ export class Scene {
     for (const [name, text] of Object.entries(files)) {
       writeFileSync(join(folder, name), text, { mode: 0o600 });
     }
-    const run = runtime === "bun" ? [] : ["run", "-A", "--no-check"];
-    const command = [programOf(runtime), ...run, "mod.ts", "--config", join(folder, "plumb.toml")];
+    const command = [programOf(runtime), ...runFlags(runtime), "mod.ts", "--config", join(folder, "plumb.toml")];
     const child = spawnKept(command, {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...MALLOC },

@@ -1,6 +1,6 @@
 /**
- * `deno task audit:transports`: all audit cases against our broker over TCP, TLS and WebSocket, in every form, on both runtimes.
- * `--scheme mqtt|mqtts|ws|wss` and `--runtime deno|bun` narrow it; `--timing` runs the cases that wait too.
+ * `deno task audit:transports`: all audit cases against our broker over TCP, TLS and WebSocket, in every form, on Deno, Bun and Node.
+ * `--scheme mqtt|mqtts|ws|wss` and `--runtime deno|bun|node` narrow it; `--timing` runs the cases that wait too.
  * Knows the rounds; refuses to judge.
  * @module
  */
@@ -8,7 +8,8 @@ import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
 import { AUDITED_BROKERS } from "../../lib/audited_brokers.ts";
 import { auditOwn, mayBeLeft, type Scheme, SCHEMES } from "../../lib/own_audit.ts";
-import { bun, deno, run } from "../../lib/run.ts";
+import { runFlags, runtimeCommand } from "../../lib/broker_process.ts";
+import { run } from "../../lib/run.ts";
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   string: ["scheme", "runtime"],
@@ -20,20 +21,21 @@ const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
 });
 const FILE = "scripts/trials/transports/main.ts";
 const schemes = SCHEMES.filter((one) => args.scheme === undefined || one === args.scheme);
-const runtimes = ([["deno", [...deno(), "run", "-A"]], ["bun", bun()]] as const).filter(([name]) =>
+const runtimes = (["deno", "bun", "node"] as const).filter((name) =>
   args.runtime === undefined || args.runtime === name
 );
 if (schemes.length === 0 || runtimes.length === 0) {
-  console.log(`--scheme is one of ${SCHEMES.join(", ")}; --runtime is deno or bun`);
+  console.log(`--scheme is one of ${SCHEMES.join(", ")}; --runtime is deno, bun or node`);
   process.exit(2);
 }
 
 if (args.here) process.exit(await audited() ? 0 : 1);
 const more = ["--here", ...args.scheme ? ["--scheme", args.scheme] : [], ...args.timing ? ["--timing"] : []];
 let isGood = true;
-for (const [name, command] of runtimes) {
+for (const name of runtimes) {
   console.log(name);
-  isGood = (await run([...command, FILE, ...more])).code === 0 && isGood;
+  const command = [...runtimeCommand(name), ...runFlags(name), FILE, ...more];
+  isGood = (await run(command)).code === 0 && isGood;
 }
 process.exit(isGood ? 0 : 1);
 

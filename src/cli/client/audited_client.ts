@@ -1,26 +1,11 @@
 /**
- * Our Client as the auditor starts it: an order in, a running Client out.
- * Knows how an order is put to the Client; refuses to know what is right.
+ * Our Client as the auditor starts it on this runtime.
+ * Knows its name and its `connect()`; refuses to know what is right.
  * @module
  */
-import {
-  type ClientOrder,
-  type Driver,
-  type Heard,
-  type RunningClient,
-  SKILLS,
-  type Where,
-} from "../../../conformance/mod.ts";
-import {
-  type Client,
-  connect,
-  type ConnectOptions,
-  explain,
-  type PublishOptions,
-} from "../../client_api/mod.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+import { type Driver, SKILLS } from "../../../conformance/mod.ts";
+import { connect } from "../../client_api/mod.ts";
+import { startAudited } from "./audited.ts";
 
 /** Starts our Client. */
 export const auditedClient: Driver = {
@@ -29,102 +14,9 @@ export const auditedClient: Driver = {
   port: 0,
   connectMs: 5_000,
   flags: "--client --driver plumb",
-  start: (order, where) => Promise.resolve(new Audited(order, where)),
+  start: (order, where) =>
+    Promise.resolve(
+      // Whom it trusts is not under audit.
+      startAudited(order, where, (url, options) => connect(url, { ...options, tls: { insecure: true } })),
+    ),
 };
-
-class Audited implements RunningClient {
-  readonly heard: Heard[] = [];
-  readonly gone: Promise<void>;
-  readonly #words: string[] = [];
-  readonly #stop: AbortController = new AbortController();
-  #client: Client | undefined;
-
-  constructor(order: ClientOrder, where: Where) {
-    this.gone = this.#run(order, where).catch((error) => void this.#words.push(explain(error)));
-  }
-
-  get words(): string {
-    return this.#words.join("; ");
-  }
-
-  async #run(order: ClientOrder, { url }: Where): Promise<void> {
-    const client = this.#client = await connect(url, {
-      ...optionsOf(order),
-      tls: { insecure: true }, // whom it trusts is not under audit
-      signal: this.#stop.signal,
-    });
-    client.on("disconnected", ({ error }) => this.#words.push(explain(error)));
-    client.on("unmatched", ({ topic, bytes }) => this.heard.push({ topic, payload: decoder.decode(bytes) }));
-    const closed = new Promise<void>((resolve) => client.on("closed", () => resolve()));
-    this.#carryOut(client, order).catch((error) => this.#words.push(explain(error)));
-    await closed;
-  }
-
-  async #carryOut(
-    client: Client,
-    { subscribe = [], publish = [], unsubscribe = [], reauthenticate }: ClientOrder,
-  ): Promise<void> {
-    if (reauthenticate) await client.reauthenticate();
-    const subscriptions = await Promise.all(
-      subscribe.map(({ filter, ...options }) => client.subscribe(filter, options)),
-    );
-    for (const subscription of subscriptions) {
-      void (async () => {
-        for await (const { topic, bytes } of subscription) {
-          this.heard.push({ topic, payload: decoder.decode(bytes) });
-        }
-      })().catch(() => {});
-    }
-    const published = publish.map(({ topic, payload, qos, retain = false, properties }) => {
-      const { messageExpiry, userProperty, responseTopic, contentType } = properties ?? {};
-      const options: PublishOptions = {
-        qos,
-        retain,
-        ...messageExpiry !== undefined && { messageExpiryInterval: messageExpiry },
-        ...userProperty !== undefined && { userProperties: [userProperty] },
-        ...responseTopic !== undefined && { responseTopic },
-        ...contentType !== undefined && { contentType },
-      };
-      return client.publish(topic, payload, options);
-    });
-    for (const { status, reason } of (await Promise.allSettled(published)) as PromiseRejectedResult[]) {
-      if (status === "rejected") this.#words.push(explain(reason));
-    }
-    await Promise.all(
-      unsubscribe.map((filter) => subscriptions.find((one) => one.filter === filter)?.unsubscribe()),
-    );
-  }
-
-  leave(): void {
-    if (this.#client === undefined) this.#stop.abort();
-    else void this.#client.close({ timeoutMs: 0 });
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.gone;
-  }
-}
-
-function optionsOf(order: ClientOrder): ConnectOptions {
-  const { level, clientId, cleanStart, keepAlive, reconnect, will, username, password } = order;
-  const { sessionExpiry, receiveMaximum, topicAliasMaximum, maximumPacketSize } = order;
-  const { authenticationMethod: method, authenticationData = "" } = order;
-  const data = encoder.encode(authenticationData);
-  return {
-    level,
-    clientId,
-    cleanStart,
-    keepAlive,
-    reconnect: reconnect && { minMs: 20, maxMs: 50 },
-    ...reconnect && { connectTimeoutMs: Infinity },
-    sessionExpiry: sessionExpiry ?? 0,
-    ...will !== undefined && { will },
-    ...username !== undefined && { username },
-    ...password !== undefined && { password },
-    ...receiveMaximum !== undefined && { receiveMaximum },
-    ...topicAliasMaximum !== undefined && { topicAliasMaximum },
-    ...maximumPacketSize !== undefined && { maximumPacketSize },
-    ...method !== undefined && { authentication: { method, initial: () => data, next: () => data } },
-  };
-}

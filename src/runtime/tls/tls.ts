@@ -4,13 +4,14 @@
  * @module
  */
 import type { Transport } from "../../transport/transport.ts";
+import { hasBuiltins } from "../builtin.ts";
 import { checkTls } from "./certificate.ts";
 import type { Accept, DialOptions } from "../endpoint.ts";
 import type { TlsClientOptions, TlsListener, TlsListenOptions } from "./options.ts";
 
 export type { CertificateAndKey } from "./options.ts";
 
-/** The exports of `bun.ts` and `deno.ts`, which are given checked texts. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
+/** The exports of `bun.ts` and `node.ts`, which are given checked texts. A connection is handed over before its handshake: until that is done `write()` takes nothing. */
 export interface TlsAdapter {
   listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener>;
   dialTls(options: DialOptions, tls: TlsClientOptions): Promise<Transport>;
@@ -41,6 +42,6 @@ export async function dialTls(options: DialOptions, tls: TlsClientOptions): Prom
 /** The specifiers are literals so that bundlers see them. */
 async function tlsAdapter(): Promise<TlsAdapter> {
   if ("Bun" in globalThis) return await import("./bun.ts");
-  if ("Deno" in globalThis) return await import("./deno.ts");
-  throw new Error("There is no TLS adapter for this runtime: use Deno or Bun");
+  if (hasBuiltins()) return await import("./node.ts");
+  throw new Error("There is no TLS adapter for this runtime: use Deno, Bun or Node");
 }

@@ -1,6 +1,6 @@
 /**
- * §4.1 A store in an SQLite file: gathers facts, and gives them to the disk a batch at a time.
- * Knows which facts have to be written and which cancel out; refuses to know SQL and threads.
+ * §4.1 A store in front of a disk, an SQLite file or a database of a browser: gathers facts, and gives them to it a batch at a time.
+ * Knows which facts have to be written and which cancel out; refuses to know the disk.
  * @module
  */
 import type {
@@ -55,12 +55,12 @@ const TIME_MS = 1_000;
 /** `storeId` of a session that has been dropped. */
 const DROPPED = -1;
 
-/** How `openStore()` makes the store. */
-export interface SqliteStoreOptions {
+/** How the store is made. */
+export interface FactStoreOptions {
   /** The content of the file when the store was opened. */
   readonly found: Found;
   /** Makes the disk; called last, since the disk may answer at once. */
-  readonly disk: (events: SqliteStore) => Disk;
+  readonly disk: (events: FactStore) => Disk;
   /** Above 0: ms between commits, for which no acknowledgement waits. */
   readonly intervalMs: number;
   /** Says when an interval is over. */
@@ -85,8 +85,8 @@ export interface Found {
  * A store in a file. A message that is delivered and acknowledged before its batch is written is never written. Not more
  * than two batches are on their way at a time: facts that come meanwhile gather.
  */
-export class SqliteStore implements SessionStore {
-  readonly #options: SqliteStoreOptions;
+export class FactStore implements SessionStore {
+  readonly #options: FactStoreOptions;
   readonly #disk: Disk;
   #nextSession: number;
   /** Deliveries that changed since the last batch, and at the same index of `#keys` the session of each. */
@@ -115,8 +115,8 @@ export class SqliteStore implements SessionStore {
   /** Cancels the commit that is due at the end of the interval; undefined if none is. */
   #cancelTimer: (() => void) | undefined;
 
-  /** @internal `openStore()` makes it. */
-  constructor(options: SqliteStoreOptions) {
+  /** @internal `openStore()` and `openBrowserStore()` make it. */
+  constructor(options: FactStoreOptions) {
     this.#options = options;
     this.#nextSession = options.found.lastSession + 1;
     this.#disk = options.disk(this);

@@ -1,6 +1,6 @@
 /**
- * §4.2 Network Connections over TLS on Deno, by `node:net` and `node:tls`.
- * Knows Node's sockets as Deno has them; refuses to know the meaning of the bytes. Why these: spec/decisions/0014-tls.md
+ * §4.2 Network Connections over TLS on Node and on Deno, by `node:net` and `node:tls`.
+ * Knows Node's sockets, and what Deno's differ in; refuses to know the meaning of the bytes. Why these: spec/decisions/0014-tls.md
  * @module
  */
 import type { Server, Socket } from "node:net";
@@ -36,6 +36,7 @@ import { HandshakeSlots, noSlot } from "./slots.ts";
 
 const net = builtin("node:net");
 const tls = builtin("node:tls");
+const isDeno = "Deno" in globalThis;
 
 /** `write()` copies into one of these, since the bytes must stay as they are until they are sent. */
 const SMALL_WRITES = new ChunkPool(4 * 1024, 1024);
@@ -51,7 +52,7 @@ interface TlsSocketSlice {
 }
 
 /** One connection, with at most one write under way. Until the handshake is done `write()` takes nothing. */
-class DenoTlsTransport implements Transport, TurnReader {
+class NodeTlsTransport implements Transport, TurnReader {
   readonly #socket: TLSSocket;
   readonly #peer: PeerInfo;
   readonly #left: (error: Error) => void;
@@ -155,7 +156,7 @@ class DenoTlsTransport implements Transport, TurnReader {
 
   #received(chunk: Uint8Array): void {
     if (this.#dead) return;
-    if (!this.#waits && endsReadTurn(chunk.length, true, this)) {
+    if (isDeno && !this.#waits && endsReadTurn(chunk.length, true, this)) {
       this.#waits = true;
       this.#reading(false);
     }
@@ -260,7 +261,7 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
     }
     socket.once("close", release);
     const secured = new tls.TLSSocket(socket, present.socketOptions);
-    const transport = new DenoTlsTransport(secured, peer, left);
+    const transport = new NodeTlsTransport(secured, peer, left);
     secured.once("close", release).once("secure", () => {
       release();
       try {
@@ -286,8 +287,7 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
     else secure(socket, peer);
   });
   await listening(server, options, backlog);
-  const rearming = setInterval(() => rearm(server, backlog), REARM_MS);
-  rearming.unref();
+  const rearming = isDeno ? setInterval(() => rearm(server, backlog), REARM_MS).unref() : undefined;
   return {
     host,
     port: (server.address() as { readonly port: number }).port,
@@ -312,7 +312,15 @@ class Present {
       try {
         const ca = mode === "none" ? undefined : own.ca;
         const minVersion = `TLSv${own.minimumVersion ?? "1.2"}` as const;
-        return tls.createSecureContext({ cert, key, minVersion, ...ca !== undefined && { ca } });
+        // Without a context of sessions OpenSSL refuses to resume one of a Client with a certificate.
+        const sessionIdContext = "plumb";
+        return tls.createSecureContext({
+          cert,
+          key,
+          minVersion,
+          sessionIdContext,
+          ...ca !== undefined && { ca },
+        });
       } catch (error) {
         throw new ListenError(options, error);
       }
@@ -422,7 +430,7 @@ export function dialTls(
       socket.setNoDelay(true);
       const { remoteAddress = host, remotePort = port } = socket as Socket;
       const peer: PeerInfo = { address: plainAddress(remoteAddress), port: remotePort, transport: "tls" };
-      const transport = new DenoTlsTransport(socket, peer, reject);
+      const transport = new NodeTlsTransport(socket, peer, reject);
       transport.secured();
       resolve(transport);
     });

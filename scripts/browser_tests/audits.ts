@@ -1,0 +1,155 @@
+/**
+ * The audits, where nothing can listen and no socket of the system is there: of a Server that a dialer reaches, and of our Client in this
+ * program.
+ * Knows which cases need more than that; refuses to know what a case does.
+ * @module
+ */
+import { CLIENT_CASES } from "../../conformance/client/cases/mod.ts";
+import { type Driver, SKILLS } from "../../conformance/client/drivers/driver.ts";
+import { runClientCases } from "../../conformance/client/run_cases.ts";
+import type { Level } from "../../conformance/mod.ts";
+import { settle } from "../../conformance/options.ts";
+import type { CaseResult, LevelReport } from "../../conformance/result.ts";
+import { SERVER_CASES } from "../../conformance/server/cases/mod.ts";
+import type { Declared, Dial } from "../../conformance/server/profile.ts";
+import { runServerCases } from "../../conformance/server/run_cases.ts";
+import { type AuditedConnect, startAudited } from "../../src/cli/client/audited.ts";
+import { browserLoop } from "../../src/client_api/browser_loop.ts";
+import { connectBy } from "../../src/client_api/whole.ts";
+import { Broker } from "../../src/broker/mod.ts";
+import { inProcess } from "../../src/runtime/in_process.ts";
+import { systemLoop } from "../../src/runtime/loop.ts";
+import { systemRandom } from "../../src/runtime/random.ts";
+import { Driver as BrokerDriver } from "../../src/server/driver.ts";
+import { AUDITED_BROKERS, NO_OCCASION } from "../lib/audited_brokers.ts";
+import type { Result } from "./report.ts";
+import { dialPort } from "./stand_ins/listen.ts";
+
+/** What is told on the way. */
+export interface AuditEvents {
+  /** So many cases are to be run, at all levels. */
+  planned(cases: number): void;
+  told(result: Result): void;
+}
+
+/** Why a page does not run a case for Servers; undefined if it does. */
+export function whyNotInPage({ needs = [] }: { readonly needs?: readonly string[] }): string | undefined {
+  return needs.includes("websocket")
+    ? "A page cannot form WebSocket frames itself: plumb audit ws://HOST does, from a terminal"
+    : undefined;
+}
+
+function nameOf(id: string, level: Level): string {
+  return `${id}, level ${level}`;
+}
+
+/** One case as a result: what a target need not offer is skipped, and what is lenient or could not be carried out has failed. */
+export function resultOf({ case: { id }, level, verdict, reason, ms }: CaseResult): Result {
+  const name = nameOf(id, level);
+  if (verdict === "pass") return { name, verdict: "passed", ms };
+  if (verdict === "unsupported") return { name, verdict: "skipped", message: reason };
+  return { name, verdict: "failed", message: `${verdict}: ${reason}`, ms };
+}
+
+/** Chromium puts connections off by up to 5 s, twice as long for each one that is not open yet, and by seconds where there are a dozen. */
+const AT_ONCE = 6;
+
+/** How a Server is audited. */
+export interface ServerAudit {
+  readonly dial: Dial;
+  readonly levels?: readonly Level[];
+  readonly declared?: Declared;
+  readonly patienceMs?: number;
+  readonly atOnce?: number;
+  /** Only these, by the names of their results; default: all that a page can run. */
+  readonly only?: ReadonlySet<string>;
+}
+
+/** Audits a Server; gives what was found, level by level. */
+export async function auditServer(
+  { dial, levels = [5, 4], declared = {}, patienceMs = 15_000, atOnce = AT_ONCE, only }: ServerAudit,
+  { planned, told }: AuditEvents,
+): Promise<LevelReport[]> {
+  const cases = SERVER_CASES.filter((one) => whyNotInPage(one) === undefined && one.timing !== true);
+  const of = (level: Level) =>
+    cases.filter(({ id, levels }) => levels.includes(level) && (only?.has(nameOf(id, level)) ?? true));
+  planned(levels.reduce((sum, level) => sum + of(level).length, 0));
+  const found: LevelReport[] = [];
+  for (const level of levels) {
+    const { run } = settle(of(level), { levels: [level], patienceMs, atOnce });
+    const options = {
+      ...run(level),
+      progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)),
+    };
+    const report = await runServerCases({ ...options, dial, declared });
+    const { unreachable, stopped } = report;
+    if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
+    if (stopped !== undefined) throw new Error(`At level ${level}: ${stopped}`);
+    found.push(report);
+  }
+  return found;
+}
+
+/** Audits our broker in this program, in each of its forms as far as a case is not carried out on the ones before. */
+export async function auditOwnBroker({ planned, told }: AuditEvents): Promise<void> {
+  let left: ReadonlySet<string> | undefined;
+  for (const { options, declared } of AUDITED_BROKERS) {
+    const driver = new BrokerDriver(new Broker({ random: systemRandom(), ...options }), systemLoop);
+    const dial: Dial = () => {
+      const [theirs, ours] = inProcess();
+      driver.accept(theirs, { address: "127.0.0.1", port: 0, transport: "memory" });
+      return Promise.resolve(ours);
+    };
+    const open = new Set<string>();
+    await auditServer({ dial, declared, patienceMs: 60_000, ...left && { only: left } }, {
+      planned: (cases) => left === undefined && planned(cases),
+      told: (result) => {
+        const isLeft = result.verdict === "skipped" && !(result.name.split(",")[0]! in NO_OCCASION);
+        if (isLeft) open.add(result.name);
+        else told(result);
+      },
+    });
+    await driver.close();
+    left = open;
+    if (open.size === 0) return;
+  }
+  for (const name of left ?? []) {
+    told({ name, verdict: "skipped", message: "No form of the broker offers it" });
+  }
+}
+
+/** Our Client as it is put together for a page, in place of its WebSocket a pair in memory to the auditor. */
+const connectInMemory: AuditedConnect = (url, options) =>
+  connectBy(({ port }) => dialPort(Number(port)), url, { loop: browserLoop(), ...options });
+
+const inMemory: Driver = {
+  name: "plumb, in memory",
+  skills: new Set(SKILLS),
+  port: 0,
+  connectMs: 20_000,
+  flags: "--client --driver plumb",
+  start: (order, where) => Promise.resolve(startAudited(order, where, connectInMemory)),
+};
+
+/** Audits our Client; all but §6, for which the auditor needs WebSockets. */
+export async function auditOwnClient({ planned, told }: AuditEvents, patienceMs = 1_500): Promise<void> {
+  const cases = CLIENT_CASES.filter(({ needs = [], timing }) =>
+    !needs.includes("websocket") && timing !== true
+  );
+  const levels = [5, 4] as const;
+  planned(levels.reduce((sum, level) => sum + cases.filter((one) => one.levels.includes(level)).length, 0));
+  for (const level of levels) {
+    const { run } = settle(cases, { levels: [level], patienceMs, atOnce: 24 });
+    const options = {
+      ...run(level),
+      progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)),
+    };
+    const { unreachable } = await runClientCases({
+      ...options,
+      driver: inMemory,
+      webSocket: false,
+      tls: undefined,
+    });
+    if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
+  }
+}
