@@ -74,7 +74,10 @@ export interface Settings {
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
   readonly proxyProtocol: readonly string[];
-  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & { readonly testPage?: boolean };
+  readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & {
+    readonly testPage?: boolean;
+    readonly metrics?: boolean;
+  };
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
@@ -92,6 +95,8 @@ export interface Settings {
   readonly data: string | undefined;
   readonly durability: Durability;
   readonly strictStore: boolean;
+  /** s; 0 for no `$SYS`. */
+  readonly sysInterval: number;
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
@@ -210,6 +215,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     mosquittoAcl: undefined,
     durability: "fsync",
     strictStore: false,
+    sysInterval: 10,
     logLevel: "info",
     logFormat: "logfmt",
     ...set,

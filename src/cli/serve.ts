@@ -31,6 +31,8 @@ import { PermissionSet } from "./permission_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
 import { TlsSet } from "./tls_set.ts";
+import { VERSION } from "./version.ts";
+import { Watch } from "./watch.ts";
 
 /** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
 const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
@@ -83,8 +85,11 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   let logins: LoginSet | undefined;
   try {
     logins = await LoginSet.open(settings, log);
-    const options = optionsOf(settings, { tls: given ?? await tls.read(), logins, permissions }, log);
+    const watch = new Watch();
+    const parts = { tls: given ?? await tls.read(), logins, permissions, monitor: watch.monitor };
+    const options = optionsOf(settings, parts, log);
     const server = await start(settings, options, store, begun, log);
+    watch.server = server;
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
@@ -101,7 +106,11 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       const refused = () => void nextLogins.close(logins);
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
-        options: optionsOf(next, { tls: texts, logins: nextLogins, permissions: nextPermissions }, log),
+        options: optionsOf(
+          next,
+          { tls: texts, logins: nextLogins, permissions: nextPermissions, monitor: watch.monitor },
+          log,
+        ),
         refused,
         applied: () => {
           void logins?.close(nextLogins);
@@ -129,6 +138,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     watched?.close();
     tls.close();
     permissions.close();
+    watch.server = undefined;
     await server.close();
   } finally {
     await logins?.close();
@@ -307,7 +317,7 @@ function optionsOf(settings: Settings, parts: OptionParts, log: Log): Reconfigur
 }
 
 async function start(
-  { listen }: Settings,
+  { listen, sysInterval }: Settings,
   options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
@@ -317,6 +327,8 @@ async function start(
     const server = await serve({
       ...options,
       ...(store && { store }),
+      ...sysInterval > 0 &&
+        { systemTopics: { intervalMs: sysInterval * 1_000, version: `plumb ${VERSION}`, since: Date.now() } },
     });
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);

@@ -9,6 +9,8 @@ import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
+import type { RequestListener } from "node:http";
+import type { MonitorAnswer } from "../server/monitor.ts";
 import { builtTestPage } from "./test_page.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
 
@@ -17,6 +19,7 @@ export interface OptionParts {
   readonly tls: TlsOfListeners;
   readonly logins: Pick<LoginSet, "of">;
   readonly permissions: Pick<PermissionSet, "of">;
+  readonly monitor: MonitorAnswer;
 }
 
 /** In place of the authorizer of the broker's chain, which knows nothing of the users of another one. */
@@ -25,7 +28,7 @@ const GRANTED = (): 0 => 0;
 /** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
 export function serveOptionsOf(
   settings: Settings,
-  { tls: { shared, own }, logins, permissions }: OptionParts,
+  { tls: { shared, own }, logins, permissions, monitor }: OptionParts,
   log: Log,
 ): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
   const login = logins.of(loginSettings(settings));
@@ -35,7 +38,7 @@ export function serveOptionsOf(
       ? { ...login.authorize && { authorize: GRANTED }, ...logins.of(loginSettings(settings, one.own)) }
       : {};
     const rules = permissions.of(permissionFiles(settings, one.own));
-    return { ...listenerOf(one, settings, log), ...ownLogin, ...rules, ...tls && { tls } };
+    return { ...listenerOf(one, settings, monitor, log), ...ownLogin, ...rules, ...tls && { tls } };
   });
   const rules = permissions.of(permissionFiles(settings));
   return {
@@ -50,10 +53,16 @@ export function serveOptionsOf(
 }
 
 /** A listener with its own settings in place of those of the broker. */
-function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): ListenerOptions {
+function listenerOf(
+  { url, own = {} }: Listen,
+  settings: Settings,
+  monitor: MonitorAnswer,
+  log: Log,
+): ListenerOptions {
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const { testPage, ...given } = { ...settings.webSocket, ...own.webSocket };
-  const webSocket = { ...given, ...testPage && { http: builtTestPage } };
+  const { testPage, metrics, ...given } = { ...settings.webSocket, ...own.webSocket };
+  const http = metrics ? withMonitor(monitor, testPage) : builtTestPage;
+  const webSocket = { ...given, ...(testPage || metrics) && { http } };
   return {
     url,
     ...limits && { limits },
@@ -65,5 +74,13 @@ function listenerOf({ url, own = {} }: Listen, settings: Settings, log: Log): Li
     ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
       missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
     },
+  };
+}
+
+function withMonitor(monitor: MonitorAnswer, hasTestPage = false): RequestListener {
+  return (request, response) => {
+    if (monitor(request, response)) return;
+    if (hasTestPage) return builtTestPage(request, response);
+    response.writeHead(404, { "content-type": "text/plain" }).end("There is no such page\n");
   };
 }

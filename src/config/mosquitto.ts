@@ -48,6 +48,8 @@ export interface MosquittoOption {
   is(value: string, path: (value: string) => string): Meaning;
 }
 
+/** s: the most that `sys-interval` may be. */
+const SYS_INTERVAL_MAX = 86_400;
 const NO_COUNTERPART = "has no counterpart";
 
 function none(scope: MosquittoOption["scope"], why = NO_COUNTERPART): MosquittoOption {
@@ -95,6 +97,17 @@ function queueLimit(name: "queuedMessagesMax" | "queuedBytesMax"): MosquittoOpti
   return {
     scope: "global",
     is: (value, path) => is(value === "0" ? String(LIMITS[name].most) : value, path),
+  };
+}
+
+/** A whole number of seconds, as far as ours goes. */
+function sysInterval(): MosquittoOption {
+  return {
+    scope: "global",
+    is: (value) =>
+      /^\d+$/.test(value)
+        ? { set: { "sys-interval": String(Math.min(Number(value), SYS_INTERVAL_MAX)) } }
+        : { remark: "takes a whole number" },
   };
 }
 
@@ -264,7 +277,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   retain_available: truth("global", {}, { set: { "features.retain-available": "false" } }),
   retain_expiry_interval: none("global"),
   set_tcp_nodelay: same("global"),
-  sys_interval: only("global", "0", "has no counterpart: there are no $SYS topics"),
+  sys_interval: sysInterval(),
   allow_duplicate_messages: only(
     "global",
     "false",

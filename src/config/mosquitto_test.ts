@@ -73,8 +73,9 @@ describe("importMosquitto()", () => {
     ["log_type all\nlog_type internal", ["memory = true", 'log.level = "debug"'], [
       "m.conf:2: log_type internal has no counterpart",
     ]],
-    ["sys_interval 10\nfoo 1\nmax_keepalive x", ["memory = true"], [
-      "m.conf:1: sys_interval has no counterpart: there are no $SYS topics",
+    ["sys_interval 30", ["memory = true", "sys-interval = 30"]],
+    ["sys_interval x\nfoo 1\nmax_keepalive x", ["memory = true"], [
+      "m.conf:1: sys_interval takes a whole number",
       "m.conf:2: foo is not an option of mosquitto",
       "m.conf:3: max_keepalive takes a whole number",
     ]],

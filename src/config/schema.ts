@@ -263,6 +263,16 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: "webSocket.testPage",
       }),
+      setting({
+        key: "websocket.metrics",
+        kind: "flag",
+        rare: true,
+        about:
+          "show everybody who asks by HTTP the figures of the broker, at /metrics (OpenMetrics), /livez and /readyz of ws:// and wss:// listeners",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.metrics",
+      }),
     ],
   },
   {
@@ -400,6 +410,26 @@ export const SECTIONS: readonly Section[] = [
           option: `logLimits.${limit}`,
         })
       ),
+    ],
+  },
+  {
+    title: "Figures",
+    rows: [
+      setting({
+        key: "sys-interval",
+        kind: "integer",
+        value: "N",
+        least: 0,
+        most: 86_400,
+        default: "10",
+        unit: "s",
+        rare: true,
+        about:
+          "from one message of a topic below $SYS/broker to the next, while somebody subscribes to it; 0 for none (s)",
+        scope: "broker",
+        reload: "restart",
+        option: "sysInterval",
+      }),
     ],
   },
   {

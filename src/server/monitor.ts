@@ -17,8 +17,11 @@ export interface Monitored {
 
 const TEXT = "text/plain; charset=utf-8";
 
-/** Answers requests for the paths above; false for a path that is none of them. */
-export function monitor({ stats, process }: Monitored): (...call: Parameters<RequestListener>) => boolean {
+/** Answers a request; false for a path that is none of a monitor's. */
+export type MonitorAnswer = (...call: Parameters<RequestListener>) => boolean;
+
+/** Answers requests for the paths above. */
+export function monitor({ stats, process }: Monitored): MonitorAnswer {
   const answers: Readonly<Record<string, () => readonly [status: number, type: string, text: string]>> = {
     // The process answers: it lives, whatever the broker does.
     "/livez": () => [200, TEXT, "alive\n"],

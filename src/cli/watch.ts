@@ -1,0 +1,29 @@
+/**
+ * What monitors of `plumb serve` get to see.
+ * Knows the process and, while it takes Clients, the server; refuses to know paths and formats.
+ * @module
+ */
+import process from "node:process";
+import { monitor, type MonitorAnswer } from "../server/monitor.ts";
+import type { Server } from "../server/serve.ts";
+import { VERSION } from "./version.ts";
+
+/** One for each process, through all reloads. */
+export class Watch {
+  /** While it takes Clients. */
+  server: Server | undefined;
+  readonly #since = Date.now();
+  /** For the listeners that show it. */
+  readonly monitor: MonitorAnswer = monitor({
+    stats: () => this.server?.broker.stats,
+    process: () => {
+      const { user, system } = process.cpuUsage();
+      return {
+        version: VERSION,
+        since: this.#since,
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+      };
+    },
+  });
+}
