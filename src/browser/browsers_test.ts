@@ -11,16 +11,16 @@ for (const engine of ENGINES) {
     after(closePages);
 
     test("has a store that brings back what every store must", patient, async () => {
-      const results = await contractInPage(engine);
+      const results = await contractInPage(engine, ["os"]); // the trial tries both
       assertEquals(results.filter(({ fault }) => fault !== null), []);
-      assert(results.length > 50, `${results.length} tests`);
+      assert(results.length > 30, `${results.length} tests`);
     });
 
     test(
       "has what it has acknowledged when its worker is killed in the midst of commits",
       patient,
       async () => {
-        assertNothingLost(await killsInPage(engine, 5));
+        assertNothingLost(await killsInPage(engine, 3));
       },
     );
 

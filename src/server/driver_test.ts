@@ -14,7 +14,7 @@ import {
   PacketType,
   type Publish,
 } from "../codec/mod.ts";
-import type { Loop } from "../runtime/loop.ts";
+import { type Loop, systemLoop } from "../runtime/loop.ts";
 import { VirtualLoop } from "../testing/virtual_loop.ts";
 import type { Transport, TransportHandler } from "../transport/mod.ts";
 import { Driver } from "./driver.ts";
@@ -77,7 +77,7 @@ function publishPacket(qos: 0 | 1, packetId: number): Publish {
   return { type: PacketType.PUBLISH, dup: false, qos, retain: qos === 1, topic: "a", payload, packetId };
 }
 
-function drive(options: BrokerOptions = {}, loop?: Loop): { driver: Driver; open(): Hand } {
+function drive(options: BrokerOptions = {}, loop: Loop = systemLoop): { driver: Driver; open(): Hand } {
   const driver = new Driver(new Broker(options), loop);
   return {
     driver,
