@@ -230,6 +230,13 @@ describe("A snapshot", () => {
             verifyStore(join(other!, STORE_FILE), (fault) => faults.push(fault));
             assertEquals(faults, []);
 
+            const first = openStore(one!, { durability: "os", worker: false, clock: CLOCK });
+            const last = openStore(other!, { durability: "os", worker: false, clock: CLOCK });
+            const found = shownFound(foundIn(first));
+            assertEquals([shownFound(foundIn(last)), inBrowser], [found, found]);
+            await first.close();
+            await last.close();
+
             Object.assign(globalThis, { indexedDB: new IDBFactory() });
             assertEquals(
               await ofBrowser((store) => tell(store, told)),

@@ -15,6 +15,7 @@ export interface PortOffer {
 
 /** What takes the offers: a worker, or the port of a SharedWorker. */
 export interface WorkerLike {
+  /** Sends a message, and gives the ports away. */
   postMessage(message: unknown, transfer: never[]): void;
 }
 
