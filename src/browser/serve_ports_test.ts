@@ -5,7 +5,7 @@ import { connect, text } from "../client_api/mod.ts";
 import { MemoryStore } from "../broker/mod.ts";
 import { patient, until } from "../testing/patience.ts";
 import { browserClock } from "./clock.ts";
-import { dialWorker } from "./dial.ts";
+import { dialWorker } from "../runtime/worker_port.ts";
 import { browserLoop } from "./loop.ts";
 import { servePorts } from "./serve_ports.ts";
 
