@@ -158,18 +158,16 @@ async function photograph(engine: Engine, tab: Tab): Promise<void> {
 function tell(engine: Engine, { engine: { version }, parts }: PageReport, seconds: number): void {
   console.log(`${engine} ${version}: ${seconds.toFixed(0)} s`);
   for (const [id, part] of Object.entries(parts)) {
-    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures, slowest } =
-      part as {
-        readonly status: string;
-        readonly passed: number;
-        readonly failed: number;
-        readonly skipped?: number;
-        readonly ms: number;
-        readonly reason?: string;
-        readonly failures?: readonly string[];
-        readonly figures: Readonly<Record<string, number>>;
-        readonly slowest: readonly (readonly [name: string, ms: number])[];
-      };
+    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures } = part as {
+      readonly status: string;
+      readonly passed: number;
+      readonly failed: number;
+      readonly skipped?: number;
+      readonly ms: number;
+      readonly reason?: string;
+      readonly failures?: readonly string[];
+      readonly figures: Readonly<Record<string, number>>;
+    };
     if (status === "waiting") continue;
     const more = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
     console.log(
@@ -178,7 +176,6 @@ function tell(engine: Engine, { engine: { version }, parts }: PageReport, second
       } s` +
         `${reason && ` (${reason})`}${more.length > 0 ? ` ${more.join(", ")}` : ""}`,
     );
-    console.log(`    slowest: ${slowest.slice(0, 3).map(([name, ms]) => `${name} ${ms} ms`).join("; ")}`);
     for (const failure of failures) console.log(`    ${failure}`);
   }
 }
