@@ -34,7 +34,7 @@ export class PartResult {
     const { passed, failed, skipped } = this.tally;
     const others = skipped > 0 ? `, ${skipped.toLocaleString("en")} not for this target` : "";
     const words: Readonly<Record<Status, string>> = {
-      waiting: "Waiting",
+      waiting: "Not run yet",
       running: this.planned > 0 ? `Running: ${this.done} of ${this.planned}` : "Running",
       passed: `Passed: ${passed.toLocaleString("en")}${others}`,
       failed: `Failed: ${failed} of ${(passed + failed).toLocaleString("en")}${others}`,
