@@ -24,7 +24,7 @@ const ENGINE_REPORTS = "dist/engines";
 /** CSS pixels. */
 const WIDTHS = { phone: 320, desk: 1_280 } as const;
 /** ms that the page may take: it only turns a hang into a failure that says where. */
-const RUN_MS = 180_000;
+const RUN_MS = 600_000;
 const LOOK_MS = 500;
 /** Firefox tells of connections that the auditors end on purpose as of faults of the page. */
 const LOST_CONNECTION = /connection to (the server at )?ws:/;
