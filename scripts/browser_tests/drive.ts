@@ -4,7 +4,7 @@
  * Knows browsers and files; refuses to know what the page tests.
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
   closeBrowsers,
   type Engine,
@@ -16,7 +16,6 @@ import {
 import { withinTime } from "../../conformance/case_run.ts";
 import { pathOf } from "../lib/tree.ts";
 import type { PageReport } from "./page/result.ts";
-import { ROWS } from "./report.ts";
 import { servePage } from "./serve.ts";
 
 const REPORTS = "dist/browser_tests/reports";
@@ -105,11 +104,14 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
     const report = { ...found, engine: { ...found.engine, version } };
     writeFileSync(pathOf(`${REPORTS}/${engine}.json`), `${JSON.stringify(report, undefined, 2)}\n`);
     const { format, date, cells } = report;
-    const isWhole = ROWS.every((row) => cells[row] !== undefined) && only === undefined;
-    if (isWhole) {
-      const own = { format, engine: report.engine, date, cells };
-      writeFileSync(pathOf(`${ENGINE_REPORTS}/${engine}.json`), `${JSON.stringify(own, undefined, 2)}\n`);
-    }
+    // Parts that were run alone take the place of what they found before.
+    const path = pathOf(`${ENGINE_REPORTS}/${engine}.json`);
+    const before = only === undefined || !existsSync(path)
+      ? {}
+      : (JSON.parse(readFileSync(path, "utf8")) as PageReport).cells;
+    const counted = Object.entries(cells).filter(([, cell]) => only === undefined || "passed" in cell);
+    const own = { format, engine: report.engine, date, cells: { ...before, ...Object.fromEntries(counted) } };
+    writeFileSync(path, `${JSON.stringify(own, undefined, 2)}\n`);
     await photograph(engine, tab).catch((error) => console.log(`${engine}: no more screenshots: ${error}`));
     tell(engine, report, (performance.now() - begun) / 1_000);
     if (!isOver) throw new Error(`${engine}: the page is not done after ${RUN_MS / 1_000} s`);
