@@ -37,6 +37,8 @@ export interface DriveOptions {
   readonly seeds: number;
   /** Parts by name; default: all that need nobody. */
   readonly only: readonly string[] | undefined;
+  /** All browsers at the same time: figures of speed are worth nothing then. */
+  readonly parallel: boolean;
 }
 
 interface DrivenPage {
@@ -59,20 +61,22 @@ export async function drive(
   const { server, page } = await servePage(files, { listen: "ws://127.0.0.1:0/mqtt", mqttjs: true });
   const sum = { passed: 0, failed: 0, skipped: 0 };
   try {
-    for (const engine of engines) {
+    const one = async (engine: Engine): Promise<void> => {
       const missing = missingEngine(engine);
       if (missing !== undefined) {
         console.log(`${engine}: not driven. ${missing}`);
         sum.skipped++;
         if ((process.env["PLUMB_REQUIRE_BROWSERS"] ?? "").split(",").includes(engine)) sum.failed++;
-        continue;
+        return;
       }
       const { parts } = await driveOne(engine, page, options);
       for (const part of Object.values(parts) as { status: string }[]) {
         if (part.status === "passed") sum.passed++;
         else if (part.status === "failed") sum.failed++;
       }
-    }
+    };
+    if (options.parallel) await Promise.all(engines.map(one));
+    else for (const engine of engines) await one(engine);
   } finally {
     await closeBrowsers();
     await server.close();
