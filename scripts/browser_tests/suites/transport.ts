@@ -1,10 +1,10 @@
 /**
- * The contract of all transports, for those that need no socket: in memory, in one process, WebSocket frames in memory, and `MessagePort`.
+ * The contract of all transports, for those that need no socket: in memory, in one process, and `MessagePort`. Frames of WebSocket are the
+ * browser's own in a page.
  * Knows how each is made; refuses to know what a transport must do.
  * @module
  */
 import "../../../src/transport/memory_test.ts";
-import "../../../src/transport/websocket_test.ts";
 import { inProcess, messagePortTransport, type PortLike } from "../../../src/runtime/in_process.ts";
 import { until } from "../../../src/testing/patience.ts";
 import { transportContract } from "../../../src/testing/transport_contract.ts";
