@@ -55,7 +55,9 @@ async function startFirst() {
   }
   const { node } = process.versions;
   process.stderr.write(
-    `plumb: it runs on Node ${NODE.join(".")} or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
+    `plumb: it runs on Node ${
+      NODE.join(".")
+    } or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
   );
   process.exitCode = 2;
 }

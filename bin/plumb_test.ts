@@ -43,7 +43,8 @@ const name = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node
 const here: readonly [string, string] = [name, process.execPath];
 const node = name === "node" ? process.execPath : programOf("node");
 /** Whether it reads TypeScript. */
-const isRecent = node !== undefined && /strip/.test(call("process.features.typescript", [], [node, "-p"]).out);
+const isRecent = node !== undefined &&
+  /strip/.test(call("process.features.typescript", [], [node, "-p"]).out);
 /** Runs a file by its first line. */
 const ENV = "/usr/bin/env";
 const needsNode = { ...patient, skip: node === undefined };
@@ -68,11 +69,15 @@ for (const [command, path] of Object.entries<string>(bin)) {
       assertEquals([end, err], [2, 'plumb: unknown command "server"; did you mean serve?\n']);
     });
 
-    test("runs where Node is alone, or says in one line what to install if that is too old", needsNode, () => {
-      const told = call(file, ["--version"], [ENV], pathWith(["node", node!]));
-      if (isRecent) return assertEquals(told, started);
-      assertEquals([told.end, told.out], [2, ""]);
-      assertMatch(told.err, /^plumb: .*Node 22\.18 or later.*Bun or Deno.*npm install -g.*\n$/);
-    });
+    test(
+      "runs where Node is alone, or says in one line what to install if that is too old",
+      needsNode,
+      () => {
+        const told = call(file, ["--version"], [ENV], pathWith(["node", node!]));
+        if (isRecent) return assertEquals(told, started);
+        assertEquals([told.end, told.out], [2, ""]);
+        assertMatch(told.err, /^plumb: .*Node 22\.18 or later.*Bun or Deno.*npm install -g.*\n$/);
+      },
+    );
   });
 }
