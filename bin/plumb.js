@@ -12,7 +12,9 @@ import { fileURLToPath } from "node:url";
 // A clone has the sources; the package has what `scripts/build.ts` has made of them.
 const source = new URL("../src/cli/main.ts", import.meta.url);
 const isClone = existsSync(source);
-const main = isClone ? source : new URL("../dist/npm/src/cli/main.js", import.meta.url);
+const main = isClone
+  ? source
+  : new URL("../dist/npm/src/cli/main.js", import.meta.url);
 
 /** The oldest Node that has SQLite and, for a clone, reads TypeScript. */
 const NODE = [22, 18];
@@ -28,11 +30,18 @@ const RUNTIMES = [["bun"], ["deno", "run", "-A"]];
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
 function start([runtime, ...before]) {
-  const child = spawn(runtime, [...before, fileURLToPath(main), ...process.argv.slice(2)], {
+  const child = spawn(runtime, [
+    ...before,
+    fileURLToPath(main),
+    ...process.argv.slice(2),
+  ], {
     stdio: "inherit",
   });
   const passOn = (signal) => child.kill(signal);
-  child.once("spawn", () => SIGNALS.forEach((signal) => process.on(signal, passOn)));
+  child.once(
+    "spawn",
+    () => SIGNALS.forEach((signal) => process.on(signal, passOn)),
+  );
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (status, signal) => {
@@ -55,13 +64,17 @@ async function startFirst() {
   }
   const { node } = process.versions;
   process.stderr.write(
-    `plumb: it runs on Node ${NODE.join(".")} or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
+    `plumb: it runs on Node ${
+      NODE.join(".")
+    } or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
   );
   process.exitCode = 2;
 }
 
 async function runHere() {
-  if (isClone) await import(new URL("../scripts/jsr/node.js", import.meta.url).href);
+  if (isClone) {
+    await import(new URL("../scripts/jsr/node.js", import.meta.url).href);
+  }
   await import(main.href);
 }
 

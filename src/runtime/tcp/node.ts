@@ -244,7 +244,8 @@ function listening(
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
       // So Node says that the directory is not there.
-      const isLost = isSocketPath(host) && systemCode(error) === "EACCES" && !existsSync(host.replace(/\/[^/]*$/, "/"));
+      const isLost = isSocketPath(host) && systemCode(error) === "EACCES" &&
+        !existsSync(host.replace(/\/[^/]*$/, "/"));
       if (isLost) Object.assign(error, { code: "ENOENT" });
       reject(new ListenError(options, error));
     });
