@@ -59,6 +59,6 @@ export function noteOf(suite: Suite, { seed, seeds }: Chance): string {
     case "transport contract":
       return "in memory, in one process, MessagePort";
     case "store contract":
-      return "indexedDB" in globalThis ? "broker: memory; Client: IndexedDB" : "broker: memory";
+      return "indexedDB" in globalThis ? "broker: memory and IndexedDB; Client: IndexedDB" : "broker: memory";
   }
 }
