@@ -12,9 +12,7 @@ import { fileURLToPath } from "node:url";
 // A clone has the sources; the package has what `scripts/build.ts` has made of them.
 const source = new URL("../src/cli/main.ts", import.meta.url);
 const isClone = existsSync(source);
-const main = isClone
-  ? source
-  : new URL("../dist/npm/src/cli/main.js", import.meta.url);
+const main = isClone ? source : new URL("../dist/npm/src/cli/main.js", import.meta.url);
 
 /** The oldest Node that has SQLite and, for a clone, reads TypeScript. */
 const NODE = [22, 18];

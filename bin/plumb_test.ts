@@ -53,11 +53,7 @@ function call(
   return { end: status ?? signal, out: stdout, err: stderr };
 }
 
-const name = "Deno" in globalThis
-  ? "deno"
-  : "Bun" in globalThis
-  ? "bun"
-  : "node";
+const name = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 const here: readonly [string, string] = [name, process.execPath];
 const node = name === "node" ? process.execPath : programOf("node");
 /** Whether it reads TypeScript. */

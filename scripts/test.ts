@@ -8,14 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TEST_MS } from "../src/testing/patience.ts";
 import { bun, deno, node, NODE_FLAGS, run } from "./lib/run.ts";
-import {
-  brokeOff,
-  count,
-  countBun,
-  countJunit,
-  countNode,
-  type Tally,
-} from "./lib/tally.ts";
+import { brokeOff, count, countBun, countJunit, countNode, type Tally } from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
 
 /** For all tests on one runtime; `TEST_MS` finds what hangs. */
@@ -105,6 +98,7 @@ async function runNode(
   const flags = [
     "--test",
     "--test-isolation=none",
+    "--test-force-exit",
     "--test-reporter=spec",
     `--test-timeout=${TEST_MS}`,
   ];
@@ -119,9 +113,7 @@ async function runNode(
     },
   });
   await after;
-  const left = NOT_ON_NODE.map(([pattern, why]) =>
-    `  left out: ${pattern.source}: ${why}\n`
-  ).join("");
+  const left = NOT_ON_NODE.map(([pattern, why]) => `  left out: ${pattern.source}: ${why}\n`).join("");
   console.log(`\nNode: ${files.length} files\n${left}${text}`);
   tellBreak("Node", code, text);
   return count(code, () => countNode(text));
@@ -131,16 +123,12 @@ async function runNode(
 function tellBreak(runtime: string, code: number, text: string): void {
   const where = brokeOff(text);
   if (where === undefined) return;
-  const how = code === 124
-    ? "took too long"
-    : `ended with status ${code} and without a summary`;
+  const how = code === 124 ? "took too long" : `ended with status ${code} and without a summary`;
   console.log(`\n${runtime} ${how}, ${where}`);
 }
 
 function line({ passed, failed, skipped }: Tally): string {
-  return `${passed} passed, ${failed} failed${
-    skipped > 0 ? `, ${skipped} skipped` : ""
-  }`;
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
 const NOTHING: Promise<Tally> = Promise.resolve({
@@ -176,16 +164,12 @@ if (installed.code !== 0) {
 }
 
 // All at a time: most tests wait more than they compute. Deno, which takes longer, has every other file in a second process.
-const onNodeToo = files.filter((file) =>
-  !NOT_ON_NODE.some(([pattern]) => pattern.test(file))
-);
+const onNodeToo = files.filter((file) => !NOT_ON_NODE.some(([pattern]) => pattern.test(file)));
 console.log(
   `Deno: ${files.length} files, and at the same time all of them on Bun, and ${onNodeToo.length} on Node`,
 );
 const first = runDeno(files.filter((_, i) => i % 2 === 0));
-const second = files.length < 2
-  ? NOTHING
-  : runDeno(files.filter((_, i) => i % 2 === 1), first);
+const second = files.length < 2 ? NOTHING : runDeno(files.filter((_, i) => i % 2 === 1), first);
 const third = runBun(files, second);
 const fourth = onNodeToo.length === 0 ? NOTHING : runNode(onNodeToo, third);
 const tallies = await Promise.all([first, second, third, fourth]);
