@@ -98,6 +98,7 @@ async function runNode(
   const flags = [
     "--test",
     "--test-isolation=none",
+    "--test-force-exit",
     "--test-reporter=spec",
     `--test-timeout=${TEST_MS}`,
   ];
