@@ -341,7 +341,8 @@ async function onServer(
 }
 
 function client(server: Server, clientId: string, options: IClientOptions = {}): Promise<MqttClient> {
-  return connectAsync(server.addresses[0]!, { ...OPTIONS, clientId, ...options });
+  // Without `false` a connection that ends before CONNACK would be waited for for ever.
+  return connectAsync(server.addresses[0]!, { ...OPTIONS, clientId, ...options }, false);
 }
 
 const OPTIONS: IClientOptions = { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: WAIT_MS };
