@@ -28,11 +28,18 @@ const RUNTIMES = [["bun"], ["deno", "run", "-A"]];
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
 function start([runtime, ...before]) {
-  const child = spawn(runtime, [...before, fileURLToPath(main), ...process.argv.slice(2)], {
+  const child = spawn(runtime, [
+    ...before,
+    fileURLToPath(main),
+    ...process.argv.slice(2),
+  ], {
     stdio: "inherit",
   });
   const passOn = (signal) => child.kill(signal);
-  child.once("spawn", () => SIGNALS.forEach((signal) => process.on(signal, passOn)));
+  child.once(
+    "spawn",
+    () => SIGNALS.forEach((signal) => process.on(signal, passOn)),
+  );
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (status, signal) => {
@@ -55,13 +62,17 @@ async function startFirst() {
   }
   const { node } = process.versions;
   process.stderr.write(
-    `plumb: it runs on Node ${NODE.join(".")} or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
+    `plumb: it runs on Node ${
+      NODE.join(".")
+    } or later (this is ${node}), Bun or Deno: npm install -g node@24, or bun, or deno\n`,
   );
   process.exitCode = 2;
 }
 
 async function runHere() {
-  if (isClone) await import(new URL("../scripts/jsr/node.js", import.meta.url).href);
+  if (isClone) {
+    await import(new URL("../scripts/jsr/node.js", import.meta.url).href);
+  }
   await import(main.href);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Builds the page of the browser tests and serves it beside a broker; or drives it in browsers:
- * `--drive all|chromium,firefox,webkit`, `--build` builds only, `--listen ws://HOST:PORT`, `--mqttjs`, `--seeds N`.
+ * `--drive all|chromium,firefox,webkit`, `--build` builds only, `--listen ws://HOST:PORT`, `--mqttjs`, `--seeds N`, `--only PART,PART`,
+ * `--parallel`.
  * Knows the command line; refuses to know what the page tests.
  * @module
  */
@@ -20,6 +21,7 @@ const { values: asked } = parseArgs({
     mqttjs: { type: "boolean", default: false },
     seeds: { type: "string", default: "20" },
     only: { type: "string" },
+    parallel: { type: "boolean", default: false },
   },
 });
 
@@ -29,7 +31,13 @@ if (asked.build) {
   process.exit(0);
 }
 if (asked.drive !== undefined) {
-  process.exit(await drive(files, asked.drive, { seeds: Number(asked.seeds), only: asked.only?.split(",") }));
+  process.exit(
+    await drive(files, asked.drive, {
+      seeds: Number(asked.seeds),
+      only: asked.only?.split(","),
+      parallel: asked.parallel,
+    }),
+  );
 }
 const { server, page } = await servePage(files, asked);
 console.log(

@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, posix } from "node:path";
 import ts from "typescript";
+import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { pathOf } from "./lib/tree.ts";
 
 const OUT = "dist/npm";
@@ -68,4 +69,5 @@ for (const file of files) { // grows on the way
   const types = forJavaScript(file, declared);
   write(`${stem}.d.ts`, types.includes("AsyncDisposable") ? DISPOSABLE + types : types);
 }
-console.log(`${OUT}: ${files.size} modules`);
+await buildPage(JSON.parse(readFileSync(pathOf("deno.json"), "utf8")).version);
+console.log(`${OUT}: ${files.size} modules, and ${PAGE_FILE}`);

@@ -148,6 +148,7 @@ const LAYERS: readonly Layer[] = [
       "src/runtime/indexed_db.ts",
       "src/runtime/message_port.ts",
       "src/runtime/random.ts",
+      "src/runtime/worker_port.ts",
       "src/server/driver.ts",
     ],
     types: ["src/client_api", "src/runtime/loop.ts", "src/transport"],

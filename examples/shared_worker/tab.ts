@@ -2,8 +2,8 @@
  * The Client of one tab: it connects to the broker in the SharedWorker, and has all that a Client has.
  * @module
  */
-import { dialWorker, type WorkerLike } from "../../src/browser/mod.ts"; // from a package: "@plumb/mqtt/browser"
-import { type Client, connect } from "../../src/client_api/browser.ts"; // "@plumb/mqtt/client/browser"
+import { type Client, connect } from "../../src/client_api/browser.ts"; // from a package: "@plumb/mqtt/client/browser"
+import { dialWorker, type WorkerLike } from "../../src/runtime/in_process.ts"; // "@plumb/mqtt/in-process"
 
 const { SharedWorker, localStorage } = globalThis as unknown as {
   readonly SharedWorker: new (

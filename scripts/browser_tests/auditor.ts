@@ -3,7 +3,6 @@
  * Knows how pages are asked; refuses to know what a case does.
  * @module
  */
-import { CLIENT_CASES } from "../../conformance/client/cases/mod.ts";
 import {
   type ClientOrder,
   type Driver,
@@ -11,17 +10,12 @@ import {
   SKILLS,
   type Where,
 } from "../../conformance/client/drivers/driver.ts";
-import { runClientCases } from "../../conformance/client/run_cases.ts";
-import { settle } from "../../conformance/options.ts";
-import type { CaseResult } from "../../conformance/result.ts";
 import type { Server } from "../../src/server/serve.ts";
-import { resultOf } from "./audits.ts";
+import { auditClients } from "./audits.ts";
 import { AUDITOR, BEGIN, type FromPage, fromPage, type ToPage, toPage } from "./orders.ts";
 
 /** ms: a page is slower than a program, and its messages take two ways. */
-const PATIENCE_MS = 2_500;
 const CONNECT_MS = 20_000;
-const AT_ONCE = 16;
 /** ms: a page that is gone tells nothing of the end of its Clients. */
 const GONE_MS = 5_000;
 
@@ -58,22 +52,10 @@ async function audit(server: Server, page: string): Promise<void> {
     },
   };
   try {
-    const cases = CLIENT_CASES.filter(({ timing }) => timing !== true);
-    const levels = [5, 4] as const;
-    const count = (level: 4 | 5) => cases.filter((one) => one.levels.includes(level)).length;
-    tell({ planned: count(5) + count(4) });
-    for (const level of levels) {
-      const { run } = settle(cases, { levels: [level], patienceMs: PATIENCE_MS, atOnce: AT_ONCE });
-      const progress = (_: number, __: number, last: CaseResult) => tell({ result: resultOf(last) });
-      const { unreachable } = await runClientCases({
-        ...run(level),
-        driver,
-        webSocket: true,
-        tls: undefined,
-        progress,
-      });
-      if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
-    }
+    await auditClients(driver, true, {
+      planned: (cases) => tell({ planned: cases }),
+      told: (result) => tell({ result }),
+    });
     tell({ over: true });
   } catch (error) {
     tell({ over: true, error: error instanceof Error ? error.message : String(error) });

@@ -4,7 +4,7 @@
  * Knows browsers and files; refuses to know what the page tests.
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
   closeBrowsers,
   type Engine,
@@ -16,7 +16,6 @@ import {
 import { withinTime } from "../../conformance/case_run.ts";
 import { pathOf } from "../lib/tree.ts";
 import type { PageReport } from "./page/result.ts";
-import { ROWS } from "./report.ts";
 import { servePage } from "./serve.ts";
 
 const REPORTS = "dist/browser_tests/reports";
@@ -24,7 +23,7 @@ const ENGINE_REPORTS = "dist/engines";
 /** CSS pixels. */
 const WIDTHS = { phone: 320, desk: 1_280 } as const;
 /** ms that the page may take: it only turns a hang into a failure that says where. */
-const RUN_MS = 180_000;
+const RUN_MS = 600_000;
 const LOOK_MS = 500;
 /** Firefox tells of connections that the auditors end on purpose as of faults of the page. */
 const LOST_CONNECTION = /connection to (the server at )?ws:/;
@@ -38,6 +37,8 @@ export interface DriveOptions {
   readonly seeds: number;
   /** Parts by name; default: all that need nobody. */
   readonly only: readonly string[] | undefined;
+  /** All browsers at the same time: figures of speed are worth nothing then. */
+  readonly parallel: boolean;
 }
 
 interface DrivenPage {
@@ -60,20 +61,22 @@ export async function drive(
   const { server, page } = await servePage(files, { listen: "ws://127.0.0.1:0/mqtt", mqttjs: true });
   const sum = { passed: 0, failed: 0, skipped: 0 };
   try {
-    for (const engine of engines) {
+    const one = async (engine: Engine): Promise<void> => {
       const missing = missingEngine(engine);
       if (missing !== undefined) {
         console.log(`${engine}: not driven. ${missing}`);
         sum.skipped++;
         if ((process.env["PLUMB_REQUIRE_BROWSERS"] ?? "").split(",").includes(engine)) sum.failed++;
-        continue;
+        return;
       }
       const { parts } = await driveOne(engine, page, options);
       for (const part of Object.values(parts) as { status: string }[]) {
         if (part.status === "passed") sum.passed++;
         else if (part.status === "failed") sum.failed++;
       }
-    }
+    };
+    if (options.parallel) await Promise.all(engines.map(one));
+    else for (const engine of engines) await one(engine);
   } finally {
     await closeBrowsers();
     await server.close();
@@ -105,11 +108,14 @@ async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOpti
     const report = { ...found, engine: { ...found.engine, version } };
     writeFileSync(pathOf(`${REPORTS}/${engine}.json`), `${JSON.stringify(report, undefined, 2)}\n`);
     const { format, date, cells } = report;
-    const isWhole = ROWS.every((row) => cells[row] !== undefined) && only === undefined;
-    if (isWhole) {
-      const own = { format, engine: report.engine, date, cells };
-      writeFileSync(pathOf(`${ENGINE_REPORTS}/${engine}.json`), `${JSON.stringify(own, undefined, 2)}\n`);
-    }
+    // Parts that were run alone take the place of what they found before.
+    const path = pathOf(`${ENGINE_REPORTS}/${engine}.json`);
+    const before = only === undefined || !existsSync(path)
+      ? {}
+      : (JSON.parse(readFileSync(path, "utf8")) as PageReport).cells;
+    const counted = Object.entries(cells).filter(([, cell]) => only === undefined || "passed" in cell);
+    const own = { format, engine: report.engine, date, cells: { ...before, ...Object.fromEntries(counted) } };
+    writeFileSync(path, `${JSON.stringify(own, undefined, 2)}\n`);
     await photograph(engine, tab).catch((error) => console.log(`${engine}: no more screenshots: ${error}`));
     tell(engine, report, (performance.now() - begun) / 1_000);
     if (!isOver) throw new Error(`${engine}: the page is not done after ${RUN_MS / 1_000} s`);
@@ -158,18 +164,16 @@ async function photograph(engine: Engine, tab: Tab): Promise<void> {
 function tell(engine: Engine, { engine: { version }, parts }: PageReport, seconds: number): void {
   console.log(`${engine} ${version}: ${seconds.toFixed(0)} s`);
   for (const [id, part] of Object.entries(parts)) {
-    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures, slowest } =
-      part as {
-        readonly status: string;
-        readonly passed: number;
-        readonly failed: number;
-        readonly skipped?: number;
-        readonly ms: number;
-        readonly reason?: string;
-        readonly failures?: readonly string[];
-        readonly figures: Readonly<Record<string, number>>;
-        readonly slowest: readonly (readonly [name: string, ms: number])[];
-      };
+    const { status, passed, failed, skipped = 0, ms, reason = "", failures = [], figures } = part as {
+      readonly status: string;
+      readonly passed: number;
+      readonly failed: number;
+      readonly skipped?: number;
+      readonly ms: number;
+      readonly reason?: string;
+      readonly failures?: readonly string[];
+      readonly figures: Readonly<Record<string, number>>;
+    };
     if (status === "waiting") continue;
     const more = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
     console.log(
@@ -178,7 +182,6 @@ function tell(engine: Engine, { engine: { version }, parts }: PageReport, second
       } s` +
         `${reason && ` (${reason})`}${more.length > 0 ? ` ${more.join(", ")}` : ""}`,
     );
-    console.log(`    slowest: ${slowest.slice(0, 3).map(([name, ms]) => `${name} ${ms} ms`).join("; ")}`);
     for (const failure of failures) console.log(`    ${failure}`);
   }
 }

@@ -57,8 +57,8 @@ export function noteOf(suite: Suite, { seed, seeds }: Chance): string {
     case "client simulation":
       return `${seeds} seeds from ${seed}, against our broker and a Server that does whatever it may`;
     case "transport contract":
-      return "in memory, in one process, WebSocket frames, MessagePort";
+      return "in memory, in one process, MessagePort";
     case "store contract":
-      return "indexedDB" in globalThis ? "broker: memory; Client: IndexedDB" : "broker: memory";
+      return "indexedDB" in globalThis ? "broker: memory and IndexedDB; Client: IndexedDB" : "broker: memory";
   }
 }

@@ -20,7 +20,9 @@ export const OWN_RUNTIME: Runtime = "Bun" in globalThis ? "bun" : "Deno" in glob
 export function runtimeCommand(runtime: Runtime): string[] {
   if (runtime !== "node") return runtime === "bun" ? bun() : deno();
   const command = node();
-  if (command === undefined) throw new Error("No Node that reads TypeScript is on the PATH or to be had by npx");
+  if (command === undefined) {
+    throw new Error("No Node that reads TypeScript is on the PATH or to be had by npx");
+  }
   return command;
 }
 

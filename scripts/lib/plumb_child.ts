@@ -19,10 +19,13 @@ export class PlumbChild {
   #isOver = false;
 
   private constructor(runtime: Runtime, args: readonly string[], before: readonly string[]) {
-    this.#child = spawnKept([...before, programOf(runtime), ...runFlags(runtime), "src/cli/main.ts", ...args], {
-      env: { ...process.env, NO_COLOR: "1" },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    this.#child = spawnKept(
+      [...before, programOf(runtime), ...runFlags(runtime), "src/cli/main.ts", ...args],
+      {
+        env: { ...process.env, NO_COLOR: "1" },
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
     this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => this.log += text);
     this.#child.once("close", () => this.#isOver = true).once("error", () => this.#isOver = true);
   }

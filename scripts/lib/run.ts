@@ -102,7 +102,10 @@ export function node(): string[] | undefined {
 export const NODE_FLAGS: readonly string[] = ["--import", pathToFileURL(pathOf("scripts/jsr/node.js")).href];
 
 function readsTypeScript(file: string): boolean {
-  return outputOf(file, ["-p", "Number(process.versions.node.split('.')[0]) >= 22 && process.features.typescript"]) === "strip";
+  return outputOf(file, [
+    "-p",
+    "Number(process.versions.node.split('.')[0]) >= 22 && process.features.typescript",
+  ]) === "strip";
 }
 
 function outputOf(command: string, args: readonly string[]): string {

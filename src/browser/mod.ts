@@ -12,7 +12,7 @@
  * @example
  * On the page:
  * ```ts
- * import { dialWorker } from "@plumb/mqtt/browser";
+ * import { dialWorker } from "@plumb/mqtt/in-process";
  * import { connect } from "@plumb/mqtt/client/browser";
  *
  * const worker = new Worker("/worker.js", { type: "module" });
@@ -24,7 +24,6 @@
  * @module
  */
 export { type ClosableStore, type PortServer, servePorts, type ServePortsOptions } from "./serve_ports.ts";
-export { dialWorker, type WorkerLike } from "./dial.ts";
 export {
   type BrowserStore,
   importSnapshot,

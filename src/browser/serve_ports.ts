@@ -18,10 +18,10 @@ import { inProcess } from "../runtime/in_process.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { messagePortTransport, type PortLike } from "../runtime/message_port.ts";
 import { systemRandom } from "../runtime/random.ts";
+import { type PortOffer, watchLock } from "../runtime/worker_port.ts";
 import { Driver } from "../server/driver.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type PortOffer, watchLock } from "./dial.ts";
 import { browserLoop } from "./loop.ts";
 
 /** The options of a broker, and how it is reached. */

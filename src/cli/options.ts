@@ -359,10 +359,9 @@ export function helpText(isAll = false): string {
     "plumb bench URL         measures a broker, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
-    "plumb import FILE       writes a plumb.toml for a mosquitto.conf, or makes data of a snapshot\n" +
+    "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
-    "plumb export FILE       the same as a snapshot, for plumb import and for browsers\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",

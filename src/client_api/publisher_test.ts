@@ -158,6 +158,30 @@ describe("A publisher", () => {
     }
   });
 
+  test(
+    "[MQTT-2.2.1-3] goes round its Packet Identifiers, and gives none twice that is open",
+    patient,
+    async () => {
+      const { publisher, script, move } = await scripted({});
+      const next = () => {
+        const ended = publisher.publish("a", payload, { qos: 1 });
+        move();
+        return { ended, packetId: script.take(PacketType.PUBLISH).packetId! };
+      };
+      const open = next();
+      for (let packetId = 2; packetId <= 65_537; packetId++) {
+        const one = next();
+        assertEquals(one.packetId, packetId <= 65_535 ? packetId : packetId - 65_534);
+        script.send({ type: PacketType.PUBACK, packetId: one.packetId, reasonCode: 0 });
+        move();
+        assertEquals(await one.ended, 0);
+      }
+      assertEquals(open.packetId, 1);
+      publisher.close();
+      await assertRejects(() => open.ended, PublisherError);
+    },
+  );
+
   test("ends when the Server breaks the standard, and tells the Server", async () => {
     for (
       const [bytes, code] of [

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
+import { UTF8_EDGES } from "../testing/arbitrary.ts";
 import { decodeOwn, putOwn } from "./own_utf8.ts";
 import { decodeUtf8, encodeUtf8, putUtf8 } from "./utf8.ts";
 
@@ -67,23 +68,7 @@ describe("[MQTT-1.5.4-1] [MQTT-1.5.4-3] UTF-8 without the Web API", () => {
     const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     const byte = fc.oneof(
       fc.integer({ min: 0, max: 0xff }),
-      fc.constantFrom(
-        0x80,
-        0x8f,
-        0x90,
-        0x9f,
-        0xa0,
-        0xbf,
-        0xc0,
-        0xc1,
-        0xc2,
-        0xe0,
-        0xed,
-        0xef,
-        0xf0,
-        0xf4,
-        0xf5,
-      ),
+      fc.constantFrom(...UTF8_EDGES),
     );
     const cut = fc.tuple(wellFormed, fc.nat(), byte).map(([text, at, other]) => {
       const bytes = encodeOwn(text)!;

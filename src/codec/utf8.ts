@@ -44,6 +44,14 @@ function decodeAny(bytes: Uint8Array, start: number, end: number): string | unde
   }
 }
 
+/** That of the Web API, if it is there, with what it needs beside it: XS has it, and no `isWellFormed()`. */
+function webEncoder(): TextEncoder | undefined {
+  if (encoder === undefined && typeof TextEncoder !== "undefined" && "isWellFormed" in String.prototype) {
+    encoder = new TextEncoder();
+  }
+  return encoder;
+}
+
 /**
  * Writes `text` into `bytes` from `at` on and returns where it ends. `bytes` must have room for three bytes per
  * UTF-16 unit. A lone surrogate, which has no UTF-8 form, gives -1.
@@ -59,23 +67,19 @@ export function putUtf8(bytes: Uint8Array, at: number, text: string): number {
 }
 
 function putAny(bytes: Uint8Array, at: number, text: string): number {
-  if (encoder === undefined) {
-    if (typeof TextEncoder === "undefined") return putOwn(bytes, at, text);
-    encoder = new TextEncoder();
-  }
+  const encoder = webEncoder();
+  if (encoder === undefined) return putOwn(bytes, at, text);
   if (!text.isWellFormed()) return -1;
   return at + encoder.encodeInto(text, bytes.subarray(at)).written;
 }
 
 /** The UTF-8 bytes of `text`, or `undefined` where it has a lone surrogate. */
 export function encodeUtf8(text: string): Uint8Array | undefined {
+  const encoder = webEncoder();
   if (encoder === undefined) {
-    if (typeof TextEncoder === "undefined") {
-      const bytes = new Uint8Array(3 * text.length);
-      const end = putOwn(bytes, 0, text);
-      return end < 0 ? undefined : bytes.slice(0, end);
-    }
-    encoder = new TextEncoder();
+    const bytes = new Uint8Array(3 * text.length);
+    const end = putOwn(bytes, 0, text);
+    return end < 0 ? undefined : bytes.slice(0, end);
   }
   return text.isWellFormed() ? encoder.encode(text) : undefined;
 }

@@ -7,6 +7,7 @@ import { memoryPair, moved } from "../transport/memory.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 export { messagePortTransport, type PortLike } from "./message_port.ts";
+export { dialWorker, type WorkerLike } from "./worker_port.ts";
 export type { Transport, TransportHandler };
 
 /** Bytes that may be under way in each direction. */

@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { encodePacket, PacketType } from "../codec/mod.ts";
 import { serve } from "../server/serve.ts";
-import { Recorder, transportContract } from "../testing/transport_contract.ts";
+import { pairContract, Recorder } from "../testing/transport_contract.ts";
 import { patient, until } from "../testing/patience.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -18,19 +18,7 @@ function ports(): readonly [Transport, Transport] {
 }
 
 for (const [name, make] of [["in one process", inProcess], ["MessagePort", ports]] as const) {
-  transportContract(name, () => {
-    const [left, right] = make();
-    return Promise.resolve({
-      left,
-      right,
-      until,
-      done(): Promise<void> {
-        left.abort();
-        right.abort();
-        return Promise.resolve();
-      },
-    });
-  });
+  pairContract(name, make);
 
   describe(`Server.accept() and a Client: ${name}`, () => {
     test("is a connection like any other, until either side ends it", patient, async () => {

@@ -20,7 +20,7 @@ import {
   type StoreError,
   type StoreEvent,
 } from "./mod.ts";
-import { patient, until } from "../testing/patience.ts";
+import { patient, until, WAIT_MS } from "../testing/patience.ts";
 
 const KEPT: ConnectInit = { cleanStart: false, properties: { sessionExpiryInterval: 600 } };
 const LARGE = "x".repeat(20_000);
@@ -341,10 +341,11 @@ async function onServer(
 }
 
 function client(server: Server, clientId: string, options: IClientOptions = {}): Promise<MqttClient> {
-  return connectAsync(server.addresses[0]!, { ...OPTIONS, clientId, ...options });
+  // Without `false` a connection that ends before CONNACK would be waited for for ever.
+  return connectAsync(server.addresses[0]!, { ...OPTIONS, clientId, ...options }, false);
 }
 
-const OPTIONS: IClientOptions = { protocolVersion: 5, reconnectPeriod: 0 };
+const OPTIONS: IClientOptions = { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: WAIT_MS };
 
 const STAYING: IClientOptions = { clean: false, properties: { sessionExpiryInterval: 600 } };
 

@@ -123,4 +123,4 @@ CREATE TABLE clock (                 -- one row: the broker's time, never more t
 export const MIGRATIONS: readonly string[] = [FIRST, SECOND];
 
 /** The version that this code reads and writes. */
-export const SCHEMA_VERSION: number = MIGRATIONS.length;
+export const SCHEMA_VERSION: number = /* @__PURE__ */ (() => MIGRATIONS.length)();

@@ -82,7 +82,7 @@ describe("a file of version 1", () => {
       assertEquals(faults, []);
     }));
 
-  test("serves a broker, whose new sessions have their maker", () =>
+  test("serves a broker, whose sessions have the Client that connected last", () =>
     inDirectory(async (directory) => {
       restore(directory, 1);
       let store = openStore(directory, { worker: false, durability: "os" });
@@ -95,7 +95,7 @@ describe("a file of version 1", () => {
       store = openStore(directory, { worker: false, durability: "os" });
       pair = new Pair({ store });
       const [old, made] = ["client-0", "new"].map((clientId) => pair.broker.session(clientId)!);
-      assertEquals([old!.user, old!.address], [undefined, undefined]);
+      assertEquals([old!.user, old!.address], [undefined, "192.0.2.1"]);
       assertEquals([made!.user, made!.address], ["ada", "192.0.2.1"]);
       await store.close();
     }));

@@ -355,3 +355,8 @@ export function packet(level: ProtocolLevel): Arbitrary<Packet> {
 export const levelAndPacket: Arbitrary<readonly [ProtocolLevel, Packet]> = level.chain((level) =>
   packet(level).map((packet) => [level, packet] as const)
 );
+
+/** §1.5.4 Every byte at which Unicode's table of well-formed sequences changes, and its neighbours. */
+export const UTF8_EDGES: readonly number[] = (
+  "61 7f 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff"
+).split(" ").map((byte) => parseInt(byte, 16));

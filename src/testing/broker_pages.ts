@@ -9,12 +9,13 @@ import type { Engine } from "./browsers.ts";
 import type { PageResult } from "./page_tests.ts";
 import { PAGE, withPages } from "./pages.ts";
 
-const CONTRACT = `
+const CONTRACT = (durabilities: readonly string[]) => `
+  const DURABILITIES = ${JSON.stringify(durabilities)};
   import { storeContract } from "./src/testing/store_contract.ts";
   import { run } from "./src/testing/page_tests.ts";
   import { openBrowserStore } from "./src/browser/mod.ts";
   let count = 0;
-  for (const durability of ["fsync", "os"]) {
+  for (const durability of DURABILITIES) {
     storeContract("IndexedDB, " + durability, async () => {
       const name = "contract-" + ++count;
       let open = await openBrowserStore(name, { durability });
@@ -35,10 +36,13 @@ const CONTRACT = `
 `;
 
 /** Every test of the contract of a store, in a page. */
-export async function contractInPage(engine: Engine): Promise<readonly PageResult[]> {
+export async function contractInPage(
+  engine: Engine,
+  durabilities: readonly string[] = ["fsync", "os"],
+): Promise<readonly PageResult[]> {
   let results: readonly PageResult[] = [];
   await withPages(
-    { "/": PAGE, "/page.js": CONTRACT },
+    { "/": PAGE, "/page.js": CONTRACT(durabilities) },
     {},
     async ({ open }) => {
       const tab = await open();
@@ -57,6 +61,11 @@ interface InPage {
   client: Client;
   got: string[];
   start(): unknown;
+  random(): number;
+  join(options: object): Promise<{ worker: WorkerOfPage; dial: Dialer; client: Client }>;
+  session: object;
+  serial: number;
+  acknowledged: number[];
 }
 declare const plumb: InPage;
 
@@ -68,9 +77,10 @@ const WORKER = `
 
 const START = (kind: string) => `
   import { connect } from "./src/client_api/browser.ts";
-  import { dialWorker } from "./src/browser/mod.ts";
+  import { dialWorker } from "./src/runtime/in_process.ts";
   const start = () => ${kind}("/worker.js", { type: "module" });
-  globalThis.plumb = { connect, dialWorker, start, got: [] };
+  const session = { clientId: "receiver", cleanStart: false, sessionExpiry: 86_400 };
+  globalThis.plumb = { connect, dialWorker, start, session, got: [], serial: 0, acknowledged: [] };
 `;
 
 /** What came of `killsInPage()`. */
@@ -82,8 +92,8 @@ export interface Kills {
   readonly delivered: number;
   /** Serial numbers of messages that were acknowledged, and never came. */
   readonly lost: readonly number[];
-  /** Serial numbers that came more than once, or behind a later one. */
-  readonly disordered: readonly number[];
+  /** Serial numbers that came more than once. */
+  readonly repeated: readonly number[];
 }
 
 interface WorkerOfPage {
@@ -101,58 +111,56 @@ export async function killsInPage(engine: Engine, kills: number, seed = 1): Prom
     async ({ open }) => {
       const tab = await open();
       await tab.waitFor("globalThis.plumb !== undefined");
-      outcome = await tab.evaluate(
-        async (kills: number, seed: number): Promise<Kills> => {
-          const random = () => (seed = seed * 48_271 % 2_147_483_647) / 2_147_483_647;
-          const session = { clientId: "receiver", cleanStart: false, sessionExpiry: 86_400 };
-          const join = async (options: object) => {
-            const worker = plumb.start() as WorkerOfPage;
-            const dial = plumb.dialWorker(worker);
-            const client = await plumb.connect("worker://home", {
-              dial,
-              connectTimeoutMs: 60_000,
-              ...options,
-            });
-            return { worker, dial, client };
-          };
-          const first = await join(session);
-          await first.client.subscribe("q", { qos: 2, ack: "manual" });
-          await first.client.close();
-          first.worker.terminate();
-          const acknowledged: number[] = [];
-          let serial = 0;
-          let midst = 0;
-          for (let i = 0; i < kills; i++) {
-            // Its session goes with the Client: another one would begin with Packet Identifiers that are still in use there.
-            const { worker, client } = await join({ clientId: "sender", cleanStart: true, reconnect: false });
-            (globalThis as unknown as { round: number }).round = i;
-            const end = performance.now() + 5 + random() * 60;
-            let isOver = false;
-            let open = 0;
-            const send = async () => {
-              while (!isOver) {
-                const own = serial++;
-                open++;
-                await client.publish("q", `${own}`, { qos: own % 3 === 0 ? 2 : 1 });
-                open--;
-                acknowledged.push(own);
-              }
-            };
-            for (let j = 0; j < 16; j++) send().catch(() => {});
-            const count = acknowledged.length;
-            while (performance.now() < end || acknowledged.length === count) {
-              await new Promise((resolve) => setTimeout(resolve));
+      await tab.evaluate(async (seed: number) => {
+        plumb.random = () => (seed = seed * 48_271 % 2_147_483_647) / 2_147_483_647;
+        plumb.join = async (options) => {
+          const worker = plumb.start() as WorkerOfPage;
+          const dial = plumb.dialWorker(worker);
+          const client = await plumb.connect("worker://home", { dial, connectTimeoutMs: 60_000, ...options });
+          return { worker, dial, client };
+        };
+        const { worker, client } = await plumb.join(plumb.session);
+        await client.subscribe("q", { qos: 2, ack: "manual" });
+        await client.close();
+        worker.terminate();
+      }, seed);
+      let midst = 0;
+      for (let i = 0; i < kills; i++) {
+        const open = await tab.evaluate(async () => {
+          // Its session goes with the Client: another one would begin with Packet Identifiers that are still in use there.
+          const sender = { clientId: "sender", cleanStart: true, reconnect: false };
+          const { worker, client } = await plumb.join(sender);
+          const end = performance.now() + 5 + plumb.random() * 60;
+          let isOver = false;
+          let open = 0;
+          const send = async () => {
+            while (!isOver) {
+              const own = plumb.serial++;
+              open++;
+              await client.publish("q", `${own}`, { qos: own % 3 === 0 ? 2 : 1 });
+              open--;
+              plumb.acknowledged.push(own);
             }
-            isOver = true;
-            if (open > 0) midst++;
-            worker.terminate();
-            client.close({ timeoutMs: 0 }).catch(() => {});
+          };
+          for (let j = 0; j < 16; j++) send().catch(() => {});
+          const count = plumb.acknowledged.length;
+          while (performance.now() < end || plumb.acknowledged.length === count) {
+            await new Promise((resolve) => setTimeout(resolve));
           }
-          const { worker, dial, client: sender } = await join({ clientId: "sender", cleanStart: true });
-          const last = serial++; // of QoS 2, since one of QoS 1 may overtake those whose PUBREL is on its way
-          await sender.publish("q", `${last}`, { qos: 2 });
+          isOver = true;
+          worker.terminate();
+          client.close({ timeoutMs: 0 }).catch(() => {});
+          return open;
+        });
+        if (open > 0) midst++;
+      }
+      outcome = await tab.evaluate(
+        async (kills: number, midst: number): Promise<Kills> => {
+          const { worker, dial, client } = await plumb.join({ clientId: "sender", cleanStart: true });
+          const last = plumb.serial++; // of QoS 2, since one of QoS 1 may overtake those whose PUBREL is on its way
+          await client.publish("q", `${last}`, { qos: 2 });
           const got: number[] = [];
-          const receiver = await plumb.connect("worker://home", { dial, ...session });
+          const receiver = await plumb.connect("worker://home", { dial, ...plumb.session });
           for await (const { bytes } of await receiver.subscribe("q", { qos: 2 })) {
             got.push(Number(new TextDecoder().decode(bytes)));
             if (got.at(-1) === last) break;
@@ -162,14 +170,14 @@ export async function killsInPage(engine: Engine, kills: number, seed = 1): Prom
           return {
             kills,
             midst,
-            acknowledged: acknowledged.length,
+            acknowledged: plumb.acknowledged.length,
             delivered: got.length,
-            lost: acknowledged.filter((serial) => !all.has(serial)),
-            disordered: got.filter((serial, i) => got.indexOf(serial) !== i),
+            lost: plumb.acknowledged.filter((serial) => !all.has(serial)),
+            repeated: got.filter((serial, i) => got.indexOf(serial) !== i),
           };
         },
         kills,
-        seed,
+        midst,
       );
     },
     engine,
@@ -215,7 +223,7 @@ export async function tabsInPage(engine: Engine): Promise<void> {
 }
 
 /** Fails if a kill has cost something, or if none came in the midst of commits. */
-export function assertNothingLost({ midst, lost, disordered }: Kills): void {
-  assertEquals([lost, disordered], [[], []]);
+export function assertNothingLost({ midst, lost, repeated }: Kills): void {
+  assertEquals([lost, repeated], [[], []]);
   assert(midst > 0, "no kill came in the midst of commits");
 }

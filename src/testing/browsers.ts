@@ -81,13 +81,19 @@ export function missingEngine(engine: Engine): string | undefined {
     : "WebKitGTK is not installed (Debian's packages: webkit2gtk-driver, xvfb)";
 }
 
+/** A page does the same whichever runtime drives its browser: one is enough, and Chromium shows that each runtime can. */
+const DRIVEN_ELSEWHERE = "Bun" in globalThis ? undefined : "The tests on Bun drive this browser";
+
 /**
  * Registers tests in a browser; where there is none, one that is skipped and says so, or fails if `PLUMB_REQUIRE_BROWSERS` lists the
  * engine: `chromium,firefox,webkit`.
  */
 export function inBrowser(engine: Engine, name: string, register: () => void): void {
-  const missing = missingEngine(engine);
   const title = `${name} (${engine})`;
+  if (engine !== "chromium" && DRIVEN_ELSEWHERE !== undefined) {
+    return void test(title, { skip: DRIVEN_ELSEWHERE }, () => {});
+  }
+  const missing = missingEngine(engine);
   if (missing === undefined) describe(title, register);
   else if ((process.env["PLUMB_REQUIRE_BROWSERS"] ?? "").split(",").includes(engine)) {
     test(title, () => assertEquals(missing, undefined, "PLUMB_REQUIRE_BROWSERS asks for it"));

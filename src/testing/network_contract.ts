@@ -88,9 +88,9 @@ export async function rawPeer(port: number): Promise<Socket> {
 const endsShort = !("Deno" in globalThis) && !("Bun" in globalThis);
 
 const child = fileURLToPath(new URL("./tcp_child.ts", import.meta.url));
-/** Arguments that make this very runtime run the child. */
+/** Arguments that make this very runtime run the child. Deno's own cache would need descriptors, of which the child has few. */
 export const childArguments: readonly string[] = "Deno" in globalThis
-  ? ["run", "-A", "--no-check", child]
+  ? ["run", "-A", "--no-check", "--no-code-cache", child]
   : [child];
 
 /** The lines of JSON that a child has written so far. */

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
+import { until } from "./patience.ts";
 
 /** Two joined transports under test. */
 export interface Joined {
@@ -123,6 +124,23 @@ export function pump(
 
 /** No queue between two transports may grow beyond this while the reader sleeps: kernel buffers and our own. */
 const TAKEN_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The suite for a pair that is made at once, whose bytes move without its help. */
+export function pairContract(name: string, make: () => readonly [Transport, Transport]): void {
+  transportContract(name, () => {
+    const [left, right] = make();
+    return Promise.resolve({
+      left,
+      right,
+      until,
+      done(): Promise<void> {
+        left.abort();
+        right.abort();
+        return Promise.resolve();
+      },
+    });
+  });
+}
 
 /** The suite. */
 export function transportContract(name: string, open: () => Promise<Joined>): void {

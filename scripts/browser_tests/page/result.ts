@@ -33,20 +33,15 @@ export class PartResult {
   get words(): string {
     const { passed, failed, skipped } = this.tally;
     const others = skipped > 0 ? `, ${skipped.toLocaleString("en")} not for this target` : "";
-    switch (this.status) {
-      case "waiting":
-        return "Waiting";
-      case "running":
-        return this.planned > 0 ? `Running: ${this.done} of ${this.planned}` : "Running";
-      case "passed":
-        return `Passed: ${passed.toLocaleString("en")}${others}`;
-      case "failed":
-        return `Failed: ${failed} of ${(passed + failed).toLocaleString("en")}${others}`;
-      case "not run":
-        return "Not run";
-      case "stopped":
-        return `Stopped behind ${this.done}`;
-    }
+    const words: Readonly<Record<Status, string>> = {
+      waiting: "Not run yet",
+      running: this.planned > 0 ? `Running: ${this.done} of ${this.planned}` : "Running",
+      passed: `Passed: ${passed.toLocaleString("en")}${others}`,
+      failed: `Failed: ${failed} of ${(passed + failed).toLocaleString("en")}${others}`,
+      "not run": "Not run",
+      stopped: `Stopped behind ${this.done}`,
+    };
+    return words[this.status];
   }
 }
 

@@ -193,7 +193,7 @@ export const HIDDEN: Section = {
   about:
     "Browsers let the timers of hidden tabs run rarely, and a broker ends connections that fall silent. Start this part, switch to another tab, and come back when the title of the tab says so.",
   limits:
-    "After five minutes some browsers let timers run once a minute only; the client then asks for 90 s by itself.",
+    "After five minutes some browsers let timers run once a minute only; the client asks for a Keep Alive of 90 s unless it is told otherwise, and here it is told 5 s.",
   isByHand: true,
   run: hidden,
 };

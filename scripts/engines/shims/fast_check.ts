@@ -16,4 +16,6 @@ function assert<T>(property: fc.IRawProperty<T>, parameters: Parameters<T> = {})
   return fc.assert(property, { ...parameters, numRuns: Math.min(numRuns, numRunsMax()) });
 }
 
-export default { ...fc, assert };
+const bounded: typeof fc = { ...fc, assert: assert as typeof fc.assert };
+
+export default bounded;

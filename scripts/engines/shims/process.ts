@@ -4,7 +4,6 @@
  * @module
  */
 
-/** Of which nothing is there. */
-export const env: Readonly<Record<string, string | undefined>> = {};
+const process: { readonly env: Readonly<Record<string, string | undefined>> } = { env: {} };
 
-export default { env };
+export default process;

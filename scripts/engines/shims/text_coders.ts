@@ -31,7 +31,7 @@ export class TextDecoder {
   readonly fatal: boolean;
   readonly ignoreBOM: boolean;
 
-  constructor(_label = "utf-8", { fatal = false, ignoreBOM = false } = {}) {
+  constructor(_label = "utf-8", { fatal = false, ignoreBOM = false }: TextDecoderOptions = {}) {
     this.fatal = fatal;
     this.ignoreBOM = ignoreBOM;
   }

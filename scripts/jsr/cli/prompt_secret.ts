@@ -1,5 +1,5 @@
 /**
- * `promptSecret()` as in JSR's `@std/cli`, on Deno and Bun.
+ * `promptSecret()` as in JSR's `@std/cli`, on Deno, Bun and Node.
  * Knows the terminal; refuses to know what the secret is for.
  * @module
  */
@@ -14,8 +14,25 @@ export interface PromptSecretOptions {
   clear?: boolean;
 }
 
+/** On Node a terminal does not wait for keys: it is asked again. */
+const AGAIN_MS = 20;
+
+function readKeys(bytes: Uint8Array): number {
+  while (true) {
+    try {
+      return readSync(0, bytes);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
+    }
+  }
+}
+
 /** Asks on the terminal without showing the answer; null if there is no terminal. */
-export function promptSecret(message = "Secret", options: PromptSecretOptions = {}): string | null {
+export function promptSecret(
+  message = "Secret",
+  options: PromptSecretOptions = {},
+): string | null {
   if (!stdin.isTTY) return null;
   const { mask = "*", clear = false } = options;
   const answer: string[] = [];
@@ -26,10 +43,14 @@ export function promptSecret(message = "Secret", options: PromptSecretOptions = 
   try {
     show(`${message} `);
     while (true) {
-      const read = readSync(0, bytes);
+      const read = readKeys(bytes);
       if (read === 0) return answer.join("");
-      for (const key of decoder.decode(bytes.subarray(0, read), { stream: true })) {
-        if (key === "\r" || key === "\n" || key === "\x04") return answer.join("");
+      for (
+        const key of decoder.decode(bytes.subarray(0, read), { stream: true })
+      ) {
+        if (key === "\r" || key === "\n" || key === "\x04") {
+          return answer.join("");
+        }
         if (key === "\x03") process.exit(130);
         if (key === "\x7f" || key === "\b") {
           if (answer.pop() !== undefined) show("\b \b".repeat(mask.length));

@@ -11,13 +11,13 @@ import process from "node:process";
 import type { LimitName } from "../../../src/broker/mod.ts";
 import { programOf } from "../../bench/peers/brokers.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
-import { bun, deno } from "../../lib/run.ts";
+import { runFlags, type Runtime, runtimeCommand } from "../../lib/broker_process.ts";
 import { freePort, listening, mosquittoVersion, versionIn, versionSaid } from "../peers/start.ts";
 
 /** A broker that the suite can start. */
-export type BrokerName = "plumb-deno" | "plumb-bun" | "mosquitto";
+export type BrokerName = `plumb-${Runtime}` | "mosquitto";
 /** All of them, in the order of the table. */
-export const BROKER_NAMES: readonly BrokerName[] = ["plumb-deno", "plumb-bun", "mosquitto"];
+export const BROKER_NAMES: readonly BrokerName[] = ["plumb-deno", "plumb-bun", "plumb-node", "mosquitto"];
 
 /** What a case needs of it. */
 export interface BrokerNeeds {
@@ -49,8 +49,8 @@ export interface StartedBroker extends Target {
 /** The version; undefined if it is not installed. */
 export function versionOf(name: BrokerName): string | undefined {
   if (name === "mosquitto") return mosquittoVersion();
-  const [runtime, command] = name === "plumb-bun" ? ["Bun", bun()] : ["Deno", deno()];
-  const version = versionSaid([...command, "--version"], /(\d+\.\d+\.\d+\S*)/);
+  const runtime = runtimeOf(name);
+  const version = versionSaid([...runtimeCommand(runtime), "--version"], /(\d+\.\d+\.\d+\S*)/);
   return version && `${versionIn("deno.json")}, ${runtime} ${version}`;
 }
 
@@ -117,12 +117,15 @@ function commandOf(name: BrokerName, port: number, folder: string, needs: Broker
     writeFileSync(file, lines.join("\n"));
     return ["mosquitto", "-c", file, ...needs.deafLog ? ["-v"] : []];
   }
-  const runtime = name === "plumb-bun" ? "bun" : "deno";
-  const run = runtime === "bun" ? [] : ["run", "-A", "--no-check"];
+  const runtime = runtimeOf(name);
   const limits = Object.entries(needs.limits ?? {}).flatMap(([limit, value]) => [flagOf(limit), `${value}`]);
   const level = needs.deafLog ? ["--log-level", "debug"] : [];
   const listen = ["--data", join(folder, "data"), "--listen", `mqtt://127.0.0.1:${port}`];
-  return [programOf(runtime), ...run, "mod.ts", ...listen, ...limits, ...level];
+  return [programOf(runtime), ...runFlags(runtime), "mod.ts", ...listen, ...limits, ...level];
+}
+
+function runtimeOf(name: Exclude<BrokerName, "mosquitto">): Runtime {
+  return name.slice("plumb-".length) as Runtime;
 }
 
 /** A pipe that nothing reads: open for reading here, so that a writer waits when it is full. */

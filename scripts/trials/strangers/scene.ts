@@ -151,7 +151,13 @@ export class Scene {
     for (const [name, text] of Object.entries(files)) {
       writeFileSync(join(folder, name), text, { mode: 0o600 });
     }
-    const command = [programOf(runtime), ...runFlags(runtime), "mod.ts", "--config", join(folder, "plumb.toml")];
+    const command = [
+      programOf(runtime),
+      ...runFlags(runtime),
+      "mod.ts",
+      "--config",
+      join(folder, "plumb.toml"),
+    ];
     const child = spawnKept(command, {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...MALLOC },

@@ -12,7 +12,6 @@ import {
   type Accept,
   AFTER_CLOSE_BYTES_MAX,
   BACKLOG,
-  type DialOptions,
   isSocketPath,
   labelOf,
   type Listener,
@@ -263,7 +262,9 @@ function listening(
 }
 
 /** Connects, by a Unix socket if the host is its path; rejects with the system's error. */
-export function dialTcp({ host, port }: DialOptions): Promise<Transport> {
+export function dialTcp(
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Transport> {
   const isUnix = isSocketPath(host);
   const reader = new Reader();
   return new Promise((resolve, reject) => {

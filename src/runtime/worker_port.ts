@@ -3,8 +3,7 @@
  * Knows the message that both ends exchange; refuses to know what goes through the port.
  * @module
  */
-import type { Dialer } from "../client_api/options.ts";
-import { messagePortTransport, type PortLike } from "../runtime/message_port.ts";
+import { messagePortTransport, type PortLike } from "./message_port.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 /** What a connection begins with. */
@@ -16,6 +15,7 @@ export interface PortOffer {
 
 /** What takes the offers: a worker, or the port of a SharedWorker. */
 export interface WorkerLike {
+  /** Sends a message, and gives the ports away. */
   postMessage(message: unknown, transfer: never[]): void;
 }
 
@@ -23,7 +23,7 @@ export interface WorkerLike {
  * A dialer to the broker in a worker, which has called `servePorts()`: `connect("worker://home", { dial: dialWorker(worker) })`.
  * Of a SharedWorker give its `port`. Offers of a port that is not there any more stay without an answer, which `connectTimeoutMs` bounds.
  */
-export function dialWorker(worker: WorkerLike): Dialer {
+export function dialWorker(worker: WorkerLike): () => Promise<Transport> {
   return async () => {
     const { port1, port2 } = new browser.MessageChannel();
     const lock = await heldLock();
