@@ -86,7 +86,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   try {
     logins = await LoginSet.open(settings, log);
     const watch = new Watch();
-    const parts = { tls: given ?? await tls.read(), logins, permissions, monitor: watch.monitor };
+    const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
@@ -108,7 +108,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       return {
         options: optionsOf(
           next,
-          { tls: texts, logins: nextLogins, permissions: nextPermissions, monitor: watch.monitor },
+          { tls: texts, logins: nextLogins, permissions: nextPermissions, web: watch.web },
           log,
         ),
         refused,

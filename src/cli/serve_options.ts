@@ -9,17 +9,15 @@ import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
-import type { RequestListener } from "node:http";
-import type { MonitorAnswer } from "../server/monitor.ts";
-import { builtTestPage } from "./test_page.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
+import { webOf, type WebParts } from "./web.ts";
 
 /** What the files say that settings name. */
 export interface OptionParts {
   readonly tls: TlsOfListeners;
   readonly logins: Pick<LoginSet, "of">;
   readonly permissions: Pick<PermissionSet, "of">;
-  readonly monitor: MonitorAnswer;
+  readonly web: WebParts;
 }
 
 /** In place of the authorizer of the broker's chain, which knows nothing of the users of another one. */
@@ -28,7 +26,7 @@ const GRANTED = (): 0 => 0;
 /** Everything that files and flags say about listeners, limits and features, with the texts of the certificates. */
 export function serveOptionsOf(
   settings: Settings,
-  { tls: { shared, own }, logins, permissions, monitor }: OptionParts,
+  { tls: { shared, own }, logins, permissions, web }: OptionParts,
   log: Log,
 ): Omit<ServeOptions, "store" | "random" | "loop" | "hooks"> {
   const login = logins.of(loginSettings(settings));
@@ -38,7 +36,7 @@ export function serveOptionsOf(
       ? { ...login.authorize && { authorize: GRANTED }, ...logins.of(loginSettings(settings, one.own)) }
       : {};
     const rules = permissions.of(permissionFiles(settings, one.own));
-    return { ...listenerOf(one, settings, monitor, log), ...ownLogin, ...rules, ...tls && { tls } };
+    return { ...listenerOf(one, settings, web, log), ...ownLogin, ...rules, ...tls && { tls } };
   });
   const rules = permissions.of(permissionFiles(settings));
   return {
@@ -56,13 +54,13 @@ export function serveOptionsOf(
 function listenerOf(
   { url, own = {} }: Listen,
   settings: Settings,
-  monitor: MonitorAnswer,
+  parts: WebParts,
   log: Log,
 ): ListenerOptions {
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const { testPage, metrics, ...given } = { ...settings.webSocket, ...own.webSocket };
-  const http = metrics ? withMonitor(monitor, testPage) : builtTestPage;
-  const webSocket = { ...given, ...(testPage || metrics) && { http } };
+  const { testPage = false, metrics = false, ...given } = { ...settings.webSocket, ...own.webSocket };
+  const http = webOf(parts, { testPage, metrics });
+  const webSocket = { ...given, ...http && { http } };
   return {
     url,
     ...limits && { limits },
@@ -74,13 +72,5 @@ function listenerOf(
     ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
       missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
     },
-  };
-}
-
-function withMonitor(monitor: MonitorAnswer, hasTestPage = false): RequestListener {
-  return (request, response) => {
-    if (monitor(request, response)) return;
-    if (hasTestPage) return builtTestPage(request, response);
-    response.writeHead(404, { "content-type": "text/plain" }).end("There is no such page\n");
   };
 }

@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
+import type { HttpPart } from "../server/http_part.ts";
 import { embeddedFile } from "../runtime/embedded.ts";
 import { CallError } from "./error.ts";
 
@@ -74,5 +75,11 @@ export function testPage(files: () => Promise<ReadonlyMap<string, string>>): Req
   };
 }
 
+const builtTestPage = testPage(builtFiles);
+
 /** The page that was built with this program: one function for all listeners and reloads. */
-export const builtTestPage: RequestListener = testPage(builtFiles);
+export const testPagePart: HttpPart = (request, response) => {
+  if (!/^\/test(?:[/?]|$)/.test(request.url ?? "")) return false;
+  builtTestPage(request, response);
+  return true;
+};

@@ -4,9 +4,10 @@
  * @module
  */
 import process from "node:process";
-import { monitor, type MonitorAnswer } from "../server/monitor.ts";
+import { monitor } from "../server/monitor.ts";
 import type { Server } from "../server/serve.ts";
 import { VERSION } from "./version.ts";
+import type { WebParts } from "./web.ts";
 
 /** One for each process, through all reloads. */
 export class Watch {
@@ -14,16 +15,18 @@ export class Watch {
   server: Server | undefined;
   readonly #since = Date.now();
   /** For the listeners that show it. */
-  readonly monitor: MonitorAnswer = monitor({
-    stats: () => this.server?.broker.stats,
-    process: () => {
-      const { user, system } = process.cpuUsage();
-      return {
-        version: VERSION,
-        since: this.#since,
-        residentBytes: process.memoryUsage.rss(),
-        cpuSeconds: (user + system) / 1e6,
-      };
-    },
-  });
+  readonly web: WebParts = {
+    metrics: monitor({
+      stats: () => this.server?.broker.stats,
+      process: () => {
+        const { user, system } = process.cpuUsage();
+        return {
+          version: VERSION,
+          since: this.#since,
+          residentBytes: process.memoryUsage.rss(),
+          cpuSeconds: (user + system) / 1e6,
+        };
+      },
+    }),
+  };
 }

@@ -3,8 +3,8 @@
  * Knows paths and answers; refuses to know who listens, and how figures are counted.
  * @module
  */
-import type { RequestListener } from "node:http";
 import type { BrokerStats } from "../broker/mod.ts";
+import type { HttpPart } from "./http_part.ts";
 import { OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
 
 /** What is to be shown. */
@@ -17,11 +17,8 @@ export interface Monitored {
 
 const TEXT = "text/plain; charset=utf-8";
 
-/** Answers a request; false for a path that is none of a monitor's. */
-export type MonitorAnswer = (...call: Parameters<RequestListener>) => boolean;
-
 /** Answers requests for the paths above. */
-export function monitor({ stats, process }: Monitored): MonitorAnswer {
+export function monitor({ stats, process }: Monitored): HttpPart {
   const answers: Readonly<Record<string, () => readonly [status: number, type: string, text: string]>> = {
     // The process answers: it lives, whatever the broker does.
     "/livez": () => [200, TEXT, "alive\n"],
