@@ -41,6 +41,7 @@ describe("settingsOf()", () => {
       data: "./plumb-data",
       durability: "fsync",
       strictStore: false,
+      sysInterval: 10,
       logLevel: "info",
       logFormat: "logfmt",
       logLimits: {},
