@@ -16,6 +16,7 @@ import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer, type Outgoing } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
+import type { Inside } from "./inspect.ts";
 import { Journal } from "./journal.ts";
 import { assertCounted } from "./ledger_check.ts";
 import { Tap, type TappedMessage } from "./match.ts";
@@ -378,6 +379,12 @@ export class Broker {
   /** The Client Identifiers of all sessions, connected or not. */
   clientIds(): Iterable<string> {
     return this.#sessions.clientIds();
+  }
+
+  /** @internal The parts that `Inspector` looks at. */
+  get inside(): Inside {
+    const { sessions, connections, parts: { turn, router } } = this.#host;
+    return { turn, sessions, router, connections };
   }
 
   /** Connections that are not over: a look that costs nothing. */

@@ -218,6 +218,11 @@ export class Router {
 
   // Retained messages.
 
+  /** The retained messages, to be looked at. */
+  get retained(): Retained {
+    return this.#retained;
+  }
+
   /** Retained messages there are. */
   get retainedMessages(): number {
     return this.#retained.size;

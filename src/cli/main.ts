@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   pub: async (args) => await (await import("./pub.ts")).pubMain(args, environment),
   request: async (args) => await (await import("./request.ts")).requestMain(args, environment),

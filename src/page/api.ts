@@ -48,7 +48,13 @@ export const link: Store<Link> = new Store<Link>({ isUp: true, since: Date.now()
 export type Session =
   | { readonly is: "unknown" }
   | { readonly is: "out"; readonly why?: string }
-  | { readonly is: "in"; readonly about: About; readonly password?: string };
+  | { readonly is: "in"; readonly about: About; readonly login?: Login };
+
+/** A login by password: what MQTT asks for too. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
 
 /** The present one. */
 export const session: Store<Session> = new Store<Session>({ is: "unknown" });
@@ -83,14 +89,14 @@ export async function signIn(user: string, password: string): Promise<void> {
   sessionStorage.removeItem(TOKEN);
   await call("POST", "/login", { user, password });
   const about = await call<About>("GET", "");
-  session.set({ is: "in", about: { ...about, user }, password });
+  session.set({ is: "in", about, login: { user, password } });
 }
 
 /** Signs out, also where the broker no longer knows. */
 export async function signOut(): Promise<void> {
   const had = sessionStorage.getItem(TOKEN) !== null;
   sessionStorage.removeItem(TOKEN);
-  if (!had) await call("DELETE", "/login").catch(() => {});
+  if (!had) await call("POST", "/logout").catch(() => {});
   session.set({ is: "out", why: "You have signed out" });
 }
 

@@ -83,7 +83,7 @@ function Frame(
       scrollTo(0, 0);
     }
   }, [title]);
-  const who = present.is !== "in" ? undefined : present.about.user ?? undefined;
+  const who = present.is === "in" ? present.login?.user : undefined;
   return (
     <div class={navigation === undefined ? "frame" : "frame with-nav"}>
       <a

@@ -11,7 +11,7 @@ import { bytes, hex, readable, textOf } from "./format.ts";
 const SHOWN = 2_048;
 
 /** The view of one payload. */
-export function Payload({ of, isCut = false }: { readonly of: Uint8Array; readonly isCut?: boolean }): VNode {
+export function Payload({ of }: { readonly of: Uint8Array }): VNode {
   const [isWhole, setWhole] = useState(false);
   if (of.length === 0) return <p class="muted">The payload is empty.</p>;
   const text = textOf(of);
@@ -26,7 +26,6 @@ export function Payload({ of, isCut = false }: { readonly of: Uint8Array; readon
       <pre tabIndex={0} aria-label="Payload">{body}</pre>
       <p class="hint">
         {text === undefined ? "No text: the bytes are shown in hexadecimal. " : ""}
-        {isCut ? "The broker has sent only its beginning. " : ""}
         {of.length > SHOWN && !isWhole && (
           <>
             The first {bytes(SHOWN)} of {bytes(of.length)}.{" "}

@@ -24,9 +24,9 @@ export function Audit(): VNode {
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
   useEffect(() => {
-    if (present.is !== "in" || present.password === undefined) return;
-    setUser(present.about.user ?? "");
-    setPassword(present.password);
+    if (present.is !== "in" || present.login === undefined) return;
+    setUser(present.login.user);
+    setPassword(present.login.password);
   }, [present]);
   const done = passed + unsupported + findings.length;
   const failed = findings.filter(({ verdict }) => verdict === "fail").length;

@@ -5,7 +5,7 @@
  */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { ClientRow, QueuedRow, SessionRow, SubscriptionRow } from "../answers.ts";
+import type { ClientView, OneClient, QueuedView, SessionView, SubscriptionView } from "../answers.ts";
 import { ApiError, call, inPath, query, useAnswer, useParts } from "../api.ts";
 import { bytes, count, counted, duration, moment } from "../format.ts";
 import { route, to } from "../route.ts";
@@ -46,17 +46,17 @@ const USER = {
   cell: ({ user }: { readonly user: string | null }) => user ?? <span class="muted">none</span>,
 };
 
-const CLIENTS: readonly Column<ClientRow>[] = [
+const CLIENTS: readonly Column<ClientView>[] = [
   OPEN,
   USER,
   { title: "Address", isWide: true, cell: ({ address }) => address },
-  { title: "MQTT", isWide: true, cell: ({ level }) => LEVELS[level] ?? level },
+  { title: "MQTT", isWide: true, cell: ({ level }) => LEVELS[level] },
   { title: "Subscriptions", isNumber: true, isWide: true, cell: ({ subscriptions }) => count(subscriptions) },
   { title: "Queued", isNumber: true, cell: ({ queued }) => count(queued) },
   { title: "Connected for", isNumber: true, isWide: true, cell: ({ since }) => ago(since) },
 ];
 
-const SESSIONS: readonly Column<SessionRow>[] = [
+const SESSIONS: readonly Column<SessionView>[] = [
   OPEN,
   USER,
   { title: "State", cell: ({ connected }) => connected ? "connected" : "away" },
@@ -81,11 +81,11 @@ function List(): VNode {
   const [search, setSearch] = useState("");
   const [kind, setKind] = useState<Kind>("clients");
   const settled = useSettled(search.trim());
-  const clients = useParts<ClientRow>(kind === "clients" ? "/clients" : undefined, {
+  const clients = useParts<ClientView>(kind === "clients" ? "/clients" : undefined, {
     search: settled,
     limit: 50,
   });
-  const sessions = useParts<SessionRow>(kind === "clients" ? undefined : "/sessions", {
+  const sessions = useParts<SessionView>(kind === "clients" ? undefined : "/sessions", {
     search: settled,
     connected: kind === "away" ? false : undefined,
     limit: 50,
@@ -140,18 +140,17 @@ function List(): VNode {
 
 function One({ clientId }: { readonly clientId: string }): VNode {
   const path = inPath(clientId);
-  const client = useAnswer<ClientRow>(`/clients/${path}`, 2_000);
+  const client = useAnswer<OneClient>(`/clients/${path}`, 2_000);
   const isAway = client.error instanceof ApiError && client.error.status === 404;
-  const found = useAnswer<{ readonly items: readonly SessionRow[] }>(
-    isAway ? `/sessions${query({ search: clientId, limit: 100 })}` : undefined,
-  );
-  const session = found.data?.items.find((one) => one.clientId === clientId);
+  const left = useAnswer<SessionView>(isAway ? `/sessions/${path}` : undefined);
+  const isNobody = left.error instanceof ApiError && left.error.status === 404;
+  const session = isAway ? left.data : undefined;
   const [question, setQuestion] = useState<Question | undefined>();
   const [told, setTold] = useState<string | undefined>();
   const name = nameOf(clientId);
   const again = (): void => {
     client.again();
-    found.again();
+    left.again();
   };
   return (
     <>
@@ -177,12 +176,10 @@ function One({ clientId }: { readonly clientId: string }): VNode {
       >
         <Good>{told}</Good>
         {!isAway && <Problem error={client.error} />}
-        <Problem error={found.error} />
-        {client.data !== undefined && <ClientFacts client={client.data} />}
+        {!isNobody && <Problem error={left.error} />}
+        {client.data !== undefined && <ClientFacts of={client.data} />}
         {isAway && session !== undefined && <SessionFacts session={session} />}
-        {isAway && found.data !== undefined && session === undefined && (
-          <p>There is no Client and no session of this name.</p>
-        )}
+        {isAway && isNobody && <p>There is no Client and no session of this name.</p>}
         {client.data === undefined && !isAway && client.error === undefined && <p class="muted">Reading …</p>}
       </Card>
       <Subscriptions clientId={clientId} />
@@ -202,43 +199,60 @@ function One({ clientId }: { readonly clientId: string }): VNode {
   );
 }
 
-function ClientFacts({ client }: { readonly client: ClientRow }): VNode {
-  const { bytesIn, bytesOut, inFlight, receiveMaximum } = client;
+function ClientFacts({ of: { client, session } }: { readonly of: OneClient }): VNode {
   return (
     <Facts
       of={{
         State: `connected since ${moment(client.since)}, ${ago(client.since)}`,
         User: client.user ?? "none",
-        Address: client.address,
-        Listener: client.listener ?? undefined,
-        MQTT: LEVELS[client.level] ?? client.level,
+        Address: `${client.address}${client.port === 0 ? "" : `, port ${client.port}`}, by ${
+          TRANSPORTS[client.transport]
+        }`,
+        MQTT: LEVELS[client.level],
         "Keep Alive": client.keepAlive === 0 ? "none" : duration(client.keepAlive),
-        "In flight": inFlight === undefined
-          ? undefined
-          : `${counted(inFlight, "message")}${
-            receiveMaximum === undefined ? "" : ` of at most ${count(receiveMaximum)}`
-          }`,
-        Queued: counted(client.queued, "message"),
-        "Bytes in": bytesIn === undefined ? undefined : bytes(bytesIn),
-        "Bytes out": bytesOut === undefined ? undefined : bytes(bytesOut),
+        "In flight": `${counted(client.inFlight, "message")} of at most ${count(client.receiveMaximum)}`,
+        Sent: `${bytes(client.bytesOut)}, of these ${bytes(client.waitingBytes)} wait for it to read them`,
+        ...sessionFacts(session),
       }}
     />
   );
 }
 
-function SessionFacts({ session }: { readonly session: SessionRow }): VNode {
+const TRANSPORTS: Readonly<Record<ClientView["transport"], string>> = {
+  tcp: "TCP",
+  tls: "TLS",
+  ws: "WebSocket",
+  wss: "WebSocket over TLS",
+  unix: "a Unix socket",
+  memory: "memory",
+};
+
+function SessionFacts({ session }: { readonly session: SessionView }): VNode {
   return (
     <Facts
       of={{
-        State: "away; its session is kept",
-        User: session.user ?? "none",
-        "Ends when away for": lasts(session.expiry),
-        Queued: `${counted(session.queued, "message")}${
-          session.queuedBytes === undefined ? "" : `, ${bytes(session.queuedBytes)}`
+        State: `away; its session ${
+          session.expiresAt === null ? "is kept" : `ends at ${moment(session.expiresAt)}`
         }`,
+        User: session.user ?? "none",
+        "Last address": session.address ?? undefined,
+        MQTT: LEVELS[session.level],
+        ...sessionFacts(session),
       }}
     />
   );
+}
+
+function sessionFacts(session: SessionView): Readonly<Record<string, string>> {
+  return {
+    "Session ends when away for": lasts(session.expiry),
+    Queued: session.queued === 0
+      ? "no messages"
+      : `${counted(session.queued, "message")}, ${bytes(session.queuedBytes)}${
+        session.stored === 0 ? "" : `; ${count(session.stored)} of them on disk alone`
+      }`,
+    Will: session.will === null ? "none" : `to ${session.will}`,
+  };
 }
 
 /** What is asked before a Client is cut off. */
@@ -260,7 +274,7 @@ function ending(clientId: string, isConnected: boolean): Question {
       isConnected
         ? call(
           "DELETE",
-          `/clients/${inPath(clientId)}${query({ reason: "0x98", session: alsoSession || undefined })}`,
+          `/clients/${inPath(clientId)}${query({ session: alsoSession || undefined })}`,
         )
         : call("DELETE", `/sessions/${inPath(clientId)}`),
   };
@@ -283,7 +297,7 @@ function AlsoSession({ set }: { readonly set: (is: boolean) => void }): VNode {
 const RETAIN_HANDLING = ["always", "if new", "never"];
 
 function Subscriptions({ clientId }: { readonly clientId: string }): VNode {
-  const list = useParts<SubscriptionRow>(`/sessions/${inPath(clientId)}/subscriptions`, { limit: 100 });
+  const list = useParts<SubscriptionView>(`/sessions/${inPath(clientId)}/subscriptions`, { limit: 100 });
   return (
     <Card title="Subscriptions">
       <Parts
@@ -303,7 +317,7 @@ function Subscriptions({ clientId }: { readonly clientId: string }): VNode {
           {
             title: "Retained messages",
             isWide: true,
-            cell: ({ retainHandling = 0 }) => RETAIN_HANDLING[retainHandling],
+            cell: ({ retainHandling }) => RETAIN_HANDLING[retainHandling],
           },
           {
             title: "Identifier",
@@ -328,8 +342,15 @@ function hushed<T extends { readonly error: Error | undefined }>(list: T): T {
   return list.error instanceof ApiError && list.error.status === 404 ? { ...list, error: undefined } : list;
 }
 
+const STATES: Readonly<Record<QueuedView["state"], string>> = {
+  waiting: "waits for room",
+  sent: "sent",
+  again: "to be sent again",
+  released: "nearly done (PUBREL)",
+};
+
 function Queue({ clientId }: { readonly clientId: string }): VNode {
-  const list = useParts<QueuedRow>(`/sessions/${inPath(clientId)}/queue`, { limit: 50 });
+  const list = useParts<QueuedView>(`/sessions/${inPath(clientId)}/queue`, { limit: 50 });
   return (
     <Card
       title="Messages that wait for it"
@@ -344,14 +365,14 @@ function Queue({ clientId }: { readonly clientId: string }): VNode {
           { title: "Topic", cell: ({ topic }) => <code>{topic}</code> },
           { title: "QoS", isNumber: true, cell: ({ qos }) => qos },
           { title: "Size", isNumber: true, cell: (row) => bytes(row.bytes) },
-          { title: "Age", isNumber: true, cell: ({ age }) => typeof age === "number" ? duration(age) : "–" },
           {
             title: "Expires in",
             isNumber: true,
             isWide: true,
-            cell: ({ expiry }) => typeof expiry === "number" ? duration(expiry) : "never",
+            cell: ({ expiry }) => expiry === null ? "never" : duration(expiry),
           },
-          { title: "State", isWide: true, cell: ({ state }) => state ?? "" },
+          { title: "From", isWide: true, cell: ({ publisher }) => publisher ?? "–" },
+          { title: "State", cell: ({ state }) => STATES[state] },
         ]}
       />
     </Card>

@@ -85,8 +85,9 @@ function Connection(): VNode {
   const present = useStore(session);
   const [error, setError] = useState<Error | undefined>();
   useEffect(() => {
-    if (present.is !== "in" || form.username !== "" || present.password === undefined) return;
-    connecting.set({ ...connecting.value, username: present.about.user ?? "", password: present.password });
+    if (present.is !== "in" || form.username !== "" || present.login === undefined) return;
+    const { user: username, password } = present.login;
+    connecting.set({ ...connecting.value, username, password });
   }, [present]);
   const set = (by: Partial<typeof form>) => connecting.set({ ...connecting.value, ...by });
   const isOpen = is === "open" || is === "away";

@@ -70,7 +70,8 @@ export function Overview(): VNode {
   );
 }
 
-function State({ figures: { broker, process } }: { readonly figures: Figures }): VNode {
+function State({ figures: broker }: { readonly figures: Figures }): VNode {
+  const { process } = broker;
   const store = broker.isFailing
     ? "fails: packets that need it are refused"
     : broker.isUnsafe
@@ -92,44 +93,36 @@ function now(values: readonly (number | null)[]): number {
 }
 
 function Tiles({ all, figures }: { readonly all: readonly Look[]; readonly figures: Figures }): VNode {
-  const { broker, process, queued, queuedBytes } = figures;
-  const { traffic } = broker;
+  const { process, traffic } = figures;
   const two = all.slice(-2);
   const perSecond = (value: (figures: Figures) => number) => now(rates(two, value));
   return (
     <dl class="tiles">
       <Tile
         name="Messages in"
-        value={rate(perSecond(({ broker }) => broker.received))}
-        more={`${count(broker.received)} since the start`}
+        value={rate(perSecond((broker) => broker.received))}
+        more={`${count(figures.received)} since the start`}
       />
       <Tile
         name="Messages out"
-        value={rate(perSecond(({ broker }) => broker.traffic.messagesSent))}
+        value={rate(perSecond((broker) => broker.traffic.messagesSent))}
         more={`${count(traffic.messagesSent)} since the start`}
       />
       <Tile
         name="Connected"
-        value={count(broker.connected)}
+        value={count(figures.connected)}
         more={`at most ${count(traffic.connectedMost)} at a time`}
       />
       <Tile
         name="Sessions"
-        value={count(broker.sessions)}
-        more={counted(broker.subscriptions, "subscription")}
+        value={count(figures.sessions)}
+        more={counted(figures.subscriptions, "subscription")}
       />
-      {queued !== undefined && (
-        <Tile
-          name="Queued"
-          value={count(queued)}
-          more={queuedBytes === undefined ? "messages" : `messages, ${bytes(queuedBytes)}`}
-        />
-      )}
-      <Tile name="Retained" value={count(broker.retainedMessages)} more={bytes(broker.retainedBytes)} />
+      <Tile name="Retained" value={count(figures.retainedMessages)} more={bytes(figures.retainedBytes)} />
       <Tile
         name="Dropped"
-        value={count(broker.dropped)}
-        more={`copies since the start, ${rate(perSecond(({ broker }) => broker.dropped))} now`}
+        value={count(figures.dropped)}
+        more={`copies since the start, ${rate(perSecond((broker) => broker.dropped))} now`}
       />
       <Tile
         name="Processor"
@@ -139,7 +132,7 @@ function Tiles({ all, figures }: { readonly all: readonly Look[]; readonly figur
       <Tile
         name="Memory of the process"
         value={bytes(process.residentBytes)}
-        more={`${bytes(broker.memory.total)} of them counted below`}
+        more={`${bytes(figures.memory.total)} of them counted below`}
       />
     </dl>
   );
@@ -157,24 +150,24 @@ function Lines({ all }: { readonly all: readonly Look[] }): VNode {
       title: "Messages each second",
       format: rate,
       lines: [
-        { name: "in", values: rates(all, ({ broker }) => broker.received) },
-        { name: "out", values: rates(all, ({ broker }) => broker.traffic.messagesSent) },
+        { name: "in", values: rates(all, (broker) => broker.received) },
+        { name: "out", values: rates(all, (broker) => broker.traffic.messagesSent) },
       ],
     },
     {
       title: "Bytes each second",
       format: (value) => `${bytes(value)}/s`,
       lines: [
-        { name: "in", values: rates(all, ({ broker }) => broker.traffic.bytesReceived) },
-        { name: "out", values: rates(all, ({ broker }) => broker.traffic.bytesSent) },
+        { name: "in", values: rates(all, (broker) => broker.traffic.bytesReceived) },
+        { name: "out", values: rates(all, (broker) => broker.traffic.bytesSent) },
       ],
     },
     {
       title: "Clients",
       format: (value) => Number.isInteger(value) ? count(value) : "",
       lines: [
-        { name: "connected", values: levels(all, ({ broker }) => broker.connected) },
-        { name: "sessions", values: levels(all, ({ broker }) => broker.sessions) },
+        { name: "connected", values: levels(all, (broker) => broker.connected) },
+        { name: "sessions", values: levels(all, (broker) => broker.sessions) },
       ],
     },
     ...latencies.map((name) => ({
@@ -193,7 +186,7 @@ function Lines({ all }: { readonly all: readonly Look[] }): VNode {
   );
 }
 
-function Memory({ figures: { broker: { memory } } }: { readonly figures: Figures }): VNode {
+function Memory({ figures: { memory } }: { readonly figures: Figures }): VNode {
   const { total, ...parts } = memory;
   const rows = Object.entries(parts).filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
   return (
@@ -218,11 +211,11 @@ function Memory({ figures: { broker: { memory } } }: { readonly figures: Figures
 }
 
 function Bites(
-  { all, figures: { broker } }: { readonly all: readonly Look[]; readonly figures: Figures },
+  { all, figures }: { readonly all: readonly Look[]; readonly figures: Figures },
 ): VNode {
-  const first = all[0]!.figures.broker;
-  const limits = Object.entries(broker.limits).sort(([, a], [, b]) => b - a);
-  const refusals = Object.entries(broker.refusals).sort(([, a], [, b]) => b - a).slice(0, 10);
+  const first = all[0]!.figures;
+  const limits = Object.entries(figures.limits).sort(([, a], [, b]) => b - a);
+  const refusals = Object.entries(figures.refusals).sort(([, a], [, b]) => b - a).slice(0, 10);
   const before = (of: Readonly<Record<string, number | undefined>>, name: string) => of[name] ?? 0;
   return (
     <Card title="Limits that bite" aside={<a href={to("limits")}>All limits</a>}>

@@ -5,13 +5,16 @@
  */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { RetainedMessage, RetainedRow, TopicRow } from "../answers.ts";
+import type { RetainedMessage, RetainedView, TopicLevelView } from "../answers.ts";
 import { ApiError, call, inPath, useAnswer, useParts } from "../api.ts";
-import { bytes, count, duration, fromBase64 } from "../format.ts";
+import { bytes, duration, fromBase64 } from "../format.ts";
 import { Payload } from "../payload.tsx";
 import { route, to } from "../route.ts";
 import { useStore } from "../store.ts";
 import { Ask, Card, Facts, Field, Good, Parts, Problem, type Question } from "../ui.tsx";
+
+/** The broker counts topics below a level up to here. */
+const COUNTED = 100;
 
 /** The view. */
 export function Topics(): VNode {
@@ -72,7 +75,7 @@ function Level(
   const path = under === undefined
     ? "/topics?limit=100"
     : `/topics?limit=100&under=${encodeURIComponent(under)}`;
-  const list = useParts<TopicRow>(path);
+  const list = useParts<TopicLevelView>(path);
   return (
     <>
       <Problem error={list.error} />
@@ -83,7 +86,7 @@ function Level(
       )}
       {list.items.length > 0 && (
         <ul class="tree">
-          {list.items.map((row) => <Branch key={row.name} under={under} row={row} chosen={chosen} />)}
+          {list.items.map((row) => <Branch key={row.name} row={row} chosen={chosen} />)}
         </ul>
       )}
       {list.hasMore && (
@@ -96,13 +99,9 @@ function Level(
 }
 
 function Branch(
-  { under, row, chosen }: {
-    readonly under: string | undefined;
-    readonly row: TopicRow;
-    readonly chosen: string | undefined;
-  },
+  { row, chosen }: { readonly row: TopicLevelView; readonly chosen: string | undefined },
 ): VNode {
-  const topic = under === undefined ? row.name : `${under}/${row.name}`;
+  const { topic } = row;
   const [isOpen, setOpen] = useState(false);
   const name = row.name === "" ? "(empty level)" : row.name;
   return (
@@ -123,8 +122,9 @@ function Branch(
           : <span class="toggle" />}
         <a href={to("topics", topic)} aria-current={chosen === topic ? "true" : undefined}>{name}</a>
         <span class="muted">
-          {row.retained ? `retained${row.bytes === undefined ? "" : `, ${bytes(row.bytes)}`}` : ""}
-          {row.hasChildren && row.count !== undefined ? ` ${count(row.count)} below` : ""}
+          {row.bytes !== null && bytes(row.bytes)}
+          {row.bytes !== null && row.hasChildren && ", "}
+          {row.hasChildren && `${below(row)} retained`}
         </span>
       </div>
       {isOpen && <Level under={topic} chosen={chosen} />}
@@ -132,8 +132,18 @@ function Branch(
   );
 }
 
+/** Topics with a retained message below one, as far as they were counted. */
+function below({ retained, bytes }: TopicLevelView): string {
+  const own = bytes === null ? 0 : 1;
+  return retained >= COUNTED
+    ? `${COUNTED} or more`
+    : retained - own === 0
+    ? "none below"
+    : `${retained - own} below`;
+}
+
 function Found({ filter }: { readonly filter: string }): VNode {
-  const list = useParts<RetainedRow>("/retained", { filter, limit: 50 });
+  const list = useParts<RetainedView>("/retained", { filter, limit: 50 });
   return (
     <Parts
       name="Retained messages"
@@ -144,7 +154,12 @@ function Found({ filter }: { readonly filter: string }): VNode {
         { title: "Topic", cell: ({ topic }) => <a href={to("topics", topic)}>{topic}</a> },
         { title: "QoS", isNumber: true, isWide: true, cell: ({ qos }) => qos },
         { title: "Size", isNumber: true, cell: (row) => bytes(row.bytes) },
-        { title: "Age", isNumber: true, cell: ({ age }) => typeof age === "number" ? duration(age) : "–" },
+        {
+          title: "Expires in",
+          isNumber: true,
+          isWide: true,
+          cell: ({ expiry }) => expiry === null ? "never" : duration(expiry),
+        },
       ]}
     />
   );
@@ -191,11 +206,11 @@ function Last({ topic }: { readonly topic: string }): VNode {
             of={{
               QoS: data.qos,
               Size: bytes(data.bytes),
-              Age: typeof data.age === "number" ? duration(data.age) : undefined,
-              "Expires in": typeof data.expiry === "number" ? duration(data.expiry) : "never",
+              "Expires in": data.expiry === null ? "never" : duration(data.expiry),
+              From: data.publisher ?? "not known",
             }}
           />
-          <Payload of={fromBase64(data.payloadBase64)} isCut={data.truncated === true} />
+          <Payload of={fromBase64(data.payloadBase64)} />
         </>
       )}
       {question !== undefined && (

@@ -49,6 +49,12 @@ function UserList(): VNode {
         columns={[
           { title: "User", cell: ({ name }) => name },
           {
+            title: "Can log in by",
+            isWide: true,
+            cell: ({ password, scram }) =>
+              [password && "password", scram && "SCRAM"].filter(Boolean).join(", ") || "nothing",
+          },
+          {
             title: "What you can do",
             cell: ({ name }) => (
               <div class="row">
@@ -136,6 +142,11 @@ function Credentials(
   );
 }
 
+const KINDS: Readonly<Record<PermissionsText["kind"], string>> = {
+  toml: "TOML",
+  "mosquitto-acl": "As mosquitto's acl_file",
+};
+
 function Permissions(): VNode {
   const asked = useAnswer<PermissionsText>("/permissions");
   const [text, setText] = useState<string | undefined>();
@@ -150,7 +161,7 @@ function Permissions(): VNode {
     setTold(undefined);
     setError(undefined);
     try {
-      await call("PUT", "/permissions", { text: present });
+      await call("PUT", "/permissions", { text: present, version: asked.data?.version });
       setTold("Saved. The permissions hold from now on.");
       asked.again();
     } catch (why) {
@@ -170,11 +181,9 @@ function Permissions(): VNode {
         >
           <label for={id}>What Clients may publish and subscribe to</label>
           <p class="hint" id={`${id}-hint`}>
-            TOML{typeof asked.data.path === "string" && (
-              <>
-                , in <code>{asked.data.path}</code>
-              </>
-            )}. It is checked before it is saved: a mistake is shown with its line, and changes nothing.
+            {KINDS[asked.data.kind]}, in{" "}
+            <code>{asked.data.file}</code>. It is checked before it is saved: a mistake is shown with its
+            line, and changes nothing.
           </p>
           <textarea
             id={id}
