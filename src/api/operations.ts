@@ -9,8 +9,10 @@ import type { Operation } from "./operation.ts";
 import { clientOperations } from "./routes/clients.ts";
 import { figureOperations } from "./routes/figures.ts";
 import { loginOperations } from "./routes/login.ts";
-import { retainedOperations } from "./routes/retained.ts";
+import { messageOperations } from "./routes/messages.ts";
+import { programOperations } from "./routes/program.ts";
 import { sessionOperations } from "./routes/sessions.ts";
+import { topicOperations } from "./routes/topics.ts";
 import { ROOT } from "./router.ts";
 import { object, text } from "./schema.ts";
 
@@ -54,7 +56,9 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
     ...figureOperations,
     ...clientOperations,
     ...sessionOperations,
-    ...retainedOperations,
+    ...topicOperations,
+    ...messageOperations,
+    ...programOperations,
   ];
   return operations;
 }

@@ -130,15 +130,23 @@ async function write(
   status: number,
   type = "application/json",
 ): Promise<void> {
-  const isNothing = request.method === "HEAD" || body === undefined;
-  const content = body === undefined ? {} : { "content-type": type };
-  response.writeHead(status, { ...HEADERS, ...content, ...headers });
-  if (isNothing) return void response.end();
-  if (!isStream(body)) return void response.end(typeof body === "string" ? body : JSON.stringify(body));
+  const begin = () => {
+    const content = body === undefined ? {} : { "content-type": type };
+    response.writeHead(status, { ...HEADERS, ...content, ...headers });
+  };
+  if (request.method === "HEAD" || !isStream(body)) {
+    begin();
+    const said = request.method === "HEAD" || body === undefined ? undefined : JSON.stringify(body);
+    return void response.end(said);
+  }
+  let isBegun = false;
   for await (const chunk of body) {
+    if (!isBegun) begin(); // an error before the first piece is an answer of its own
+    isBegun = true;
     if (response.destroyed) return;
     if (!response.write(chunk)) await roomOf(response);
   }
+  if (!isBegun) begin();
   response.end();
 }
 

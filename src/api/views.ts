@@ -96,3 +96,12 @@ export const QUEUED: Schema = object({
   packetId: orNull(integer(), "null until it is sent"),
   ...PAYLOAD,
 }, ["payloadBase64", "text"]);
+
+/** `TopicLevelView` of the engine. */
+export const TOPIC_LEVEL: Schema = object({
+  name: text("the level alone"),
+  topic: text("with all levels above it"),
+  hasChildren: flag("other topics are below it"),
+  retained: integer("topics with a retained message, it and those below it, counted up to a bound"),
+  bytes: orNull(integer(), "the payload of its own retained message; null without one"),
+});

@@ -14,6 +14,7 @@ import { secondsLeft } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { matches, parseFilter } from "../topic/filter.ts";
+import { SEPARATOR } from "../topic/name.ts";
 import { NONE } from "../topic/name_tree.ts";
 import type { TransportKind } from "../transport/peer.ts";
 import type { Connection } from "./connection.ts";
@@ -175,11 +176,11 @@ export interface TopicLevelView {
 }
 
 /** Topics below one level are counted up to here. */
-export const TOPICS_COUNTED_MAX = 100;
+export const TOPICS_COUNTED_MAX: number = 100;
 /** Walks that are kept; the one that was used longest ago goes for a new one. */
-export const WALKS_MAX = 64;
+export const WALKS_MAX: number = 64;
 /** A walk that is not gone on with for so long is given up. */
-export const WALK_IDLE_MS = 120_000;
+export const WALK_IDLE_MS: number = 120_000;
 
 /** @internal The parts that are looked at. */
 export interface Inside {
@@ -290,6 +291,132 @@ export class Inspector implements Deadline {
     return { ...retainedView(retained, node, now), payload: view.bytes.slice(view.payloadAt, view.end) };
   }
 
+  /** Subscriptions of one session; undefined too if there is none. */
+  subscriptionsOf(clientId: string, ask: PageAsk, now: number): Page<SubscriptionView> | undefined {
+    const session = this.#inside.sessions.get(clientId);
+    if (session === undefined) return undefined;
+    const question = ["subscriptions", clientId];
+    return this.#page(ask, now, question, () => walkOver(session.subscriptions.values(), subscriptionView));
+  }
+
+  /** Subscriptions of all sessions: with that Topic Filter, and with that text in the filter or the Client Identifier. */
+  subscriptions(
+    ask: PageAsk,
+    now: number,
+    { filter, search = "" }: { readonly filter?: string | undefined; readonly search?: string | undefined } =
+      {},
+  ): Page<SubscriptionView> | undefined {
+    return this.#page(ask, now, ["subscriptions", filter, search], () =>
+      this.#allSubscriptions((one) => {
+        if (filter !== undefined && one.filter !== filter) return false;
+        return one.filter.includes(search) || one.session.clientId.includes(search);
+      }));
+  }
+
+  /**
+   * Subscriptions of all sessions that match a topic: of one that is shared each member, though a message goes to one of them. Up to as
+   * many as may be looked at they are those of this moment; where there are more, all subscriptions are gone through.
+   */
+  subscribers(ask: PageAsk, now: number, topic: string): Page<SubscriptionView> | undefined {
+    return this.#page(ask, now, ["subscribers", topic], () => {
+      const found = this.#subscribersNow(topic, ask.looks);
+      if (found !== undefined) {
+        return walkOver(found, (one) => isThere(one) ? subscriptionView(one) : undefined);
+      }
+      return this.#allSubscriptions(({ filter }) => matches(matchOf(filter), topic));
+    });
+  }
+
+  /** Undefined if there are more than `most`. */
+  #subscribersNow(topic: string, most: number): Subscription[] | undefined {
+    const found: Subscription[] = [];
+    for (const subscriber of this.#inside.router.subscribersOf(topic)) {
+      const all = subscriber instanceof Subscription
+        ? [subscriber]
+        : subscriber instanceof SharedGroup
+        ? subscriber.members
+        : [];
+      for (const one of all) {
+        if (found.length === most) return undefined;
+        found.push(one);
+      }
+    }
+    return found;
+  }
+
+  *#allSubscriptions(isMeant: (one: Subscription) => boolean): Steps<SubscriptionView> {
+    for (const { subscriptions } of this.#inside.sessions.open()) {
+      yield undefined;
+      for (const one of subscriptions.values()) yield isMeant(one) ? subscriptionView(one) : undefined;
+    }
+  }
+
+  /**
+   * QoS 1 and 2 messages on their way to a session, in their order, without those that are in the store alone; undefined if there is no
+   * session. Payloads are good until the engine goes on. The cursor is a place in the order: it is good as often as one likes.
+   */
+  queue(clientId: string, { limit, after = "0" }: PageAsk, now: number): Page<QueuedMessageView> | undefined {
+    const session = this.#inside.sessions.get(clientId);
+    if (session === undefined) return undefined;
+    const from = Number.parseInt(after, 36);
+    const found: [Delivery, QueuedState][] = [];
+    session.sender?.each((_id, step, delivery) => { // no more than there are Packet Identifiers
+      if (delivery !== undefined && delivery.order > from) found.push([delivery, STATES[step] ?? "sent"]);
+    });
+    for (const one of session.backlog?.behind(from, limit + 1) ?? []) found.push([one, "waiting"]);
+    found.sort(([one], [other]) => one.order - other.order);
+    const items = found.slice(0, limit).map(([one, state]) => queuedView(one, state, now));
+    return { items, next: found.length > limit ? found[limit - 1]![0].order.toString(36) : null };
+  }
+
+  /** Levels right below one, all levels above it included; the first levels for undefined. */
+  topics(ask: PageAsk, now: number, under?: string): Page<TopicLevelView> | undefined {
+    return this.#page(ask, now, ["topics", under], () => this.#levels(under));
+  }
+
+  *#levels(under: string | undefined): Steps<TopicLevelView> {
+    const { retained, router } = { ...this.#inside, retained: this.#inside.router.retained };
+    const above = under === undefined ? "" : `${under}/`;
+    /** Of topics that were used lately: whether others are below them. */
+    const lately = new Map<string, boolean>();
+    let passed = 0;
+    for (const name of router.topicNames()) {
+      if (++passed % NAMES_FOR_A_LOOK === 0) yield undefined;
+      if (name === undefined || !name.startsWith(above)) continue;
+      const end = name.indexOf(SEPARATOR, above.length);
+      const level = name.slice(above.length, end < 0 ? undefined : end);
+      lately.set(level, lately.get(level) === true || end >= 0);
+    }
+    const cursor = retained.levels(under);
+    try {
+      for (let node = cursor.advance(); node !== NONE; node = cursor.advance()) {
+        const { name, hasChildren, count } = retained.levelAt(node, TOPICS_COUNTED_MAX);
+        yield count;
+        if (count === 0) continue; // it went, and a walk still stands on it
+        const isMore = lately.get(name) === true;
+        lately.delete(name);
+        const view = new PublishView();
+        const isRetained = retained.has(node);
+        if (isRetained) retained.aim(view, node, false);
+        const bytes = isRetained ? view.payloadLength : null;
+        yield { name, topic: above + name, hasChildren: hasChildren || isMore, retained: count, bytes };
+      }
+    } finally {
+      cursor.close();
+    }
+    for (const [name, hasChildren] of lately) {
+      yield { name, topic: above + name, hasChildren, retained: 0, bytes: null };
+    }
+  }
+
+  /** How many sessions and groups a message of this topic goes to at present. */
+  receivers(topic: string): number {
+    const { router } = this.#inside;
+    const bytes = encodeUtf8(topic)!;
+    const { targets, groups } = router.match(router.find(bytes, 0, bytes.length));
+    return targets.length + groups.length;
+  }
+
   // Walks.
 
   /** Goes on with the walk of a cursor, or begins one, up to the limit, and keeps it if it has not come to its end. */
@@ -355,6 +482,25 @@ export class Inspector implements Deadline {
 /** Nodes of a tree that a walk looks at before it says so. */
 const STEPS_AT_ONCE = 100;
 
+/** Names that were used lately and count as one look. */
+const NAMES_FOR_A_LOOK = 10;
+
+const STATES: Partial<Record<Step, QueuedState>> = {
+  [Step.PUBCOMP]: "released",
+  [Step.RESEND_1]: "again",
+  [Step.RESEND_2]: "again",
+};
+
+/** The part of a subscription's filter that topics are matched against. */
+function matchOf(filter: string): string {
+  const parsed = parseFilter(filter);
+  return typeof parsed === "string" ? filter : parsed.match;
+}
+
+function isThere(one: Subscription): boolean {
+  return !one.session.ended && one.session.subscriptions.get(one.filter) === one;
+}
+
 /** Iterators of a Map and of a Set stay right while entries come and go. */
 function* walkOver<E, T>(entries: Iterable<E>, view: (entry: E) => T | undefined): Steps<T> {
   for (const entry of entries) yield view(entry);
@@ -402,6 +548,41 @@ function sessionView(session: Session): SessionView {
     stored: session.backlog?.paged ?? 0,
     exchanges: session.sender?.open ?? 0,
     will: will?.message.topic ?? null,
+  };
+}
+
+function subscriptionView(one: Subscription): SubscriptionView {
+  const { session, filter, qos, noLocal, retainAsPublished, retainHandling, identifier, isShared } = one;
+  const parsed = isShared ? parseFilter(filter) : undefined;
+  return {
+    clientId: session.clientId,
+    filter,
+    qos,
+    noLocal,
+    retainAsPublished,
+    retainHandling,
+    identifier: identifier === 0 ? null : identifier,
+    share: typeof parsed === "object" ? parsed.share! : null,
+  };
+}
+
+function queuedView(
+  { message, qos, retain, share, packetId }: Delivery,
+  state: QueuedState,
+  now: number,
+): QueuedMessageView {
+  const { topic, view, expiresAt, publisher } = message;
+  return {
+    topic,
+    qos,
+    retain,
+    bytes: view.payloadLength,
+    expiry: expiryLeft(expiresAt, now),
+    publisher: publisher ?? null,
+    share: share ?? null,
+    state,
+    packetId: packetId === 0 ? null : packetId,
+    payload: view.bytes.subarray(view.payloadAt, view.end),
   };
 }
 

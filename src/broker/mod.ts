@@ -59,6 +59,7 @@ export {
   type SessionView,
   type SubscriptionView,
   type TopicLevelView,
+  TOPICS_COUNTED_MAX,
 } from "./inspect.ts";
 export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";

@@ -50,6 +50,7 @@ if (isMainThread) {
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
+  await import("../store/snapshot_thread.ts");
 }
 
 /** Does a command; gives the exit status. */

@@ -5,12 +5,13 @@
  */
 import process from "node:process";
 import { addressUrl, parseAddress, SCHEMES } from "../server/address.ts";
-import { readToken, shownBy, tokenFileOf } from "./api.ts";
+import { readToken, tokenFileOf } from "./api_token.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
 import { flagsHelp } from "./flags.ts";
 import { callOf, OPTIONS, type Settings, settingsOfCall } from "./options.ts";
+import { shownBy } from "./shown_by.ts";
 import { say } from "./terminal.ts";
 
 /** Does the command; gives the exit status. */

@@ -18,7 +18,6 @@ import { AddressList } from "../server/address_list.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
-import { environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { letsInOthers, linksOf, type LoginSettings } from "./login.ts";
@@ -88,7 +87,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   try {
     logins = await LoginSet.open(settings, log);
     const watch = new Watch();
-    watch.api.take(settings, logins, log, environment);
+    watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, log);
     const server = await start(settings, options, store, begun, log);
@@ -118,12 +117,12 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
         applied: () => {
           void logins?.close(nextLogins);
           logins = nextLogins;
-          watch.api.take(next, logins, log, environment);
           void logins.reload();
           permissions.close();
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
+          watch.api.take({ settings: next, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);

@@ -5,12 +5,12 @@
  */
 import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN, parseAddress, SCHEMES } from "../server/address.ts";
 import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
-import { shownBy } from "./api.ts";
 import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
+import { shownBy } from "./shown_by.ts";
 import { webOf, type WebParts } from "./web.ts";
 
 /** What the files say that settings name. */
