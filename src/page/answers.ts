@@ -26,12 +26,18 @@ export interface Figures extends BrokerStats {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
   };
-  readonly latencies?: Readonly<Record<string, Latency>>;
+  readonly latencies?: Latencies;
 }
 
-/** A histogram of seconds. */
+/** Histograms of times. */
+export interface Latencies {
+  /** Upper bounds of the buckets, seconds. */
+  readonly bounds?: readonly number[];
+  readonly [name: string]: Latency | readonly number[] | undefined;
+}
+
+/** One of them: how often, in each bucket and above the last one. */
 export interface Latency {
-  readonly bounds: readonly number[];
   readonly counts: readonly number[];
 }
 

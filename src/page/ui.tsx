@@ -220,6 +220,12 @@ export function Answer<T>(
   );
 }
 
+/** A name of many words in one, which may be broken between them. */
+export function Name({ of }: { readonly of: string }): VNode {
+  const parts = of.split(/(?=[A-Z])|(?<=[-.])/);
+  return <code class="name">{parts.map((part, at) => at === 0 ? part : [<wbr key={at} />, part])}</code>;
+}
+
 /** Names and values. */
 export function Facts({ of }: { readonly of: Readonly<Record<string, ComponentChildren>> }): VNode {
   return (

@@ -124,7 +124,7 @@ function Branch(
         <span class="muted">
           {row.bytes !== null && bytes(row.bytes)}
           {row.bytes !== null && row.hasChildren && ", "}
-          {row.hasChildren && `${below(row)} retained`}
+          {row.hasChildren && below(row)}
         </span>
       </div>
       {isOpen && <Level under={topic} chosen={chosen} />}
@@ -135,11 +135,8 @@ function Branch(
 /** Topics with a retained message below one, as far as they were counted. */
 function below({ retained, bytes }: TopicLevelView): string {
   const own = bytes === null ? 0 : 1;
-  return retained >= COUNTED
-    ? `${COUNTED} or more`
-    : retained - own === 0
-    ? "none below"
-    : `${retained - own} below`;
+  if (retained >= COUNTED) return `${COUNTED} or more retained below`;
+  return `${retained === own ? "none" : retained - own} retained below`;
 }
 
 function Found({ filter }: { readonly filter: string }): VNode {
