@@ -458,7 +458,7 @@ export class Inspector implements Deadline {
       if (this.#walks.size <= WALKS_MAX) break;
       this.#end(oldest);
     }
-    this.#inside.turn.timers.schedule(this, now + WALK_IDLE_MS);
+    if (this.heapIndex < 0) this.#inside.turn.timers.schedule(this, now + WALK_IDLE_MS);
     return cursor;
   }
 

@@ -67,11 +67,12 @@ export class ApiOfProgram implements ApiHost {
 
   /**
    * This holds from now on; the token is made if a listener needs it.
-   * @throws {CallError} for a token that cannot be read or made, unless its listener was not asked for.
+   * @throws {CallError} at the start for a token that cannot be read or made, unless its listener was not asked for.
    */
   take(present: Present): void {
     const { settings, log } = present;
     const { web: { admins = [], hosts = [] }, apiLimits } = settings;
+    const isStart = this.#present === undefined;
     this.#present = present;
     this.admins = admins;
     this.hosts = hosts;
@@ -80,7 +81,7 @@ export class ApiOfProgram implements ApiHost {
     try {
       this.token = tokenIn(tokenFileOf(settings, environment));
     } catch (error) {
-      if (!settings.isDefaultListen || settings.web.tokenFile !== undefined) throw error;
+      if (isStart && (!settings.isDefaultListen || settings.web.tokenFile !== undefined)) throw error;
       log.warn("no token for the page and its API", { why: (error as Error).message });
     }
   }
