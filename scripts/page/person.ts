@@ -107,7 +107,11 @@ export class Person {
 
   /** Waits until they are not. */
   async seesNoMore(words: string): Promise<void> {
-    await this.#tab.waitFor((words) => !document.body.innerText.includes(words), words);
+    try {
+      await this.#tab.waitFor((words) => !document.body.innerText.includes(words), words);
+    } catch (error) {
+      throw new Error(`Still to be read: ${words}. The page says:\n${await this.reads()}`, { cause: error });
+    }
   }
 
   /** Everything that is to be read. */
