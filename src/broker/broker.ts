@@ -344,6 +344,16 @@ export class Broker {
 
   // Looks.
 
+  /** @internal The parts, for what looks at a broker as a whole (explain.ts, trace.ts) and is loaded only where that is wanted. */
+  get inside(): {
+    readonly parts: Parts;
+    readonly sessions: Sessions;
+    readonly connections: Connections<Connection>;
+    readonly inputs: Inputs;
+  } {
+    return { ...this.#host, connections: this.#connections };
+  }
+
   /** How it is at present. */
   get stats(): BrokerStats {
     const { received, dropped, limits, refusals } = this.#observer;

@@ -182,6 +182,11 @@ export class Connection
     return this.#phase.kind === "open" ? this.#phase.client : undefined;
   }
 
+  /** When the last bytes came: ms since the epoch. */
+  get heardAt(): number {
+    return this.#lastReceivedAt;
+  }
+
   /** How it is at present. */
   get stats(): ConnectionStats {
     const { outbox, keptBytes } = this.#link;

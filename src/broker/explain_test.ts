@@ -1,0 +1,483 @@
+/** Why a Client gets a message or does not: what is foretold in random situations is what then happens, and the words for it. @module */
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { describe, test } from "node:test";
+import { UsageError } from "../codec/error.ts";
+import type { Connack, ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { Permissions } from "../permissions/permissions.ts";
+import { type PermissionsData, rulesOf } from "../permissions/rules.ts";
+import { HandStore } from "../testing/hand_store.ts";
+import { type ConnectInit, Pair, type StubClient } from "../testing/pair.ts";
+import { patient } from "../testing/patience.ts";
+import { matches } from "../topic/filter.ts";
+import { explain, type ExplainQuestion, type ExplainSubject, type Explanation } from "./explain.ts";
+import type { BrokerHooks, BrokerOptions, DropReason, MessageInfo, Refusal } from "./options.ts";
+
+const TOPICS = ["a", "a/b", "a/b/c", "b", "$x/a", "long/long/long/long"] as const;
+const FILTERS = [
+  "a",
+  "a/#",
+  "+/b",
+  "#",
+  "a/+/c",
+  "b",
+  "$x/#",
+  "A",
+  "+",
+  "$share/g/a/#",
+  "$share/g/a",
+  "$share/h/#",
+  "$share/g/+/b",
+] as const;
+/** Begins the payload of the message that is asked for. */
+const MARK = 0xee;
+
+const RULES: Readonly<Record<string, PermissionsData>> = {
+  all: { everyone: { allow: [{ publish: ["#", "$x/#"], subscribe: ["#", "$x/#"], share: ["*"] }] } },
+  narrow: {
+    "wide-filters": "narrow",
+    everyone: { allow: [{ publish: "#", subscribe: ["a/b", "b"], share: ["*"] }] },
+  },
+  denied: {
+    "wide-filters": "narrow",
+    everyone: {
+      allow: [{ publish: "#", subscribe: "#", share: ["g"] }],
+      deny: [{ subscribe: "a/b/c" }, { publish: "b" }],
+    },
+  },
+  few: { everyone: { allow: [{ publish: "a/#", qos: 1, retain: false, subscribe: "a/#", share: ["g"] }] } },
+};
+
+const anyClient = fc.record({
+  level: fc.constantFrom<ProtocolLevel>(5, 5, 4),
+  user: fc.constantFrom(undefined, "u"),
+  keptSeconds: fc.constantFrom(0, 60, 600),
+  receiveMaximum: fc.constantFrom(1, 2, 100),
+  maximumPacketSize: fc.constantFrom(undefined, undefined, undefined, 40, 60),
+  topicAliasMaximum: fc.constantFrom(0, 0, 1, 2),
+  /** Stops to read before the others publish. */
+  deaf: fc.constantFrom(false, false, false, true),
+  /** Loses its connection before the others publish, after that, or not. */
+  leaves: fc.constantFrom("never", "never", "before", "after"),
+  acknowledges: fc.boolean(),
+  filters: fc.array(
+    fc.record({
+      filter: fc.constantFrom(...FILTERS),
+      qos: fc.constantFrom<QoS>(0, 1, 2),
+      noLocal: fc.constantFrom(false, false, true),
+      retainAsPublished: fc.boolean(),
+      identifier: fc.constantFrom(0, 0, 7, 300),
+    }),
+    { maxLength: 4 },
+  ),
+});
+type AnyClient = ReturnType<typeof anyClient.generate>["value"];
+
+const anySituation = fc.record({
+  clients: fc.oneof(
+    { weight: 5, arbitrary: fc.array(anyClient, { minLength: 1, maxLength: 6 }) },
+    { weight: 1, arbitrary: fc.array(anyClient, { minLength: 9, maxLength: 12 }) },
+  ),
+  /** Everybody is in one group: above eight it works another way. */
+  crowd: fc.constantFrom(false, false, true),
+  limits: fc.record({
+    queuedMessagesMax: fc.constantFrom(0, 1, 3, 100),
+    queuedBytesMax: fc.constantFrom(1_100, 2_500, 1_000_000),
+    userQueuedBytesMax: fc.constantFrom(0, 0, 1_100, 3_000),
+    outboundBytesMax: fc.constantFrom(4_096, 4_096, 1_000_000),
+    residentMessagesMax: fc.constantFrom(2, 1_000),
+    inFlightMax: fc.constantFrom(1, 1_000),
+    topicLevelsMax: fc.constantFrom(3, 200),
+    nameBytesMax: fc.constantFrom(16, 4_096),
+    packetBytesMax: fc.constantFrom(64, 100_000, 100_000),
+    receiveMaximum: fc.constantFrom(1, 100),
+    retainedMessagesMax: fc.constantFrom(0, 1, 100),
+    topicAliasesOutMax: fc.constantFrom(0, 4),
+  }),
+  maximumQos: fc.constantFrom<QoS>(2, 2, 2, 1),
+  retainAvailable: fc.constantFrom(true, true, true, false),
+  rules: fc.constantFrom(undefined, undefined, ...Object.keys(RULES)),
+  nextRules: fc.constantFrom(undefined, undefined, undefined, ...Object.keys(RULES)),
+  /** The subscriptions are asked for again after the rules have changed. */
+  regrants: fc.boolean(),
+  store: fc.constantFrom("none", "none", "kept", "fails"),
+  hearsDrops: fc.boolean(),
+  /** More memory is held than may be. */
+  isAbove: fc.constantFrom(false, false, false, false, true),
+  before: fc.array(
+    fc.record({
+      from: fc.nat(20),
+      topic: fc.constantFrom(...TOPICS),
+      qos: fc.constantFrom<QoS>(0, 1, 2),
+      bytes: fc.constantFrom(1, 30, 1_500, 6_000),
+      expires: fc.constantFrom(false, false, true),
+    }),
+    { maxLength: 12 },
+  ),
+  waitMs: fc.constantFrom(0, 0, 2_500, 61_000),
+  asked: fc.record({
+    from: fc.oneof(fc.constant(undefined), fc.nat(20), fc.nat(20)),
+    topic: fc.constantFrom(...TOPICS),
+    qos: fc.constantFrom<QoS>(0, 1, 2),
+    retain: fc.boolean(),
+    bytes: fc.constantFrom(1, 20, 200, 3_000),
+    expirySeconds: fc.constantFrom(undefined, undefined, 100_000),
+  }),
+});
+type Situation = ReturnType<typeof anySituation.generate>["value"];
+
+/** What a Client got of the message that was asked for. */
+interface Got {
+  sent: string[];
+  later: number;
+  drops: DropReason[];
+}
+
+class World {
+  readonly situation: Situation;
+  readonly pair: Pair;
+  readonly store: HandStore | undefined;
+  readonly permissions: Permissions | undefined;
+  readonly stubs: (StubClient | undefined)[] = [];
+  readonly got: Map<string, Got> = new Map();
+  /** The message that is asked for is published. */
+  isAsked = false;
+  isLater = false;
+  refused = false;
+
+  constructor(situation: Situation) {
+    this.situation = situation;
+    const { limits, maximumQos, retainAvailable, rules, store, hearsDrops } = situation;
+    this.permissions = rules === undefined ? undefined : new Permissions(rulesOf(RULES[rules]!));
+    this.store = store === "none" ? undefined : new HandStore();
+    const isMarked = ({ payload }: MessageInfo) => this.isAsked && payload[0] === MARK;
+    const hooks: BrokerHooks = {
+      delivered: (message, { clientId }) => {
+        if (!isMarked(message)) return;
+        const got = this.of(clientId);
+        if (this.isLater) got.later++;
+        else got.sent.push(`${message.qos} ${message.retain}`);
+      },
+      denied: (_client, refusal) => this.refuses(refusal),
+      discarded: (_client, refusal) => this.refuses(refusal),
+      disconnected: (_client, _clean, refusal) => refusal && this.refuses(refusal),
+      ...hearsDrops && {
+        dropped: (message, who, reason) => {
+          if (isMarked(message) && !this.isLater) this.of(who).drops.push(reason);
+        },
+      },
+      storeFailed: () => {},
+    };
+    const options: BrokerOptions = {
+      limits: { ...limits, ...situation.isAbove && { memoryBytesMax: 1_048_576 } },
+      maximumQos,
+      retainAvailable,
+      ...this.permissions && { permissions: this.permissions },
+      ...this.store && { store: this.store },
+      hooks,
+    };
+    this.pair = new Pair(options, 1_000_000);
+  }
+
+  /** Of what is asked for, unless only receivers have no room for it. */
+  refuses({ rule }: Refusal): void {
+    if (this.isAsked && !this.isLater && rule !== "limit/queue" && rule !== "limit/memory") this.refused = true;
+  }
+
+  of(id: string): Got {
+    let got = this.got.get(id);
+    if (got === undefined) this.got.set(id, got = { sent: [], later: 0, drops: [] });
+    return got;
+  }
+
+  connect(index: number, isLater: boolean): StubClient | undefined {
+    const { level, user, keptSeconds, ...client } = this.situation.clients[index]!;
+    const init: ConnectInit = {
+      clientId: `c${index}`,
+      level,
+      cleanStart: !isLater && (level === 5 || keptSeconds === 0),
+      ...user !== undefined && { username: user },
+      ...level === 5 && {
+        properties: {
+          sessionExpiryInterval: keptSeconds,
+          ...!isLater && {
+            receiveMaximum: client.receiveMaximum,
+            topicAliasMaximum: client.topicAliasMaximum,
+            ...client.maximumPacketSize !== undefined && { maximumPacketSize: client.maximumPacketSize },
+          },
+        },
+      },
+    };
+    const stub = this.pair.open(level, client.deaf && !isLater ? { capacityBytes: 7_000 } : {});
+    stub.connect(init);
+    const connack = stub.inbox.shift() as Connack | undefined;
+    return connack?.reasonCode === 0 ? stub : undefined;
+  }
+
+  /** Everything up to the question. */
+  prepare(): void {
+    const { clients, crowd, before, waitMs, nextRules, regrants, store } = this.situation;
+    const publishers = clients.map((client, i) => {
+      const stub = this.connect(i, false);
+      this.stubs.push(stub);
+      if (stub === undefined) return undefined;
+      for (const { identifier, noLocal, ...filter } of client.filters) {
+        if (stub.over) break;
+        const options = {
+          ...filter,
+          noLocal: noLocal && client.level === 5 && !filter.filter.startsWith("$share"),
+        };
+        const properties = client.level === 5 && identifier > 0 ? { subscriptionIdentifier: identifier } : {};
+        stub.subscribeWith(properties, options);
+      }
+      if (crowd && !stub.over) stub.subscribe({ filter: "$share/crowd/a/#", qos: (i % 3) as QoS });
+      return stub;
+    });
+    clients.forEach(({ leaves, deaf }, i) => {
+      if (leaves === "before") this.lose(i);
+      else if (deaf) this.stubs[i]?.transport.pause();
+    });
+    for (const { from, topic, qos, bytes, expires } of before) {
+      const stub = publishers[from % publishers.length];
+      if (stub === undefined || stub.over || this.stubs[from % publishers.length] === undefined) continue;
+      if (stub.session === undefined) continue;
+      if (stub.level < 5 && qos > 0 && this.situation.limits.packetBytesMax < bytes) continue;
+      const { deaf } = clients[from % clients.length]!;
+      if (deaf && bytes > 1_500) continue;
+      stub.publish({
+        topic,
+        qos,
+        payload: new Uint8Array(bytes),
+        ...stub.level === 5 && expires && { properties: { messageExpiryInterval: 2 } },
+      });
+      this.acknowledge();
+    }
+    this.pair.advance(waitMs);
+    clients.forEach(({ leaves }, i) => {
+      if (leaves === "after") this.lose(i);
+    });
+    if (store === "fails") {
+      this.store!.broken = true;
+      this.pair.broker.publish({ topic: "cause", payload: "x", retain: true }, this.pair.now);
+      this.pair.advance(1_000);
+      if (!this.pair.broker.stats.isFailing) this.store!.broken = false; // nothing was to be stored
+    }
+    if (nextRules !== undefined && this.permissions !== undefined) {
+      this.permissions.replace(rulesOf(RULES[nextRules]!));
+      if (regrants) {
+        this.pair.broker.permissionsChanged(this.pair.now);
+        this.pair.settle();
+      }
+    }
+    this.stubs.forEach((_, i) => {
+      if (this.pair.broker.session(`c${i}`)?.isConnected !== true) this.stubs[i] = undefined;
+    });
+    if (this.situation.isAbove) this.retain(1_200_000);
+  }
+
+  retain(bytes: number): void {
+    const payload = new Uint8Array(bytes);
+    this.pair.broker.publish({ topic: "$much", payload, retain: true }, this.pair.now);
+    this.pair.settle();
+  }
+
+  lose(index: number): void {
+    this.stubs[index]?.lose();
+    this.stubs[index] = undefined;
+  }
+
+  /** Clients that do acknowledge what has come. */
+  acknowledge(isAll = false): boolean {
+    let isAny = false;
+    this.stubs.forEach((stub, i) => {
+      const client = this.situation.clients[i]!;
+      if (stub === undefined || stub.over || (!isAll && (!client.acknowledges || client.deaf))) return;
+      for (const packet of stub.inbox.splice(0)) {
+        if (stub.over) return;
+        if (packet.type === PacketType.PUBLISH && packet.qos > 0) {
+          stub.acknowledge(packet.qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packet.packetId!);
+        } else if (packet.type === PacketType.PUBREL) stub.acknowledge(PacketType.PUBCOMP, packet.packetId);
+        else if (packet.type === PacketType.PUBREC) stub.acknowledge(PacketType.PUBREL, packet.packetId);
+        else continue;
+        isAny = true;
+      }
+    });
+    return isAny;
+  }
+
+  question(index: number): ExplainQuestion {
+    const { from, topic, qos, retain, bytes, expirySeconds } = this.situation.asked;
+    return {
+      client: `c${index}`,
+      topic,
+      ...from !== undefined && { publisher: `c${from % this.situation.clients.length}` },
+      qos,
+      retain,
+      payloadBytes: bytes,
+      expirySeconds,
+    };
+  }
+
+  ask(): Explanation[] {
+    return this.situation.clients.map((_, i) => explain(this.pair.broker, this.question(i), this.pair.now));
+  }
+
+  /** §4.8.2 what waits here for its group would go to another member that connects before. */
+  takeShared(index: number): void {
+    const backlog = this.pair.broker.inside.sessions.get(`c${index}`)?.backlog;
+    const taken = backlog?.extract(({ share, message: { view } }) =>
+      share !== undefined && view.bytes[view.payloadAt] === MARK
+    );
+    this.of(`c${index}`).later += taken?.length ?? 0;
+  }
+
+  /** The message is published; then all that waits is brought. */
+  publish(): void {
+    const { asked: { from, topic, qos, retain, bytes, expirySeconds }, clients } = this.situation;
+    const payload = new Uint8Array(bytes).fill(MARK);
+    const expiry = expirySeconds !== undefined && { properties: { messageExpiryInterval: expirySeconds } };
+    this.isAsked = true;
+    if (from === undefined) {
+      this.pair.broker.publish({ topic, qos, retain, payload, ...expiry }, this.pair.now);
+      this.pair.settle();
+    } else {
+      const stub = this.stubs[from % clients.length];
+      if (stub === undefined) this.refused = true; // it cannot
+      else stub.publish({ topic, qos, retain, payload, ...stub.level === 5 && expiry });
+    }
+    this.isLater = true;
+    clients.forEach((_, i) => this.takeShared(i));
+    if (this.store !== undefined) this.store.broken = false;
+    if (this.situation.isAbove) this.retain(0);
+    clients.forEach((_, i) => {
+      if (this.stubs[i]?.over === false) this.stubs[i]!.transport.resume();
+    });
+    this.pair.advance(1_000);
+    clients.forEach((_, i) => {
+      if (this.stubs[i] === undefined || this.stubs[i]!.over) this.stubs[i] = this.connect(i, true);
+    });
+    do this.pair.settle(); while (this.acknowledge(true));
+  }
+}
+
+/** Why a Client is not to get the message, as `dropped` tells it and as the explanation does. */
+const STEP_OF: Readonly<Record<string, ExplainSubject>> = {
+  "packet too large": "packet size",
+  outboundBytesMax: "flow control",
+  queuedMessagesMax: "queue",
+  queuedBytesMax: "queue",
+  userQueuedBytesMax: "queue",
+};
+
+interface Tally {
+  sure: number;
+  unsure: number;
+  yes: number;
+  waits: number;
+  no: Map<string, number>;
+}
+
+function holds(situation: Situation, tally: Tally): void {
+  const world = new World(situation);
+  world.prepare();
+  const first = world.ask();
+  const answers = world.ask();
+  assertEquals(answers, first, "the question changes nothing");
+  const { clients, asked } = situation;
+  world.publish();
+  const isRefused = answers[0]!.steps.some(({ what, result }) =>
+    result === "no" && ["publisher", "permission to publish", "store"].includes(what)
+  );
+  assertEquals(isRefused, world.refused, "whether it is published");
+  const reached = clients.filter((_, i) => {
+    const { sent, later } = world.of(`c${i}`);
+    return sent.length + later > 0;
+  }).length;
+  answers.forEach((answer, i) => {
+    const { sent, later, drops } = world.of(`c${i}`);
+    const because = `${answer.because} ${JSON.stringify({ sent, later, drops })} ${
+      answer.steps.map((step) => `\n${JSON.stringify(step)}`)
+    }`;
+    assertEquals(
+      answer.steps.some(({ result }) => result === "unknown"),
+      answer.steps.some(({ what, result }) => result === "unknown" && what === "shared group") ||
+        answer.steps.some(({ what, result }) => result === "unknown" && what === "packet size"),
+      "nothing else is unknown",
+    );
+    if (answer.gets === null) {
+      tally.unsure++;
+      return;
+    }
+    tally.sure++;
+    assertEquals(answer.gets, sent.length + later > 0, because);
+    const isGroupSure = answer.steps.every(({ result }) => result !== "unknown");
+    if (isGroupSure) {
+      const foretold = answer.copies.filter(({ how }) => how === "sent").map(({ qos, retain }) =>
+        `${qos} ${retain}`
+      );
+      assertEquals(foretold, sent, because);
+      assertEquals(answer.copies.filter(({ how }) => how === "waits").length, later, because);
+    }
+    if (answer.gets) {
+      tally.yes++;
+      if (later > 0) tally.waits++;
+      return;
+    }
+    const why = answer.steps.find(({ result }) => result === "no");
+    assert(why !== undefined, because);
+    tally.no.set(why.what, (tally.no.get(why.what) ?? 0) + 1);
+    for (const reason of drops) {
+      const step = STEP_OF[reason];
+      if (step === undefined) continue;
+      assert(answer.steps.some(({ what, result }) => what === step && result === "no"), because);
+      if (reason !== "packet too large") {
+        assert(answer.steps.some(({ limit }) => limit === reason), `${reason}: ${because}`);
+      }
+    }
+    // The plain definition of a match, which the broker's tree does not know.
+    const { session } = { session: clients[i]! };
+    const filters = [
+      ...session.filters.map(({ filter }) => filter),
+      ...situation.crowd ? ["$share/crowd/a/#"] : [],
+    ];
+    if (why.what === "filters" && situation.rules === undefined) {
+      const own = filters.filter((filter) => matches(filter.replace(/^\$share\/\w+\//, ""), asked.topic));
+      const isWide = own.every((filter) => filter.length > situation.limits.nameBytesMax);
+      assert(
+        own.length === 0 || isWide || world.stubs[i] === undefined || session.keptSeconds < 600,
+        because,
+      );
+    }
+  });
+  const isWhole = answers.every(({ steps }) => steps.every(({ result }) => result !== "unknown"));
+  if (isWhole) assertEquals(answers[0]!.receivers, reached, "sessions that get it");
+}
+
+describe("explain", patient, () => {
+  test("is right in 1,000 random situations", patient, () => {
+    const tally: Tally = { sure: 0, unsure: 0, yes: 0, waits: 0, no: new Map() };
+    fc.assert(fc.property(anySituation, (situation) => holds(situation, tally)), {
+      numRuns: Number(1_000),
+    });
+    assert(tally.unsure < tally.sure / 50, `${tally.unsure} of ${tally.sure} are not foretold`);
+    assert(tally.yes > 500 && tally.waits > 100, `${tally.yes} get it, ${tally.waits} of them later`);
+    for (
+      const what of [
+        "publisher",
+        "permission to publish",
+        "store",
+        "session",
+        "filters",
+        "no local",
+        "shared group",
+        "permission to receive",
+        "queue",
+        "packet size",
+        "flow control",
+      ]
+    ) {
+      assert((tally.no.get(what) ?? 0) > 0, `${what} never was the reason`);
+    }
+  });
+});
