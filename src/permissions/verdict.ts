@@ -176,7 +176,7 @@ export interface Explained {
 /** Each reason as a person reads it: with the place of its rule. */
 export function reasonsOf({ rules, why }: Explained): string[] {
   const reasons = rules.map(({ place, effect, action, pattern }) =>
-    `${place}: ${effect} ${action} ${pattern.text}`
+    `${place === "" ? "" : `${place}: `}${effect} ${action} ${pattern.text}`
   );
   if (why !== undefined) reasons.unshift(why);
   return reasons;
