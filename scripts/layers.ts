@@ -113,6 +113,7 @@ const LAYERS: readonly Layer[] = [
   {
     at: "src/config",
     values: [
+      "src/api/numbers.ts",
       "src/broker",
       "src/codec/mend.ts",
       "src/login",
@@ -164,6 +165,12 @@ const LAYERS: readonly Layer[] = [
       "src/transport",
     ],
     types: ["src/runtime/loop.ts"],
+  },
+  {
+    at: "src/api",
+    values: ["src/broker", "src/codec", "src/topic"],
+    types: ["src/server"],
+    packages: ["*"],
   },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },

@@ -11,18 +11,23 @@ import { testPagePart } from "./test_page.ts";
 export interface WebParts {
   /** Of `websocket.metrics`. */
   readonly metrics: HttpPart;
+  /** Of `websocket.api` and `websocket.page`, for a listener with TLS or without. */
+  api(isTls: boolean): HttpPart;
 }
 
 /** Which of them a listener shows. */
 export interface WebChoice {
   readonly testPage: boolean;
   readonly metrics: boolean;
+  readonly api: boolean;
+  readonly isTls: boolean;
 }
 
 /** Asks one after the other; undefined for a listener that shows nothing. */
 export function webOf(parts: WebParts, choice: WebChoice): RequestListener | undefined {
   const shown: HttpPart[] = [];
   if (choice.metrics) shown.push(parts.metrics);
+  if (choice.api) shown.push(parts.api(choice.isTls));
   if (choice.testPage) shown.push(testPagePart);
   if (shown.length === 0) return undefined;
   return (request, response) => {
