@@ -497,7 +497,6 @@ describe("explain", patient, () => {
         "permission to receive",
         "queue",
         "packet size",
-        "flow control",
       ]
     ) {
       assert((tally.no.get(what) ?? 0) > 0, `${what} never was the reason`);
@@ -609,6 +608,112 @@ describe("explain", patient, () => {
       stepOf(explain(pair.broker, { client: "c", topic: "a", qos: 1 }, pair.now), "last"),
       /1 message dropped, the last one 1 s ago on "c" \(queuedMessagesMax\)/,
     );
+  });
+
+  test("knows the size of each packet to the byte: level, identifiers, alias, expiry", () => {
+    for (const level of [4, 5] as const) {
+      for (let maximumPacketSize = 28; maximumPacketSize < 60; maximumPacketSize++) {
+        for (const topicAliasMaximum of [0, 1]) {
+          const pair = new Pair();
+          const client = pair.connect({
+            clientId: "c",
+            level,
+            ...level === 5 && { properties: { maximumPacketSize, topicAliasMaximum, receiveMaximum: 100 } },
+          });
+          client.subscribeWith(level === 5 ? { subscriptionIdentifier: 300 } : {}, "topic/+");
+          client.subscribe({ filter: "topic/#", retainAsPublished: true });
+          const publisher = pair.connect({ clientId: "p" });
+          for (let i = 0; i < 3; i++) {
+            const message = {
+              topic: "topic/abcdefghij",
+              payload: "01234",
+              qos: (i % 2) as QoS,
+              retain: true,
+            };
+            const question = { ...message, client: "c", publisher: "p", payloadBytes: 5, expirySeconds: 100 };
+            const answer = explain(pair.broker, question, pair.now);
+            publisher.publish({ ...message, properties: { messageExpiryInterval: 100 } });
+            const taken = client.takePublishes();
+            assertEquals(
+              answer.gets,
+              taken.length > 0,
+              `${level} ${maximumPacketSize} ${i}: ${answer.because}`,
+            );
+          }
+        }
+      }
+    }
+  });
+
+  test("a message of QoS 0 is dropped where more waits for the Client than may", () => {
+    const pair = new Pair({ limits: { outboundBytesMax: 4_096 } });
+    const client = pair.open(5, { capacityBytes: 100 });
+    client.connect({ clientId: "c" });
+    client.subscribe("#");
+    client.transport.pause();
+    const ask = () => explain(pair.broker, { client: "c", topic: "t", payloadBytes: 3_000 }, pair.now);
+    for (const gets of [true, true, false]) {
+      const answer = ask();
+      assertEquals(answer.gets, gets, answer.because);
+      if (!gets) assertEquals(answer.steps.find(({ result }) => result === "no")!.limit, "outboundBytesMax");
+      pair.broker.publish({ topic: "t", payload: new Uint8Array(3_000) }, pair.now);
+      pair.settle();
+    }
+    assertEquals(ask().past!.lastDrop, { at: pair.now, reason: "outboundBytesMax", topic: "t" });
+    client.transport.resume();
+    assertEquals(client.takePublishes().length, 2);
+    assertEquals(ask().gets, true);
+  });
+
+  test("of a group a connected member that has to wait goes before one that is away", () => {
+    const pair = new Pair();
+    const away = pair.connect({ clientId: "away", properties: { sessionExpiryInterval: 60 } });
+    const busy = pair.connect({ clientId: "busy", properties: { receiveMaximum: 1 } });
+    for (const client of [away, busy]) client.subscribe("$share/g/t");
+    busy.subscribe("u");
+    away.lose();
+    pair.broker.publish({ topic: "u", payload: "x", qos: 1 }, pair.now);
+    pair.settle();
+    const ask = (client: string) => explain(pair.broker, { client, topic: "t", qos: 1 }, pair.now);
+    assertEquals([ask("away").gets, ask("busy").gets], [false, true]);
+    assertEquals(ask("busy").copies.map(({ how, share }) => [how, share]), [["waits", "$share/g/t"]]);
+    assertMatch(ask("away").because, /this time it is the turn of "busy"/);
+    busy.lose();
+    assertEquals([ask("away").gets, ask("busy").because], [
+      true,
+      '"busy" does not get it. There is no session of "busy": it has not connected, or its session has ended.',
+    ]);
+  });
+
+  test("of a group a member gets nothing that changed rules forbid it", () => {
+    const permissions = new Permissions(rulesOf(RULES["all"]!));
+    const pair = new Pair({ permissions });
+    for (const clientId of ["c", "d"]) pair.connect({ clientId, username: clientId }).subscribe("$share/g/t");
+    permissions.replace(rulesOf({ ...RULES["all"]!, user: { c: { deny: [{ subscribe: "t" }] } } }));
+    const ask = (client: string) => explain(pair.broker, { client, topic: "t" }, pair.now).gets;
+    assertEquals([ask("c"), ask("d")], [false, true]);
+  });
+
+  test("what has expired gives way for what comes, where it is full", () => {
+    for (const [queuedMessagesMax, bytes] of [[2, 1_000_000], [100, 2_500]] as const) {
+      const pair = new Pair({ limits: { queuedMessagesMax, queuedBytesMax: bytes } });
+      const client = pair.connect({ clientId: "c", properties: { sessionExpiryInterval: 600 } });
+      client.subscribe("#");
+      client.lose();
+      const publish = (expiry: number) => {
+        const message = { topic: "t", payload: "x", qos: 1 as const };
+        const answer = explain(pair.broker, { client: "c", topic: "t", qos: 1, payloadBytes: 1 }, pair.now);
+        pair.broker.publish({ ...message, properties: { messageExpiryInterval: expiry } }, pair.now);
+        pair.settle();
+        return [answer.gets, answer.past!.drops, pair.broker.session("c")!.queued];
+      };
+      assertEquals(publish(1), [true, 0, 1]);
+      assertEquals(publish(100), [true, 0, 2]);
+      assertEquals(publish(100), [false, 0, 2]);
+      pair.advance(1_001);
+      assertEquals(publish(100), [true, 1, 2]);
+      assertEquals(publish(100), [false, 2, 2]);
+    }
   });
 
   test("takes no question that is none", () => {

@@ -70,6 +70,14 @@ export {
   type TopicLevelView,
   TOPICS_COUNTED_MAX,
 } from "./inspect.ts";
+export {
+  Trace,
+  trace,
+  type TracedPacket,
+  type TraceEnd,
+  type TraceEvents,
+  type TraceOptions,
+} from "./trace.ts";
 export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type {

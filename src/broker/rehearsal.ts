@@ -195,8 +195,7 @@ export class Rehearsal {
   }
 
   #canSend(session: Session, connection: Serving): boolean {
-    const { inFlight, waiting } = this.#takenOf(session);
-    return session.canSend(inFlight + 1) && waiting === 0 && !this.#isFull(connection);
+    return session.canSend(this.#takenOf(session).inFlight + 1) && !this.#isFull(connection);
   }
 
   /** The limit that keeps the message out of a backlog. */
