@@ -665,6 +665,41 @@ describe("explain", patient, () => {
     assertEquals(ask().gets, true);
   });
 
+  test("knows at which packet a publisher is stopped: Receive Maximum, and the size of a packet to the byte", () => {
+    const pair = new Pair({ limits: { receiveMaximum: 2, packetBytesMax: 64 } });
+    const client = pair.connect({ clientId: "c" });
+    client.subscribe("#");
+    const publisher = pair.connect({ clientId: "p" });
+    const ask = (qos: QoS, payloadBytes: number) =>
+      explain(pair.broker, { client: "c", topic: "t", publisher: "p", qos, payloadBytes }, pair.now);
+    // Header 2, topic 3, Packet Identifier 2, no properties 1.
+    assertEquals([ask(1, 56).gets, ask(1, 57).gets, ask(0, 58).gets, ask(0, 59).gets], [
+      true,
+      false,
+      true,
+      false,
+    ]);
+    assertEquals(ask(0, 59).steps.find(({ result }) => result === "no")!.limit, "packetBytesMax");
+    for (const gets of [true, true, false]) {
+      assertEquals(ask(2, 1).gets, gets);
+      publisher.publish({ topic: "t", qos: 2, payload: "x" });
+    }
+    assertEquals(client.takePublishes().length, 2);
+    assert(publisher.over);
+  });
+
+  test("what is not published gets nobody, whatever a group would choose", () => {
+    const pair = new Pair();
+    for (let i = 0; i < 9; i++) {
+      const client = pair.connect({ clientId: `c${i}`, properties: { sessionExpiryInterval: 60 } });
+      client.subscribe("$share/g/a");
+      client.lose();
+    }
+    const answer = explain(pair.broker, { client: "c1", topic: "a", qos: 1, publisher: "nobody" }, pair.now);
+    assertEquals([answer.gets, answer.receivers], [false, 0]);
+    assertEquals(answer.because, '"c1" does not get it. "nobody" is not connected, so it publishes nothing.');
+  });
+
   test("of a group a connected member that has to wait goes before one that is away", () => {
     const pair = new Pair();
     const away = pair.connect({ clientId: "away", properties: { sessionExpiryInterval: 60 } });

@@ -378,6 +378,7 @@ export function helpText(isAll = false): string {
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
     "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),
