@@ -113,15 +113,13 @@ export function checkSite({ headers }: Pick<IncomingMessage, "headers">): void {
   }
 }
 
-/** @throws {ApiError} for a request that changes something and could come from a page of another site. */
-export function checkSameSite(request: Pick<IncomingMessage, "headers">): void {
-  checkSite(request);
-  if (request.headers[CSRF_HEADER] !== "1") {
-    throw new ApiError(
-      "forbidden",
-      "With a cookie the header X-Plumb: 1 is needed, so that no page of another site can send this",
-    );
-  }
+/** @throws {ApiError} for a request without the header that no page of another site can send. */
+function checkHeader({ headers }: Pick<IncomingMessage, "headers">): void {
+  if (headers[CSRF_HEADER] === "1") return;
+  throw new ApiError(
+    "forbidden",
+    "With a cookie the header X-Plumb: 1 is needed, so that no page of another site can send this",
+  );
 }
 
 /** Who asks: the owner, or an administrator. @throws {ApiError} for others. */
@@ -140,5 +138,5 @@ export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Log
       "Log in: with Authorization: Bearer TOKEN, which plumb page prints, or by POST /api/v1/login",
     );
   }
-  if (request.method !== "GET" && request.method !== "HEAD") checkSameSite(request);
+  if (request.method !== "GET" && request.method !== "HEAD") checkHeader(request);
 }

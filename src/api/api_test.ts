@@ -282,13 +282,8 @@ describe("the HTTP API", () => {
     const body = { topic: "a", payload: "x".repeat(2_000) };
     const told = await small.ask("/publish", { method: "POST", body });
     assertEquals([told.status, told.json.error.code], [413, "too-large"]);
-    const untold = await small.ask("/publish", {
-      method: "POST",
-      body,
-      headers: { "transfer-encoding": "chunked" },
-    })
-      .catch(() => undefined);
-    if (untold !== undefined) assert(untold.status >= 400);
+    const headers = { "transfer-encoding": "chunked" };
+    assertEquals((await small.ask("/publish", { method: "POST", body, headers })).status, 413);
     assertEquals((await small.ask("/publish", { method: "POST", body: { topic: "a" } })).json, {
       matched: 0,
     });

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpPart } from "../server/http_part.ts";
-import { checkAccess, checkHost, cookieOf, Logins } from "./access.ts";
+import { checkAccess, checkHost, checkSite, cookieOf, Logins } from "./access.ts";
 import { jsonBody } from "./body.ts";
 import { ApiError, ERROR_STATUS } from "./error.ts";
 import type { ApiHost } from "./host.ts";
@@ -67,6 +67,7 @@ async function read(
   signal: AbortSignal,
 ): Promise<{ operation: Operation; call: Call }> {
   checkHost(request.headers.host, host.hosts);
+  checkSite(request);
   const [path = "", query = ""] = split(request.url ?? "");
   if (path !== ROOT && !path.startsWith(`${ROOT}/`)) {
     throw new ApiError("not-found", `There is no ${path.slice(0, 200)}; ${ROOT} names what there is`);

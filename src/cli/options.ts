@@ -369,8 +369,7 @@ export function helpText(isAll = false): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb pub|sub|request   publishes, subscribes, asks, with the flags of mosquitto's tools\n" +
-    "plumb audit URL         checks a broker against the standard\n" +
-    "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb audit|bench URL   checks a broker against the standard; measures one, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
