@@ -118,6 +118,7 @@ async function toFile(answer: Response, path: string): Promise<number> {
   let hasPackets = false;
   try {
     for await (const chunk of piecesOf(answer)) {
+      if (isHeader) await say(BEGUN, process.stderr);
       for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
       hasPackets ||= !isHeader || chunk.length > PCAP_HEADER_BYTES;
       isHeader = false;
@@ -128,6 +129,7 @@ async function toFile(answer: Response, path: string): Promise<number> {
   return hasPackets ? STATUS.good : STATUS.found;
 }
 
+const BEGUN = "tracing; Ctrl-C ends it\n";
 /** The beginning of a capture file without packets. */
 const PCAP_HEADER_BYTES = 24;
 
@@ -135,7 +137,10 @@ async function toLines(answer: Response, isJson: boolean): Promise<number> {
   let packets = 0;
   for await (const line of linesOf(answer)) {
     const value = JSON.parse(line) as Line;
-    if (value.begun !== undefined) continue;
+    if (value.begun !== undefined) {
+      await say(BEGUN, process.stderr);
+      continue;
+    }
     if (value.ended !== undefined) {
       const why = ENDS[value.ended];
       if (!isJson && why !== undefined) await say(`ended: ${why}\n`, process.stderr);
