@@ -5,10 +5,10 @@
  */
 import http from "node:http";
 import { ApiError } from "../api/error.ts";
-import type { ApiHost, UserView } from "../api/host.ts";
+import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
-import { Inspector } from "../broker/mod.ts";
+import { explain, Inspector, trace } from "../broker/mod.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
 
 /** The owner's token. */
@@ -67,8 +67,14 @@ export class ApiScene implements AsyncDisposable {
         },
       }],
     });
-    const inspector = new Inspector(server.broker);
-    host.server = more.server ?? (() => ({ ...server, broker: server.broker, inspector }));
+    const running: ApiServer = {
+      ...server,
+      broker: server.broker,
+      inspector: new Inspector(server.broker),
+      explain: (question, now) => explain(server.broker, question, now),
+      trace: (options, events, now) => trace(server.broker, options, events, now),
+    };
+    host.server = more.server ?? (() => running);
     return new ApiScene(host, server, errors);
   }
 
