@@ -13,7 +13,7 @@ import { patient } from "../../src/testing/patience.ts";
 import { buildBrokerPage, tellSizes } from "./bundle.ts";
 import { Person } from "./person.ts";
 import { ADMIN, AWAY, Scene } from "./scene.ts";
-import { LOGIN, type Sight, SIGHTS } from "./views.ts";
+import { connectConsole, LOGIN, type Sight, SIGHTS } from "./views.ts";
 
 /** Width of the narrowest phone: CSS pixels. */
 const NARROW = 320;
@@ -150,7 +150,7 @@ function tests(engine: Engine): void {
   });
 
   test("publishes and subscribes by a Client of its own", patient, async () => {
-    await person.goes("#/console", "Console");
+    await connectConsole(person);
     await person.writes("Topic Filter", "try/#");
     await person.presses("Subscribe");
     await person.sees("subscribed to try/#, QoS 1");
@@ -169,6 +169,20 @@ function tests(engine: Engine): void {
     await person.sees("unsubscribed from try/#");
     await person.presses("Disconnect");
     await person.sees("Not connected.");
+  });
+
+  test("explains why a Client gets a message, and why not", patient, async () => {
+    await person.goes("#/clients/hub", "Clients");
+    await person.presses("Explain");
+    await person.writes("Topic", "home/kitchen/temperature");
+    await person.presses("Explain");
+    await person.sees("The Client gets it.", "home/+/temperature");
+    await person.writes("Topic", "home/kitchen");
+    await person.presses("Explain");
+    await person.sees("The Client does not get it.", "keeps it away");
+    await person.writes("Topic", "home/+");
+    await person.presses("Explain");
+    await person.sees("wildcard");
   });
 
   test("adds and removes users, and shows what is wrong with permissions where it is", patient, async () => {
@@ -194,9 +208,9 @@ function tests(engine: Engine): void {
 
   test("tells limits that were reached from those that were not", patient, async () => {
     await person.goes("#/limits", "Limits and settings");
-    await person.sees("connectionsMax");
+    await person.sees("connectingMax");
     await person.ticks("Only limits that were reached");
-    await person.seesNoMore("connectionsMax");
+    await person.seesNoMore("connectingMax");
     await person.sees("queuedMessagesMax");
   });
 
@@ -247,7 +261,11 @@ function tests(engine: Engine): void {
       [],
     );
     assertEquals(complaints.filter((text) => /policy/i.test(text)), []);
-    assertEquals(tab.faults.map(String), []);
+    // Firefox counts a WebSocket that finds no broker, as there was none for a while.
+    const faults = tab.faults.map(String).filter((text) =>
+      !/establish a connection|was interrupted/.test(text)
+    );
+    assertEquals(faults, []);
   });
 }
 

@@ -19,6 +19,14 @@ export const LOGIN: Sight = {
   show: (person) => person.sees("Sign in", "plumb page"),
 };
 
+/** Leaves the console with a connection. */
+export async function connectConsole(person: Person): Promise<void> {
+  await person.goes("#/console", "Console");
+  if ((await person.reads()).includes("Connected as")) return;
+  await person.presses("Connect");
+  await person.sees("Connected as");
+}
+
 /** Signed in. */
 export const SIGHTS: readonly Sight[] = [
   {
@@ -72,11 +80,7 @@ export const SIGHTS: readonly Sight[] = [
   {
     name: "console",
     async show(person) {
-      await person.goes("#/console", "Console");
-      if (!(await person.reads()).includes("Connected as")) {
-        await person.presses("Connect");
-        await person.sees("Connected as");
-      }
+      await connectConsole(person);
       await person.writes("Topic Filter", "home/+/temperature");
       await person.presses("Subscribe");
       await person.sees("subscribed to home/+/temperature", "celsius");
@@ -89,7 +93,7 @@ export const SIGHTS: readonly Sight[] = [
       await person.writes("Client", AWAY);
       await person.writes("Topic", "home/kitchen/temperature");
       await person.presses("Explain");
-      await person.sees("The answer");
+      await person.sees("The answer", "Sessions that get a copy");
     },
   },
   {

@@ -102,11 +102,24 @@ export interface PermissionsText {
 
 /** GET /api/v1/explain */
 export interface Explanation {
-  readonly gets: boolean;
+  /** null: it cannot be foretold. */
+  readonly gets: boolean | null;
   readonly because: string;
   readonly steps: readonly {
     readonly what: string;
-    readonly result: string;
-    readonly detail?: string | null;
+    readonly result: "yes" | "no" | "unknown" | "note";
+    readonly detail: string;
+    readonly rule?: string;
+    readonly limit?: string;
   }[];
+  /** Sessions that get a copy; null if there are too many to look at. */
+  readonly receivers: number | null;
+  /** Of the session of the Client; null without one. */
+  readonly past: {
+    readonly heardAt: number | null;
+    readonly unacknowledged: number;
+    readonly queued: number;
+    readonly drops: number;
+    readonly lastDrop: { readonly at: number; readonly reason: string; readonly topic: string } | null;
+  } | null;
 }

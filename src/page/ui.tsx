@@ -262,34 +262,28 @@ export function Ask(
   useEffect(() => {
     dialog.current!.showModal();
   }, []);
+  const isDone = useRef(false);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
     try {
       await question.run();
+      isDone.current = true;
       dialog.current?.close();
-      over(true);
     } catch (why) {
       setError(why as Error);
       setBusy(false);
     }
   };
+  // When it is closed the focus is back where it was: only then it may go.
   return (
-    <dialog ref={dialog} aria-labelledby={title} onCancel={() => over(false)}>
+    <dialog ref={dialog} aria-labelledby={title} onClose={() => over(isDone.current)}>
       <form onSubmit={submit}>
         <h2 id={title}>{question.title}</h2>
         {question.text}
         <Problem error={error} />
         <div class="row end">
-          <button
-            type="button"
-            onClick={() => {
-              dialog.current!.close();
-              over(false);
-            }}
-          >
-            Cancel
-          </button>
+          <button type="button" onClick={() => dialog.current!.close()}>Cancel</button>
           <button type="submit" class={question.isDanger ? "danger" : "main"} disabled={isBusy}>
             {question.act}
           </button>
