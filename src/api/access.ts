@@ -122,12 +122,12 @@ function checkHeader({ headers }: Pick<IncomingMessage, "headers">): void {
   );
 }
 
-/** Who asks: the owner, or an administrator. @throws {ApiError} for others. */
-export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): void {
+/** Who asks: the owner by the token (null), or an administrator. @throws {ApiError} for others. */
+export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): string | null {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const given = /^Bearer +([\w-]{1,200})$/i.exec(authorization)?.[1];
-    if (given !== undefined && host.token !== undefined && isSame(given, host.token)) return;
+    if (given !== undefined && host.token !== undefined && isSame(given, host.token)) return null;
     throw new ApiError("login-needed", "This is not the token of this broker; plumb page prints it");
   }
   const cookie = cookieOf(request);
@@ -139,4 +139,5 @@ export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Log
     );
   }
   if (request.method !== "GET" && request.method !== "HEAD") checkHeader(request);
+  return user;
 }

@@ -82,6 +82,8 @@ describe("a login", () => {
   test("needs a header for what changes something", patient, async () => {
     await using scene = await ApiScene.begin();
     const cookie = await loggedIn(scene);
+    assertEquals((await scene.ask("", { headers: { cookie }, isStranger: true })).json.user, "ann");
+    assertEquals((await scene.ask("")).json.user, null);
     const asked = (headers: Record<string, string>) =>
       scene.ask("/publish", { ...PUBLISH, headers: { cookie, ...headers } });
     assertEquals(codeOf(await asked({})), [403, "forbidden"]);

@@ -114,6 +114,8 @@ export interface ApiHost {
   /** The broker; undefined before it runs, and from the moment on in which it stops. */
   server(): ApiServer | undefined;
   process(): ProcessFigures;
+  /** Histograms of how long things take; undefined if none are kept. */
+  latencies?(): object | undefined;
   /** Asks the login chain of the broker for a user at this address. */
   login(user: string, password: string, address: string): Promise<LoginAnswer>;
   settings(): readonly SettingView[];

@@ -15,7 +15,7 @@ import { programOperations } from "./routes/program.ts";
 import { sessionOperations } from "./routes/sessions.ts";
 import { topicOperations } from "./routes/topics.ts";
 import { ROOT } from "./router.ts";
-import { object, text } from "./schema.ts";
+import { object, orNull, text } from "./schema.ts";
 
 /** What logins need. */
 export interface LoginParts {
@@ -35,12 +35,14 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       answer: object({
         name: text(),
         version: text("of the program"),
+        user: orNull(text(), "the administrator who asks; null for the owner, by the token"),
         document: text("where the OpenAPI document is"),
         paths: { type: "array", items: text(), description: "all paths, below the address of this answer" },
       }),
-      run: ({ host }) => ({
+      run: ({ host, user }) => ({
         name: "plumb",
         version: host.process().version,
+        user,
         document: `${ROOT}/openapi.json`,
         paths: [...new Set(operations.map(({ path }) => path))],
       }),

@@ -73,7 +73,7 @@ async function read(
     throw new ApiError("not-found", `There is no ${path.slice(0, 200)}; ${ROOT} names what there is`);
   }
   const { operation, parts } = router.find(request.method ?? "GET", path.slice(ROOT.length));
-  if (!operation.isOpen) checkAccess(request, host, logins);
+  const user = operation.isOpen ? null : checkAccess(request, host, logins);
   const given: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(parts)) {
     given[name] = parameter(name, operation.parts?.[name] ?? PART, value);
@@ -83,7 +83,7 @@ async function read(
   if (operation.body) check("the body", operation.body, body);
   const now = host.now();
   const address = request.socket.remoteAddress ?? "";
-  return { operation, call: { host, given, body, now, address, cookie: cookieOf(request), signal } };
+  return { operation, call: { host, given, body, now, address, user, cookie: cookieOf(request), signal } };
 }
 
 const PART = { type: "string", minLength: 1, maxLength: 65_535 } as const;

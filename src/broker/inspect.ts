@@ -375,26 +375,20 @@ export class Inspector implements Deadline {
   }
 
   *#levels(under: string | undefined): Steps<TopicLevelView> {
-    const { retained, router } = { ...this.#inside, retained: this.#inside.router.retained };
+    const { router } = this.#inside;
+    const { retained } = router;
     const above = under === undefined ? "" : `${under}/`;
+    const names = router.topicNames();
     /** Of topics that were used lately: whether others are below them. */
     const lately = new Map<string, boolean>();
-    let passed = 0;
-    for (const name of router.topicNames()) {
-      if (++passed % NAMES_FOR_A_LOOK === 0) yield undefined;
-      if (name === undefined || !name.startsWith(above)) continue;
-      const end = name.indexOf(SEPARATOR, above.length);
-      const level = name.slice(above.length, end < 0 ? undefined : end);
-      lately.set(level, lately.get(level) === true || end >= 0);
-    }
+    yield* collect(names, above, lately, NAMES_FIRST);
     const cursor = retained.levels(under);
     try {
       for (let node = cursor.advance(); node !== NONE; node = cursor.advance()) {
         const { name, hasChildren, count } = retained.levelAt(node, TOPICS_COUNTED_MAX);
-        yield count;
+        yield Math.ceil(count / COUNTED_FOR_A_LOOK);
         if (count === 0) continue; // it went, and a walk still stands on it
         const isMore = lately.get(name) === true;
-        lately.delete(name);
         const view = new PublishView();
         const isRetained = retained.has(node);
         if (isRetained) retained.aim(view, node, false);
@@ -404,8 +398,18 @@ export class Inspector implements Deadline {
     } finally {
       cursor.close();
     }
-    for (const [name, hasChildren] of lately) {
-      yield { name, topic: above + name, hasChildren, retained: 0, bytes: null };
+    const given = new Set<string>();
+    for (const most of [0, Infinity]) {
+      yield* collect(names, above, lately, most);
+      for (const [name, hasChildren] of lately) {
+        const topic = above + name;
+        if (given.has(name) || retained.hasLevels(topic)) yield undefined;
+        else {
+          given.add(name);
+          yield { name, topic, hasChildren, retained: 0, bytes: null };
+        }
+      }
+      lately.clear();
     }
   }
 
@@ -482,8 +486,28 @@ export class Inspector implements Deadline {
 /** Nodes of a tree that a walk looks at before it says so. */
 const STEPS_AT_ONCE = 100;
 
-/** Names that were used lately and count as one look. */
-const NAMES_FOR_A_LOOK = 10;
+/** Names of topics that were used lately and are looked at before the levels of retained ones, for what is below these. */
+const NAMES_FIRST = 5_000;
+/** Topics that are counted for one look. */
+const COUNTED_FOR_A_LOOK = 10;
+
+/** Reads so many names, and puts into `found` the levels right below one: whether others are below them. */
+function* collect(
+  names: Iterator<string | undefined>,
+  above: string,
+  found: Map<string, boolean>,
+  most: number,
+): Generator<undefined, void> {
+  for (let i = 0; i < most; i++) {
+    const { done, value: name } = names.next();
+    if (done) return;
+    yield undefined;
+    if (name === undefined || !name.startsWith(above)) continue;
+    const end = name.indexOf(SEPARATOR, above.length);
+    const level = name.slice(above.length, end < 0 ? undefined : end);
+    found.set(level, found.get(level) === true || end >= 0);
+  }
+}
 
 const STATES: Partial<Record<Step, QueuedState>> = {
   [Step.PUBCOMP]: "released",

@@ -245,6 +245,11 @@ export class Retained {
     return new LevelCursor(this.#tree, node);
   }
 
+  /** Whether there are messages of this topic or below it. */
+  hasLevels(topic: string): boolean {
+    return this.#tree.findLevels(topic) !== NONE;
+  }
+
   /** The level at a node: its text, whether others are below it, and how many messages there are, it and those below it, up to `most`. */
   levelAt(node: number, most: number): { name: string; hasChildren: boolean; count: number } {
     const name = this.#tree.levelText(node);

@@ -109,7 +109,7 @@ export class Router {
   }
 
   /** Names of topics that were used lately, and undefined where none is remembered. */
-  topicNames(): Iterable<string | undefined> {
+  topicNames(): Iterator<string | undefined> {
     return this.#topics.names();
   }
 

@@ -154,6 +154,14 @@ export class ApiOfProgram implements ApiHost {
     return permissionFileOf(permissionFiles(settings), () => permissions.reload());
   }
 
+  /** What has been answered so far is on the disk. */
+  async #untilSafe(): Promise<void> {
+    const end = performance.now() + SAFE_MS;
+    while (this.#running?.api.broker.stats.isUnsafe === true && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { data } = this.#present!.settings;
     if (data === undefined) {
@@ -165,6 +173,7 @@ export class ApiOfProgram implements ApiHost {
     const file = join(data, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
+      await this.#untilSafe();
       const { exportInThread } = await import("../store/snapshot_thread.ts");
       const own = new URL(import.meta.url);
       const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
@@ -176,6 +185,10 @@ export class ApiOfProgram implements ApiHost {
     }
   }
 }
+
+/** Facts that no peer waits for are on the disk so much later, and a little more: ms. */
+const SAFE_MS = 1_500;
+const LOOK_MS = 20;
 
 function numbersOf(given: Partial<Record<ApiNumber, number>>): Record<ApiNumber, number> {
   const defaults = Object.entries(API_NUMBERS).map(([name, row]) => [name, row.default]);

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -48,6 +48,14 @@ export function readToken(file: string): string {
   );
 }
 
+/** As far as the system lets us: the file may be another's, which a container was given. */
+function closeToOthers(file: string): void {
+  try {
+    if (process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
+  } catch { // readToken() says what is wrong, if anything is
+  }
+}
+
 /**
  * The same, made if it is not there. Nobody but its owner may read it.
  * @throws {CallError} for a file that cannot be read, written or used.
@@ -66,7 +74,7 @@ export function tokenIn(file: string): string {
     if (code !== "EEXIST") {
       throw new CallError(`${file} cannot be written: ${message}; --api-token-file names another`);
     }
-    if (process.platform !== "win32") chmodSync(file, 0o600);
+    closeToOthers(file);
   }
   return readToken(file);
 }

@@ -53,6 +53,9 @@ import { AddressError, DEFAULT_LISTEN } from "./address.ts";
 import { AddressLimits } from "./address_limits.ts";
 import { Driver } from "./driver.ts";
 import {
+  type HttpListener,
+  type HttpRequest,
+  type HttpResponse,
   type ListenerEvents,
   type ListenerOptions,
   type ListenerPlan,
@@ -71,6 +74,9 @@ export type {
   CertificatePart,
   ClientCertificate,
   ClientCertificateMode,
+  HttpListener,
+  HttpRequest,
+  HttpResponse,
   Identity,
   ListenerOptions,
   Loop,

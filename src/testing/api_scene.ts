@@ -61,7 +61,7 @@ export class ApiScene implements AsyncDisposable {
       listen: [{
         url: "ws://127.0.0.1:0",
         webSocket: {
-          http: (request, response) => {
+          http: (request: http.IncomingMessage, response: http.ServerResponse) => {
             if (!part(request, response)) response.writeHead(404).end("none of its paths");
           },
         },
@@ -83,8 +83,9 @@ export class ApiScene implements AsyncDisposable {
     const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
     const sent = {
       ...!isStranger && { authorization: `Bearer ${TOKEN}` },
-      ...text !== undefined &&
-        { "content-type": "application/json", "content-length": `${new TextEncoder().encode(text).length}` },
+      ...text !== undefined && { "content-type": "application/json" },
+      ...text !== undefined && !("transfer-encoding" in headers) &&
+        { "content-length": `${new TextEncoder().encode(text).length}` },
       ...headers,
     };
     const whole = path.startsWith("//") ? path.slice(1) : `/api/v1${path}`;
