@@ -262,7 +262,7 @@ class Explaining {
       this.#add(
         "publisher",
         "note",
-        "No publisher is named: as if the Server itself published, for which no permission and no No Local counts",
+        "No publisher is named: as if the Server itself published, for which there are no rules",
       );
       return;
     }
@@ -430,14 +430,19 @@ class Explaining {
       return this.#add("filters", "no", detail, { rule: "MQTT-4.7.2-1" });
     }
     const nearest = nearestTo(topic, session.subscriptions.keys());
-    const folded = matches(withoutShare(nearest).toLowerCase(), topic.toLowerCase());
-    const hint = folded
-      ? `; ${named(nearest)} would, but for capital and small letters`
-      : `; the nearest is ${named(nearest)}`;
-    const detail = `None of its ${
-      counted(session.subscriptions.size, "subscription")
-    } matches ${this.#topic}${hint}`;
-    this.#add("filters", "no", detail, folded ? { rule: "MQTT-4.7.3-4" } : {});
+    const isFolded = matches(withoutShare(nearest).toLowerCase(), topic.toLowerCase());
+    const { size } = session.subscriptions;
+    const hint = isFolded
+      ? `${size === 1 ? "it" : named(nearest)} would, but for capital and small letters`
+      : undefined;
+    const detail = size === 1
+      ? `Its only subscription, ${named(nearest)}, does not match ${this.#topic}${
+        hint === undefined ? "" : `; ${hint}`
+      }`
+      : `None of its ${size} subscriptions matches ${this.#topic}; ${
+        hint ?? `the nearest is ${named(nearest)}`
+      }`;
+    this.#add("filters", "no", detail, isFolded ? { rule: "MQTT-4.7.3-4" } : {});
   }
 
   /** §4.8.2 */

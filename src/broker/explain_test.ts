@@ -186,7 +186,7 @@ class World {
       storeFailed: () => {},
     };
     const options: BrokerOptions = {
-      limits: { ...limits, ...situation.isAbove && { memoryBytesMax: 1_048_576 } },
+      limits: { ...limits, knownTopicsMax: 16, ...situation.isAbove && { memoryBytesMax: 1_048_576 } },
       maximumQos,
       retainAvailable,
       ...this.permissions && { permissions: this.permissions },
@@ -450,12 +450,13 @@ function holds(situation: Situation, tally: Tally): void {
       const foretold = answer.copies.filter(({ how }) => how === "sent").map(({ qos, retain }) =>
         `${qos} ${retain}`
       );
-      assertEquals(foretold, sent, because);
-      assertEquals(answer.copies.filter(({ how }) => how === "waits").length, later, because);
+      assertEquals(foretold, sent.slice(0, foretold.length), because);
+      // What waits for room in an outbox goes out at the end of the turn.
+      assertEquals(answer.copies.length, sent.length + later, because);
     }
     if (answer.gets) {
       tally.yes++;
-      if (later > 0) tally.waits++;
+      if (answer.copies.some(({ how }) => how === "waits")) tally.waits++;
       return;
     }
     const why = answer.steps.find(({ result }) => result === "no");
@@ -521,10 +522,7 @@ describe("explain", patient, () => {
       /^no: A filter that begins with a wildcard, as "#", matches no topic that begins with \$/,
     );
     client.unsubscribe("#");
-    assertMatch(
-      why("home/kitchen/t"),
-      /the .*"home\/Kitchen\/\+" would, but for capital and small letters|"home\/Kitchen\/\+" would/,
-    );
+    assertMatch(why("home/kitchen/t"), /"home\/Kitchen\/\+" would, but for capital and small letters/);
     assertEquals(why("a/b/d"), 'no: None of its 2 subscriptions matches "a/b/d"; the nearest is "a/b/c"');
   });
 

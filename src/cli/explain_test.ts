@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { patient, until } from "../testing/patience.ts";
 import { type Outcome, plumb, startPlumb } from "../testing/plumb_process.ts";
@@ -39,21 +40,21 @@ async function client(clientId: string): Promise<MqttClient> {
 }
 
 /** A trace, once it has begun. */
-async function tracing(...args: string[]): Promise<{ process: ChildProcess; end: Promise<Outcome> }> {
-  const process = startPlumb(ours("trace", "--seconds", "600", ...args));
+async function tracing(...args: string[]): Promise<{ trace: ChildProcess; end: Promise<Outcome> }> {
+  const trace = startPlumb(ours("trace", "--seconds", "600", ...args));
   const said = { out: "", err: "" };
-  process.stdout!.setEncoding("utf8").on("data", (text: string) => said.out += text);
+  trace.stdout!.setEncoding("utf8").on("data", (text: string) => said.out += text);
   const end = new Promise<Outcome>((resolve) =>
-    process.on("close", (status) => resolve({ status, ...said }))
+    trace.on("close", (status) => resolve({ status, ...said }))
   );
   await new Promise<void>((resolve) => {
-    process.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    trace.stderr!.setEncoding("utf8").on("data", (text: string) => {
       said.err += text;
       if (said.err.startsWith(BEGUN)) resolve();
     });
-    process.on("close", () => resolve());
+    trace.on("close", () => resolve());
   });
-  return { process, end };
+  return { trace, end };
 }
 
 const BEGUN = "tracing; Ctrl-C ends it\n";
@@ -169,10 +170,10 @@ describe("plumb trace", patient, () => {
 
   test("writes a capture, which stays when it is stopped", patient, async () => {
     const file = join(directory, "a.pcap");
-    const { end, process } = await tracing("--client", "writer", "--pcap", file);
+    const { end, trace } = await tracing("--client", "writer", "--pcap", file);
     await clients[1]!.publishAsync("a/b", "x", { qos: 1 });
     await until(() => readFileSync(file).length > 300, "packets are in the file");
-    process.kill("SIGINT");
+    process.kill(trace.pid!, "SIGINT"); // kill() of Deno's child would hide the status
     assertEquals((await end).status, 0);
     const { error, stdout } = spawnSync("tshark", ["-r", file, "-T", "fields", "-e", "mqtt.msgtype"], {
       encoding: "utf8",

@@ -90,7 +90,7 @@ export async function traceMain(args: readonly string[], environment: Environmen
   ]);
   const stopped = new AbortController();
   const stop = () => stopped.abort();
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  for (const signal of SIGNALS) process.on(signal, stop);
   const file = one("pcap");
   const path = `/trace?format=${file === undefined ? "ndjson" : "pcap"}`;
   try {
@@ -101,7 +101,7 @@ export async function traceMain(args: readonly string[], environment: Environmen
     if (stopped.signal.aborted) return STATUS.good;
     throw error;
   } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
+    for (const signal of SIGNALS) process.off(signal, stop);
   }
 }
 
@@ -129,6 +129,7 @@ async function toFile(answer: Response, path: string): Promise<number> {
   return hasPackets ? STATUS.good : STATUS.found;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const BEGUN = "tracing; Ctrl-C ends it\n";
 /** The beginning of a capture file without packets. */
 const PCAP_HEADER_BYTES = 24;
