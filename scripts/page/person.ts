@@ -152,8 +152,9 @@ export class Person {
     );
   }
 
-  /** The whole page as PNG. */
+  /** The whole page as PNG; with a dialog open what is on the screen. */
   async photographs(): Promise<Buffer> {
-    return Buffer.from(await this.#page.screenshot({ fullPage: true }));
+    const fullPage = await this.#tab.evaluate(() => document.querySelector("dialog[open]") === null);
+    return Buffer.from(await this.#page.screenshot({ fullPage }));
   }
 }

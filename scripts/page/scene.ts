@@ -98,7 +98,11 @@ export class Scene {
     await away.subscribe("home/#", { qos: 1 });
     await away.close({ sessionExpiry: 86_400 });
     const hub = await this.client("hub", { will: { topic: "home/hub/state", payload: "gone" } });
-    await hub.subscribe(["home/+/set", "home/+/temperature", "$share/hubs/work/#"], { qos: 1 });
+    await hub.subscribe(["home/+/set", "home/+/temperature", "$share/hubs/work/#"], {
+      qos: 1,
+      ack: "receipt",
+      overflow: "dropOldest",
+    });
     const slow = await this.client(SLOW, { receiveMaximum: 2, sessionExpiry: 600 });
     await slow.subscribe("home/#", { qos: 1, ack: "manual", buffer: 1_000 });
     const rooms = ["kitchen", "bath", "attic", "garden"];

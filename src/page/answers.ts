@@ -117,9 +117,5 @@ export interface Explanation {
   /** Of the session of the Client; null without one. */
   readonly past: {
     readonly heardAt: number | null;
-    readonly unacknowledged: number;
-    readonly queued: number;
-    readonly drops: number;
-    readonly lastDrop: { readonly at: number; readonly reason: string; readonly topic: string } | null;
   } | null;
 }

@@ -353,7 +353,7 @@ function Queue({ clientId, stored }: { readonly clientId: string; readonly store
   const list = useParts<QueuedView>(`/sessions/${inPath(clientId)}/queue`, { limit: 50 });
   return (
     <Card
-      title="Messages that wait for it"
+      title="Messages that wait or are not acknowledged"
       aside={<button type="button" class="small" onClick={list.again} disabled={list.isBusy}>Refresh</button>}
     >
       <Parts

@@ -7,7 +7,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Explanation } from "../answers.ts";
 import { query, useAnswer } from "../api.ts";
-import { count, counted, moment } from "../format.ts";
+import { count, moment } from "../format.ts";
 import { route, to } from "../route.ts";
 import { useStore } from "../store.ts";
 import { Answer, Card, Choice, Facts, Field, QOS, Tick } from "../ui.tsx";
@@ -82,11 +82,7 @@ export function Explain(): VNode {
   );
 }
 
-const VERDICTS = {
-  true: ["yes", "The Client gets it"],
-  false: ["no", "The Client does not get it"],
-  null: ["open", "It cannot be foretold"],
-} as const;
+const VERDICTS = { true: ["yes", "Yes"], false: ["no", "No"], null: ["open", "Perhaps"] } as const;
 
 const RESULTS: Readonly<Record<Explanation["steps"][number]["result"], string>> = {
   yes: "goes on",
@@ -127,15 +123,11 @@ function Found({ of, client }: { readonly of: Explanation; readonly client: stri
       <Facts
         of={{
           "Sessions that get a copy": receivers === null ? "too many to look at" : count(receivers),
-          ...past !== null && {
-            "Last heard of": past.heardAt === null ? "not connected" : moment(past.heardAt),
-            "Waits for it": counted(past.queued, "message"),
-            "Not acknowledged": counted(past.unacknowledged, "message"),
-            "Did not get so far": counted(past.drops, "message"),
-            "The last of these": past.lastDrop === null
-              ? undefined
-              : `${moment(past.lastDrop.at)}, ${past.lastDrop.topic}: ${past.lastDrop.reason}`,
-          },
+          "Last heard of": past === null
+            ? undefined
+            : past.heardAt === null
+            ? "not connected"
+            : moment(past.heardAt),
         }}
       />
       <p>
@@ -146,5 +138,7 @@ function Found({ of, client }: { readonly of: Explanation; readonly client: stri
 }
 
 function title(what: string): string {
+  if (what === "qos") return "QoS";
+  if (what === "last") return "So far";
   return what.charAt(0).toUpperCase() + what.slice(1);
 }
