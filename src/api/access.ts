@@ -122,6 +122,13 @@ function checkHeader({ headers }: Pick<IncomingMessage, "headers">): void {
   );
 }
 
+/** What logins need. */
+export interface LoginParts {
+  readonly logins: Logins;
+  /** Whether the listener has TLS. */
+  readonly isTls: boolean;
+}
+
 /** Who asks: the owner by the token (null), or an administrator. @throws {ApiError} for others. */
 export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): string | null {
   const { authorization } = request.headers;

@@ -15,7 +15,7 @@ const DISCARDED_TIMES = 16;
 
 /** @throws {ApiError} for a body that is too large, or no JSON. */
 export async function jsonBody(request: IncomingMessage, bytesMax: number): Promise<unknown> {
-  const type = request.headers["content-type"]?.split(";")[0]!.trim().toLowerCase();
+  const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new ApiError("not-json", "The body is JSON: send it with Content-Type: application/json");
   }

@@ -3,7 +3,7 @@
  * Knows where they are; refuses to know what they do.
  * @module
  */
-import type { Logins } from "./access.ts";
+import type { LoginParts } from "./access.ts";
 import { openApi } from "./open_api.ts";
 import type { Operation } from "./operation.ts";
 import { clientOperations } from "./routes/clients.ts";
@@ -16,13 +16,6 @@ import { sessionOperations } from "./routes/sessions.ts";
 import { topicOperations } from "./routes/topics.ts";
 import { ROOT } from "./router.ts";
 import { object, orNull, text } from "./schema.ts";
-
-/** What logins need. */
-export interface LoginParts {
-  readonly logins: Logins;
-  /** Whether the listener has TLS. */
-  readonly isTls: boolean;
-}
 
 /** All of them. */
 export function operationsOf(parts: LoginParts): readonly Operation[] {

@@ -53,8 +53,11 @@ export interface ClientView {
   readonly clientId: string;
   /** §3.1.3.5; null without one. */
   readonly user: string | null;
+  /** Where it comes from. */
   readonly address: string;
+  /** 0 where there is none. */
   readonly port: number;
+  /** What carries its bytes. */
   readonly transport: TransportKind;
   /** §3.1.2.2 */
   readonly level: ProtocolLevel;
@@ -86,12 +89,15 @@ export interface SessionView {
   readonly user: string | null;
   /** It connected from there; null if that is not known. */
   readonly address: string | null;
+  /** §3.1.2.2 of the Client that connected last. */
   readonly level: ProtocolLevel;
+  /** §4.2 whether a Network Connection serves it. */
   readonly connected: boolean;
   /** §3.1.2.11.2 s; null is never. */
   readonly expiry: number | null;
   /** When it ends, if its Client stays away: ms since the epoch; null while it is connected, and for never. */
   readonly expiresAt: number | null;
+  /** Topic Filters. */
   readonly subscriptions: number;
   /** QoS 1 and 2 messages that wait for room. */
   readonly queued: number;
@@ -107,12 +113,17 @@ export interface SessionView {
 
 /** A subscription. */
 export interface SubscriptionView {
+  /** §3.1.3.1 of the session. */
   readonly clientId: string;
   /** §4.7 */
   readonly filter: string;
+  /** §3.8.3.1 the highest QoS. */
   readonly qos: QoS;
+  /** §3.8.3.1 not of its own messages. */
   readonly noLocal: boolean;
+  /** §3.8.3.1 with RETAIN as it was published. */
   readonly retainAsPublished: boolean;
+  /** §3.8.3.1 when retained messages are sent. */
   readonly retainHandling: 0 | 1 | 2;
   /** §3.8.2.1.2; null without one. */
   readonly identifier: number | null;
@@ -122,7 +133,9 @@ export interface SubscriptionView {
 
 /** A retained message. */
 export interface RetainedView {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
+  /** Of the PUBLISH. */
   readonly qos: QoS;
   /** Of the payload. */
   readonly bytes: number;
@@ -134,6 +147,7 @@ export interface RetainedView {
 
 /** The same, with what is in it. */
 export interface RetainedMessageView extends RetainedView {
+  /** What was published. */
   readonly payload: Uint8Array;
 }
 
@@ -142,15 +156,21 @@ export type QueuedState = "waiting" | "sent" | "again" | "released";
 
 /** A message on its way to one session. */
 export interface QueuedView {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
+  /** At which it is sent. */
   readonly qos: 1 | 2;
+  /** With which it is sent. */
   readonly retain: boolean;
+  /** Of the payload. */
   readonly bytes: number;
   /** s left; null is never. */
   readonly expiry: number | null;
+  /** Client Identifier; null for the Server, and where it is not known. */
   readonly publisher: string | null;
   /** §4.8.2 the filter of the Shared Subscription that it came by; null for another. */
   readonly share: string | null;
+  /** How far it has come. */
   readonly state: QueuedState;
   /** §2.2.1; null until it is sent. */
   readonly packetId: number | null;
@@ -158,6 +178,7 @@ export interface QueuedView {
 
 /** The same, with what is in it. */
 export interface QueuedMessageView extends QueuedView {
+  /** What was published; good until the engine goes on. */
   readonly payload: Uint8Array;
 }
 

@@ -18,7 +18,8 @@ function gathered<T>(
   between: () => void = () => {},
 ): T[] {
   const items: T[] = [];
-  for (let after: string | undefined;;) {
+  let after: string | undefined;
+  for (;;) {
     const got = page({ ...ask, after });
     assert(got !== undefined, "the cursor is good");
     assert(got.items.length <= ask.limit);

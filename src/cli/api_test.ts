@@ -287,7 +287,7 @@ describe("plumb serve with the HTTP API", () => {
   test(
     "starts without the page where port 8080 is taken, and says so",
     { ...patient, skip: noNamespace },
-    async () => {
+    () => {
       const main = new URL("./main.ts", import.meta.url).pathname;
       const run = "Deno" in globalThis ? `run -A --no-check ${main}` : main;
       const data = join(folder, "taken");
