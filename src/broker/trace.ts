@@ -392,13 +392,16 @@ class Probe implements FrameHandler {
       clientId: this.#clientId,
       level: packet?.type === CONNECT ? packet.level : level,
       bytes: frame.length,
-      frame,
+      // What comes first and is no packet may be a request of another protocol, with secrets of its own.
+      frame: packet === undefined && this.#connection.client === undefined
+        ? frame.subarray(0, headerBytes(frame))
+        : frame,
       packet,
       topic,
       fault,
     };
     if (this.#kept === undefined) return this.#hand(traced);
-    if (this.#kept.length < KEPT_MAX) this.#kept.push({ ...traced, ...ownOf(frame, packet, level) });
+    if (this.#kept.length < KEPT_MAX) this.#kept.push({ ...traced, ...ownOf(traced.frame, packet, level) });
     if (packet?.type === CONNECT && packet.clientId !== "") this.#knows(packet.clientId);
     else if (packet?.type === CONNACK) {
       this.#knows(packet.properties?.assignedClientIdentifier ?? this.#connection.client?.clientId ?? "");
