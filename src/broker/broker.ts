@@ -282,7 +282,10 @@ export class Broker {
       throw new UsageError(`${JSON.stringify(filter)} is not a Topic Filter for a tap`);
     }
     const tap = new Tap(filter, received);
-    this.#inputs.run(this.#turn.now, () => this.#router.tap(tap));
+    this.#inputs.run(this.#turn.now, () => {
+      this.#router.tap(tap);
+      this.#host.parts.systemTopics?.isReadBy(filter);
+    });
     return tap;
   }
 
@@ -360,10 +363,13 @@ export class Broker {
       sharedSubscriptions: this.#router.groups,
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
+      queuedMessages: this.#turn.ledger.queuedMessages,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
       traffic: { ...traffic, packetsReceived: traffic.packetsReceived + received },
       memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
+      commits: this.#journal.commits,
+      failedCommits: this.#journal.failedCommits,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
       isUnsafe: this.#journal.isUnsafe,

@@ -328,7 +328,7 @@ async function start(
       ...options,
       ...(store && { store }),
       ...sysInterval > 0 &&
-        { systemTopics: { intervalMs: sysInterval * 1_000, version: `plumb ${VERSION}`, since: Date.now() } },
+        { systemTopics: { intervalMs: sysInterval * 1_000, version: `plumb version ${VERSION}`, since: Date.now() } },
     });
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);

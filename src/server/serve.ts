@@ -268,7 +268,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
-    tap: (filter, received) => broker.tap(filter, received),
+    tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
