@@ -68,6 +68,9 @@ export function assertCounted(
   for (const [name, bytes] of Object.entries(found) as [keyof typeof found, number][]) {
     invariant(ledger[name] === bytes, `bytes of ${name}: counted ${ledger[name]}, found ${bytes}`);
   }
-  invariant(ledger.queuedMessages === queued, `messages that wait: counted ${ledger.queuedMessages}, found ${queued}`);
+  invariant(
+    ledger.queuedMessages === queued,
+    `messages that wait: counted ${ledger.queuedMessages}, found ${queued}`,
+  );
   invariant(pool.holders === Math.round(holders), "holders of payloads");
 }
