@@ -19,6 +19,8 @@ import {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  type BusiestStats,
+  type BusyName,
   type MessageInit,
   type PeerInfo,
   type PermissionSource,
@@ -49,9 +51,11 @@ import type { Transport } from "../transport/transport.ts";
 import { WebSocketError } from "../transport/websocket_frames.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
-import { AddressError, DEFAULT_LISTEN } from "./address.ts";
+import { AddressError, addressUrl, DEFAULT_LISTEN } from "./address.ts";
 import { AddressLimits } from "./address_limits.ts";
-import { Driver } from "./driver.ts";
+import { Driver, type DriverMeter } from "./driver.ts";
+import type { HistogramStats } from "./histogram.ts";
+import { ListenerCounts, type ListenerStats } from "./listener_counts.ts";
 import {
   type ListenerEvents,
   type ListenerOptions,
@@ -60,6 +64,7 @@ import {
   type WebSocketListenOptions,
 } from "./listeners.ts";
 import { ListenerSet } from "./listener_set.ts";
+import { type Latencies, Meter } from "./meter.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
@@ -67,12 +72,18 @@ export type {
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
+  BusiestStats,
+  BusyName,
   CertificateAndKey,
   CertificatePart,
   ClientCertificate,
   ClientCertificateMode,
+  DriverMeter,
+  HistogramStats,
   Identity,
+  Latencies,
   ListenerOptions,
+  ListenerStats,
   Loop,
   MessageInit,
   PeerInfo,
@@ -135,6 +146,15 @@ export interface Server extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** The same of each listener in `listen`, in its order: two for `localhost`, none for one that is `missing`. */
   readonly addressesOf: readonly (readonly string[])[];
+  /** The connections of each listener. */
+  readonly listeners: readonly ListenerStats[];
+  /**
+   * How long things take. They are measured from the first call on, until five minutes behind the last one: so that it costs nothing while
+   * nothing reads it.
+   */
+  latencies(): Latencies;
+  /** Which Clients publish most, and below which topics: estimated while `latencies()` are measured, and begun with this call too. */
+  busiest(): BusiestStats;
   /**
    * A connection that comes another way than through a listener: from this process, or through a port of a worker. The transport is not
    * started yet. `peer` is what hooks and logins see; by default one of this process.
@@ -192,6 +212,11 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, ...rest } = options;
   const broker = new Broker({ random: systemRandom(), ...rest });
   const driver = new Driver(broker, loop);
+  const meter = new Meter((isOn) => {
+    driver.meter = isOn ? meter : undefined;
+    driver.run((broker, now) => broker.observeBusiest(isOn, now));
+  });
+  const counts = new ListenerCounts();
   const addresses = new AddressLimits();
   let { admit, hooks = {} } = options;
   const failed = (error: unknown): void => broker.failed(error);
@@ -214,7 +239,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       refused(peer, refusal);
       return undefined;
     },
-    accept: (transport, peer, plan, place) => driver.accept(transport, peer, plan.policy, place),
+    accept(transport, peer, plan, place) {
+      const over = counts.accepted(addressUrl(plan.address));
+      driver.accept(transport, peer, plan.policy, (now) => {
+        over();
+        place?.(now);
+      });
+    },
     troubled: failed,
     proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
     upgradeRefused: (peer, error) => refused(peer, upgradeRefusal(error)),
@@ -224,6 +255,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const watched = new WeakSet<PermissionSource>();
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
+    counts.listen(plans.map(({ address }) => addressUrl(address)));
     for (const { policy } of plans) {
       const source = policy.permissions;
       if (source === undefined || watched.has(source)) continue;
@@ -256,6 +288,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     isClosing = true;
     await lastChange.catch(() => {});
     await listeners.close();
+    meter.close();
     await driver.close();
   }
   return {
@@ -265,6 +298,14 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     },
     get addressesOf() {
       return listeners.addresses;
+    },
+    get listeners() {
+      return counts.stats;
+    },
+    latencies: () => meter.read(),
+    busiest() {
+      meter.read();
+      return broker.busiest(loop.now()) ?? { clients: [], prefixes: [] };
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
