@@ -173,6 +173,8 @@ function prefixOf(topic: string): string {
   return topic.slice(0, at);
 }
 
+/** Not between the two halves of one character: two names would be written alike. */
 function cut(name: string): string {
-  return name.length <= NAME_MAX ? name : name.slice(0, NAME_MAX);
+  if (name.length <= NAME_MAX) return name;
+  return name.slice(0, /[\ud800-\udbff]/.test(name[NAME_MAX - 1]!) ? NAME_MAX - 1 : NAME_MAX);
 }

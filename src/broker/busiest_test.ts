@@ -77,6 +77,8 @@ describe("the busiest", () => {
     for (let i = 0; i < 100; i++) busiest.came(`${"c".repeat(1_000)}${i}`, `${i}/b/c`, 1, i * 1_000);
     const { clients, prefixes } = busiest.stats(100_000);
     assertEquals([clients.length, clients[0]!.name.length, prefixes.length], [1, 128, BUSIEST_KEPT]);
+    busiest.came(`${"d".repeat(127)}🙂`, "t", 1, 100_000);
+    assert(names(busiest.stats(100_000).clients).includes("d".repeat(127)), "half a character is none");
   });
 
   for (const qos of [0, 1, 2] as const) {

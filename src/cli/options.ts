@@ -77,6 +77,7 @@ export interface Settings {
   readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & {
     readonly testPage?: boolean;
     readonly metrics?: boolean;
+    readonly metricsNames?: boolean;
   };
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;

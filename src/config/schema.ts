@@ -273,6 +273,16 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: "webSocket.metrics",
       }),
+      setting({
+        key: "websocket.metrics-names",
+        kind: "flag",
+        rare: true,
+        about:
+          "the same with the names of the busiest Clients and the first two levels of the busiest topics",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.metricsNames",
+      }),
     ],
   },
   {

@@ -241,9 +241,9 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     },
     accept(transport, peer, plan, place) {
       const over = counts.accepted(addressUrl(plan.address));
-      driver.accept(transport, peer, plan.policy, (now) => {
+      driver.accept(transport, peer, plan.policy, () => {
         over();
-        place?.(now);
+        place?.();
       });
     },
     troubled: failed,
