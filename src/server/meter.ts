@@ -10,7 +10,7 @@ import type { Cancel } from "../runtime/loop.ts";
 import type { DriverMeter } from "./driver.ts";
 import { Histogram, type HistogramStats } from "./histogram.ts";
 
-/** Who does not read for so long reads no more: ms. */
+/** Without a reader for so long it ends to measure: ms. */
 const READ_MS = 300_000;
 /** From one look at the lag of the loop to the next: ms. */
 const LAG_MS = 500;
