@@ -57,6 +57,9 @@ import { Driver, type DriverMeter } from "./driver.ts";
 import type { HistogramStats } from "./histogram.ts";
 import { ListenerCounts, type ListenerStats } from "./listener_counts.ts";
 import {
+  type HttpListener,
+  type HttpRequest,
+  type HttpResponse,
   type ListenerEvents,
   type ListenerOptions,
   type ListenerPlan,
@@ -80,6 +83,9 @@ export type {
   ClientCertificateMode,
   DriverMeter,
   HistogramStats,
+  HttpListener,
+  HttpRequest,
+  HttpResponse,
   Identity,
   Latencies,
   ListenerOptions,
