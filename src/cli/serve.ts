@@ -27,6 +27,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
@@ -320,7 +321,7 @@ function optionsOf(settings: Settings, parts: OptionParts, log: Log): Reconfigur
 }
 
 async function start(
-  { listen, sysInterval }: Settings,
+  { listen, sysInterval, otel }: Settings,
   options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
@@ -330,6 +331,7 @@ async function start(
     const server = await serve({
       ...options,
       ...(store && { store }),
+      ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
         {
           systemTopics: {

@@ -440,6 +440,16 @@ export const SECTIONS: readonly Section[] = [
         reload: "restart",
         option: "sysInterval",
       }),
+      setting({
+        key: "otel",
+        kind: "flag",
+        rare: true,
+        about:
+          "spans of connects, subscriptions, commits and logins for OpenTelemetry, by the package @opentelemetry/api and an SDK that is loaded before",
+        scope: "broker",
+        reload: "restart",
+        option: "otel",
+      }),
     ],
   },
   {

@@ -67,6 +67,7 @@ import {
   type WebSocketListenOptions,
 } from "./listeners.ts";
 import { ListenerSet } from "./listener_set.ts";
+import { type FinishedSpan, Spans, type SpanSink } from "./spans.ts";
 import { type Latencies, Meter } from "./meter.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
@@ -82,6 +83,7 @@ export type {
   ClientCertificate,
   ClientCertificateMode,
   DriverMeter,
+  FinishedSpan,
   HistogramStats,
   HttpListener,
   HttpRequest,
@@ -96,6 +98,7 @@ export type {
   PolicyOptions,
   Redirection,
   Refusal,
+  SpanSink,
   Tap,
   TappedMessage,
   TlsServerOptions,
@@ -134,12 +137,14 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly admit?: Admit;
   /** Functions to be called on events. */
   readonly hooks?: ServeHooks;
+  /** Called for each connect, subscription, commit and question that is over: for a tracer. Without it nothing is done for that. */
+  readonly spans?: SpanSink;
   /** In place of the runtime's own, for tests and measurements. */
   readonly loop?: Loop;
 }
 
 /** The options that can change while the broker runs. */
-export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "loop">;
+export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "spans" | "loop">;
 
 /**
  * A broker that listens. Its methods may be called anywhere, also in hooks, authenticators, authorizers and taps: there they are checked
@@ -216,10 +221,15 @@ export interface Server extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, ...rest } = options;
-  const broker = new Broker({ random: systemRandom(), ...rest });
+  const spans = options.spans && new Spans(options.spans);
+  const heard = (hooks: ServeHooks): ServeHooks => spans === undefined ? hooks : spans.around(hooks);
+  const broker = new Broker({ random: systemRandom(), ...rest, hooks: heard(options.hooks ?? {}) });
   const driver = new Driver(broker, loop);
+  driver.meter = spans;
   const meter = new Meter((isOn) => {
-    driver.meter = isOn ? meter : undefined;
+    const measuring = isOn ? meter : undefined;
+    if (spans === undefined) driver.meter = measuring;
+    else spans.meter = measuring;
     driver.run((broker, now) => broker.observeBusiest(isOn, now));
   });
   const counts = new ListenerCounts();
@@ -246,6 +256,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       return undefined;
     },
     accept(transport, peer, plan, place) {
+      spans?.opened(peer);
       const over = counts.accepted(addressUrl(plan.address));
       driver.accept(transport, peer, plan.policy, () => {
         over();
@@ -288,7 +299,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const policy = broker.nextPolicy(given);
     const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy), webSocket));
     [admit, hooks] = [nextAdmit, nextHooks];
-    driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
+    driver.run((broker, now) => broker.reconfigure(policy, moved, heard(hooks), now));
   }
   async function close(): Promise<void> {
     isClosing = true;
