@@ -33,7 +33,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       }),
       run: ({ host, user }) => ({
         name: "plumb",
-        version: host.process().version,
+        version: host.version,
         user,
         document: `${ROOT}/openapi.json`,
         paths: [...new Set(operations.map(({ path }) => path))],
@@ -45,7 +45,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       id: "document",
       about: "The OpenAPI document of this API",
       answer: { type: "object" },
-      run: ({ host }) => openApi(operations, host.process().version),
+      run: ({ host }) => openApi(operations, host.version),
     },
     ...loginOperations(parts),
     ...figureOperations,

@@ -69,6 +69,16 @@ export class ApiScene implements AsyncDisposable {
     });
     const inspector = new Inspector(server.broker);
     host.server = more.server ?? (() => ({ ...server, broker: server.broker, inspector }));
+    const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
+    const store = { batches: 1, bytes: 2, fileBytes: 3 };
+    host.figures = more.figures ?? (() => ({
+      stats: server.broker.stats,
+      process,
+      listeners: server.listeners,
+      latencies: server.latencies(),
+      store,
+      busiest: server.busiest(),
+    }));
     return new ApiScene(host, server, errors);
   }
 
@@ -118,7 +128,8 @@ function hostOf(errors: unknown[]): HostOf {
     token: TOKEN,
     now: () => Date.now(),
     server: () => undefined,
-    process: () => ({ version: "1.2.3", since: 1, residentBytes: 2, cpuSeconds: 0.5 }),
+    version: "1.2.3",
+    figures: () => undefined,
     login: (user, password) =>
       Promise.resolve(
         password === `password of ${user}` ? "let in" : password === "busy" ? "not now" : "refused",
