@@ -21,7 +21,7 @@ import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
-import type { ProcessFigures } from "../server/open_metrics.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import { tokenFileOf, tokenIn } from "./api_token.ts";
@@ -31,6 +31,7 @@ import { type LoginSet, loginSettings } from "./login_set.ts";
 import type { Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
 import { shownBy } from "./shown_by.ts";
+import { VERSION } from "./version.ts";
 import { permissionFileOf, userFileOf } from "./web_files.ts";
 import { listenerViews, settingViews } from "./web_settings.ts";
 
@@ -56,13 +57,14 @@ export class ApiOfProgram implements ApiHost {
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
   admins: readonly string[] = [];
-  readonly process: () => ProcessFigures;
+  readonly version: string = VERSION;
+  readonly figures: () => Figures | undefined;
   #present: Present | undefined;
   #running: { readonly server: Server; readonly api: ApiServer } | undefined;
   #isExporting = false;
 
-  constructor(process: () => ProcessFigures) {
-    this.process = process;
+  constructor(figures: () => Figures | undefined) {
+    this.figures = figures;
   }
 
   /**

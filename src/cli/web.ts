@@ -14,6 +14,8 @@ export interface WebParts {
   readonly metrics: HttpPart;
   /** Of `websocket.api` and `websocket.page`, for a listener with TLS or without. */
   api(isTls: boolean): HttpPart;
+  /** Of `websocket.metrics-names`, in its place. */
+  readonly metricsWithNames: HttpPart;
 }
 
 /** Which of them a listener shows. */
@@ -23,12 +25,14 @@ export interface WebChoice {
   readonly api: boolean;
   readonly page: boolean;
   readonly isTls: boolean;
+  readonly metricsNames: boolean;
 }
 
 /** Asks one after the other; undefined for a listener that shows nothing. */
 export function webOf(parts: WebParts, choice: WebChoice): RequestListener | undefined {
   const shown: HttpPart[] = [];
-  if (choice.metrics) shown.push(parts.metrics);
+  if (choice.metricsNames) shown.push(parts.metricsWithNames);
+  else if (choice.metrics) shown.push(parts.metrics);
   if (choice.api) shown.push(parts.api(choice.isTls));
   if (choice.page) shown.push(brokerPagePart);
   if (choice.testPage) shown.push(testPagePart);
