@@ -1,14 +1,7 @@
 /** The page of the broker, view by view, by what a person does in a browser. `deno task page -- --shots` photographs it. @module */
 import { assert, assertEquals } from "@std/assert";
 import { after, before, test } from "node:test";
-import {
-  type Browser,
-  closeBrowsers,
-  type Engine,
-  inBrowser,
-  launch,
-  type Tab,
-} from "../../src/testing/browsers.ts";
+import { type Browser, closeBrowsers, inBrowser, launch, type Tab } from "../../src/testing/browsers.ts";
 import { patient } from "../../src/testing/patience.ts";
 import { buildBrokerPage, tellSizes } from "./bundle.ts";
 import { Person } from "./person.ts";
