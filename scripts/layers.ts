@@ -168,7 +168,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/api",
-    values: ["src/broker", "src/codec", "src/topic"],
+    values: ["src/broker", "src/codec", "src/topic", "src/transport/ip_address.ts"],
     types: ["src/server"],
     packages: ["*"],
   },

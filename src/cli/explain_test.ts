@@ -44,9 +44,7 @@ async function tracing(...args: string[]): Promise<{ trace: ChildProcess; end: P
   const trace = startPlumb(ours("trace", "--seconds", "600", ...args));
   const said = { out: "", err: "" };
   trace.stdout!.setEncoding("utf8").on("data", (text: string) => said.out += text);
-  const end = new Promise<Outcome>((resolve) =>
-    trace.on("close", (status) => resolve({ status, ...said }))
-  );
+  const end = new Promise<Outcome>((resolve) => trace.on("close", (status) => resolve({ status, ...said })));
   await new Promise<void>((resolve) => {
     trace.stderr!.setEncoding("utf8").on("data", (text: string) => {
       said.err += text;
@@ -158,6 +156,7 @@ describe("plumb trace", patient, () => {
     await writer.publishAsync("b", "x");
     await writer.publishAsync("a/b", "x", { qos: 1 });
     const { status, out } = await end;
+    assertEquals(status, 0);
     const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(lines.map(({ client, direction, type, topic }) => [client, direction, type, topic]), [
       ["writer", "in", "PUBLISH", "a/b"],
