@@ -71,6 +71,7 @@ export interface TracedPacket {
   readonly direction: "in" | "out";
   /** Numbers the connections of a trace, from 1 on. */
   readonly connection: number;
+  /** Where the Client connects from. */
   readonly peer: PeerInfo;
   /** §3.1.3.1 undefined before it is known. */
   readonly clientId: string | undefined;
@@ -93,6 +94,7 @@ export type TraceEnd = "packets" | "bytes" | "time" | "stopped";
 
 /** Told in the middle of the broker's work: to be quick. Exceptions are reported by the hook `failed`. */
 export interface TraceEvents {
+  /** A packet has passed. */
   seen(packet: TracedPacket): void;
   /** Once, at the end. */
   ended(why: TraceEnd): void;
