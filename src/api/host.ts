@@ -15,7 +15,7 @@ import type {
   TraceEvents,
   TraceOptions,
 } from "../broker/mod.ts";
-import type { ProcessFigures } from "../server/open_metrics.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { ApiNumber } from "./numbers.ts";
 
 /** A trace that is under way. */
@@ -109,13 +109,14 @@ export interface ApiHost {
   readonly admins: readonly string[];
   /** Of the owner, for `Authorization: Bearer`; undefined if there is none. */
   readonly token: string | undefined;
+  /** Of the program. */
+  readonly version: string;
   /** ms since the epoch. */
   now(): number;
   /** The broker; undefined before it runs, and from the moment on in which it stops. */
   server(): ApiServer | undefined;
-  process(): ProcessFigures;
-  /** Histograms of how long things take; undefined if none are kept. */
-  latencies?(): object | undefined;
+  /** All figures of this moment, with the names of the busiest; undefined while the broker takes no Clients. */
+  figures(): Figures | undefined;
   /** Asks the login chain of the broker for a user at this address. */
   login(user: string, password: string, address: string): Promise<LoginAnswer>;
   settings(): readonly SettingView[];

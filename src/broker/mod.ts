@@ -27,6 +27,7 @@ export {
   type ExplainSubject,
   type Explanation,
 } from "./explain.ts";
+export type { BusiestStats, BusyName } from "./busiest.ts";
 export type { BrokerStats } from "./stats.ts";
 export type { TrafficStats } from "./traffic.ts";
 export type { MessageInit } from "./owner.ts";

@@ -4,30 +4,54 @@
  * @module
  */
 import process from "node:process";
-import { monitor } from "../server/monitor.ts";
+import { monitor, type Monitored } from "../server/monitor.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
+import { bytesOf } from "../store/files.ts";
+import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
+/** A store, and the path of its file. */
+export interface WatchedStore {
+  readonly store: Pick<SqliteStore, "written">;
+  readonly path: string;
+}
+
 /** One for each process, through all reloads. */
 export class Watch {
   #server: Server | undefined;
+  /** Undefined with `--memory`. */
+  store: WatchedStore | undefined;
   readonly #since = Date.now();
-  readonly #process = () => {
+  readonly #figures = (names: boolean): Figures | undefined => {
+    if (this.#server === undefined) return undefined;
+    const { broker, listeners } = this.#server;
     const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
     return {
-      version: VERSION,
-      since: this.#since,
-      residentBytes: process.memoryUsage.rss(),
-      cpuSeconds: (user + system) / 1e6,
+      stats: broker.stats,
+      listeners,
+      latencies: this.#server.latencies(),
+      busiest: names ? this.#server.busiest() : undefined,
+      store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+      process: {
+        version: VERSION,
+        since: this.#since,
+        residentBytes: rss,
+        heapBytes: heapUsed,
+        cpuSeconds: (user + system) / 1e6,
+      },
     };
   };
+  readonly #monitored: Monitored = { stats: () => this.#server?.broker.stats, figures: this.#figures };
   /** What the HTTP API works on. */
-  readonly api: ApiOfProgram = new ApiOfProgram(this.#process);
+  readonly api: ApiOfProgram = new ApiOfProgram(() => this.#figures(true));
   /** For the listeners that show it. */
   readonly web: WebParts = {
-    metrics: monitor({ stats: () => this.#server?.broker.stats, process: this.#process }),
+    metrics: monitor(this.#monitored, false),
+    metricsWithNames: monitor(this.#monitored, true),
     api: (isTls) => this.api.part(isTls),
   };
 

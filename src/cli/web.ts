@@ -13,6 +13,8 @@ export interface WebParts {
   readonly metrics: HttpPart;
   /** Of `websocket.api` and `websocket.page`, for a listener with TLS or without. */
   api(isTls: boolean): HttpPart;
+  /** Of `websocket.metrics-names`, in its place. */
+  readonly metricsWithNames: HttpPart;
 }
 
 /** Which of them a listener shows. */
@@ -21,12 +23,14 @@ export interface WebChoice {
   readonly metrics: boolean;
   readonly api: boolean;
   readonly isTls: boolean;
+  readonly metricsNames: boolean;
 }
 
 /** Asks one after the other; undefined for a listener that shows nothing. */
 export function webOf(parts: WebParts, choice: WebChoice): RequestListener | undefined {
   const shown: HttpPart[] = [];
-  if (choice.metrics) shown.push(parts.metrics);
+  if (choice.metricsNames) shown.push(parts.metricsWithNames);
+  else if (choice.metrics) shown.push(parts.metrics);
   if (choice.api) shown.push(parts.api(choice.isTls));
   if (choice.testPage) shown.push(testPagePart);
   if (shown.length === 0) return undefined;

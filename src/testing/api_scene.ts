@@ -75,6 +75,16 @@ export class ApiScene implements AsyncDisposable {
       trace: (options, events, now) => trace(server.broker, options, events, now),
     };
     host.server = more.server ?? (() => running);
+    const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
+    const store = { batches: 1, bytes: 2, fileBytes: 3 };
+    host.figures = more.figures ?? (() => ({
+      stats: server.broker.stats,
+      process,
+      listeners: server.listeners,
+      latencies: server.latencies(),
+      store,
+      busiest: server.busiest(),
+    }));
     return new ApiScene(host, server, errors);
   }
 
@@ -124,7 +134,8 @@ function hostOf(errors: unknown[]): HostOf {
     token: TOKEN,
     now: () => Date.now(),
     server: () => undefined,
-    process: () => ({ version: "1.2.3", since: 1, residentBytes: 2, cpuSeconds: 0.5 }),
+    version: "1.2.3",
+    figures: () => undefined,
     login: (user, password) =>
       Promise.resolve(
         password === `password of ${user}` ? "let in" : password === "busy" ? "not now" : "refused",
