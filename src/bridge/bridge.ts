@@ -13,13 +13,10 @@ import type { QoS } from "../codec/packet.ts";
 import { inProcess } from "../runtime/in_process.ts";
 import type { Transport } from "../transport/transport.ts";
 import { End, type EndEvents, type EndOptions } from "./end.ts";
-import { BRIDGE_NUMBERS, type BridgeNumber } from "./numbers.ts";
+import { BRIDGE_NUMBERS, type BridgeNumber, OWN_PREFIX } from "./numbers.ts";
 import { Relay, type Target } from "./relay.ts";
 import { type BridgeTopic, filtersOf, type Route, routesOf } from "./routes.ts";
 import { type BaseStore, BridgeStore, type Known, LOCAL, REMOTE, type SideIndex } from "./store.ts";
-
-/** The Client Identifiers and user names of bridges at this broker begin with it. */
-export const OWN_PREFIX = "$bridge/";
 
 /** How a bridge is made. */
 export interface BridgeOptions {
@@ -50,7 +47,9 @@ export interface BridgeOptions {
 /** What a bridge needs of its broker; a `Server` of `serve()` is one. */
 export interface BridgeHost {
   acceptOwn(transport: Transport, username: string): void;
-  publish(message: { readonly topic: string; readonly payload: string; readonly qos: 1; readonly retain: true }): void;
+  publish(
+    message: { readonly topic: string; readonly payload: string; readonly qos: 1; readonly retain: true },
+  ): void;
   readonly broker: {
     session(clientId: string): { readonly queued: number; readonly inFlight: number } | undefined;
   };
@@ -108,6 +107,8 @@ const UNKNOWN: Omit<Target, "isConnected" | "send"> = { maximumQos: 2, retainAva
 /** One bridge. */
 export class Bridge {
   readonly options: BridgeOptions;
+  /** Resolves when its session in this broker is there for the first time. */
+  readonly isHere: Promise<void>;
   readonly #host: BridgeHost;
   readonly #events: BridgeEvents;
   readonly #now: () => number;
@@ -132,7 +133,7 @@ export class Bridge {
     const { name, level = 5, isClean = false } = options;
     const { events = {}, store, loop, random } = around;
     if (!/^[\w.-]+$/.test(name)) throw new UsageError(`${JSON.stringify(name)} is no name of a bridge`);
-    const url = new URL(options.url);
+    const url = urlOf(options.url);
     const routes = routesOf(options.topics);
     const clientId = options.clientId ?? `plumb.${name}`;
     const numbers = numbersOf(options.numbers);
@@ -172,8 +173,11 @@ export class Bridge {
       host.acceptOwn(theirs, OWN_PREFIX + name);
       return Promise.resolve(ours);
     };
+    let isHere: () => void;
+    this.isHere = new Promise((resolve) => isHere = resolve);
     const here: EndEvents = {
       connected: ({ sessionPresent }) => {
+        isHere();
         know(LOCAL, this.#outFilters);
         if (!sessionPresent) this.#isNewHere = true;
         this.#out.back();
@@ -293,7 +297,9 @@ export class Bridge {
   #tellThere(payload: "0" | "1"): void {
     if ((this.options.state ?? "both") !== "both") return;
     // Where a broker keeps topics below $SYS to itself it says so, and that is all.
-    this.#remote.publish(this.#stateTopic, payload, { qos: 1, retain: true, offline: "drop" }).catch(() => {});
+    this.#remote.publish(this.#stateTopic, payload, { qos: 1, retain: true, offline: "drop" }).catch(
+      () => {},
+    );
   }
 
   #connected(event: Connected): void {
@@ -332,6 +338,15 @@ export class Bridge {
   }
 }
 
+/** @throws {UsageError} */
+function urlOf(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw new UsageError(`${JSON.stringify(text)} is no URL: write mqtt://HOST:PORT`);
+  }
+}
+
 type Restored = Iterable<readonly [key: number, record: Uint8Array]> | undefined;
 
 /** 3.1.1 §3.2.2.3 unacceptable protocol version. */
@@ -360,7 +375,9 @@ function numbersOf(given: BridgeOptions["numbers"] = {}): Readonly<Record<Bridge
   for (const [name, { default: value, least, most }] of Object.entries(BRIDGE_NUMBERS)) {
     const number = given[name as BridgeNumber] ?? value;
     if (!Number.isInteger(number) || number < least || number > most) {
-      throw new UsageError(`${name} of a bridge is ${number}: it takes a whole number from ${least} to ${most}`);
+      throw new UsageError(
+        `${name} of a bridge is ${number}: it takes a whole number from ${least} to ${most}`,
+      );
     }
     all[name] = number;
   }

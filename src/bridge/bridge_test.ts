@@ -253,7 +253,10 @@ describe("a bridge", () => {
         [{ topics: [{ filter: "a/#/b" }] }, '"a/#/b" is no Topic Filter [MQTT-4.7.1-1]'],
         [{ topics: [{ filter: "$share/g/a" }] }, '"$share/g/a": a bridge takes no share'],
         [{ topics: [{ filter: "a", localPrefix: "+/" }] }, '"+/" is no prefix: it has + or #'],
-        [{ topics: [], numbers: { messagesMax: 0 } }, "messagesMax of a bridge is 0: it takes a whole number"],
+        [
+          { topics: [], numbers: { messagesMax: 0 } },
+          "messagesMax of a bridge is 0: it takes a whole number",
+        ],
       ] as const
     ) {
       await assertRejects(() => new BridgeScene(options).start(), UsageError, said);

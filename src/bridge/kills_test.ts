@@ -15,7 +15,9 @@ interface Plan {
 }
 
 /** Messages both ways while links are cut and, with a store, the process of the bridge is killed; what has come. */
-async function trial({ seed, level, qos, isKept }: Plan): Promise<{ here: number[]; there: number[]; faults: number }> {
+async function trial(
+  { seed, level, qos, isKept }: Plan,
+): Promise<{ here: number[]; there: number[]; faults: number }> {
   const numbers = { messagesMax: 1 + seed % 9, receiveMaximum: 1 + seed % 7 };
   const all = new BridgeScene(
     { topics: [{ filter: "#", direction: "both", qos: 2 }], level, numbers, state: "off" },

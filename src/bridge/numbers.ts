@@ -13,6 +13,9 @@ export interface BridgeNumberRow {
   readonly about: string;
 }
 
+/** The Client Identifiers and user names of bridges at this broker begin with it. */
+export const OWN_PREFIX = "$bridge/";
+
 /** One of their names. */
 export type BridgeNumber =
   | "keepAliveSeconds"
@@ -50,7 +53,8 @@ export const BRIDGE_NUMBERS: Readonly<Record<BridgeNumber, BridgeNumberRow>> = {
     least: 1,
     most: 65_535,
     unit: "messages",
-    about: "messages of QoS 1 and 2 in each direction that may be unacknowledged on their way into the bridge",
+    about:
+      "messages of QoS 1 and 2 in each direction that may be unacknowledged on their way into the bridge",
   },
   messagesMax: {
     default: 1_000,

@@ -42,7 +42,9 @@ export function routesOf(topics: readonly BridgeTopic[]): Routes {
   const routes: { out: Route[]; in: Route[] } = { out: [], in: [] };
   for (const { filter, direction = "out", qos = 1, localPrefix = "", remotePrefix = "" } of topics) {
     for (const prefix of [localPrefix, remotePrefix]) {
-      if (/[+#\0]/.test(prefix)) throw new UsageError(`${JSON.stringify(prefix)} is no prefix: it has + or #`);
+      if (/[+#\0]/.test(prefix)) {
+        throw new UsageError(`${JSON.stringify(prefix)} is no prefix: it has + or #`);
+      }
       checked(prefix + filter);
     }
     if (direction !== "in") {
@@ -57,7 +59,9 @@ export function routesOf(topics: readonly BridgeTopic[]): Routes {
 
 function checked(text: string): void {
   const filter = parseFilter(text);
-  if (typeof filter === "string") throw new UsageError(`${JSON.stringify(text)} is no Topic Filter [${filter}]`);
+  if (typeof filter === "string") {
+    throw new UsageError(`${JSON.stringify(text)} is no Topic Filter [${filter}]`);
+  }
   if (filter.share !== undefined) throw new UsageError(`${JSON.stringify(text)}: a bridge takes no share`);
 }
 

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { monitor } from "../server/monitor.ts";
 import type { Server } from "../server/serve.ts";
+import type { Bridges } from "./bridges.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -13,11 +14,14 @@ import type { WebParts } from "./web.ts";
 export class Watch {
   /** While it takes Clients. */
   server: Server | undefined;
+  /** Those of the server. */
+  bridges: Bridges | undefined;
   readonly #since = Date.now();
   /** For the listeners that show it. */
   readonly web: WebParts = {
     metrics: monitor({
       stats: () => this.server?.broker.stats,
+      bridges: () => this.bridges?.figures ?? [],
       process: () => {
         const { user, system } = process.cpuUsage();
         return {

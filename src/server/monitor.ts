@@ -5,12 +5,14 @@
  */
 import type { BrokerStats } from "../broker/mod.ts";
 import type { HttpPart } from "./http_part.ts";
-import { OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
+import { type BridgeSample, OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
 
 /** What is to be shown. */
 export interface Monitored {
   /** Figures of the broker; undefined before it runs, and from the moment on in which it stops. */
   stats(): BrokerStats | undefined;
+  /** Figures of bridges to other brokers; default none. */
+  bridges?(): readonly BridgeSample[];
   /** Figures of the process. */
   process(): ProcessFigures;
 }
@@ -18,7 +20,7 @@ export interface Monitored {
 const TEXT = "text/plain; charset=utf-8";
 
 /** Answers requests for the paths above. */
-export function monitor({ stats, process }: Monitored): HttpPart {
+export function monitor({ stats, process, bridges }: Monitored): HttpPart {
   const answers: Readonly<Record<string, () => readonly [status: number, type: string, text: string]>> = {
     // The process answers: it lives, whatever the broker does.
     "/livez": () => [200, TEXT, "alive\n"],
@@ -31,7 +33,7 @@ export function monitor({ stats, process }: Monitored): HttpPart {
     "/metrics": () => {
       const present = stats();
       if (present === undefined) return [503, TEXT, "The broker does not take Clients\n"];
-      return [200, OPEN_METRICS_TYPE, openMetrics(present, process())];
+      return [200, OPEN_METRICS_TYPE, openMetrics(present, process(), bridges?.())];
     },
   };
   return ({ method, url = "" }, response) => {

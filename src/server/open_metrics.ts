@@ -17,6 +17,18 @@ export interface ProcessFigures {
   readonly cpuSeconds: number;
 }
 
+/** Of one bridge to another broker. */
+export interface BridgeSample {
+  readonly name: string;
+  readonly isConnected: boolean;
+  readonly reconnects: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly queuedOut: number;
+  readonly queuedIn: number;
+  readonly dropped: number;
+}
+
 /** One value, with its labels. */
 type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
@@ -141,12 +153,59 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
+/** A name without prefix, its kind and meaning, and the values of one bridge by direction, or alone. */
+type BridgeFamily = readonly [
+  name: string,
+  kind: "counter" | "gauge",
+  help: string,
+  of: (bridge: BridgeSample) => number | { readonly out: number; readonly in: number },
+];
+
+const BRIDGE_FAMILIES: readonly BridgeFamily[] = [
+  ["connected", "gauge", "1 while the bridge is connected.", ({ isConnected }) => isConnected ? 1 : 0],
+  ["reconnects", "counter", "Connections of the bridge but the first.", ({ reconnects }) => reconnects],
+  [
+    "messages",
+    "counter",
+    "Messages that have arrived at the other broker (out) or from there (in).",
+    ({ sent, received }) => ({ out: sent, in: received }),
+  ],
+  [
+    "queued_messages",
+    "gauge",
+    "Messages of QoS 1 and 2 that are on their way.",
+    ({ queuedOut, queuedIn }) => ({ out: queuedOut, in: queuedIn }),
+  ],
+  ["dropped_messages", "counter", "Messages that did not arrive and will not.", ({ dropped }) => dropped],
+];
+
+function bridgeFamilies(bridges: readonly BridgeSample[]): Family[] {
+  if (bridges.length === 0) return [];
+  return BRIDGE_FAMILIES.map(([name, kind, help, of]): Family => ({
+    name: `plumb_bridge_${name}`,
+    kind,
+    help,
+    samples: () =>
+      bridges.flatMap((bridge): Sample[] => {
+        const value = of(bridge);
+        if (typeof value === "number") return [[value, { bridge: bridge.name }]];
+        return (["out", "in"] as const).map((
+          direction,
+        ) => [value[direction], { bridge: bridge.name, direction }]);
+      }),
+  }));
+}
+
 const SUFFIXES = { counter: "_total", gauge: "", info: "_info" } as const;
 
 /** All figures of one moment. */
-export function openMetrics(stats: BrokerStats, process: ProcessFigures): string {
+export function openMetrics(
+  stats: BrokerStats,
+  process: ProcessFigures,
+  bridges: readonly BridgeSample[] = [],
+): string {
   const lines: string[] = [];
-  for (const { name, kind, unit, help, samples } of FAMILIES) {
+  for (const { name, kind, unit, help, samples } of [...FAMILIES, ...bridgeFamilies(bridges)]) {
     lines.push(`# TYPE ${name} ${kind}`);
     if (unit !== undefined) lines.push(`# UNIT ${name} ${unit}`);
     lines.push(`# HELP ${name} ${help}`);

@@ -162,7 +162,8 @@ export class BridgeScene {
         return Promise.resolve(transport);
       },
       events: {
-        connected: (_, { sessionPresent }) => this.told.push(`connected ${sessionPresent ? "again" : "anew"}`),
+        connected: (_, { sessionPresent }) =>
+          this.told.push(`connected ${sessionPresent ? "again" : "anew"}`),
         disconnected: (_, error, isNews) => isNews && this.told.push(error.message),
         refused: (_, filter, error) => this.told.push(`${filter}: ${error.message}`),
         dropped: (_, topic, error) => this.told.push(`${topic}: ${error}`),
