@@ -9,8 +9,8 @@ import { matches, parseFilter } from "../topic/filter.ts";
 
 /** What one `[[bridge.topic]]` says. */
 export interface BridgeTopic {
-  /** §4.7 a Topic Filter, behind the prefixes. */
-  readonly filter: string;
+  /** §4.7 a Topic Filter, behind the prefixes; without one the prefixes are two topics, of which each stands for the other. */
+  readonly filter?: string;
   /** `out`: from this broker to the other one. Default `out`. */
   readonly direction?: "in" | "out" | "both";
   /** The most that messages keep of their QoS. Default 1. */
@@ -40,7 +40,7 @@ export interface Routes {
 /** @throws {UsageError} for a filter that is none, or begins with `$share/`, and for a prefix that no Topic Name can have. */
 export function routesOf(topics: readonly BridgeTopic[]): Routes {
   const routes: { out: Route[]; in: Route[] } = { out: [], in: [] };
-  for (const { filter, direction = "out", qos = 1, localPrefix = "", remotePrefix = "" } of topics) {
+  for (const { filter = "", direction = "out", qos = 1, localPrefix = "", remotePrefix = "" } of topics) {
     for (const prefix of [localPrefix, remotePrefix]) {
       if (/[+#\0]/.test(prefix)) {
         throw new UsageError(`${JSON.stringify(prefix)} is no prefix: it has + or #`);

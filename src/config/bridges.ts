@@ -88,7 +88,11 @@ export const BRIDGE_REQUIRED: readonly string[] = ["name", "url"];
 
 /** The keys of a `[[bridge.topic]]`. */
 export const BRIDGE_TOPIC_ROWS: readonly Setting[] = [
-  row("filter", { kind: "text", about: "a Topic Filter, behind the prefixes" }),
+  row("filter", {
+    kind: "text",
+    about:
+      "a Topic Filter, behind the prefixes; without one they are two topics, of which each stands for the other",
+  }),
   row("direction", {
     kind: "choice",
     choices: ["out", "in", "both"],

@@ -246,7 +246,8 @@ class FileReader {
       const tables = topic === undefined ? [] : this.#tables(topic, [...path, "topic"], inner) ?? [];
       if (topic === undefined) this.#fault(path, `a ${of} needs a [[${inner}]], with a filter`);
       const topics = tables.map(({ table, path }): FileTable => {
-        if (!("filter" in table)) this.#fault(path, `a [[${inner}]] needs filter`);
+        const isWhole = "filter" in table || ("local-prefix" in table && "remote-prefix" in table);
+        if (!isWhole) this.#fault(path, `a [[${inner}]] needs filter`);
         const values = this.table(table, path, BRIDGE_TOPIC_ROWS, `[[${inner}]]`);
         return { where: this.#where(path), rows: BRIDGE_TOPIC_ROWS, values };
       });

@@ -73,7 +73,10 @@ function bridges(): JsonSchema {
     description: "which messages it carries, and where to. A change holds at once.",
     type: "array",
     minItems: 1,
-    items: { ...tableOf(BRIDGE_TOPIC_ROWS), required: ["filter"] },
+    items: {
+      ...tableOf(BRIDGE_TOPIC_ROWS),
+      anyOf: [{ required: ["filter"] }, { required: ["local-prefix", "remote-prefix"] }],
+    },
   };
   return {
     description: "a bridge to another broker. A change holds at once.",
