@@ -3,7 +3,8 @@
  * and mosquitto's to ours: --messages 100000 --cuts 100 --kills 20 --seed N --runtime deno|bun|node --only ours|mosquitto|theirs --qos 1|2
  * --level 4|5 --json
  *
- * mosquitto is told to end where ours is killed: it writes what it has when it ends, and not before.
+ * `--kills` is for each broker of ours. mosquitto is not killed, since it acknowledges what is not on the disk; `--ends N` tells it to end so
+ * often, which 2.0.11 does not bear either: without any bridge it loses acknowledged messages then.
  * Knows the trials; refuses to know what they do.
  * @module
  */
@@ -16,25 +17,26 @@ import { MosquittoSide, PlumbSide } from "./sides.ts";
 import { bridgeTrial } from "./trial.ts";
 
 const USAGE =
-  "Usage: trial:bridge [--messages N] [--cuts N] [--kills N] [--seed N] [--runtime deno|bun|node] [--only ours|mosquitto|theirs] [--qos 1|2] [--level 4|5] [--json]";
+  "Usage: trial:bridge [--messages N] [--cuts N] [--kills N] [--ends N] [--seed N] [--runtime deno|bun|node] [--only ours|mosquitto|theirs] [--qos 1|2] [--level 4|5] [--json]";
 function wrong(what: string): never {
   console.error(`${what}\n${USAGE}`);
   process.exit(2);
 }
 const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["messages", "cuts", "kills", "seed", "runtime", "only", "qos", "level"],
+  string: ["messages", "cuts", "kills", "ends", "seed", "runtime", "only", "qos", "level"],
   boolean: ["json"],
-  default: { messages: "100000", cuts: "100", kills: "20", seed: "1" },
+  default: { messages: "100000", cuts: "100", kills: "20", ends: "0", seed: "1" },
   unknown: (arg) => wrong(`Unknown: ${arg}`),
 });
-const numberOf = (name: "messages" | "cuts" | "kills" | "seed"): number => {
+const numberOf = (name: "messages" | "cuts" | "kills" | "ends" | "seed"): number => {
   const number = Number(flags[name]);
   return Number.isInteger(number) && number >= 0 ? number : wrong(`--${name} takes a whole number`);
 };
-const [messages, cuts, kills, seed] = [
+const [messages, cuts, kills, ends, seed] = [
   numberOf("messages"),
   numberOf("cuts"),
   numberOf("kills"),
+  numberOf("ends"),
   numberOf("seed"),
 ];
 function chosen<T>(name: "runtime" | "only" | "qos" | "level", all: readonly T[]): readonly T[] {
@@ -56,6 +58,7 @@ for (const runtime of runtimes) {
       continue;
     }
     for (const level of chosen<4 | 5>("level", [5, 4])) {
+      if (way === "theirs" && level === 5) continue; // its session there ends with each connection
       for (const qos of chosen<1 | 2>("qos", [2, 1])) {
         const near = way === "theirs" ? await MosquittoSide.on() : await PlumbSide.on(runtime);
         const far = way === "mosquitto" ? await MosquittoSide.on() : await PlumbSide.on(runtime);
@@ -75,7 +78,7 @@ for (const runtime of runtimes) {
             qos,
             messages,
             cuts,
-            kills: { near: kills, far: kills },
+            kills: { near: way === "theirs" ? ends : kills, far: way === "mosquitto" ? ends : kills },
             seed,
           });
           if (flags.json) console.log(JSON.stringify({ ...given, ok: true, got }));
