@@ -382,5 +382,10 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (isTable(value)) return "a table";
   if (value instanceof Date) return "a date";
-  return cut(typeof value === "string" ? escaped(JSON.stringify(value)) : String(value));
+  return cut(typeof value === "string" ? escaped(JSON.stringify(withoutPassword(value))) : String(value));
+}
+
+/** A URL may have a password in it. */
+function withoutPassword(text: string): string {
+  return text.replace(/(:\/\/[^/@\s]*:)[^/@\s]*@/, "$1***@");
 }
