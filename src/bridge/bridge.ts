@@ -102,7 +102,7 @@ const CLOSE_MS = 1_000;
 /** Seconds, §3.1.2.11.2: for ever. */
 const FOR_EVER = 0xffff_ffff;
 /** §3.2.2.3 of a Server that has not said anything yet. */
-const UNKNOWN: Omit<Target, "isConnected" | "send"> = { maximumQos: 2, retainAvailable: true };
+const UNKNOWN: Pick<Target, "maximumQos" | "retainAvailable"> = { maximumQos: 2, retainAvailable: true };
 
 /** One bridge. */
 export class Bridge {
@@ -126,6 +126,7 @@ export class Bridge {
   #since: number | undefined;
   /** The present subscriptions here are so new that all retained messages come by themselves. */
   #isNewHere = false;
+  #isOpenThere = false;
   #isOver = false;
 
   /** Begins at once. @throws {UsageError} for a name, URL, topic or number that cannot be. */
@@ -177,20 +178,28 @@ export class Bridge {
     this.isHere = new Promise((resolve) => isHere = resolve);
     const here: EndEvents = {
       connected: ({ sessionPresent }) => {
-        isHere();
         know(LOCAL, this.#outFilters);
         if (!sessionPresent) this.#isNewHere = true;
         this.#out.back();
         this.#in.pump();
       },
+      ready: () => {
+        isHere();
+        if (this.#isOpenThere || this.#isOver) return;
+        this.#isOpenThere = true; // what is published from now on goes over
+        this.#remote.open(inFilters, this.#in, knownThere?.filters ?? []);
+        this.#out.pump();
+      },
       disconnected: () => this.#out.lost(),
       refused: (filter, error) => events.refused?.(name, filter, error),
     };
     const there: EndEvents = {
-      connected: (event) => {
+      connected: () => {
         know(REMOTE, inFilters);
-        this.#connected(event);
+        this.#in.back();
+        this.#out.pump();
       },
+      ready: (event) => this.#connected(event),
       disconnected: (error) => this.#disconnected(error),
       refused: (filter, error) => events.refused?.(name, filter, error),
     };
@@ -247,7 +256,6 @@ export class Bridge {
     this.#in = relay(routes.in, this.#remote, this.#local);
     this.#tell("0");
     this.#local.open(this.#outFilters, this.#out, knownHere?.filters ?? []);
-    this.#remote.open(inFilters, this.#in, knownThere?.filters ?? []);
   }
 
   /** How it is at present. */
@@ -279,7 +287,7 @@ export class Bridge {
     if (wasConnected) this.#tellThere("0");
     this.#tell("0");
     await Promise.all([
-      this.#remote.close({ timeoutMs: wasConnected ? CLOSE_MS : 0 }),
+      this.#isOpenThere && this.#remote.close({ timeoutMs: wasConnected ? CLOSE_MS : 0 }),
       this.#local.close({ timeoutMs: 0, ...isForGood && { sessionExpiry: 0 } }),
     ]);
     this.#store?.close();
@@ -311,8 +319,6 @@ export class Bridge {
     this.#tell("1");
     // The other broker knows nothing of what it had, its retained messages perhaps among that.
     if (!event.sessionPresent && !(isFirst && this.#isNewHere)) this.#local.retainedAgain(this.#outFilters);
-    this.#in.back();
-    this.#out.pump();
   }
 
   #disconnected(error: MqttError): void {
@@ -357,6 +363,9 @@ function isOfVersion(error: MqttError): boolean {
 function targetOf(end: End): Target {
   const server = () => end.engine.connected?.server;
   return {
+    get isOpen() {
+      return end.engine.status !== "closed";
+    },
     get isConnected() {
       return end.engine.status === "connected";
     },

@@ -14,8 +14,10 @@ import type { QoS } from "../codec/packet.ts";
 
 /** What happens to an end. */
 export interface EndEvents {
-  /** The Server has accepted it, and its subscriptions are there. */
+  /** The Server has accepted it, and nothing has been sent to it on this connection yet. */
   connected(event: Connected): void;
+  /** Its subscriptions are there too. */
+  ready(event: Connected): void;
   /** There is no connection, or no longer. */
   disconnected(error: MqttError, retryAt: number | undefined): void;
   /** A subscription was refused. */
@@ -41,6 +43,10 @@ const ALWAYS = {
 export class End extends ClientDriver {
   readonly #events: EndEvents;
   readonly #refuses: (() => MqttError | undefined) | undefined;
+  /** Subscriptions that were never answered. */
+  #asked = 0;
+  /** Connected, and not told to be ready. */
+  #present: Connected | undefined;
 
   constructor(
     url: URL,
@@ -64,7 +70,12 @@ export class End extends ClientDriver {
   /** Begins to connect, and to subscribe: before anything that an earlier process's session has can come. */
   open(filters: ReadonlyMap<string, QoS>, reader: MessageReader, left: readonly string[]): void {
     this.begin().catch(() => {}); // it ends with `close()` alone
-    for (const [filter, qos] of filters) this.#subscribe(filter, qos, reader, 1);
+    this.#asked = filters.size;
+    const answered = (): void => {
+      this.#asked--;
+      this.#tellReady();
+    };
+    for (const [filter, qos] of filters) this.#subscribe(filter, qos, reader, 1, answered);
     for (const filter of left) {
       if (!filters.has(filter)) this.unsubscribe(filter, undefined).catch(() => {});
     }
@@ -84,12 +95,12 @@ export class End extends ClientDriver {
     qos: QoS,
     reader: MessageReader,
     retainHandling: 0 | 1,
-    over: () => void = () => {},
+    over: () => void,
   ): void {
     const options = { qos, noLocal: true, retainAsPublished: true, retainHandling };
-    this.read(filter, reader, options).then(over, (error: MqttError) => {
+    this.read(filter, reader, options).catch((error: MqttError) => {
       if (this.engine.status !== "closed") this.#events.refused(filter, error);
-    });
+    }).finally(over);
   }
 
   /** §3.3 `over` is called once, perhaps before this returns. @throws {UsageError} for a message that cannot be sent. */
@@ -104,10 +115,20 @@ export class End extends ClientDriver {
   override connected(event: Connected): void {
     super.connected(event);
     this.#events.connected(event);
+    this.#present = event;
+    this.#tellReady();
+  }
+
+  #tellReady(): void {
+    const present = this.#present;
+    if (present === undefined || this.#asked > 0) return;
+    this.#present = undefined;
+    this.#events.ready(present);
   }
 
   override disconnected(error: MqttError, retryAt: number | undefined): void {
     super.disconnected(error, retryAt);
+    this.#present = undefined;
     this.#events.disconnected(error, retryAt);
   }
 }

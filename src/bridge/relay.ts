@@ -22,6 +22,8 @@ export interface Source {
 
 /** What it needs of the other one. */
 export interface Target {
+  /** It takes messages, and keeps them while there is no connection. */
+  readonly isOpen: boolean;
   readonly isConnected: boolean;
   /** §3.2.2.3.4, §3.2.2.3.5 of the present or the last connection. */
   readonly maximumQos: QoS;
@@ -115,7 +117,7 @@ export class Relay implements MessageReader {
     try {
       for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
         const isFull = this.#messages >= messagesMax || this.#bytes >= bytesMax;
-        if (this.#isOver || (isFull && !isClean)) return;
+        if (this.#isOver || !target.isOpen || (isFull && !isClean)) return;
         this.#waiting.shift();
         if (isClean && (isFull || !target.isConnected)) {
           this.#drop(next, "no connection");

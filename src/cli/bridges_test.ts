@@ -221,7 +221,7 @@ describe("the bridges of a broker", () => {
       assertEquals(bridges.figures.map(({ name }) => name), ["a", "b"]);
       assertEquals(bridges.figures[0]!.since, since);
       await until(() => sessions().length === 2, "the end of a session");
-      assertEquals(lines.join("").match(/msg="bridge connected"/g)!.length, 4);
+      await until(() => lines.join("").match(/msg="bridge connected"/g)!.length === 4, () => lines.join(""));
       await bridges.close();
       for (const { server, client } of [near, far]) {
         await client.close();
