@@ -3,7 +3,6 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
 import { BridgeScene } from "../testing/bridge_scene.ts";
-import { patient } from "../testing/patience.ts";
 
 const EVERYTHING = [{ filter: "#", direction: "both", qos: 2 }] as const;
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { BRIDGE_NUMBERS } from "../bridge/numbers.ts";
-import type { MosquittoLine } from "./mosquitto.ts";
 import { BRIDGE } from "./schema.ts";
 import { escaped, quoted } from "./write.ts";
 
@@ -16,6 +15,13 @@ const ALSO: Readonly<Record<string, string>> = {
   password: "remote_password",
   username: "remote_username",
 };
+
+/** One line of the file. */
+interface OptionLine {
+  readonly where: string;
+  readonly option: string;
+  readonly value: string;
+}
 
 type Values = Readonly<Record<string, string>>;
 /** What an option gives: our keys with TOML values, or a remark. */
@@ -142,7 +148,7 @@ export class MosquittoBridge {
   readonly #topics: { readonly values: Values; readonly from: string }[] = [];
   #line = "";
 
-  constructor({ where, value }: MosquittoLine, path: (value: string) => string) {
+  constructor({ where, value }: OptionLine, path: (value: string) => string) {
     this.#where = where;
     this.name = value.replace(/[^\w.-]/g, "-");
     this.path = path;
@@ -151,7 +157,7 @@ export class MosquittoBridge {
   }
 
   /** A line behind it; gives a remark if there is one. */
-  read({ where, option, value }: MosquittoLine): string | undefined {
+  read({ where, option, value }: OptionLine): string | undefined {
     this.#line = where;
     const found = MOSQUITTO_BRIDGE_OPTIONS[ALSO[option] ?? option]!(value, this);
     if (typeof found === "string") return `${option} ${found}`;
