@@ -42,6 +42,7 @@ describe("settingsOf()", () => {
       durability: "fsync",
       strictStore: false,
       sysInterval: 10,
+      otel: false,
       logLevel: "info",
       logFormat: "logfmt",
       logLimits: {},

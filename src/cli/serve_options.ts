@@ -58,8 +58,9 @@ function listenerOf(
   log: Log,
 ): ListenerOptions {
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const { testPage = false, metrics = false, ...given } = { ...settings.webSocket, ...own.webSocket };
-  const http = webOf(parts, { testPage, metrics });
+  const all = { ...settings.webSocket, ...own.webSocket };
+  const { testPage = false, metrics = false, metricsNames = false, ...given } = all;
+  const http = webOf(parts, { testPage, metrics, metricsNames });
   const webSocket = { ...given, ...http && { http } };
   return {
     url,

@@ -11,18 +11,22 @@ import { testPagePart } from "./test_page.ts";
 export interface WebParts {
   /** Of `websocket.metrics`. */
   readonly metrics: HttpPart;
+  /** Of `websocket.metrics-names`, in its place. */
+  readonly metricsWithNames: HttpPart;
 }
 
 /** Which of them a listener shows. */
 export interface WebChoice {
   readonly testPage: boolean;
   readonly metrics: boolean;
+  readonly metricsNames: boolean;
 }
 
 /** Asks one after the other; undefined for a listener that shows nothing. */
 export function webOf(parts: WebParts, choice: WebChoice): RequestListener | undefined {
   const shown: HttpPart[] = [];
-  if (choice.metrics) shown.push(parts.metrics);
+  if (choice.metricsNames) shown.push(parts.metricsWithNames);
+  else if (choice.metrics) shown.push(parts.metrics);
   if (choice.testPage) shown.push(testPagePart);
   if (shown.length === 0) return undefined;
   return (request, response) => {
