@@ -49,6 +49,7 @@ if (isMainThread) {
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
+  await import("../rules/worker.ts");
 }
 
 /** Does a command; gives the exit status. */

@@ -28,6 +28,7 @@ import type { Listen, Settings } from "./options.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
+import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
 import { TlsSet } from "./tls_set.ts";
@@ -61,6 +62,7 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   await PermissionSet.open(settings, log);
   const logins = await LoginSet.open(settings, log);
   await logins.close();
+  await RuleSet.check(settings, log);
 }
 
 /**
@@ -83,13 +85,16 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   let logins: LoginSet | undefined;
+  let rules: RuleSet | undefined;
   try {
     logins = await LoginSet.open(settings, log);
+    rules = await RuleSet.open(settings, log);
     const watch = new Watch();
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
-    const options = optionsOf(settings, parts, log);
+    const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
+    rules.attach(server);
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
@@ -103,12 +108,20 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       const nextTls = new TlsSet(next, log);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
       const nextLogins = await LoginSet.open(next, log, logins);
-      const refused = () => void nextLogins.close(logins);
+      const nextRules = await RuleSet.open(next, log, rules).catch((error) => {
+        void nextLogins.close(logins);
+        return Promise.reject(error);
+      });
+      const refused = () => {
+        void nextLogins.close(logins);
+        void nextRules.close(rules);
+      };
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
         options: optionsOf(
           next,
           { tls: texts, logins: nextLogins, permissions: nextPermissions, web: watch.web },
+          nextRules,
           log,
         ),
         refused,
@@ -116,6 +129,9 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           void logins?.close(nextLogins);
           logins = nextLogins;
           void logins.reload();
+          void rules?.close(nextRules);
+          rules = nextRules;
+          rules.attach(server);
           permissions.close();
           permissions = nextPermissions;
           permissions.apply();
@@ -127,12 +143,14 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       };
     };
     const watched = source && reloadFrom(source, server, settings, prepare, tell, log);
-    reload = watched?.reload ?? (() => {
-      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined;
+    reload = watched ? () => (watched.reload(), void rules?.reload()) : (() => {
+      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined &&
+        settings.hooks === undefined;
       if (isNothing) log.info("nothing to read again: no settings name a file", { signal: "SIGHUP" });
       void tls.renew(server, "SIGHUP");
       void logins?.reload();
       void permissions.reload();
+      void rules?.reload();
     });
     await stopped;
     watched?.close();
@@ -142,6 +160,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     await server.close();
   } finally {
     await logins?.close();
+    await rules?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -308,11 +327,11 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
+function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: Log): ReconfigureOptions {
   return {
     ...serveOptionsOf(settings, parts, log),
     limits: fitting({ ...settings.limits, memoryBytesMax: memoryHere(settings, log) }, log),
-    hooks: hooksFor(log, settings.logLevel),
+    hooks: rules.over(hooksFor(log, settings.logLevel)),
   };
 }
 
