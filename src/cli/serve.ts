@@ -94,6 +94,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
+    watch.rules = rules;
     rules.attach(server);
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
@@ -130,7 +131,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           logins = nextLogins;
           void logins.reload();
           void rules?.close(nextRules);
-          rules = nextRules;
+          watch.rules = rules = nextRules;
           rules.attach(server);
           permissions.close();
           permissions = nextPermissions;

@@ -5,7 +5,9 @@
  */
 import process from "node:process";
 import { monitor } from "../server/monitor.ts";
+import { ruleFamilies } from "../rules/metrics.ts";
 import type { Server } from "../server/serve.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -13,6 +15,8 @@ import type { WebParts } from "./web.ts";
 export class Watch {
   /** While it takes Clients. */
   server: Server | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
   /** For the listeners that show it. */
   readonly web: WebParts = {
@@ -27,6 +31,7 @@ export class Watch {
           cpuSeconds: (user + system) / 1e6,
         };
       },
+      more: () => this.rules === undefined ? [] : ruleFamilies(this.rules.figures),
     }),
   };
 }

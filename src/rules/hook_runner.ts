@@ -37,6 +37,8 @@ export interface HookRunnerOptions {
   readonly worker?: URL;
   /** ms; the wait before the second begin, for tests. */
   readonly restartMs?: number;
+  /** ms until the file must have run, for tests. */
+  readonly beginMs?: number;
 }
 
 /** So much goes to the thread at once. */
@@ -178,10 +180,10 @@ export class HookRunner implements Listener {
   }
 
   #begin(): Promise<HookThread> {
-    const { file, numbers, worker } = this.#options;
+    const { file, numbers, worker, beginMs } = this.#options;
     let thread: HookThread | undefined;
     const isPresent = () => thread !== undefined && this.#thread === thread;
-    return HookThread.begin({ file, numbers, ...worker && { worker } }, {
+    return HookThread.begin({ file, numbers, ...worker && { worker }, ...beginMs && { beginMs } }, {
       called: (calls) => this.#do(calls),
       reported: (report) => this.#reported(report),
       took: () => isPresent() && this.#took(),

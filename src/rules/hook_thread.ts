@@ -30,8 +30,12 @@ export interface HookThreadOptions {
   /** The script of a thread, which calls `beginHookThread()`; by default the one beside this file. */
   readonly worker?: URL;
   readonly isCheck?: boolean;
+  /** ms until the file must have run; default 30 s, or `hookStallMs` if that is more. */
+  readonly beginMs?: number;
 }
 
+/** A thread, its modules and a file take so long at most on a machine that is busy. */
+const BEGIN_MS = 30_000;
 /** How often a thread is looked at that should be quick, in parts of `hookStallMs`. */
 const LOOKS = 4;
 
@@ -45,7 +49,8 @@ interface Begun {
 export class HookThread {
   readonly #worker: Worker;
   readonly #events: HookThreadEvents;
-  readonly #stallMs: number;
+  #stallMs: number;
+  readonly #numbers: HookNumbers;
   readonly #progress = new SharedArrayBuffer(4);
   #watch: ReturnType<typeof setInterval> | undefined;
   #heardAt = 0;
@@ -56,11 +61,12 @@ export class HookThread {
   #retired: (() => void) | undefined;
 
   private constructor(
-    { file, numbers, worker, isCheck = false }: HookThreadOptions,
+    { file, numbers, worker, isCheck = false, beginMs }: HookThreadOptions,
     events: HookThreadEvents,
   ) {
     this.#events = events;
-    this.#stallMs = numbers.hookStallMs;
+    this.#numbers = numbers;
+    this.#stallMs = beginMs ?? Math.max(BEGIN_MS, numbers.hookStallMs);
     const workerData: HookStart = { plumbHooks: { file, numbers, isCheck, progress: this.#progress } };
     this.#worker = new Worker(worker ?? ourWorker(), { workerData });
     this.#worker.on("message", (reply: HookReply) => this.#heard(reply));
@@ -132,6 +138,7 @@ export class HookThread {
       }
     } else if ("ready" in reply) {
       this.#rest();
+      this.#stallMs = this.#numbers.hookStallMs;
       this.#wants = reply.ready;
       this.#settle((begun) => begun.resolve());
     } else if ("refused" in reply) {

@@ -140,11 +140,15 @@ export class Webhook implements Listener {
 
   /** What waits is sent, once and for no longer than `ms`; what is left then is lost, and told. */
   async close(ms = 1_000): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#endsAt = performance.now() + ms;
     this.#wake?.();
     this.#flush();
-    await this.#sent;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([this.#sent, late]);
+    clearTimeout(timer);
     const left = this.#queue.count;
     if (left === 0) return;
     this.#counts.lost += left;

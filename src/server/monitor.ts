@@ -5,7 +5,7 @@
  */
 import type { BrokerStats } from "../broker/mod.ts";
 import type { HttpPart } from "./http_part.ts";
-import { OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
+import { type MoreFamily, OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
 
 /** What is to be shown. */
 export interface Monitored {
@@ -13,12 +13,14 @@ export interface Monitored {
   stats(): BrokerStats | undefined;
   /** Figures of the process. */
   process(): ProcessFigures;
+  /** What a program has besides. */
+  more?(): readonly MoreFamily[];
 }
 
 const TEXT = "text/plain; charset=utf-8";
 
 /** Answers requests for the paths above. */
-export function monitor({ stats, process }: Monitored): HttpPart {
+export function monitor({ stats, process, more = () => [] }: Monitored): HttpPart {
   const answers: Readonly<Record<string, () => readonly [status: number, type: string, text: string]>> = {
     // The process answers: it lives, whatever the broker does.
     "/livez": () => [200, TEXT, "alive\n"],
@@ -31,7 +33,7 @@ export function monitor({ stats, process }: Monitored): HttpPart {
     "/metrics": () => {
       const present = stats();
       if (present === undefined) return [503, TEXT, "The broker does not take Clients\n"];
-      return [200, OPEN_METRICS_TYPE, openMetrics(present, process())];
+      return [200, OPEN_METRICS_TYPE, openMetrics(present, process(), more())];
     },
   };
   return ({ method, url = "" }, response) => {

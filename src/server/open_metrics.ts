@@ -143,10 +143,21 @@ const FAMILIES: readonly Family[] = [
 
 const SUFFIXES = { counter: "_total", gauge: "", info: "_info" } as const;
 
+/** A family of one value that a program has besides. */
+export interface MoreFamily extends Pick<Family, "name" | "unit" | "help"> {
+  readonly kind: "counter" | "gauge";
+  readonly value: number;
+}
+
 /** All figures of one moment. */
-export function openMetrics(stats: BrokerStats, process: ProcessFigures): string {
+export function openMetrics(
+  stats: BrokerStats,
+  process: ProcessFigures,
+  more: readonly MoreFamily[] = [],
+): string {
   const lines: string[] = [];
-  for (const { name, kind, unit, help, samples } of FAMILIES) {
+  const others = more.map(({ value, ...family }): Family => ({ ...family, samples: () => [[value]] }));
+  for (const { name, kind, unit, help, samples } of [...FAMILIES, ...others]) {
     lines.push(`# TYPE ${name} ${kind}`);
     if (unit !== undefined) lines.push(`# UNIT ${name} ${unit}`);
     lines.push(`# HELP ${name} ${help}`);
