@@ -29,7 +29,7 @@ import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
 import type { HookNumbers } from "../rules/numbers.ts";
 import type { WebSocketListenOptions } from "../server/listeners.ts";
-import type { WebhookSettings } from "./rule_set.ts";
+import type { WebhookSettings } from "../rules/settings.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 

@@ -11,22 +11,13 @@ import { numbersOf } from "../login/options.ts";
 import { type EventKind, hooksOf, type Listener } from "../rules/event.ts";
 import type { RuleFigures } from "../rules/figures.ts";
 import type { HookRunner, HookRunnerOptions } from "../rules/hook_runner.ts";
-import { HOOK_NUMBERS, WEBHOOK_NUMBERS, type WebhookNumbers } from "../rules/numbers.ts";
+import { HOOK_NUMBERS, WEBHOOK_NUMBERS } from "../rules/numbers.ts";
 import type { Webhook, WebhookOptions } from "../rules/webhook.ts";
 import type { ServeHooks, Server } from "../server/serve.ts";
 import { environment } from "./environment.ts";
 import { CallError, fileTrouble } from "./error.ts";
 import type { Log } from "./log.ts";
 import type { Settings } from "./options.ts";
-
-/** What a webhook is told, without the numbers. */
-export interface WebhookSettings extends Partial<WebhookNumbers> {
-  readonly url?: string;
-  readonly events?: readonly string[];
-  readonly topics?: readonly string[];
-  readonly secretFile?: string;
-  readonly payload?: "text" | "base64";
-}
 
 /** The settings that are read here. */
 export type RuleSettings = Pick<Settings, "hooks" | "hookLimits" | "webhook">;

@@ -38,11 +38,11 @@ class Process implements AsyncDisposable {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
+    process.kill(this.#child.pid!, name); // kill() of a child does so once on Deno
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once("close", resolve));
+    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
     if (this.#child.exitCode === null) this.#child.kill("SIGTERM");
     await gone;
   }

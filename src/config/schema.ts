@@ -90,7 +90,6 @@ function webhookRows(): Setting[] {
       kind: "text",
       value: "URL",
       form: { pattern: /^https?:\/\/[^\s]+$/, takes: "https://HOST/PATH, or http://" },
-      rare: false,
       about: "a service that is told what happens, by POST in JSON",
     }),
     row("events", {
@@ -494,6 +493,7 @@ export const SECTIONS: readonly Section[] = [
         isPath: true,
         kind: "text",
         value: "FILE",
+        rare: true,
         about: "TypeScript or JavaScript that is called when Clients come, go, subscribe and publish",
         scope: "broker",
         reload: "now",

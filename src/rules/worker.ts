@@ -8,7 +8,6 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { checkReason, ownMessage } from "../broker/owner.ts";
-import { watch } from "../broker/observer.ts";
 import { isLater } from "../broker/question.ts";
 import { UsageError } from "../codec/error.ts";
 import type { ReasonCode } from "../codec/reason_code.ts";
