@@ -31,6 +31,7 @@ import { PermissionSet } from "./permission_set.ts";
 import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
+import { ServiceManager } from "./service_manager.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
@@ -77,6 +78,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
+  const manager = new ServiceManager(log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -100,6 +102,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     const tell = teller(server, log);
     tell(settings);
     tls.introduce(server.addresses);
+    manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
     const prepare = async (wanted: Settings): Promise<Prepared> => {
@@ -154,6 +157,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       void rules?.reload();
     });
     await stopped;
+    manager.stopping();
     watched?.close();
     tls.close();
     permissions.close();
