@@ -24,6 +24,8 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
+  "home-assistant": async (args) =>
+    await (await import("./home_assistant.ts")).homeAssistantMain(args, environment, serve),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
@@ -77,7 +79,7 @@ function store(name: string): (args: readonly string[]) => Promise<number> {
   return async (args) => await (await import("./store.ts")).storeMain(name, args, environment);
 }
 
-async function serve(args: readonly string[]): Promise<number> {
+async function serve(args: readonly string[], ready?: () => void): Promise<number> {
   const call = callOf(args, environment);
   if (call.help !== undefined || call.version) {
     await say(call.version ? `plumb ${VERSION}\n` : helpText(call.help === "all"));
@@ -97,7 +99,7 @@ async function serve(args: readonly string[]): Promise<number> {
     return STATUS.good;
   }
   try {
-    return await serveCommand(settings, log, file && sourceOf(call, file));
+    return await serveCommand(settings, log, file && sourceOf(call, file), ready);
   } finally {
     await log.flush();
   }

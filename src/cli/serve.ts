@@ -68,10 +68,15 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
+ * process; `ready` is called once it listens. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
+export async function serveCommand(
+  asked: Settings,
+  log: Log,
+  source?: Source,
+  ready?: () => void,
+): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
   checkWebSockets(asked);
   const settings = permitted(asked, log);
@@ -102,6 +107,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     const tell = teller(server, log);
     tell(settings);
     tls.introduce(server.addresses);
+    ready?.();
     manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
