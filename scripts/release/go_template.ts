@@ -41,9 +41,6 @@ export function rendered(template: string, values: Values): string {
       continue;
     }
     const action = part.trim().replace(/^\{\{-?\s*|\s*\}\}$/g, "");
-    if (!part.trim().startsWith("{{-")) {
-      text += isShown.every(Boolean) ? part.slice(0, part.indexOf("{{")) : "";
-    }
     if (action === "end") isShown.pop();
     else if (action.startsWith("if ")) isShown.push(isTrue(evaluated(action.slice(3), values)));
     else if (isShown.every(Boolean)) text += String(evaluated(action, values));
