@@ -60,7 +60,7 @@ function systemdNotify(log: Pick<Log, "warn">): Notify {
     try {
       const child = spawn("systemd-notify", [...states], { stdio: "ignore" });
       child.once("error", ({ message }) => failed(message));
-      child.once("exit", (status) => status !== 0 && failed(`systemd-notify ended with ${status}`));
+      child.once("exit", (status) => (status ?? 0) !== 0 && failed(`systemd-notify ended with ${status}`));
       child.unref();
     } catch (error) { // Deno may not run it
       failed((error as Error).message);
