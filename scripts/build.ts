@@ -12,7 +12,13 @@ import { BROKER_PAGE_FILE, buildBrokerPage, tellSizes } from "./page/bundle.ts";
 
 const OUT = "dist/npm";
 /** What is run, or loaded by its name, and so imported by no door. */
-const PROGRAMS = ["src/cli/main.ts", "src/store/worker.ts", "src/bench/worker.ts", "src/login/worker.ts"];
+const PROGRAMS = [
+  "src/cli/main.ts",
+  "src/store/worker.ts",
+  "src/bench/worker.ts",
+  "src/login/worker.ts",
+  "src/rules/worker.ts",
+];
 
 const { exports: doors } = JSON.parse(readFileSync(pathOf("deno.json"), "utf8"));
 const config = ts.readConfigFile(pathOf("tsconfig.json"), ts.sys.readFile).config;

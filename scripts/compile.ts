@@ -9,6 +9,7 @@ import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 import { BROKER_PAGE_FILE, buildBrokerPage, tellSizes } from "./page/bundle.ts";
+import { compileCommand } from "./release/binaries.ts";
 
 mkdirSync(pathOf("dist"), { recursive: true });
 const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true }); // a new clone has no packages
@@ -19,7 +20,6 @@ if (installed.code !== 0) {
 await buildPage(VERSION);
 console.log(tellSizes((await buildBrokerPage()).sizes).text);
 const entries = ["src/cli/main.ts", PAGE_FILE, BROKER_PAGE_FILE];
-const command = [...bun(), "build", "--compile", "--minify", ...entries, "--outfile", "dist/plumb"];
-const { code } = await run(command);
+const { code } = await run(compileCommand(entries, "dist/plumb"));
 if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);
 process.exit(code);

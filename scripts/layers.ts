@@ -82,6 +82,18 @@ const LAYERS: readonly Layer[] = [
     types: ["spec", "src/broker"],
     packages: ["*"],
   },
+  {
+    at: "src/rules",
+    values: [
+      "src/broker",
+      "src/codec",
+      "src/login/fetch.ts",
+      "src/runtime/threads.ts",
+      "src/topic",
+    ],
+    types: ["spec", "src/login/options.ts"],
+    packages: ["*"],
+  },
   { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/runtime",
@@ -101,7 +113,7 @@ const LAYERS: readonly Layer[] = [
       "src/store",
       "src/transport",
     ],
-    types: ["spec"],
+    types: ["spec", "src/rules/figures.ts"],
     packages: ["*"],
   },
   {
@@ -118,6 +130,7 @@ const LAYERS: readonly Layer[] = [
       "src/broker",
       "src/codec/mend.ts",
       "src/login",
+      "src/rules/numbers.ts",
       "src/server/address.ts",
       "src/toml",
       "src/cli/error.ts",

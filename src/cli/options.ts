@@ -30,7 +30,9 @@ import {
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
+import type { HookNumbers } from "../rules/numbers.ts";
 import type { WebSocketListenOptions } from "../server/listeners.ts";
+import type { WebhookSettings } from "../rules/settings.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
@@ -111,6 +113,10 @@ export interface Settings {
   readonly data: string | undefined;
   readonly durability: Durability;
   readonly strictStore: boolean;
+  /** A file of hooks. */
+  readonly hooks: string | undefined;
+  readonly hookLimits: Partial<HookNumbers>;
+  readonly webhook: WebhookSettings;
   /** s; 0 for no `$SYS`. */
   readonly sysInterval: number;
   /** Spans for OpenTelemetry. */
@@ -253,6 +259,9 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     loginLimits: {},
     permissions: undefined,
     mosquittoAcl: undefined,
+    hooks: undefined,
+    hookLimits: {},
+    webhook: {},
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,

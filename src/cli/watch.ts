@@ -11,6 +11,7 @@ import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
 import type { Bridges } from "./bridges.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -26,6 +27,8 @@ export class Watch {
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
   bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
   readonly #process = (): ProcessFigures => {
     const { user, system } = process.cpuUsage();
@@ -51,6 +54,7 @@ export class Watch {
         store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
         process: this.#process(),
         bridges: this.bridges?.figures ?? [],
+        ...this.rules && { rules: this.rules.figures },
       };
     },
   };
