@@ -147,6 +147,19 @@ export class Backlog {
     this.#queue.each(visit);
   }
 
+  /** The first messages in memory whose `order` is above this, at most so many. */
+  behind(order: number, most: number): Delivery[] {
+    let [from, end] = [0, this.#queue.length];
+    while (from < end) {
+      const middle = (from + end) >>> 1;
+      if (this.#queue.at(middle)!.order > order) end = middle;
+      else from = middle + 1;
+    }
+    const found: Delivery[] = [];
+    for (; from < this.#queue.length && found.length < most; from++) found.push(this.#queue.at(from)!);
+    return found;
+  }
+
   /** Messages are in the store alone, behind all others that wait. */
   pageOut({ count, bytes, from, expiring = NONE_EXPIRES }: StoredWaiting): void {
     if (count === 0) return;

@@ -16,10 +16,11 @@ import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer, type Outgoing } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
+import type { Inside } from "./inspect.ts";
 import { Journal } from "./journal.ts";
 import { assertCounted } from "./ledger_check.ts";
 import { Tap, type TappedMessage } from "./match.ts";
-import type { LimitName } from "./limits.ts";
+import type { LimitName, Limits } from "./limits.ts";
 import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
@@ -60,7 +61,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `permissionsChanged()`, `shutdown()`, `policy()`,
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `endSession()`, `permissionsChanged()`, `shutdown()`, `policy()`,
  *   `reconfigure()`. They count as inputs:
  *   `flush()` follows.
  * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
@@ -307,6 +308,21 @@ export class Broker {
     return true;
   }
 
+  /**
+   * Ends the session of a Client, and its connection before, with this reason; false if it has none. A Will that waits is published.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
+  endSession(clientId: string, reason: Refusal, now: number): boolean {
+    const { refusal } = checkReason(reason);
+    if (this.#sessions.get(clientId) === undefined) return false;
+    this.#inputs.run(now, () => {
+      this.#sessions.get(clientId)?.connection?.end(refusal);
+      const session = this.#sessions.get(clientId); // without an expiry interval it has ended with its connection
+      if (session !== undefined) this.#sessions.end(session);
+    });
+    return true;
+  }
+
   /** §5.4.2 A `PermissionSource` has other answers from now on: subscriptions that it grants no more end, in portions. */
   permissionsChanged(now: number): void {
     this.#inputs.run(now, () => this.#sessions.regrant());
@@ -378,6 +394,17 @@ export class Broker {
   /** The Client Identifiers of all sessions, connected or not. */
   clientIds(): Iterable<string> {
     return this.#sessions.clientIds();
+  }
+
+  /** The broker's own limits; a listener may have others. */
+  get limits(): Limits {
+    return this.#policy.limits;
+  }
+
+  /** @internal The parts that `Inspector` looks at. */
+  get inside(): Inside {
+    const { sessions, connections, parts: { turn, router } } = this.#host;
+    return { turn, sessions, router, connections };
   }
 
   /** Connections that are not over: a look that costs nothing. */

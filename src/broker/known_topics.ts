@@ -169,6 +169,11 @@ export class KnownTopics {
     this.#remembered = 0;
   }
 
+  /** Their names, and undefined for each place without one; they may come and go meanwhile, and one that stays comes once. */
+  *names(): Generator<string | undefined, void> {
+    for (let i = 0; i < this.#topics.length; i++) yield this.#topics[i]?.name;
+  }
+
   /** The memory that the topics take: bytes. */
   get bytes(): number {
     return this.#topics.reduce((sum, topic) => sum + (topic === undefined ? 0 : topicBytes(topic)), 0);

@@ -46,6 +46,21 @@ export type {
   RefusedClient,
   Verdict,
 } from "./options.ts";
+export {
+  type ClientView,
+  Inspector,
+  type Page,
+  type PageAsk,
+  type QueuedMessageView,
+  type QueuedState,
+  type QueuedView,
+  type RetainedMessageView,
+  type RetainedView,
+  type SessionView,
+  type SubscriptionView,
+  type TopicLevelView,
+  TOPICS_COUNTED_MAX,
+} from "./inspect.ts";
 export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type {

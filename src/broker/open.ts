@@ -69,6 +69,8 @@ export class Open extends Outflow implements Serving {
   #isFailing = false;
   #answerWait: AnswerWait | undefined;
   #loginEnd: LoginEnd | undefined;
+  /** When its CONNECT was accepted: ms since the epoch. */
+  readonly connectedAt: number;
   readonly #connackAt: number;
   readonly #turn: Turn;
   readonly #ending: Ending;
@@ -99,6 +101,7 @@ export class Open extends Outflow implements Serving {
     this.#client = client;
     this.#will = will;
     turn.ledger.wills += willBytes(will);
+    this.connectedAt = turn.now;
     this.#connackAt = link.outbox.position;
     this.#turn = turn;
     this.#ending = options.ending;

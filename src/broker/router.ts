@@ -100,7 +100,17 @@ export class Router {
     return this.#topics.match(topic);
   }
 
+  /** Names of topics that were used lately, and undefined where none is remembered. */
+  topicNames(): Iterable<string | undefined> {
+    return this.#topics.names();
+  }
+
   // Subscriptions.
+
+  /** Subscribers of a topic one by one, for a caller who may have enough; meanwhile nothing may come or go. */
+  subscribersOf(topic: string): Iterable<Subscriber> {
+    return this.#tree.each(topic);
+  }
 
   /** Subscriptions there are. */
   get subscriptions(): number {
@@ -217,6 +227,11 @@ export class Router {
   }
 
   // Retained messages.
+
+  /** The retained messages, to be looked at. */
+  get retained(): Retained {
+    return this.#retained;
+  }
 
   /** Retained messages there are. */
   get retainedMessages(): number {

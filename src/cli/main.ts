@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
   pub: async (args) => await (await import("./pub.ts")).pubMain(args, environment),
   request: async (args) => await (await import("./request.ts")).requestMain(args, environment),
@@ -49,6 +50,7 @@ if (isMainThread) {
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
+  await import("../store/snapshot_thread.ts");
 }
 
 /** Does a command; gives the exit status. */
