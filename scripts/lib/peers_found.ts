@@ -1,0 +1,76 @@
+/**
+ * What the auditor has found of several brokers, as `deno task audit:peers` keeps it.
+ * Knows the file; refuses to know how it is found, and what follows from it.
+ * @module
+ */
+import { existsSync, readFileSync } from "node:fs";
+import type { AuditReport, StatementVerdict } from "../../conformance/mod.ts";
+import { pathOf } from "./tree.ts";
+
+/** Where it is kept, seen from the root of the project. */
+export const PEERS_FOUND = "scripts/trials/peers/found.json";
+
+/** A case against the standard. */
+export interface FoundFail {
+  readonly id: string;
+  readonly statements: readonly string[];
+  readonly reason: string;
+}
+
+/** One broker at one level. */
+export interface FoundLevel {
+  readonly version: "5.0" | "3.1.1";
+  /** Why nothing could be run. */
+  readonly unreachable?: string;
+  /** By statement or duty. */
+  readonly verdicts: Readonly<Record<string, StatementVerdict>>;
+  readonly fails: readonly FoundFail[];
+  /** Ids of cases that found a SHOULD or a code other than the standard names. */
+  readonly lenient: readonly string[];
+}
+
+/** One broker. */
+export interface FoundBroker {
+  /** With its version. */
+  readonly product: string;
+  /** The day of the audit. */
+  readonly date: string;
+  readonly levels: readonly FoundLevel[];
+}
+
+/** What was found last. */
+export function peersFound(): readonly FoundBroker[] {
+  return existsSync(pathOf(PEERS_FOUND)) ? JSON.parse(readFileSync(pathOf(PEERS_FOUND), "utf8")) : [];
+}
+
+/** What is kept of a report. */
+export function foundIn({ product, date, levels }: AuditReport): FoundBroker {
+  return {
+    product,
+    date: date.slice(0, 10),
+    levels: levels.map(({ version, unreachable, statements, cases }) => ({
+      version,
+      ...unreachable !== undefined && { unreachable: unreachable.reason },
+      verdicts: unreachable !== undefined
+        ? {}
+        : Object.fromEntries(statements.map(({ id, verdict }) => [id, verdict])),
+      fails: cases.filter(({ verdict }) => verdict === "fail").map(({ id, statements, reason }) => ({
+        id,
+        statements,
+        reason: withoutNames(reason),
+      })),
+      lenient: cases.filter(({ verdict }) => verdict === "lenient").map(({ id }) => id),
+    })),
+  };
+}
+
+/** Text in which no name of one run stands. */
+export function withoutNames(text: string): string {
+  return text.replace(/plumb-audit\/[a-z0-9]+/g, "plumb-audit/RUN").replace(/\bpa[a-z0-9]{8,}/g, "CLIENT")
+    .replace(/\s+/g, " ");
+}
+
+/** The file, a line for each broker. */
+export function foundText(brokers: readonly FoundBroker[]): string {
+  return `[\n${brokers.map((one) => JSON.stringify(one)).join(",\n")}\n]\n`;
+}
