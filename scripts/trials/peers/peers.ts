@@ -4,7 +4,15 @@
  * @module
  */
 import { bun, deno } from "../../lib/run.ts";
-import { mosquittoVersion, type RunningPeer, startMosquitto, startScript, versionIn } from "./start.ts";
+import { ejabberdVersion, rabbitVersion, startEjabberd, startNats, startRabbit } from "./other_servers.ts";
+import {
+  mosquittoVersion,
+  type RunningPeer,
+  startMosquitto,
+  startScript,
+  versionIn,
+  versionSaid,
+} from "./start.ts";
 
 /** One broker that can be run. */
 export interface Peer {
@@ -32,4 +40,11 @@ export const PEERS: readonly Peer[] = [
     version: () => versionIn("node_modules/aedes/package.json"),
     start: () => startScript([...bun(), "scripts/trials/peers/aedes.ts"]),
   },
+  {
+    name: "nats-server",
+    version: () => versionSaid(["nats-server", "--version"], /: v(\S+)/),
+    start: () => startNats(),
+  },
+  { name: "RabbitMQ", version: () => rabbitVersion, start: () => startRabbit() },
+  { name: "ejabberd", version: () => ejabberdVersion, start: () => startEjabberd() },
 ];
