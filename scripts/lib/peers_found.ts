@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { AuditReport, StatementVerdict } from "../../conformance/mod.ts";
+import { WORST_FIRST } from "../../conformance/verdict.ts";
 import { pathOf } from "./tree.ts";
 
 /** Where it is kept, seen from the root of the project. */
@@ -43,24 +44,35 @@ export function peersFound(): readonly FoundBroker[] {
   return existsSync(pathOf(PEERS_FOUND)) ? JSON.parse(readFileSync(pathOf(PEERS_FOUND), "utf8")) : [];
 }
 
-/** What is kept of a report. */
-export function foundIn({ product, date, levels }: AuditReport): FoundBroker {
+/** What is kept of a report; of cases that were run once more, what was found then. */
+export function foundIn({ product, date, levels }: AuditReport, again?: AuditReport): FoundBroker {
   return {
     product,
     date: date.slice(0, 10),
-    levels: levels.map(({ version, unreachable, statements, cases }) => ({
-      version,
-      ...unreachable !== undefined && { unreachable: unreachable.reason },
-      verdicts: unreachable !== undefined
-        ? {}
-        : Object.fromEntries(statements.map(({ id, verdict }) => [id, verdict])),
-      fails: cases.filter(({ verdict }) => verdict === "fail").map(({ id, statements, reason }) => ({
-        id,
-        statements,
-        reason: withoutNames(reason),
-      })),
-      lenient: cases.filter(({ verdict }) => verdict === "lenient").map(({ id }) => id),
-    })),
+    levels: levels.map(({ version, unreachable, statements, cases }) => {
+      if (unreachable !== undefined) {
+        return { version, unreachable: unreachable.reason, verdicts: {}, fails: [], lenient: [] };
+      }
+      const later = again?.levels.find((one) => one.version === version)?.cases ?? [];
+      const all = cases.map((one) => later.find(({ id }) => id === one.id) ?? one);
+      const verdicts: Record<string, StatementVerdict> = {};
+      for (const { id, verdict } of statements) {
+        const own = all.filter((one) => one.statements.includes(id)).map((one) => one.verdict);
+        verdicts[id] = later.some((one) => one.statements.includes(id))
+          ? WORST_FIRST.find((one) => own.includes(one)) ?? verdict
+          : verdict;
+      }
+      return {
+        version,
+        verdicts,
+        fails: all.filter(({ verdict }) => verdict === "fail").map(({ id, statements, reason }) => ({
+          id,
+          statements,
+          reason: withoutNames(reason),
+        })),
+        lenient: all.filter(({ verdict }) => verdict === "lenient").map(({ id }) => id),
+      };
+    }),
   };
 }
 

@@ -16,7 +16,9 @@ export interface RefusalRow {
 }
 
 /** All of them. */
-export function refusalRows(text: string = readFileSync(pathOf("spec/refusals.md"), "utf8")): ReadonlyMap<string, readonly RefusalRow[]> {
+export function refusalRows(
+  text: string = readFileSync(pathOf("spec/refusals.md"), "utf8"),
+): ReadonlyMap<string, readonly RefusalRow[]> {
   const rows = new Map<string, RefusalRow[]>();
   let on = "";
   for (const line of text.split("\n")) {

@@ -15,7 +15,15 @@ import type { FoundBroker } from "./peers_found.ts";
 import type { RefusalRow } from "./refusal_rows.ts";
 import type { Section } from "./sections.ts";
 import { ALL_IDS, fileOf, isOwnRule, placeOf, sectionOf, STATEMENTS_FOLDER } from "./statement_places.ts";
-import { type AnyId, type CasePlace, isUncited, type Place, reasonUncited, stateOf, type Trace } from "./trace.ts";
+import {
+  type AnyId,
+  type CasePlace,
+  isUncited,
+  type Place,
+  reasonUncited,
+  stateOf,
+  type Trace,
+} from "./trace.ts";
 
 /** What the pages are made from. */
 export interface PagesInit {
@@ -71,14 +79,20 @@ function indexPage(trace: Trace): string {
   for (const version of ["5.0", "3.1.1"]) {
     const ids = (Object.keys(STATEMENTS) as StatementId[]).filter((id) => STATEMENTS[id].version === version);
     const count = (test: (id: StatementId) => boolean) => ids.filter(test).length;
-    const states = ["tested", "waived", "open", "client"].map((is) => count((id) => stateOf(id, trace) === is));
+    const states = ["tested", "waived", "open", "client"].map((is) =>
+      count((id) => stateOf(id, trace) === is)
+    );
     const [binding, uncited] = [
       count((id) => STATEMENTS[id].binds !== "client"),
       count((id) => isUncited(id, trace)),
     ];
     lines.push(`| MQTT ${version} | ${[ids.length, ...states, binding, uncited].join(" | ")} |`);
   }
-  lines.push("", "A statement of 3.1.1 with the same duty as statements of 5.0 is shown by what shows them.", "");
+  lines.push(
+    "",
+    "A statement of 3.1.1 with the same duty as statements of 5.0 is shown by what shows them.",
+    "",
+  );
   lines.push("| page | ids |", "| --- | --- |");
   for (const [file, ids] of Map.groupBy(ALL_IDS, fileOf)) {
     const links = inOrder(ids).map((id) => `[${id}](${placeOf(id)})`);
@@ -102,7 +116,10 @@ class Page {
 
   head(title: string, ids: readonly AnyId[]): void {
     this.#lines.push(`# ${title}`, "");
-    this.#wrap("", `${GENERATED} [All statements](${this.#path(`${STATEMENTS_FOLDER}/README.md`)})`.split(" "));
+    this.#wrap(
+      "",
+      `${GENERATED} [All statements](${this.#path(`${STATEMENTS_FOLDER}/README.md`)})`.split(" "),
+    );
     this.#lines.push("");
     if (STATEMENTS[ids[0] as StatementId]?.version === "3.1.1" || isOwnRule(ids[0]!)) return;
     const chapter = topSection(sectionOf(ids[0]!));
@@ -117,7 +134,10 @@ class Page {
     const { trace, refusals } = this.#init;
     const statement = STATEMENTS[id as StatementId];
     this.#lines.push(`## ${id}`, "");
-    this.#wrap("", plain(STATEMENT_TEXTS[id as StatementId] ?? UNNUMBERED[id as UnnumberedId].text).split(" "));
+    this.#wrap(
+      "",
+      plain(STATEMENT_TEXTS[id as StatementId] ?? UNNUMBERED[id as UnnumberedId].text).split(" "),
+    );
     this.#lines.push("");
     this.#facts(id, statement);
     const equivalents = EQUIVALENTS[id as Statement311];
@@ -153,7 +173,11 @@ class Page {
     }
     const { trace } = this.#init;
     const { section, title, level, binds } = statement;
-    const facts = [`§${section} ${plain(title)}`, level, `binds ${WHOM[binds as keyof typeof WHOM] ?? binds}`];
+    const facts = [
+      `§${section} ${plain(title)}`,
+      level,
+      `binds ${WHOM[binds as keyof typeof WHOM] ?? binds}`,
+    ];
     const state = stateOf(id as StatementId, trace);
     if (state === "waived") facts.push(`not tested: ${WAIVERS[id as StatementId] ?? "as in MQTT 5.0"}`);
     else if (state === "open") facts.push("**not tested**");
@@ -196,7 +220,9 @@ class Page {
         const level = levels.find((one) => one.version === version);
         const verdict = level?.verdicts[id];
         if (verdict === undefined || verdict === "untested") continue;
-        const fails = verdict !== "fail" ? [] : level!.fails.filter(({ statements }) => statements.includes(id));
+        const fails = verdict !== "fail"
+          ? []
+          : level!.fails.filter(({ statements }) => statements.includes(id));
         const by = fails.length === 0 ? "" : ` (${fails.map((fail) => `\`${fail.id}\``).join(", ")})`;
         words.push(`${product} **${verdict}**${by}`);
       }
@@ -232,11 +258,18 @@ class Page {
 
   end(): string {
     const links = [...this.#links].sort(([a], [b]) => a < b ? -1 : 1);
-    return [...this.#lines, ...links.map(([label, path]) => `[${label}]: ${this.#path(path)}`), ""].join("\n");
+    return [...this.#lines, ...links.map(([label, path]) => `[${label}]: ${this.#path(path)}`), ""].join(
+      "\n",
+    );
   }
 }
 
-const WHOM = { both: "Server and Client", server: "the Server", client: "the Client", intermediary: "an intermediary" };
+const WHOM = {
+  both: "Server and Client",
+  server: "the Server",
+  client: "the Client",
+  intermediary: "an intermediary",
+};
 
 /** Text in which nothing is markup. */
 function plain(text: string): string {

@@ -18,8 +18,7 @@ sees of it: each line is played on a broker, and a test on both runtimes holds t
   At a listener for WebSocket the peer gets an HTTP status or a Close frame first.
 - **rule**: a statement of the standard, a duty without a number or a rule of this broker; the hook \`refused\`,
   \`disconnected\` or \`denied\` and the log name it, and at 5.0 the Reason String.
-  [traceability.md](traceability.md) says what the rules of the standard are, [unnumbered.ts](unnumbered.ts) the
-  others.
+  Each has an address under [statements](../docs/statements/README.md), with code, tests and what brokers do.
 
 A TLS handshake that fails, or is one too many (\`handshakesMax\`), ends by TLS itself: the hook \`handshakeFailed\`.
 `;

@@ -31,7 +31,9 @@ function redirects(files: ReadonlyMap<string, string>): Readonly<Record<string, 
     all[dirname(path)] = path;
     all[`${dirname(path)}/`] = path;
   }
-  for (const id of ALL_IDS) all[`statements/${id.toLowerCase()}`] = `statements/${placeOf(id).replace(".md", ".html")}`;
+  for (const id of ALL_IDS) {
+    all[`statements/${id.toLowerCase()}`] = `statements/${placeOf(id).replace(".md", ".html")}`;
+  }
   return all;
 }
 

@@ -98,7 +98,9 @@ class Page {
       renderer: {
         heading({ tokens, depth }) {
           const { anchor } = headings[next++]!;
-          return `<h${depth} id="${anchor}"><a href="#${anchor}">${this.parser.parseInline(tokens)}</a></h${depth}>\n`;
+          return `<h${depth} id="${anchor}"><a href="#${anchor}">${
+            this.parser.parseInline(tokens)
+          }</a></h${depth}>\n`;
         },
         link({ href, tokens }) {
           return page.#link(href, this.parser.parseInline(tokens));
@@ -111,7 +113,9 @@ class Page {
             cells.map(({ tokens, header, align }) => {
               const name = header ? "th" : "td";
               const side = align === null ? "" : ` class="${align}"`;
-              return `<${name}${header ? ' scope="col"' : ""}${side}>${this.parser.parseInline(tokens)}</${name}>`;
+              return `<${name}${header ? ' scope="col"' : ""}${side}>${
+                this.parser.parseInline(tokens)
+              }</${name}>`;
             }).join("");
           const head = `<thead><tr>${row(token.header)}</tr></thead>`;
           const body = token.rows.map((cells) => `<tr>${row(cells)}</tr>`).join("\n");
@@ -169,10 +173,14 @@ class Page {
   #frame(body: string, headings: readonly Heading[]): string {
     const title = headings[0]?.text ?? this.#file;
     const parts = headings.filter(({ depth }) => depth === 2);
-    const items = parts.map(({ text, anchor }) => `<li><a href="#${anchor}">${escaped(text)}</a></li>`).join("\n");
+    const items = parts.map(({ text, anchor }) => `<li><a href="#${anchor}">${escaped(text)}</a></li>`).join(
+      "\n",
+    );
     const nav = this.#init.main.map(([file, name]) => {
       const current = file === this.#file ? ' aria-current="page"' : "";
-      return `<li><a href="${this.#to(this.#init.pages.get(file) ?? "index.html")}"${current}>${name}</a></li>`;
+      return `<li><a href="${
+        this.#to(this.#init.pages.get(file) ?? "index.html")
+      }"${current}>${name}</a></li>`;
     }).join("\n");
     const contents = parts.length < 2 ? "" : `<nav class="contents" aria-label="On this page">
 <details open><summary>On this page</summary><ul>
@@ -206,11 +214,16 @@ ${body}</main>
 }
 
 function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (found) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[found]!);
+  return text.replace(
+    /[&<>"]/g,
+    (found) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[found]!,
+  );
 }
 
 /** Without the escapes that marked leaves in texts. */
 function unescaped(text: string): string {
-  return text.replace(/&(amp|lt|gt|quot|#39);/g, (_, name: string) =>
-    ({ amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" })[name]!);
+  return text.replace(
+    /&(amp|lt|gt|quot|#39);/g,
+    (_, name: string) => ({ amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" })[name]!,
+  );
 }

@@ -28,7 +28,8 @@ export function docsSite(files: () => Promise<PageFiles>): RequestListener {
     const redirects: Record<string, string> = JSON.parse((await once()).get("redirects.json") ?? "{}");
     const name = path.slice(AT.length).replaceAll(/%2f/gi, "/").toLowerCase();
     if (Object.hasOwn(redirects, name)) {
-      return void response.writeHead(302, { location: AT + redirects[name], "cache-control": "no-cache" }).end();
+      return void response.writeHead(302, { location: AT + redirects[name], "cache-control": "no-cache" })
+        .end();
     }
     show(request, response);
   };

@@ -3,7 +3,6 @@
  * Knows their configuration and processes; refuses to know what an audit finds.
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +20,9 @@ interface Program {
 }
 
 /** Starts a program and all that it starts in a group of processes of its own, which ends with this process. */
-async function startGroup(of: (folder: string, port: number) => Program | Promise<Program>): Promise<RunningPeer> {
+async function startGroup(
+  of: (folder: string, port: number) => Program | Promise<Program>,
+): Promise<RunningPeer> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-peer-"));
   const port = await freePort();
   const { files, command, env, behind } = await of(folder, port);
@@ -82,7 +83,9 @@ export const rabbitVersion: string | undefined = rabbitHome?.split("-").at(-1);
 /** RabbitMQ with its MQTT plug-in; its default user `guest` stands for everybody. */
 export function startRabbit(): Promise<RunningPeer> {
   return startGroup(async (folder, port) => {
-    const names = String(await freePort());
+    const names = await freePort();
+    const epmd = spawnKept(["epmd", "-port", String(names), "-address", "127.0.0.1"], { stdio: "ignore" });
+    await listening(epmd, names); // else RabbitMQ starts one that outlives it
     return {
       files: {
         plugins: "[rabbitmq_mqtt].\n",
@@ -95,7 +98,7 @@ export function startRabbit(): Promise<RunningPeer> {
       },
       command: [`${rabbitHome}/sbin/rabbitmq-server`],
       env: {
-        ERL_EPMD_PORT: names,
+        ERL_EPMD_PORT: String(names),
         ERL_EPMD_ADDRESS: "127.0.0.1",
         RABBITMQ_NODENAME: "audit@localhost",
         RABBITMQ_DIST_PORT: String(await freePort()),
@@ -106,7 +109,7 @@ export function startRabbit(): Promise<RunningPeer> {
         RABBITMQ_GENERATED_CONFIG_DIR: join(folder, "generated"),
         RABBITMQ_CONFIG_FILE: join(folder, "rabbitmq.conf"),
       },
-      behind: () => void spawnSync("epmd", ["-port", names, "-kill"]),
+      behind: () => void epmd.kill("SIGKILL"),
     };
   });
 }
@@ -133,7 +136,17 @@ export async function startEjabberd(): Promise<RunningPeer> {
           "",
         ].join("\n"),
       },
-      command: ["erl", "-noinput", "-mnesia", "dir", `"${join(folder, "mnesia")}"`, "-s", "ejabberd", "-eval", register],
+      command: [
+        "erl",
+        "-noinput",
+        "-mnesia",
+        "dir",
+        `"${join(folder, "mnesia")}"`,
+        "-s",
+        "ejabberd",
+        "-eval",
+        register,
+      ],
       env: {
         EJABBERD_CONFIG_PATH: join(folder, "ejabberd.yml"),
         EJABBERD_LOG_PATH: join(folder, "ejabberd.log"),

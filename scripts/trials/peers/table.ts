@@ -6,7 +6,7 @@
 import type { StatementVerdict } from "../../../conformance/mod.ts";
 import type { FoundBroker, FoundLevel } from "../../lib/peers_found.ts";
 import { ALL_IDS, placeOf } from "../../lib/statement_places.ts";
-import { READINGS } from "./readings.ts";
+import { readingOf } from "./readings.ts";
 
 const BEGIN = "<!-- peers: written by `deno task audit:peers` -->";
 const END = "<!-- /peers -->";
@@ -82,11 +82,12 @@ function fails(product: string, { version, unreachable, fails, lenient }: FoundL
   const lines = [`### ${product}, MQTT ${version}`, ""];
   if (unreachable !== undefined) return [...lines, `${plain(unreachable)}.`];
   if (fails.length === 0) lines.push("Nothing against the standard.");
-  const read = READINGS[product.split(" ")[0]!] ?? {};
   for (const { id, statements, reason } of fails) {
-    const reading = read[`${version} ${id}`] ?? read[id];
+    const reading = readingOf(product, id, reason);
     lines.push(
-      `- \`${id}\` (${statements.join(", ")}): ${plain(reason)}${reading === undefined ? "" : `. ${reading}`}`,
+      `- \`${id}\` (${statements.join(", ")}): ${plain(reason)}${
+        reading === undefined ? "" : `. ${reading}`
+      }`,
     );
   }
   if (lenient.length > 0) lines.push("", `Lenient: ${lenient.map((id) => `\`${id}\``).join(", ")}.`);
