@@ -111,15 +111,16 @@ class Page {
         table(token) {
           const row = (cells: readonly Tokens.TableCell[]) =>
             cells.map(({ tokens, header, align }) => {
-              const name = header ? "th" : "td";
+              const isHead = header && tokens.length > 0;
+              const name = isHead ? "th" : "td";
               const side = align === null ? "" : ` class="${align}"`;
-              return `<${name}${header ? ' scope="col"' : ""}${side}>${
+              return `<${name}${isHead ? ' scope="col"' : ""}${side}>${
                 this.parser.parseInline(tokens)
               }</${name}>`;
             }).join("");
           const head = `<thead><tr>${row(token.header)}</tr></thead>`;
           const body = token.rows.map((cells) => `<tr>${row(cells)}</tr>`).join("\n");
-          return `<div class="table" tabindex="0" role="region" aria-label="Table"><table>${head}<tbody>${body}</tbody></table></div>\n`;
+          return `<div class="table" tabindex="0" role="group" aria-label="Table"><table>${head}<tbody>${body}</tbody></table></div>\n`;
         },
         code({ text }) {
           return `<pre tabindex="0"><code>${escaped(text)}</code></pre>\n`;
