@@ -89,7 +89,7 @@ async function silently(body: () => Promise<unknown>): Promise<void> {
 describe("the documentation", () => {
   test("has settings and permissions that can be read", async () => {
     const blocks = BLOCKS.filter(({ kind }) => kind === "toml");
-    assert(blocks.length > 5);
+    assert(blocks.length > 3);
     for (const { file, text } of blocks) {
       const isPermissions = /^\[everyone\]|^\[user\./m.test(text);
       try {
@@ -102,7 +102,7 @@ describe("the documentation", () => {
   });
 
   test("calls commands by flags that they have", patient, async () => {
-    assert(COMMANDS.length > 30);
+    assert(COMMANDS.length > 20);
     for (const { file, line, args } of COMMANDS) {
       try {
         const [name = "", ...rest] = args;
