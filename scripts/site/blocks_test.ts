@@ -1,12 +1,13 @@
 /**
  * The blocks of code in the documentation: settings and permissions are read as the broker reads them, the flags of every
- * command are ones that it has, and tasks are there.
+ * command are ones that it has, programs can be parsed, and tasks are there.
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import process from "node:process";
+import ts from "typescript";
 import { callOf, settingsOfCall } from "../../src/cli/options.ts";
 import { parseConfig } from "../../src/config/file.ts";
 import { readPermissions } from "../../src/permissions/toml.ts";
@@ -115,6 +116,18 @@ describe("the documentation", () => {
       } catch (error) {
         throw new Error(`${file}: ${line}: ${error instanceof Error ? error.message : error}`);
       }
+    }
+  });
+
+  test("has programs that can be parsed", () => {
+    const blocks = BLOCKS.filter(({ kind }) => kind === "ts" || kind === "js");
+    assert(blocks.length > 10);
+    for (const { file, text } of blocks) {
+      const { diagnostics = [] } = ts.transpileModule(text, {
+        reportDiagnostics: true,
+        compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext },
+      });
+      assertEquals(diagnostics.map(({ messageText }) => messageText), [], `${file}: ${text}`);
     }
   });
 
