@@ -64,4 +64,5 @@ for (const peer of args.includes("--write") ? [] : PEERS) {
 const brokers = PEERS.flatMap(({ name }) => found.get(name) ?? []);
 writeFileSync(pathOf(PEERS_FOUND), foundText(brokers));
 writeFileSync(pathOf(PAGE), formatMarkdown(withTable(readFileSync(pathOf(PAGE), "utf8"), brokers)));
+console.log("Now `deno task trace`: the pages of the statements say it too");
 process.exit(0);
