@@ -3,6 +3,8 @@
  * Knows rows and columns; refuses to know scenes.
  * @module
  */
+import { placeOf, STATEMENTS_FOLDER } from "../lib/statement_places.ts";
+import type { AnyId } from "../lib/trace.ts";
 import { acceptRules } from "./sources.ts";
 import { LEVELS, type Played } from "./stage.ts";
 import { WEBSOCKET_SCENES } from "./websocket_scenes.ts";
@@ -59,9 +61,14 @@ export function refusalsPage(played: readonly Played[]): string {
       "| refused | rule | 5.0 | 3.1.1 | 3.1 |",
       "| --- | --- | --- | --- | --- |",
       ...[...rows.values()].map(({ when, rules, answers }) =>
-        `| ${[when, [...rules].map((rule) => `\`${rule}\``).join(" "), ...answers].join(" | ")} |`
+        `| ${[when, [...rules].map(linked).join(" "), ...answers].join(" | ")} |`
       ),
     ].join("\n")
   );
   return [HEAD, ...tables].join("\n\n").replace(/\n{3,}/g, "\n\n") + "\n";
+}
+
+/** A rule, with its address. */
+function linked(rule: string): string {
+  return `[\`${rule}\`](../${STATEMENTS_FOLDER}/${placeOf(rule as AnyId)})`;
 }
