@@ -9,6 +9,7 @@ import ts from "typescript";
 import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { pathOf } from "./lib/tree.ts";
 import { buildSite, SITE_FILE } from "./site/build.ts";
+import { BROKER_PAGE_FILE, buildBrokerPage, tellSizes } from "./page/bundle.ts";
 
 const OUT = "dist/npm";
 /** What is run, or loaded by its name, and so imported by no door. */
@@ -72,4 +73,9 @@ for (const file of files) { // grows on the way
 }
 await buildPage(JSON.parse(readFileSync(pathOf("deno.json"), "utf8")).version);
 buildSite();
-console.log(`${OUT}: ${files.size} modules, ${PAGE_FILE} and ${SITE_FILE}`);
+const { sizes } = await buildBrokerPage();
+console.log(
+  `${OUT}: ${files.size} modules, ${PAGE_FILE}, ${SITE_FILE} and ${BROKER_PAGE_FILE}\n${
+    tellSizes(sizes).text
+  }`,
+);

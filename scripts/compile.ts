@@ -9,6 +9,7 @@ import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 import { buildSite, SITE_FILE } from "./site/build.ts";
+import { BROKER_PAGE_FILE, buildBrokerPage, tellSizes } from "./page/bundle.ts";
 
 mkdirSync(pathOf("dist"), { recursive: true });
 const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true }); // a new clone has no packages
@@ -18,7 +19,8 @@ if (installed.code !== 0) {
 }
 await buildPage(VERSION);
 buildSite();
-const entries = ["src/cli/main.ts", PAGE_FILE, SITE_FILE];
+console.log(tellSizes((await buildBrokerPage()).sizes).text);
+const entries = ["src/cli/main.ts", PAGE_FILE, SITE_FILE, BROKER_PAGE_FILE];
 const command = [...bun(), "build", "--compile", "--minify", ...entries, "--outfile", "dist/plumb"];
 const { code } = await run(command);
 if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);

@@ -113,23 +113,28 @@ export function checkSite({ headers }: Pick<IncomingMessage, "headers">): void {
   }
 }
 
-/** @throws {ApiError} for a request that changes something and could come from a page of another site. */
-export function checkSameSite(request: Pick<IncomingMessage, "headers">): void {
-  checkSite(request);
-  if (request.headers[CSRF_HEADER] !== "1") {
-    throw new ApiError(
-      "forbidden",
-      "With a cookie the header X-Plumb: 1 is needed, so that no page of another site can send this",
-    );
-  }
+/** @throws {ApiError} for a request without the header that no page of another site can send. */
+function checkHeader({ headers }: Pick<IncomingMessage, "headers">): void {
+  if (headers[CSRF_HEADER] === "1") return;
+  throw new ApiError(
+    "forbidden",
+    "With a cookie the header X-Plumb: 1 is needed, so that no page of another site can send this",
+  );
 }
 
-/** Who asks: the owner, or an administrator. @throws {ApiError} for others. */
-export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): void {
+/** What logins need. */
+export interface LoginParts {
+  readonly logins: Logins;
+  /** Whether the listener has TLS. */
+  readonly isTls: boolean;
+}
+
+/** Who asks: the owner by the token (null), or an administrator. @throws {ApiError} for others. */
+export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): string | null {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const given = /^Bearer +([\w-]{1,200})$/i.exec(authorization)?.[1];
-    if (given !== undefined && host.token !== undefined && isSame(given, host.token)) return;
+    if (given !== undefined && host.token !== undefined && isSame(given, host.token)) return null;
     throw new ApiError("login-needed", "This is not the token of this broker; plumb page prints it");
   }
   const cookie = cookieOf(request);
@@ -140,5 +145,6 @@ export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Log
       "Log in: with Authorization: Bearer TOKEN, which plumb page prints, or by POST /api/v1/login",
     );
   }
-  if (request.method !== "GET" && request.method !== "HEAD") checkSameSite(request);
+  if (request.method !== "GET" && request.method !== "HEAD") checkHeader(request);
+  return user;
 }

@@ -20,6 +20,8 @@ export interface Call {
   readonly now: number;
   /** Where the request comes from. */
   readonly address: string;
+  /** The administrator who asks; null for the owner, by the token, and where no login is needed. */
+  readonly user: string | null;
   /** The cookie of its login, if it has one. */
   readonly cookie: string | undefined;
   /** Aborted when the one who asks is gone. */

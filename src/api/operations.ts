@@ -3,10 +3,11 @@
  * Knows where they are; refuses to know what they do.
  * @module
  */
-import type { Logins } from "./access.ts";
+import type { LoginParts } from "./access.ts";
 import { openApi } from "./open_api.ts";
 import type { Operation } from "./operation.ts";
 import { clientOperations } from "./routes/clients.ts";
+import { explainOperations } from "./routes/explain.ts";
 import { figureOperations } from "./routes/figures.ts";
 import { loginOperations } from "./routes/login.ts";
 import { messageOperations } from "./routes/messages.ts";
@@ -14,14 +15,7 @@ import { programOperations } from "./routes/program.ts";
 import { sessionOperations } from "./routes/sessions.ts";
 import { topicOperations } from "./routes/topics.ts";
 import { ROOT } from "./router.ts";
-import { object, text } from "./schema.ts";
-
-/** What logins need. */
-export interface LoginParts {
-  readonly logins: Logins;
-  /** Whether the listener has TLS. */
-  readonly isTls: boolean;
-}
+import { object, orNull, text } from "./schema.ts";
 
 /** All of them. */
 export function operationsOf(parts: LoginParts): readonly Operation[] {
@@ -34,12 +28,14 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       answer: object({
         name: text(),
         version: text("of the program"),
+        user: orNull(text(), "the administrator who asks; null for the owner, by the token"),
         document: text("where the OpenAPI document is"),
         paths: { type: "array", items: text(), description: "all paths, below the address of this answer" },
       }),
-      run: ({ host }) => ({
+      run: ({ host, user }) => ({
         name: "plumb",
         version: host.process().version,
+        user,
         document: `${ROOT}/openapi.json`,
         paths: [...new Set(operations.map(({ path }) => path))],
       }),
@@ -58,6 +54,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
     ...sessionOperations,
     ...topicOperations,
     ...messageOperations,
+    ...explainOperations,
     ...programOperations,
   ];
   return operations;

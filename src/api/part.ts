@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpPart } from "../server/http_part.ts";
-import { checkAccess, checkHost, cookieOf, Logins } from "./access.ts";
+import { checkAccess, checkHost, checkSite, cookieOf, Logins } from "./access.ts";
 import { jsonBody } from "./body.ts";
 import { ApiError, ERROR_STATUS } from "./error.ts";
 import type { ApiHost } from "./host.ts";
@@ -67,12 +67,13 @@ async function read(
   signal: AbortSignal,
 ): Promise<{ operation: Operation; call: Call }> {
   checkHost(request.headers.host, host.hosts);
+  checkSite(request);
   const [path = "", query = ""] = split(request.url ?? "");
   if (path !== ROOT && !path.startsWith(`${ROOT}/`)) {
     throw new ApiError("not-found", `There is no ${path.slice(0, 200)}; ${ROOT} names what there is`);
   }
   const { operation, parts } = router.find(request.method ?? "GET", path.slice(ROOT.length));
-  if (!operation.isOpen) checkAccess(request, host, logins);
+  const user = operation.isOpen ? null : checkAccess(request, host, logins);
   const given: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(parts)) {
     given[name] = parameter(name, operation.parts?.[name] ?? PART, value);
@@ -82,7 +83,7 @@ async function read(
   if (operation.body) check("the body", operation.body, body);
   const now = host.now();
   const address = request.socket.remoteAddress ?? "";
-  return { operation, call: { host, given, body, now, address, cookie: cookieOf(request), signal } };
+  return { operation, call: { host, given, body, now, address, user, cookie: cookieOf(request), signal } };
 }
 
 const PART = { type: "string", minLength: 1, maxLength: 65_535 } as const;

@@ -53,8 +53,11 @@ export interface ClientView {
   readonly clientId: string;
   /** §3.1.3.5; null without one. */
   readonly user: string | null;
+  /** Where it comes from. */
   readonly address: string;
+  /** 0 where there is none. */
   readonly port: number;
+  /** What carries its bytes. */
   readonly transport: TransportKind;
   /** §3.1.2.2 */
   readonly level: ProtocolLevel;
@@ -86,12 +89,15 @@ export interface SessionView {
   readonly user: string | null;
   /** It connected from there; null if that is not known. */
   readonly address: string | null;
+  /** §3.1.2.2 of the Client that connected last. */
   readonly level: ProtocolLevel;
+  /** §4.2 whether a Network Connection serves it. */
   readonly connected: boolean;
   /** §3.1.2.11.2 s; null is never. */
   readonly expiry: number | null;
   /** When it ends, if its Client stays away: ms since the epoch; null while it is connected, and for never. */
   readonly expiresAt: number | null;
+  /** Topic Filters. */
   readonly subscriptions: number;
   /** QoS 1 and 2 messages that wait for room. */
   readonly queued: number;
@@ -107,12 +113,17 @@ export interface SessionView {
 
 /** A subscription. */
 export interface SubscriptionView {
+  /** §3.1.3.1 of the session. */
   readonly clientId: string;
   /** §4.7 */
   readonly filter: string;
+  /** §3.8.3.1 the highest QoS. */
   readonly qos: QoS;
+  /** §3.8.3.1 not of its own messages. */
   readonly noLocal: boolean;
+  /** §3.8.3.1 with RETAIN as it was published. */
   readonly retainAsPublished: boolean;
+  /** §3.8.3.1 when retained messages are sent. */
   readonly retainHandling: 0 | 1 | 2;
   /** §3.8.2.1.2; null without one. */
   readonly identifier: number | null;
@@ -122,7 +133,9 @@ export interface SubscriptionView {
 
 /** A retained message. */
 export interface RetainedView {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
+  /** Of the PUBLISH. */
   readonly qos: QoS;
   /** Of the payload. */
   readonly bytes: number;
@@ -134,6 +147,7 @@ export interface RetainedView {
 
 /** The same, with what is in it. */
 export interface RetainedMessageView extends RetainedView {
+  /** What was published. */
   readonly payload: Uint8Array;
 }
 
@@ -142,15 +156,21 @@ export type QueuedState = "waiting" | "sent" | "again" | "released";
 
 /** A message on its way to one session. */
 export interface QueuedView {
+  /** §3.3.2.1 Topic Name. */
   readonly topic: string;
+  /** At which it is sent. */
   readonly qos: 1 | 2;
+  /** With which it is sent. */
   readonly retain: boolean;
+  /** Of the payload. */
   readonly bytes: number;
   /** s left; null is never. */
   readonly expiry: number | null;
+  /** Client Identifier; null for the Server, and where it is not known. */
   readonly publisher: string | null;
   /** §4.8.2 the filter of the Shared Subscription that it came by; null for another. */
   readonly share: string | null;
+  /** How far it has come. */
   readonly state: QueuedState;
   /** §2.2.1; null until it is sent. */
   readonly packetId: number | null;
@@ -158,6 +178,7 @@ export interface QueuedView {
 
 /** The same, with what is in it. */
 export interface QueuedMessageView extends QueuedView {
+  /** What was published; good until the engine goes on. */
   readonly payload: Uint8Array;
 }
 
@@ -375,26 +396,20 @@ export class Inspector implements Deadline {
   }
 
   *#levels(under: string | undefined): Steps<TopicLevelView> {
-    const { retained, router } = { ...this.#inside, retained: this.#inside.router.retained };
+    const { router } = this.#inside;
+    const { retained } = router;
     const above = under === undefined ? "" : `${under}/`;
+    const names = router.topicNames();
     /** Of topics that were used lately: whether others are below them. */
     const lately = new Map<string, boolean>();
-    let passed = 0;
-    for (const name of router.topicNames()) {
-      if (++passed % NAMES_FOR_A_LOOK === 0) yield undefined;
-      if (name === undefined || !name.startsWith(above)) continue;
-      const end = name.indexOf(SEPARATOR, above.length);
-      const level = name.slice(above.length, end < 0 ? undefined : end);
-      lately.set(level, lately.get(level) === true || end >= 0);
-    }
+    yield* collect(names, above, lately, NAMES_FIRST);
     const cursor = retained.levels(under);
     try {
       for (let node = cursor.advance(); node !== NONE; node = cursor.advance()) {
         const { name, hasChildren, count } = retained.levelAt(node, TOPICS_COUNTED_MAX);
-        yield count;
+        yield Math.ceil(count / COUNTED_FOR_A_LOOK);
         if (count === 0) continue; // it went, and a walk still stands on it
         const isMore = lately.get(name) === true;
-        lately.delete(name);
         const view = new PublishView();
         const isRetained = retained.has(node);
         if (isRetained) retained.aim(view, node, false);
@@ -404,8 +419,18 @@ export class Inspector implements Deadline {
     } finally {
       cursor.close();
     }
-    for (const [name, hasChildren] of lately) {
-      yield { name, topic: above + name, hasChildren, retained: 0, bytes: null };
+    const given = new Set<string>();
+    for (const most of [0, Infinity]) {
+      yield* collect(names, above, lately, most);
+      for (const [name, hasChildren] of lately) {
+        const topic = above + name;
+        if (given.has(name) || retained.hasLevels(topic)) yield undefined;
+        else {
+          given.add(name);
+          yield { name, topic, hasChildren, retained: 0, bytes: null };
+        }
+      }
+      lately.clear();
     }
   }
 
@@ -458,7 +483,7 @@ export class Inspector implements Deadline {
       if (this.#walks.size <= WALKS_MAX) break;
       this.#end(oldest);
     }
-    this.#inside.turn.timers.schedule(this, now + WALK_IDLE_MS);
+    if (this.heapIndex < 0) this.#inside.turn.timers.schedule(this, now + WALK_IDLE_MS);
     return cursor;
   }
 
@@ -482,8 +507,28 @@ export class Inspector implements Deadline {
 /** Nodes of a tree that a walk looks at before it says so. */
 const STEPS_AT_ONCE = 100;
 
-/** Names that were used lately and count as one look. */
-const NAMES_FOR_A_LOOK = 10;
+/** Names of topics that were used lately and are looked at before the levels of retained ones, for what is below these. */
+const NAMES_FIRST = 5_000;
+/** Topics that are counted for one look. */
+const COUNTED_FOR_A_LOOK = 10;
+
+/** Reads so many names, and puts into `found` the levels right below one: whether others are below them. */
+function* collect(
+  names: Iterator<string | undefined>,
+  above: string,
+  found: Map<string, boolean>,
+  most: number,
+): Generator<undefined, void> {
+  for (let i = 0; i < most; i++) {
+    const { done, value: name } = names.next();
+    if (done) return;
+    yield undefined;
+    if (name === undefined || !name.startsWith(above)) continue;
+    const end = name.indexOf(SEPARATOR, above.length);
+    const level = name.slice(above.length, end < 0 ? undefined : end);
+    found.set(level, found.get(level) === true || end >= 0);
+  }
+}
 
 const STATES: Partial<Record<Step, QueuedState>> = {
   [Step.PUBCOMP]: "released",

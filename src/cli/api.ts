@@ -19,7 +19,7 @@ import type {
 } from "../api/host.ts";
 import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
-import { Inspector } from "../broker/mod.ts";
+import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
 import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
@@ -67,11 +67,12 @@ export class ApiOfProgram implements ApiHost {
 
   /**
    * This holds from now on; the token is made if a listener needs it.
-   * @throws {CallError} for a token that cannot be read or made, unless its listener was not asked for.
+   * @throws {CallError} at the start for a token that cannot be read or made, unless its listener was not asked for.
    */
   take(present: Present): void {
     const { settings, log } = present;
     const { web: { admins = [], hosts = [] }, apiLimits } = settings;
+    const isStart = this.#present === undefined;
     this.#present = present;
     this.admins = admins;
     this.hosts = hosts;
@@ -80,7 +81,7 @@ export class ApiOfProgram implements ApiHost {
     try {
       this.token = tokenIn(tokenFileOf(settings, environment));
     } catch (error) {
-      if (!settings.isDefaultListen || settings.web.tokenFile !== undefined) throw error;
+      if (isStart && (!settings.isDefaultListen || settings.web.tokenFile !== undefined)) throw error;
       log.warn("no token for the page and its API", { why: (error as Error).message });
     }
   }
@@ -95,6 +96,8 @@ export class ApiOfProgram implements ApiHost {
         publish: (message) => server.publish(message),
         disconnect: (clientId, reason) => server.disconnect(clientId, reason),
         endSession: (clientId, reason) => server.endSession(clientId, reason),
+        explain: (question, now) => explain(server.broker, question, now),
+        trace: (options, events, now) => trace(server.broker, options, events, now),
       },
     };
   }
@@ -151,6 +154,14 @@ export class ApiOfProgram implements ApiHost {
     return permissionFileOf(permissionFiles(settings), () => permissions.reload());
   }
 
+  /** What has been answered so far is on the disk. */
+  async #untilSafe(): Promise<void> {
+    const end = performance.now() + SAFE_MS;
+    while (this.#running?.api.broker.stats.isUnsafe === true && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { data } = this.#present!.settings;
     if (data === undefined) {
@@ -162,6 +173,7 @@ export class ApiOfProgram implements ApiHost {
     const file = join(data, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
+      await this.#untilSafe();
       const { exportInThread } = await import("../store/snapshot_thread.ts");
       const own = new URL(import.meta.url);
       const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
@@ -173,6 +185,10 @@ export class ApiOfProgram implements ApiHost {
     }
   }
 }
+
+/** Facts that no peer waits for are on the disk so much later, and a little more: ms. */
+const SAFE_MS = 1_500;
+const LOOK_MS = 20;
 
 function numbersOf(given: Partial<Record<ApiNumber, number>>): Record<ApiNumber, number> {
   const defaults = Object.entries(API_NUMBERS).map(([name, row]) => [name, row.default]);

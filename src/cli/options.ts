@@ -369,8 +369,7 @@ export function helpText(isAll = false): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb pub|sub|request   publishes, subscribes, asks, with the flags of mosquitto's tools\n" +
-    "plumb audit URL         checks a broker against the standard\n" +
-    "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb audit|bench URL   checks a broker against the standard; measures one, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
@@ -378,6 +377,7 @@ export function helpText(isAll = false): string {
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
     "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),

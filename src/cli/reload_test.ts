@@ -63,6 +63,7 @@ async function reloaded(
         tls: { shared: undefined, own: new Map() },
         logins: { of: () => ({}) as never },
         permissions: { of: () => ({}) },
+        web: { metrics: () => false, api: () => () => false },
       }, log);
       return Promise.resolve({ options: { ...options, hooks: hooksFor(log, settings.logLevel) } });
     },

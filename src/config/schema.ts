@@ -84,11 +84,9 @@ export const SECTIONS: readonly Section[] = [
         kind: "list",
         least: 1,
         value: "URL",
-        defaultIs: `${DEFAULT_LISTEN}, ${DEFAULT_TLS_LISTEN} and, with the page, ${DEFAULT_WEB_LISTEN}`,
-        about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; " +
-          "unix:/PATH; may be " +
-          "given more than once; localhost is 127.0.0.1 and ::1, [::] every address",
+        defaultIs: `${DEFAULT_LISTEN}, ${DEFAULT_TLS_LISTEN}, ${DEFAULT_WEB_LISTEN}`,
+        about: "a listener: mqtt://HOST:PORT, ws://HOST:PORT/PATH; mqtts://, wss:// with TLS; unix:/PATH; " +
+          "may be given more than once; localhost is 127.0.0.1 and ::1, [::] all",
         scope: "broker",
         reload: "now",
         option: "listen",
@@ -277,6 +275,7 @@ export const SECTIONS: readonly Section[] = [
       setting({
         key: "websocket.page",
         kind: "flag",
+        rare: true,
         about:
           "show the page, the HTTP API and the documentation at ws:// and wss:// listeners, for those who log in; the default listener does",
         scope: "listener",
@@ -459,6 +458,7 @@ export const SECTIONS: readonly Section[] = [
         name: "admins",
         kind: "list",
         value: "USER",
+        rare: true,
         about:
           "users who may log in to the page and the HTTP API with their password, besides the owner of the token (plumb page); may be given more than once",
         scope: "broker",

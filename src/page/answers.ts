@@ -26,12 +26,18 @@ export interface Figures extends BrokerStats {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
   };
-  readonly latencies?: Readonly<Record<string, Latency>>;
+  readonly latencies?: Latencies;
 }
 
-/** A histogram of seconds. */
+/** Histograms of times. */
+export interface Latencies {
+  /** Upper bounds of the buckets, seconds. */
+  readonly bounds?: readonly number[];
+  readonly [name: string]: Latency | readonly number[] | undefined;
+}
+
+/** One of them: how often, in each bucket and above the last one. */
 export interface Latency {
-  readonly bounds: readonly number[];
   readonly counts: readonly number[];
 }
 
@@ -96,11 +102,20 @@ export interface PermissionsText {
 
 /** GET /api/v1/explain */
 export interface Explanation {
-  readonly gets: boolean;
+  /** null: it cannot be foretold. */
+  readonly gets: boolean | null;
   readonly because: string;
   readonly steps: readonly {
     readonly what: string;
-    readonly result: string;
-    readonly detail?: string | null;
+    readonly result: "yes" | "no" | "unknown" | "note";
+    readonly detail: string;
+    readonly rule?: string;
+    readonly limit?: string;
   }[];
+  /** Sessions that get a copy; null if there are too many to look at. */
+  readonly receivers: number | null;
+  /** Of the session of the Client; null without one. */
+  readonly past: {
+    readonly heardAt: number | null;
+  } | null;
 }

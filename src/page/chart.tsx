@@ -40,9 +40,10 @@ function options(width: number, lines: readonly Line[], format: (value: number) 
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
+    padding: [10, 12, 0, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1e-9)] } },
     axes: [
-      { ...axis, space: 70, values: (_, moments) => moments.map((s) => clock(s * 1_000)) },
+      { ...axis, size: 26, space: 70, values: (_, moments) => moments.map((s) => clock(s * 1_000)) },
       { ...axis, size: 72, space: 34, values: (_, values) => values.map(format) },
     ],
     series: [

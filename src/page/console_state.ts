@@ -166,7 +166,7 @@ export async function connectConsole({ clientId, username, password, level }: Co
     });
   } catch (error) {
     change({ is: "closed" });
-    throw new Error(explain(error));
+    throw new Error(await wordsOf(error));
   }
 }
 
@@ -180,9 +180,14 @@ async function inWords<T>(work: (client: Client) => Promise<T>): Promise<T> {
   try {
     return await work(client);
   } catch (error) {
-    const { explain } = await import("./console_client.ts");
-    throw new Error(explain(error));
+    throw new Error(await wordsOf(error));
   }
+}
+
+/** What went wrong, without the name of its class. */
+async function wordsOf(error: unknown): Promise<string> {
+  const { explain } = await import("./console_client.ts");
+  return explain(error).replace(/^\w*Error: /, "");
 }
 
 /** Subscribes; what comes goes into the log. @throws {Error} with why not. */
@@ -233,10 +238,11 @@ function propertiesOf({ properties }: Message): string[] {
 
 /** Ends a subscription. @throws {Error} with why not. */
 export async function unsubscribeConsole(filter: string): Promise<void> {
-  await inWords(async (client) => {
+  await inWords(async () => {
+    const subscription = open.get(filter);
     open.delete(filter);
     tellSubscriptions();
-    await client.unsubscribe(filter);
+    await subscription?.[Symbol.asyncDispose]();
     log({ is: "event", text: `unsubscribed from ${filter}` });
   });
 }

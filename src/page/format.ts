@@ -126,9 +126,12 @@ export function hex(payload: Uint8Array): string {
   return lines.join("\n");
 }
 
+/** JSON of more than this many characters is shown with its lines. */
+const ONE_LINE = 72;
+
 /** JSON with its lines, or the text as it is. */
 export function readable(text: string): string {
-  if (!/^\s*[[{]/.test(text)) return text;
+  if (text.length <= ONE_LINE || !/^\s*[[{]/.test(text)) return text;
   try {
     return JSON.stringify(JSON.parse(text), undefined, 2);
   } catch {

@@ -3,7 +3,7 @@
  * Knows how often the broker is asked, and what two looks say together; refuses to know how figures are drawn.
  * @module
  */
-import type { Figures, Latency } from "./answers.ts";
+import type { Figures, Latencies } from "./answers.ts";
 import { begin, call, link, session } from "./api.ts";
 import { quantile } from "./format.ts";
 import { Store } from "./store.ts";
@@ -60,16 +60,24 @@ export function levels(of: readonly Look[], value: (figures: Figures) => number)
   return of.map(({ figures }) => value(figures));
 }
 
-/** A quantile in seconds of what was measured from each look to the next one; null where nothing was. */
+/** The names of what is timed, and has been timed. */
+export function timed({ latencies }: Figures): string[] {
+  if (latencies?.bounds === undefined) return [];
+  return Object.keys(latencies).filter((name) => countsOf(latencies, name)?.some((one) => one > 0));
+}
+
+/** A quantile in seconds of what was timed from each look to the next one; null where nothing was. */
 export function quantiles(of: readonly Look[], name: string, part: number): (number | null)[] {
-  return of.map(({ figures }, i) => {
-    const now = figures.latencies?.[name];
-    const before = of[i - 1]?.figures.latencies?.[name];
-    if (now === undefined || before === undefined) return null;
-    return quantile(between(before, now), part) ?? null;
+  return of.map(({ figures: { latencies } }, i) => {
+    const now = countsOf(latencies, name);
+    if (now === undefined || i === 0) return null;
+    const before = countsOf(of[i - 1]!.figures.latencies, name) ?? [];
+    const counts = now.map((one, at) => Math.max(0, one - (before[at] ?? 0)));
+    return quantile({ bounds: latencies!.bounds!, counts }, part) ?? null;
   });
 }
 
-function between(before: Latency, now: Latency): Latency {
-  return { bounds: now.bounds, counts: now.counts.map((one, at) => one - (before.counts[at] ?? 0)) };
+function countsOf(latencies: Latencies | undefined, name: string): readonly number[] | undefined {
+  const found = latencies?.[name];
+  return found !== undefined && "counts" in found ? found.counts : undefined;
 }

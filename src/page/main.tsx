@@ -77,6 +77,7 @@ function Frame(
   const isFirst = useRef(true);
   useEffect(() => {
     document.title = `${title} – Plumb`;
+    if (present.is === "unknown") return;
     if (isFirst.current) isFirst.current = false;
     else { // another view: it is read from its beginning
       main.current?.focus({ preventScroll: true });

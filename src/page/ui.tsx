@@ -190,15 +190,18 @@ export function Parts<T>(
     readonly none: string;
   },
 ): VNode {
-  const { items, error, isBusy, hasMore, more } = list;
+  const { items, error, isBusy, hasMore, more, again } = list;
   return (
     <>
       <Problem error={error} />
-      {items.length > 0 && <Table name={name} columns={columns} rows={items} keyOf={keyOf} />}
-      {items.length === 0 && error === undefined && (
-        <p class="muted">{isBusy ? "Reading …" : hasMore ? "Nothing so far" : none}</p>
+      {error !== undefined && items.length > 0 && (
+        <p>
+          <button type="button" onClick={again}>Read it from the beginning</button>
+        </p>
       )}
-      {hasMore && (
+      {items.length > 0 && <Table name={name} columns={columns} rows={items} keyOf={keyOf} />}
+      {items.length === 0 && error === undefined && <p class="muted">{isBusy ? "Reading …" : none}</p>}
+      {hasMore && items.length > 0 && (
         <p>
           <button type="button" onClick={more} disabled={isBusy}>Show more</button>
         </p>
@@ -218,6 +221,12 @@ export function Answer<T>(
       {data === undefined ? error === undefined && <p class="muted">Reading …</p> : children(data)}
     </>
   );
+}
+
+/** A name of many words in one, which may be broken between them. */
+export function Name({ of }: { readonly of: string }): VNode {
+  const parts = of.split(/(?=[A-Z])|(?<=[-.])/);
+  return <code class="name">{parts.map((part, at) => at === 0 ? part : [<wbr key={at} />, part])}</code>;
 }
 
 /** Names and values. */
@@ -256,34 +265,28 @@ export function Ask(
   useEffect(() => {
     dialog.current!.showModal();
   }, []);
+  const isDone = useRef(false);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
     try {
       await question.run();
+      isDone.current = true;
       dialog.current?.close();
-      over(true);
     } catch (why) {
       setError(why as Error);
       setBusy(false);
     }
   };
+  // When it is closed the focus is back where it was: only then it may go.
   return (
-    <dialog ref={dialog} aria-labelledby={title} onCancel={() => over(false)}>
+    <dialog ref={dialog} aria-labelledby={title} onClose={() => over(isDone.current)}>
       <form onSubmit={submit}>
         <h2 id={title}>{question.title}</h2>
         {question.text}
         <Problem error={error} />
         <div class="row end">
-          <button
-            type="button"
-            onClick={() => {
-              dialog.current!.close();
-              over(false);
-            }}
-          >
-            Cancel
-          </button>
+          <button type="button" onClick={() => dialog.current!.close()}>Cancel</button>
           <button type="submit" class={question.isDanger ? "danger" : "main"} disabled={isBusy}>
             {question.act}
           </button>

@@ -134,7 +134,7 @@ export class Driver {
     }
     if (broker.work !== "none") this.#flushSoon();
     else if (this.#onClosed !== undefined && broker.connections === 0 && this.#commits === 0) {
-      this.#onClosed();
+      return this.#onClosed(); // nothing falls due any more
     }
     if (broker.nextDeadline() < this.#armedFor) this.#arm();
   };

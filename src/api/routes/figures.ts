@@ -48,6 +48,7 @@ export const figureOperations: readonly Operation[] = [{
   }, ["latencies"]),
   run(call) {
     const { stats } = serverOf(call).broker;
-    return { ...stats, process: call.host.process(), now: call.now };
+    const latencies = call.host.latencies?.();
+    return { ...stats, process: call.host.process(), ...latencies && { latencies }, now: call.now };
   },
 }];

@@ -3,10 +3,9 @@
  * Knows the cookie; refuses to know passwords.
  * @module
  */
-import { COOKIE } from "../access.ts";
+import { COOKIE, type LoginParts } from "../access.ts";
 import { ApiError } from "../error.ts";
 import { type Call, type Operation, Reply } from "../operation.ts";
-import type { LoginParts } from "../operations.ts";
 import { object, text } from "../schema.ts";
 
 /** Logs in and out. */

@@ -183,7 +183,7 @@ function One({ clientId }: { readonly clientId: string }): VNode {
         {client.data === undefined && !isAway && client.error === undefined && <p class="muted">Reading …</p>}
       </Card>
       <Subscriptions clientId={clientId} />
-      <Queue clientId={clientId} />
+      <Queue clientId={clientId} stored={(client.data?.session ?? session)?.stored ?? 0} />
       {question !== undefined && (
         <Ask
           question={question}
@@ -349,18 +349,18 @@ const STATES: Readonly<Record<QueuedView["state"], string>> = {
   released: "nearly done (PUBREL)",
 };
 
-function Queue({ clientId }: { readonly clientId: string }): VNode {
+function Queue({ clientId, stored }: { readonly clientId: string; readonly stored: number }): VNode {
   const list = useParts<QueuedView>(`/sessions/${inPath(clientId)}/queue`, { limit: 50 });
   return (
     <Card
-      title="Messages that wait for it"
+      title="Messages that wait or are not acknowledged"
       aside={<button type="button" class="small" onClick={list.again} disabled={list.isBusy}>Refresh</button>}
     >
       <Parts
         name="Messages that wait"
         list={hushed(list)}
         keyOf={(_, at) => String(at)}
-        none="Nothing waits."
+        none={stored === 0 ? "Nothing waits." : "None of them is in memory."}
         columns={[
           { title: "Topic", cell: ({ topic }) => <code>{topic}</code> },
           { title: "QoS", isNumber: true, cell: ({ qos }) => qos },
@@ -375,6 +375,9 @@ function Queue({ clientId }: { readonly clientId: string }): VNode {
           { title: "State", cell: ({ state }) => STATES[state] },
         ]}
       />
+      {stored > 0 && (
+        <p class="muted">{counted(stored, "message")} on the disk alone: they are counted, and not shown.</p>
+      )}
     </Card>
   );
 }

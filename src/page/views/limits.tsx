@@ -3,12 +3,12 @@
  * Knows how they are shown; refuses to know what they do.
  * @module
  */
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { LimitRow, ListenerRow, Part, SettingRow } from "../answers.ts";
 import { useAnswer } from "../api.ts";
 import { count, withUnit } from "../format.ts";
-import { Answer, Card, Field, Table, Tick } from "../ui.tsx";
+import { Answer, Card, Field, Name, Table, Tick } from "../ui.tsx";
 
 const SCOPES: Readonly<Record<string, string>> = {
   broker: "of the whole broker",
@@ -46,7 +46,7 @@ type Has = (...texts: readonly string[]) => boolean;
 function Named({ name, about }: { readonly name: string; readonly about: string }): VNode {
   return (
     <>
-      <code>{name}</code>
+      <Name of={name} />
       <span class="about">{about}</span>
     </>
   );
@@ -158,8 +158,7 @@ function SettingTable({ has }: { readonly has: Has }): VNode {
                   title: "Value",
                   cell: ({ values, unit, isDefault }) => (
                     <>
-                      {values.length === 0 ? "not set" : <code>{values.join(", ")}</code>}
-                      {values.length > 0 && unit !== null && ` ${unit}`}
+                      {values.length === 0 ? "not set" : inWords(values, unit)}
                       {isDefault && <span class="about">the default</span>}
                     </>
                   ),
@@ -172,6 +171,12 @@ function SettingTable({ has }: { readonly has: Has }): VNode {
       </Answer>
     </Card>
   );
+}
+
+function inWords(values: readonly string[], unit: string | null): ComponentChildren {
+  const [value = ""] = values;
+  if (unit !== null && /^\d+$/.test(value)) return withUnit(Number(value), unit);
+  return <code>{values.join(", ")}</code>;
 }
 
 const RELOADS: Readonly<Record<SettingRow["reload"], string>> = {

@@ -7,10 +7,10 @@ import type { ComponentChildren, VNode } from "preact";
 import type { Figures } from "../answers.ts";
 import { Chart, type Line } from "../chart.tsx";
 import { bytes, count, counted, duration, moment, rate, short, spaced } from "../format.ts";
-import { levels, type Look, looks, quantiles, rates } from "../live.ts";
+import { levels, type Look, looks, quantiles, rates, timed } from "../live.ts";
 import { to } from "../route.ts";
 import { useStore } from "../store.ts";
-import { Card, Facts, Table } from "../ui.tsx";
+import { Card, Facts, Name, Table } from "../ui.tsx";
 
 /** What parts of the memory are for. */
 const MEMORY: Readonly<Record<string, string>> = {
@@ -32,8 +32,11 @@ const MEMORY: Readonly<Record<string, string>> = {
 /** What latencies are of. */
 const LATENCIES: Readonly<Record<string, string>> = {
   publishToWrite: "From a message's arrival to its leaving",
-  commit: "Until the disk has a commit",
-  loopLag: "How late the broker's loop is",
+  commit: "Until a commit is on the disk",
+  authenticate: "Until a login is answered",
+  authorize: "Until a permission is answered",
+  pageIn: "Until waiting messages come from the disk",
+  loopLag: "How late the broker's timers are",
 };
 
 function Tile({ name, value, more }: {
@@ -80,7 +83,9 @@ function State({ figures: broker }: { readonly figures: Figures }): VNode {
   return (
     <Facts
       of={{
-        Running: `since ${moment(process.since)}, ${duration((Date.now() - process.since) / 1_000)}`,
+        Running: `since ${moment(process.since)}, ${
+          duration(Math.round((Date.now() - process.since) / 1_000))
+        }`,
         Version: process.version,
         Store: <span class={broker.isFailing ? "bad" : ""}>{store}</span>,
       }}
@@ -140,7 +145,8 @@ function Tiles({ all, figures }: { readonly all: readonly Look[]; readonly figur
 
 function Lines({ all }: { readonly all: readonly Look[] }): VNode {
   const times = all.map(({ at }) => at);
-  const latencies = Object.keys(all.at(-1)?.figures.latencies ?? {});
+  const last = all.at(-1);
+  const latencies = last === undefined ? [] : timed(last.figures);
   const charts: readonly {
     readonly title: string;
     readonly format: (value: number) => string;
@@ -225,7 +231,7 @@ function Bites(
           rows={limits}
           keyOf={([name]) => name}
           columns={[
-            { title: "Limit", cell: ([name]) => <code>{name}</code> },
+            { title: "Limit", cell: ([name]) => <Name of={name} /> },
             { title: "Since the start", isNumber: true, cell: ([, times]) => count(times) },
             {
               title: "While you look",
@@ -242,7 +248,7 @@ function Bites(
           rows={refusals}
           keyOf={([rule]) => rule}
           columns={[
-            { title: "Rule of the standard", cell: ([rule]) => <code>{rule}</code> },
+            { title: "Rule", cell: ([rule]) => <code>{rule}</code> },
             { title: "Since the start", isNumber: true, cell: ([, times]) => count(times) },
           ]}
         />

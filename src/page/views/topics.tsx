@@ -81,7 +81,7 @@ function Level(
       <Problem error={list.error} />
       {list.items.length === 0 && list.error === undefined && (
         <p class="muted">
-          {list.isBusy ? "Reading …" : list.hasMore ? "Nothing so far" : "There is nothing yet."}
+          {list.isBusy ? "Reading …" : "There is nothing yet."}
         </p>
       )}
       {list.items.length > 0 && (
@@ -89,7 +89,7 @@ function Level(
           {list.items.map((row) => <Branch key={row.name} row={row} chosen={chosen} />)}
         </ul>
       )}
-      {list.hasMore && (
+      {list.hasMore && list.items.length > 0 && (
         <p>
           <button type="button" class="small" onClick={list.more} disabled={list.isBusy}>Show more</button>
         </p>
@@ -124,7 +124,7 @@ function Branch(
         <span class="muted">
           {row.bytes !== null && bytes(row.bytes)}
           {row.bytes !== null && row.hasChildren && ", "}
-          {row.hasChildren && `${below(row)} retained`}
+          {row.hasChildren && below(row)}
         </span>
       </div>
       {isOpen && <Level under={topic} chosen={chosen} />}
@@ -135,11 +135,8 @@ function Branch(
 /** Topics with a retained message below one, as far as they were counted. */
 function below({ retained, bytes }: TopicLevelView): string {
   const own = bytes === null ? 0 : 1;
-  return retained >= COUNTED
-    ? `${COUNTED} or more`
-    : retained - own === 0
-    ? "none below"
-    : `${retained - own} below`;
+  if (retained >= COUNTED) return `${COUNTED} or more retained below`;
+  return `${retained === own ? "none" : retained - own} retained below`;
 }
 
 function Found({ filter }: { readonly filter: string }): VNode {
