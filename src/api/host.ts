@@ -15,6 +15,7 @@ import type {
   TraceEvents,
   TraceOptions,
 } from "../broker/mod.ts";
+import type { Latencies } from "../server/meter.ts";
 import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { ApiNumber } from "./numbers.ts";
 
@@ -25,6 +26,8 @@ export type Traced = Pick<Trace, "end" | "packets">;
 export interface ApiServer {
   readonly broker: { readonly stats: BrokerStats; readonly limits: Limits };
   readonly inspector: Inspector;
+  /** How long things take, measured while it is called now and then. */
+  latencies(): Latencies & { readonly bounds: readonly number[] };
   /** @throws {UsageError} for what cannot be sent. */
   publish(message: MessageInit): void;
   /** False if the Client has no connection. @throws {UsageError} for a reason that DISCONNECT cannot carry. */
@@ -114,8 +117,6 @@ export interface ApiHost {
   /** The broker; undefined before it runs, and from the moment on in which it stops. */
   server(): ApiServer | undefined;
   process(): ProcessFigures;
-  /** Histograms of how long things take; undefined if none are kept. */
-  latencies?(): object | undefined;
   /** Asks the login chain of the broker for a user at this address. */
   login(user: string, password: string, address: string): Promise<LoginAnswer>;
   settings(): readonly SettingView[];

@@ -99,6 +99,7 @@ export class Backlog {
   push(delivery: Delivery): void {
     const { message } = delivery;
     this.#queue.push(delivery);
+    this.#ledger.queuedMessages++;
     this.#ledger.hold(message);
     this.#looks += LOOKS_EACH;
     this.#resident(messageBytes(message));
@@ -115,6 +116,7 @@ export class Backlog {
   shift(): Delivery | undefined {
     if (!this.isHere) return undefined;
     const delivery = this.#queue.shift()!;
+    this.#ledger.queuedMessages--;
     this.#ledger.release(delivery.message);
     this.#resident(-messageBytes(delivery.message));
     return delivery;
@@ -123,6 +125,7 @@ export class Backlog {
   /** Takes out of memory, in order, the messages that `test` accepts, the first `most` of them. */
   extract(test: (delivery: Delivery) => boolean, most?: number): Delivery[] {
     const out = this.#queue.extract(test, most);
+    this.#ledger.queuedMessages -= out.length;
     for (const { message } of out) {
       this.#ledger.release(message);
       this.#resident(-messageBytes(message));
@@ -134,6 +137,12 @@ export class Backlog {
   #resident(bytes: number): void {
     this.#residentBytes += bytes;
     if (this.#account !== undefined) this.#account.queuedBytes += bytes;
+  }
+
+  /** So many messages more wait in the store alone. */
+  #countPaged(messages: number): void {
+    this.#paged += messages;
+    this.#ledger.queuedMessages += messages;
   }
 
   /** So many bytes more wait in the store alone. */
@@ -166,7 +175,7 @@ export class Backlog {
     for (const some of expiring) {
       (this.#pagedExpiries ??= new Expiries()).add(some.at, some.count, some.bytes);
     }
-    this.#paged += count;
+    this.#countPaged(count);
     this.#pagedOut(bytes + count * MESSAGE_OVERHEAD_BYTES);
     this.#pagedFrom = Math.min(this.#pagedFrom, from);
   }
@@ -209,7 +218,7 @@ export class Backlog {
       if (expiresAt <= this.#expiredUntil) continue; // it has been given up already
       if (expiresAt !== Infinity) this.#pagedExpiries?.remove(expiresAt, view.end - view.at);
       while (at < resident.length && resident[at]!.order < record.order) this.push(resident[at++]!);
-      this.#paged--;
+      this.#countPaged(-1);
       this.#pagedOut(-messageBytes(record.message));
       this.push(revived(record));
     }
@@ -221,7 +230,7 @@ export class Backlog {
 
   /** Nothing is in the store alone any more. */
   forgetPaged(): void {
-    this.#paged = 0;
+    this.#countPaged(-this.#paged);
     this.#pagedOut(-this.#pagedBytes);
     this.#pagedFrom = Infinity;
     this.#pagedExpiries = undefined;
@@ -239,7 +248,7 @@ export class Backlog {
     const { count, bytes, until } = this.#pagedExpiries?.take(now) ?? NOTHING;
     if (count > 0) {
       this.#expiredUntil = until;
-      this.#paged -= count;
+      this.#countPaged(-count);
       this.#pagedOut(-bytes - count * MESSAGE_OVERHEAD_BYTES);
       if (this.#paged <= 0) this.forgetPaged();
     }

@@ -136,8 +136,10 @@ export class Batch {
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
     this.#came(view);
-    if (refusal === undefined) takeOne(parts, open, view, topic);
-    else refusePublish(parts, open, view, refusal);
+    if (refusal === undefined) {
+      parts.busiest?.came(open.client.clientId, topic.name, 1, parts.turn.now);
+      takeOne(parts, open, view, topic);
+    } else refusePublish(parts, open, view, refusal);
     return true;
   }
 
@@ -249,9 +251,10 @@ export class Batch {
   }
 
   #deliver(topic: KnownTopic): void {
-    const { observer, journal, turn, router, deliverer } = this.#parts;
+    const { observer, journal, turn, router, deliverer, busiest } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
+    if (busiest !== undefined) busiest.came(publisher.client.clientId, topic.name, count, turn.now);
     const match = this.#match;
     observer.received += count;
     this.#payloadBytes = this.#frames.payloadBytes;

@@ -12,6 +12,7 @@ import { parseFilter } from "../topic/filter.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Batch } from "./batch.ts";
+import { Busiest, type BusiestStats } from "./busiest.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer, type Outgoing } from "./deliver.ts";
@@ -64,7 +65,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `endSession()`, `permissionsChanged()`, `shutdown()`, `policy()`,
  *   `reconfigure()`. They count as inputs:
  *   `flush()` follows.
- * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
+ * - **Looks**: `stats`, `received`, `busiest()`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
  * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
  *
@@ -286,7 +287,10 @@ export class Broker {
       throw new UsageError(`${JSON.stringify(filter)} is not a Topic Filter for a tap`);
     }
     const tap = new Tap(filter, received);
-    this.#inputs.run(this.#turn.now, () => this.#router.tap(tap));
+    this.#inputs.run(this.#turn.now, () => {
+      this.#router.tap(tap);
+      this.#host.parts.systemTopics?.isReadBy(filter);
+    });
     return tap;
   }
 
@@ -386,14 +390,35 @@ export class Broker {
       sharedSubscriptions: this.#router.groups,
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
+      queuedMessages: this.#turn.ledger.queuedMessages,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
       traffic: { ...traffic, packetsReceived: traffic.packetsReceived + received },
       memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
+      commits: this.#journal.commits,
+      failedCommits: this.#journal.failedCommits,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
       isUnsafe: this.#journal.isUnsafe,
     };
+  }
+
+  /** PUBLISH packets from Clients, since the start: a look that costs nothing. */
+  get received(): number {
+    return this.#observer.received;
+  }
+
+  /** Begins (true) or ends to estimate which Clients publish most, and below which topics. It takes some hundred short steps in a second. */
+  observeBusiest(isObserved: boolean, now: number): void {
+    const { parts } = this.#host;
+    if (isObserved !== (parts.busiest !== undefined)) {
+      parts.busiest = isObserved ? new Busiest(now, seededRandom(0)) : undefined;
+    }
+  }
+
+  /** The estimates; undefined unless they are observed. */
+  busiest(now: number): BusiestStats | undefined {
+    return this.#host.parts.busiest?.stats(now);
   }
 
   /** One session at present; undefined if the Client has none. */

@@ -18,6 +18,7 @@ export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Work } from "./broker.ts";
+export type { BusiestStats, BusyName } from "./busiest.ts";
 export {
   explain,
   type ExplainedCopy,

@@ -306,7 +306,8 @@ export class Router {
   /** Whether anything would get a message of this topic. */
   isRead(topic: string): boolean {
     const bytes = encodeUtf8(topic)!;
-    return !this.match(this.find(bytes, 0, bytes.length)).isEmpty;
+    const match = this.match(this.find(bytes, 0, bytes.length));
+    return !match.isEmpty || match.taps.length > 0;
   }
 
   /** Removes the retained message of a topic, if there is one. */

@@ -439,6 +439,7 @@ export class Session implements Deadline, SessionKey, Charged {
   /** Drops every message: a known topic may refer to an ended session for a while. */
   clear(): void {
     this.#backlog?.extract(() => true);
+    this.#backlog?.forgetPaged();
     this.#sender?.each((_id, _step, delivery) => {
       if (delivery !== undefined) this.sent(delivery);
     });

@@ -21,6 +21,7 @@ import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
+import { BUCKET_BOUNDS } from "../server/histogram.ts";
 import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
@@ -92,6 +93,7 @@ export class ApiOfProgram implements ApiHost {
       server,
       api: {
         broker: server.broker,
+        latencies: () => ({ bounds: BUCKET_BOUNDS, ...server.latencies() }),
         inspector: new Inspector(server.broker),
         publish: (message) => server.publish(message),
         disconnect: (clientId, reason) => server.disconnect(clientId, reason),

@@ -78,6 +78,7 @@ export interface Settings {
   readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & {
     readonly testPage?: boolean;
     readonly metrics?: boolean;
+    readonly metricsNames?: boolean;
     readonly page?: boolean;
     readonly api?: boolean;
   };
@@ -108,6 +109,8 @@ export interface Settings {
   readonly strictStore: boolean;
   /** s; 0 for no `$SYS`. */
   readonly sysInterval: number;
+  /** Spans for OpenTelemetry. */
+  readonly otel: boolean;
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
@@ -229,6 +232,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
+    otel: false,
     logLevel: "info",
     logFormat: "logfmt",
     ...set,

@@ -45,6 +45,7 @@ describe("settingsOf()", () => {
       durability: "fsync",
       strictStore: false,
       sysInterval: 10,
+      otel: false,
       logLevel: "info",
       logFormat: "logfmt",
       logLimits: {},

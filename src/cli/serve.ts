@@ -3,6 +3,7 @@
  * Knows how it begins and ends; refuses to know how flags are written.
  * @module
  */
+import { join } from "node:path";
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import {
@@ -16,6 +17,7 @@ import {
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
+import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -26,6 +28,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
@@ -92,6 +95,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     const options = optionsOf(settings, parts, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
+    if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
@@ -325,7 +329,7 @@ function optionsOf(settings: Settings, parts: OptionParts, log: Log): Reconfigur
 }
 
 async function start(
-  { listen, sysInterval }: Settings,
+  { listen, sysInterval, otel }: Settings,
   options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
@@ -335,8 +339,15 @@ async function start(
     const server = await serve({
       ...options,
       ...(store && { store }),
+      ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
-        { systemTopics: { intervalMs: sysInterval * 1_000, version: `plumb ${VERSION}`, since: Date.now() } },
+        {
+          systemTopics: {
+            intervalMs: sysInterval * 1_000,
+            version: `plumb version ${VERSION}`,
+            since: Date.now(),
+          },
+        },
     });
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);

@@ -60,13 +60,11 @@ function listenerOf(
 ): ListenerOptions {
   const { url, own = {} } = one;
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const { testPage = false, metrics = false, page: _, api: __, ...given } = {
-    ...settings.webSocket,
-    ...own.webSocket,
-  };
+  const all = { ...settings.webSocket, ...own.webSocket };
+  const { testPage = false, metrics = false, metricsNames = false, page: _, api: __, ...given } = all;
   const { api, page } = shownBy(settings, one);
   const isTls = SCHEMES[parseAddress(url).scheme].tls;
-  const http = webOf(parts, { testPage, metrics, api, page, isTls });
+  const http = webOf(parts, { testPage, metrics, metricsNames, api, page, isTls });
   const webSocket = { ...given, ...http && { http } };
   return {
     url,

@@ -4,30 +4,59 @@
  * @module
  */
 import process from "node:process";
-import { monitor } from "../server/monitor.ts";
+import { monitor, type Monitored } from "../server/monitor.ts";
+import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
+import { bytesOf } from "../store/files.ts";
+import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
+/** A store, and the path of its file. */
+export interface WatchedStore {
+  readonly store: Pick<SqliteStore, "written">;
+  readonly path: string;
+}
+
 /** One for each process, through all reloads. */
 export class Watch {
   #server: Server | undefined;
+  /** Undefined with `--memory`. */
+  store: WatchedStore | undefined;
   readonly #since = Date.now();
-  readonly #process = () => {
+  readonly #process = (): ProcessFigures => {
     const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
     return {
       version: VERSION,
       since: this.#since,
-      residentBytes: process.memoryUsage.rss(),
+      residentBytes: rss,
+      heapBytes: heapUsed,
       cpuSeconds: (user + system) / 1e6,
     };
+  };
+  readonly #monitored: Monitored = {
+    stats: () => this.#server?.broker.stats,
+    figures: (names) => {
+      const server = this.#server;
+      if (server === undefined) return undefined;
+      return {
+        stats: server.broker.stats,
+        listeners: server.listeners,
+        latencies: server.latencies(),
+        busiest: names ? server.busiest() : undefined,
+        store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+        process: this.#process(),
+      };
+    },
   };
   /** What the HTTP API works on. */
   readonly api: ApiOfProgram = new ApiOfProgram(this.#process);
   /** For the listeners that show it. */
   readonly web: WebParts = {
-    metrics: monitor({ stats: () => this.#server?.broker.stats, process: this.#process }),
+    metrics: monitor(this.#monitored, false),
+    metricsWithNames: monitor(this.#monitored, true),
     api: (isTls) => this.api.part(isTls),
   };
 

@@ -13,6 +13,8 @@ import { testPagePart } from "./test_page.ts";
 export interface WebParts {
   /** Of `websocket.metrics`. */
   readonly metrics: HttpPart;
+  /** Of `websocket.metrics-names`, in its place. */
+  readonly metricsWithNames: HttpPart;
   /** Of `websocket.api` and `websocket.page`, for a listener with TLS or without. */
   api(isTls: boolean): HttpPart;
 }
@@ -21,6 +23,7 @@ export interface WebParts {
 export interface WebChoice {
   readonly testPage: boolean;
   readonly metrics: boolean;
+  readonly metricsNames: boolean;
   readonly api: boolean;
   readonly page: boolean;
   readonly isTls: boolean;
@@ -29,7 +32,8 @@ export interface WebChoice {
 /** Asks one after the other; undefined for a listener that shows nothing. */
 export function webOf(parts: WebParts, choice: WebChoice): RequestListener | undefined {
   const shown: HttpPart[] = [];
-  if (choice.metrics) shown.push(parts.metrics);
+  if (choice.metricsNames) shown.push(parts.metricsWithNames);
+  else if (choice.metrics) shown.push(parts.metrics);
   if (choice.api) shown.push(parts.api(choice.isTls));
   if (choice.page) shown.push(docsPart, brokerPagePart);
   if (choice.testPage) shown.push(testPagePart);

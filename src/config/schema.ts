@@ -273,6 +273,16 @@ export const SECTIONS: readonly Section[] = [
         option: "webSocket.metrics",
       }),
       setting({
+        key: "websocket.metrics-names",
+        kind: "flag",
+        rare: true,
+        about:
+          "the same with the names of the busiest Clients and the first two levels of the busiest topics",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.metricsNames",
+      }),
+      setting({
         key: "websocket.page",
         kind: "flag",
         rare: true,
@@ -447,6 +457,16 @@ export const SECTIONS: readonly Section[] = [
         scope: "broker",
         reload: "restart",
         option: "sysInterval",
+      }),
+      setting({
+        key: "otel",
+        kind: "flag",
+        rare: true,
+        about:
+          "spans of connects, subscriptions, commits and logins for OpenTelemetry, by the package @opentelemetry/api and an SDK that is loaded before",
+        scope: "broker",
+        reload: "restart",
+        option: "otel",
       }),
     ],
   },

@@ -26,7 +26,7 @@ export interface Figures extends BrokerStats {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
   };
-  readonly latencies?: Latencies;
+  readonly latencies: Latencies;
 }
 
 /** Histograms of times. */

@@ -6,6 +6,7 @@
 import http from "node:http";
 import { ApiError } from "../api/error.ts";
 import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
+import { BUCKET_BOUNDS } from "../server/histogram.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
@@ -70,6 +71,7 @@ export class ApiScene implements AsyncDisposable {
     const running: ApiServer = {
       ...server,
       broker: server.broker,
+      latencies: () => ({ bounds: BUCKET_BOUNDS, ...server.latencies() }),
       inspector: new Inspector(server.broker),
       explain: (question, now) => explain(server.broker, question, now),
       trace: (options, events, now) => trace(server.broker, options, events, now),
@@ -124,7 +126,7 @@ function hostOf(errors: unknown[]): HostOf {
     token: TOKEN,
     now: () => Date.now(),
     server: () => undefined,
-    process: () => ({ version: "1.2.3", since: 1, residentBytes: 2, cpuSeconds: 0.5 }),
+    process: () => ({ version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 }),
     login: (user, password) =>
       Promise.resolve(
         password === `password of ${user}` ? "let in" : password === "busy" ? "not now" : "refused",

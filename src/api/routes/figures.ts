@@ -4,13 +4,18 @@
  * @module
  */
 import { type Operation, serverOf } from "../operation.ts";
-import { counts, flag, integer, number, object, text } from "../schema.ts";
+import { counts, flag, integer, list, number, object, text } from "../schema.ts";
 
 const TRAFFIC = {
   type: "object",
   additionalProperties: { type: "number" },
   description: "what has gone through, since the start",
 };
+
+const HISTOGRAM = object({
+  counts: list(integer(), "in the bucket of each bound, and above the last one"),
+  sum: number("all times together, s"),
+});
 
 /** The figures. */
 export const figureOperations: readonly Operation[] = [{
@@ -30,10 +35,13 @@ export const figureOperations: readonly Operation[] = [{
     sharedSubscriptions: integer("each counted once"),
     retainedMessages: integer(),
     retainedBytes: integer("that they count for in retained-bytes-max"),
+    queuedMessages: integer("that wait in sessions"),
     retainedDeliveries: integer("topics at which retained messages on their way stand"),
     traffic: TRAFFIC,
     memory: { ...TRAFFIC, description: "bytes that are held, for memory-bytes-max" },
     facts: integer("recorded for the store, since the start"),
+    commits: integer("that made facts safe, since the start"),
+    failedCommits: integer("since the start"),
     deadlines: integer("for which something falls due"),
     isFailing: flag("the store cannot make facts safe at present"),
     isUnsafe: flag("facts are recorded that are not safe yet"),
@@ -41,14 +49,23 @@ export const figureOperations: readonly Operation[] = [{
       version: text(),
       since: integer("the start of the program, ms since the epoch"),
       residentBytes: integer(),
+      heapBytes: integer(),
       cpuSeconds: number("used since the start"),
     }),
-    latencies: { type: "object", description: "histograms, when there are any" },
+    latencies: object({
+      bounds: list(number("s"), "upper bounds of all buckets"),
+      publishToWrite: HISTOGRAM,
+      commit: HISTOGRAM,
+      authenticate: HISTOGRAM,
+      authorize: HISTOGRAM,
+      pageIn: HISTOGRAM,
+      loopLag: HISTOGRAM,
+    }),
     now: integer("ms since the epoch"),
-  }, ["latencies"]),
+  }),
   run(call) {
-    const { stats } = serverOf(call).broker;
-    const latencies = call.host.latencies?.();
-    return { ...stats, process: call.host.process(), ...latencies && { latencies }, now: call.now };
+    const server = serverOf(call);
+    const latencies = server.latencies();
+    return { ...server.broker.stats, process: call.host.process(), latencies, now: call.now };
   },
 }];
