@@ -76,10 +76,10 @@ export function foundIn({ product, date, levels }: AuditReport, again?: AuditRep
   };
 }
 
-/** Text in which no name of one run stands. */
+/** Text in which no name of one run stands, nor the bytes of a payload. */
 export function withoutNames(text: string): string {
   return text.replace(/plumb-audit\/[a-z0-9]+/g, "plumb-audit/RUN").replace(/\bpa[a-z0-9]{8,}/g, "CLIENT")
-    .replace(/\s+/g, " ");
+    .replace(/\p{Cc}+/gu, (found) => found.length > 1 ? "…" : " ").replace(/\s+/g, " ");
 }
 
 /** The file, a line for each broker. */

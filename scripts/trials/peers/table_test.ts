@@ -41,7 +41,8 @@ describe("what is kept of an audit", () => {
     assertEquals([wholly.verdicts["a statement"], wholly.fails], ["pass", []]);
   });
 
-  test("is without the names of Clients and topics", () => {
+  test("is without the names of Clients and topics, and without what would act on a terminal", () => {
+    assertEquals(withoutNames(`"${"\0".repeat(1000)}" came\tfirst`), '"…" came first');
     assertEquals(withoutNames("pa258tdf55d1  got plumb-audit/258tdf55d/x"), "CLIENT got plumb-audit/RUN/x");
   });
 });
