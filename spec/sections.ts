@@ -242,6 +242,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.3": {
     title: "Quality of Service levels and protocol flows",
     files: [
+      "src/bridge/relay.ts",
       "src/broker/deliver.ts",
       "src/broker/delivery.ts",
       "src/broker/publish.ts",

@@ -19,6 +19,7 @@ import { AddressList } from "../server/address_list.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
@@ -63,6 +64,7 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   checkWebSockets(settings);
   await new TlsSet(settings, log).check();
   await PermissionSet.open(settings, log);
+  await plansOf(settings);
   const logins = await LoginSet.open(settings, log);
   await logins.close();
 }
@@ -79,6 +81,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
+  const plans = await plansOf(settings);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -102,12 +105,15 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     tls.introduce(server.addresses);
     tls.watch(server);
     permissions.watch();
+    const bridges = watch.bridges = new Bridges(server, log);
+    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
+      const nextPlans = await plansOf(next);
       const nextLogins = await LoginSet.open(next, log, logins);
       const refused = () => void nextLogins.close(logins);
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
@@ -130,6 +136,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           tls.close();
           tls = nextTls;
           tls.watch(server);
+          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
         },
       };
     };
@@ -146,6 +153,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     tls.close();
     permissions.close();
     watch.server = undefined;
+    await bridges.close();
     await server.close();
   } finally {
     await logins?.close();

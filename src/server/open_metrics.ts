@@ -36,6 +36,18 @@ export interface StoreFigures {
   readonly fileBytes: number;
 }
 
+/** Of one bridge to another broker. */
+export interface BridgeSample {
+  readonly name: string;
+  readonly isConnected: boolean;
+  readonly reconnects: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly queuedOut: number;
+  readonly queuedIn: number;
+  readonly dropped: number;
+}
+
 /** All figures of one moment; what there is none of is left out. */
 export interface Figures {
   readonly stats: BrokerStats;
@@ -43,6 +55,7 @@ export interface Figures {
   readonly listeners: readonly ListenerStats[];
   readonly latencies: Latencies;
   readonly store: StoreFigures | undefined;
+  readonly bridges?: readonly BridgeSample[];
   /** Undefined if names of Clients and topics are not to be shown. */
   readonly busiest: BusiestStats | undefined;
 }
@@ -92,6 +105,22 @@ function labelled(
   const samples = (figures: Figures): Sample[] =>
     [...of(figures)].map(([text, value = 0]) => ({ value, labels: { [label]: text } }));
   return { name, kind, labels: [label], help, samples, ...unitOf(name) };
+}
+
+/** One value for each bridge. */
+function ofBridges(
+  kind: "counter" | "gauge",
+  name: string,
+  help: string,
+  of: (bridge: BridgeSample) => number,
+): MetricsFamily {
+  return labelled(
+    kind,
+    `plumb_bridge_${name}`,
+    "bridge",
+    help,
+    ({ bridges = [] }) => bridges.map((bridge) => [bridge.name, of(bridge)]),
+  );
 }
 
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
@@ -255,6 +284,13 @@ export const METRICS: readonly MetricsFamily[] = [
     "The same of the first two levels of topics.",
     (f) => shown(f.busiest?.prefixes),
   ),
+  ofBridges("gauge", "connected", "1 while a bridge is connected.", (b) => b.isConnected ? 1 : 0),
+  ofBridges("counter", "reconnects", "Connections of a bridge, but the first.", (b) => b.reconnects),
+  ofBridges("counter", "sent_messages", "Messages that the other broker has from a bridge.", (b) => b.sent),
+  ofBridges("counter", "received_messages", "Messages that this one has from there.", (b) => b.received),
+  ofBridges("gauge", "queued_out_messages", "Messages that wait to be sent there.", (b) => b.queuedOut),
+  ofBridges("gauge", "queued_in_messages", "Messages from there that are not here yet.", (b) => b.queuedIn),
+  ofBridges("counter", "dropped_messages", "Messages of a bridge that do not arrive.", (b) => b.dropped),
   gauge(
     "plumb_store_failing",
     "1 while the store cannot make facts safe: what has to be stored is refused.",
