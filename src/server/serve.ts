@@ -19,6 +19,7 @@ import {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  Busiest,
   type BusiestStats,
   type BusyName,
   type MessageInit,
@@ -28,6 +29,10 @@ import {
   type PolicyOptions,
   type Redirection,
   type Refusal,
+  seededRandom,
+  systemTopics,
+  type SystemTopicsOptions,
+  type SystemTopicsPart,
   type Tap,
   type TappedMessage,
   type Verdict,
@@ -70,7 +75,7 @@ import { ListenerSet } from "./listener_set.ts";
 import { type FinishedSpan, Spans, type SpanSink } from "./spans.ts";
 import { type Latencies, Meter } from "./meter.ts";
 
-export { AddressError, CertificateError, Driver, ListenError };
+export { AddressError, CertificateError, Driver, ListenError, systemTopics };
 export type {
   Admit,
   AuthenticationRequest,
@@ -99,6 +104,8 @@ export type {
   Redirection,
   Refusal,
   SpanSink,
+  SystemTopicsOptions,
+  SystemTopicsPart,
   Tap,
   TappedMessage,
   TlsServerOptions,
@@ -226,11 +233,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const broker = new Broker({ random: systemRandom(), ...rest, hooks: heard(options.hooks ?? {}) });
   const driver = new Driver(broker, loop);
   driver.meter = spans;
+  let busiest: Busiest | undefined;
   const meter = new Meter((isOn) => {
     const measuring = isOn ? meter : undefined;
     if (spans === undefined) driver.meter = measuring;
     else spans.meter = measuring;
-    driver.run((broker, now) => broker.observeBusiest(isOn, now));
+    busiest = isOn ? new Busiest(loop.now(), seededRandom(0)) : undefined;
+    broker.observe(busiest);
   });
   const counts = new ListenerCounts();
   const addresses = new AddressLimits();
@@ -322,7 +331,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     latencies: () => meter.read(),
     busiest() {
       meter.read();
-      return broker.busiest(loop.now()) ?? { clients: [], prefixes: [] };
+      return busiest?.stats(loop.now()) ?? { clients: [], prefixes: [] };
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
