@@ -59,7 +59,7 @@ import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, addressUrl, DEFAULT_LISTEN } from "./address.ts";
 import { AddressLimits } from "./address_limits.ts";
 import { Driver, type DriverMeter } from "./driver.ts";
-import type { HistogramStats } from "./histogram.ts";
+import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
 import { ListenerCounts, type ListenerStats } from "./listener_counts.ts";
 import {
   type HttpListener,
@@ -75,7 +75,7 @@ import { ListenerSet } from "./listener_set.ts";
 import { type FinishedSpan, Spans, type SpanSink } from "./spans.ts";
 import { type Latencies, Meter } from "./meter.ts";
 
-export { AddressError, CertificateError, Driver, ListenError, systemTopics };
+export { AddressError, BUCKET_BOUNDS, CertificateError, Driver, ListenError, systemTopics };
 export type {
   Admit,
   AuthenticationRequest,
