@@ -24,9 +24,12 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
+  explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
+  trace: async (args) => await (await import("./trace.ts")).traceMain(args, environment),
   pub: async (args) => await (await import("./pub.ts")).pubMain(args, environment),
   request: async (args) => await (await import("./request.ts")).requestMain(args, environment),
   sub: async (args) => await (await import("./sub.ts")).subMain(args, environment),
@@ -49,6 +52,7 @@ if (isMainThread) {
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
+  await import("../store/snapshot_thread.ts");
 }
 
 /** Does a command; gives the exit status. */

@@ -10,6 +10,7 @@ import {
   AddressError,
   addressUrl,
   DEFAULT_TLS_LISTEN,
+  DEFAULT_WEB_LISTEN,
   isLoopback,
   parseAddress,
   SCHEMES,
@@ -89,6 +90,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   try {
     logins = await LoginSet.open(settings, log);
     const watch = new Watch();
+    watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, log);
     const server = await start(settings, options, store, begun, log);
@@ -124,6 +126,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
+          watch.api.take({ settings: next, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -188,16 +191,21 @@ function checkWebSockets({ proxyProtocol, webSocket, listen }: Settings): void {
   }
 }
 
-/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+/** The default listeners beside that for MQTT were not asked for by name, so Deno does not ask whether they may be opened. */
 function permitted(settings: Settings, log: Log): Settings {
-  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
-  const where = `[${host}]:${port}`;
-  if (!settings.isDefaultListen || isPermitted({ name: "net", host: where })) return settings;
-  log.warn("no TLS: its listener may not be opened", {
-    url: DEFAULT_TLS_LISTEN,
-    advice: `--allow-net=${where}`,
+  if (!settings.isDefaultListen) return settings;
+  const hosts: Readonly<Record<string, readonly [what: string, ...hosts: string[]]>> = {
+    [DEFAULT_TLS_LISTEN]: ["no TLS", "[::]"],
+    [DEFAULT_WEB_LISTEN]: ["no page", "127.0.0.1", "[::1]"],
+  };
+  const listen = settings.listen.filter(({ url }) => {
+    const [what, ...all] = hosts[url] ?? [""];
+    const wanted = all.map((host) => `${host}:${parseAddress(url).port}`);
+    if (wanted.every((host) => isPermitted({ name: "net", host }))) return true;
+    log.warn(`${what}: its listener may not be opened`, { url, advice: `--allow-net=${wanted.join(",")}` });
+    return false;
   });
-  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+  return { ...settings, listen };
 }
 
 /** What may help where a listener cannot be opened. */
