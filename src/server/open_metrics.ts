@@ -128,6 +128,11 @@ function ofBridges(
     ({ bridges = [] }) => bridges.map((bridge) => [bridge.name, of(bridge)]),
   );
 }
+/** The labels of all histograms. */
+const BUCKETS: readonly Readonly<Record<string, string>>[] = [
+  ...BUCKET_BOUNDS.map((bound) => ({ le: `${bound}` })),
+  { le: "+Inf" },
+];
 
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
   const samples = ({ latencies }: Figures): Sample[] => {
@@ -135,7 +140,7 @@ function histogram(name: string, help: string, of: (latencies: Latencies) => His
     let value = 0;
     const buckets = counts.map((count, i): Sample => {
       value += count;
-      return { value, labels: { le: `${BUCKET_BOUNDS[i] ?? "+Inf"}` }, suffix: "_bucket" };
+      return { value, labels: BUCKETS[i]!, suffix: "_bucket" };
     });
     return [...buckets, { value, suffix: "_count" }, { value: sum, suffix: "_sum" }];
   };
@@ -418,7 +423,7 @@ export function metricsText(figures: Figures, format: MetricsFormat): string {
     const title = isOpen ? name : plain;
     lines.push(`# HELP ${title} ${help}`, `# TYPE ${title} ${isOpen || kind !== "info" ? kind : "gauge"}`);
     if (isOpen && unit !== undefined) lines.push(`# UNIT ${title} ${unit}`);
-    for (const { value, labels = {}, suffix } of samples(figures)) {
+    for (const { value, labels, suffix } of samples(figures)) {
       lines.push(`${suffix === undefined ? plain : name + suffix}${labelsOf(labels)} ${value}`);
     }
   }
@@ -426,11 +431,13 @@ export function metricsText(figures: Figures, format: MetricsFormat): string {
 }
 
 /** Values may be names that Clients have chosen. */
-function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const all = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return all.length === 0 ? "" : `{${all.join(",")}}`;
+function labelsOf(labels: Sample["labels"]): string {
+  if (labels === undefined) return "";
+  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}}`;
 }
 
 function escaped(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return !/["\\\n]/.test(text)
+    ? text
+    : text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
