@@ -156,6 +156,19 @@ export class Backlog {
     this.#queue.each(visit);
   }
 
+  /** The first messages in memory whose `order` is above this, at most so many. */
+  behind(order: number, most: number): Delivery[] {
+    let [from, end] = [0, this.#queue.length];
+    while (from < end) {
+      const middle = (from + end) >>> 1;
+      if (this.#queue.at(middle)!.order > order) end = middle;
+      else from = middle + 1;
+    }
+    const found: Delivery[] = [];
+    for (; from < this.#queue.length && found.length < most; from++) found.push(this.#queue.at(from)!);
+    return found;
+  }
+
   /** Messages are in the store alone, behind all others that wait. */
   pageOut({ count, bytes, from, expiring = NONE_EXPIRES }: StoredWaiting): void {
     if (count === 0) return;
@@ -240,6 +253,22 @@ export class Backlog {
       if (this.#paged <= 0) this.forgetPaged();
     }
     return count + resident.length === 0 ? undefined : { resident, paged: count, until };
+  }
+
+  /** What the `attempt`th call of `expire()` from now on would give up if none before it did, and if it may wait: how many, and their bytes. */
+  foretellExpiry(now: number, attempt: number): { readonly count: number; readonly bytes: number } {
+    if (this.firstExpiry >= now || this.#looks + LOOKS_EACH * attempt < this.#queue.length) return NOTHING;
+    const paged = this.#pagedExpiries?.due(now) ?? NOTHING;
+    let { count } = paged;
+    let bytes = paged.bytes + paged.count * MESSAGE_OVERHEAD_BYTES;
+    if (this.#residentExpiry < now) {
+      this.#queue.each(({ message }) => {
+        if (message.expiresAt >= now) return;
+        count++;
+        bytes += messageBytes(message);
+      });
+    }
+    return { count, bytes };
   }
 
   #expireResident(now: number): Delivery[] {

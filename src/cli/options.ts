@@ -3,6 +3,7 @@
  * Knows which of flag, variable and file counts; refuses to know the effects of settings.
  * @module
  */
+import type { ApiNumber } from "../api/numbers.ts";
 import type { BridgeOptions, BridgeTopic } from "../bridge/mod.ts";
 import type { Limits } from "../broker/limits.ts";
 import type { TlsOptions } from "../client_api/options.ts";
@@ -28,8 +29,10 @@ import {
   SOURCES,
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
-import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
+import type { HookNumbers } from "../rules/numbers.ts";
 import type { WebSocketListenOptions } from "../server/listeners.ts";
+import type { WebhookSettings } from "../rules/settings.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
@@ -80,7 +83,17 @@ export interface Settings {
     readonly testPage?: boolean;
     readonly metrics?: boolean;
     readonly metricsNames?: boolean;
+    readonly page?: boolean;
+    readonly api?: boolean;
   };
+  /** The page and the HTTP API. */
+  readonly web: {
+    readonly admins?: readonly string[];
+    readonly hosts?: readonly string[];
+    readonly tokenFile?: string;
+  };
+  /** The numbers of the HTTP API. */
+  readonly apiLimits: Partial<Readonly<Record<ApiNumber, number>>>;
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
@@ -100,6 +113,10 @@ export interface Settings {
   readonly data: string | undefined;
   readonly durability: Durability;
   readonly strictStore: boolean;
+  /** A file of hooks. */
+  readonly hooks: string | undefined;
+  readonly hookLimits: Partial<HookNumbers>;
+  readonly webhook: WebhookSettings;
   /** s; 0 for no `$SYS`. */
   readonly sysInterval: number;
   /** Spans for OpenTelemetry. */
@@ -235,11 +252,16 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     tlsNames: [],
     proxyProtocol: [],
     webSocket: {},
+    web: {},
+    apiLimits: {},
     passwordFile: undefined,
     anonymous: "loopback",
     loginLimits: {},
     permissions: undefined,
     mosquittoAcl: undefined,
+    hooks: undefined,
+    hookLimits: {},
+    webhook: {},
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
@@ -370,7 +392,8 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
   const url = `mqtt://${bracketed}:${port ?? "1883"}`;
   const plain: Listen = { url, flag: said.written("listen-addr"), value, portFlag };
   if (host !== undefined || port !== undefined) return [plain, ...urls];
-  return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
+  const more = [DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN];
+  return [plain, ...more.map((url): Listen => ({ url, flag, value: url, portFlag: "--listen" }))];
 }
 
 function ofTable({ url, where, values, links, sni }: FileListener): Listen {
@@ -390,14 +413,15 @@ export function helpText(isAll = false): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb pub|sub|request   publishes, subscribes, asks, with the flags of mosquitto's tools\n" +
-    "plumb audit URL         checks a broker against the standard\n" +
-    "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb audit|bench URL   checks a broker against the standard; measures one, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
+    "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),

@@ -10,6 +10,7 @@ import {
   AddressError,
   addressUrl,
   DEFAULT_TLS_LISTEN,
+  DEFAULT_WEB_LISTEN,
   isLoopback,
   parseAddress,
   SCHEMES,
@@ -32,8 +33,10 @@ import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
+import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
+import { ServiceManager } from "./service_manager.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
@@ -66,14 +69,20 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   await plansOf(settings);
   const logins = await LoginSet.open(settings, log);
   await logins.close();
+  await RuleSet.check(settings, log);
 }
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
+ * process; `ready` is called once it listens. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
+export async function serveCommand(
+  asked: Settings,
+  log: Log,
+  source?: Source,
+  ready?: () => void,
+): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
   checkWebSockets(asked);
   const settings = permitted(asked, log);
@@ -81,6 +90,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
   const plans = await plansOf(settings);
+  const manager = new ServiceManager(log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -89,18 +99,25 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   let logins: LoginSet | undefined;
+  let rules: RuleSet | undefined;
   try {
     logins = await LoginSet.open(settings, log);
+    rules = await RuleSet.open(settings, log);
     const watch = new Watch();
+    watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
-    const options = optionsOf(settings, parts, log);
+    const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
+    watch.rules = rules;
+    rules.attach(server);
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
     tls.introduce(server.addresses);
+    ready?.();
+    manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
     const bridges = watch.bridges = new Bridges(server, log);
@@ -113,12 +130,20 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       const nextPermissions = await PermissionSet.open(next, log, permissions);
       const nextPlans = await plansOf(next);
       const nextLogins = await LoginSet.open(next, log, logins);
-      const refused = () => void nextLogins.close(logins);
+      const nextRules = await RuleSet.open(next, log, rules).catch((error) => {
+        void nextLogins.close(logins);
+        return Promise.reject(error);
+      });
+      const refused = () => {
+        void nextLogins.close(logins);
+        void nextRules.close(rules);
+      };
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
         options: optionsOf(
           next,
           { tls: texts, logins: nextLogins, permissions: nextPermissions, web: watch.web },
+          nextRules,
           log,
         ),
         refused,
@@ -126,10 +151,14 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           void logins?.close(nextLogins);
           logins = nextLogins;
           void logins.reload();
+          void rules?.close(nextRules);
+          watch.rules = rules = nextRules;
+          rules.attach(server);
           permissions.close();
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
+          watch.api.take({ settings: next, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -138,14 +167,17 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
       };
     };
     const watched = source && reloadFrom(source, server, settings, prepare, tell, log);
-    reload = watched?.reload ?? (() => {
-      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined;
+    reload = watched ? () => (watched.reload(), void rules?.reload()) : (() => {
+      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined &&
+        settings.hooks === undefined;
       if (isNothing) log.info("nothing to read again: no settings name a file", { signal: "SIGHUP" });
       void tls.renew(server, "SIGHUP");
       void logins?.reload();
       void permissions.reload();
+      void rules?.reload();
     });
     await stopped;
+    manager.stopping();
     watched?.close();
     tls.close();
     permissions.close();
@@ -154,6 +186,7 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
     await server.close();
   } finally {
     await logins?.close();
+    await rules?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -196,16 +229,21 @@ function checkWebSockets({ proxyProtocol, webSocket, listen }: Settings): void {
   }
 }
 
-/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+/** The default listeners beside that for MQTT were not asked for by name, so Deno does not ask whether they may be opened. */
 function permitted(settings: Settings, log: Log): Settings {
-  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
-  const where = `[${host}]:${port}`;
-  if (!settings.isDefaultListen || isPermitted({ name: "net", host: where })) return settings;
-  log.warn("no TLS: its listener may not be opened", {
-    url: DEFAULT_TLS_LISTEN,
-    advice: `--allow-net=${where}`,
+  if (!settings.isDefaultListen) return settings;
+  const hosts: Readonly<Record<string, readonly [what: string, ...hosts: string[]]>> = {
+    [DEFAULT_TLS_LISTEN]: ["no TLS", "[::]"],
+    [DEFAULT_WEB_LISTEN]: ["no page", "127.0.0.1", "[::1]"],
+  };
+  const listen = settings.listen.filter(({ url }) => {
+    const [what, ...all] = hosts[url] ?? [""];
+    const wanted = all.map((host) => `${host}:${parseAddress(url).port}`);
+    if (wanted.every((host) => isPermitted({ name: "net", host }))) return true;
+    log.warn(`${what}: its listener may not be opened`, { url, advice: `--allow-net=${wanted.join(",")}` });
+    return false;
   });
-  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+  return { ...settings, listen };
 }
 
 /** What may help where a listener cannot be opened. */
@@ -320,11 +358,11 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
+function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: Log): ReconfigureOptions {
   return {
     ...serveOptionsOf(settings, parts, log),
     limits: fitting({ ...settings.limits, memoryBytesMax: memoryHere(settings, log) }, log),
-    hooks: hooksFor(log, settings.logLevel),
+    hooks: rules.over(hooksFor(log, settings.logLevel)),
   };
 }
 

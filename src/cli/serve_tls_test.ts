@@ -225,6 +225,8 @@ describe("plumb serve without options", () => {
           "mqtt://127.0.0.1:1883",
           "mqtt://[::1]:1883",
           "mqtts://[::]:8883",
+          "ws://127.0.0.1:8080",
+          "ws://[::1]:8080",
         ]);
       }, { shell: apart }),
   );
@@ -295,7 +297,7 @@ describe("plumb serve with Clients' certificates", () => {
 describe("plumb serve with TLS on Deno", { skip: !("Deno" in globalThis) }, () => {
   const source = `--allow-read=${fileURLToPath(new URL("../..", import.meta.url))}`;
 
-  test("needs no more than the README says, with a certificate that it makes", patient, () => {
+  test("needs no more than docs/run.md says, with a certificate that it makes", patient, () => {
     const data = join(folder, "permitted");
     const permissions = [
       "--no-prompt",

@@ -5,10 +5,13 @@
  */
 import process from "node:process";
 import { monitor, type Monitored } from "../server/monitor.ts";
+import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
+import { ApiOfProgram } from "./api.ts";
 import type { Bridges } from "./bridges.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -20,39 +23,53 @@ export interface WatchedStore {
 
 /** One for each process, through all reloads. */
 export class Watch {
-  /** While it takes Clients. */
-  server: Server | undefined;
+  #server: Server | undefined;
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
   bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
+  readonly #process = (): ProcessFigures => {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      version: VERSION,
+      since: this.#since,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      cpuSeconds: (user + system) / 1e6,
+    };
+  };
   readonly #monitored: Monitored = {
-    stats: () => this.server?.broker.stats,
+    stats: () => this.#server?.broker.stats,
     figures: (names) => {
-      if (this.server === undefined) return undefined;
-      const { broker, listeners } = this.server;
-      const { user, system } = process.cpuUsage();
-      const { rss, heapUsed } = process.memoryUsage();
+      const server = this.#server;
+      if (server === undefined) return undefined;
       return {
-        stats: broker.stats,
-        listeners,
-        latencies: this.server.latencies(),
-        busiest: names ? this.server.busiest() : undefined,
+        stats: server.broker.stats,
+        listeners: server.listeners,
+        latencies: server.latencies(),
+        busiest: names ? server.busiest() : undefined,
         store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+        process: this.#process(),
         bridges: this.bridges?.figures ?? [],
-        process: {
-          version: VERSION,
-          since: this.#since,
-          residentBytes: rss,
-          heapBytes: heapUsed,
-          cpuSeconds: (user + system) / 1e6,
-        },
+        ...this.rules && { rules: this.rules.figures },
       };
     },
   };
+  /** What the HTTP API works on. */
+  readonly api: ApiOfProgram = new ApiOfProgram(this.#process);
   /** For the listeners that show it. */
   readonly web: WebParts = {
     metrics: monitor(this.#monitored, false),
     metricsWithNames: monitor(this.#monitored, true),
+    api: (isTls) => this.api.part(isTls),
   };
+
+  /** While it takes Clients. */
+  set server(server: Server | undefined) {
+    this.#server = server;
+    this.api.serve(server);
+  }
 }

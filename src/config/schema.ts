@@ -9,10 +9,12 @@ import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
 import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
 import { TOLERANCES } from "../codec/mend.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
-import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
+import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
 import type { Anonymous } from "../login/anonymous.ts";
 import { CHAIN_NUMBERS, HASH_NUMBERS } from "../login/numbers.ts";
 import type { NumberRow as LoginRow } from "../login/options.ts";
+import { HOOK_NUMBERS, WEBHOOK_NUMBERS } from "../rules/numbers.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
 
 /** Of src/login/anonymous.ts, which is loaded when a broker starts. */
@@ -73,6 +75,58 @@ function feature(option: string, about: string, isOn = true): Setting {
   });
 }
 
+/** The rows of `[webhook]`. */
+function webhookRows(): Setting[] {
+  const row = (option: string, given: Pick<Setting, "kind" | "about"> & Partial<Setting>): Setting =>
+    setting({
+      key: `webhook.${kebab(option)}`,
+      rare: true,
+      scope: "broker",
+      reload: "now",
+      option: `webhook.${option}`,
+      ...given,
+    });
+  return [
+    row("url", {
+      kind: "text",
+      value: "URL",
+      form: { pattern: /^https?:\/\/[^\s]+$/, takes: "https://HOST/PATH, or http://" },
+      about: "a service that is told what happens, by POST in JSON",
+    }),
+    row("events", {
+      kind: "list",
+      choices: ["connect", "disconnect", "subscribe", "publish"],
+      least: 1,
+      value: "EVENT",
+      defaultIs: "connect and disconnect",
+      about: "what it is told: connect, disconnect, subscribe, publish; may be given more than once",
+    }),
+    row("topics", {
+      kind: "list",
+      least: 1,
+      value: "FILTER",
+      defaultIs: "# if publish is among the events, else none",
+      about: "Topic Filters of the messages that it is told; may be given more than once",
+    }),
+    row("secretFile", {
+      kind: "text",
+      isPath: true,
+      value: "FILE",
+      about: "a secret that signs the requests; else the variable PLUMB_WEBHOOK_SECRET",
+    }),
+    row("payload", {
+      kind: "choice",
+      choices: ["text", "base64"],
+      default: "text",
+      value: "FORM",
+      about: "how payloads are sent: as text if they are UTF-8, or always in base64",
+    }),
+    ...Object.entries(WEBHOOK_NUMBERS).map(([option, number]) =>
+      row(option, { ...numberRow(number), rare: true })
+    ),
+  ];
+}
+
 /** All settings, in the order of the help. */
 export const SECTIONS: readonly Section[] = [
   {
@@ -83,11 +137,9 @@ export const SECTIONS: readonly Section[] = [
         kind: "list",
         least: 1,
         value: "URL",
-        defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
-        about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; " +
-          "unix:/PATH; may be " +
-          "given more than once; localhost is 127.0.0.1 and ::1, [::] every address",
+        defaultIs: `${DEFAULT_LISTEN}, ${DEFAULT_TLS_LISTEN}, ${DEFAULT_WEB_LISTEN}`,
+        about: "a listener: mqtt://HOST:PORT, ws://HOST:PORT/PATH; mqtts://, wss:// with TLS; unix:/PATH; " +
+          "may be given more than once; localhost is 127.0.0.1 and ::1, [::] all",
         scope: "broker",
         reload: "now",
         option: "listen",
@@ -283,6 +335,25 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: "webSocket.metricsNames",
       }),
+      setting({
+        key: "websocket.page",
+        kind: "flag",
+        rare: true,
+        about:
+          "show the page, the HTTP API and the documentation at ws:// and wss:// listeners, for those who log in; the default listener does",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.page",
+      }),
+      setting({
+        key: "websocket.api",
+        kind: "flag",
+        rare: true,
+        about: "show the HTTP API alone, at /api/v1, for those who log in",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.api",
+      }),
     ],
   },
   {
@@ -453,6 +524,65 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "Page and HTTP API",
+    rows: [
+      setting({
+        key: "web.admins",
+        name: "admins",
+        kind: "list",
+        value: "USER",
+        rare: true,
+        about:
+          "users who may log in to the page and the HTTP API with their password, besides the owner of the token (plumb page); may be given more than once",
+        scope: "broker",
+        reload: "now",
+        option: "web.admins",
+      }),
+      setting({
+        key: "web.hosts",
+        kind: "list",
+        value: "NAME",
+        form: { pattern: /^[a-z0-9._-]+$/i, takes: "a name without port" },
+        rare: true,
+        about:
+          "names of this machine by which the page and the HTTP API may be called, besides localhost and its addresses; may be given more than once",
+        scope: "broker",
+        reload: "now",
+        option: "web.hosts",
+      }),
+      setting({
+        key: "web.token-file",
+        name: "api-token-file",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        defaultIs: "api-token in the data directory; with --memory in .plumb of the user",
+        rare: true,
+        about: "the token of the owner, made if the file is not there",
+        scope: "broker",
+        reload: "restart",
+        option: "web.tokenFile",
+      }),
+    ],
+  },
+  {
+    title: "What happens then",
+    rows: [
+      setting({
+        key: "hooks",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "TypeScript or JavaScript that is called when Clients come, go, subscribe and publish",
+        scope: "broker",
+        reload: "now",
+        option: "hooks",
+      }),
+      ...webhookRows(),
+    ],
+  },
+  {
     title: "Features",
     rows: [
       setting({
@@ -521,7 +651,27 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: `loginLimits.${name}`,
       });
-    })),
+    })).concat((Object.keys(API_NUMBERS) as ApiNumber[]).map((name) =>
+      setting({
+        key: `limits.${kebab(name)}`,
+        name: kebab(name),
+        ...numberRow(API_NUMBERS[name]),
+        scope: "broker",
+        reload: "now",
+        option: `apiLimits.${name}`,
+      })
+    )).concat(
+      Object.entries(HOOK_NUMBERS).map(([name, row]) =>
+        setting({
+          key: `limits.${kebab(name)}`,
+          name: kebab(name),
+          ...numberRow(row),
+          scope: "broker",
+          reload: "now",
+          option: `hookLimits.${name}`,
+        })
+      ),
+    ),
   },
 ];
 

@@ -150,7 +150,7 @@ export class Driver {
     this.meter?.turnEnds(broker.received);
     if (broker.work !== "none") this.#flushSoon();
     else if (this.#onClosed !== undefined && broker.connections === 0 && this.#commits === 0) {
-      this.#onClosed();
+      return this.#onClosed(); // nothing falls due any more
     }
     if (broker.nextDeadline() < this.#armedFor) this.#arm();
   };

@@ -196,6 +196,11 @@ export interface Server extends AsyncDisposable {
    */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /**
+   * Ends the session of a Client, and its connection before, with this reason; false if it has none.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
+  endSession(clientId: string, reason: Refusal): boolean;
+  /**
    * Shows these certificates to new connections of all TLS listeners that have none of their own, or of the listener whose own they are,
    * with its URL as it was given; connections that are there keep theirs. Texts that are not given stay as they are.
    * @throws {CertificateError} for a text that cannot be used; then all stays as it is.
@@ -334,6 +339,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
+    endSession: (clientId, reason) => driver.run((broker, now) => broker.endSession(clientId, reason, now)),
     renewCertificate: (tls, listener) => listeners.renewCertificate(tls, listener),
     reconfigure: (next) => lastChange = lastChange.catch(() => {}).then(() => reconfigure(next)),
     close,

@@ -18,6 +18,8 @@ export interface RunningPeer {
   /** That of WebSocket, at `/mqtt`, if it has one. */
   readonly webSocketPort?: number;
   readonly pid: number;
+  /** `name:password` as in a URL, if it lets in nobody else. */
+  readonly user?: string;
   /** Resolves when it is gone. */
   stop(): Promise<void>;
 }
