@@ -195,7 +195,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/api",
-    values: ["src/broker", "src/codec", "src/topic"],
+    values: ["src/broker", "src/codec", "src/topic", "src/server/histogram.ts"],
     types: ["src/server"],
     packages: ["*"],
   },
