@@ -141,3 +141,9 @@ describe("load()", () => {
     test(`fails for ${script}`, () => assertEquals(load(script).length, 1));
   }
 });
+
+test("violations() refuses what Node 22 cannot read, in what programs import", () => {
+  const text = "export async function a(): Promise<void> {\n  await using server = await serve();\n}";
+  assertStringIncludes(only("src/server/a.ts", text), "src/server/a.ts:3: Node 22 cannot read");
+  assertEquals(violations("src/testing/a.ts", HEAD + text), []);
+});

@@ -290,7 +290,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/topic/tree.ts",
     ],
   },
-  "4.7.1.1": { title: "Topic level separator", files: ["src/topic/edges.ts"] },
+  "4.7.1.1": { title: "Topic level separator", files: ["src/topic/edges.ts", "src/topic/level_cursor.ts"] },
   "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
   "4.8.2": {
     title: "Shared Subscriptions",

@@ -88,23 +88,23 @@ export function bun(): string[] {
   return found ? ["bun"] : ["npx", "-y", "bun@^1.4.0"];
 }
 
-/** The command that starts a Node which reads TypeScript: the one that runs this, the one on the PATH, or the one that npm has; undefined where none can be had. */
+/** The command that starts a Node which reads the tests, TypeScript with `using`: the one that runs this, the one on the PATH, or the one that npm has; undefined where none can be had. */
 export function node(): string[] | undefined {
   const own = "Deno" in globalThis || "Bun" in globalThis ? [] : [process.execPath];
-  const found = [...own, "node"].find(readsTypeScript);
+  const found = [...own, "node"].find(readsTests);
   if (found !== undefined) return [found];
   // Its path, not `npx node`: npx would stand between us and its signals.
   const path = outputOf("npx", ["-y", "-p", "node@^24.0.0", "-c", "node -p process.execPath"]);
-  return readsTypeScript(path) ? [path] : undefined;
+  return readsTests(path) ? [path] : undefined;
 }
 
 /** Has Node find the packages of JSR. */
 export const NODE_FLAGS: readonly string[] = ["--import", pathToFileURL(pathOf("scripts/jsr/node.js")).href];
 
-function readsTypeScript(file: string): boolean {
+function readsTests(file: string): boolean {
   return outputOf(file, [
     "-p",
-    "Number(process.versions.node.split('.')[0]) >= 22 && process.features.typescript",
+    "Number(process.versions.node.split('.')[0]) >= 24 && process.features.typescript",
   ]) === "strip";
 }
 

@@ -99,6 +99,7 @@ export class Backlog {
   push(delivery: Delivery): void {
     const { message } = delivery;
     this.#queue.push(delivery);
+    this.#ledger.queuedMessages++;
     this.#ledger.hold(message);
     this.#looks += LOOKS_EACH;
     this.#resident(messageBytes(message));
@@ -115,6 +116,7 @@ export class Backlog {
   shift(): Delivery | undefined {
     if (!this.isHere) return undefined;
     const delivery = this.#queue.shift()!;
+    this.#ledger.queuedMessages--;
     this.#ledger.release(delivery.message);
     this.#resident(-messageBytes(delivery.message));
     return delivery;
@@ -123,6 +125,7 @@ export class Backlog {
   /** Takes out of memory, in order, the messages that `test` accepts, the first `most` of them. */
   extract(test: (delivery: Delivery) => boolean, most?: number): Delivery[] {
     const out = this.#queue.extract(test, most);
+    this.#ledger.queuedMessages -= out.length;
     for (const { message } of out) {
       this.#ledger.release(message);
       this.#resident(-messageBytes(message));
@@ -136,6 +139,12 @@ export class Backlog {
     if (this.#account !== undefined) this.#account.queuedBytes += bytes;
   }
 
+  /** So many messages more wait in the store alone. */
+  #countPaged(messages: number): void {
+    this.#paged += messages;
+    this.#ledger.queuedMessages += messages;
+  }
+
   /** So many bytes more wait in the store alone. */
   #pagedOut(bytes: number): void {
     this.#pagedBytes += bytes;
@@ -147,13 +156,26 @@ export class Backlog {
     this.#queue.each(visit);
   }
 
+  /** The first messages in memory whose `order` is above this, at most so many. */
+  behind(order: number, most: number): Delivery[] {
+    let [from, end] = [0, this.#queue.length];
+    while (from < end) {
+      const middle = (from + end) >>> 1;
+      if (this.#queue.at(middle)!.order > order) end = middle;
+      else from = middle + 1;
+    }
+    const found: Delivery[] = [];
+    for (; from < this.#queue.length && found.length < most; from++) found.push(this.#queue.at(from)!);
+    return found;
+  }
+
   /** Messages are in the store alone, behind all others that wait. */
   pageOut({ count, bytes, from, expiring = NONE_EXPIRES }: StoredWaiting): void {
     if (count === 0) return;
     for (const some of expiring) {
       (this.#pagedExpiries ??= new Expiries()).add(some.at, some.count, some.bytes);
     }
-    this.#paged += count;
+    this.#countPaged(count);
     this.#pagedOut(bytes + count * MESSAGE_OVERHEAD_BYTES);
     this.#pagedFrom = Math.min(this.#pagedFrom, from);
   }
@@ -196,7 +218,7 @@ export class Backlog {
       if (expiresAt <= this.#expiredUntil) continue; // it has been given up already
       if (expiresAt !== Infinity) this.#pagedExpiries?.remove(expiresAt, view.end - view.at);
       while (at < resident.length && resident[at]!.order < record.order) this.push(resident[at++]!);
-      this.#paged--;
+      this.#countPaged(-1);
       this.#pagedOut(-messageBytes(record.message));
       this.push(revived(record));
     }
@@ -208,7 +230,7 @@ export class Backlog {
 
   /** Nothing is in the store alone any more. */
   forgetPaged(): void {
-    this.#paged = 0;
+    this.#countPaged(-this.#paged);
     this.#pagedOut(-this.#pagedBytes);
     this.#pagedFrom = Infinity;
     this.#pagedExpiries = undefined;
@@ -226,11 +248,27 @@ export class Backlog {
     const { count, bytes, until } = this.#pagedExpiries?.take(now) ?? NOTHING;
     if (count > 0) {
       this.#expiredUntil = until;
-      this.#paged -= count;
+      this.#countPaged(-count);
       this.#pagedOut(-bytes - count * MESSAGE_OVERHEAD_BYTES);
       if (this.#paged <= 0) this.forgetPaged();
     }
     return count + resident.length === 0 ? undefined : { resident, paged: count, until };
+  }
+
+  /** What the `attempt`th call of `expire()` from now on would give up if none before it did, and if it may wait: how many, and their bytes. */
+  foretellExpiry(now: number, attempt: number): { readonly count: number; readonly bytes: number } {
+    if (this.firstExpiry >= now || this.#looks + LOOKS_EACH * attempt < this.#queue.length) return NOTHING;
+    const paged = this.#pagedExpiries?.due(now) ?? NOTHING;
+    let { count } = paged;
+    let bytes = paged.bytes + paged.count * MESSAGE_OVERHEAD_BYTES;
+    if (this.#residentExpiry < now) {
+      this.#queue.each(({ message }) => {
+        if (message.expiresAt >= now) return;
+        count++;
+        bytes += messageBytes(message);
+      });
+    }
+    return { count, bytes };
   }
 
   #expireResident(now: number): Delivery[] {

@@ -136,8 +136,10 @@ export class Batch {
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
     this.#came(view);
-    if (refusal === undefined) takeOne(parts, open, view, topic);
-    else refusePublish(parts, open, view, refusal);
+    if (refusal === undefined) {
+      parts.busiest?.came(open.client.clientId, topic.name, 1, parts.turn.now);
+      takeOne(parts, open, view, topic);
+    } else refusePublish(parts, open, view, refusal);
     return true;
   }
 
@@ -249,9 +251,10 @@ export class Batch {
   }
 
   #deliver(topic: KnownTopic): void {
-    const { observer, journal, turn, router, deliverer } = this.#parts;
+    const { observer, journal, turn, router, deliverer, busiest } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
+    if (busiest !== undefined) busiest.came(publisher.client.clientId, topic.name, count, turn.now);
     const match = this.#match;
     observer.received += count;
     this.#payloadBytes = this.#frames.payloadBytes;
@@ -344,16 +347,16 @@ export class Batch {
     if (connection !== undefined) {
       if (qos === 0 ? !connection.isFull : session.canSend(count)) {
         if (this.#send(topic, connection, 0, count, 1)) return;
-      } else if (qos === 0 && this.#dropAll(connection)) return;
+      } else if (qos === 0 && this.#dropAll(topic, connection)) return;
     }
     this.#oneByOne(topic, session, 0, count, 1);
   }
 
   /** Counts the messages that a Client that does not read does not get; false if the hook `dropped` is to be called for each. */
-  #dropAll(connection: Serving): boolean {
+  #dropAll({ name }: KnownTopic, connection: Serving): boolean {
     const { observer, deliverer } = this.#parts;
     if (observer.hooks.dropped !== undefined) return false;
-    deliverer.overflows(connection);
+    deliverer.overflows(connection, name);
     observer.dropped += this.#frames.count;
     return true;
   }

@@ -12,14 +12,16 @@ import { parseFilter } from "../topic/filter.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Batch } from "./batch.ts";
+import { Busiest, type BusiestStats } from "./busiest.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer, type Outgoing } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
+import type { Inside } from "./inspect.ts";
 import { Journal } from "./journal.ts";
 import { assertCounted } from "./ledger_check.ts";
 import { Tap, type TappedMessage } from "./match.ts";
-import type { LimitName } from "./limits.ts";
+import type { LimitName, Limits } from "./limits.ts";
 import { MemoryLimit } from "./memory_limit.ts";
 import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
@@ -60,10 +62,10 @@ const SHUTTING_DOWN: Refusal = {
  * - **The end of a turn**: after inputs, as soon as the sockets that were readable together are read, `flush()` if `work` is not
  *   "none". Only then bytes leave, and only then a commit begins. It returns the questions that take time: a commit, a
  *   page of messages, a verdict, a permission. When the promise of one resolves, hand its answer in by `answered()`.
- * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `permissionsChanged()`, `shutdown()`, `policy()`,
+ * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `endSession()`, `permissionsChanged()`, `shutdown()`, `policy()`,
  *   `reconfigure()`. They count as inputs:
  *   `flush()` follows.
- * - **Looks**: `stats`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
+ * - **Looks**: `stats`, `received`, `busiest()`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
  * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
  *
@@ -83,6 +85,8 @@ export class Broker {
   readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
+  /** @internal Called for each new connection while one is watched for (trace.ts). */
+  onOpened: ((connection: Connection) => void) | undefined;
 
   /**
    * A Server with these options; without a store it begins empty.
@@ -138,6 +142,7 @@ export class Broker {
     const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
     this.#turn.traffic.connectionsOpened++;
+    this.onOpened?.(connection);
     this.#host.parts.systemTopics?.begin(now);
     this.#inputs.run(now, () => this.#connections.makeRoom(connectingMax + 1)); // it is one of them already
     return connection;
@@ -282,7 +287,10 @@ export class Broker {
       throw new UsageError(`${JSON.stringify(filter)} is not a Topic Filter for a tap`);
     }
     const tap = new Tap(filter, received);
-    this.#inputs.run(this.#turn.now, () => this.#router.tap(tap));
+    this.#inputs.run(this.#turn.now, () => {
+      this.#router.tap(tap);
+      this.#host.parts.systemTopics?.isReadBy(filter);
+    });
     return tap;
   }
 
@@ -304,6 +312,21 @@ export class Broker {
     const connection = this.#sessions.get(clientId)?.connection;
     if (connection === undefined) return false;
     this.#inputs.run(now, () => connection.end(refusal, serverReference));
+    return true;
+  }
+
+  /**
+   * Ends the session of a Client, and its connection before, with this reason; false if it has none. A Will that waits is published.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
+  endSession(clientId: string, reason: Refusal, now: number): boolean {
+    const { refusal } = checkReason(reason);
+    if (this.#sessions.get(clientId) === undefined) return false;
+    this.#inputs.run(now, () => {
+      this.#sessions.get(clientId)?.connection?.end(refusal);
+      const session = this.#sessions.get(clientId); // without an expiry interval it has ended with its connection
+      if (session !== undefined) this.#sessions.end(session);
+    });
     return true;
   }
 
@@ -344,6 +367,13 @@ export class Broker {
 
   // Looks.
 
+  /** @internal The parts, for what looks at a broker as a whole (inspect.ts, explain.ts, trace.ts) and is loaded only where that is wanted. */
+  get inside(): Inside & { readonly parts: Parts; readonly inputs: Inputs } {
+    const { sessions, connections, parts, inputs } = this.#host;
+    const { turn, router } = parts;
+    return { turn, sessions, router, connections, parts, inputs };
+  }
+
   /** How it is at present. */
   get stats(): BrokerStats {
     const { received, dropped, limits, refusals } = this.#observer;
@@ -360,14 +390,35 @@ export class Broker {
       sharedSubscriptions: this.#router.groups,
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
+      queuedMessages: this.#turn.ledger.queuedMessages,
       retainedDeliveries: this.#router.retainedDeliveries.standing,
       traffic: { ...traffic, packetsReceived: traffic.packetsReceived + received },
       memory: this.#turn.ledger.stats,
       facts: this.#journal.mark,
+      commits: this.#journal.commits,
+      failedCommits: this.#journal.failedCommits,
       deadlines: this.#turn.timers.size,
       isFailing: this.#journal.failing,
       isUnsafe: this.#journal.isUnsafe,
     };
+  }
+
+  /** PUBLISH packets from Clients, since the start: a look that costs nothing. */
+  get received(): number {
+    return this.#observer.received;
+  }
+
+  /** Begins (true) or ends to estimate which Clients publish most, and below which topics. It takes some hundred short steps in a second. */
+  observeBusiest(isObserved: boolean, now: number): void {
+    const { parts } = this.#host;
+    if (isObserved !== (parts.busiest !== undefined)) {
+      parts.busiest = isObserved ? new Busiest(now, seededRandom(0)) : undefined;
+    }
+  }
+
+  /** The estimates; undefined unless they are observed. */
+  busiest(now: number): BusiestStats | undefined {
+    return this.#host.parts.busiest?.stats(now);
   }
 
   /** One session at present; undefined if the Client has none. */
@@ -378,6 +429,11 @@ export class Broker {
   /** The Client Identifiers of all sessions, connected or not. */
   clientIds(): Iterable<string> {
     return this.#sessions.clientIds();
+  }
+
+  /** The broker's own limits; a listener may have others. */
+  get limits(): Limits {
+    return this.#policy.limits;
   }
 
   /** Connections that are not over: a look that costs nothing. */

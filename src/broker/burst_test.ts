@@ -478,7 +478,7 @@ function play({ level, kept, qos, frames, receivers }: Scene, oneChunk: boolean)
   const again = inits.filter(({ cleanStart }) => cleanStart === false).map((init) =>
     take(next.connect(init))
   );
-  const { memory: _memory, ...counters } = pair.broker.stats; // how much is shared, and kept in caches, may differ
+  const { memory: _memory, commits: _commits, ...counters } = pair.broker.stats; // how much is shared, kept in caches and committed together may differ
   return { facts, heard, again, counters };
 }
 

@@ -52,6 +52,9 @@ export class Journal {
   #nextBytes = 0;
   #commitBytes = 0;
   readonly #waiting: Queue<Postponed> = new Queue();
+  /** Commits that have begun, and of these the ones that failed, since the start. */
+  #commits = 0;
+  #failedCommits = 0;
   #committing = false;
   #failing = false;
   /** A commit is due though no link is held. */
@@ -83,6 +86,16 @@ export class Journal {
   /** Facts cannot be made safe at present: packets that need new facts are refused. */
   get failing(): boolean {
     return this.#failing;
+  }
+
+  /** Commits since the start. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /** Of these, the ones that failed. */
+  get failedCommits(): number {
+    return this.#failedCommits;
   }
 
   /** Whether facts are recorded that are not safe. */
@@ -263,6 +276,7 @@ export class Journal {
   /** Begins a commit; if that takes time, the turn gets a question. */
   commit(): void {
     this.#committing = true;
+    this.#commits++;
     this.#due = false;
     this.#committedFacts = this.#facts;
     this.#commitBytes += this.#nextBytes; // what a commit that failed has left is there still
@@ -303,6 +317,7 @@ export class Journal {
 
   /** Packets that depend on the facts may not be acknowledged. The next commit tries again, with the facts recorded since. */
   #commitFailed(error: unknown): void {
+    this.#failedCommits++;
     this.#committing = false;
     this.#committedFacts = NOTHING_SAFE;
     this.#turn.timers.schedule(this.#lazy, this.#turn.now + RETRY_COMMIT_MS);

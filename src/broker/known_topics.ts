@@ -38,6 +38,8 @@ const SUBSCRIBERS_PER_PLACE = 16;
 const NODE_STEPS = 6;
 const FOUND_STEPS = 2;
 const NEW_NAME_STEPS = 10;
+/** Empty places that are passed over in one go. */
+const PLACES_AT_ONCE = 256;
 /** Places in a row. */
 const ROW = 4;
 
@@ -167,6 +169,14 @@ export class KnownTopics {
     this.#topics.fill(undefined);
     this.#ledger.topics = 0;
     this.#remembered = 0;
+  }
+
+  /** Their names, and undefined now and then where there is none; they may come and go meanwhile, and one that stays comes once. */
+  *names(): Generator<string | undefined, void> {
+    for (let i = 0; i < this.#topics.length; i++) {
+      const topic = this.#topics[i];
+      if (topic !== undefined || i % PLACES_AT_ONCE === 0) yield topic?.name;
+    }
   }
 
   /** The memory that the topics take: bytes. */

@@ -82,6 +82,8 @@ export class Ledger implements LinkLedger {
   connections = 0;
   topics = 0;
   facts = 0;
+  /** No bytes: QoS 1 and 2 messages that wait in sessions, once for each, in memory and in the store alone. */
+  queuedMessages = 0;
   /** More is held than `memoryBytesMax`: whatever would be kept is refused where it can be. */
   isAbove = false;
   readonly #pool: BufferPool;

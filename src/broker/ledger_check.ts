@@ -52,9 +52,11 @@ export function assertCounted(
     shares += (OBJECT_BYTES.message + (isLarge ? 0 : view.end - view.at)) / all!;
     if (isLarge) holders += 1 / all!;
   };
+  let queued = 0;
   const accounts = new Set<UserAccount>();
   for (const session of sessions) {
     session.backlog?.each(hold);
+    queued += session.queued;
     session.sender?.each((_id, _step, delivery) => delivery !== undefined && hold(delivery));
     found.wills += willBytes(session.pendingWill?.will);
     if (!session.ended) found.sessions += session.ownBytes;
@@ -66,5 +68,9 @@ export function assertCounted(
   for (const [name, bytes] of Object.entries(found) as [keyof typeof found, number][]) {
     invariant(ledger[name] === bytes, `bytes of ${name}: counted ${ledger[name]}, found ${bytes}`);
   }
+  invariant(
+    ledger.queuedMessages === queued,
+    `messages that wait: counted ${ledger.queuedMessages}, found ${queued}`,
+  );
   invariant(pool.holders === Math.round(holders), "holders of payloads");
 }

@@ -18,6 +18,16 @@ export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Work } from "./broker.ts";
+export type { BusiestStats, BusyName } from "./busiest.ts";
+export {
+  explain,
+  type ExplainedCopy,
+  type ExplainedPast,
+  type ExplainQuestion,
+  type ExplainStep,
+  type ExplainSubject,
+  type Explanation,
+} from "./explain.ts";
 export type { BrokerStats } from "./stats.ts";
 export type { TrafficStats } from "./traffic.ts";
 export type { MessageInit } from "./owner.ts";
@@ -46,6 +56,29 @@ export type {
   RefusedClient,
   Verdict,
 } from "./options.ts";
+export {
+  type ClientView,
+  Inspector,
+  type Page,
+  type PageAsk,
+  type QueuedMessageView,
+  type QueuedState,
+  type QueuedView,
+  type RetainedMessageView,
+  type RetainedView,
+  type SessionView,
+  type SubscriptionView,
+  type TopicLevelView,
+  TOPICS_COUNTED_MAX,
+} from "./inspect.ts";
+export {
+  Trace,
+  trace,
+  type TracedPacket,
+  type TraceEnd,
+  type TraceEvents,
+  type TraceOptions,
+} from "./trace.ts";
 export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type {

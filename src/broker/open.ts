@@ -20,6 +20,8 @@ import { type ServerWill, willBytes } from "./will.ts";
 
 /** @internal Ends the connection below. */
 export interface Ending {
+  /** When the last bytes came: ms since the epoch. */
+  readonly heardAt: number;
   end(refusal: Refusal, serverReference?: string): void;
 }
 
@@ -69,6 +71,8 @@ export class Open extends Outflow implements Serving {
   #isFailing = false;
   #answerWait: AnswerWait | undefined;
   #loginEnd: LoginEnd | undefined;
+  /** When its CONNECT was accepted: ms since the epoch. */
+  readonly connectedAt: number;
   readonly #connackAt: number;
   readonly #turn: Turn;
   readonly #ending: Ending;
@@ -99,6 +103,7 @@ export class Open extends Outflow implements Serving {
     this.#client = client;
     this.#will = will;
     turn.ledger.wills += willBytes(will);
+    this.connectedAt = turn.now;
     this.#connackAt = link.outbox.position;
     this.#turn = turn;
     this.#ending = options.ending;
@@ -154,6 +159,11 @@ export class Open extends Outflow implements Serving {
     if (transport === "memory" || transport === "unix") return;
     this.#answerWait ??= new AnswerWait(this.link, this.#turn.timers);
     this.#answerWait.begin(answeredAt, this.#turn.now);
+  }
+
+  /** When the last bytes came from the Client: ms since the epoch. */
+  get heardAt(): number {
+    return this.#ending.heardAt;
   }
 
   /** Nothing waits for the Client any more. */

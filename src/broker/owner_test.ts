@@ -81,14 +81,15 @@ describe("publish() throws a UsageError, and nothing has happened, for", () => {
       const pair = new Pair();
       const client = pair.connect();
       client.subscribe("#");
-      const { stats } = pair.broker;
+      const { traffic: _, ...stats } = pair.broker.stats;
       const error = assertThrows(
         () => pair.broker.publish(wrong<MessageInit>(message), pair.now),
         UsageError,
       );
       assert(!error.message.includes("[object"), error.message);
+      const { traffic: __, ...after } = pair.broker.stats;
+      assertEquals(after, stats);
       client.assertSilent();
-      assertEquals(pair.broker.stats, stats);
       pair.broker.publish({ topic: "t", payload: new Uint8Array([0x79]), retain: true }, pair.now); // no half is left over
       assertEquals(client.takeTexts(), ["y"]);
     });

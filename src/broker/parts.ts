@@ -3,6 +3,7 @@
  * Knows their names; refuses to know their work.
  * @module
  */
+import type { Busiest } from "./busiest.ts";
 import type { Deliverer } from "./deliver.ts";
 import type { Journal } from "./journal.ts";
 import type { Observer } from "./observer.ts";
@@ -24,4 +25,6 @@ export interface Parts {
   readonly router: Router;
   /** `$SYS`, if there is any. */
   systemTopics?: SystemTopics;
+  /** While an owner observes it. */
+  busiest?: Busiest | undefined;
 }

@@ -27,7 +27,9 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   session.storeId = stored.storeId;
   sessions.assign(session, record.user, record.address);
   for (const subscription of subscriptions) {
-    parts.router.subscribe(session, parseFilter(subscription.filter) as TopicFilter, subscription);
+    const filter = parseFilter(subscription.filter) as TopicFilter;
+    parts.router.subscribe(session, filter, subscription);
+    parts.systemTopics?.isReadBy(filter.match);
   }
   session.expirySeconds = record.expirySeconds;
   session.recorded = true;

@@ -14,7 +14,8 @@ import { invariant } from "../codec/error.ts";
 import { type Message, SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
 import type { Deadline, Timers } from "../engine/timers.ts";
 import { NameCursor } from "../topic/name_cursor.ts";
-import { NameTree, NONE } from "../topic/name_tree.ts";
+import { LevelCursor } from "../topic/level_cursor.ts";
+import { NameTree, NONE, ROOT } from "../topic/name_tree.ts";
 import { Slabs } from "../topic/slabs.ts";
 import { Ledger } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
@@ -125,6 +126,13 @@ export class Retained {
 
   /** Makes `message` its topic's retained message [MQTT-3.3.1-5], or names the limit that forbids it. */
   set(message: Retainable): LimitName | undefined {
+    const limit = this.limitFor(message);
+    if (limit === undefined) this.#put(message);
+    return limit;
+  }
+
+  /** The limit that forbids to make `message` its topic's retained message. */
+  limitFor(message: Pick<Retainable, "view" | "publisher">): LimitName | undefined {
     const { bytes, topicAt, topicEnd } = message.view;
     const node = this.#tree.find(bytes, topicAt, topicEnd);
     const before = node === NONE ? 0 : this.#bytesOf(node);
@@ -132,7 +140,6 @@ export class Retained {
     if (this.#bytes - before + more > this.#limits.retainedBytesMax) return "retainedBytesMax";
     if (this.#ledger.isAbove && more > before) return "memoryBytesMax";
     if (node === NONE && this.size >= this.#limits.retainedMessagesMax) return "retainedMessagesMax";
-    this.#put(message);
     return undefined;
   }
 
@@ -230,6 +237,23 @@ export class Retained {
   /** A walk over the nodes of all topics that `filter` matches. */
   walk(filter: string): NameCursor {
     return new NameCursor(this.#tree, filter);
+  }
+
+  /** A walk over the levels right below one, all levels above it included; below none for undefined. */
+  levels(above: string | undefined): LevelCursor {
+    const node = above === undefined ? ROOT : this.#tree.findLevels(above);
+    return new LevelCursor(this.#tree, node);
+  }
+
+  /** Whether there are messages of this topic or below it. */
+  hasLevels(topic: string): boolean {
+    return this.#tree.findLevels(topic) !== NONE;
+  }
+
+  /** The level at a node: its text, whether others are below it, and how many messages there are, it and those below it, up to `most`. */
+  levelAt(node: number, most: number): { name: string; hasChildren: boolean; count: number } {
+    const name = this.#tree.levelText(node);
+    return { name, hasChildren: this.#tree.first(node) !== NONE, count: this.#tree.count(node, most) };
   }
 
   /** Whether there still is a message at a node that a walk stands on. */

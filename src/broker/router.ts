@@ -18,7 +18,15 @@ import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import { type Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { GroupsKnown, Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
+import {
+  type GroupsKnown,
+  type Match,
+  matchOf,
+  type Subscriber,
+  type Tap,
+  type TappedMessage,
+  type Target,
+} from "./match.ts";
 import { type Observer, watch } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
@@ -100,7 +108,17 @@ export class Router {
     return this.#topics.match(topic);
   }
 
+  /** Names of topics that were used lately, and undefined where none is remembered. */
+  topicNames(): Iterator<string | undefined> {
+    return this.#topics.names();
+  }
+
   // Subscriptions.
+
+  /** Subscribers of a topic one by one, for a caller who may have enough; meanwhile nothing may come or go. */
+  subscribersOf(topic: string): Iterable<Subscriber> {
+    return this.#tree.each(topic);
+  }
 
   /** Subscriptions there are. */
   get subscriptions(): number {
@@ -218,6 +236,11 @@ export class Router {
 
   // Retained messages.
 
+  /** The retained messages, to be looked at. */
+  get retained(): Retained {
+    return this.#retained;
+  }
+
   /** Retained messages there are. */
   get retainedMessages(): number {
     return this.#retained.size;
@@ -252,6 +275,11 @@ export class Router {
     return limit;
   }
 
+  /** The limit that would forbid to retain this message. */
+  retainLimit({ view, publisher }: Pick<Outgoing, "view" | "publisher">): LimitName | undefined {
+    return view.payloadLength === 0 ? undefined : this.#retained.limitFor({ view, publisher });
+  }
+
   /** Keeps the last message of one of the Server's own topics for new subscriptions; it is in no store. */
   show(outgoing: Outgoing): void {
     this.#retained.set(outgoing);
@@ -262,10 +290,24 @@ export class Router {
     this.#retained.remove(topic);
   }
 
+  /** The subscribers of a topic, found anew: nothing is remembered. */
+  look(topic: string): Match {
+    const found: Subscriber[] = [];
+    this.#tree.match(topic, found);
+    return matchOf(found);
+  }
+
+  /** §4.8.2 the groups that a message of this QoS is offered to. */
+  groupsOffered({ groups }: Match, qos: QoS): readonly SharedGroup[] {
+    if (this.#observer.hooks.dropped !== undefined) return groups;
+    return groups.filter((group) => qos === 0 ? group.isConnected : group.isHearing);
+  }
+
   /** Whether anything would get a message of this topic. */
   isRead(topic: string): boolean {
     const bytes = encodeUtf8(topic)!;
-    return !this.match(this.find(bytes, 0, bytes.length)).isEmpty;
+    const match = this.match(this.find(bytes, 0, bytes.length));
+    return !match.isEmpty || match.taps.length > 0;
   }
 
   /** Removes the retained message of a topic, if there is one. */

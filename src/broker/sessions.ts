@@ -53,6 +53,11 @@ export class Sessions implements SessionOwner {
     for (const { session } of this.#endings.values()) if (session.ended) yield session;
   }
 
+  /** Every session that has not ended. */
+  open(): Iterable<Session> {
+    return this.#byClientId.values();
+  }
+
   /** Limits have changed: each session has those that `limitsOf` gives for its own. */
   limit(limitsOf: (limits: Limits) => Limits): void {
     for (const session of this.#byClientId.values()) session.limits = limitsOf(session.limits);

@@ -32,6 +32,8 @@ export interface BrokerStats {
   readonly retainedMessages: number;
   /** The bytes that they count for in `retainedBytesMax`. */
   readonly retainedBytes: number;
+  /** QoS 1 and 2 messages that wait in sessions, once for each, in memory or in the store. */
+  readonly queuedMessages: number;
   /** Topics at which retained messages on their way to a new subscription stand. */
   readonly retainedDeliveries: number;
   /** What has gone through, since the start. */
@@ -40,6 +42,10 @@ export interface BrokerStats {
   readonly memory: MemoryStats;
   /** Facts recorded for the store, since the start. */
   readonly facts: number;
+  /** Batches of facts that were given to the store, since the start. */
+  readonly commits: number;
+  /** Of these, batches that the store could not make safe. */
+  readonly failedCommits: number;
   /** Connections, sessions and wills for which something falls due. */
   readonly deadlines: number;
   /** The store cannot make facts safe at present: packets that need that are refused. */

@@ -53,6 +53,8 @@ const LOADS: Readonly<Record<string, Counter>> = {
   "connections": ({ traffic }) => traffic.connectsAccepted,
 };
 
+const STORED: Counter = ({ retainedMessages, queuedMessages }) => retainedMessages + queuedMessages;
+
 const GAUGES: Readonly<Record<string, Counter>> = {
   "clients/total": ({ sessions }) => sessions,
   "clients/connected": ({ connected }) => connected,
@@ -64,8 +66,20 @@ const GAUGES: Readonly<Record<string, Counter>> = {
   "subscriptions/count": ({ subscriptions }) => subscriptions,
   "shared_subscriptions/count": ({ sharedSubscriptions }) => sharedSubscriptions,
   "retained messages/count": ({ retainedMessages }) => retainedMessages,
+  "messages/stored": STORED,
+  "store/messages/count": STORED,
+  "store/messages/bytes": ({ memory }) => memory.retained + memory.messages + memory.payloads,
   "heap/current": ({ memory }) => memory.total,
 };
+
+/** All names below `ROOT`. */
+export const SYSTEM_TOPICS: readonly string[] = [
+  "version",
+  "uptime",
+  ...Object.keys(GAUGES),
+  ...Object.keys(COUNTERS),
+  ...Object.keys(LOADS).flatMap((name) => LOAD_MINUTES.map((minutes) => `load/${name}/${minutes}min`)),
+];
 
 /** One figure over time. */
 interface Load {
@@ -112,12 +126,18 @@ export class SystemTopics implements Deadline {
     this.#begunAt ??= now;
   }
 
-  /** A filter is subscribed to, whose retained messages come next. */
+  /** A filter is subscribed to, whose retained messages come next. A filter that begins with a wildcard matches none of them [MQTT-4.7.2-1]. */
   subscribed(filter: string): void {
-    if (!filter.startsWith("$SYS") || this.heapIndex >= 0) return;
+    if (!filter.startsWith("$SYS") || this.#shown.size > 0) return;
     const { now, timers } = this.#turn;
     for (const outgoing of this.#look(now)) this.#router.show(outgoing);
     timers.schedule(this, now + this.#intervalMs);
+  }
+
+  /** Something reads what this filter matches that has sent no SUBSCRIBE: a tap, or a session of the store. */
+  isReadBy(filter: string): void {
+    const { now, timers } = this.#turn;
+    if (filter.startsWith("$SYS") && this.heapIndex < 0) timers.schedule(this, now);
   }
 
   /** An interval is over. */
@@ -135,8 +155,7 @@ export class SystemTopics implements Deadline {
   }
 
   #isRead(): boolean {
-    for (const topic of this.#shown.keys()) if (this.#router.isRead(topic)) return true;
-    return false;
+    return SYSTEM_TOPICS.some((name) => this.#router.isRead(ROOT + name));
   }
 
   /** Messages with what has changed. */

@@ -1,8 +1,10 @@
 /** `$SYS/broker/…` as subscribers see it. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { MemoryStore } from "./memory_store.ts";
 import { Pair, type StubClient } from "../testing/pair.ts";
+import { Life } from "../testing/restarts.ts";
+import { MemoryStore } from "./memory_store.ts";
+import { SYSTEM_TOPICS } from "./system_topics.ts";
 
 /** Takes the messages that have come: `topic text`, with `retained` behind those that are. */
 function took(client: StubClient): string[] {
@@ -53,6 +55,84 @@ describe("a Server that shows its figures", () => {
         assert(/^\d+(\.\d\d)?$/.test(words.at(-2)!), `${words}`);
       }
     }
+  });
+
+  test("has every name that mosquitto publishes, but for the heap's maximum", () => {
+    const loads = [
+      ...["messages/received", "messages/sent", "publish/dropped", "publish/received", "publish/sent"],
+      ...["bytes/received", "bytes/sent", "sockets", "connections"],
+    ].flatMap((name) => [1, 5, 15].map((minutes) => `load/${name}/${minutes}min`));
+    const names = [
+      ...["version", "uptime", "heap/current", "bytes/received", "bytes/sent"],
+      ...["total", "inactive", "disconnected", "active", "connected", "expired", "maximum"].map((name) =>
+        `clients/${name}`
+      ),
+      ...["messages/stored", "messages/received", "messages/sent", "store/messages/count"],
+      ...["store/messages/bytes", "subscriptions/count", "shared_subscriptions/count"],
+      ...["retained messages/count", "publish/messages/dropped", "publish/messages/received"],
+      ...["publish/messages/sent", "publish/bytes/received", "publish/bytes/sent"],
+    ];
+    assertEquals([...SYSTEM_TOPICS].sort(), [...names, ...loads].sort());
+    const pair = shown();
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$SYS/broker/#");
+    assertEquals(took(reader).length, SYSTEM_TOPICS.length);
+  });
+
+  test("[MQTT-4.7.2-1] shows them to no filter that begins with a wildcard", () => {
+    const pair = shown();
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$SYS/broker/uptime", "#", "+/broker/uptime", "$share/g/#");
+    assertEquals(took(reader), ["uptime 0 seconds retained"]);
+    pair.advance(10_000);
+    assertEquals(took(reader), ["uptime 10 seconds"]);
+    reader.unsubscribe("$SYS/broker/uptime");
+    pair.advance(20_000);
+    assertEquals([took(reader), pair.broker.stats.retainedMessages], [[], 0]);
+  });
+
+  test("shows them to a Client that comes back to its subscription behind a restart, and to a tap", () => {
+    const life = new Life({ systemTopics: { intervalMs: 10_000, since: 1_700_000_000_000 } });
+    const reader = life.connect({ clientId: "reader", keepAlive: 0 });
+    reader.subscribe("$SYS/broker/uptime");
+    reader.lose();
+    life.restart(60_000);
+    const again = life.connect({ clientId: "reader", keepAlive: 0 });
+    life.pair.advance(10_000);
+    assertEquals(took(again), ["uptime 70 seconds"]);
+
+    const pair = shown();
+    const seen: string[] = [];
+    pair.broker.tap("$SYS/broker/clients/#", ({ topic }) => void seen.push(topic));
+    assertEquals(pair.broker.stats.retainedMessages, 0);
+    pair.connect();
+    pair.advance(0);
+    assert(seen.includes("$SYS/broker/clients/connected"), `${seen}`);
+  });
+
+  test("does not queue them for a Client that is away, nor count them as dropped", () => {
+    const pair = shown();
+    const properties = { sessionExpiryInterval: 600 };
+    const reader = pair.connect({ clientId: "reader", cleanStart: false, properties });
+    reader.subscribe({ filter: "$SYS/#", qos: 2 });
+    reader.disconnect();
+    pair.advance(30_000);
+    const { queuedMessages, dropped } = pair.broker.stats;
+    assertEquals([queuedMessages, dropped], [0, 0]);
+  });
+
+  test("counts the messages that wait, and those that are retained, as stored", () => {
+    const pair = shown();
+    const away = pair.connect({ clientId: "away", properties: { sessionExpiryInterval: 600 } });
+    away.subscribe("t");
+    away.disconnect();
+    const reader = pair.connect({ clientId: "reader" });
+    reader.publish({ topic: "t" });
+    for (const qos of [1, 2] as const) reader.publish({ topic: "t", qos, packetId: qos });
+    reader.publish({ topic: "r", payload: "kept", retain: true });
+    pair.settle();
+    reader.subscribe("$SYS/broker/store/messages/count");
+    assertEquals(took(reader), ["store/messages/count 3 retained"]);
   });
 
   test("does nothing while nobody reads them, and shows none that are old", () => {

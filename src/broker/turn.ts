@@ -15,7 +15,6 @@ import { Ages } from "../engine/ages.ts";
 import type { Link, LinkOwner } from "../engine/link.ts";
 import { BufferPool } from "../engine/outbox.ts";
 import { Timers } from "../engine/timers.ts";
-
 import { Budget } from "./budget.ts";
 import { Ledger } from "./ledger.ts";
 import type { Question } from "./question.ts";

@@ -26,9 +26,12 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   "home-assistant": async (args) =>
     await (await import("./home_assistant.ts")).homeAssistantMain(args, environment, serve),
+  explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
+  page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
   passwd: async (args) => await (await import("./passwd.ts")).passwdMain(args, environment),
+  trace: async (args) => await (await import("./trace.ts")).traceMain(args, environment),
   pub: async (args) => await (await import("./pub.ts")).pubMain(args, environment),
   request: async (args) => await (await import("./request.ts")).requestMain(args, environment),
   sub: async (args) => await (await import("./sub.ts")).subMain(args, environment),
@@ -52,6 +55,7 @@ if (isMainThread) {
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
   await import("../rules/worker.ts");
+  await import("../store/snapshot_thread.ts");
 }
 
 /** Does a command; gives the exit status. */

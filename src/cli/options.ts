@@ -3,6 +3,7 @@
  * Knows which of flag, variable and file counts; refuses to know the effects of settings.
  * @module
  */
+import type { ApiNumber } from "../api/numbers.ts";
 import type { Limits } from "../broker/limits.ts";
 import type { ToleranceName } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
@@ -26,7 +27,7 @@ import {
   SOURCES,
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
-import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
 import type { HookNumbers } from "../rules/numbers.ts";
 import type { WebSocketListenOptions } from "../server/listeners.ts";
 import type { WebhookSettings } from "../rules/settings.ts";
@@ -79,7 +80,18 @@ export interface Settings {
   readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & {
     readonly testPage?: boolean;
     readonly metrics?: boolean;
+    readonly metricsNames?: boolean;
+    readonly page?: boolean;
+    readonly api?: boolean;
   };
+  /** The page and the HTTP API. */
+  readonly web: {
+    readonly admins?: readonly string[];
+    readonly hosts?: readonly string[];
+    readonly tokenFile?: string;
+  };
+  /** The numbers of the HTTP API. */
+  readonly apiLimits: Partial<Readonly<Record<ApiNumber, number>>>;
   readonly passwordFile: string | undefined;
   readonly anonymous: Anonymous;
   /** The numbers of each login chain. */
@@ -103,6 +115,8 @@ export interface Settings {
   readonly webhook: WebhookSettings;
   /** s; 0 for no `$SYS`. */
   readonly sysInterval: number;
+  /** Spans for OpenTelemetry. */
+  readonly otel: boolean;
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
@@ -214,6 +228,8 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     tlsNames: [],
     proxyProtocol: [],
     webSocket: {},
+    web: {},
+    apiLimits: {},
     passwordFile: undefined,
     anonymous: "loopback",
     loginLimits: {},
@@ -225,6 +241,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
+    otel: false,
     logLevel: "info",
     logFormat: "logfmt",
     ...set,
@@ -344,7 +361,8 @@ function listenOf(said: Said, tables: readonly FileListener[]): readonly Listen[
   const url = `mqtt://${bracketed}:${port ?? "1883"}`;
   const plain: Listen = { url, flag: said.written("listen-addr"), value, portFlag };
   if (host !== undefined || port !== undefined) return [plain, ...urls];
-  return [plain, { url: DEFAULT_TLS_LISTEN, flag, value: DEFAULT_TLS_LISTEN, portFlag: "--listen" }];
+  const more = [DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN];
+  return [plain, ...more.map((url): Listen => ({ url, flag, value: url, portFlag: "--listen" }))];
 }
 
 function ofTable({ url, where, values, links, sni }: FileListener): Listen {
@@ -364,14 +382,15 @@ export function helpText(isAll = false): string {
   return [
     "plumb [serve] [flags]   runs an MQTT 5.0, 3.1.1 and 3.1 broker\n" +
     "plumb pub|sub|request   publishes, subscribes, asks, with the flags of mosquitto's tools\n" +
-    "plumb audit URL         checks a broker against the standard\n" +
-    "plumb bench URL         measures a broker, or compares two\n" +
+    "plumb audit|bench URL   checks a broker against the standard; measures one, or compares two\n" +
     "plumb init DIR          makes a broker with TLS, a user and permissions\n" +
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data of a broker, which may keep running\n" +
     "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
+    "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),

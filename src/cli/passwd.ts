@@ -108,17 +108,25 @@ export async function fileOfUser(name: string, password: string): Promise<string
   return withUser("", name, await verifiersOf(password, false));
 }
 
-async function verifiersOf(password: string, hasScram: boolean): Promise<(Verifier | ScramKeys)[]> {
+/**
+ * What a file keeps of a password; `hash` does the work.
+ * @throws {CallError} for a password that SCRAM does not take.
+ */
+export async function verifiersOf(
+  password: string,
+  hasScram: boolean,
+  hash: typeof doHashJob = doHashJob,
+): Promise<(Verifier | ScramKeys)[]> {
   const salt = () => new Uint8Array(randomBytes(SALT_BYTES));
   const cost = { scheme: "argon2id", ...ARGON2ID, salt: salt() } as const;
-  const digest = await doHashJob({ argon2id: cost }, Buffer.from(password)) as Uint8Array;
+  const digest = await hash({ argon2id: cost }, Buffer.from(password)) as Uint8Array;
   const verifiers: (Verifier | ScramKeys)[] = [{ ...cost, digest }];
   if (!hasScram) return verifiers;
   const prepared = saslprep(password);
   if (prepared === undefined) throw new CallError("the password has characters that SCRAM does not take");
   for (const mechanism of MECHANISMS) {
     const scram = { mechanism, rounds: SCRAM_ROUNDS, salt: salt() } as const;
-    const keys = await doHashJob({ scram }, Buffer.from(prepared)) as Pick<
+    const keys = await hash({ scram }, Buffer.from(prepared)) as Pick<
       ScramKeys,
       "storedKey" | "serverKey"
     >;
@@ -127,7 +135,8 @@ async function verifiersOf(password: string, hasScram: boolean): Promise<(Verifi
   return verifiers;
 }
 
-function withFakeSaltKey(text: string): string {
+/** The text with a key for the salts of users that are not there. */
+export function withFakeSaltKey(text: string): string {
   if (readPasswordLines(text).fakeSaltKey !== undefined) return text;
   return `${fakeSaltKeyLine(randomBytes(32))}\n${text}`;
 }
@@ -173,8 +182,11 @@ function readOr(path: string, without: string | undefined): string {
   }
 }
 
-/** In one step: a broker that reads meanwhile sees the old file or the new one. Nobody but its owner can read it. */
-function replace(path: string, text: string): void {
+/**
+ * In one step: a broker that reads meanwhile sees the old file or the new one. By default nobody but its owner can read it.
+ * @throws {CallError}
+ */
+export function replace(path: string, text: string, mode: number = 0o600): void {
   let target = path;
   let temporary: string | undefined;
   try {
@@ -185,7 +197,7 @@ function replace(path: string, text: string): void {
     } catch { // it is new
     }
     temporary = `${target}.${randomBytes(6).toString("hex")}`;
-    const file = openSync(temporary, "wx", 0o600);
+    const file = openSync(temporary, "wx", mode);
     try {
       writeSync(file, text);
       fsyncSync(file);

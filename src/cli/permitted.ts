@@ -6,10 +6,13 @@
 
 /** A permission, as Deno describes it. */
 export type Permission =
-  | { readonly name: "read"; readonly path: string }
+  | { readonly name: "read" | "write"; readonly path: string }
   | { readonly name: "env"; readonly variable: string }
   | { readonly name: "net"; readonly host: string }
-  | { readonly name: "sys"; readonly kind: "hostname" | "networkInterfaces" | "systemMemoryInfo" };
+  | {
+    readonly name: "sys";
+    readonly kind: "homedir" | "hostname" | "networkInterfaces" | "systemMemoryInfo";
+  };
 
 interface DenoSlice {
   readonly permissions: { querySync(what: Permission): { readonly state: string } };

@@ -15,6 +15,7 @@ import { Log } from "./log.ts";
 import { hooksFor } from "./log_hooks.ts";
 import { type Settings, settingsOf } from "./options.ts";
 import { serveOptionsOf } from "./serve_options.ts";
+import { Watch } from "./watch.ts";
 import { changedKeys, Reload, withoutRestart } from "./reload.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-reload-"));
@@ -63,6 +64,7 @@ async function reloaded(
         tls: { shared: undefined, own: new Map() },
         logins: { of: () => ({}) as never },
         permissions: { of: () => ({}) },
+        web: new Watch().web,
       }, log);
       return Promise.resolve({ options: { ...options, hooks: hooksFor(log, settings.logLevel) } });
     },

@@ -3,18 +3,21 @@
  * Knows how it begins and ends; refuses to know how flags are written.
  * @module
  */
+import { join } from "node:path";
 import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import {
   AddressError,
   addressUrl,
   DEFAULT_TLS_LISTEN,
+  DEFAULT_WEB_LISTEN,
   isLoopback,
   parseAddress,
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
 import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
+import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -25,6 +28,7 @@ import { hooksFor } from "./log_hooks.ts";
 import { machineMemory, memoryFor } from "./machine_memory.ts";
 import { connectionsRoom } from "./open_files.ts";
 import type { Listen, Settings } from "./options.ts";
+import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
@@ -97,12 +101,14 @@ export async function serveCommand(
     logins = await LoginSet.open(settings, log);
     rules = await RuleSet.open(settings, log);
     const watch = new Watch();
+    watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
     watch.rules = rules;
     rules.attach(server);
+    if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
@@ -146,6 +152,7 @@ export async function serveCommand(
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
+          watch.api.take({ settings: next, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -214,16 +221,21 @@ function checkWebSockets({ proxyProtocol, webSocket, listen }: Settings): void {
   }
 }
 
-/** The default listener with TLS was not asked for by name, so Deno does not ask whether it may be opened. */
+/** The default listeners beside that for MQTT were not asked for by name, so Deno does not ask whether they may be opened. */
 function permitted(settings: Settings, log: Log): Settings {
-  const { host, port } = parseAddress(DEFAULT_TLS_LISTEN);
-  const where = `[${host}]:${port}`;
-  if (!settings.isDefaultListen || isPermitted({ name: "net", host: where })) return settings;
-  log.warn("no TLS: its listener may not be opened", {
-    url: DEFAULT_TLS_LISTEN,
-    advice: `--allow-net=${where}`,
+  if (!settings.isDefaultListen) return settings;
+  const hosts: Readonly<Record<string, readonly [what: string, ...hosts: string[]]>> = {
+    [DEFAULT_TLS_LISTEN]: ["no TLS", "[::]"],
+    [DEFAULT_WEB_LISTEN]: ["no page", "127.0.0.1", "[::1]"],
+  };
+  const listen = settings.listen.filter(({ url }) => {
+    const [what, ...all] = hosts[url] ?? [""];
+    const wanted = all.map((host) => `${host}:${parseAddress(url).port}`);
+    if (wanted.every((host) => isPermitted({ name: "net", host }))) return true;
+    log.warn(`${what}: its listener may not be opened`, { url, advice: `--allow-net=${wanted.join(",")}` });
+    return false;
   });
-  return { ...settings, listen: settings.listen.filter(({ url }) => url !== DEFAULT_TLS_LISTEN) };
+  return { ...settings, listen };
 }
 
 /** What may help where a listener cannot be opened. */
@@ -347,7 +359,7 @@ function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: 
 }
 
 async function start(
-  { listen, sysInterval }: Settings,
+  { listen, sysInterval, otel }: Settings,
   options: ReconfigureOptions,
   store: SqliteStore | undefined,
   begun: number,
@@ -357,8 +369,15 @@ async function start(
     const server = await serve({
       ...options,
       ...(store && { store }),
+      ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
-        { systemTopics: { intervalMs: sysInterval * 1_000, version: `plumb ${VERSION}`, since: Date.now() } },
+        {
+          systemTopics: {
+            intervalMs: sysInterval * 1_000,
+            version: `plumb version ${VERSION}`,
+            since: Date.now(),
+          },
+        },
     });
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);

@@ -3,13 +3,14 @@
  * Knows which option each setting is; refuses to know where a setting was written.
  * @module
  */
-import { DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN, parseAddress, SCHEMES } from "../server/address.ts";
 import type { ListenerOptions, ServeOptions } from "../server/serve.ts";
 import type { Log } from "./log.ts";
 import { hasOwnLogin, type LoginSet, loginSettings } from "./login_set.ts";
 import type { Listen, Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
 import type { TlsOfListeners } from "./tls_set.ts";
+import { shownBy } from "./shown_by.ts";
 import { webOf, type WebParts } from "./web.ts";
 
 /** What the files say that settings name. */
@@ -52,14 +53,18 @@ export function serveOptionsOf(
 
 /** A listener with its own settings in place of those of the broker. */
 function listenerOf(
-  { url, own = {} }: Listen,
+  one: Listen,
   settings: Settings,
   parts: WebParts,
   log: Log,
 ): ListenerOptions {
+  const { url, own = {} } = one;
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
-  const { testPage = false, metrics = false, ...given } = { ...settings.webSocket, ...own.webSocket };
-  const http = webOf(parts, { testPage, metrics });
+  const all = { ...settings.webSocket, ...own.webSocket };
+  const { testPage = false, metrics = false, metricsNames = false, page: _, api: __, ...given } = all;
+  const { api, page } = shownBy(settings, one);
+  const isTls = SCHEMES[parseAddress(url).scheme].tls;
+  const http = webOf(parts, { testPage, metrics, metricsNames, api, page, isTls });
   const webSocket = { ...given, ...http && { http } };
   return {
     url,
@@ -71,6 +76,12 @@ function listenerOf(
     // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
     ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
       missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
+    },
+    ...settings.isDefaultListen && url === DEFAULT_WEB_LISTEN && {
+      missing: ({ message }) => {
+        const advice = "--listen ws://HOST:PORT --websocket-page";
+        log.warn("no page: its listener cannot be opened", { why: message, url, advice });
+      },
     },
   };
 }

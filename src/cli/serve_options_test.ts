@@ -10,6 +10,7 @@ import { parseConfig } from "../config/file.ts";
 import { Log } from "./log.ts";
 import { settingsOf } from "./options.ts";
 import { serveOptionsOf } from "./serve_options.ts";
+import { Watch } from "./watch.ts";
 
 const LOG = new Log({ level: "off", format: "logfmt", stream: { write: () => {}, colours: false } });
 
@@ -31,6 +32,7 @@ login.anonymous = "always"
       tls: { shared: undefined, own: new Map() },
       logins: { of: ({ login }) => login === undefined ? chain : { ...chain, authorize: () => 0x87 } },
       permissions: { of: () => ({}) },
+      web: new Watch().web,
     },
     LOG,
   );

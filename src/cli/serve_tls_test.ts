@@ -225,6 +225,8 @@ describe("plumb serve without options", () => {
           "mqtt://127.0.0.1:1883",
           "mqtt://[::1]:1883",
           "mqtts://[::]:8883",
+          "ws://127.0.0.1:8080",
+          "ws://[::1]:8080",
         ]);
       }, { shell: apart }),
   );

@@ -4,34 +4,70 @@
  * @module
  */
 import process from "node:process";
-import { monitor } from "../server/monitor.ts";
+import { monitor, type Monitored } from "../server/monitor.ts";
+import type { ProcessFigures } from "../server/open_metrics.ts";
 import { ruleFamilies } from "../rules/metrics.ts";
 import type { Server } from "../server/serve.ts";
+import { bytesOf } from "../store/files.ts";
+import type { SqliteStore } from "../store/mod.ts";
+import { ApiOfProgram } from "./api.ts";
 import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
+/** A store, and the path of its file. */
+export interface WatchedStore {
+  readonly store: Pick<SqliteStore, "written">;
+  readonly path: string;
+}
+
 /** One for each process, through all reloads. */
 export class Watch {
-  /** While it takes Clients. */
-  server: Server | undefined;
-  /** Its hooks and webhook. */
+  #server: Server | undefined;
+  /** Undefined with `--memory`. */
+  store: WatchedStore | undefined;
+  /** Hooks and webhook. */
   rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
+  readonly #process = (): ProcessFigures => {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      version: VERSION,
+      since: this.#since,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      cpuSeconds: (user + system) / 1e6,
+    };
+  };
+  readonly #monitored: Monitored = {
+    stats: () => this.#server?.broker.stats,
+    figures: (names) => {
+      const server = this.#server;
+      if (server === undefined) return undefined;
+      return {
+        stats: server.broker.stats,
+        listeners: server.listeners,
+        latencies: server.latencies(),
+        busiest: names ? server.busiest() : undefined,
+        store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+        process: this.#process(),
+        ...this.rules && { more: ruleFamilies(this.rules.figures) },
+      };
+    },
+  };
+  /** What the HTTP API works on. */
+  readonly api: ApiOfProgram = new ApiOfProgram(this.#process);
   /** For the listeners that show it. */
   readonly web: WebParts = {
-    metrics: monitor({
-      stats: () => this.server?.broker.stats,
-      process: () => {
-        const { user, system } = process.cpuUsage();
-        return {
-          version: VERSION,
-          since: this.#since,
-          residentBytes: process.memoryUsage.rss(),
-          cpuSeconds: (user + system) / 1e6,
-        };
-      },
-      more: () => this.rules === undefined ? [] : ruleFamilies(this.rules.figures),
-    }),
+    metrics: monitor(this.#monitored, false),
+    metricsWithNames: monitor(this.#monitored, true),
+    api: (isTls) => this.api.part(isTls),
   };
+
+  /** While it takes Clients. */
+  set server(server: Server | undefined) {
+    this.#server = server;
+    this.api.serve(server);
+  }
 }

@@ -22,7 +22,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { ClientStore } from "../client_api/options.ts";
 import { ClientStoreError, type ClientStoreOptions } from "./options.ts";
 
-export { ClientStoreError, type ClientStoreOptions };
+export { type ClientStore, ClientStoreError, type ClientStoreOptions };
 
 /** `plmc` */
 const APPLICATION_ID = 0x706c6d63;
@@ -36,7 +36,7 @@ export function openClientStore(path: string, options: ClientStoreOptions = {}):
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    return new SqliteClientStore(database, options.durability ?? "fsync");
+    return new Records(database, options.durability ?? "fsync");
   } catch (error) {
     database?.close();
     if (error instanceof ClientStoreError) throw new ClientStoreError(`${path} ${error.message}`);
@@ -46,15 +46,24 @@ export function openClientStore(path: string, options: ClientStoreOptions = {}):
   }
 }
 
-/** Records in one table. `openClientStore()` makes it. */
-export class SqliteClientStore implements ClientStore {
+/** Records in one table of a file. `openClientStore()` makes it. */
+export interface SqliteClientStore extends ClientStore {
+  /** What was committed, in order of the keys. */
+  load(): [key: number, record: Uint8Array][];
+  /** One transaction. What fails is done by the next one. @throws as SQLite does. */
+  commit(): void;
+  /** Closes the file; what was not committed is lost. */
+  close(): void;
+}
+
+/** Hidden behind the interface, so that a program's types need none of `node:sqlite`. */
+class Records implements SqliteClientStore {
   readonly #database: DatabaseSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   /** Since the last commit; undefined stands for a record that is deleted. */
   readonly #changes: Map<number, Uint8Array | undefined> = new Map();
 
-  /** @internal */
   constructor(database: DatabaseSync, durability: "fsync" | "os") {
     this.#database = database;
     // The lock is taken with the first read and held; WAL without a file of shared memory.

@@ -75,7 +75,7 @@ describe("parseConfig()", () => {
     ["log-level = 1", "1:1: unknown key log-level; did you mean log.level?"],
     [
       "[qwertz]",
-      "1:2: unknown table qwertz; there are tls, websocket, login, log, webhook, features, limits",
+      "1:2: unknown table qwertz; there are tls, websocket, login, log, web, webhook, features, limits",
     ],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
@@ -186,7 +186,10 @@ function arbitraryValue(row: Setting): fc.Arbitrary<readonly string[]> {
         ? fc.constantFrom("fsync", "os", "interval=5")
         : fc.constantFrom("https://a.example/x", "http://b:1");
     },
-    list: () => row.form !== undefined ? fc.constantFrom("https://a.example", "*") : url,
+    list: () =>
+      row.form !== undefined
+        ? fc.constantFrom(...["https://a.example", "*", "pump"].filter((one) => row.form!.pattern.test(one)))
+        : url,
   };
   if (row.choices !== undefined) return fc.constantFrom(...row.choices).map((value) => [value]);
   return row.kind === "list"

@@ -9,7 +9,8 @@ import { type LimitName, type LimitRow, LIMITS } from "../broker/limits.ts";
 import { RELOAD_OF_LIMITS } from "../broker/reconfigure.ts";
 import { TOLERANCES } from "../codec/mend.ts";
 import { LOG_FORMATS, LOG_LEVELS, LOG_LIMITS, type LogLimitName } from "../cli/log.ts";
-import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN } from "../server/address.ts";
+import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
+import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
 import type { Anonymous } from "../login/anonymous.ts";
 import { CHAIN_NUMBERS, HASH_NUMBERS } from "../login/numbers.ts";
 import type { NumberRow as LoginRow } from "../login/options.ts";
@@ -136,11 +137,9 @@ export const SECTIONS: readonly Section[] = [
         kind: "list",
         least: 1,
         value: "URL",
-        defaultIs: `${DEFAULT_LISTEN} and ${DEFAULT_TLS_LISTEN}`,
-        about:
-          "a listener: mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT; over WebSocket ws://HOST:PORT/PATH or wss://; " +
-          "unix:/PATH; may be " +
-          "given more than once; localhost is 127.0.0.1 and ::1, [::] every address",
+        defaultIs: `${DEFAULT_LISTEN}, ${DEFAULT_TLS_LISTEN}, ${DEFAULT_WEB_LISTEN}`,
+        about: "a listener: mqtt://HOST:PORT, ws://HOST:PORT/PATH; mqtts://, wss:// with TLS; unix:/PATH; " +
+          "may be given more than once; localhost is 127.0.0.1 and ::1, [::] all",
         scope: "broker",
         reload: "now",
         option: "listen",
@@ -326,6 +325,35 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: "webSocket.metrics",
       }),
+      setting({
+        key: "websocket.metrics-names",
+        kind: "flag",
+        rare: true,
+        about:
+          "the same with the names of the busiest Clients and the first two levels of the busiest topics",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.metricsNames",
+      }),
+      setting({
+        key: "websocket.page",
+        kind: "flag",
+        rare: true,
+        about:
+          "show the page, the HTTP API and the documentation at ws:// and wss:// listeners, for those who log in; the default listener does",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.page",
+      }),
+      setting({
+        key: "websocket.api",
+        kind: "flag",
+        rare: true,
+        about: "show the HTTP API alone, at /api/v1, for those who log in",
+        scope: "listener",
+        reload: "new connections",
+        option: "webSocket.api",
+      }),
     ],
   },
   {
@@ -483,6 +511,58 @@ export const SECTIONS: readonly Section[] = [
         reload: "restart",
         option: "sysInterval",
       }),
+      setting({
+        key: "otel",
+        kind: "flag",
+        rare: true,
+        about:
+          "spans of connects, subscriptions, commits and logins for OpenTelemetry, by the package @opentelemetry/api and an SDK that is loaded before",
+        scope: "broker",
+        reload: "restart",
+        option: "otel",
+      }),
+    ],
+  },
+  {
+    title: "Page and HTTP API",
+    rows: [
+      setting({
+        key: "web.admins",
+        name: "admins",
+        kind: "list",
+        value: "USER",
+        rare: true,
+        about:
+          "users who may log in to the page and the HTTP API with their password, besides the owner of the token (plumb page); may be given more than once",
+        scope: "broker",
+        reload: "now",
+        option: "web.admins",
+      }),
+      setting({
+        key: "web.hosts",
+        kind: "list",
+        value: "NAME",
+        form: { pattern: /^[a-z0-9._-]+$/i, takes: "a name without port" },
+        rare: true,
+        about:
+          "names of this machine by which the page and the HTTP API may be called, besides localhost and its addresses; may be given more than once",
+        scope: "broker",
+        reload: "now",
+        option: "web.hosts",
+      }),
+      setting({
+        key: "web.token-file",
+        name: "api-token-file",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        defaultIs: "api-token in the data directory; with --memory in .plumb of the user",
+        rare: true,
+        about: "the token of the owner, made if the file is not there",
+        scope: "broker",
+        reload: "restart",
+        option: "web.tokenFile",
+      }),
     ],
   },
   {
@@ -571,7 +651,16 @@ export const SECTIONS: readonly Section[] = [
         reload: "new connections",
         option: `loginLimits.${name}`,
       });
-    })).concat(
+    })).concat((Object.keys(API_NUMBERS) as ApiNumber[]).map((name) =>
+      setting({
+        key: `limits.${kebab(name)}`,
+        name: kebab(name),
+        ...numberRow(API_NUMBERS[name]),
+        scope: "broker",
+        reload: "now",
+        option: `apiLimits.${name}`,
+      })
+    )).concat(
       Object.entries(HOOK_NUMBERS).map(([name, row]) =>
         setting({
           key: `limits.${kebab(name)}`,

@@ -9,6 +9,7 @@ import { variableOf } from "../cli/flags.ts";
 import { type Listen, type Settings, settingsOf } from "../cli/options.ts";
 import { serveOptionsOf } from "../cli/serve_options.ts";
 import { Log } from "../cli/log.ts";
+import { Watch } from "../cli/watch.ts";
 import { LIMITS } from "../broker/limits.ts";
 import { policyOf } from "../broker/policy.ts";
 import { parseConfig } from "./file.ts";
@@ -101,6 +102,7 @@ describe("each setting", () => {
         tls: { shared: undefined, own: new Map() },
         logins: { of: () => ({}) as never },
         permissions: { of: () => ({}) },
+        web: new Watch().web,
       },
       LOG,
     );

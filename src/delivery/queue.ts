@@ -30,6 +30,11 @@ export class Queue<T> {
     return this.#items[this.#head];
   }
 
+  /** The item in that place, counted from 0; undefined if there is none. */
+  at(place: number): T | undefined {
+    return this.#items[this.#head + place];
+  }
+
   /** Takes the first item; undefined if there is none. */
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;

@@ -69,7 +69,7 @@ export class HashPool {
       return Promise.resolve(undefined);
     }
     return new Promise((answered, failed) => {
-      const call: HashCall = { job, password: password.slice().buffer as ArrayBuffer };
+      const call: HashCall = { job, password: new Uint8Array(password).buffer };
       this.#waiting.push({ call, since: this.#clock(), answered, failed });
       this.#next();
     });

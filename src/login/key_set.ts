@@ -4,8 +4,8 @@
  * Knows when to fetch; refuses to know tokens.
  * @module
  */
-import type { JWK } from "jose";
 import { fetchBounded } from "./fetch.ts";
+import type { Jwk } from "./jwk.ts";
 import type { LoginEvents } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
@@ -64,7 +64,7 @@ export class KeySet {
   readonly #numbers: ReturnType<typeof numbersOf<keyof typeof KEY_NUMBERS>>;
   readonly #onEvent: LoginEvents;
   readonly #clock: () => number;
-  #keys: readonly JWK[] = [];
+  #keys: readonly Jwk[] = [];
   #fetchedAt = -Infinity;
   #triedAt = -Infinity;
   #fetching: Promise<void> | undefined;
@@ -84,7 +84,7 @@ export class KeySet {
    * The keys for a token: all, if one of them has this identifier or none is named; else those of a new request, unless there was one
    * just now. Without keys that may still be used there are none.
    */
-  async keysFor(kid: string | undefined): Promise<readonly JWK[]> {
+  async keysFor(kid: string | undefined): Promise<readonly Jwk[]> {
     const { keysFreshMs, keysStaleMs } = this.#numbers;
     const age = this.#clock() - this.#fetchedAt;
     const isUsable = age < keysFreshMs + keysStaleMs;
@@ -134,7 +134,7 @@ export class KeySet {
 }
 
 /** The public keys in a JWK or a set of them; secrets in it are none, nor are keys for encryption. */
-export function publicKeysOf(text: string): readonly JWK[] {
+export function publicKeysOf(text: string): readonly Jwk[] {
   let said: unknown;
   try {
     said = JSON.parse(text);
@@ -143,10 +143,13 @@ export function publicKeysOf(text: string): readonly JWK[] {
   }
   const { keys = [said] } = (said ?? {}) as { keys?: unknown };
   if (!Array.isArray(keys)) return [];
-  return keys.slice(0, KEYS_MAX).flatMap((key: JWK | null) => publicPart(key) ?? []);
+  return keys.slice(0, KEYS_MAX).flatMap((key: Jwk | null): readonly Jwk[] => {
+    const part = publicPart(key);
+    return part === undefined ? [] : [part];
+  });
 }
 
-function publicPart(key: JWK | null): JWK | undefined {
+function publicPart(key: Jwk | null): Jwk | undefined {
   if (typeof key !== "object" || key === null) return undefined;
   const { kty, kid, use, alg, key_ops, crv, n, e, x, y } = key;
   if (kty !== "RSA" && kty !== "EC" && kty !== "OKP") return undefined;
@@ -155,5 +158,5 @@ function publicPart(key: JWK | null): JWK | undefined {
   const part = { kty, kid, use, alg, crv, n, e, x, y };
   return Object.fromEntries(
     Object.entries(part).filter(([, value]) => typeof value === "string"),
-  ) as unknown as JWK;
+  );
 }

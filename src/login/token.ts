@@ -5,9 +5,9 @@
  * The key decides which algorithms may be used, never the token: a public key is no secret for HMAC, and `none` is no algorithm.
  * @module
  */
-import type { JWK, JWTPayload, JWTVerifyOptions } from "jose";
 import type { AuthenticationRequest, Verdict } from "../broker/mod.ts";
 import { UsageError } from "../codec/error.ts";
+import type { Jwk } from "./jwk.ts";
 import { ACCEPTED, CONTINUE, LATER, type LinkAnswer, type LoginLink } from "./link.ts";
 import { type NumberRow, numbersOf } from "./options.ts";
 
@@ -45,7 +45,7 @@ export interface TokenOptions extends Partial<Readonly<Record<keyof typeof TOKEN
 /** Keys for a token with this identifier and algorithm; a secret is a `Uint8Array`. */
 export type TokenKeys = (
   kid: string | undefined,
-) => Promise<readonly (JWK | Uint8Array)[]> | readonly (JWK | Uint8Array)[];
+) => Promise<readonly (Jwk | Uint8Array)[]> | readonly (Jwk | Uint8Array)[];
 
 const SECRET_ALGORITHMS = ["HS256", "HS384", "HS512"];
 const RSA_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
@@ -61,8 +61,14 @@ const KEYS_TRIED_MAX = 4;
 const CLAIMS_MAX = 32;
 const CLAIM_CHARACTERS_MAX = 1_024;
 
+/** RFC 7519 §4: claims by name. Types of `jose` would be needed by each program that checks its own. */
+interface Payload {
+  readonly exp?: number;
+  readonly [claim: string]: unknown;
+}
+
 /** The algorithms of a key. */
-function algorithmsOf(key: JWK | Uint8Array): readonly string[] {
+function algorithmsOf(key: Jwk | Uint8Array): readonly string[] {
   if (key instanceof Uint8Array) return SECRET_ALGORITHMS;
   const all = key.kty === "RSA" ? RSA_ALGORITHMS : CURVE_ALGORITHMS[key.crv ?? ""] ?? [];
   return key.alg === undefined ? all : all.filter((one) => one === key.alg);
@@ -80,7 +86,7 @@ export async function tokenLink(keys: TokenKeys, options: TokenOptions = {}): Pr
     throw new UsageError(`There is no algorithm ${JSON.stringify(unknown)} for tokens: ${ALL.join(", ")}`);
   }
   const { decodeProtectedHeader, errors, jwtVerify } = await import("jose");
-  const required: JWTVerifyOptions = {
+  const required = {
     clockTolerance: leewaySeconds,
     requiredClaims: ["exp"],
     ...options.issuer !== undefined && { issuer: [options.issuer].flat() },
@@ -104,7 +110,7 @@ export async function tokenLink(keys: TokenKeys, options: TokenOptions = {}): Pr
     return fitting.length === 0 ? "no key for the token" : "the token is signed by another key";
   }
 
-  function verdictOf(payload: JWTPayload, request: AuthenticationRequest): LinkAnswer {
+  function verdictOf(payload: Payload, request: AuthenticationRequest): LinkAnswer {
     const { usernameClaim = "sub", groupsClaim = "groups", clientIdClaim } = options;
     const username = claimIn(payload, usernameClaim);
     if (typeof username !== "string" || username === "") return `the token has no ${usernameClaim}`;
@@ -136,7 +142,9 @@ export async function tokenLink(keys: TokenKeys, options: TokenOptions = {}): Pr
     const answer = atOnce(request);
     if (answer !== LATER) return answer;
     return verify(tokenOf(request)!, request).catch((error: unknown) => {
-      if (error instanceof errors.JOSEError) return WHY[error.code] ?? "the token is not valid";
+      if (error instanceof errors.JOSEError) {
+        return WHY[(error as { readonly code: string }).code] ?? "the token is not valid";
+      }
       if (error instanceof TypeError) return "the token is not valid"; // its header is no JSON, or its key no key
       throw error;
     });
@@ -157,7 +165,7 @@ function tokenIn(bytes: Uint8Array | undefined): string | undefined {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text) ? text : undefined;
 }
 
-function claimIn(payload: JWTPayload, path: string): unknown {
+function claimIn(payload: Payload, path: string): unknown {
   if (Object.hasOwn(payload, path)) return payload[path];
   let at: unknown = payload;
   for (const name of path.split(".")) {
@@ -172,7 +180,7 @@ function groupsIn(claim: unknown): readonly string[] {
   return groups.filter((group): group is string => typeof group === "string" && group !== "");
 }
 
-function claimsIn(payload: JWTPayload, names?: readonly string[]): Readonly<Record<string, string>> {
+function claimsIn(payload: Payload, names?: readonly string[]): Readonly<Record<string, string>> {
   const claims: [string, string][] = [];
   for (const name of names ?? Object.keys(payload)) {
     const value = claimIn(payload, name);

@@ -5,10 +5,10 @@
  */
 import { Buffer } from "node:buffer";
 import { createPublicKey } from "node:crypto";
-import type { JWK } from "jose";
 import { UsageError } from "../codec/error.ts";
 import { checkUrl, fetchBounded } from "./fetch.ts";
 import { KEY_NUMBERS, KeySet, type KeySetOptions, publicKeysOf } from "./key_set.ts";
+import type { Jwk } from "./jwk.ts";
 import type { LoginLink } from "./link.ts";
 import { numbersOf } from "./options.ts";
 import { type TokenKeys, tokenLink, type TokenOptions } from "./token.ts";
@@ -44,7 +44,7 @@ export async function openTokenLink(options: TokenLinkOptions): Promise<LoginLin
     throw new UsageError("Tokens need one of keyFile, secretFile, keysUrl and openId");
   }
   if (keysUrl !== undefined || openId) return await tokenLink(keysAtUrl(options), options);
-  let keys: readonly (JWK | Uint8Array)[] = [];
+  let keys: readonly (Jwk | Uint8Array)[] = [];
   const link = await tokenLink(() => keys, options);
   const file = await WatchedFile.open(keyFile ?? secretFile!, (text) => {
     keys = keyFile === undefined ? [secretOf(text)] : keysOf(text);
@@ -89,14 +89,14 @@ function secretOf(text: string): Uint8Array {
   );
 }
 
-function keysOf(text: string): readonly JWK[] {
+function keysOf(text: string): readonly Jwk[] {
   const blocks = text.match(/-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----/g) ?? [];
   if (blocks.some((block) => block.includes("PRIVATE KEY"))) {
     throw new UsageError("keyFile has a private key: a broker needs the public one alone");
   }
   const keys = blocks.length === 0
     ? publicKeysOf(text)
-    : blocks.map((block) => createPublicKey(block).export({ format: "jwk" }) as JWK);
+    : blocks.map((block) => createPublicKey(block).export({ format: "jwk" }) as Jwk);
   if (keys.length === 0) throw new UsageError("keyFile has no public keys: PEM, a JWK, or a set of them");
   return keys;
 }

@@ -28,6 +28,9 @@ export const DEFAULT_LISTEN = "mqtt://localhost:1883";
 /** The default listener with TLS: every address of this machine, IPv4 ones too. */
 export const DEFAULT_TLS_LISTEN = "mqtts://[::]:8883";
 
+/** The default listener for WebSocket and, by HTTP, the page and its API: the loopback addresses. */
+export const DEFAULT_WEB_LISTEN = "ws://localhost:8080";
+
 /** The meaning of a scheme. */
 export interface SchemeRow {
   /** The port when the URL names none. */

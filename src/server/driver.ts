@@ -16,10 +16,24 @@ const LATE_MS = 250;
 /** `#armedFor` during that time: no deadline is earlier, so the timer is left alone. */
 const CATCHING_UP = -Infinity;
 
+/** Is told of turns and questions, to see how long they take. */
+export interface DriverMeter {
+  /** Bytes have come, and nothing is to be written yet; `received` is `Broker.received`. */
+  turnBegins(received: number): void;
+  /** All that is to be written now is written. */
+  turnEnds(received: number): void;
+  /** A question is handed out; what it returns is handed in with the answer. */
+  asked(): number;
+  /** It is answered, with or without an error. */
+  answered(kind: Question["kind"], askedAt: number): void;
+}
+
 /** The loop around one broker. */
 export class Driver {
   /** The engine. Calls that change something go through `run()`. */
   readonly broker: Broker;
+  /** Undefined while nothing is measured. */
+  meter: DriverMeter | undefined;
   readonly #loop: Loop;
   /** `#turn` is on its way. */
   #ending = false;
@@ -90,6 +104,7 @@ export class Driver {
 
   /** The hottest input, without a closure for each chunk. */
   received(transport: Transport, connection: Connection, chunk: Uint8Array): void {
+    if (this.meter !== undefined && !this.#ending) this.meter.turnBegins(this.broker.received);
     try {
       connection.received(chunk, this.#loop.now());
     } catch (error) {
@@ -132,9 +147,10 @@ export class Driver {
     } catch (error) {
       broker.failed(error);
     }
+    this.meter?.turnEnds(broker.received);
     if (broker.work !== "none") this.#flushSoon();
     else if (this.#onClosed !== undefined && broker.connections === 0 && this.#commits === 0) {
-      this.#onClosed();
+      return this.#onClosed(); // nothing falls due any more
     }
     if (broker.nextDeadline() < this.#armedFor) this.#arm();
   };
@@ -148,11 +164,13 @@ export class Driver {
     }
     const commits = question.kind === "commit" ? 1 : 0;
     this.#commits += commits;
+    const askedAt = this.meter?.asked();
     let isAnswered = false;
     const ended = (input: (now: number) => void) => {
       if (isAnswered) return;
       isAnswered = true;
       this.#commits -= commits;
+      if (askedAt !== undefined) this.meter?.answered(question.kind, askedAt);
       try {
         input(this.#loop.now());
       } catch (error) {

@@ -3,7 +3,6 @@
  * Knows which function opens a scheme; refuses to know connections.
  * @module
  */
-import type { RequestListener } from "node:http";
 import type { Policy, PolicyOptions } from "../broker/mod.ts";
 import { type Accept, type Listener, ListenError, type ListenOptions, listenTcp } from "../runtime/listen.ts";
 import type { ProxyOptions } from "../runtime/proxied.ts";
@@ -16,6 +15,30 @@ import type { Admit } from "./admit.ts";
 import { type Address, AddressError, addressUrl, isLoopback, parseAddress, SCHEMES } from "./address.ts";
 import { AddressList } from "./address_list.ts";
 
+/** As much of a request as most listeners look at; it is an `IncomingMessage` of `node:http`, whose types a program need not have. */
+export interface HttpRequest {
+  /** GET, POST … */
+  readonly method?: string | undefined;
+  /** Path and query. */
+  readonly url?: string | undefined;
+  /** By names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** As much of an answer; it is a `ServerResponse` of `node:http`. */
+export interface HttpResponse {
+  /** The status and fields of the answer. */
+  writeHead(status: number, headers?: Record<string, string>): this;
+  /** The body, and no more behind it. */
+  end(body?: string | Uint8Array): this;
+}
+
+/** Takes requests. */
+export type HttpListener = {
+  // A method: a function that takes an `IncomingMessage` fits.
+  take(request: HttpRequest, response: HttpResponse): unknown;
+}["take"];
+
 /** How a listener takes WebSockets. */
 export interface WebSocketListenOptions {
   /**
@@ -25,8 +48,8 @@ export interface WebSocketListenOptions {
   readonly origins?: readonly string[];
   /** Addresses and networks of HTTP proxies in front: the Client's address is the one that their `X-Forwarded-For` names. */
   readonly proxies?: readonly string[];
-  /** Takes requests that are no upgrade, on the same port. */
-  readonly http?: RequestListener;
+  /** Takes requests that are no upgrade, on the same port: a `RequestListener` of `node:http` is one. */
+  readonly http?: HttpListener;
 }
 
 /** One listener, with a policy for its connections: limits, features, authenticator and authorizer in place of the broker's. */
@@ -75,7 +98,7 @@ export interface ListenerPlan {
 export interface WebSocketPlan {
   readonly origins: readonly string[];
   readonly proxies: AddressList;
-  readonly http: RequestListener | undefined;
+  readonly http: HttpListener | undefined;
 }
 
 /** A listener, and the plan that holds for the next of its connections. */
@@ -218,14 +241,14 @@ async function acceptor(asked: Planned, events: ListenerEvents): Promise<Accept>
 
 /** Servers for requests that are no upgrade: one for each function of an owner, made with its first request. */
 class HttpAcceptors {
-  readonly #all = new WeakMap<RequestListener, Accept>();
+  readonly #all = new WeakMap<HttpListener, Accept>();
   readonly #failed: (error: Error) => void;
 
   constructor(failed: (error: Error) => void) {
     this.#failed = failed;
   }
 
-  of(listener: RequestListener): Accept {
+  of(listener: HttpListener): Accept {
     return (transport, peer) => {
       const known = this.#all.get(listener);
       if (known !== undefined) return known(transport, peer);

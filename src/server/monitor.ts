@@ -5,23 +5,23 @@
  */
 import type { BrokerStats } from "../broker/mod.ts";
 import type { HttpPart } from "./http_part.ts";
-import { type MoreFamily, OPEN_METRICS_TYPE, openMetrics, type ProcessFigures } from "./open_metrics.ts";
+import { type Figures, METRICS_TYPES, metricsText } from "./open_metrics.ts";
 
 /** What is to be shown. */
 export interface Monitored {
   /** Figures of the broker; undefined before it runs, and from the moment on in which it stops. */
   stats(): BrokerStats | undefined;
-  /** Figures of the process. */
-  process(): ProcessFigures;
-  /** What a program has besides. */
-  more?(): readonly MoreFamily[];
+  /** All figures; undefined at the same time. Without `names` there is none that names a Client or a topic. */
+  figures(names: boolean): Figures | undefined;
 }
 
 const TEXT = "text/plain; charset=utf-8";
 
-/** Answers requests for the paths above. */
-export function monitor({ stats, process, more = () => [] }: Monitored): HttpPart {
-  const answers: Readonly<Record<string, () => readonly [status: number, type: string, text: string]>> = {
+type Answer = (accepts: string) => readonly [status: number, type: string, text: string];
+
+/** Answers requests for the paths above, with names of Clients and topics or without. */
+export function monitor({ stats, figures }: Monitored, names: boolean): HttpPart {
+  const answers: Readonly<Record<string, Answer>> = {
     // The process answers: it lives, whatever the broker does.
     "/livez": () => [200, TEXT, "alive\n"],
     "/readyz": () => {
@@ -30,20 +30,21 @@ export function monitor({ stats, process, more = () => [] }: Monitored): HttpPar
       if (present.isFailing) return [503, TEXT, "not ready: the store fails\n"];
       return [200, TEXT, "ready\n"];
     },
-    "/metrics": () => {
-      const present = stats();
+    "/metrics": (accepts) => {
+      const present = figures(names);
       if (present === undefined) return [503, TEXT, "The broker does not take Clients\n"];
-      return [200, OPEN_METRICS_TYPE, openMetrics(present, process(), more())];
+      const format = accepts.includes("application/openmetrics-text") ? "openMetrics" : "prometheus";
+      return [200, METRICS_TYPES[format], metricsText(present, format)];
     },
   };
-  return ({ method, url = "" }, response) => {
+  return ({ method, url = "", headers }, response) => {
     const answer = answers[url.split("?")[0]!];
     if (answer === undefined) return false;
     if (method !== "GET" && method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return true;
     }
-    const [status, type, text] = answer();
+    const [status, type, text] = answer(headers.accept ?? "");
     response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
     response.end(method === "HEAD" ? undefined : text);
     return true;

@@ -1,12 +1,21 @@
 /**
- * Figures of a broker as OpenMetrics text, for Prometheus and others.
- * Knows names, kinds and the format; refuses to know who asks, and how figures are counted.
+ * Figures of a broker as text: OpenMetrics, and the older format of Prometheus.
+ * Knows names, kinds and both formats; refuses to know who asks, and how figures are counted.
  * @module
  */
-import type { BrokerStats } from "../broker/mod.ts";
+import type { BrokerStats, BusiestStats, BusyName } from "../broker/mod.ts";
+import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
+import type { ListenerStats } from "./listener_counts.ts";
+import type { Latencies } from "./meter.ts";
 
-/** What `Content-Type` says of the text. */
-export const OPEN_METRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/** What `Content-Type` says of each format. */
+export const METRICS_TYPES = {
+  openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+} as const;
+
+/** How figures are written. */
+export type MetricsFormat = keyof typeof METRICS_TYPES;
 
 /** Of the process around the broker. */
 export interface ProcessFigures {
@@ -14,161 +23,328 @@ export interface ProcessFigures {
   /** ms since the epoch. */
   readonly since: number;
   readonly residentBytes: number;
+  /** Of JavaScript, in use. */
+  readonly heapBytes: number;
   readonly cpuSeconds: number;
 }
 
-/** One value, with its labels. */
-type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
-
-/** A family of metrics: a name without prefix, its kind, unit and meaning, and how its samples are found. */
-interface Family {
-  readonly name: string;
-  readonly kind: "counter" | "gauge" | "info";
-  readonly unit?: "bytes" | "seconds";
-  readonly help: string;
-  readonly samples: (stats: BrokerStats, process: ProcessFigures) => Iterable<Sample>;
+/** Of the file that keeps sessions and messages. */
+export interface StoreFigures {
+  /** Batches of facts that were given to it since the start, and their bytes. */
+  readonly batches: number;
+  readonly bytes: number;
+  readonly fileBytes: number;
 }
 
-function gauge(name: string, help: string, of: (stats: BrokerStats) => number, unit?: "bytes"): Family {
-  return {
-    name: `plumb_${name}`,
-    kind: "gauge",
-    help,
-    samples: (stats) => [[of(stats)]],
-    ...unit && { unit },
-  };
+/** All figures of one moment; what there is none of is left out. */
+export interface Figures {
+  readonly stats: BrokerStats;
+  readonly process: ProcessFigures;
+  readonly listeners: readonly ListenerStats[];
+  readonly latencies: Latencies;
+  readonly store: StoreFigures | undefined;
+  /** Undefined if names of Clients and topics are not to be shown. */
+  readonly busiest: BusiestStats | undefined;
+  /** What a program has besides. */
+  readonly more?: readonly MoreFamily[];
 }
-
-function counter(name: string, help: string, of: (stats: BrokerStats) => number, unit?: "bytes"): Family {
-  return { ...gauge(name, help, of, unit), kind: "counter" };
-}
-
-/** Counts by name, as samples with one label. */
-function named(label: string, counts: Readonly<Partial<Record<string, number>>>): Sample[] {
-  return Object.entries(counts).map(([name, count = 0]): Sample => [count, { [label]: name }]);
-}
-
-const FAMILIES: readonly Family[] = [
-  {
-    name: "plumb",
-    kind: "info",
-    help: "The program.",
-    samples: (_, { version }) => [[1, { version }]],
-  },
-  gauge("connections", "Network Connections that are not over.", ({ connections }) => connections),
-  gauge("connected_clients", "Connections with an accepted CONNECT.", ({ connected }) => connected),
-  gauge("sessions", "Sessions, of connected and of disconnected Clients.", ({ sessions }) => sessions),
-  gauge("subscriptions", "Subscriptions of all sessions.", ({ subscriptions }) => subscriptions),
-  gauge(
-    "shared_subscriptions",
-    "Shared Subscriptions, each once however many members it has.",
-    ({ sharedSubscriptions }) => sharedSubscriptions,
-  ),
-  gauge("retained_messages", "Retained messages.", ({ retainedMessages }) => retainedMessages),
-  gauge(
-    "retained_bytes",
-    "Bytes that retained messages count for in their limit.",
-    ({ retainedBytes }) => retainedBytes,
-    "bytes",
-  ),
-  {
-    name: "plumb_held_bytes",
-    kind: "gauge",
-    unit: "bytes",
-    help: "Memory that the broker holds, by what for.",
-    samples: ({ memory: { total: _, ...parts } }) => named("part", parts),
-  },
-  gauge("store_failing", "1 while the store cannot make facts safe.", ({ isFailing }) => isFailing ? 1 : 0),
-  counter("opened_connections", "Network Connections that were opened.", (s) => s.traffic.connectionsOpened),
-  counter("accepted_connects", "CONNECT packets that were accepted.", (s) => s.traffic.connectsAccepted),
-  counter("received_packets", "Packets from Clients.", (s) => s.traffic.packetsReceived),
-  counter("sent_packets", "Packets written for Clients.", (s) => s.traffic.packetsSent),
-  counter("received_messages", "PUBLISH packets from Clients.", ({ received }) => received),
-  counter("sent_messages", "PUBLISH packets written for Clients.", (s) => s.traffic.messagesSent),
-  counter("dropped_messages", "Copies that did not reach a session.", ({ dropped }) => dropped),
-  counter("received_bytes", "Bytes from Clients.", (s) => s.traffic.bytesReceived, "bytes"),
-  counter("sent_bytes", "Bytes that transports took.", (s) => s.traffic.bytesSent, "bytes"),
-  counter(
-    "received_payload_bytes",
-    "Bytes of payloads from Clients.",
-    (s) => s.traffic.payloadBytesReceived,
-    "bytes",
-  ),
-  counter(
-    "sent_payload_bytes",
-    "Bytes of payloads written for Clients.",
-    (s) => s.traffic.payloadBytesSent,
-    "bytes",
-  ),
-  counter(
-    "expired_sessions",
-    "Sessions that nobody came back to in time.",
-    (s) => s.traffic.sessionsExpired,
-  ),
-  counter("recorded_facts", "Facts recorded for the store.", ({ facts }) => facts),
-  {
-    name: "plumb_limits_reached",
-    kind: "counter",
-    help: "How often each limit was reached.",
-    samples: ({ limits }) => named("limit", limits),
-  },
-  {
-    name: "plumb_refusals",
-    kind: "counter",
-    help: "Connections, packets and filters that were refused, by rule.",
-    samples: ({ refusals }) => named("rule", refusals),
-  },
-  {
-    name: "process_start_time_seconds",
-    kind: "gauge",
-    unit: "seconds",
-    help: "When the broker was started, since the epoch.",
-    samples: (_, { since }) => [[since / 1_000]],
-  },
-  {
-    name: "process_resident_memory_bytes",
-    kind: "gauge",
-    unit: "bytes",
-    help: "Resident memory of the process.",
-    samples: (_, { residentBytes }) => [[residentBytes]],
-  },
-  {
-    name: "process_cpu_seconds",
-    kind: "counter",
-    unit: "seconds",
-    help: "CPU time of the process.",
-    samples: (_, { cpuSeconds }) => [[cpuSeconds]],
-  },
-];
-
-const SUFFIXES = { counter: "_total", gauge: "", info: "_info" } as const;
 
 /** A family of one value that a program has besides. */
-export interface MoreFamily extends Pick<Family, "name" | "unit" | "help"> {
+export interface MoreFamily extends Pick<MetricsFamily, "name" | "unit" | "help"> {
   readonly kind: "counter" | "gauge";
   readonly value: number;
 }
 
-/** All figures of one moment. */
-export function openMetrics(
-  stats: BrokerStats,
-  process: ProcessFigures,
-  more: readonly MoreFamily[] = [],
-): string {
-  const lines: string[] = [];
-  const others = more.map(({ value, ...family }): Family => ({ ...family, samples: () => [[value]] }));
-  for (const { name, kind, unit, help, samples } of [...FAMILIES, ...others]) {
-    lines.push(`# TYPE ${name} ${kind}`);
-    if (unit !== undefined) lines.push(`# UNIT ${name} ${unit}`);
-    lines.push(`# HELP ${name} ${help}`);
-    for (const [value, labels = {}] of samples(stats, process)) {
-      lines.push(`${name}${SUFFIXES[kind]}${labelsOf(labels)} ${value}`);
-    }
-  }
-  return lines.join("\n") + "\n# EOF\n";
+/** One value, with its labels and what comes behind the name of its family. */
+interface Sample {
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly suffix?: string;
 }
 
-/** Values come from tables of ours, but for rules that an owner has made up. */
+/** A family of metrics: its name, kind, unit and meaning, and how its samples are found. */
+export interface MetricsFamily {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "info" | "histogram";
+  readonly unit?: "bytes" | "seconds";
+  readonly labels?: readonly string[];
+  readonly help: string;
+  readonly samples: (figures: Figures) => Iterable<Sample>;
+}
+
+/** So many of the busiest are shown. */
+const BUSIEST_SHOWN = 10;
+
+type Unit = MetricsFamily["unit"];
+
+function gauge(name: string, help: string, of: (figures: Figures) => number | undefined): MetricsFamily {
+  const samples = (figures: Figures): Sample[] => {
+    const value = of(figures);
+    return value === undefined ? [] : [{ value }];
+  };
+  return { name, kind: "gauge", help, samples, ...unitOf(name) };
+}
+
+function counter(name: string, help: string, of: (figures: Figures) => number | undefined): MetricsFamily {
+  return { ...gauge(name, help, of), kind: "counter" };
+}
+
+/** One value for each name of a label. */
+function labelled(
+  kind: "counter" | "gauge",
+  name: string,
+  label: string,
+  help: string,
+  of: (figures: Figures) => Iterable<readonly [name: string, value: number | undefined]>,
+): MetricsFamily {
+  const samples = (figures: Figures): Sample[] =>
+    [...of(figures)].map(([text, value = 0]) => ({ value, labels: { [label]: text } }));
+  return { name, kind, labels: [label], help, samples, ...unitOf(name) };
+}
+
+function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
+  const samples = ({ latencies }: Figures): Sample[] => {
+    const { counts, sum } = of(latencies);
+    let value = 0;
+    const buckets = counts.map((count, i): Sample => {
+      value += count;
+      return { value, labels: { le: `${BUCKET_BOUNDS[i] ?? "+Inf"}` }, suffix: "_bucket" };
+    });
+    return [...buckets, { value, suffix: "_count" }, { value: sum, suffix: "_sum" }];
+  };
+  return { name, kind: "histogram", help, samples, ...unitOf(name) };
+}
+
+/** OpenMetrics has the unit at the end of the name. */
+function unitOf(name: string): { readonly unit?: NonNullable<Unit> } {
+  const [, unit] = /_(bytes|seconds)$/.exec(name) ?? [];
+  return unit === undefined ? {} : { unit: unit as NonNullable<Unit> };
+}
+
+function shown(all: readonly BusyName[] = []): (readonly [string, number])[] {
+  return all.slice(0, BUSIEST_SHOWN).map(({ name, messages }) => [name, messages]);
+}
+
+/** Everything that `/metrics` has, in its order. */
+export const METRICS: readonly MetricsFamily[] = [
+  {
+    name: "plumb",
+    kind: "info",
+    labels: ["version"],
+    help: "The program.",
+    samples: ({ process: { version } }) => [{ value: 1, labels: { version } }],
+  },
+  gauge("plumb_connections", "Network Connections that are not over.", (f) => f.stats.connections),
+  gauge("plumb_connected_clients", "Connections with an accepted CONNECT.", (f) => f.stats.connected),
+  labelled(
+    "gauge",
+    "plumb_listener_connections",
+    "listener",
+    "Network Connections that are not over, by listener.",
+    (f) => f.listeners.map(({ url, connections }) => [url, connections]),
+  ),
+  labelled(
+    "counter",
+    "plumb_listener_accepted_connections",
+    "listener",
+    "Network Connections that a listener has taken.",
+    (f) => f.listeners.map(({ url, accepted }) => [url, accepted]),
+  ),
+  counter(
+    "plumb_opened_connections",
+    "Network Connections that were opened, through listeners or not.",
+    (f) => f.stats.traffic.connectionsOpened,
+  ),
+  counter(
+    "plumb_accepted_connects",
+    "CONNECT packets that were accepted.",
+    (f) => f.stats.traffic.connectsAccepted,
+  ),
+  labelled(
+    "counter",
+    "plumb_refusals",
+    "rule",
+    "Connections, packets and filters that were refused, and connections that were ended, by the rule of the standard, limit or policy.",
+    (f) => Object.entries(f.stats.refusals),
+  ),
+  labelled(
+    "counter",
+    "plumb_limits_reached",
+    "limit",
+    "How often each limit was reached.",
+    (f) => Object.entries(f.stats.limits),
+  ),
+  histogram(
+    "plumb_authentication_seconds",
+    "Time for the verdict on a login, where it takes time.",
+    ({ authenticate }) => authenticate,
+  ),
+  histogram(
+    "plumb_authorization_seconds",
+    "Time for a permission, where it takes time.",
+    ({ authorize }) => authorize,
+  ),
+  gauge("plumb_sessions", "Sessions, of connected and of disconnected Clients.", (f) => f.stats.sessions),
+  counter(
+    "plumb_expired_sessions",
+    "Sessions that no Client came back to in time.",
+    (f) => f.stats.traffic.sessionsExpired,
+  ),
+  gauge("plumb_subscriptions", "Subscriptions of all sessions.", (f) => f.stats.subscriptions),
+  gauge(
+    "plumb_shared_subscriptions",
+    "Shared Subscriptions, each once however many members it has.",
+    (f) => f.stats.sharedSubscriptions,
+  ),
+  gauge(
+    "plumb_queued_messages",
+    "QoS 1 and 2 messages that wait in sessions, once for each session.",
+    (f) => f.stats.queuedMessages,
+  ),
+  gauge(
+    "plumb_retained_messages",
+    "Retained messages, those below $SYS too while there are some.",
+    (f) => f.stats.retainedMessages,
+  ),
+  gauge(
+    "plumb_retained_bytes",
+    "Bytes that retained messages count for in their limit.",
+    (f) => f.stats.retainedBytes,
+  ),
+  counter("plumb_received_messages", "PUBLISH packets from Clients.", (f) => f.stats.received),
+  counter(
+    "plumb_sent_messages",
+    "PUBLISH packets written for Clients, repeats too.",
+    (f) => f.stats.traffic.messagesSent,
+  ),
+  counter(
+    "plumb_dropped_messages",
+    "Copies of messages that did not reach a session.",
+    (f) => f.stats.dropped,
+  ),
+  counter(
+    "plumb_received_payload_bytes",
+    "Bytes of payloads from Clients.",
+    (f) => f.stats.traffic.payloadBytesReceived,
+  ),
+  counter(
+    "plumb_sent_payload_bytes",
+    "Bytes of payloads written for Clients.",
+    (f) => f.stats.traffic.payloadBytesSent,
+  ),
+  counter(
+    "plumb_received_packets",
+    "Packets of any type from Clients.",
+    (f) => f.stats.traffic.packetsReceived,
+  ),
+  counter(
+    "plumb_sent_packets",
+    "Packets of any type written for Clients.",
+    (f) => f.stats.traffic.packetsSent,
+  ),
+  counter("plumb_received_bytes", "Bytes from Clients.", (f) => f.stats.traffic.bytesReceived),
+  counter("plumb_sent_bytes", "Bytes that transports took.", (f) => f.stats.traffic.bytesSent),
+  histogram(
+    "plumb_publish_to_write_seconds",
+    "Time from the first bytes of a turn until all is written that it has for Clients, once for each PUBLISH of the turn.",
+    ({ publishToWrite }) => publishToWrite,
+  ),
+  labelled(
+    "counter",
+    "plumb_busiest_client_messages",
+    "client",
+    "PUBLISH packets of the ten busiest Clients, estimated since each is among the 32 that are known; only where names are shown.",
+    (f) => shown(f.busiest?.clients),
+  ),
+  labelled(
+    "counter",
+    "plumb_busiest_prefix_messages",
+    "prefix",
+    "The same of the first two levels of topics.",
+    (f) => shown(f.busiest?.prefixes),
+  ),
+  gauge(
+    "plumb_store_failing",
+    "1 while the store cannot make facts safe: what has to be stored is refused.",
+    (f) => f.stats.isFailing ? 1 : 0,
+  ),
+  counter("plumb_recorded_facts", "Facts recorded for the store.", (f) => f.stats.facts),
+  counter("plumb_commits", "Commits, which acknowledgements wait for.", (f) => f.stats.commits),
+  counter(
+    "plumb_failed_commits",
+    "Commits that the store could not make safe.",
+    (f) => f.stats.failedCommits,
+  ),
+  histogram(
+    "plumb_commit_seconds",
+    "Time from the begin of a commit until it is safe.",
+    ({ commit }) => commit,
+  ),
+  histogram(
+    "plumb_page_in_seconds",
+    "Time for a page of waiting messages from the store.",
+    ({ pageIn }) => pageIn,
+  ),
+  counter("plumb_store_batches", "Batches of facts given to the store's thread.", (f) => f.store?.batches),
+  counter("plumb_store_written_bytes", "Bytes of these batches.", (f) => f.store?.bytes),
+  gauge("plumb_store_file_bytes", "Size of the store's file, without its log.", (f) => f.store?.fileBytes),
+  labelled(
+    "gauge",
+    "plumb_held_bytes",
+    "part",
+    "Memory that the broker counts, by what it is for; their sum is bounded by --memory-bytes-max.",
+    ({ stats: { memory: { total: _, ...parts } } }) => Object.entries(parts),
+  ),
+  histogram(
+    "plumb_loop_lag_seconds",
+    "How much behind its time a timer runs, looked at twice in a second.",
+    ({ loopLag }) => loopLag,
+  ),
+  gauge(
+    "process_start_time_seconds",
+    "When the broker was started, since the epoch.",
+    (f) => f.process.since / 1_000,
+  ),
+  gauge(
+    "process_resident_memory_bytes",
+    "Resident memory of the process.",
+    (f) => f.process.residentBytes,
+  ),
+  gauge("process_heap_bytes", "Memory in use by JavaScript.", (f) => f.process.heapBytes),
+  counter("process_cpu_seconds", "CPU time of the process.", (f) => f.process.cpuSeconds),
+];
+
+const SUFFIXES = { counter: "_total", gauge: "", info: "_info", histogram: "" } as const;
+
+/** The name of a sample without a suffix of its own. */
+export function sampleName({ name, kind }: MetricsFamily): string {
+  return name + SUFFIXES[kind];
+}
+
+/** All figures of one moment. */
+export function metricsText(figures: Figures, format: MetricsFormat): string {
+  const isOpen = format === "openMetrics";
+  const lines: string[] = [];
+  const more = figures.more ?? [];
+  const others = more.map(({ value, ...family }): MetricsFamily => ({
+    ...family,
+    samples: () => [{ value }],
+  }));
+  for (const family of [...METRICS, ...others]) {
+    const { name, kind, unit, help, samples } = family;
+    const plain = sampleName(family);
+    // The older format has the suffix in the name of the family, and knows no info.
+    const title = isOpen ? name : plain;
+    lines.push(`# HELP ${title} ${help}`, `# TYPE ${title} ${isOpen || kind !== "info" ? kind : "gauge"}`);
+    if (isOpen && unit !== undefined) lines.push(`# UNIT ${title} ${unit}`);
+    for (const { value, labels = {}, suffix } of samples(figures)) {
+      lines.push(`${suffix === undefined ? plain : name + suffix}${labelsOf(labels)} ${value}`);
+    }
+  }
+  return lines.join("\n") + (isOpen ? "\n# EOF\n" : "\n");
+}
+
+/** Values may be names that Clients have chosen. */
 function labelsOf(labels: Readonly<Record<string, string>>): string {
   const all = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
   return all.length === 0 ? "" : `{${all.join(",")}}`;

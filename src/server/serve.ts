@@ -19,6 +19,8 @@ import {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  type BusiestStats,
+  type BusyName,
   type MessageInit,
   type PeerInfo,
   type PermissionSource,
@@ -49,10 +51,15 @@ import type { Transport } from "../transport/transport.ts";
 import { WebSocketError } from "../transport/websocket_frames.ts";
 import { UpgradeError } from "../transport/websocket_upgrade.ts";
 import { type Admit, isAdmitted } from "./admit.ts";
-import { AddressError, DEFAULT_LISTEN } from "./address.ts";
+import { AddressError, addressUrl, DEFAULT_LISTEN } from "./address.ts";
 import { AddressLimits } from "./address_limits.ts";
-import { Driver } from "./driver.ts";
+import { Driver, type DriverMeter } from "./driver.ts";
+import type { HistogramStats } from "./histogram.ts";
+import { ListenerCounts, type ListenerStats } from "./listener_counts.ts";
 import {
+  type HttpListener,
+  type HttpRequest,
+  type HttpResponse,
   type ListenerEvents,
   type ListenerOptions,
   type ListenerPlan,
@@ -60,6 +67,8 @@ import {
   type WebSocketListenOptions,
 } from "./listeners.ts";
 import { ListenerSet } from "./listener_set.ts";
+import { type FinishedSpan, Spans, type SpanSink } from "./spans.ts";
+import { type Latencies, Meter } from "./meter.ts";
 
 export { AddressError, CertificateError, Driver, ListenError };
 export type {
@@ -67,18 +76,29 @@ export type {
   AuthenticationRequest,
   BrokerHooks,
   BrokerOptions,
+  BusiestStats,
+  BusyName,
   CertificateAndKey,
   CertificatePart,
   ClientCertificate,
   ClientCertificateMode,
+  DriverMeter,
+  FinishedSpan,
+  HistogramStats,
+  HttpListener,
+  HttpRequest,
+  HttpResponse,
   Identity,
+  Latencies,
   ListenerOptions,
+  ListenerStats,
   Loop,
   MessageInit,
   PeerInfo,
   PolicyOptions,
   Redirection,
   Refusal,
+  SpanSink,
   Tap,
   TappedMessage,
   TlsServerOptions,
@@ -117,12 +137,14 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly admit?: Admit;
   /** Functions to be called on events. */
   readonly hooks?: ServeHooks;
+  /** Called for each connect, subscription, commit and question that is over: for a tracer. Without it nothing is done for that. */
+  readonly spans?: SpanSink;
   /** In place of the runtime's own, for tests and measurements. */
   readonly loop?: Loop;
 }
 
 /** The options that can change while the broker runs. */
-export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "loop">;
+export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "spans" | "loop">;
 
 /**
  * A broker that listens. Its methods may be called anywhere, also in hooks, authenticators, authorizers and taps: there they are checked
@@ -135,6 +157,15 @@ export interface Server extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** The same of each listener in `listen`, in its order: two for `localhost`, none for one that is `missing`. */
   readonly addressesOf: readonly (readonly string[])[];
+  /** The connections of each listener. */
+  readonly listeners: readonly ListenerStats[];
+  /**
+   * How long things take. They are measured from the first call on, until five minutes behind the last one: so that it costs nothing while
+   * nothing reads it.
+   */
+  latencies(): Latencies;
+  /** Which Clients publish most, and below which topics: estimated while `latencies()` are measured, and begun with this call too. */
+  busiest(): BusiestStats;
   /**
    * A connection that comes another way than through a listener: from this process, or through a port of a worker. The transport is not
    * started yet. `peer` is what hooks and logins see; by default one of this process.
@@ -163,6 +194,11 @@ export interface Server extends AsyncDisposable {
    */
   disconnect(clientId: string, reason: Refusal | Redirection): boolean;
   /**
+   * Ends the session of a Client, and its connection before, with this reason; false if it has none.
+   * @throws {UsageError} for a reason that DISCONNECT cannot carry.
+   */
+  endSession(clientId: string, reason: Refusal): boolean;
+  /**
    * Shows these certificates to new connections of all TLS listeners that have none of their own, or of the listener whose own they are,
    * with its URL as it was given; connections that are there keep theirs. Texts that are not given stay as they are.
    * @throws {CertificateError} for a text that cannot be used; then all stays as it is.
@@ -190,8 +226,18 @@ export interface Server extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, ...rest } = options;
-  const broker = new Broker({ random: systemRandom(), ...rest });
+  const spans = options.spans && new Spans(options.spans);
+  const heard = (hooks: ServeHooks): ServeHooks => spans === undefined ? hooks : spans.around(hooks);
+  const broker = new Broker({ random: systemRandom(), ...rest, hooks: heard(options.hooks ?? {}) });
   const driver = new Driver(broker, loop);
+  driver.meter = spans;
+  const meter = new Meter((isOn) => {
+    const measuring = isOn ? meter : undefined;
+    if (spans === undefined) driver.meter = measuring;
+    else spans.meter = measuring;
+    driver.run((broker, now) => broker.observeBusiest(isOn, now));
+  });
+  const counts = new ListenerCounts();
   const addresses = new AddressLimits();
   let { admit, hooks = {} } = options;
   const failed = (error: unknown): void => broker.failed(error);
@@ -214,7 +260,14 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       refused(peer, refusal);
       return undefined;
     },
-    accept: (transport, peer, plan, place) => driver.accept(transport, peer, plan.policy, place),
+    accept(transport, peer, plan, place) {
+      spans?.opened(peer);
+      const over = counts.accepted(addressUrl(plan.address));
+      driver.accept(transport, peer, plan.policy, () => {
+        over();
+        place?.();
+      });
+    },
     troubled: failed,
     proxyRefused: (peer, { message }) => refused(peer, { code: 0x81, rule: "policy/proxy-header", message }),
     upgradeRefused: (peer, error) => refused(peer, upgradeRefusal(error)),
@@ -224,6 +277,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const watched = new WeakSet<PermissionSource>();
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
+    counts.listen(plans.map(({ address }) => addressUrl(address)));
     for (const { policy } of plans) {
       const source = policy.permissions;
       if (source === undefined || watched.has(source)) continue;
@@ -250,12 +304,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const policy = broker.nextPolicy(given);
     const moved = await change(planListeners(listen, tls, (own) => policyOf(own, policy), webSocket));
     [admit, hooks] = [nextAdmit, nextHooks];
-    driver.run((broker, now) => broker.reconfigure(policy, moved, hooks, now));
+    driver.run((broker, now) => broker.reconfigure(policy, moved, heard(hooks), now));
   }
   async function close(): Promise<void> {
     isClosing = true;
     await lastChange.catch(() => {});
     await listeners.close();
+    meter.close();
     await driver.close();
   }
   return {
@@ -266,12 +321,21 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     get addressesOf() {
       return listeners.addresses;
     },
+    get listeners() {
+      return counts.stats;
+    },
+    latencies: () => meter.read(),
+    busiest() {
+      meter.read();
+      return broker.busiest(loop.now()) ?? { clients: [], prefixes: [] };
+    },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
-    tap: (filter, received) => broker.tap(filter, received),
+    tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),
     inject: (frame, origin) => driver.run((broker, now) => broker.inject(frame, now, origin)),
     disconnect: (clientId, reason) => driver.run((broker, now) => broker.disconnect(clientId, reason, now)),
+    endSession: (clientId, reason) => driver.run((broker, now) => broker.endSession(clientId, reason, now)),
     renewCertificate: (tls, listener) => listeners.renewCertificate(tls, listener),
     reconfigure: (next) => lastChange = lastChange.catch(() => {}).then(() => reconfigure(next)),
     close,

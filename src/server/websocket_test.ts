@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectAsync } from "mqtt";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { encodePacket, PacketType } from "../codec/mod.ts";
@@ -147,7 +148,7 @@ describe("a listener for WebSocket", () => {
     served({
       ...LISTEN,
       webSocket: {
-        http: (request, response) => {
+        http: (request: IncomingMessage, response) => {
           let body = "";
           request.on("data", (chunk) => body += chunk).on("end", () => {
             response.end(`${request.method} ${request.url} ${body.length} ${"y".repeat(1_000_000)}`);

@@ -103,6 +103,8 @@ export class FactStore implements SessionStore {
   /** Number of batches given to the disk, and (`#applied`) of the safe ones among them. */
   #posted = 0;
   #applied = 0;
+  /** Of all batches. */
+  #postedBytes = 0;
   #failure: StoreError | undefined;
   #waiting: { resolve(): void; reject(error: StoreError): void } | undefined;
   #loads: Map<number, { request: LoadRequest; done(deliveries: readonly DeliveryRecord[]): void }> =
@@ -120,6 +122,11 @@ export class FactStore implements SessionStore {
     this.#options = options;
     this.#nextSession = options.found.lastSession + 1;
     this.#disk = options.disk(this);
+  }
+
+  /** Batches that were given to the disk since the store was opened, and their bytes. */
+  get written(): { readonly batches: number; readonly bytes: number } {
+    return { batches: this.#posted, bytes: this.#postedBytes };
   }
 
   sessions(): Iterable<StoredSession> {
@@ -302,6 +309,7 @@ export class FactStore implements SessionStore {
     if (this.#out.length === 0) return;
     this.#tellTime();
     this.#posted++;
+    this.#postedBytes += this.#out.length;
     this.#disk.apply(this.#out.take());
   }
 

@@ -350,9 +350,15 @@ const OPTIONS: IClientOptions = { protocolVersion: 5, reconnectPeriod: 0, connec
 const STAYING: IClientOptions = { clean: false, properties: { sessionExpiryInterval: 600 } };
 
 /** The Reason Code that answers a QoS 1 message, or how the connection ended instead. */
-function answer(publisher: MqttClient, topic: string, payload = LARGE): Promise<number | "closed"> {
+function answer(publisher: MqttClient, topic: string, payload = LARGE): Promise<number | string> {
+  let why = "";
+  publisher.once(
+    "disconnect",
+    ({ reasonCode, properties }) => why += ` ${reasonCode} ${properties?.reasonString}`,
+  );
+  publisher.once("error", (error) => why += ` ${error}`);
   return new Promise((resolve) => {
-    publisher.once("close", () => resolve("closed"));
+    publisher.once("close", () => resolve(`closed${why}`));
     publisher.on("error", () => {});
     publisher.publish(topic, payload, { qos: 1 }, (error, packet) => {
       const code = (packet as { reasonCode?: number } | undefined)?.reasonCode ??
@@ -442,7 +448,7 @@ describe("a thread of the store", () => {
             const publisher = await client(server, "publisher");
             assertEquals(await answer(publisher, "kept/before"), 0);
             writeFileSync(signal, "");
-            let code: number | "closed" = 0;
+            let code: number | string = 0;
             for (let i = 0; code === 0; i++) {
               assert(i < 2_000, "it is never noticed");
               const one = await client(server, `one-${i}`);

@@ -8,7 +8,7 @@
  * @module
  */
 import { copyBytes, sameBytes } from "../codec/copy.ts";
-import { encodeUtf8 } from "../codec/utf8.ts";
+import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { hashUnit } from "./hash.ts";
 import { Slabs } from "./slabs.ts";
 
@@ -111,6 +111,40 @@ export class NameTree {
   findText(name: string): number {
     const bytes = encodeUtf8(name);
     return bytes === undefined ? NONE : this.find(bytes, 0, bytes.length);
+  }
+
+  /** The node at which the levels of a text end, whether it has a value or not; `NONE` if there is none. */
+  findLevels(name: string): number {
+    const bytes = encodeUtf8(name);
+    let node = bytes === undefined ? NONE : ROOT;
+    for (let from = 0; node !== NONE && from <= bytes!.length;) {
+      const until = levelEnd(bytes!, from, bytes!.length);
+      node = this.#child(node, this.#hash(bytes!, from, until), bytes!, from, until);
+      from = until + 1;
+    }
+    return node;
+  }
+
+  /** The level of a node, as a text. */
+  levelText(node: number): string {
+    const name = this.#get(node, NAME);
+    const at = this.#names.start(name);
+    return decodeUtf8(this.#names.bytes(name), at, at + this.#names.length(name))!;
+  }
+
+  /** Names that have a value, that of a node and those below it, counted up to `most`. */
+  count(node: number, most: number): number {
+    let count = 0;
+    for (let at = node;;) {
+      if (this.value(at) !== NONE && ++count >= most) return count;
+      let next = this.first(at);
+      while (next === NONE) {
+        if (at === node) return count;
+        next = this.next(at);
+        if (next === NONE) at = this.parent(at);
+      }
+      at = next;
+    }
   }
 
   /** The node at which the name ends, made if it is not there. It must be given a value by `put()` before anything else is done. */

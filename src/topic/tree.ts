@@ -9,7 +9,7 @@
 import { copyOf, Edges, hashLevel, type Target } from "./edges.ts";
 import { mixed } from "./hash.ts";
 import { SEPARATOR } from "./name.ts";
-import { append, has, minus, plus, type Values } from "./values.ts";
+import { append, each, has, minus, plus, type Values } from "./values.ts";
 
 const PLUS = 0x2b;
 const HASH = 0x23;
@@ -177,6 +177,28 @@ export class FilterTree<V> {
       if (next !== undefined) this.#enter(next, topic, end + 1, out);
     }
     return this.#visited;
+  }
+
+  /** The same values one by one, for a caller who may have enough; meanwhile nothing may come or go. */
+  *each(topic: string): Generator<V, void> {
+    if (topic.charCodeAt(0) !== 0x24) return yield* this.#eachBelow(this.#root, topic, 0);
+    const end = endOf(topic, 0); // [MQTT-4.7.2-1]
+    const next = this.#literal(this.#root, topic, 0, end);
+    if (next !== undefined) yield* this.#eachAt(next, topic, end + 1);
+  }
+
+  *#eachBelow(at: Branch<V>, topic: string, from: number): Generator<V, void> {
+    yield* each(at.hash);
+    if (from > topic.length) return yield* each(at.here);
+    const end = endOf(topic, from);
+    const next = at.ways > 0 ? this.#literal(at, topic, from, end) : undefined;
+    if (next !== undefined) yield* this.#eachAt(next, topic, end + 1);
+    if (at.plus !== undefined) yield* this.#eachAt(at.plus, topic, end + 1);
+  }
+
+  *#eachAt(node: Node<V>, topic: string, from: number): Generator<V, void> {
+    if (node instanceof Branch) yield* this.#eachBelow(node, topic, from);
+    else if (matchesRest(node.filter, node.at, topic, from)) yield* each(node.values);
   }
 
   #collect(at: Branch<V>, topic: string, from: number, out: V[]): void {

@@ -43,3 +43,10 @@ export function append<V>(values: Values<V>, out: V[]): void {
   if (!Array.isArray(values) && !(values instanceof Set)) out.push(values);
   else for (const value of values) out.push(value);
 }
+
+/** All of them, in the order in which they came. */
+export function* each<V>(values: Values<V>): Generator<V, void> {
+  if (values === undefined) return;
+  if (!Array.isArray(values) && !(values instanceof Set)) yield values;
+  else yield* values;
+}

@@ -1,0 +1,57 @@
+/**
+ * Snapshots that a thread of their own writes, so that a broker goes on meanwhile.
+ * Knows the messages between the two threads; refuses to know the bytes of a snapshot. Does nothing in the main thread.
+ * @module
+ */
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { StoreError, troubleWith } from "./error.ts";
+import { exportStore } from "./snapshot_file.ts";
+
+/** The `workerData` of a thread. */
+interface SnapshotStart {
+  readonly plumbSnapshot: { readonly path: string; readonly to: string };
+}
+
+/** Its one message. */
+type SnapshotAnswer = { readonly done: true } | {
+  readonly failed: string;
+  readonly trouble: StoreError["trouble"];
+};
+
+/**
+ * Writes a snapshot of the store at `path` to `to`, as `exportStore()` does. `script` calls `beginSnapshotThread()`; this file does.
+ * @throws {StoreError}
+ */
+export function exportInThread(
+  path: string,
+  to: string,
+  script: URL = new URL(import.meta.url),
+): Promise<void> {
+  const start: SnapshotStart = { plumbSnapshot: { path, to } };
+  const worker = new Worker(script, { workerData: start });
+  return new Promise<void>((resolve, reject) => {
+    worker.on("message", (answer: SnapshotAnswer) => {
+      if ("done" in answer) resolve();
+      else reject(new StoreError(answer.trouble, answer.failed));
+    });
+    worker.on("error", reject);
+    worker.on("exit", () => reject(new StoreError("io", `${to}: the thread that writes it has ended`)));
+  }).finally(() => void worker.terminate());
+}
+
+/** Begins if this is such a thread; an executable in one file calls it in each of its threads. */
+export function beginSnapshotThread(): void {
+  const start = workerData as Partial<SnapshotStart> | null;
+  if (isMainThread || start?.plumbSnapshot === undefined) return;
+  const { path, to } = start.plumbSnapshot;
+  let answer: SnapshotAnswer = { done: true };
+  try {
+    exportStore(path, to);
+  } catch (error) {
+    const { message, trouble } = troubleWith(to, error);
+    answer = { failed: message, trouble };
+  }
+  parentPort!.postMessage(answer);
+}
+
+beginSnapshotThread();
