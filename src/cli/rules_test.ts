@@ -241,7 +241,8 @@ describe("plumb --webhook-url", () => {
     assertEquals([...first.signed, ...second.signed].every(Boolean), true);
     const metrics = /msg=listening url=(ws:\S+)/.exec(broker.said)![1]!.replace("ws:", "http:");
     await until(() => second.signed.length === 1, "an answer");
-    const answer = await (await fetch(new URL("/metrics", metrics))).text();
+    const headers = { accept: "application/openmetrics-text" };
+    const answer = await (await fetch(new URL("/metrics", metrics), { headers })).text();
     assertStringIncludes(answer, "# TYPE plumb_webhook_requests counter");
     assertStringIncludes(answer, "plumb_webhook_requests_total 1\n");
     assert(answer.endsWith("# EOF\n"));
