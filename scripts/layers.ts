@@ -113,7 +113,7 @@ const LAYERS: readonly Layer[] = [
       "src/store",
       "src/transport",
     ],
-    types: ["spec"],
+    types: ["spec", "src/rules/figures.ts"],
     packages: ["*"],
   },
   {
@@ -126,6 +126,7 @@ const LAYERS: readonly Layer[] = [
     at: "src/config",
     values: [
       "src/api/numbers.ts",
+      "src/bridge/numbers.ts",
       "src/broker",
       "src/codec/mend.ts",
       "src/login",
@@ -150,6 +151,19 @@ const LAYERS: readonly Layer[] = [
     at: "src/test_broker",
     values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
     types: ["src/runtime/loop.ts"],
+  },
+  {
+    at: "src/bridge",
+    values: [
+      "src/client",
+      "src/client_api",
+      "src/codec",
+      "src/delivery",
+      "src/runtime/in_process.ts",
+      "src/topic",
+      "src/transport",
+    ],
+    types: ["spec"],
   },
   {
     // What is below it may use packages, and what node: has; scripts/size.ts shows that nothing of that comes along.

@@ -24,9 +24,9 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
+  explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   "home-assistant": async (args) =>
     await (await import("./home_assistant.ts")).homeAssistantMain(args, environment, serve),
-  explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
   page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
@@ -54,8 +54,8 @@ if (isMainThread) {
   await import("../store/worker.ts");
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
-  await import("../rules/worker.ts");
   await import("../store/snapshot_thread.ts");
+  await import("../rules/worker.ts");
 }
 
 /** Does a command; gives the exit status. */

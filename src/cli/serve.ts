@@ -16,9 +16,10 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
+import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
@@ -65,6 +66,7 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   checkWebSockets(settings);
   await new TlsSet(settings, log).check();
   await PermissionSet.open(settings, log);
+  await plansOf(settings);
   const logins = await LoginSet.open(settings, log);
   await logins.close();
   await RuleSet.check(settings, log);
@@ -87,6 +89,7 @@ export async function serveCommand(
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
+  const plans = await plansOf(settings);
   const manager = new ServiceManager(log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
@@ -106,9 +109,9 @@ export async function serveCommand(
     const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
+    if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
     watch.rules = rules;
     rules.attach(server);
-    if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
@@ -117,12 +120,15 @@ export async function serveCommand(
     manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
+    const bridges = watch.bridges = new Bridges(server, log);
+    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
+      const nextPlans = await plansOf(next);
       const nextLogins = await LoginSet.open(next, log, logins);
       const nextRules = await RuleSet.open(next, log, rules).catch((error) => {
         void nextLogins.close(logins);
@@ -156,6 +162,7 @@ export async function serveCommand(
           tls.close();
           tls = nextTls;
           tls.watch(server);
+          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
         },
       };
     };
@@ -175,6 +182,7 @@ export async function serveCommand(
     tls.close();
     permissions.close();
     watch.server = undefined;
+    await bridges.close();
     await server.close();
   } finally {
     await logins?.close();
@@ -372,11 +380,11 @@ async function start(
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
         {
-          systemTopics: {
+          systemTopics: systemTopics({
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
-          },
+          }),
         },
     });
     if (store !== undefined) {

@@ -6,11 +6,11 @@
 import process from "node:process";
 import { monitor, type Monitored } from "../server/monitor.ts";
 import type { ProcessFigures } from "../server/open_metrics.ts";
-import { ruleFamilies } from "../rules/metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
+import type { Bridges } from "./bridges.ts";
 import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
@@ -26,7 +26,8 @@ export class Watch {
   #server: Server | undefined;
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
-  /** Hooks and webhook. */
+  bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
   rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
   readonly #process = (): ProcessFigures => {
@@ -52,7 +53,8 @@ export class Watch {
         busiest: names ? server.busiest() : undefined,
         store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
         process: this.#process(),
-        ...this.rules && { more: ruleFamilies(this.rules.figures) },
+        bridges: this.bridges?.figures ?? [],
+        ...this.rules && { rules: this.rules.figures },
       };
     },
   };

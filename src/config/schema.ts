@@ -681,6 +681,9 @@ export const SETTINGS: readonly Setting[] = SECTIONS.flatMap(({ rows }) => rows)
 /** The key of the tables of listeners, `[[listener]]`. */
 export const LISTENER = "listener";
 
+/** The key of the tables of bridges, `[[bridge]]`, whose keys `bridges.ts` has. */
+export const BRIDGE = "bridge";
+
 /** The key of a login chain: a table with its settings in short, or tables of its links, `[[login]]`. */
 export const LOGIN = "login";
 
