@@ -60,6 +60,14 @@ export interface Figures {
   readonly rules?: RuleFigures;
   /** Undefined if names of Clients and topics are not to be shown. */
   readonly busiest: BusiestStats | undefined;
+  /** What a program has besides. */
+  readonly more?: readonly MoreFamily[];
+}
+
+/** A family of one value that a program has besides. */
+export interface MoreFamily extends Pick<MetricsFamily, "name" | "unit" | "help"> {
+  readonly kind: "counter" | "gauge";
+  readonly value: number;
 }
 
 /** One value, with its labels and what comes behind the name of its family. */
@@ -416,7 +424,12 @@ export function sampleName({ name, kind }: MetricsFamily): string {
 export function metricsText(figures: Figures, format: MetricsFormat): string {
   const isOpen = format === "openMetrics";
   const lines: string[] = [];
-  for (const family of METRICS) {
+  const more = figures.more ?? [];
+  const others = more.map(({ value, ...family }): MetricsFamily => ({
+    ...family,
+    samples: () => [{ value }],
+  }));
+  for (const family of [...METRICS, ...others]) {
     const { name, kind, unit, help, samples } = family;
     const plain = sampleName(family);
     // The older format has the suffix in the name of the family, and knows no info.
