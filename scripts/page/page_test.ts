@@ -176,10 +176,10 @@ function tests(engine: Engine): void {
     await person.presses("Explain");
     await person.writes("Topic", "home/kitchen/temperature");
     await person.presses("Explain");
-    await person.sees("The Client gets it.", "home/+/temperature");
+    await person.sees('"hub" gets it', "home/+/temperature");
     await person.writes("Topic", "home/kitchen");
     await person.presses("Explain");
-    await person.sees("The Client does not get it.", "keeps it away");
+    await person.sees('"hub" does not get it', "keeps it away");
     await person.writes("Topic", "home/+");
     await person.presses("Explain");
     await person.sees("wildcard");

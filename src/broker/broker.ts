@@ -27,7 +27,7 @@ import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
-import { type Policy, policyOf } from "./policy.ts";
+import { ownPolicy, type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
@@ -211,6 +211,11 @@ export class Broker {
    */
   policy(given: PolicyOptions): Policy {
     return policyOf(given, this.#policy);
+  }
+
+  /** The policy for a Client of the owner's own, a bridge, say: it needs no login and may do everything; its user name is this one. */
+  ownPolicy(username: string): Policy {
+    return ownPolicy(this.#policy, username);
   }
 
   /**

@@ -10,6 +10,8 @@ import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
+import type { Bridges } from "./bridges.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -24,6 +26,9 @@ export class Watch {
   #server: Server | undefined;
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
+  bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
   readonly #process = (): ProcessFigures => {
     const { user, system } = process.cpuUsage();
@@ -48,6 +53,8 @@ export class Watch {
         busiest: names ? server.busiest() : undefined,
         store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
         process: this.#process(),
+        bridges: this.bridges?.figures ?? [],
+        ...this.rules && { rules: this.rules.figures },
       };
     },
   };

@@ -6,6 +6,7 @@
 import type { RequestListener } from "node:http";
 import type { HttpPart } from "../server/http_part.ts";
 import { brokerPagePart } from "./broker_page.ts";
+import { docsPart } from "./docs_part.ts";
 import { testPagePart } from "./test_page.ts";
 
 /** The parts that a program has, by the settings that show them. */
@@ -34,7 +35,7 @@ export function webOf(parts: WebParts, choice: WebChoice): RequestListener | und
   if (choice.metricsNames) shown.push(parts.metricsWithNames);
   else if (choice.metrics) shown.push(parts.metrics);
   if (choice.api) shown.push(parts.api(choice.isTls));
-  if (choice.page) shown.push(brokerPagePart);
+  if (choice.page) shown.push(docsPart, brokerPagePart);
   if (choice.testPage) shown.push(testPagePart);
   if (shown.length === 0) return undefined;
   return (request, response) => {

@@ -258,7 +258,9 @@ export function useParts<T>(
           next: next ?? undefined,
         }));
         setError(undefined);
-        setBusy(false);
+        // A search in vain through many entries comes as empty parts.
+        if (items.length === 0 && typeof next === "string") setWanted({ key, after: next });
+        else setBusy(false);
       }, (why: Error) => {
         if (controller.signal.aborted) return;
         if (!(why instanceof NoAnswer)) setError(why);

@@ -190,15 +190,18 @@ export function Parts<T>(
     readonly none: string;
   },
 ): VNode {
-  const { items, error, isBusy, hasMore, more } = list;
+  const { items, error, isBusy, hasMore, more, again } = list;
   return (
     <>
       <Problem error={error} />
-      {items.length > 0 && <Table name={name} columns={columns} rows={items} keyOf={keyOf} />}
-      {items.length === 0 && error === undefined && (
-        <p class="muted">{isBusy ? "Reading …" : hasMore ? "Nothing so far" : none}</p>
+      {error !== undefined && items.length > 0 && (
+        <p>
+          <button type="button" onClick={again}>Read it from the beginning</button>
+        </p>
       )}
-      {hasMore && (
+      {items.length > 0 && <Table name={name} columns={columns} rows={items} keyOf={keyOf} />}
+      {items.length === 0 && error === undefined && <p class="muted">{isBusy ? "Reading …" : none}</p>}
+      {hasMore && items.length > 0 && (
         <p>
           <button type="button" onClick={more} disabled={isBusy}>Show more</button>
         </p>

@@ -81,7 +81,7 @@ function Level(
       <Problem error={list.error} />
       {list.items.length === 0 && list.error === undefined && (
         <p class="muted">
-          {list.isBusy ? "Reading …" : list.hasMore ? "Nothing so far" : "There is nothing yet."}
+          {list.isBusy ? "Reading …" : "There is nothing yet."}
         </p>
       )}
       {list.items.length > 0 && (
@@ -89,7 +89,7 @@ function Level(
           {list.items.map((row) => <Branch key={row.name} row={row} chosen={chosen} />)}
         </ul>
       )}
-      {list.hasMore && (
+      {list.hasMore && list.items.length > 0 && (
         <p>
           <button type="button" class="small" onClick={list.more} disabled={list.isBusy}>Show more</button>
         </p>
