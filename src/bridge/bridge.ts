@@ -57,7 +57,8 @@ export interface BridgeHost {
 
 /** What is told of a bridge. */
 export interface BridgeEvents {
-  connected?(name: string, event: Connected): void;
+  /** `begunAt`: when this connection was begun, ms since the epoch. */
+  connected?(name: string, event: Connected, begunAt: number): void;
   /** `isNews`: it was connected before, or this is the first attempt. */
   disconnected?(name: string, error: MqttError, isNews: boolean): void;
   /** The other broker refuses a subscription. */
@@ -124,6 +125,8 @@ export class Bridge {
   #connections = 0;
   #attempts = 0;
   #since: number | undefined;
+  /** Of the present or the last connection. */
+  #begunAt = 0;
   /** The present subscriptions here are so new that all retained messages come by themselves. */
   #isNewHere = false;
   #isOpenThere = false;
@@ -219,7 +222,10 @@ export class Bridge {
     );
     this.#remote = new End(
       url,
-      around.dial ?? dialByScheme,
+      (url, how) => {
+        this.#begunAt = this.#now();
+        return (around.dial ?? dialByScheme)(url, how);
+      },
       {
         ...optionsOf(REMOTE, knownThere),
         clientId,
@@ -319,7 +325,7 @@ export class Bridge {
     const isFirst = this.#connections++ === 0;
     this.#since = this.#now();
     this.#attempts = 0;
-    this.#events.connected?.(this.options.name, event);
+    this.#events.connected?.(this.options.name, event, this.#begunAt);
     this.#tellThere("1");
     this.#tell("1");
     // The other broker knows nothing of what it had, its retained messages perhaps among that.
