@@ -24,6 +24,7 @@ export interface BridgeOptions {
   readonly name: string;
   /** The other broker: `mqtt://`, `mqtts://`, `ws://`, `wss://` or `unix:`. */
   readonly url: string;
+  /** What it carries. */
   readonly topics: readonly BridgeTopic[];
   /** §3.1.3.1 at the other broker; default: `plumb.` and the name. */
   readonly clientId?: string;
@@ -33,6 +34,7 @@ export interface BridgeOptions {
   readonly bridgeBit?: boolean;
   /** Asked anew for each connection. */
   readonly login?: () => Login | Promise<Login>;
+  /** For `mqtts:` and `wss:`. */
   readonly tls?: TlsOptions;
   /** Nothing is kept while there is no connection; default false. */
   readonly isClean?: boolean;
@@ -46,11 +48,15 @@ export interface BridgeOptions {
 
 /** What a bridge needs of its broker; a `Server` of `serve()` is one. */
 export interface BridgeHost {
+  /** Takes a connection of the owner's own. */
   acceptOwn(transport: Transport, username: string): void;
+  /** Publishes as the Server itself. */
   publish(
     message: { readonly topic: string; readonly payload: string; readonly qos: 1; readonly retain: true },
   ): void;
+  /** To look at. */
   readonly broker: {
+    /** One session at present. */
     session(clientId: string): { readonly queued: number; readonly inFlight: number } | undefined;
   };
 }
@@ -81,18 +87,23 @@ export interface BridgeAround {
 
 /** Its figures at present. */
 export interface BridgeFigures {
+  /** Of the options. */
   readonly name: string;
+  /** The same. */
   readonly url: string;
+  /** Whether messages go over. */
   readonly isConnected: boolean;
   /** ms since the epoch of the present connection. */
   readonly since: number | undefined;
   /** Connections so far, but the first. */
   readonly reconnects: number;
-  /** Messages that the other broker has, and that this one has from there. */
+  /** Messages that the other broker has. */
   readonly sent: number;
+  /** Messages that this one has from there. */
   readonly received: number;
-  /** Messages that wait to be sent, and that came and are not in this broker yet. */
+  /** Messages of QoS 1 and 2 that wait to be sent. */
   readonly queuedOut: number;
+  /** Those that came and are not in this broker yet. */
   readonly queuedIn: number;
   /** Messages that did not arrive, in both directions. */
   readonly dropped: number;

@@ -5,7 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BridgeEvents, BridgeFigures, BridgePlan, BridgeSet, SetHost } from "../bridge/mod.ts";
+import type { BridgeEvents, BridgeFigures } from "../bridge/mod.ts";
+import type { BridgePlan, BridgeSet, SetHost } from "../bridge/set.ts";
 import { OWN_PREFIX } from "../bridge/numbers.ts";
 import type { Login, TlsOptions } from "../client_api/options.ts";
 import { UsageError } from "../codec/error.ts";
@@ -25,7 +26,7 @@ export async function plansOf(
   variables: Environment = environment,
 ): Promise<readonly BridgePlan[]> {
   if (bridges.length === 0) return [];
-  const { routesOf } = await import("../bridge/mod.ts");
+  const { routesOf } = await import("../bridge/routes.ts");
   const { openClientStore } = await import("../client_store/sqlite.ts");
   return await Promise.all(bridges.map(async ({ where, options: written }): Promise<BridgePlan> => {
     const { username, passwordFile, passwordVariable, tls: files, ...options } = written;
@@ -135,7 +136,7 @@ export class Bridges {
    */
   async change(plans: readonly BridgePlan[]): Promise<void> {
     if (this.#set === undefined && plans.length === 0 && !this.#isLeft()) return;
-    const { BridgeSet } = await import("../bridge/mod.ts");
+    const { BridgeSet } = await import("../bridge/set.ts");
     this.#set ??= new BridgeSet(this.#host, { events: eventsFor(this.#log, this.#spans) });
     try {
       await this.#set.change(plans);
