@@ -24,6 +24,7 @@ export interface BridgeOptions {
   readonly name: string;
   /** The other broker: `mqtt://`, `mqtts://`, `ws://`, `wss://` or `unix:`. */
   readonly url: string;
+  /** What it carries. */
   readonly topics: readonly BridgeTopic[];
   /** §3.1.3.1 at the other broker; default: `plumb.` and the name. */
   readonly clientId?: string;
@@ -33,6 +34,7 @@ export interface BridgeOptions {
   readonly bridgeBit?: boolean;
   /** Asked anew for each connection. */
   readonly login?: () => Login | Promise<Login>;
+  /** For `mqtts:` and `wss:`. */
   readonly tls?: TlsOptions;
   /** Nothing is kept while there is no connection; default false. */
   readonly isClean?: boolean;
@@ -46,18 +48,23 @@ export interface BridgeOptions {
 
 /** What a bridge needs of its broker; a `Server` of `serve()` is one. */
 export interface BridgeHost {
+  /** Takes a connection of the owner's own. */
   acceptOwn(transport: Transport, username: string): void;
+  /** Publishes as the Server itself. */
   publish(
     message: { readonly topic: string; readonly payload: string; readonly qos: 1; readonly retain: true },
   ): void;
+  /** To look at. */
   readonly broker: {
+    /** One session at present. */
     session(clientId: string): { readonly queued: number; readonly inFlight: number } | undefined;
   };
 }
 
 /** What is told of a bridge. */
 export interface BridgeEvents {
-  connected?(name: string, event: Connected): void;
+  /** `begunAt`: when this connection was begun, ms since the epoch. */
+  connected?(name: string, event: Connected, begunAt: number): void;
   /** `isNews`: it was connected before, or this is the first attempt. */
   disconnected?(name: string, error: MqttError, isNews: boolean): void;
   /** The other broker refuses a subscription. */
@@ -80,18 +87,23 @@ export interface BridgeAround {
 
 /** Its figures at present. */
 export interface BridgeFigures {
+  /** Of the options. */
   readonly name: string;
+  /** The same. */
   readonly url: string;
+  /** Whether messages go over. */
   readonly isConnected: boolean;
   /** ms since the epoch of the present connection. */
   readonly since: number | undefined;
   /** Connections so far, but the first. */
   readonly reconnects: number;
-  /** Messages that the other broker has, and that this one has from there. */
+  /** Messages that the other broker has. */
   readonly sent: number;
+  /** Messages that this one has from there. */
   readonly received: number;
-  /** Messages that wait to be sent, and that came and are not in this broker yet. */
+  /** Messages of QoS 1 and 2 that wait to be sent. */
   readonly queuedOut: number;
+  /** Those that came and are not in this broker yet. */
   readonly queuedIn: number;
   /** Messages that did not arrive, in both directions. */
   readonly dropped: number;
@@ -124,6 +136,8 @@ export class Bridge {
   #connections = 0;
   #attempts = 0;
   #since: number | undefined;
+  /** Of the present or the last connection. */
+  #begunAt = 0;
   /** The present subscriptions here are so new that all retained messages come by themselves. */
   #isNewHere = false;
   #isOpenThere = false;
@@ -219,7 +233,10 @@ export class Bridge {
     );
     this.#remote = new End(
       url,
-      around.dial ?? dialByScheme,
+      (url, how) => {
+        this.#begunAt = this.#now();
+        return (around.dial ?? dialByScheme)(url, how);
+      },
       {
         ...optionsOf(REMOTE, knownThere),
         clientId,
@@ -319,7 +336,7 @@ export class Bridge {
     const isFirst = this.#connections++ === 0;
     this.#since = this.#now();
     this.#attempts = 0;
-    this.#events.connected?.(this.options.name, event);
+    this.#events.connected?.(this.options.name, event, this.#begunAt);
     this.#tellThere("1");
     this.#tell("1");
     // The other broker knows nothing of what it had, its retained messages perhaps among that.

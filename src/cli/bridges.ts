@@ -5,10 +5,12 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BridgeEvents, BridgeFigures, BridgePlan, BridgeSet, SetHost } from "../bridge/mod.ts";
+import type { BridgeEvents, BridgeFigures } from "../bridge/mod.ts";
+import type { BridgePlan, BridgeSet, SetHost } from "../bridge/set.ts";
 import { OWN_PREFIX } from "../bridge/numbers.ts";
 import type { Login, TlsOptions } from "../client_api/options.ts";
 import { UsageError } from "../codec/error.ts";
+import type { SpanSink } from "../server/serve.ts";
 import { CertificateError } from "../runtime/tls/options.ts";
 import { type Environment, environment } from "./environment.ts";
 import { CallError, fileTrouble } from "./error.ts";
@@ -24,7 +26,7 @@ export async function plansOf(
   variables: Environment = environment,
 ): Promise<readonly BridgePlan[]> {
   if (bridges.length === 0) return [];
-  const { routesOf } = await import("../bridge/mod.ts");
+  const { routesOf } = await import("../bridge/routes.ts");
   const { openClientStore } = await import("../client_store/sqlite.ts");
   return await Promise.all(bridges.map(async ({ where, options: written }): Promise<BridgePlan> => {
     const { username, passwordFile, passwordVariable, tls: files, ...options } = written;
@@ -119,11 +121,13 @@ function readText(what: string, file: string): string {
 export class Bridges {
   readonly #host: SetHost;
   readonly #log: Log;
+  readonly #spans: SpanSink | undefined;
   #set: BridgeSet | undefined;
 
-  constructor(host: SetHost, log: Log) {
+  constructor(host: SetHost, log: Log, spans?: SpanSink) {
     this.#host = host;
     this.#log = log;
+    this.#spans = spans;
   }
 
   /**
@@ -132,8 +136,8 @@ export class Bridges {
    */
   async change(plans: readonly BridgePlan[]): Promise<void> {
     if (this.#set === undefined && plans.length === 0 && !this.#isLeft()) return;
-    const { BridgeSet } = await import("../bridge/mod.ts");
-    this.#set ??= new BridgeSet(this.#host, { events: eventsFor(this.#log) });
+    const { BridgeSet } = await import("../bridge/set.ts");
+    this.#set ??= new BridgeSet(this.#host, { events: eventsFor(this.#log, this.#spans) });
     try {
       await this.#set.change(plans);
     } catch (error) {
@@ -160,15 +164,23 @@ export class Bridges {
 
 const LEVELS = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 
-function eventsFor(log: Log): BridgeEvents {
+function eventsFor(log: Log, spans: SpanSink | undefined): BridgeEvents {
   const why = (error: unknown) => log.cut(error instanceof Error ? error.message : String(error));
   return {
-    connected: (bridge, { level, sessionPresent }) =>
-      log.info("bridge connected", {
-        bridge,
-        mqtt: LEVELS[level],
-        session: sessionPresent ? "present" : "new",
-      }),
+    connected: (bridge, { level, sessionPresent }, startMs) => {
+      const fields = { bridge, mqtt: LEVELS[level], session: sessionPresent ? "present" : "new" };
+      log.info("bridge connected", fields);
+      spans?.({
+        name: "mqtt.bridge",
+        startMs,
+        endMs: Date.now(),
+        attributes: {
+          "messaging.system": "mqtt",
+          "plumb.bridge": bridge,
+          "network.protocol.version": LEVELS[level],
+        },
+      });
+    },
     disconnected: (bridge, error, isNews) =>
       log[isNews ? "warn" : "debug"]("bridge not connected", { bridge, why: why(error) }),
     refused: (bridge, filter, error) =>

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Client, connect } from "../client_api/mod.ts";
 import { ConfigError, parseConfig } from "../config/file.ts";
-import { serve, type ServeOptions, type Server } from "../server/serve.ts";
+import { type FinishedSpan, serve, type ServeOptions, type Server } from "../server/serve.ts";
 import { openStore } from "../store/mod.ts";
 import { patient, until } from "../testing/patience.ts";
 import { plumb, startPlumb } from "../testing/plumb_process.ts";
@@ -174,11 +174,20 @@ describe("the bridges of a broker", () => {
         ),
     );
     const { log, lines } = logOf();
-    const bridges = new Bridges(near.server, log);
+    const spans: FinishedSpan[] = [];
+    const bridges = new Bridges(near.server, log, (span) => spans.push(span));
     await bridges.change(await plansOf(wanted));
     await until(() => lines.some((line) => line.includes("CONNACK 0x86")), "a refusal");
     writeFileSync(secret, "right\n");
     await until(() => bridges.figures[0]!.isConnected, () => lines.join(""));
+    assertEquals(
+      spans.map((
+        { name, attributes, startMs, endMs },
+      ) => [name, attributes["plumb.bridge"], startMs <= endMs]),
+      [
+        ["mqtt.bridge", "b", true],
+      ],
+    );
     await near.client.publish("t/1", "out", { qos: 2 });
     await far.client.publish("t/2", "in", { qos: 2 });
     await until(() => far.got.length === 2 && near.got.length === 2, "both messages at both");

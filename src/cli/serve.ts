@@ -120,7 +120,7 @@ export async function serveCommand(
     manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
-    const bridges = watch.bridges = new Bridges(server, log);
+    const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
     await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
