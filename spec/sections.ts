@@ -99,6 +99,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "PUBLISH",
     files: [
       "src/broker/batch.ts",
+      "src/broker/explain.ts",
       "src/broker/frames.ts",
       "src/broker/owner.ts",
       "src/broker/publish.ts",
@@ -139,7 +140,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Topic Alias",
     files: ["src/broker/alias.ts", "src/engine/outflow.ts", "src/engine/topic_aliases.ts"],
   },
-  "3.3.4": { title: "PUBLISH Actions", files: ["src/broker/match.ts", "src/broker/router.ts"] },
+  "3.3.4": {
+    title: "PUBLISH Actions",
+    files: ["src/broker/match.ts", "src/broker/rehearsal.ts", "src/broker/router.ts"],
+  },
   "3.4": { title: "PUBACK", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.5": { title: "PUBREC", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
   "3.6": { title: "PUBREL", files: ["src/broker/acknowledge.ts", "src/codec/acknowledgement.ts"] },
@@ -147,6 +151,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "3.8": {
     title: "SUBSCRIBE",
     files: [
+      "src/broker/explain.ts",
       "src/broker/subscribe.ts",
       "src/client/subscriptions.ts",
       "src/client_api/subscription.ts",
@@ -237,6 +242,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.3": {
     title: "Quality of Service levels and protocol flows",
     files: [
+      "src/bridge/relay.ts",
       "src/broker/deliver.ts",
       "src/broker/delivery.ts",
       "src/broker/publish.ts",
@@ -275,6 +281,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.7": {
     title: "Topic Names and Topic Filters",
     files: [
+      "src/broker/explain.ts",
       "src/broker/known_topics.ts",
       "src/broker/router.ts",
       "src/client/subscriptions.ts",
@@ -291,7 +298,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     ],
   },
   "4.7.1.1": { title: "Topic level separator", files: ["src/topic/edges.ts", "src/topic/level_cursor.ts"] },
-  "4.8": { title: "Subscriptions", files: ["src/broker/router.ts"] },
+  "4.8": { title: "Subscriptions", files: ["src/broker/explain.ts", "src/broker/router.ts"] },
   "4.8.2": {
     title: "Shared Subscriptions",
     files: [
@@ -304,7 +311,13 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   },
   "4.9": {
     title: "Flow Control",
-    files: ["src/broker/deliver.ts", "src/broker/open.ts", "src/client/outbound.ts", "src/engine/outflow.ts"],
+    files: [
+      "src/broker/deliver.ts",
+      "src/broker/explain.ts",
+      "src/broker/open.ts",
+      "src/client/outbound.ts",
+      "src/engine/outflow.ts",
+    ],
   },
   "4.12": {
     title: "Enhanced authentication",
@@ -344,6 +357,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: "Authorization of Clients by the Server",
     files: [
       "src/broker/access.ts",
+      "src/broker/explain.ts",
       "src/broker/owner.ts",
       "src/broker/permissions.ts",
       "src/broker/regrant.ts",

@@ -149,6 +149,30 @@ const PANELS: readonly Panel[] = [
   ),
   panel(
     "lines",
+    "Bridges",
+    "cps",
+    "Messages to other brokers and from there; those that are dropped do not arrive.",
+    ...["sent", "received", "dropped"].map((what): Query => ({
+      expr: `sum by (bridge) (${rate(`plumb_bridge_${what}_messages_total`)})`,
+      legend: `{{bridge}} ${what}`,
+    })),
+    {
+      expr: `sum by (bridge) (${rate("plumb_bridge_reconnects_total")})`,
+      legend: "{{bridge}} reconnects",
+    },
+  ),
+  panel(
+    "lines",
+    "What waits for bridges",
+    "short",
+    "Messages on their way out and in; 1 for a bridge that is connected.",
+    ...["queued_out_messages", "queued_in_messages", "connected"].map((what): Query => ({
+      expr: `sum by (bridge) (plumb_bridge_${what}{${HERE}})`,
+      legend: `{{bridge}} ${what.replaceAll("_", " ")}`,
+    })),
+  ),
+  panel(
+    "lines",
     "Memory",
     "bytes",
     "What the broker counts, by what for, and what the process takes.",

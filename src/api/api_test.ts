@@ -54,6 +54,8 @@ const CALLS: Readonly<Record<string, readonly [path: string, asked?: Asked]>> = 
       },
     },
   }],
+  explain: ["/explain?client=away&topic=a%2Fb&qos=1&publisher=here%2F1&retain=true&payloadBytes=3&expiry=60"],
+  trace: ["/trace", { method: "POST", body: { client: "nobody", seconds: 1 } }],
   clearRetained: ["/retained/a%2Fr", { method: "DELETE" }],
   limits: ["/limits"],
   settings: ["/settings"],

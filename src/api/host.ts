@@ -3,9 +3,23 @@
  * Knows what it needs of them; refuses to know where files and settings are.
  * @module
  */
-import type { BrokerStats, Inspector, Limits, MessageInit, Refusal } from "../broker/mod.ts";
+import type {
+  BrokerStats,
+  ExplainQuestion,
+  Explanation,
+  Inspector,
+  Limits,
+  MessageInit,
+  Refusal,
+  Trace,
+  TraceEvents,
+  TraceOptions,
+} from "../broker/mod.ts";
 import type { Figures } from "../server/open_metrics.ts";
 import type { ApiNumber } from "./numbers.ts";
+
+/** A trace that is under way. */
+export type Traced = Pick<Trace, "end" | "packets">;
 
 /** A broker that takes Clients. */
 export interface ApiServer {
@@ -17,6 +31,10 @@ export interface ApiServer {
   disconnect(clientId: string, reason: Refusal): boolean;
   /** False if the Client has no session. @throws {UsageError} as `disconnect()` does. */
   endSession(clientId: string, reason: Refusal): boolean;
+  /** @throws {UsageError} for a question that is none. */
+  explain(question: ExplainQuestion, now: number): Explanation;
+  /** @throws {UsageError} for options that say not what, or too much. */
+  trace(options: TraceOptions, events: TraceEvents, now: number): Traced;
 }
 
 /** An answer to user and password. */

@@ -10,7 +10,8 @@ export type ApiNumber =
   | "apiBodyBytesMax"
   | "apiLoginsMax"
   | "apiLoginIdleMs"
-  | "apiPayloadsBytesMax";
+  | "apiPayloadsBytesMax"
+  | "apiTracesMax";
 
 /** A range, the default and what it means. */
 interface NumberRow {
@@ -57,5 +58,12 @@ export const API_NUMBERS: Readonly<Record<ApiNumber, NumberRow>> = {
     most: 30 * 86_400_000,
     unit: "ms",
     about: "a login by password of the HTTP API ends when it is not used for so long",
+  },
+  apiTracesMax: {
+    default: 4,
+    least: 0,
+    most: 1_000,
+    unit: "traces",
+    about: "traces of packets by the HTTP API at a time",
   },
 };

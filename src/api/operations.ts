@@ -7,6 +7,7 @@ import type { LoginParts } from "./access.ts";
 import { openApi } from "./open_api.ts";
 import type { Operation } from "./operation.ts";
 import { clientOperations } from "./routes/clients.ts";
+import { explainOperations } from "./routes/explain.ts";
 import { figureOperations } from "./routes/figures.ts";
 import { loginOperations } from "./routes/login.ts";
 import { messageOperations } from "./routes/messages.ts";
@@ -53,6 +54,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
     ...sessionOperations,
     ...topicOperations,
     ...messageOperations,
+    ...explainOperations,
     ...programOperations,
   ];
   return operations;

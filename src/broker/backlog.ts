@@ -255,6 +255,22 @@ export class Backlog {
     return count + resident.length === 0 ? undefined : { resident, paged: count, until };
   }
 
+  /** What the `attempt`th call of `expire()` from now on would give up if none before it did, and if it may wait: how many, and their bytes. */
+  foretellExpiry(now: number, attempt: number): { readonly count: number; readonly bytes: number } {
+    if (this.firstExpiry >= now || this.#looks + LOOKS_EACH * attempt < this.#queue.length) return NOTHING;
+    const paged = this.#pagedExpiries?.due(now) ?? NOTHING;
+    let { count } = paged;
+    let bytes = paged.bytes + paged.count * MESSAGE_OVERHEAD_BYTES;
+    if (this.#residentExpiry < now) {
+      this.#queue.each(({ message }) => {
+        if (message.expiresAt >= now) return;
+        count++;
+        bytes += messageBytes(message);
+      });
+    }
+    return { count, bytes };
+  }
+
   #expireResident(now: number): Delivery[] {
     this.#looks = Math.max(0, this.#looks - this.#queue.length);
     this.#residentExpiry = Infinity;

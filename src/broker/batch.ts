@@ -347,16 +347,16 @@ export class Batch {
     if (connection !== undefined) {
       if (qos === 0 ? !connection.isFull : session.canSend(count)) {
         if (this.#send(topic, connection, 0, count, 1)) return;
-      } else if (qos === 0 && this.#dropAll(connection)) return;
+      } else if (qos === 0 && this.#dropAll(topic, connection)) return;
     }
     this.#oneByOne(topic, session, 0, count, 1);
   }
 
   /** Counts the messages that a Client that does not read does not get; false if the hook `dropped` is to be called for each. */
-  #dropAll(connection: Serving): boolean {
+  #dropAll({ name }: KnownTopic, connection: Serving): boolean {
     const { observer, deliverer } = this.#parts;
     if (observer.hooks.dropped !== undefined) return false;
-    deliverer.overflows(connection);
+    deliverer.overflows(connection, name);
     observer.dropped += this.#frames.count;
     return true;
   }

@@ -27,7 +27,7 @@ import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
-import { type Policy, policyOf } from "./policy.ts";
+import { ownPolicy, type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
@@ -85,6 +85,8 @@ export class Broker {
   readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
+  /** @internal Called for each new connection while one is watched for (trace.ts). */
+  onOpened: ((connection: Connection) => void) | undefined;
 
   /**
    * A Server with these options; without a store it begins empty.
@@ -140,6 +142,7 @@ export class Broker {
     const connection = new Connection(this.#host, transport, peer, policy);
     this.#connections.began(connection);
     this.#turn.traffic.connectionsOpened++;
+    this.onOpened?.(connection);
     this.#host.parts.systemTopics?.begin(now);
     this.#inputs.run(now, () => this.#connections.makeRoom(connectingMax + 1)); // it is one of them already
     return connection;
@@ -208,6 +211,11 @@ export class Broker {
    */
   policy(given: PolicyOptions): Policy {
     return policyOf(given, this.#policy);
+  }
+
+  /** The policy for a Client of the owner's own, a bridge, say: it needs no login and may do everything; its user name is this one. */
+  ownPolicy(username: string): Policy {
+    return ownPolicy(this.#policy, username);
   }
 
   /**
@@ -364,6 +372,13 @@ export class Broker {
 
   // Looks.
 
+  /** @internal The parts, for what looks at a broker as a whole (inspect.ts, explain.ts, trace.ts) and is loaded only where that is wanted. */
+  get inside(): Inside & { readonly parts: Parts; readonly inputs: Inputs } {
+    const { sessions, connections, parts, inputs } = this.#host;
+    const { turn, router } = parts;
+    return { turn, sessions, router, connections, parts, inputs };
+  }
+
   /** How it is at present. */
   get stats(): BrokerStats {
     const { received, dropped, limits, refusals } = this.#observer;
@@ -424,12 +439,6 @@ export class Broker {
   /** The broker's own limits; a listener may have others. */
   get limits(): Limits {
     return this.#policy.limits;
-  }
-
-  /** @internal The parts that `Inspector` looks at. */
-  get inside(): Inside {
-    const { sessions, connections, parts: { turn, router } } = this.#host;
-    return { turn, sessions, router, connections };
   }
 
   /** Connections that are not over: a look that costs nothing. */

@@ -92,6 +92,11 @@ export interface ConnectionStats {
   readonly keptBytes: number;
 }
 
+/** @internal Puts something between a connection and its stream. */
+export type Between = (
+  own: { readonly frames: FrameHandler; readonly transport: Transport; readonly link: Link },
+) => { readonly frames: FrameHandler; readonly transport: Transport };
+
 type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
@@ -149,7 +154,7 @@ export class Connection
   readonly #permissions: Permissions;
   readonly #rate: RateLimit | undefined;
   /** Takes the frames: this connection, or in front of it its rate limit, and in front of that its tolerance. */
-  readonly #frames: FrameHandler;
+  #frames: FrameHandler;
   #phase: Phase = WAITING;
   /** The authenticator is asked and has not answered. */
   #isAsking = false;
@@ -180,6 +185,27 @@ export class Connection
   /** The Client, once its CONNECT is accepted. */
   get client(): ClientInfo | undefined {
     return this.#phase.kind === "open" ? this.#phase.client : undefined;
+  }
+
+  /**
+   * @internal Has frames that come and bytes that leave go through what `between` gives, until the function that is returned takes it out
+   * again. Not while an input of this connection is worked on.
+   */
+  watch(between: Between): () => void {
+    const link = this.#link;
+    const [frames, transport] = [this.#frames, link.transport];
+    const watched = between({ frames, transport, link });
+    this.#frames = watched.frames;
+    link.transport = watched.transport;
+    return () => {
+      this.#frames = frames;
+      link.transport = transport;
+    };
+  }
+
+  /** When the last bytes came: ms since the epoch. */
+  get heardAt(): number {
+    return this.#lastReceivedAt;
   }
 
   /** How it is at present. */

@@ -20,6 +20,7 @@ import { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import type { LimitName } from "./limits.ts";
 import { messageInfo, type Observer } from "./observer.ts";
+import type { DropReason } from "./options.ts";
 import { isLater } from "./question.ts";
 import type { Rising, Serving, Session, Subscription } from "./session.ts";
 import type { DeliveryRecord } from "./store.ts";
@@ -148,22 +149,31 @@ export class Deliverer {
     identifiers: readonly number[],
   ): boolean {
     const { topic, view } = outgoing;
-    const { clientId } = connection.client;
     if (connection.isFull) {
-      this.#observer.drop(topic, view, clientId, this.overflows(connection));
+      this.#observer.drop(topic, view, connection.client.clientId, this.overflows(connection, topic));
       return false;
     }
     const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
     if (this.#write(connection, view, topic, stamp, outgoing.message !== undefined)) return true;
-    this.#observer.drop(topic, view, clientId, "packet too large");
+    this.#drop(connection.session, topic, view, "packet too large");
     return false;
   }
 
   /** Reports that QoS 0 messages for this connection are dropped; returns the limit for which they are. */
-  overflows({ client, session, outbox, bytesMax }: Serving): "outboundBytesMax" | "memoryBytesMax" {
+  overflows(
+    { client, session, outbox, bytesMax }: Serving,
+    topic: string,
+  ): "outboundBytesMax" | "memoryBytesMax" {
     const limit = outbox.size > bytesMax ? "outboundBytesMax" : "memoryBytesMax";
+    session.dropped(topic, limit, this.#turn.now);
     this.#observer.limited(limit, client.clientId, session);
     return limit;
+  }
+
+  /** A session does not get a message. */
+  #drop(session: Session, topic: string, view: PublishView, reason: DropReason): void {
+    session.dropped(topic, reason, this.#turn.now);
+    this.#observer.drop(topic, view, session.clientId, reason);
   }
 
   /** Opens an exchange and sends its PUBLISH; false if that is too large for the Client [MQTT-3.1.2-25]. */
@@ -187,7 +197,7 @@ export class Deliverer {
       return true;
     }
     sender.end(id);
-    this.#observer.drop(topic, view, session.clientId, "packet too large");
+    this.#drop(session, topic, view, "packet too large");
     return false;
   }
 
@@ -210,7 +220,7 @@ export class Deliverer {
     }
     this.limited++;
     this.#observer.limited(limit, session.clientId, session);
-    this.#observer.drop(topic, view, session.clientId, limit);
+    this.#drop(session, topic, view, limit);
     session.connection?.fail({
       code: 0x97,
       rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
@@ -265,7 +275,7 @@ export class Deliverer {
     const expired = session.ended ? undefined : session.backlog?.expire(this.#turn.now, isUrgent);
     if (expired === undefined) return false;
     for (const delivery of expired.resident) {
-      this.#observer.drop(delivery.message.topic, delivery.message.view, session.clientId, "expired");
+      this.#drop(session, delivery.message.topic, delivery.message.view, "expired");
       this.#journal.finished(session, delivery);
     }
     if (expired.paged > 0) {
@@ -290,7 +300,7 @@ export class Deliverer {
       if (delivery === undefined) break; // its page is on its way from the store, or lost
       const { message } = delivery;
       if (message.expiresAt <= this.#turn.now) { // [MQTT-3.3.2-5]
-        this.#observer.drop(message.topic, message.view, session.clientId, "expired");
+        this.#drop(session, message.topic, message.view, "expired");
         this.#journal.finished(session, delivery);
         continue;
       }
@@ -320,7 +330,7 @@ export class Deliverer {
     } else {
       sender.end(packetId);
       session.sent(delivery);
-      this.#observer.drop(message.topic, message.view, session.clientId, "packet too large");
+      this.#drop(session, message.topic, message.view, "packet too large");
       this.#journal.finished(session, delivery);
     }
   }
@@ -329,7 +339,7 @@ export class Deliverer {
   #forbids(session: Session, access: Access, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
     if (access.mayStillReceive(topic)) return false;
-    this.#observer.drop(topic, view, session.clientId, "not permitted");
+    this.#drop(session, topic, view, "not permitted");
     this.#journal.finished(session, delivery);
     return true;
   }

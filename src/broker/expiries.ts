@@ -68,6 +68,17 @@ export class Expiries {
     return { until, count, bytes };
   }
 
+  /** What `take()` would take out. */
+  due(now: number): Amount {
+    let [count, bytes] = [0, 0];
+    for (const [end, amount] of this.#amounts) {
+      if (end >= now) continue;
+      count += amount.count;
+      bytes += amount.bytes;
+    }
+    return { count, bytes };
+  }
+
   #endOf(expiresAt: number): number {
     return Math.ceil(expiresAt / this.#width) * this.#width;
   }

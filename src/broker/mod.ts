@@ -19,6 +19,15 @@ export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Work } from "./broker.ts";
 export type { BusiestStats, BusyName } from "./busiest.ts";
+export {
+  explain,
+  type ExplainedCopy,
+  type ExplainedPast,
+  type ExplainQuestion,
+  type ExplainStep,
+  type ExplainSubject,
+  type Explanation,
+} from "./explain.ts";
 export type { BrokerStats } from "./stats.ts";
 export type { TrafficStats } from "./traffic.ts";
 export type { MessageInit } from "./owner.ts";
@@ -62,6 +71,14 @@ export {
   type TopicLevelView,
   TOPICS_COUNTED_MAX,
 } from "./inspect.ts";
+export {
+  Trace,
+  trace,
+  type TracedPacket,
+  type TraceEnd,
+  type TraceEvents,
+  type TraceOptions,
+} from "./trace.ts";
 export type { SessionStats } from "./session.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type {

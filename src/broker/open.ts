@@ -20,6 +20,8 @@ import { type ServerWill, willBytes } from "./will.ts";
 
 /** @internal Ends the connection below. */
 export interface Ending {
+  /** When the last bytes came: ms since the epoch. */
+  readonly heardAt: number;
   end(refusal: Refusal, serverReference?: string): void;
 }
 
@@ -157,6 +159,11 @@ export class Open extends Outflow implements Serving {
     if (transport === "memory" || transport === "unix") return;
     this.#answerWait ??= new AnswerWait(this.link, this.#turn.timers);
     this.#answerWait.begin(answeredAt, this.#turn.now);
+  }
+
+  /** When the last bytes came from the Client: ms since the epoch. */
+  get heardAt(): number {
+    return this.#ending.heardAt;
   }
 
   /** Nothing waits for the Client any more. */

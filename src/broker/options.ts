@@ -132,6 +132,8 @@ export interface ClientPermissions {
   subscribe(filter: string, qos: QoS): ReasonCode;
   /** Whether a message on this topic may be sent to the Client. */
   receive(topic: string): boolean;
+  /** Why `publish` or `receive` says what it says: one text for each rule that decides, with its place. */
+  explain?(action: "publish" | "receive", topic: string, qos: QoS, retain: boolean): readonly string[];
   /** The Client has gone, its session stays: answers that are remembered would take memory for as long. */
   forget?(): void;
 }

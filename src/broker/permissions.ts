@@ -58,6 +58,11 @@ export class Permissions {
     return this.#waiting > 0;
   }
 
+  /** Whether an owner's function is asked too. */
+  get hasAuthorizer(): boolean {
+    return this.#authorize !== undefined;
+  }
+
   /** Other rules, or none, from now on; false if they are the same. */
   follow(source: PolicyOptions["permissions"]): boolean {
     if (source === this.#source) return false;

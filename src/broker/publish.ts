@@ -177,7 +177,7 @@ export function remember({ journal }: Parts, { session }: Open, packetId: number
 }
 
 /** Whether taking this QoS 1 or 2 message over means that a fact is recorded. */
-function needsStore({ journal }: Parts, open: Open, view: PublishView, match: Match): boolean {
+export function needsStore({ journal }: Parts, open: Open, view: PublishView, match: Match): boolean {
   const records = ({ session, qos }: Pick<Target, "session" | "qos">) => session.durable && qos > 0;
   return (view.qos === 2 && open.session.durable) || (view.retain && journal.isKept) ||
     match.targets.some(records) || match.groups.some(({ members }) => [...members].some(records));

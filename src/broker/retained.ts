@@ -126,6 +126,13 @@ export class Retained {
 
   /** Makes `message` its topic's retained message [MQTT-3.3.1-5], or names the limit that forbids it. */
   set(message: Retainable): LimitName | undefined {
+    const limit = this.limitFor(message);
+    if (limit === undefined) this.#put(message);
+    return limit;
+  }
+
+  /** The limit that forbids to make `message` its topic's retained message. */
+  limitFor(message: Pick<Retainable, "view" | "publisher">): LimitName | undefined {
     const { bytes, topicAt, topicEnd } = message.view;
     const node = this.#tree.find(bytes, topicAt, topicEnd);
     const before = node === NONE ? 0 : this.#bytesOf(node);
@@ -133,7 +140,6 @@ export class Retained {
     if (this.#bytes - before + more > this.#limits.retainedBytesMax) return "retainedBytesMax";
     if (this.#ledger.isAbove && more > before) return "memoryBytesMax";
     if (node === NONE && this.size >= this.#limits.retainedMessagesMax) return "retainedMessagesMax";
-    this.#put(message);
     return undefined;
   }
 

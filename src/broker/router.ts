@@ -18,7 +18,15 @@ import type { Journal } from "./journal.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import { type Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { GroupsKnown, Match, Subscriber, Tap, TappedMessage, Target } from "./match.ts";
+import {
+  type GroupsKnown,
+  type Match,
+  matchOf,
+  type Subscriber,
+  type Tap,
+  type TappedMessage,
+  type Target,
+} from "./match.ts";
 import { type Observer, watch } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
@@ -267,6 +275,11 @@ export class Router {
     return limit;
   }
 
+  /** The limit that would forbid to retain this message. */
+  retainLimit({ view, publisher }: Pick<Outgoing, "view" | "publisher">): LimitName | undefined {
+    return view.payloadLength === 0 ? undefined : this.#retained.limitFor({ view, publisher });
+  }
+
   /** Keeps the last message of one of the Server's own topics for new subscriptions; it is in no store. */
   show(outgoing: Outgoing): void {
     this.#retained.set(outgoing);
@@ -275,6 +288,19 @@ export class Router {
   /** Keeps it no longer. */
   hide(topic: string): void {
     this.#retained.remove(topic);
+  }
+
+  /** The subscribers of a topic, found anew: nothing is remembered. */
+  look(topic: string): Match {
+    const found: Subscriber[] = [];
+    this.#tree.match(topic, found);
+    return matchOf(found);
+  }
+
+  /** §4.8.2 the groups that a message of this QoS is offered to. */
+  groupsOffered({ groups }: Match, qos: QoS): readonly SharedGroup[] {
+    if (this.#observer.hooks.dropped !== undefined) return groups;
+    return groups.filter((group) => qos === 0 ? group.isConnected : group.isHearing);
   }
 
   /** Whether anything would get a message of this topic. */

@@ -16,7 +16,7 @@ import { Backlog } from "./backlog.ts";
 import { Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { Delivery } from "./delivery.ts";
 import type { LimitName, Limits } from "./limits.ts";
-import type { ClientInfo } from "./options.ts";
+import type { ClientInfo, DropReason } from "./options.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RetainedDelivery } from "./retained_delivery.ts";
 import type { SessionKey, SessionRecord, SubscriptionRecord } from "./store.ts";
@@ -144,6 +144,18 @@ export interface SessionStats {
   readonly hasPendingWill: boolean;
 }
 
+/** The messages that a session did not get though it was to. */
+export interface Drops {
+  /** How many there were since the session is in memory; of a burst that a full connection did not take, one. */
+  count: number;
+  /** When the last one was dropped: ms since the epoch. */
+  at: number;
+  /** Why. */
+  reason: DropReason;
+  /** §3.3.2.1 its topic. */
+  topic: string;
+}
+
 /** §4.8.2 A group, as far as a session knows it. */
 export interface Rising {
   /** The session of a member can take more than before. */
@@ -195,6 +207,8 @@ export class Session implements Deadline, SessionKey, Charged {
   scheduled = false;
   /** Messages of its Shared Subscriptions that still come from members who are away (gather.ts). */
   gathering: Deadline | undefined;
+  /** Undefined while it has got everything. */
+  drops: Drops | undefined;
   #pendingWill: PendingWill | undefined;
   readonly #ledger: Ledger;
   /** Bytes of messages in flight that may have to be sent again. */
@@ -404,6 +418,15 @@ export class Session implements Deadline, SessionKey, Charged {
     if (this.#reported?.has(reason)) return false;
     (this.#reported ??= new Set()).add(reason);
     return true;
+  }
+
+  /** It does not get a message. */
+  dropped(topic: string, reason: DropReason, at: number): void {
+    const drops = this.drops ??= { count: 0, at, reason, topic };
+    drops.count++;
+    drops.at = at;
+    drops.reason = reason;
+    drops.topic = topic;
   }
 
   /** A connection serves it from now on. */

@@ -8,6 +8,11 @@ import type { TopicFilter } from "../topic/filter.ts";
 import type { Deliverer, Outgoing } from "./deliver.ts";
 import type { Subscription } from "./session.ts";
 
+/** What a member is asked, in the order of preference: to be sent it at once, to queue it while connected, to queue it. */
+export type MemberTest = "sends now" | "queues connected" | "queues";
+/** Whether a member would pass a test; it changes nothing. */
+export type Foreteller = (member: Subscription, test: MemberTest) => boolean;
+
 type Test = (member: Subscription, outgoing: Outgoing, deliverer: Deliverer) => boolean;
 
 /** Members that passed no test lately and are asked once more for a message that none of the others takes. */
@@ -25,6 +30,11 @@ class Rota {
     let turn = this.#turns.next();
     if (turn.done) turn = (this.#turns = this.members.values()).next();
     return turn.value as Subscription;
+  }
+
+  /** All members, that whose turn it is first. The turn stays where it is. */
+  round(): Subscription[] {
+    return Array.from(this.members, () => this.next()!);
   }
 }
 
@@ -97,6 +107,7 @@ interface Members extends Iterable<Subscription> {
   /** The session of a member can take more than before. */
   rise(member: Subscription): void;
   choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined;
+  foretell(qos: QoS, passes: Foreteller): Subscription | "one of several" | undefined;
   inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined;
 }
 
@@ -137,6 +148,17 @@ class FewMembers implements Members {
         if (!test(member, outgoing, deliverer)) continue;
         this.#turn = (at + 1) % count;
         return member;
+      }
+    }
+    return undefined;
+  }
+
+  foretell(qos: QoS, passes: Foreteller): Subscription | undefined {
+    const count = this.#all.length;
+    for (const test of testsOf(qos)) {
+      for (let i = 0; i < count; i++) {
+        const member = this.#all[(this.#turn + i) % count]!;
+        if (passes(member, test)) return member;
       }
     }
     return undefined;
@@ -198,6 +220,16 @@ class ManyMembers implements Members {
   choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
     const ranks = outgoing.view.qos === 0 ? this.#forQos0 : this.#forQos12;
     return ranks.choose(outgoing, deliverer, this.#sinks);
+  }
+
+  /** A member goes down in rank as messages come, and behind the members of that rank: then only one that comes is certain. */
+  foretell(qos: QoS, passes: Foreteller): Subscription | "one of several" | undefined {
+    const { first } = qos === 0 ? this.#forQos0 : this.#forQos12;
+    const now = first.round().find((member) => passes(member, "sends now"));
+    if (now !== undefined) return now;
+    const tests = testsOf(qos);
+    const isAny = [...this.#all].some((member) => tests.some((test) => passes(member, test)));
+    return isAny ? "one of several" : undefined;
   }
 
   inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
@@ -315,6 +347,11 @@ export class SharedGroup {
     return member;
   }
 
+  /** The member that `choose()` would give, were it asked now; the turns stay as they are. */
+  foretell(qos: QoS, passes: Foreteller): Subscription | "one of several" | undefined {
+    return this.#connected === 0 && qos === 0 ? undefined : this.#members.foretell(qos, passes);
+  }
+
   /** There may be a hundred thousand groups for one message, of sessions that are full: none of them is to be asked for each. */
   #deafen(deliverer: Deliverer): void {
     for (const member of this.#members) {
@@ -338,6 +375,10 @@ export class SharedGroup {
 /** In the order of preference. */
 const TESTS_QOS_12: readonly Test[] = [sendsNow, queuesConnected, queues];
 const TESTS_QOS_0: readonly Test[] = [sendsNow];
+
+function testsOf(qos: QoS): readonly MemberTest[] {
+  return qos === 0 ? ["sends now"] : ["sends now", "queues connected", "queues"];
+}
 
 /** Whether so many messages of this QoS can be sent to a member at once. */
 function sendsAll({ session, qos: granted }: Subscription, qos: QoS, messages: number): boolean {

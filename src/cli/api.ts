@@ -19,7 +19,7 @@ import type {
 } from "../api/host.ts";
 import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
-import { Inspector } from "../broker/mod.ts";
+import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
 import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
@@ -99,6 +99,8 @@ export class ApiOfProgram implements ApiHost {
         publish: (message) => server.publish(message),
         disconnect: (clientId, reason) => server.disconnect(clientId, reason),
         endSession: (clientId, reason) => server.endSession(clientId, reason),
+        explain: (question, now) => explain(server.broker, question, now),
+        trace: (options, events, now) => trace(server.broker, options, events, now),
       },
     };
   }

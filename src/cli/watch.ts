@@ -5,11 +5,13 @@
  */
 import process from "node:process";
 import { monitor, type Monitored } from "../server/monitor.ts";
-import type { Figures } from "../server/open_metrics.ts";
+import type { ProcessFigures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
+import type { Bridges } from "./bridges.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -24,30 +26,40 @@ export class Watch {
   #server: Server | undefined;
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
+  bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
-  readonly #figures = (names: boolean): Figures | undefined => {
-    if (this.#server === undefined) return undefined;
-    const { broker, listeners } = this.#server;
+  readonly #process = (): ProcessFigures => {
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
     return {
-      stats: broker.stats,
-      listeners,
-      latencies: this.#server.latencies(),
-      busiest: names ? this.#server.busiest() : undefined,
-      store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
-      process: {
-        version: VERSION,
-        since: this.#since,
-        residentBytes: rss,
-        heapBytes: heapUsed,
-        cpuSeconds: (user + system) / 1e6,
-      },
+      version: VERSION,
+      since: this.#since,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      cpuSeconds: (user + system) / 1e6,
     };
   };
-  readonly #monitored: Monitored = { stats: () => this.#server?.broker.stats, figures: this.#figures };
+  readonly #monitored: Monitored = {
+    stats: () => this.#server?.broker.stats,
+    figures: (names) => {
+      const server = this.#server;
+      if (server === undefined) return undefined;
+      return {
+        stats: server.broker.stats,
+        listeners: server.listeners,
+        latencies: server.latencies(),
+        busiest: names ? server.busiest() : undefined,
+        store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+        process: this.#process(),
+        bridges: this.bridges?.figures ?? [],
+        ...this.rules && { rules: this.rules.figures },
+      };
+    },
+  };
   /** What the HTTP API works on. */
-  readonly api: ApiOfProgram = new ApiOfProgram(() => this.#figures(true));
+  readonly api: ApiOfProgram = new ApiOfProgram(() => this.#monitored.figures(true));
   /** For the listeners that show it. */
   readonly web: WebParts = {
     metrics: monitor(this.#monitored, false),

@@ -60,6 +60,8 @@ export class Inbound implements Acknowledger {
   readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
   readonly #owner: InboundOwner;
+  /** Readers forget what they had when the connection is lost. */
+  readonly #redelivers: boolean;
   readonly #reader: Reader = new Reader();
   /** A copy of bytes of the present chunk, and where it begins there. */
   #copy: Uint8Array = EMPTY;
@@ -83,7 +85,9 @@ export class Inbound implements Acknowledger {
     journal: Journal | undefined,
     limits: ClientLimits,
     owner: InboundOwner,
+    redelivers = false,
   ) {
+    this.#redelivers = redelivers;
     this.#owner = owner;
     this.#subscriptions = subscriptions;
     this.#journal = journal;
@@ -116,7 +120,9 @@ export class Inbound implements Acknowledger {
       this.#before.clear();
     }
     for (const message of this.#held.flatMap((held) => held.clear())) {
-      if (isResumed) this.#before.set(keyOf(message.publish), message);
+      if (!isResumed) continue;
+      if (message.isAcknowledged || !this.#redelivers) this.#before.set(keyOf(message.publish), message);
+      else if (message.publish.qos === 2) this.#received.delete(message.publish.packetId!); // the store does not have it
     }
     const { receiveMaximum, topicAliasMaximum: aliasesMax } = options;
     // Exchanges of which only PUBREL is to come are allowed on top.

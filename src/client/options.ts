@@ -37,6 +37,15 @@ export interface EngineOptions {
   readonly userProperties?: UserProperties;
   /** §3.1.2.5 */
   readonly will?: Will;
+  /** In place of `cleanStart` below level 5; asked anew for each connection. */
+  isClean?(): boolean;
+  /** At level 4 whether bit 7 of the Protocol Version is set, as bridges do; asked anew for each connection. */
+  isBridge?(): boolean;
+  /**
+   * On a resumed session a message that was not acknowledged is handed to its reader again, in place of one that the reader has: for a reader
+   * that forgets what it had with each connection. Default false.
+   */
+  readonly redeliver?: boolean;
   /** Whether it connects again when the connection is lost. Default true. */
   readonly reconnect?: boolean;
   /** ms that it tries to connect for the first time; default: one attempt. */

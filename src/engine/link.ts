@@ -79,8 +79,8 @@ export interface LinkHandler {
 
 /** One connection's bytes, both ways. */
 export class Link {
-  /** The stream below. */
-  readonly transport: Transport;
+  /** The stream below; while the connection is watched, what watches it stands between. */
+  transport: Transport;
   /** Bytes on their way to the peer. */
   readonly outbox: Outbox;
   /** §3.1.2.2 of the CONNECT; until that is decoded, as far as its bytes show it. */

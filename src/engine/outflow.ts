@@ -63,6 +63,11 @@ export class Outflow {
     return size > this.bytesMax || (size > MODEST_BYTES && this.link.ledger.isAbove);
   }
 
+  /** Our aliases by Topic Name; undefined if the peer allows none. */
+  get aliasesSet(): ReadonlyMap<string, number> | undefined {
+    return this.#aliases;
+  }
+
   /** The memory that our aliases take: bytes. */
   get aliasBytes(): number {
     return this.#aliasBytes;

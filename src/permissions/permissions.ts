@@ -17,6 +17,7 @@ import {
   mayReceive,
   publishBit,
   publishMask,
+  reasonsOf,
 } from "./verdict.ts";
 
 const NOT_AUTHORIZED = 0x87;
@@ -166,6 +167,10 @@ class RulesOfClient implements ClientPermissions {
       this.#receives = remembered(this.#receives, topic, answer);
     }
     return answer;
+  }
+
+  explain(action: "publish" | "receive", topic: string, qos: QoS, retain: boolean): readonly string[] {
+    return reasonsOf(explain(this.#present(), action, topic, qos, retain));
   }
 
   forget(): void {

@@ -173,6 +173,15 @@ export interface Explained {
   readonly why: string | undefined;
 }
 
+/** Each reason as a person reads it: with the place of its rule. */
+export function reasonsOf({ rules, why }: Explained): string[] {
+  const reasons = rules.map(({ place, effect, action, pattern }) =>
+    `${place === "" ? "" : `${place}: `}${effect} ${action} ${pattern.text}`
+  );
+  if (why !== undefined) reasons.unshift(why);
+  return reasons;
+}
+
 /** The verdict on an action, and the rules that decided. */
 export function explain(
   holding: Holding,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BrokerStats, BusiestStats, BusyName } from "../broker/mod.ts";
+import type { RuleFigures } from "../rules/figures.ts";
 import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
 import type { ListenerStats } from "./listener_counts.ts";
 import type { Latencies } from "./meter.ts";
@@ -36,6 +37,18 @@ export interface StoreFigures {
   readonly fileBytes: number;
 }
 
+/** Of one bridge to another broker. */
+export interface BridgeSample {
+  readonly name: string;
+  readonly isConnected: boolean;
+  readonly reconnects: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly queuedOut: number;
+  readonly queuedIn: number;
+  readonly dropped: number;
+}
+
 /** All figures of one moment; what there is none of is left out. */
 export interface Figures {
   readonly stats: BrokerStats;
@@ -43,6 +56,8 @@ export interface Figures {
   readonly listeners: readonly ListenerStats[];
   readonly latencies: Latencies;
   readonly store: StoreFigures | undefined;
+  readonly bridges?: readonly BridgeSample[];
+  readonly rules?: RuleFigures;
   /** Undefined if names of Clients and topics are not to be shown. */
   readonly busiest: BusiestStats | undefined;
 }
@@ -81,6 +96,10 @@ function counter(name: string, help: string, of: (figures: Figures) => number | 
   return { ...gauge(name, help, of), kind: "counter" };
 }
 
+function asNumber(flag: boolean | undefined): number | undefined {
+  return flag === undefined ? undefined : Number(flag);
+}
+
 /** One value for each name of a label. */
 function labelled(
   kind: "counter" | "gauge",
@@ -92,6 +111,22 @@ function labelled(
   const samples = (figures: Figures): Sample[] =>
     [...of(figures)].map(([text, value = 0]) => ({ value, labels: { [label]: text } }));
   return { name, kind, labels: [label], help, samples, ...unitOf(name) };
+}
+
+/** One value for each bridge. */
+function ofBridges(
+  kind: "counter" | "gauge",
+  name: string,
+  help: string,
+  of: (bridge: BridgeSample) => number,
+): MetricsFamily {
+  return labelled(
+    kind,
+    `plumb_bridge_${name}`,
+    "bridge",
+    help,
+    ({ bridges = [] }) => bridges.map((bridge) => [bridge.name, of(bridge)]),
+  );
 }
 
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
@@ -254,6 +289,65 @@ export const METRICS: readonly MetricsFamily[] = [
     "prefix",
     "The same of the first two levels of topics.",
     (f) => shown(f.busiest?.prefixes),
+  ),
+  ofBridges("gauge", "connected", "1 while a bridge is connected.", (b) => b.isConnected ? 1 : 0),
+  ofBridges("counter", "reconnects", "Connections of a bridge, but the first.", (b) => b.reconnects),
+  ofBridges("counter", "sent_messages", "Messages that the other broker has from a bridge.", (b) => b.sent),
+  ofBridges("counter", "received_messages", "Messages that this one has from there.", (b) => b.received),
+  ofBridges("gauge", "queued_out_messages", "Messages that wait to be sent there.", (b) => b.queuedOut),
+  ofBridges("gauge", "queued_in_messages", "Messages from there that are not here yet.", (b) => b.queuedIn),
+  ofBridges("counter", "dropped_messages", "Messages of a bridge that do not arrive.", (b) => b.dropped),
+  gauge(
+    "plumb_hook_running",
+    "1 while the thread of the hooks runs.",
+    ({ rules }) => asNumber(rules?.hooks?.isRunning),
+  ),
+  gauge("plumb_hook_waiting_events", "Events that wait for hooks.", ({ rules }) => rules?.hooks?.waiting),
+  counter("plumb_hook_events", "Events that hooks were called with.", ({ rules }) => rules?.hooks?.called),
+  counter("plumb_hook_dropped_events", "Events that found no room.", ({ rules }) => rules?.hooks?.dropped),
+  counter(
+    "plumb_hook_lost_events",
+    "Events that were lost with the thread of the hooks.",
+    ({ rules }) => rules?.hooks?.lost,
+  ),
+  counter("plumb_hook_faults", "Hooks that threw, were late or slow.", ({ rules }) => rules?.hooks?.faults),
+  counter("plumb_hook_calls", "Calls that hooks made.", ({ rules }) => rules?.hooks?.calls),
+  counter(
+    "plumb_hook_restarts",
+    "How often the thread of the hooks was begun anew.",
+    ({ rules }) => rules?.hooks?.restarts,
+  ),
+  counter("plumb_hook_seconds", "How long hooks have computed.", ({ rules }) => rules?.hooks?.seconds),
+  gauge(
+    "plumb_webhook_failing",
+    "1 while the webhook's service does not take events.",
+    ({ rules }) => asNumber(rules?.webhook?.isFailing),
+  ),
+  gauge(
+    "plumb_webhook_waiting_events",
+    "Events that wait for the webhook.",
+    ({ rules }) => rules?.webhook?.waiting,
+  ),
+  counter(
+    "plumb_webhook_delivered_events",
+    "Events that the service has taken.",
+    ({ rules }) => rules?.webhook?.delivered,
+  ),
+  counter(
+    "plumb_webhook_dropped_events",
+    "Events that found no room.",
+    ({ rules }) => rules?.webhook?.dropped,
+  ),
+  counter(
+    "plumb_webhook_dead_letters",
+    "Events that the service has refused.",
+    ({ rules }) => rules?.webhook?.deadLetters,
+  ),
+  counter("plumb_webhook_requests", "Requests to the service.", ({ rules }) => rules?.webhook?.requests),
+  counter(
+    "plumb_webhook_failed_requests",
+    "Requests that failed.",
+    ({ rules }) => rules?.webhook?.failedRequests,
   ),
   gauge(
     "plumb_store_failing",

@@ -171,6 +171,8 @@ export interface Server extends AsyncDisposable {
    * started yet. `peer` is what hooks and logins see; by default one of this process.
    */
   accept(transport: Transport, peer?: PeerInfo): void;
+  /** The same for a Client of the owner's own: it needs no login, may do everything, and has this user name. */
+  acceptOwn(transport: Transport, username: string): void;
   /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
@@ -330,6 +332,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       return broker.busiest(loop.now()) ?? { clients: [], prefixes: [] };
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
+    acceptOwn: (transport, username) =>
+      void driver.accept(transport, OF_THIS_PROCESS, broker.ownPolicy(username)),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),

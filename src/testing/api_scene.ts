@@ -5,11 +5,21 @@
  */
 import http from "node:http";
 import { ApiError } from "../api/error.ts";
-import type { ApiHost, UserView } from "../api/host.ts";
+import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
-import { Inspector } from "../broker/mod.ts";
+import { explain, Inspector, trace } from "../broker/mod.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
+
+const WEBHOOK = {
+  waiting: 0,
+  delivered: 1,
+  dropped: 0,
+  deadLetters: 0,
+  requests: 1,
+  failedRequests: 0,
+  isFailing: false,
+};
 
 /** The owner's token. */
 export const TOKEN = "a-token-of-a-test-0123456789";
@@ -67,8 +77,14 @@ export class ApiScene implements AsyncDisposable {
         },
       }],
     });
-    const inspector = new Inspector(server.broker);
-    host.server = more.server ?? (() => ({ ...server, broker: server.broker, inspector }));
+    const running: ApiServer = {
+      ...server,
+      broker: server.broker,
+      inspector: new Inspector(server.broker),
+      explain: (question, now) => explain(server.broker, question, now),
+      trace: (options, events, now) => trace(server.broker, options, events, now),
+    };
+    host.server = more.server ?? (() => running);
     const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
     const store = { batches: 1, bytes: 2, fileBytes: 3 };
     host.figures = more.figures ?? (() => ({
@@ -77,6 +93,17 @@ export class ApiScene implements AsyncDisposable {
       listeners: server.listeners,
       latencies: server.latencies(),
       store,
+      bridges: [{
+        name: "up",
+        isConnected: true,
+        reconnects: 0,
+        sent: 1,
+        received: 2,
+        queuedOut: 0,
+        queuedIn: 0,
+        dropped: 0,
+      }],
+      rules: { hooks: undefined, webhook: { ...WEBHOOK } },
       busiest: server.busiest(),
     }));
     return new ApiScene(host, server, errors);
