@@ -64,18 +64,18 @@ const PAGE_BUNDLES: readonly PageBundle[] = [
   {
     what: "Client of a page, without parts, levels 5, 4 and 3",
     source: `export { connect } from "./src/client_api/page.ts";`,
-    mostBytes: 23_600,
+    mostBytes: 23_700,
     goalBytes: 13_824,
   },
   {
     what: "Client by WebSocket, with all parts",
     source: `export { connect } from "./src/client_api/browser.ts";`,
-    mostBytes: 25_500,
+    mostBytes: 25_600,
   },
   {
     what: "the same, with topics, JSON and explain()",
     source: `export { connect, explain, json, topic } from "./src/client_api/browser.ts";`,
-    mostBytes: 28_000,
+    mostBytes: 28_100,
   },
   {
     what: "Publisher by WebSocket, level 5, QoS 0 and 1",
@@ -87,13 +87,13 @@ const PAGE_BUNDLES: readonly PageBundle[] = [
   {
     what: "Broker by ports, in memory",
     source: `export { servePorts } from "./src/browser/mod.ts";`,
-    mostBytes: 69_500,
+    mostBytes: 70_500,
     broker: true,
   },
   {
     what: "the same, with its store in IndexedDB and snapshots",
     source: `export * from "./src/browser/mod.ts";`,
-    mostBytes: 78_500,
+    mostBytes: 79_500,
     broker: true,
   },
   {

@@ -9,7 +9,7 @@ import { dialByScheme } from "../client_api/dial.ts";
 import type { ClientLoop } from "../client_api/loop.ts";
 import type { Dialer, Login, TlsOptions } from "../client_api/options.ts";
 import { UsageError } from "../codec/error.ts";
-import type { QoS } from "../codec/packet.ts";
+import type { Connect, QoS } from "../codec/packet.ts";
 import { inProcess } from "../runtime/in_process.ts";
 import type { Transport } from "../transport/transport.ts";
 import { End, type EndEvents, type EndOptions } from "./end.ts";
@@ -229,8 +229,13 @@ export class Bridge {
         ...options.tls && { tls: options.tls },
         ...options.login && { credentials: options.login },
         ...state === "both" && { will: { topic: this.#stateTopic, payload: "0", qos: 1, retain: true } },
-        isBridge: () => this.#hasBit,
-        isClean: () => isClean || this.#beginsAnew,
+        ...level === 4 && {
+          amend: (connect): Connect => ({
+            ...connect,
+            cleanStart: isClean || this.#beginsAnew,
+            ...this.#hasBit && { bridge: true },
+          }),
+        },
         refuses: () => this.#endsOld(),
       },
       kept?.side(REMOTE).load() as Restored ?? [],

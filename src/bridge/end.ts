@@ -25,7 +25,7 @@ export interface EndEvents {
 }
 
 /** Options of an end. */
-export interface EndOptions extends ConnectOptions, Pick<EngineOptions, "isBridge" | "isClean"> {
+export interface EndOptions extends ConnectOptions, Pick<EngineOptions, "amend"> {
   readonly clientId: string;
   /** CONNACK has come: why this connection is not to be used. */
   refuses?(): MqttError | undefined;
@@ -34,7 +34,6 @@ export interface EndOptions extends ConnectOptions, Pick<EngineOptions, "isBridg
 /** What a Client of a bridge does in any case. */
 const ALWAYS = {
   connectTimeoutMs: Infinity,
-  redeliver: true,
   // What waits is bounded by the relay: it takes no message that it cannot keep.
   limits: { waitingMessagesMax: Infinity, waitingBytesMax: Infinity, strayMessagesMax: 0 },
 } as const;
@@ -57,12 +56,13 @@ export class End extends ClientDriver {
   ) {
     const { minMs, maxMs } = options.reconnect === false ? {} : options.reconnect ?? {};
     const reconnect = { ...minMs && { minMs }, ...maxMs && { maxMs }, again: () => true };
-    const all: ConnectOptions & Pick<EngineOptions, "redeliver" | "isBridge" | "isClean"> = {
+    const all: ConnectOptions & Pick<EngineOptions, "amend"> = {
       ...options,
       ...ALWAYS,
       reconnect,
     };
     super(ALL_PARTS, dial, url, all, restored);
+    this.engine.inbound.redelivers = true;
     this.#events = events;
     this.#refuses = options.refuses;
   }

@@ -122,7 +122,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
     this.#journal = journal;
     this.outbound = new Outbound(sender, journal, this.limits);
     this.subscriptions = new Subscriptions(sender, this, this.limits.knownTopicsMax);
-    this.inbound = new Inbound(this.subscriptions, journal, this.limits, this, options.redeliver);
+    this.inbound = new Inbound(this.subscriptions, journal, this.limits, this);
     this.authentication = options.authentication?.(this);
     journal?.restore(this.outbound, this.inbound);
     encodeConnect(this.writer, this.#connectPacket({}));
@@ -391,10 +391,9 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       ...authenticationMethod !== undefined && { authenticationMethod },
       ...authenticationData !== undefined && { authenticationData },
     };
-    return {
+    const connect: Connect = {
       type: PacketType.CONNECT,
       level: this.#level,
-      ...this.#level === 4 && this.#options.isBridge?.() === true && { bridge: true },
       cleanStart: this.#cleanStart,
       keepAlive,
       clientId: this.#clientId,
@@ -403,6 +402,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       ...password !== undefined && { password },
       properties,
     };
+    return this.#options.amend?.(connect) ?? connect;
   }
 
   get #sessionExpiry(): number {
@@ -412,8 +412,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
 
   /** §3.1.2.4 a session that outlives its connection is asked for again. */
   get #cleanStart(): boolean {
-    const { cleanStart = (this.#options.clientId ?? "") === "", isClean } = this.#options;
-    if (this.#level < 5 && isClean !== undefined) return isClean();
+    const { cleanStart = (this.#options.clientId ?? "") === "" } = this.#options;
     if (!this.#wasConnected || this.#level < 5) return cleanStart;
     const expiry = this.#connected?.server.sessionExpiryInterval ?? this.#sessionExpiry;
     return cleanStart && expiry === 0;

@@ -3,7 +3,7 @@
  * Knows names and meanings; refuses to know how an owner opens connections.
  * @module
  */
-import type { ConnackProperties, ProtocolLevel, UserProperties, Will } from "../codec/packet.ts";
+import type { ConnackProperties, Connect, ProtocolLevel, UserProperties, Will } from "../codec/packet.ts";
 import type { Random } from "../engine/random.ts";
 import type { MqttError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
@@ -37,15 +37,8 @@ export interface EngineOptions {
   readonly userProperties?: UserProperties;
   /** §3.1.2.5 */
   readonly will?: Will;
-  /** In place of `cleanStart` below level 5; asked anew for each connection. */
-  isClean?(): boolean;
-  /** At level 4 whether bit 7 of the Protocol Version is set, as bridges do; asked anew for each connection. */
-  isBridge?(): boolean;
-  /**
-   * On a resumed session a message that was not acknowledged is handed to its reader again, in place of one that the reader has: for a reader
-   * that forgets what it had with each connection. Default false.
-   */
-  readonly redeliver?: boolean;
+  /** The CONNECT in place of this one, for each connection anew: for what no other option says. */
+  amend?(connect: Connect): Connect;
   /** Whether it connects again when the connection is lost. Default true. */
   readonly reconnect?: boolean;
   /** ms that it tries to connect for the first time; default: one attempt. */
