@@ -14,7 +14,7 @@ import { compileFor, must, TARGETS } from "./release/binaries.ts";
 import { makeDeb } from "./release/deb.ts";
 import { builtEntries } from "./release/entries.ts";
 
-const args = parseArgs(process.argv.slice(2), { string: ["only"], boolean: ["deb"], default: { deb: true } });
+const args = parseArgs(process.argv.slice(2), { string: ["only"], boolean: ["no-deb"] });
 const names = args.only === undefined ? TARGETS.map(({ name }) => name) : String(args.only).split(",");
 const targets = TARGETS.filter(({ name }) => names.includes(name));
 if (targets.length < names.length) {
@@ -29,7 +29,7 @@ const entries = await builtEntries();
 const runtime = (await must([...bun(), "--version"], "bun")).trim().split("\n").at(-1)!;
 for (const target of targets) {
   const file = await compileFor(target, entries, folder, runtime);
-  if (args.deb && target.debian !== undefined) await makeDeb(file, target.debian, folder);
+  if (args["no-deb"] !== true && target.debian !== undefined) await makeDeb(file, target.debian, folder);
 }
 const sums = readdirSync(folder).sort().map((name) => {
   const bytes = readFileSync(`${folder}/${name}`);
