@@ -82,6 +82,18 @@ const LAYERS: readonly Layer[] = [
     types: ["spec", "src/broker"],
     packages: ["*"],
   },
+  {
+    at: "src/rules",
+    values: [
+      "src/broker",
+      "src/codec",
+      "src/login/fetch.ts",
+      "src/runtime/threads.ts",
+      "src/topic",
+    ],
+    types: ["spec", "src/login/options.ts"],
+    packages: ["*"],
+  },
   { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/runtime",
@@ -101,7 +113,7 @@ const LAYERS: readonly Layer[] = [
       "src/store",
       "src/transport",
     ],
-    types: ["spec"],
+    types: ["spec", "src/rules/figures.ts"],
     packages: ["*"],
   },
   {
@@ -114,9 +126,11 @@ const LAYERS: readonly Layer[] = [
     at: "src/config",
     values: [
       "src/api/numbers.ts",
+      "src/bridge/numbers.ts",
       "src/broker",
       "src/codec/mend.ts",
       "src/login",
+      "src/rules/numbers.ts",
       "src/server/address.ts",
       "src/toml",
       "src/cli/error.ts",
@@ -137,6 +151,19 @@ const LAYERS: readonly Layer[] = [
     at: "src/test_broker",
     values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
     types: ["src/runtime/loop.ts"],
+  },
+  {
+    at: "src/bridge",
+    values: [
+      "src/client",
+      "src/client_api",
+      "src/codec",
+      "src/delivery",
+      "src/runtime/in_process.ts",
+      "src/topic",
+      "src/transport",
+    ],
+    types: ["spec"],
   },
   {
     // What is below it may use packages, and what node: has; scripts/size.ts shows that nothing of that comes along.

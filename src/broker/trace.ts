@@ -91,8 +91,8 @@ type Bound = "packetsMax" | "bytesMax" | "payloadBytesMax" | "milliseconds";
 /** The bounds: default, least and most. */
 const BOUNDS: Readonly<Record<Bound, readonly [usual: number, least: number, most: number]>> = {
   packetsMax: [1_000, 1, 100_000],
-  bytesMax: [1024 * 1024, 1, 64 * 1024 * 1024],
-  payloadBytesMax: [256, 0, 1024 * 1024],
+  bytesMax: [1_048_576, 1, 67_108_864],
+  payloadBytesMax: [256, 0, 1_048_576],
   milliseconds: [10_000, 1, 3_600_000],
 };
 
@@ -504,7 +504,7 @@ function shownOf(
     const hidden = Math.max(0, packet.payload.length - payloadBytesMax);
     const own = frame.slice(0, frame.length - hidden);
     const payload = own.subarray(own.length - (packet.payload.length - hidden));
-    return { frame: own, packet: { ...copied(packet), payload } };
+    return { frame: own, packet: copied({ ...packet, payload }) };
   }
   const masked = withoutSecrets(packet, payloadBytesMax);
   return { frame: masked === packet ? frame.slice() : encodePacket(masked, level), packet: copied(masked) };

@@ -100,6 +100,7 @@ function Frame(
       <header>
         <a class="brand" href="#/">Plumb</a>
         <div class="row tools">
+          <a href="docs/">Documentation</a>
           <ThemeSwitch />
           {present.is === "in" && (
             <button type="button" class="small" onClick={() => void signOut()}>

@@ -257,7 +257,14 @@ function Bites(
           rows={refusals}
           keyOf={([rule]) => rule}
           columns={[
-            { title: "Rule", cell: ([rule]) => <code>{rule}</code> },
+            {
+              title: "Rule",
+              cell: ([rule]) => (
+                <a href={`docs/statements/${rule}`}>
+                  <code>{rule}</code>
+                </a>
+              ),
+            },
             { title: "Since the start", isNumber: true, cell: ([, times]) => count(times) },
           ]}
         />
