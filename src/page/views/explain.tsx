@@ -108,7 +108,10 @@ function Found({ of, client }: { readonly of: Explanation; readonly client: stri
               <p class="hint">
                 {rule !== undefined && (
                   <>
-                    Rule <code>{rule}</code>
+                    Rule{" "}
+                    <a href={`docs/statements/${rule}`}>
+                      <code>{rule}</code>
+                    </a>
                   </>
                 )} {limit !== undefined && (
                   <>
