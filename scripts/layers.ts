@@ -195,7 +195,13 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/api",
-    values: ["src/broker", "src/codec", "src/topic"],
+    values: [
+      "src/broker",
+      "src/codec",
+      "src/topic",
+      "src/server/histogram.ts",
+      "src/transport/ip_address.ts",
+    ],
     types: ["src/server"],
     packages: ["*"],
   },

@@ -8,13 +8,13 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import process from "node:process";
 import { parseArgs } from "@std/cli/parse-args";
 import { VERSION } from "../src/cli/version.ts";
-import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { bun } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 import { compileFor, must, TARGETS } from "./release/binaries.ts";
 import { makeDeb } from "./release/deb.ts";
+import { builtEntries } from "./release/entries.ts";
 
-const args = parseArgs(process.argv.slice(2), { string: ["only"], boolean: ["deb"], default: { deb: true } });
+const args = parseArgs(process.argv.slice(2), { string: ["only"], boolean: ["no-deb"] });
 const names = args.only === undefined ? TARGETS.map(({ name }) => name) : String(args.only).split(",");
 const targets = TARGETS.filter(({ name }) => names.includes(name));
 if (targets.length < names.length) {
@@ -25,11 +25,11 @@ const folder = pathOf("dist/release");
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 await must([...bun(), "install", "--frozen-lockfile"], "packages");
-await buildPage(VERSION);
+const entries = await builtEntries();
 const runtime = (await must([...bun(), "--version"], "bun")).trim().split("\n").at(-1)!;
 for (const target of targets) {
-  const file = await compileFor(target, ["src/cli/main.ts", PAGE_FILE], folder, runtime);
-  if (args.deb && target.debian !== undefined) await makeDeb(file, target.debian, folder);
+  const file = await compileFor(target, entries, folder, runtime);
+  if (args["no-deb"] !== true && target.debian !== undefined) await makeDeb(file, target.debian, folder);
 }
 const sums = readdirSync(folder).sort().map((name) => {
   const bytes = readFileSync(`${folder}/${name}`);

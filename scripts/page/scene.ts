@@ -26,8 +26,8 @@ deny = [{ publish = "home/+/set" }]
 export const AWAY = "garden-display";
 /** A Client that acknowledges nothing. */
 export const SLOW = "lamp";
-/** How many may wait: some of what was sent did not. */
-const QUEUED_MOST = 20;
+/** How many may wait: more than an audit sends, and fewer than `fill()` does. */
+const QUEUED_MOST = 40;
 
 /** One broker. */
 export class Scene {
@@ -112,7 +112,7 @@ export class Scene {
       const payload = JSON.stringify({ celsius: 18 + i, humidity: 0.4 + i / 100 });
       return sensors[i]!.publish(`home/${rooms[i]}/temperature`, payload, { qos: 1, retain: true });
     };
-    for (let round = 0; round < 8; round++) for (const i of rooms.keys()) await tell(i);
+    for (let round = 0; round < 12; round++) for (const i of rooms.keys()) await tell(i);
     await hub.publish("home/hub/state", "here", { retain: true, qos: 1 });
     await hub.publish("pictures/door", new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70]), {
       retain: true,

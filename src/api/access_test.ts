@@ -1,11 +1,13 @@
 /** Who may use the HTTP API, and from where. @module */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { connect } from "node:net";
+import http from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { describe, test } from "node:test";
 import { type Answer, ApiScene, type Asked, TOKEN } from "../testing/api_scene.ts";
 import { patient, until } from "../testing/patience.ts";
 import { checkHost, Logins } from "./access.ts";
 import { ApiError } from "./error.ts";
+import { apiPart } from "./part.ts";
 
 /** Logs in; gives the cookie as a browser sends it. */
 async function loggedIn(scene: ApiScene, user = "ann"): Promise<string> {
@@ -68,6 +70,27 @@ describe("a login", () => {
       (await scene.ask("/figures", { headers: { cookie: `${cookie}x` }, isStranger: true })).status,
       401,
     );
+  });
+
+  test("over TLS is a cookie that is sent by TLS alone", patient, async () => {
+    const scene = await ApiScene.begin();
+    const server = http.createServer((request, response) =>
+      void apiPart(scene.host)(true)(request, response)
+    );
+    try {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      const response = await fetch(`http://127.0.0.1:${port}/api/v1/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ user: "ann", password: "password of ann" }),
+      });
+      await response.body?.cancel();
+      assertMatch(response.headers.get("set-cookie")!, /; Path=\/api; Secure$/);
+    } finally {
+      server.close();
+      await scene[Symbol.asyncDispose]();
+    }
   });
 
   test("is refused for another password, and for a user who is no administrator", patient, async () => {

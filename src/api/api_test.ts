@@ -262,8 +262,9 @@ describe("the HTTP API", () => {
   });
 
   test("says so when the broker does not take Clients", patient, async () => {
-    await using idle = await ApiScene.begin({ server: () => undefined });
+    await using idle = await ApiScene.begin({ server: () => undefined, figures: () => undefined });
     assertEquals((await idle.ask("/figures")).status, 503);
+    assertEquals((await idle.ask("/clients")).status, 503);
     assertEquals((await idle.ask("")).status, 200);
   });
 

@@ -15,8 +15,7 @@ import type {
   TraceEvents,
   TraceOptions,
 } from "../broker/mod.ts";
-import type { Latencies } from "../server/meter.ts";
-import type { ProcessFigures } from "../server/open_metrics.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { ApiNumber } from "./numbers.ts";
 
 /** A trace that is under way. */
@@ -26,8 +25,6 @@ export type Traced = Pick<Trace, "end" | "packets">;
 export interface ApiServer {
   readonly broker: { readonly stats: BrokerStats; readonly limits: Limits };
   readonly inspector: Inspector;
-  /** How long things take, measured while it is called now and then. */
-  latencies(): Latencies & { readonly bounds: readonly number[] };
   /** @throws {UsageError} for what cannot be sent. */
   publish(message: MessageInit): void;
   /** False if the Client has no connection. @throws {UsageError} for a reason that DISCONNECT cannot carry. */
@@ -112,11 +109,14 @@ export interface ApiHost {
   readonly admins: readonly string[];
   /** Of the owner, for `Authorization: Bearer`; undefined if there is none. */
   readonly token: string | undefined;
+  /** Of the program. */
+  readonly version: string;
   /** ms since the epoch. */
   now(): number;
   /** The broker; undefined before it runs, and from the moment on in which it stops. */
   server(): ApiServer | undefined;
-  process(): ProcessFigures;
+  /** All figures of this moment, with the names of the busiest; undefined while the broker takes no Clients. */
+  figures(): Figures | undefined;
   /** Asks the login chain of the broker for a user at this address. */
   login(user: string, password: string, address: string): Promise<LoginAnswer>;
   settings(): readonly SettingView[];

@@ -34,7 +34,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       }),
       run: ({ host, user }) => ({
         name: "plumb",
-        version: host.process().version,
+        version: host.version,
         user,
         document: `${ROOT}/openapi.json`,
         paths: [...new Set(operations.map(({ path }) => path))],
@@ -46,7 +46,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       id: "document",
       about: "The OpenAPI document of this API",
       answer: { type: "object" },
-      run: ({ host }) => openApi(operations, host.process().version),
+      run: ({ host }) => openApi(operations, host.version),
     },
     ...loginOperations(parts),
     ...figureOperations,

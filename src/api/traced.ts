@@ -15,9 +15,11 @@ const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 export function tracedJson(traced: TracedPacket): Record<string, unknown> {
   const { at, direction, connection, peer, clientId = null, level, bytes, frame, packet, topic, fault } =
     traced;
-  const { type = frame[0]! >> 4, ...fields } = packet ?? {};
-  const shown = Object.fromEntries(Object.entries(fields).flatMap(([name, value]) => fieldOf(name, value)));
   const hiddenBytes = hiddenOf(traced);
+  const { type = frame[0]! >> 4, ...fields } = packet ?? {};
+  const shown = Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) => fieldOf(name, value, hiddenBytes > 0)),
+  );
   return {
     at,
     direction,
@@ -41,12 +43,13 @@ function hiddenOf({ packet, bytes, frame }: TracedPacket): number {
   return packet?.type === PacketType.PUBLISH ? bytes - frame.length : 0;
 }
 
-/** Bytes under their name if they are a text, else in base64 under the name with `Base64`. */
-function fieldOf(name: string, value: unknown): [string, unknown][] {
+/** Bytes under their name if they are a text (`isCut`: which may end inside a character), else in base64 under the name with `Base64`. */
+function fieldOf(name: string, value: unknown, isCut: boolean = false): [string, unknown][] {
   if (value === undefined) return [];
   if (value instanceof Uint8Array) {
     try {
-      return [[name, new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value)]];
+      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+      return [[name, decoder.decode(value, { stream: isCut && name === "payload" })]];
     } catch {
       return [[`${name}Base64`, Buffer.from(value).toString("base64")]];
     }

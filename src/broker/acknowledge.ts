@@ -67,7 +67,7 @@ function released({ deliverer, journal }: Parts, { session, link }: Open, delive
 
 /** An exchange is over: its identifier and its place are free. */
 function ended(
-  { deliverer, journal, observer, turn }: Parts,
+  { deliverer, journal }: Parts,
   { session }: Open,
   delivery: Delivery | undefined,
   code: number,
@@ -76,10 +76,7 @@ function ended(
     session.sent(delivery);
     journal.finished(session, delivery);
     const { topic, view } = delivery.message;
-    if (code >= 0x80) {
-      session.dropped(topic, "refused by the client", turn.now);
-      observer.drop(topic, view, session.clientId, "refused by the client");
-    }
+    if (code >= 0x80) deliverer.drop(session, topic, view, "refused by the client");
   }
   if (session.hasMore) deliverer.pump(session);
 }

@@ -155,7 +155,7 @@ export class Deliverer {
     }
     const stamp = this.#stampFor(connection, 0, retain, identifiers, outgoing.expiresAt); // [MQTT-4.3.1-1]
     if (this.#write(connection, view, topic, stamp, outgoing.message !== undefined)) return true;
-    this.#drop(connection.session, topic, view, "packet too large");
+    this.drop(connection.session, topic, view, "packet too large");
     return false;
   }
 
@@ -171,7 +171,7 @@ export class Deliverer {
   }
 
   /** A session does not get a message. */
-  #drop(session: Session, topic: string, view: PublishView, reason: DropReason): void {
+  drop(session: Session, topic: string, view: PublishView, reason: DropReason): void {
     session.dropped(topic, reason, this.#turn.now);
     this.#observer.drop(topic, view, session.clientId, reason);
   }
@@ -197,7 +197,7 @@ export class Deliverer {
       return true;
     }
     sender.end(id);
-    this.#drop(session, topic, view, "packet too large");
+    this.drop(session, topic, view, "packet too large");
     return false;
   }
 
@@ -220,7 +220,7 @@ export class Deliverer {
     }
     this.limited++;
     this.#observer.limited(limit, session.clientId, session);
-    this.#drop(session, topic, view, limit);
+    this.drop(session, topic, view, limit);
     session.connection?.fail({
       code: 0x97,
       rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
@@ -275,7 +275,7 @@ export class Deliverer {
     const expired = session.ended ? undefined : session.backlog?.expire(this.#turn.now, isUrgent);
     if (expired === undefined) return false;
     for (const delivery of expired.resident) {
-      this.#drop(session, delivery.message.topic, delivery.message.view, "expired");
+      this.drop(session, delivery.message.topic, delivery.message.view, "expired");
       this.#journal.finished(session, delivery);
     }
     if (expired.paged > 0) {
@@ -300,7 +300,7 @@ export class Deliverer {
       if (delivery === undefined) break; // its page is on its way from the store, or lost
       const { message } = delivery;
       if (message.expiresAt <= this.#turn.now) { // [MQTT-3.3.2-5]
-        this.#drop(session, message.topic, message.view, "expired");
+        this.drop(session, message.topic, message.view, "expired");
         this.#journal.finished(session, delivery);
         continue;
       }
@@ -330,7 +330,7 @@ export class Deliverer {
     } else {
       sender.end(packetId);
       session.sent(delivery);
-      this.#drop(session, message.topic, message.view, "packet too large");
+      this.drop(session, message.topic, message.view, "packet too large");
       this.#journal.finished(session, delivery);
     }
   }
@@ -339,7 +339,7 @@ export class Deliverer {
   #forbids(session: Session, access: Access, delivery: Delivery): boolean {
     const { topic, view } = delivery.message;
     if (access.mayStillReceive(topic)) return false;
-    this.#drop(session, topic, view, "not permitted");
+    this.drop(session, topic, view, "not permitted");
     this.#journal.finished(session, delivery);
     return true;
   }

@@ -732,7 +732,7 @@ class Explaining {
 }
 
 /** Steps that keep the message from everybody. */
-const OF_PUBLISHER: ReadonlySet<ExplainSubject> = new Set([
+const OF_PUBLISHER: ReadonlySet<ExplainSubject> = /* @__PURE__ */ new Set([
   "topic",
   "publisher",
   "permission to publish",

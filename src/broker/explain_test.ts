@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { describe, test } from "node:test";
 import { UsageError } from "../codec/error.ts";
-import type { Connack, ProtocolLevel, Publish, QoS } from "../codec/packet.ts";
+import type { Connack, ProtocolLevel, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Permissions } from "../permissions/permissions.ts";
 import { readPermissions } from "../permissions/toml.ts";

@@ -22,22 +22,8 @@ import type { Connection } from "./connection.ts";
 import { watch } from "./observer.ts";
 import type { Open } from "./open.ts";
 
-const {
-  CONNECT,
-  CONNACK,
-  PUBLISH,
-  PUBACK,
-  PUBREC,
-  PUBREL,
-  PUBCOMP,
-  SUBSCRIBE,
-  SUBACK,
-  UNSUBSCRIBE,
-  UNSUBACK,
-  AUTH,
-} = PacketType;
 /** In place of what only two may know. */
-const MASK: Uint8Array = new Uint8Array(8).fill(0x2a);
+const MASK: Uint8Array = /* @__PURE__ */ Uint8Array.from({ length: 8 }, () => 0x2a);
 /** Packet Identifiers of one connection that a trace of topics waits for. */
 const IDENTIFIERS_MAX = 65_536;
 /** Packets of a connection that are kept until it shows whose it is. */
@@ -71,6 +57,7 @@ export interface TracedPacket {
   readonly direction: "in" | "out";
   /** Numbers the connections of a trace, from 1 on. */
   readonly connection: number;
+  /** Where the Client connects from. */
   readonly peer: PeerInfo;
   /** §3.1.3.1 undefined before it is known. */
   readonly clientId: string | undefined;
@@ -93,6 +80,7 @@ export type TraceEnd = "packets" | "bytes" | "time" | "stopped";
 
 /** Told in the middle of the broker's work: to be quick. Exceptions are reported by the hook `failed`. */
 export interface TraceEvents {
+  /** A packet has passed. */
   seen(packet: TracedPacket): void;
   /** Once, at the end. */
   ended(why: TraceEnd): void;
@@ -103,8 +91,8 @@ type Bound = "packetsMax" | "bytesMax" | "payloadBytesMax" | "milliseconds";
 /** The bounds: default, least and most. */
 const BOUNDS: Readonly<Record<Bound, readonly [usual: number, least: number, most: number]>> = {
   packetsMax: [1_000, 1, 100_000],
-  bytesMax: [1024 * 1024, 1, 64 * 1024 * 1024],
-  payloadBytesMax: [256, 0, 1024 * 1024],
+  bytesMax: [1_048_576, 1, 67_108_864],
+  payloadBytesMax: [256, 0, 1_048_576],
   milliseconds: [10_000, 1, 3_600_000],
 };
 
@@ -373,8 +361,17 @@ class Probe implements FrameHandler {
     for (const packet of kept) this.#hand({ ...packet, clientId });
   }
 
+  /** Nothing that goes wrong here reaches the connection. */
   #saw(direction: "in" | "out", frame: Uint8Array): void {
     if (!this.isWanted) return;
+    try {
+      this.#look(direction, frame);
+    } catch (error) {
+      this.#broker.inside.parts.observer.failed(error);
+    }
+  }
+
+  #look(direction: "in" | "out", frame: Uint8Array): void {
     const { level } = this.#link;
     let packet: Packet | undefined;
     let fault: string | undefined;
@@ -383,26 +380,31 @@ class Probe implements FrameHandler {
     } catch (error) {
       fault = error instanceof Error ? error.message : `${error}`;
     }
-    const topic = packet?.type === PUBLISH ? this.#topicOf(packet, direction) : undefined;
+    const topic = packet?.type === PacketType.PUBLISH ? this.#topicOf(packet, direction) : undefined;
     const traced: TracedPacket = {
       at: this.#broker.inside.parts.turn.now,
       direction,
       connection: this.#number,
       peer: this.#connection.peer,
       clientId: this.#clientId,
-      level: packet?.type === CONNECT ? packet.level : level,
+      level: packet?.type === PacketType.CONNECT ? packet.level : level,
       bytes: frame.length,
-      frame,
+      // What comes first and is no packet may be a request of another protocol, with secrets of its own.
+      frame: packet === undefined && this.#connection.client === undefined
+        ? frame.subarray(0, headerBytes(frame))
+        : frame,
       packet,
       topic,
       fault,
     };
     if (this.#kept === undefined) return this.#hand(traced);
-    if (this.#kept.length < KEPT_MAX) this.#kept.push({ ...traced, ...ownOf(frame, packet, level) });
-    if (packet?.type === CONNECT && packet.clientId !== "") this.#knows(packet.clientId);
-    else if (packet?.type === CONNACK) {
+    if (this.#kept.length < KEPT_MAX) this.#kept.push({ ...traced, ...ownOf(traced.frame, packet, level) });
+    if (packet?.type === PacketType.CONNECT && packet.clientId !== "") this.#knows(packet.clientId);
+    else if (packet?.type === PacketType.CONNACK) {
       this.#knows(packet.properties?.assignedClientIdentifier ?? this.#connection.client?.clientId ?? "");
-    } else if (direction === "in" && packet?.type !== CONNECT && packet?.type !== AUTH) this.#knows("");
+    } else if (
+      direction === "in" && packet?.type !== PacketType.CONNECT && packet?.type !== PacketType.AUTH
+    ) this.#knows("");
   }
 
   /** §3.3.2.3.4 the topic, whatever stands in the packet. */
@@ -435,27 +437,27 @@ function isAbout(filter: string, { packet, topic, direction }: TracedPacket, exc
   const own = exchanges[direction];
   const peers = exchanges[direction === "in" ? "out" : "in"];
   switch (packet.type) {
-    case PUBLISH:
+    case PacketType.PUBLISH:
       if (topic === undefined || !matches(filter, topic)) return false;
       note(own, packet.packetId);
       return true;
-    case PUBACK:
-    case PUBCOMP:
+    case PacketType.PUBACK:
+    case PacketType.PUBCOMP:
       return peers.delete(packet.packetId);
-    case PUBREC:
+    case PacketType.PUBREC:
       return packet.reasonCode < 0x80 ? peers.has(packet.packetId) : peers.delete(packet.packetId);
-    case PUBREL:
+    case PacketType.PUBREL:
       return own.has(packet.packetId);
-    case SUBSCRIBE:
+    case PacketType.SUBSCRIBE:
       if (!packet.subscriptions.some((one) => overlaps(filter, one.filter))) return false;
       note(own, packet.packetId);
       return true;
-    case UNSUBSCRIBE:
+    case PacketType.UNSUBSCRIBE:
       if (!packet.filters.some((one) => overlaps(filter, one))) return false;
       note(own, packet.packetId);
       return true;
-    case SUBACK:
-    case UNSUBACK:
+    case PacketType.SUBACK:
+    case PacketType.UNSUBACK:
       return peers.delete(packet.packetId);
     default:
       return false;
@@ -494,15 +496,15 @@ function shownOf(
 ): Shown {
   const type = frame[0]! >> 4;
   if (packet === undefined) { // nothing shows where a secret is
-    const isOpen = type !== CONNECT && type !== CONNACK && type !== AUTH;
+    const isOpen = type !== PacketType.CONNECT && type !== PacketType.CONNACK && type !== PacketType.AUTH;
     const bytes = isOpen ? Math.min(frame.length, 64 + payloadBytesMax) : headerBytes(frame);
     return { frame: frame.slice(0, bytes), packet };
   }
-  if (packet.type === PUBLISH) {
+  if (packet.type === PacketType.PUBLISH) {
     const hidden = Math.max(0, packet.payload.length - payloadBytesMax);
     const own = frame.slice(0, frame.length - hidden);
     const payload = own.subarray(own.length - (packet.payload.length - hidden));
-    return { frame: own, packet: { ...copied(packet), payload } };
+    return { frame: own, packet: copied({ ...packet, payload }) };
   }
   const masked = withoutSecrets(packet, payloadBytesMax);
   return { frame: masked === packet ? frame.slice() : encodePacket(masked, level), packet: copied(masked) };
@@ -517,7 +519,7 @@ function headerBytes(frame: Uint8Array): number {
 
 /** The packet itself if it has none. */
 function withoutSecrets(packet: Packet, payloadBytesMax: number): Packet {
-  if (packet.type === CONNECT) {
+  if (packet.type === PacketType.CONNECT) {
     const { password, will, properties } = packet;
     return {
       ...packet,
@@ -527,7 +529,7 @@ function withoutSecrets(packet: Packet, payloadBytesMax: number): Packet {
         { properties: { ...properties, authenticationData: MASK } },
     };
   }
-  if (packet.type !== CONNACK && packet.type !== AUTH) return packet;
+  if (packet.type !== PacketType.CONNACK && packet.type !== PacketType.AUTH) return packet;
   const { properties } = packet;
   if (properties?.authenticationData === undefined) return packet;
   return { ...packet, properties: { ...properties, authenticationData: MASK } } as Packet;

@@ -262,6 +262,20 @@ describe("secrets", () => {
     assertEquals([packets[0]!.bytes, packets[0]!.packet], [22, undefined]);
   });
 
+  test("of a request of another protocol only the header of what would be a packet is shown", () => {
+    const pair = new Pair();
+    const { packets } = traced(pair, { address: "192.0.2.1" });
+    pair.open().write(
+      new TextEncoder().encode(
+        `GET / HTTP/1.1\r\nAuthorization: Basic c2VjcmV0OnNlY3JldA==${" ".repeat(99)}`,
+      ),
+    );
+    assert(packets.length > 0);
+    for (const { frame, direction } of packets) {
+      assert(direction === "out" || frame.length === 2, text(frame));
+    }
+  });
+
   test("payloads are cut off where the one who asks says so; a Will's too", () => {
     const pair = new Pair();
     const { packets } = traced(pair, { client: "c", payloadBytesMax: 3 });

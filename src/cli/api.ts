@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { createReadStream, rmSync } from "node:fs";
+import { createReadStream, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ApiError } from "../api/error.ts";
 import type {
@@ -21,9 +21,9 @@ import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
-import { BUCKET_BOUNDS } from "../server/histogram.ts";
-import type { ProcessFigures } from "../server/open_metrics.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
+import { StoreError } from "../store/error.ts";
 import { STORE_FILE } from "../store/files.ts";
 import { tokenFileOf, tokenIn } from "./api_token.ts";
 import { environment } from "./environment.ts";
@@ -32,6 +32,7 @@ import { type LoginSet, loginSettings } from "./login_set.ts";
 import type { Settings } from "./options.ts";
 import { permissionFiles, type PermissionSet } from "./permission_set.ts";
 import { shownBy } from "./shown_by.ts";
+import { VERSION } from "./version.ts";
 import { permissionFileOf, userFileOf } from "./web_files.ts";
 import { listenerViews, settingViews } from "./web_settings.ts";
 
@@ -57,13 +58,14 @@ export class ApiOfProgram implements ApiHost {
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
   admins: readonly string[] = [];
-  readonly process: () => ProcessFigures;
+  readonly version: string = VERSION;
+  readonly figures: () => Figures | undefined;
   #present: Present | undefined;
   #running: { readonly server: Server; readonly api: ApiServer } | undefined;
   #isExporting = false;
 
-  constructor(process: () => ProcessFigures) {
-    this.process = process;
+  constructor(figures: () => Figures | undefined) {
+    this.figures = figures;
   }
 
   /**
@@ -93,7 +95,6 @@ export class ApiOfProgram implements ApiHost {
       server,
       api: {
         broker: server.broker,
-        latencies: () => ({ bounds: BUCKET_BOUNDS, ...server.latencies() }),
         inspector: new Inspector(server.broker),
         publish: (message) => server.publish(message),
         disconnect: (clientId, reason) => server.disconnect(clientId, reason),
@@ -175,16 +176,26 @@ export class ApiOfProgram implements ApiHost {
     const file = join(data, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
+      removeLeft(data);
       await this.#untilSafe();
       const { exportInThread } = await import("../store/snapshot_thread.ts");
       const own = new URL(import.meta.url);
       const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
       await exportInThread(join(data, STORE_FILE), file, ...isBundled ? [own] : []);
       if (!signal.aborted) yield* createReadStream(file) as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      throw error instanceof StoreError ? new ApiError("conflict", error.message) : error;
     } finally {
       this.#isExporting = false;
       rmSync(file, { force: true });
     }
+  }
+}
+
+/** Removes snapshots that a process left behind which ended in the middle of one. */
+function removeLeft(data: string): void {
+  for (const name of readdirSync(data)) {
+    if (/^export-[0-9a-f]{12}/.test(name)) rmSync(join(data, name), { force: true });
   }
 }
 

@@ -228,6 +228,7 @@ describe("plumb serve with the HTTP API", () => {
       });
 
       // A snapshot, as plumb import reads it.
+      writeFileSync(join(data, "export-0123456789ab"), "left behind by a crash");
       assertEquals(
         (await one.ask("/publish", "POST", { topic: "r", payload: "kept", retain: true })).status,
         200,

@@ -156,6 +156,7 @@ describe("plumb trace", patient, () => {
     await writer.publishAsync("b", "x");
     await writer.publishAsync("a/b", "x", { qos: 1 });
     const { status, out } = await end;
+    assertEquals(status, 0);
     const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(lines.map(({ client, direction, type, topic }) => [client, direction, type, topic]), [
       ["writer", "in", "PUBLISH", "a/b"],

@@ -418,8 +418,7 @@ export function helpText(isAll = false): string {
     "plumb config show       prints every setting, and where its value comes from\n" +
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
-    "plumb backup FILE       copies the data of a broker, which may keep running\n" +
-    "plumb verify|compact    checks the data for faults; makes the data file smaller\n" +
+    "plumb backup FILE       copies the data, also while it runs; plumb verify, compact check, shrink it\n" +
     "plumb page              prints the address of the page, with the token of its owner\n" +
     "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +

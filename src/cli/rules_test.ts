@@ -189,6 +189,31 @@ describe("plumb --hooks", () => {
   }
 });
 
+test("plumb.toml may name another file of hooks; one that is wrong changes nothing", patient, async () => {
+  const text = (file: string) => `listen = "mqtt://127.0.0.1:0"\nhooks = "${file}"\n`;
+  folder.file(HOOKS, "one.ts");
+  folder.file(HOOKS.replace("old ", "two "), "two.ts");
+  folder.file("export default { publsh: {} };", "wrong.ts");
+  const path = folder.file(text("one.ts"), "hooks.toml");
+  await using broker = new Process(["--config", path]);
+  await using client = await connect(await broker.url(), { clientId: "asks" });
+  const answers = await listen(client, "answer");
+  const ask = async (said: string) => {
+    const count = answers.length;
+    await client.publish("ask/1", said);
+    await until(() => answers.length > count, () => broker.said);
+    return answers.at(-1);
+  };
+  assertEquals(await ask("a"), "old a");
+  folder.file(text("wrong.ts"), "hooks.toml");
+  await broker.says("configuration not read again");
+  await broker.says('there is no hook \\"publsh\\"');
+  assertEquals(await ask("b"), "old b");
+  folder.file(text("two.ts"), "hooks.toml");
+  await broker.says("configuration read again");
+  assertEquals(await ask("c"), "two c");
+});
+
 describe("plumb --webhook-url", () => {
   test("tells a service who comes and goes, with a signature, by flags and a variable", patient, async () => {
     await using told = await service();
@@ -241,7 +266,8 @@ describe("plumb --webhook-url", () => {
     assertEquals([...first.signed, ...second.signed].every(Boolean), true);
     const metrics = /msg=listening url=(ws:\S+)/.exec(broker.said)![1]!.replace("ws:", "http:");
     await until(() => second.signed.length === 1, "an answer");
-    const answer = await (await fetch(new URL("/metrics", metrics))).text();
+    const headers = { accept: "application/openmetrics-text" };
+    const answer = await (await fetch(new URL("/metrics", metrics), { headers })).text();
     assertStringIncludes(answer, "# TYPE plumb_webhook_requests counter");
     assertStringIncludes(answer, "plumb_webhook_requests_total 1\n");
     assert(answer.endsWith("# EOF\n"));

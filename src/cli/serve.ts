@@ -16,7 +16,7 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
+import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
@@ -380,11 +380,11 @@ async function start(
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
         {
-          systemTopics: {
+          systemTopics: systemTopics({
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
-          },
+          }),
         },
     });
     if (store !== undefined) {

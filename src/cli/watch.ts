@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { monitor, type Monitored } from "../server/monitor.ts";
-import type { ProcessFigures } from "../server/open_metrics.ts";
+import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
@@ -30,36 +30,31 @@ export class Watch {
   /** Its hooks and webhook. */
   rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
-  readonly #process = (): ProcessFigures => {
+  readonly #figures = (names: boolean): Figures | undefined => {
+    const server = this.#server;
+    if (server === undefined) return undefined;
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
     return {
-      version: VERSION,
-      since: this.#since,
-      residentBytes: rss,
-      heapBytes: heapUsed,
-      cpuSeconds: (user + system) / 1e6,
+      stats: server.broker.stats,
+      listeners: server.listeners,
+      latencies: server.latencies(),
+      busiest: names ? server.busiest() : undefined,
+      store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
+      process: {
+        version: VERSION,
+        since: this.#since,
+        residentBytes: rss,
+        heapBytes: heapUsed,
+        cpuSeconds: (user + system) / 1e6,
+      },
+      bridges: this.bridges?.figures ?? [],
+      ...this.rules && { rules: this.rules.figures },
     };
   };
-  readonly #monitored: Monitored = {
-    stats: () => this.#server?.broker.stats,
-    figures: (names) => {
-      const server = this.#server;
-      if (server === undefined) return undefined;
-      return {
-        stats: server.broker.stats,
-        listeners: server.listeners,
-        latencies: server.latencies(),
-        busiest: names ? server.busiest() : undefined,
-        store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
-        process: this.#process(),
-        bridges: this.bridges?.figures ?? [],
-        ...this.rules && { rules: this.rules.figures },
-      };
-    },
-  };
+  readonly #monitored: Monitored = { stats: () => this.#server?.broker.stats, figures: this.#figures };
   /** What the HTTP API works on. */
-  readonly api: ApiOfProgram = new ApiOfProgram(this.#process);
+  readonly api: ApiOfProgram = new ApiOfProgram(() => this.#figures(true));
   /** For the listeners that show it. */
   readonly web: WebParts = {
     metrics: monitor(this.#monitored, false),

@@ -26,7 +26,17 @@ export interface Figures extends BrokerStats {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
   };
-  readonly latencies: Latencies;
+  readonly latencies?: Latencies;
+  /** What was written to the disk; left out without a store. */
+  readonly store?: { readonly batches: number; readonly bytes: number; readonly fileBytes: number };
+  /** Counted since somebody looks. */
+  readonly busiest?: { readonly clients: readonly BusyRow[]; readonly prefixes: readonly BusyRow[] };
+}
+
+/** One that publishes much, or that much is published to. */
+export interface BusyRow {
+  readonly name: string;
+  readonly perSecond: number;
 }
 
 /** Histograms of times. */

@@ -33,7 +33,7 @@ export function nameOf(id: string, level: Level): string {
 
 /** What the auditor did, and what had to come of it. */
 export function wordsOf({ case: { does, requires }, level }: CaseResult): string {
-  return `${textAt(does, level)}; ${textAt(requires, level)}`;
+  return `${textAt(does, level)} ${textAt(requires, level)}`;
 }
 
 /** Chromium puts connections off by up to 5 s, twice as long for each one that is not open yet, and by seconds where there are a dozen. */

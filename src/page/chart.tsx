@@ -40,7 +40,7 @@ function options(width: number, lines: readonly Line[], format: (value: number) 
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [10, 12, 0, 0],
+    padding: [10, 28, 0, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1e-9)] } },
     axes: [
       { ...axis, size: 26, space: 70, values: (_, moments) => moments.map((s) => clock(s * 1_000)) },

@@ -59,6 +59,8 @@ export function messageBytes({ topic, view }: TappedMessage): number {
   return EVENT_BYTES + topic.length + (view.propertiesEnd - view.propertiesAt) + view.payloadLength;
 }
 
+const NONE = new Uint8Array(0);
+
 /** The message with bytes of its own. */
 export function publishedOf({ topic, view, publisher }: TappedMessage, at: number): Published {
   return {
@@ -68,7 +70,9 @@ export function publishedOf({ topic, view, publisher }: TappedMessage, at: numbe
     topic,
     qos: view.qos,
     retain: view.retain,
-    properties: view.bytes.slice(view.propertiesAt, view.propertiesEnd),
+    properties: view.propertiesAt === view.propertiesEnd
+      ? NONE
+      : view.bytes.slice(view.propertiesAt, view.propertiesEnd),
     payload: view.bytes.slice(view.payloadAt, view.end),
   };
 }

@@ -170,8 +170,9 @@ export class HookThread {
     this.#watch = undefined;
   }
 
-  #gone(why: string, place?: number): void {
+  #gone(said: string, place?: number): void {
     if (this.#isOver) return;
+    const why = said.split("\n")[0]!;
     void this.#end();
     if (this.#begun !== undefined) return this.#settle((begun) => begun.reject(new Error(why)));
     if (this.#retired !== undefined) return this.#retired();

@@ -60,6 +60,14 @@ export interface Figures {
   readonly rules?: RuleFigures;
   /** Undefined if names of Clients and topics are not to be shown. */
   readonly busiest: BusiestStats | undefined;
+  /** What a program has besides. */
+  readonly more?: readonly MoreFamily[];
+}
+
+/** A family of one value that a program has besides. */
+export interface MoreFamily extends Pick<MetricsFamily, "name" | "unit" | "help"> {
+  readonly kind: "counter" | "gauge";
+  readonly value: number;
 }
 
 /** One value, with its labels and what comes behind the name of its family. */
@@ -128,6 +136,11 @@ function ofBridges(
     ({ bridges = [] }) => bridges.map((bridge) => [bridge.name, of(bridge)]),
   );
 }
+/** The labels of all histograms. */
+const BUCKETS: readonly Readonly<Record<string, string>>[] = [
+  ...BUCKET_BOUNDS.map((bound) => ({ le: `${bound}` })),
+  { le: "+Inf" },
+];
 
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
   const samples = ({ latencies }: Figures): Sample[] => {
@@ -135,7 +148,7 @@ function histogram(name: string, help: string, of: (latencies: Latencies) => His
     let value = 0;
     const buckets = counts.map((count, i): Sample => {
       value += count;
-      return { value, labels: { le: `${BUCKET_BOUNDS[i] ?? "+Inf"}` }, suffix: "_bucket" };
+      return { value, labels: BUCKETS[i]!, suffix: "_bucket" };
     });
     return [...buckets, { value, suffix: "_count" }, { value: sum, suffix: "_sum" }];
   };
@@ -411,14 +424,19 @@ export function sampleName({ name, kind }: MetricsFamily): string {
 export function metricsText(figures: Figures, format: MetricsFormat): string {
   const isOpen = format === "openMetrics";
   const lines: string[] = [];
-  for (const family of METRICS) {
+  const more = figures.more ?? [];
+  const others = more.map(({ value, ...family }): MetricsFamily => ({
+    ...family,
+    samples: () => [{ value }],
+  }));
+  for (const family of [...METRICS, ...others]) {
     const { name, kind, unit, help, samples } = family;
     const plain = sampleName(family);
     // The older format has the suffix in the name of the family, and knows no info.
     const title = isOpen ? name : plain;
     lines.push(`# HELP ${title} ${help}`, `# TYPE ${title} ${isOpen || kind !== "info" ? kind : "gauge"}`);
     if (isOpen && unit !== undefined) lines.push(`# UNIT ${title} ${unit}`);
-    for (const { value, labels = {}, suffix } of samples(figures)) {
+    for (const { value, labels, suffix } of samples(figures)) {
       lines.push(`${suffix === undefined ? plain : name + suffix}${labelsOf(labels)} ${value}`);
     }
   }
@@ -426,11 +444,13 @@ export function metricsText(figures: Figures, format: MetricsFormat): string {
 }
 
 /** Values may be names that Clients have chosen. */
-function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const all = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return all.length === 0 ? "" : `{${all.join(",")}}`;
+function labelsOf(labels: Sample["labels"]): string {
+  if (labels === undefined) return "";
+  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}}`;
 }
 
 function escaped(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return !/["\\\n]/.test(text)
+    ? text
+    : text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

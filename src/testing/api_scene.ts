@@ -6,11 +6,20 @@
 import http from "node:http";
 import { ApiError } from "../api/error.ts";
 import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
-import { BUCKET_BOUNDS } from "../server/histogram.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
+
+const WEBHOOK = {
+  waiting: 0,
+  delivered: 1,
+  dropped: 0,
+  deadLetters: 0,
+  requests: 1,
+  failedRequests: 0,
+  isFailing: false,
+};
 
 /** The owner's token. */
 export const TOKEN = "a-token-of-a-test-0123456789";
@@ -71,12 +80,32 @@ export class ApiScene implements AsyncDisposable {
     const running: ApiServer = {
       ...server,
       broker: server.broker,
-      latencies: () => ({ bounds: BUCKET_BOUNDS, ...server.latencies() }),
       inspector: new Inspector(server.broker),
       explain: (question, now) => explain(server.broker, question, now),
       trace: (options, events, now) => trace(server.broker, options, events, now),
     };
     host.server = more.server ?? (() => running);
+    const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
+    const store = { batches: 1, bytes: 2, fileBytes: 3 };
+    host.figures = more.figures ?? (() => ({
+      stats: server.broker.stats,
+      process,
+      listeners: server.listeners,
+      latencies: server.latencies(),
+      store,
+      bridges: [{
+        name: "up",
+        isConnected: true,
+        reconnects: 0,
+        sent: 1,
+        received: 2,
+        queuedOut: 0,
+        queuedIn: 0,
+        dropped: 0,
+      }],
+      rules: { hooks: undefined, webhook: { ...WEBHOOK } },
+      busiest: server.busiest(),
+    }));
     return new ApiScene(host, server, errors);
   }
 
@@ -126,7 +155,8 @@ function hostOf(errors: unknown[]): HostOf {
     token: TOKEN,
     now: () => Date.now(),
     server: () => undefined,
-    process: () => ({ version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 }),
+    version: "1.2.3",
+    figures: () => undefined,
     login: (user, password) =>
       Promise.resolve(
         password === `password of ${user}` ? "let in" : password === "busy" ? "not now" : "refused",

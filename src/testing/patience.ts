@@ -6,7 +6,7 @@
 import { setImmediate, setTimeout } from "node:timers";
 
 /** ms: one thing that is awaited takes no longer, however busy the machine is. */
-export const WAIT_MS = 15_000;
+export const WAIT_MS = 180_000;
 /** ms: nor does one test. A wait in vain ends before it, and says for what. */
 export const TEST_MS = 600_000;
 /** For a test that may be slow: without it Bun gives a test 5 s, unless it is called with `--timeout`, as scripts/test.ts does. */

@@ -4,9 +4,10 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers";
-import type { ExplainQuestion, QoS, TracedPacket, TraceEnd } from "../../broker/mod.ts";
+import type { ExplainQuestion, ExplainStep, QoS, TracedPacket, TraceEnd } from "../../broker/mod.ts";
 import { UsageError } from "../../codec/error.ts";
 import { ApiError } from "../error.ts";
+import { follow, type Seen } from "../followed.ts";
 import type { Traced } from "../host.ts";
 import { type Call, type Operation, Reply, serverOf } from "../operation.ts";
 import { Pcap } from "../pcap.ts";
@@ -52,6 +53,19 @@ const EXPLANATION: Schema = object({
         ...object({ at: integer("ms since the epoch"), reason: text(), topic: text() }),
         type: ["object", "null"],
         description: "the last of them",
+      },
+      watchedSince: integer(
+        "since when it is watched for what follows: the first question of the last minute, ms since the epoch",
+      ),
+      lastDelivery: {
+        ...object({ at: integer("ms since the epoch"), topic: text(), qos: oneOf([0, 1, 2]) }),
+        type: ["object", "null"],
+        description: "the last message that was sent to its Client since then",
+      },
+      lastAcknowledgement: {
+        ...object({ at: integer("ms since the epoch"), type: oneOf(["PUBACK", "PUBREC", "PUBCOMP"]) }),
+        type: ["object", "null"],
+        description: "the last acknowledgement of its Client since then",
       },
     }),
     type: ["object", "null"],
@@ -114,14 +128,23 @@ export const explainOperations: readonly Operation[] = [
     answer: EXPLANATION,
     run(call) {
       const { expiry, ...given } = call.given as unknown as ExplainQuestion & { expiry?: number; qos: QoS };
-      const { copies, receivers = null, past = null, ...answer } = usable(() =>
+      const { copies, receivers = null, past = null, steps, ...answer } = usable(() =>
         serverOf(call).explain({ ...given, expirySeconds: expiry }, call.now)
       );
+      const seen = past === null ? undefined : follow(serverOf(call), given.client, call.now);
       return {
         ...answer,
         copies: copies.map(({ share = null, ...copy }) => ({ ...copy, share })),
         receivers,
-        past: past && { ...past, heardAt: past.heardAt ?? null, lastDrop: past.lastDrop ?? null },
+        steps: seen === undefined ? steps : [...steps, stepOf(seen, call.now)],
+        past: past && seen && {
+          ...past,
+          heardAt: past.heardAt ?? null,
+          lastDrop: past.lastDrop ?? null,
+          watchedSince: seen.since,
+          lastDelivery: seen.delivery ?? null,
+          lastAcknowledgement: seen.acknowledgement ?? null,
+        },
       };
     },
   },
@@ -142,6 +165,23 @@ export const explainOperations: readonly Operation[] = [
     },
   },
 ];
+
+/** What was seen of the Client while it is asked about. */
+function stepOf({ since, delivery, acknowledgement }: Seen, now: number): ExplainStep {
+  const ago = (at: number) => `${Math.round((now - at) / 100) / 10} s ago`;
+  const detail = since === now
+    ? "It is watched from now on: ask again within a minute to see its last delivery and acknowledgement"
+    : `It is watched for ${Math.round((now - since) / 100) / 10} s: ${
+      delivery === undefined
+        ? "nothing was sent to it"
+        : `the last message was sent ${ago(delivery.at)} on ${JSON.stringify(delivery.topic)}`
+    }; ${
+      acknowledgement === undefined
+        ? "it acknowledged nothing"
+        : `it acknowledged ${ago(acknowledgement.at)} (${acknowledgement.type})`
+    }`;
+  return { what: "last", result: "note", detail };
+}
 
 /** A question that is none is the fault of the one who asks. */
 function usable<T>(ask: () => T): T {

@@ -3,26 +3,73 @@
  * Knows their shape; refuses to know how they are counted.
  * @module
  */
-import { type Operation, serverOf } from "../operation.ts";
-import { counts, flag, integer, list, number, object, text } from "../schema.ts";
+import { BUCKET_BOUNDS } from "../../server/histogram.ts";
+import type { BridgeSample } from "../../server/open_metrics.ts";
+import { ApiError } from "../error.ts";
+import type { Operation } from "../operation.ts";
+import { counts, flag, integer, list, number, object, type Schema, text } from "../schema.ts";
 
-const TRAFFIC = {
-  type: "object",
-  additionalProperties: { type: "number" },
-  description: "what has gone through, since the start",
-};
+/** Numbers by name, which come to be more. */
+function numbers(description: string): Schema {
+  return { type: "object", additionalProperties: { type: "number" }, description };
+}
 
-const HISTOGRAM = object({
-  counts: list(integer(), "in the bucket of each bound, and above the last one"),
+const HISTOGRAM: Schema = object({
+  counts: list(number("times"), "how often: up to each of bounds, and above the last one"),
   sum: number("all times together, s"),
 });
+
+const BUSY: Schema = object({
+  name: text("a Client Identifier, or the first two levels of topics; cut behind 128 characters"),
+  messages: number("PUBLISH packets that are known of since it is among the busiest"),
+  perSecond: number("the same of each second, over the last minutes"),
+});
+
+const BRIDGE: Schema = object({
+  name: text(),
+  isConnected: flag(),
+  reconnects: integer("connections so far, but the first"),
+  sent: integer("messages that the other broker has"),
+  received: integer("messages that this one has from there"),
+  queuedOut: integer("messages that wait to be sent"),
+  queuedIn: integer("messages that came and are not in this broker yet"),
+  dropped: integer("messages that did not arrive, in both directions"),
+});
+
+const HOOKS: Schema = object({
+  waiting: integer("events that wait"),
+  called: integer("events that hooks were called with, since the start, as all that follows"),
+  dropped: integer("events that found no room"),
+  lost: integer("events that were in the thread when it ended"),
+  faults: integer("exceptions, promises that were rejected or late, computations that took too long"),
+  seconds: number("how long hooks have computed, s"),
+  calls: integer("of hooks: publish(), disconnect()"),
+  restarts: integer("of their thread"),
+  isRunning: flag(),
+});
+
+const WEBHOOK: Schema = object({
+  waiting: integer("events that wait"),
+  delivered: integer("events that the service has taken, since the start, as all that follows"),
+  dropped: integer("events that found no room"),
+  deadLetters: integer("events that the service has refused for good"),
+  requests: integer("failed attempts among them"),
+  failedRequests: integer(),
+  isFailing: flag(),
+});
+
+/** What is shown of a bridge: its address is none of it. */
+function bridgeView(bridge: BridgeSample): BridgeSample {
+  const { name, isConnected, reconnects, sent, received, queuedOut, queuedIn, dropped } = bridge;
+  return { name, isConnected, reconnects, sent, received, queuedOut, queuedIn, dropped };
+}
 
 /** The figures. */
 export const figureOperations: readonly Operation[] = [{
   method: "get",
   path: "/figures",
   id: "figures",
-  about: "Counts since the start, and gauges",
+  about: "Counts since the start, gauges, and how long things take; times are measured while somebody asks",
   answer: object({
     received: integer("PUBLISH packets from Clients, since the start"),
     dropped: integer("copies that did not reach a session, since the start"),
@@ -35,12 +82,12 @@ export const figureOperations: readonly Operation[] = [{
     sharedSubscriptions: integer("each counted once"),
     retainedMessages: integer(),
     retainedBytes: integer("that they count for in retained-bytes-max"),
-    queuedMessages: integer("that wait in sessions"),
+    queuedMessages: integer("QoS 1 and 2, waiting in sessions"),
     retainedDeliveries: integer("topics at which retained messages on their way stand"),
-    traffic: TRAFFIC,
-    memory: { ...TRAFFIC, description: "bytes that are held, for memory-bytes-max" },
+    traffic: numbers("what has gone through, since the start"),
+    memory: numbers("bytes that are held, for memory-bytes-max"),
     facts: integer("recorded for the store, since the start"),
-    commits: integer("that made facts safe, since the start"),
+    commits: integer("of facts that are safe, since the start"),
     failedCommits: integer("since the start"),
     deadlines: integer("for which something falls due"),
     isFailing: flag("the store cannot make facts safe at present"),
@@ -49,23 +96,48 @@ export const figureOperations: readonly Operation[] = [{
       version: text(),
       since: integer("the start of the program, ms since the epoch"),
       residentBytes: integer(),
-      heapBytes: integer(),
+      heapBytes: integer("of JavaScript, in use"),
       cpuSeconds: number("used since the start"),
     }),
-    latencies: object({
-      bounds: list(number("s"), "upper bounds of all buckets"),
-      publishToWrite: HISTOGRAM,
-      commit: HISTOGRAM,
-      authenticate: HISTOGRAM,
-      authorize: HISTOGRAM,
-      pageIn: HISTOGRAM,
-      loopLag: HISTOGRAM,
+    listeners: list(object({
+      url: text("as it is asked for"),
+      connections: integer("that are not over"),
+      accepted: integer("since the start"),
+    })),
+    latencies: {
+      type: "object",
+      description: "histograms, since they were asked for first",
+      properties: { bounds: list(number("s"), "the upper bounds of all of them, s") },
+      required: ["bounds"],
+      additionalProperties: HISTOGRAM,
+    },
+    store: object({
+      batches: integer("of facts that were given to it, since the start"),
+      bytes: integer("of these"),
+      fileBytes: integer("of its file"),
     }),
+    bridges: list(BRIDGE),
+    hooks: HOOKS,
+    webhook: WEBHOOK,
+    busiest: object({ clients: list(BUSY, "that publish"), prefixes: list(BUSY, "of topics") }),
     now: integer("ms since the epoch"),
-  }),
-  run(call) {
-    const server = serverOf(call);
-    const latencies = server.latencies();
-    return { ...server.broker.stats, process: call.host.process(), latencies, now: call.now };
+  }, ["store", "busiest", "hooks", "webhook"]),
+  run({ host, now }) {
+    const figures = host.figures();
+    if (figures === undefined) {
+      throw new ApiError("not-running", "The broker does not take Clients: it starts or stops");
+    }
+    const { stats, latencies, process, listeners, store, busiest, bridges = [], rules } = figures;
+    return {
+      ...stats,
+      process,
+      listeners,
+      latencies: { bounds: BUCKET_BOUNDS, ...latencies },
+      store,
+      bridges: bridges.map(bridgeView),
+      ...rules,
+      busiest,
+      now,
+    };
   },
 }];

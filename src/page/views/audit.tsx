@@ -102,7 +102,7 @@ export function Audit(): VNode {
             <ol class="steps">
               {findings.map(({ name, words, verdict, reason }) => (
                 <li key={name}>
-                  <b>{VERDICTS[verdict]}</b>: {words} <code>{name}</code>
+                  <b>{VERDICTS[verdict]}.</b> {words} <code>{name}</code>
                   <p class="muted">{reason}</p>
                 </li>
               ))}

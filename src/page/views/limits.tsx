@@ -78,7 +78,11 @@ function LimitTable({ has }: { readonly has: Has }): VNode {
               columns={[
                 { title: "Limit", cell: ({ name, about }) => <Named name={name} about={about} /> },
                 { title: "Scope", isWide: true, cell: ({ scope }) => SCOPES[scope] ?? scope },
-                { title: "Value", isNumber: true, cell: ({ value, unit }) => withUnit(value, unit) },
+                {
+                  title: "Value",
+                  isNumber: true,
+                  cell: ({ value, unit }) => <span class="wraps">{withUnit(value, unit)}</span>,
+                },
                 {
                   title: "Default",
                   isNumber: true,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ComponentChildren, VNode } from "preact";
-import type { Figures } from "../answers.ts";
+import type { BusyRow, Figures } from "../answers.ts";
 import { Chart, type Line } from "../chart.tsx";
 import { bytes, count, counted, duration, moment, rate, short, spaced } from "../format.ts";
 import { levels, type Look, looks, quantiles, rates, timed } from "../live.ts";
@@ -69,6 +69,10 @@ export function Overview(): VNode {
         <Memory figures={last.figures} />
         <Bites all={all} figures={last.figures} />
       </div>
+      <div class="columns">
+        <Busiest title="Clients that publish most" of={last.figures.busiest?.clients} link="clients" />
+        <Busiest title="Topics that most is published to" of={last.figures.busiest?.prefixes} />
+      </div>
     </>
   );
 }
@@ -87,7 +91,12 @@ function State({ figures: broker }: { readonly figures: Figures }): VNode {
           duration(Math.round((Date.now() - process.since) / 1_000))
         }`,
         Version: process.version,
-        Store: <span class={broker.isFailing ? "bad" : ""}>{store}</span>,
+        Store: (
+          <span class={broker.isFailing ? "bad" : ""}>
+            {store}
+            {broker.store !== undefined && `; ${bytes(broker.store.fileBytes)} on the disk`}
+          </span>
+        ),
       }}
     />
   );
@@ -260,6 +269,34 @@ function Bites(
           ]}
         />
       )}
+    </Card>
+  );
+}
+
+/** Rows that are shown. */
+const BUSIEST = 8;
+
+function Busiest({ title, of, link }: {
+  readonly title: string;
+  readonly of: readonly BusyRow[] | undefined;
+  readonly link?: string;
+}): VNode | null {
+  if (of === undefined || of.length === 0) return null;
+  return (
+    <Card title={title}>
+      <Table<BusyRow>
+        name={title}
+        rows={of.slice(0, BUSIEST)}
+        keyOf={({ name }) => name}
+        columns={[
+          {
+            title: link === undefined ? "First levels" : "Client",
+            cell: ({ name }) =>
+              link === undefined ? <code>{name}</code> : <a href={to(link, name)}>{name}</a>,
+          },
+          { title: "Messages", isNumber: true, cell: ({ perSecond }) => rate(perSecond) },
+        ]}
+      />
     </Card>
   );
 }
