@@ -17,6 +17,10 @@ export const BROKER_PAGE_FILE = "dist/page.bin";
 /** Bytes, compressed, of what is loaded to see the page; what single views need besides comes when they are opened. */
 const MOST_BYTES = 60_000;
 
+/** uPlot asks Intl for the browser's language when it is loaded; WebKitGTK names "c" where the system has none, and Intl throws. */
+const LANGUAGE = `try{new Intl.NumberFormat(navigator.language)}` +
+  `catch{Object.defineProperty(navigator,"language",{value:"en"})}`;
+
 /** What is loaded when: compressed bytes. */
 export interface PageSizes {
   /** To see the page. */
@@ -44,6 +48,7 @@ export async function buildBrokerPage(): Promise<
     target: "es2022",
     jsx: "automatic",
     jsxImportSource: "preact",
+    banner: { js: LANGUAGE },
     legalComments: "none",
     logLevel: "silent",
     metafile: true,

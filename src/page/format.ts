@@ -4,11 +4,9 @@
  * @module
  */
 
-const whole: Intl.NumberFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-
-/** `1,234,567` */
+/** `1,234,567`; without Intl, which throws where the system has no language. */
 export function count(value: number): string {
-  return whole.format(value);
+  return value.toFixed(0).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
 /** `no messages`, `1 message`, `1,234 messages` */

@@ -5,7 +5,7 @@
  */
 import { type ComponentChildren, type FunctionComponent, render, type VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { begin, link, session, signOut, takeToken } from "./api.ts";
+import { link, session, signOut, takeToken } from "./api.ts";
 import { clock } from "./format.ts";
 import { beginLooking } from "./live.ts";
 import { followAddress, route, to } from "./route.ts";
@@ -181,5 +181,4 @@ function Nowhere(): VNode {
 takeToken();
 followAddress();
 render(<Page />, document.getElementById("page")!);
-await begin();
 beginLooking();
