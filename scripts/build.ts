@@ -8,10 +8,18 @@ import { dirname, posix } from "node:path";
 import ts from "typescript";
 import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { pathOf } from "./lib/tree.ts";
+import { buildSite, SITE_FILE } from "./site/build.ts";
+import { BROKER_PAGE_FILE, buildBrokerPage, tellSizes } from "./page/bundle.ts";
 
 const OUT = "dist/npm";
 /** What is run, or loaded by its name, and so imported by no door. */
-const PROGRAMS = ["src/cli/main.ts", "src/store/worker.ts", "src/bench/worker.ts", "src/login/worker.ts"];
+const PROGRAMS = [
+  "src/cli/main.ts",
+  "src/store/worker.ts",
+  "src/bench/worker.ts",
+  "src/login/worker.ts",
+  "src/rules/worker.ts",
+];
 
 const { exports: doors } = JSON.parse(readFileSync(pathOf("deno.json"), "utf8"));
 const config = ts.readConfigFile(pathOf("tsconfig.json"), ts.sys.readFile).config;
@@ -70,4 +78,10 @@ for (const file of files) { // grows on the way
   write(`${stem}.d.ts`, types.includes("AsyncDisposable") ? DISPOSABLE + types : types);
 }
 await buildPage(JSON.parse(readFileSync(pathOf("deno.json"), "utf8")).version);
-console.log(`${OUT}: ${files.size} modules, and ${PAGE_FILE}`);
+buildSite();
+const { sizes } = await buildBrokerPage();
+console.log(
+  `${OUT}: ${files.size} modules, ${PAGE_FILE}, ${SITE_FILE} and ${BROKER_PAGE_FILE}\n${
+    tellSizes(sizes).text
+  }`,
+);

@@ -4,10 +4,10 @@
  * @module
  */
 import { mkdirSync, statSync } from "node:fs";
-import { VERSION } from "../src/cli/version.ts";
-import { buildPage, PAGE_FILE } from "./browser_tests/bundle.ts";
 import { bun, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
+import { compileCommand } from "./release/binaries.ts";
+import { builtEntries } from "./release/entries.ts";
 
 mkdirSync(pathOf("dist"), { recursive: true });
 const installed = await run([...bun(), "install", "--frozen-lockfile"], { quiet: true }); // a new clone has no packages
@@ -15,9 +15,6 @@ if (installed.code !== 0) {
   console.log(installed.text);
   process.exit(installed.code);
 }
-await buildPage(VERSION);
-const entries = ["src/cli/main.ts", PAGE_FILE];
-const command = [...bun(), "build", "--compile", "--minify", ...entries, "--outfile", "dist/plumb"];
-const { code } = await run(command);
+const { code } = await run(compileCommand(await builtEntries(), "dist/plumb"));
 if (code === 0) console.log(`dist/plumb: ${Math.round(statSync(pathOf("dist/plumb")).size / 2 ** 20)} MiB`);
 process.exit(code);

@@ -82,6 +82,18 @@ const LAYERS: readonly Layer[] = [
     types: ["spec", "src/broker"],
     packages: ["*"],
   },
+  {
+    at: "src/rules",
+    values: [
+      "src/broker",
+      "src/codec",
+      "src/login/fetch.ts",
+      "src/runtime/threads.ts",
+      "src/topic",
+    ],
+    types: ["spec", "src/login/options.ts"],
+    packages: ["*"],
+  },
   { at: "src/observe", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   {
     at: "src/runtime",
@@ -101,7 +113,7 @@ const LAYERS: readonly Layer[] = [
       "src/store",
       "src/transport",
     ],
-    types: ["spec"],
+    types: ["spec", "src/rules/figures.ts"],
     packages: ["*"],
   },
   {
@@ -114,9 +126,11 @@ const LAYERS: readonly Layer[] = [
     at: "src/config",
     values: [
       "src/api/numbers.ts",
+      "src/bridge/numbers.ts",
       "src/broker",
       "src/codec/mend.ts",
       "src/login",
+      "src/rules/numbers.ts",
       "src/server/address.ts",
       "src/toml",
       "src/cli/error.ts",
@@ -137,6 +151,19 @@ const LAYERS: readonly Layer[] = [
     at: "src/test_broker",
     values: ["src/broker", "src/client_api", "src/engine", "src/server/driver.ts", "src/transport"],
     types: ["src/runtime/loop.ts"],
+  },
+  {
+    at: "src/bridge",
+    values: [
+      "src/client",
+      "src/client_api",
+      "src/codec",
+      "src/delivery",
+      "src/runtime/in_process.ts",
+      "src/topic",
+      "src/transport",
+    ],
+    types: ["spec"],
   },
   {
     // What is below it may use packages, and what node: has; scripts/size.ts shows that nothing of that comes along.
@@ -177,6 +204,13 @@ const LAYERS: readonly Layer[] = [
     ],
     types: ["src/server"],
     packages: ["*"],
+  },
+  {
+    // Bundled for browsers.
+    at: "src/page",
+    values: ["src/client_api", "conformance", "spec"],
+    types: ["src/broker"],
+    packages: ["preact", "preact/hooks", "uplot"],
   },
   { at: "src/cli", values: ["src", "spec", "conformance"], packages: ["*"] },
   { at: "src/testing", values: ["src", "spec"], packages: ["*"] },
@@ -264,7 +298,7 @@ function headerFaults(path: string, text: string): string[] {
   if (!/^(?:#!.*\n)?\/\*\*[\s\S]*?@module[\s\S]*?\*\//.test(text)) {
     faults.push(`${path}:1: does not begin with a doc comment that says what it knows (@module)`);
   }
-  if (!/^[a-z0-9_]+\.[jt]s$/.test(posix.basename(path))) faults.push(`${path}: is not in snake_case`);
+  if (!/^[a-z0-9_]+\.[jt]sx?$/.test(posix.basename(path))) faults.push(`${path}: is not in snake_case`);
   return faults;
 }
 
@@ -329,8 +363,11 @@ if (import.meta.main) {
   const files = [
     "mod.ts",
     ...["spec", "src", "conformance", "examples", "scripts"].flatMap((at) => filesUnder(at, ".ts")),
+    ...filesUnder("src/page", ".tsx"),
   ]
-    .filter((file) => filesUnder(".", ".ts").includes(file) && !file.startsWith("scripts/jsr/"));
+    .filter((file) =>
+      file.endsWith(".tsx") || filesUnder(".", ".ts").includes(file) && !file.startsWith("scripts/jsr/")
+    );
   files.push(...filesUnder("bin", ".js"));
   const texts = new Map(files.map((file) => [file, readFileSync(pathOf(file), "utf8")]));
   const faults = [...texts].flatMap(([file, text]) => violations(file, text));

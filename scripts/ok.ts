@@ -24,6 +24,8 @@ const STEPS: readonly { readonly name: string; readonly command: readonly string
   { name: "mutants", command: script("mutants/texts") },
   { name: "docs", command: [command, "doc", "--lint", ...doors] },
   { name: "trace", command: script("trace", "--check") },
+  { name: "reference", command: script("reference", "--check") },
+  { name: "site", command: script("site", "--check") },
   { name: "size", command: script("size") },
   { name: "publish", command: [command, "publish", "--dry-run", "--allow-dirty"] },
   ...(process.argv.includes("--no-tests") ? [] : [{ name: "tests", command: script("test") }]),

@@ -64,18 +64,18 @@ const PAGE_BUNDLES: readonly PageBundle[] = [
   {
     what: "Client of a page, without parts, levels 5, 4 and 3",
     source: `export { connect } from "./src/client_api/page.ts";`,
-    mostBytes: 23_600,
+    mostBytes: 23_700,
     goalBytes: 13_824,
   },
   {
     what: "Client by WebSocket, with all parts",
     source: `export { connect } from "./src/client_api/browser.ts";`,
-    mostBytes: 25_500,
+    mostBytes: 25_600,
   },
   {
     what: "the same, with topics, JSON and explain()",
     source: `export { connect, explain, json, topic } from "./src/client_api/browser.ts";`,
-    mostBytes: 28_000,
+    mostBytes: 28_100,
   },
   {
     what: "Publisher by WebSocket, level 5, QoS 0 and 1",
@@ -87,13 +87,13 @@ const PAGE_BUNDLES: readonly PageBundle[] = [
   {
     what: "Broker by ports, in memory",
     source: `export { servePorts } from "./src/browser/mod.ts";`,
-    mostBytes: 69_500,
+    mostBytes: 72_000,
     broker: true,
   },
   {
     what: "the same, with its store in IndexedDB and snapshots",
     source: `export * from "./src/browser/mod.ts";`,
-    mostBytes: 78_500,
+    mostBytes: 80_500,
     broker: true,
   },
   {
@@ -117,14 +117,14 @@ const CORE_BUNDLES: readonly PageBundle[] = [
     what: "Broker, transport in memory",
     source:
       `export { Broker } from "./src/broker/broker.ts"; export { memoryPair } from "./src/transport/memory.ts";`,
-    mostBytes: 66_000,
+    mostBytes: 67_500,
   },
   {
     what: "the same with its driver",
     source:
       `export { Broker } from "./src/broker/broker.ts"; export { Driver } from "./src/server/driver.ts";`,
   },
-  { what: "edgeBroker()", source: `export { edgeBroker } from "./src/edge/broker.ts";`, mostBytes: 68_500 },
+  { what: "edgeBroker()", source: `export { edgeBroker } from "./src/edge/broker.ts";`, mostBytes: 69_800 },
   { what: "Client by fetch()", source: `export { connect } from "./src/edge/dial.ts";`, mostBytes: 25_900 },
 ];
 

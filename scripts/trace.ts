@@ -1,17 +1,22 @@
 /**
- * Holds code, tests, audit cases and mutants against the statements of the standards. Writes `spec/traceability.md`,
- * `dist/traceability.md` with line numbers, `spec/sections.ts`, and `spec/codec_tested.ts` for the auditor. With `--check`
+ * Holds code, tests, audit cases and mutants against the statements of the standards. Writes the pages of
+ * `docs/statements`, `spec/sections.ts`, and `spec/codec_tested.ts` for the auditor. With `--check`
  * writes nothing and says whether they are current and nothing is missing; with ids or sections prints where each is cited.
  * Knows which statements must be shown; refuses to judge whether a test shows what it says.
  * @module
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { STATEMENT_TEXTS } from "../spec/statement_texts.ts";
 import { type StatementId, STATEMENTS } from "../spec/statements.ts";
 import { UNNUMBERED } from "../spec/unnumbered.ts";
 import { WAIVERS } from "../spec/waivers.ts";
 import { formatTypeScript } from "./lib/deno_fmt.ts";
+import { peersFound } from "./lib/peers_found.ts";
+import { refusalRows } from "./lib/refusal_rows.ts";
 import { sectionsModule, sectionsOf } from "./lib/sections.ts";
+import { statementPages } from "./lib/statement_pages.ts";
+import { ALL_IDS, STATEMENTS_FOLDER } from "./lib/statement_places.ts";
 import {
   type AnyId,
   faultsOf,
@@ -23,11 +28,9 @@ import {
   type Trace,
   traceAll,
 } from "./lib/trace.ts";
-import { tracePage } from "./lib/trace_page.ts";
 import { filesUnder, pathOf } from "./lib/tree.ts";
 
 const STATEMENT_IDS = Object.keys(STATEMENTS) as StatementId[];
-const ALL_IDS = [...STATEMENT_IDS, ...Object.keys(UNNUMBERED)] as AnyId[];
 
 /** The modules that may claim a section: those of the product, without load, tests and command line. */
 function modules(): Map<string, string> {
@@ -119,22 +122,23 @@ if (import.meta.main) {
   const faults = faultsOf(trace);
   const sections = sectionsOf(modules(), readFileSync(pathOf("spec/mqtt-5.0-sections.tsv"), "utf8"), faults);
   const made: Readonly<Record<string, string>> = {
-    "spec/traceability.md": tracePage({ trace, sections, lines: false, folder: "spec" }),
+    ...Object.fromEntries(
+      statementPages({ trace, sections, refusals: refusalRows(), brokers: peersFound() }),
+    ),
     "spec/sections.ts": formatTypeScript(sectionsModule(sections)),
     "spec/codec_tested.ts": formatTypeScript(codecTested(trace)),
   };
   for (const [output, text] of Object.entries(made)) {
-    if (!check) writeFileSync(pathOf(output), text);
-    else if (!existsSync(pathOf(output)) || readFileSync(pathOf(output), "utf8") !== text) {
+    if (!check) {
+      mkdirSync(dirname(pathOf(output)), { recursive: true });
+      writeFileSync(pathOf(output), text);
+    } else if (!existsSync(pathOf(output)) || readFileSync(pathOf(output), "utf8") !== text) {
       faults.push(`${output} is not current: run \`deno task trace\``);
     }
   }
-  if (!check) {
-    mkdirSync(pathOf("dist"), { recursive: true });
-    writeFileSync(
-      pathOf("dist/traceability.md"),
-      tracePage({ trace, sections, lines: true, folder: "dist" }),
-    );
+  for (const path of filesUnder(STATEMENTS_FOLDER, ".md").filter((path) => !(path in made))) {
+    if (check) faults.push(`${path} stands for nothing any more: run \`deno task trace\``);
+    else rmSync(pathOf(path));
   }
   for (const fault of faults) console.log(fault);
   for (const version of ["5.0", "3.1.1"]) {

@@ -80,6 +80,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: [
       "src/login/chain.ts",
       "src/login/go_auth.ts",
+      "src/login/home_assistant.ts",
       "src/login/http.ts",
       "src/login/link.ts",
       "src/login/mod.ts",
@@ -182,6 +183,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/owner.ts",
       "src/client/connection.ts",
       "src/codec/disconnect.ts",
+      "src/rules/call.ts",
     ],
   },
   "3.15": { title: "AUTH", files: ["src/broker/auth.ts", "src/client/connection.ts", "src/codec/auth.ts"] },
@@ -242,6 +244,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
   "4.3": {
     title: "Quality of Service levels and protocol flows",
     files: [
+      "src/bridge/relay.ts",
       "src/broker/deliver.ts",
       "src/broker/delivery.ts",
       "src/broker/publish.ts",

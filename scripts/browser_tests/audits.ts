@@ -7,16 +7,14 @@
 import { CLIENT_CASES } from "../../conformance/client/cases/mod.ts";
 import { type Driver, SKILLS } from "../../conformance/client/drivers/driver.ts";
 import { runClientCases } from "../../conformance/client/run_cases.ts";
-import type { Level } from "../../conformance/mod.ts";
 import { settle } from "../../conformance/options.ts";
 import type { CaseResult, LevelReport } from "../../conformance/result.ts";
-import { SERVER_CASES } from "../../conformance/server/cases/mod.ts";
-import type { Declared, Dial } from "../../conformance/server/profile.ts";
-import { runServerCases } from "../../conformance/server/run_cases.ts";
+import type { Dial } from "../../conformance/server/profile.ts";
 import { type AuditedConnect, startAudited } from "../../src/cli/client/audited.ts";
 import { browserLoop } from "../../src/client_api/browser_loop.ts";
 import { connectBy } from "../../src/client_api/whole.ts";
 import { Broker } from "../../src/broker/mod.ts";
+import { auditServer as auditCases, nameOf, type ServerAudit } from "../../src/page/audit_server.ts";
 import { inProcess } from "../../src/runtime/in_process.ts";
 import { systemLoop } from "../../src/runtime/loop.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
@@ -32,17 +30,6 @@ export interface AuditEvents {
   told(result: Result): void;
 }
 
-/** Why a page does not run a case for Servers; undefined if it does. */
-export function whyNotInPage({ needs = [] }: { readonly needs?: readonly string[] }): string | undefined {
-  return needs.includes("websocket")
-    ? "A page cannot form WebSocket frames itself: plumb audit ws://HOST does, from a terminal"
-    : undefined;
-}
-
-function nameOf(id: string, level: Level): string {
-  return `${id}, level ${level}`;
-}
-
 /** One case as a result: what a target need not offer is skipped, and what is lenient or could not be carried out has failed. */
 export function resultOf({ case: { id }, level, verdict, reason, ms }: CaseResult): Result {
   const name = nameOf(id, level);
@@ -51,43 +38,9 @@ export function resultOf({ case: { id }, level, verdict, reason, ms }: CaseResul
   return { name, verdict: "failed", message: `${verdict}: ${reason}`, ms };
 }
 
-/** Chromium puts connections off by up to 5 s, twice as long for each one that is not open yet, and by seconds where there are a dozen. */
-const AT_ONCE = 6;
-
-/** How a Server is audited. */
-export interface ServerAudit {
-  readonly dial: Dial;
-  readonly levels?: readonly Level[];
-  readonly declared?: Declared;
-  readonly patienceMs?: number;
-  readonly atOnce?: number;
-  /** Only these, by the names of their results; default: all that a page can run. */
-  readonly only?: ReadonlySet<string>;
-}
-
-/** Audits a Server; gives what was found, level by level. */
-export async function auditServer(
-  { dial, levels = [5, 4], declared = {}, patienceMs = 15_000, atOnce = AT_ONCE, only }: ServerAudit,
-  { planned, told }: AuditEvents,
-): Promise<LevelReport[]> {
-  const cases = SERVER_CASES.filter((one) => whyNotInPage(one) === undefined && one.timing !== true);
-  const of = (level: Level) =>
-    cases.filter(({ id, levels }) => levels.includes(level) && (only?.has(nameOf(id, level)) ?? true));
-  planned(levels.reduce((sum, level) => sum + of(level).length, 0));
-  const found: LevelReport[] = [];
-  for (const level of levels) {
-    const { run } = settle(of(level), { levels: [level], patienceMs, atOnce });
-    const options = {
-      ...run(level),
-      progress: (_: number, __: number, last: CaseResult) => told(resultOf(last)),
-    };
-    const report = await runServerCases({ ...options, dial, declared });
-    const { unreachable, stopped } = report;
-    if (unreachable !== undefined) throw new Error(`At level ${level}: ${unreachable}`);
-    if (stopped !== undefined) throw new Error(`At level ${level}: ${stopped}`);
-    found.push(report);
-  }
-  return found;
+/** Audits a Server; each case is told as a result. */
+export async function auditServer(how: ServerAudit, { planned, told }: AuditEvents): Promise<LevelReport[]> {
+  return await auditCases(how, { planned, told: (result) => told(resultOf(result)) });
 }
 
 /** Audits our broker in this program, in each of its forms as far as a case is not carried out on the ones before. */

@@ -5,7 +5,7 @@
  */
 import { build, type Plugin, stop } from "esbuild";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
+import { writePage } from "../lib/page_file.ts";
 import { pathOf } from "../lib/tree.ts";
 
 const OWN = "scripts/browser_tests";
@@ -29,7 +29,8 @@ const STAND_INS: Readonly<Record<string, string>> = {
 /** Tables of the standard that tests read. */
 const SPEC_TEXTS = ["mqtt-5.0-properties.tsv", "mqtt-5.0-reason-codes.tsv"];
 
-const standIns: Plugin = {
+/** For bundles with the auditor: what stands in for Node and its sockets. */
+export const standIns: Plugin = {
   name: "stand-ins",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:|\/runtime\/listen\.ts$/ }, ({ path, importer }) => {
@@ -74,9 +75,7 @@ export async function buildPage(version: string): Promise<ReadonlyMap<string, st
     ["index.html", readFileSync(pathOf(`${OWN}/index.html`), "utf8")],
     ["page.js", await bundled("main.ts", { PLUMB_VERSION: JSON.stringify(version) })],
   ]);
-  mkdirSync(pathOf(PAGE_FOLDER), { recursive: true });
-  for (const [name, text] of files) writeFileSync(pathOf(`${PAGE_FOLDER}/${name}`), text);
-  writeFileSync(pathOf(PAGE_FILE), gzipSync(JSON.stringify(Object.fromEntries(files)), { level: 9 }));
+  writePage("browser_tests", files);
   await stop();
   return files;
 }

@@ -149,6 +149,55 @@ const PANELS: readonly Panel[] = [
   ),
   panel(
     "lines",
+    "Bridges",
+    "cps",
+    "Messages to other brokers and from there; those that are dropped do not arrive.",
+    ...["sent", "received", "dropped"].map((what): Query => ({
+      expr: `sum by (bridge) (${rate(`plumb_bridge_${what}_messages_total`)})`,
+      legend: `{{bridge}} ${what}`,
+    })),
+    {
+      expr: `sum by (bridge) (${rate("plumb_bridge_reconnects_total")})`,
+      legend: "{{bridge}} reconnects",
+    },
+  ),
+  panel(
+    "lines",
+    "What waits for bridges",
+    "short",
+    "Messages on their way out and in; 1 for a bridge that is connected.",
+    ...["queued_out_messages", "queued_in_messages", "connected"].map((what): Query => ({
+      expr: `sum by (bridge) (plumb_bridge_${what}{${HERE}})`,
+      legend: `{{bridge}} ${what.replaceAll("_", " ")}`,
+    })),
+  ),
+  panel(
+    "lines",
+    "Hooks and webhook",
+    "cps",
+    "Events that hooks and the webhook's service have taken, and what became of the others.",
+    ...[
+      "hook_events",
+      "hook_calls",
+      "hook_faults",
+      "hook_dropped_events",
+      "hook_lost_events",
+      "hook_restarts",
+    ]
+      .concat(["webhook_delivered_events", "webhook_dropped_events", "webhook_dead_letters"])
+      .concat(["webhook_requests", "webhook_failed_requests"])
+      .map((what) => sum(rate(`plumb_${what}_total`), what.replaceAll("_", " "))),
+  ),
+  panel(
+    "lines",
+    "What waits for hooks and webhook",
+    "short",
+    "Events; and 1 while the hooks run, and while the webhook's service takes nothing.",
+    ...["hook_waiting_events", "webhook_waiting_events", "hook_running", "webhook_failing"]
+      .map((what) => plain(`plumb_${what}`, what.replaceAll("_", " "))),
+  ),
+  panel(
+    "lines",
     "Memory",
     "bytes",
     "What the broker counts, by what for, and what the process takes.",
@@ -162,6 +211,7 @@ const PANELS: readonly Panel[] = [
     "percentunit",
     "Of one core.",
     sum(rate("process_cpu_seconds_total"), "process"),
+    sum(rate("plumb_hook_seconds_total"), "hooks"),
   ),
   panel("lines", "CPU for each message", "s", "CPU time of the process for each PUBLISH that it writes.", {
     expr: `sum(${rate("process_cpu_seconds_total")}) / sum(${rate("plumb_sent_messages_total")})`,

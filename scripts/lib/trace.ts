@@ -44,6 +44,7 @@ export interface Trace {
 
 /** Where a file counts; nothing if its citations show nothing. */
 function kindOf(path: string): "code" | "tests" | undefined {
+  if (path.startsWith("src/page/")) return undefined; // it shows, and does nothing that a statement asks for
   if (path.endsWith("_test.ts")) {
     // Tests of the auditor, of the command line and of scripts name statements; they do not show them.
     return /^(conformance|src\/cli|scripts\/lib)\//.test(path) ? undefined : "tests";

@@ -18,6 +18,9 @@ const TOLERATED = "src/codec/mend.ts";
 /** Words of the rules of both roles, not where they refuse. */
 const WORDS = "src/codec/words.ts";
 
+/** It names the rules by which a message goes its way, and refuses nobody. */
+const EXPLAINED = "src/broker/explain.ts";
+
 /** A rule between quotation marks. */
 const RULE = /"((?:MQTT(?:311)?-|[0-9]+\.|limit\/|policy\/)[\w./-]+)"/g;
 
@@ -29,7 +32,7 @@ const PROTOCOL_ERROR = /\bprotocolError\(\s*"([^"]+)"((?:[^()]|\([^()]*\))*)\)/g
 
 function texts(folders: readonly string[]): string[] {
   return folders.flatMap((folder) => filesUnder(folder, ".ts"))
-    .filter((path) => !path.endsWith("_test.ts") && path !== TOLERATED && path !== WORDS)
+    .filter((path) => !path.endsWith("_test.ts") && ![TOLERATED, WORDS, EXPLAINED].includes(path))
     .map((path) => readFileSync(pathOf(path), "utf8"));
 }
 

@@ -3,6 +3,8 @@
  * Knows rows and columns; refuses to know scenes.
  * @module
  */
+import { placeOf, STATEMENTS_FOLDER } from "../lib/statement_places.ts";
+import type { AnyId } from "../lib/trace.ts";
 import { acceptRules } from "./sources.ts";
 import { LEVELS, type Played } from "./stage.ts";
 import { WEBSOCKET_SCENES } from "./websocket_scenes.ts";
@@ -18,8 +20,7 @@ sees of it: each line is played on a broker, and a test on both runtimes holds t
   At a listener for WebSocket the peer gets an HTTP status or a Close frame first.
 - **rule**: a statement of the standard, a duty without a number or a rule of this broker; the hook \`refused\`,
   \`disconnected\` or \`denied\` and the log name it, and at 5.0 the Reason String.
-  [traceability.md](traceability.md) says what the rules of the standard are, [unnumbered.ts](unnumbered.ts) the
-  others.
+  Each has an address under [statements](../docs/statements/README.md), with code, tests and what brokers do.
 
 A TLS handshake that fails, or is one too many (\`handshakesMax\`), ends by TLS itself: the hook \`handshakeFailed\`.
 `;
@@ -60,9 +61,14 @@ export function refusalsPage(played: readonly Played[]): string {
       "| refused | rule | 5.0 | 3.1.1 | 3.1 |",
       "| --- | --- | --- | --- | --- |",
       ...[...rows.values()].map(({ when, rules, answers }) =>
-        `| ${[when, [...rules].map((rule) => `\`${rule}\``).join(" "), ...answers].join(" | ")} |`
+        `| ${[when, [...rules].map(linked).join(" "), ...answers].join(" | ")} |`
       ),
     ].join("\n")
   );
   return [HEAD, ...tables].join("\n\n").replace(/\n{3,}/g, "\n\n") + "\n";
+}
+
+/** A rule, with its address. */
+function linked(rule: string): string {
+  return `[\`${rule}\`](../${STATEMENTS_FOLDER}/${placeOf(rule as AnyId)})`;
 }

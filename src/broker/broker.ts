@@ -12,7 +12,7 @@ import { parseFilter } from "../topic/filter.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Batch } from "./batch.ts";
-import { Busiest, type BusiestStats } from "./busiest.ts";
+import type { Busiest } from "./busiest.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { Deliverer, type Outgoing } from "./deliver.ts";
@@ -27,7 +27,7 @@ import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
-import { type Policy, policyOf } from "./policy.ts";
+import { ownPolicy, type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
@@ -35,7 +35,7 @@ import { restore } from "./restore.ts";
 import { Router } from "./router.ts";
 import type { SessionStats } from "./session.ts";
 import { Sessions } from "./sessions.ts";
-import { SystemTopics } from "./system_topics.ts";
+import type { SystemTopicsMaker } from "./system_topics.ts";
 import type { BrokerStats } from "./stats.ts";
 import { Turn } from "./turn.ts";
 
@@ -65,7 +65,7 @@ const SHUTTING_DOWN: Refusal = {
  * - **The owner's calls**: `publish()`, `inject()`, `tap()`, `disconnect()`, `endSession()`, `permissionsChanged()`, `shutdown()`, `policy()`,
  *   `reconfigure()`. They count as inputs:
  *   `flush()` follows.
- * - **Looks**: `stats`, `received`, `busiest()`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
+ * - **Looks**: `stats`, `received`, `session()`, `clientIds()`, `work`, `nextDeadline()`. They change nothing.
  *
  * No call waits for anything, and none throws but for a caller's mistake (`UsageError`).
  *
@@ -108,7 +108,7 @@ export class Broker {
         stats: () => this.stats,
         publish: (outgoing: Outgoing) => sessions.route(outgoing),
       };
-      parts.systemTopics = new SystemTopics(turn, router, host, systemTopics);
+      parts.systemTopics = (systemTopics as SystemTopicsMaker).make(turn, router, host);
     }
     this.#memory = new MemoryLimit(
       limits.memoryBytesMax,
@@ -211,6 +211,11 @@ export class Broker {
    */
   policy(given: PolicyOptions): Policy {
     return policyOf(given, this.#policy);
+  }
+
+  /** The policy for a Client of the owner's own, a bridge, say: it needs no login and may do everything; its user name is this one. */
+  ownPolicy(username: string): Policy {
+    return ownPolicy(this.#policy, username);
   }
 
   /**
@@ -408,17 +413,9 @@ export class Broker {
     return this.#observer.received;
   }
 
-  /** Begins (true) or ends to estimate which Clients publish most, and below which topics. It takes some hundred short steps in a second. */
-  observeBusiest(isObserved: boolean, now: number): void {
-    const { parts } = this.#host;
-    if (isObserved !== (parts.busiest !== undefined)) {
-      parts.busiest = isObserved ? new Busiest(now, seededRandom(0)) : undefined;
-    }
-  }
-
-  /** The estimates; undefined unless they are observed. */
-  busiest(now: number): BusiestStats | undefined {
-    return this.#host.parts.busiest?.stats(now);
+  /** Tells this of each run of PUBLISH packets, from Clients; or nothing any more. */
+  observe(busiest: Busiest | undefined): void {
+    this.#host.parts.busiest = busiest;
   }
 
   /** One session at present; undefined if the Client has none. */

@@ -22,9 +22,9 @@ const SECOND_MS = 1_000;
 const GAP_MAX = 1 << 16;
 /** Behind this time a message counts half for `perSecond`. */
 const HALF_LIFE_MS = 60_000;
-/** Counts grow old in steps. */
+/** Counts grow old in steps, of a twelfth of that. */
 const STEP_MS = 5_000;
-const STEP = 2 ** (-STEP_MS / HALF_LIFE_MS);
+const STEP = 0.5 ** (1 / 12);
 
 /** One name, and about how much comes under it. */
 export interface BusyName {
@@ -96,7 +96,7 @@ export class Frequent {
   }
 }
 
-/** Of one broker, since it is observed. */
+/** Of one broker, since `Broker.observe()` was called with it. */
 export class Busiest {
   readonly #random: Random;
   readonly #clients: Frequent = new Frequent();
@@ -111,6 +111,7 @@ export class Busiest {
   #samples = 0;
   #samplesSince: number;
 
+  /** Begins at `now`: ms since the epoch. */
   constructor(now: number, random: Random) {
     this.#random = random;
     this.#begunAt = this.#agedAt = this.#samplesSince = now;

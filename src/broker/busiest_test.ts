@@ -90,15 +90,16 @@ describe("the busiest", () => {
         client.publish({ topic: "a/b/c", payload, qos, ...qos > 0 && { packetId: packetId++ } });
       publish("not seen");
       pair.settle();
-      assertEquals(pair.broker.busiest(pair.now), undefined);
-      pair.broker.observeBusiest(true, pair.now);
+      const busiest = new Busiest(pair.now, seededRandom(1));
+      pair.broker.observe(busiest);
       for (const payload of ["one", "two", "x".repeat(20_000)]) publish(payload);
       pair.settle();
-      const { clients, prefixes } = pair.broker.busiest(pair.now)!;
+      pair.broker.observe(undefined);
+      publish("not seen either");
+      pair.settle();
+      const { clients, prefixes } = busiest.stats(pair.now);
       assertEquals([clients[0]!.name, clients[0]!.messages], ["busy", 3]);
       assertEquals([prefixes[0]!.name, prefixes[0]!.messages], ["a/b", 3]);
-      pair.broker.observeBusiest(false, pair.now);
-      assertEquals(pair.broker.busiest(pair.now), undefined);
     });
   }
 });

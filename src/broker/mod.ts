@@ -18,6 +18,8 @@ export { type Random, seededRandom } from "../engine/random.ts";
 export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Work } from "./broker.ts";
+export { Busiest, type BusiestStats, type BusyName } from "./busiest.ts";
+export { systemTopics, type SystemTopicsOptions } from "./system_topics.ts";
 export {
   explain,
   type ExplainedCopy,
@@ -27,7 +29,6 @@ export {
   type ExplainSubject,
   type Explanation,
 } from "./explain.ts";
-export type { BusiestStats, BusyName } from "./busiest.ts";
 export type { BrokerStats } from "./stats.ts";
 export type { TrafficStats } from "./traffic.ts";
 export type { MessageInit } from "./owner.ts";
@@ -54,6 +55,7 @@ export type {
   Redirection,
   Refusal,
   RefusedClient,
+  SystemTopicsPart,
   Verdict,
 } from "./options.ts";
 export {

@@ -271,14 +271,10 @@ export interface PolicyOptions {
   readonly redirect?: Redirection;
 }
 
-/** How a Server shows its figures. */
-export interface SystemTopicsOptions {
-  /** ms from one message of a topic to the next, if its text has changed; default 10,000. */
-  readonly intervalMs?: number;
-  /** For `$SYS/broker/version`; without it there is no such topic. */
-  readonly version?: string;
-  /** For `$SYS/broker/uptime`: ms since the epoch; default: the first connection. */
-  readonly since?: number;
+/** What shows figures of a Server as topics: made by `systemTopics()`, so that a program that shows none has none of it. */
+export interface SystemTopicsPart {
+  /** @internal Called by the broker with its own parts. */
+  readonly make: (...parts: never) => unknown;
 }
 
 /** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to every Client. */
@@ -290,5 +286,5 @@ export interface BrokerOptions extends PolicyOptions {
   /** Functions to be called on events. */
   readonly hooks?: BrokerHooks;
   /** Shows figures of the Server as `$SYS/broker/…` to who subscribes to them; without it there are none. */
-  readonly systemTopics?: SystemTopicsOptions;
+  readonly systemTopics?: SystemTopicsPart;
 }

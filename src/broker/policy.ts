@@ -59,6 +59,11 @@ export function policyOf(given: PolicyOptions, base?: Policy): Policy {
   };
 }
 
+/** For a Client of the owner's own, under this user name: no login and no permissions; `base` gives the limits. */
+export function ownPolicy(base: Policy, username: string): Policy {
+  return { ...policyOf({ authenticate: () => ({ code: 0, username }) }), limits: base.limits };
+}
+
 /** The values that are given: an option that is undefined is none. */
 function defined(options: Omit<PolicyOptions, "limits">): Omit<PolicyOptions, "limits"> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

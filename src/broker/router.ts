@@ -281,8 +281,8 @@ export class Router {
   }
 
   /** Keeps the last message of one of the Server's own topics for new subscriptions; it is in no store. */
-  show(outgoing: Outgoing): void {
-    this.#retained.set(outgoing);
+  show(message: Outgoing): void {
+    this.#retained.set(message);
   }
 
   /** Keeps it no longer. */

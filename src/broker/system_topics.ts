@@ -7,7 +7,7 @@ import { expiryOf } from "../delivery/message.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { ownMessage } from "./owner.ts";
 import type { Outgoing } from "./deliver.ts";
-import type { SystemTopicsOptions } from "./options.ts";
+import type { SystemTopicsPart } from "./options.ts";
 import type { Router } from "./router.ts";
 import type { BrokerStats } from "./stats.ts";
 import type { Turn } from "./turn.ts";
@@ -18,6 +18,30 @@ export interface SystemTopicsHost {
   stats(): BrokerStats;
   /** Brings a message to those who subscribe to its topic. */
   publish(outgoing: Outgoing): void;
+}
+
+/** How a Server shows its figures. */
+export interface SystemTopicsOptions {
+  /** ms from one message of a topic to the next, if its text has changed; default 10,000. */
+  readonly intervalMs?: number;
+  /** For `$SYS/broker/version`; without it there is no such topic. */
+  readonly version?: string;
+  /** For `$SYS/broker/uptime`: ms since the epoch; default: the first connection. */
+  readonly since?: number;
+}
+
+/** Of a broker, made for its own parts. */
+export interface SystemTopicsMaker extends SystemTopicsPart {
+  /** @internal */
+  readonly make: (turn: Turn, router: Router, host: SystemTopicsHost) => SystemTopics;
+}
+
+/** For `BrokerOptions.systemTopics`: `$SYS/broker/…` for whoever subscribes to it, under mosquitto's names. */
+export function systemTopics(options: SystemTopicsOptions = {}): SystemTopicsPart {
+  const maker: SystemTopicsMaker = {
+    make: (turn, router, host) => new SystemTopics(turn, router, host, options),
+  };
+  return maker;
 }
 
 const ROOT = "$SYS/broker/";
@@ -41,17 +65,22 @@ const COUNTERS: Readonly<Record<string, Counter>> = {
   "bytes/sent": ({ traffic }) => traffic.bytesSent,
 };
 
-const LOADS: Readonly<Record<string, Counter>> = {
-  "messages/received": COUNTERS["messages/received"]!,
-  "messages/sent": COUNTERS["messages/sent"]!,
-  "publish/dropped": COUNTERS["publish/messages/dropped"]!,
-  "publish/received": COUNTERS["publish/messages/received"]!,
-  "publish/sent": COUNTERS["publish/messages/sent"]!,
-  "bytes/received": COUNTERS["bytes/received"]!,
-  "bytes/sent": COUNTERS["bytes/sent"]!,
-  "sockets": ({ traffic }) => traffic.connectionsOpened,
-  "connections": ({ traffic }) => traffic.connectsAccepted,
-};
+const LOADS: Readonly<Record<string, Counter>> = /* @__PURE__ */ loads();
+
+/** Functions, so that a bundle without `$SYS` can leave the tables out. */
+function loads(): Readonly<Record<string, Counter>> {
+  return {
+    "messages/received": COUNTERS["messages/received"]!,
+    "messages/sent": COUNTERS["messages/sent"]!,
+    "publish/dropped": COUNTERS["publish/messages/dropped"]!,
+    "publish/received": COUNTERS["publish/messages/received"]!,
+    "publish/sent": COUNTERS["publish/messages/sent"]!,
+    "bytes/received": COUNTERS["bytes/received"]!,
+    "bytes/sent": COUNTERS["bytes/sent"]!,
+    "sockets": ({ traffic }) => traffic.connectionsOpened,
+    "connections": ({ traffic }) => traffic.connectsAccepted,
+  };
+}
 
 const STORED: Counter = ({ retainedMessages, queuedMessages }) => retainedMessages + queuedMessages;
 
@@ -73,13 +102,17 @@ const GAUGES: Readonly<Record<string, Counter>> = {
 };
 
 /** All names below `ROOT`. */
-export const SYSTEM_TOPICS: readonly string[] = [
-  "version",
-  "uptime",
-  ...Object.keys(GAUGES),
-  ...Object.keys(COUNTERS),
-  ...Object.keys(LOADS).flatMap((name) => LOAD_MINUTES.map((minutes) => `load/${name}/${minutes}min`)),
-];
+export const SYSTEM_TOPICS: readonly string[] = /* @__PURE__ */ names();
+
+function names(): string[] {
+  return [
+    "version",
+    "uptime",
+    ...Object.keys(GAUGES),
+    ...Object.keys(COUNTERS),
+    ...Object.keys(LOADS).flatMap((name) => LOAD_MINUTES.map((minutes) => `load/${name}/${minutes}min`)),
+  ];
+}
 
 /** One figure over time. */
 interface Load {

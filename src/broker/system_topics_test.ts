@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { Pair, type StubClient } from "../testing/pair.ts";
 import { Life } from "../testing/restarts.ts";
 import { MemoryStore } from "./memory_store.ts";
-import { SYSTEM_TOPICS } from "./system_topics.ts";
+import { SYSTEM_TOPICS, systemTopics } from "./system_topics.ts";
 
 /** Takes the messages that have come: `topic text`, with `retained` behind those that are. */
 function took(client: StubClient): string[] {
@@ -15,7 +15,7 @@ function took(client: StubClient): string[] {
 }
 
 function shown(options: ConstructorParameters<typeof Pair>[0] = {}): Pair {
-  return new Pair({ systemTopics: { version: "plumb 1.2.3", intervalMs: 10_000 }, ...options });
+  return new Pair({ systemTopics: systemTopics({ version: "plumb 1.2.3", intervalMs: 10_000 }), ...options });
 }
 
 describe("a Server that shows its figures", () => {
@@ -92,7 +92,7 @@ describe("a Server that shows its figures", () => {
   });
 
   test("shows them to a Client that comes back to its subscription behind a restart, and to a tap", () => {
-    const life = new Life({ systemTopics: { intervalMs: 10_000, since: 1_700_000_000_000 } });
+    const life = new Life({ systemTopics: systemTopics({ intervalMs: 10_000, since: 1_700_000_000_000 }) });
     const reader = life.connect({ clientId: "reader", keepAlive: 0 });
     reader.subscribe("$SYS/broker/uptime");
     reader.lose();

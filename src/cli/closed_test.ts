@@ -360,7 +360,7 @@ file = "passwords"
 });
 
 describe("a closed broker on Deno", { skip: !("Deno" in globalThis) }, () => {
-  test("needs no more permissions than the README says", patient, async () => {
+  test("needs no more permissions than docs/run.md says", patient, async () => {
     const source = fileURLToPath(new URL("../..", import.meta.url));
     const [rules, passwords] = [file("permissions.toml", PERMISSIONS), join(folder, "denos passwords")];
     await userAdded(passwords, "ann", "of ann");

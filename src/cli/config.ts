@@ -3,9 +3,9 @@
  * Knows lines and flags; refuses to know the effects of settings.
  * @module
  */
-import type { ConfigFile, FileArrays, FileListener, FileTable } from "../config/file.ts";
+import type { ConfigFile, FileArrays, FileBridge, FileListener, FileTable } from "../config/file.ts";
 import { jsonSchemaText } from "../config/json_schema.ts";
-import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS, SNI } from "../config/schema.ts";
+import { BRIDGE, LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS, SNI } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import { quoted, tomlValue } from "../config/write.ts";
 import { configFileOf } from "./config_file.ts";
@@ -144,6 +144,21 @@ function arrayBlocks(
   return [...sni.map((one) => block(`tls.${SNI}`, one)), ...links.map((one) => block(LOGIN, one, one.kind))];
 }
 
+/** A block of lines for each bridge, and for each of its topics. */
+function bridgeBlocks(
+  bridges: readonly FileBridge[],
+  line: (shown: Shown) => [string, string],
+): [string, string][][] {
+  const block = (name: string, one: FileTable): [string, string][] => [
+    [`[[${name}]]`, one.where],
+    ...tableShown(one).map(line),
+  ];
+  return bridges.flatMap((one) => [
+    block(BRIDGE, one),
+    ...one.topics.map((topic) => block(`${BRIDGE}.topic`, topic)),
+  ]);
+}
+
 function shownAsToml(call: Call, file: ConfigFile | undefined): string {
   const line = ({ row, values, from }: Shown): [string, string] => [
     `${row.key} = ${tomlValue(row, values)}`,
@@ -160,6 +175,7 @@ function shownAsToml(call: Call, file: ConfigFile | undefined): string {
       ],
       ...arrayBlocks(table, `${LISTENER}.`, line),
     ]),
+    ...bridgeBlocks(file?.bridges ?? [], line),
   ];
   const width = Math.min(60, Math.max(...blocks.flat().map(([text]) => text.length)));
   const lines = blocks.map((block) =>
@@ -188,7 +204,12 @@ function shownAsJson(call: Call, file: ConfigFile | undefined): string {
     ...arrays(table),
   }));
   const settings = brokerShown(call, file).map(item);
-  return `${JSON.stringify({ settings, ...arrays(file ?? {}), listeners })}\n`;
+  const bridges = file?.bridges?.map((one) => ({
+    from: one.where,
+    settings: tableShown(one).map(item),
+    topics: one.topics.map((topic) => ({ from: topic.where, settings: tableShown(topic).map(item) })),
+  }));
+  return `${JSON.stringify({ settings, ...arrays(file ?? {}), listeners, ...bridges && { bridges } })}\n`;
 }
 
 function jsonValue({ kind }: Setting, values: readonly string[]): unknown {

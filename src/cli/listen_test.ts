@@ -1,5 +1,5 @@
 /**
- * Listeners for WebSocket and on Unix sockets, as the command opens them; on Deno with no more permissions than the README names.
+ * Listeners for WebSocket and on Unix sockets, as the command opens them; on Deno with no more permissions than docs/run.md names.
  * @module
  */
 import { assert, assertEquals } from "@std/assert";

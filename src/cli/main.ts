@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
+  "home-assistant": async (args) =>
+    await (await import("./home_assistant.ts")).homeAssistantMain(args, environment, serve),
   init: async (args) => await (await import("./init.ts")).initMain(args),
   import: async (args) => await (await import("./import.ts")).importMain(args, environment),
   page: async (args) => await (await import("./page.ts")).pageMain(args, environment),
@@ -53,6 +55,7 @@ if (isMainThread) {
   await import("../bench/worker.ts");
   await import("../login/worker.ts");
   await import("../store/snapshot_thread.ts");
+  await import("../rules/worker.ts");
 }
 
 /** Does a command; gives the exit status. */
@@ -80,7 +83,7 @@ function store(name: string): (args: readonly string[]) => Promise<number> {
   return async (args) => await (await import("./store.ts")).storeMain(name, args, environment);
 }
 
-async function serve(args: readonly string[]): Promise<number> {
+async function serve(args: readonly string[], ready?: () => void): Promise<number> {
   const call = callOf(args, environment);
   if (call.help !== undefined || call.version) {
     await say(call.version ? `plumb ${VERSION}\n` : helpText(call.help === "all"));
@@ -100,7 +103,7 @@ async function serve(args: readonly string[]): Promise<number> {
     return STATUS.good;
   }
   try {
-    return await serveCommand(settings, log, file && sourceOf(call, file));
+    return await serveCommand(settings, log, file && sourceOf(call, file), ready);
   } finally {
     await log.flush();
   }

@@ -4,10 +4,12 @@
  * @module
  */
 import type { ApiNumber } from "../api/numbers.ts";
+import type { BridgeOptions, BridgeTopic } from "../bridge/mod.ts";
 import type { Limits } from "../broker/limits.ts";
+import type { TlsOptions } from "../client_api/options.ts";
 import type { ToleranceName } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
-import type { ConfigFile, FileLink, FileListener, FileTable } from "../config/file.ts";
+import type { ConfigFile, FileBridge, FileLink, FileListener, FileTable } from "../config/file.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, type LoginNumber, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
@@ -28,7 +30,9 @@ import {
 } from "./flags.ts";
 import type { LOG_FORMATS, LOG_LEVELS, LogLimitName } from "./log.ts";
 import { DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../server/address.ts";
+import type { HookNumbers } from "../rules/numbers.ts";
 import type { WebSocketListenOptions } from "../server/listeners.ts";
+import type { WebhookSettings } from "../rules/settings.ts";
 import type { TlsSettings } from "./tls_files.ts";
 import { withScheme } from "./url.ts";
 
@@ -78,9 +82,9 @@ export interface Settings {
   readonly webSocket: Pick<WebSocketListenOptions, "origins" | "proxies"> & {
     readonly testPage?: boolean;
     readonly metrics?: boolean;
+    readonly metricsNames?: boolean;
     readonly page?: boolean;
     readonly api?: boolean;
-    readonly metricsNames?: boolean;
   };
   /** The page and the HTTP API. */
   readonly web: {
@@ -96,6 +100,8 @@ export interface Settings {
   readonly loginLimits: Partial<Readonly<Record<LoginNumber, number>>>;
   /** The login chain, if the file has it link by link: then `passwordFile` and `anonymous` do not count. */
   readonly login?: readonly WrittenLink[];
+  /** Bridges to other brokers: the file alone has them. */
+  readonly bridges?: readonly WrittenBridge[];
   /** Files that say what Clients may do: at most one of them. */
   readonly permissions: string | undefined;
   readonly mosquittoAcl: string | undefined;
@@ -107,6 +113,10 @@ export interface Settings {
   readonly data: string | undefined;
   readonly durability: Durability;
   readonly strictStore: boolean;
+  /** A file of hooks. */
+  readonly hooks: string | undefined;
+  readonly hookLimits: Partial<HookNumbers>;
+  readonly webhook: WebhookSettings;
   /** s; 0 for no `$SYS`. */
   readonly sysInterval: number;
   /** Spans for OpenTelemetry. */
@@ -120,6 +130,26 @@ export interface Settings {
 export interface WrittenLink {
   readonly where: string;
   readonly options: LinkOptions;
+}
+
+/** One bridge, and where it is written. */
+export interface WrittenBridge {
+  readonly where: string;
+  readonly options: WrittenBridgeOptions;
+}
+
+/** Its options, with names of files in place of their texts. */
+export interface WrittenBridgeOptions extends
+  Pick<
+    BridgeOptions,
+    "name" | "url" | "clientId" | "isClean" | "state" | "stateTopic" | "bridgeBit" | "numbers"
+  > {
+  readonly level?: 5 | 4;
+  readonly username?: string;
+  readonly passwordFile?: string;
+  readonly passwordVariable?: string;
+  readonly tls?: TlsOptions;
+  readonly topics: readonly BridgeTopic[];
 }
 
 /** What the Server does: what CONNACK says of it (§3.2.2.3), and one thing more; see `PolicyOptions`. */
@@ -229,6 +259,9 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     loginLimits: {},
     permissions: undefined,
     mosquittoAcl: undefined,
+    hooks: undefined,
+    hookLimits: {},
+    webhook: {},
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
@@ -242,6 +275,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
     ...chainOf(said, file?.links),
+    ...file?.bridges && { bridges: file.bridges.map(bridgeOf) },
     ...file?.sni && { tls: { ...set.tls, sni: file.sni.map(sniOf) } },
   };
 }
@@ -256,6 +290,12 @@ function chainOf(said: Said, links: readonly FileLink[] | undefined): Pick<Setti
 
 function sniOf({ rows, values }: FileTable): NonNullable<TlsSettings["sni"]>[number] {
   return optionsOf(rows, (name) => values.get(name)?.values) as { certificate: string; key: string };
+}
+
+function bridgeOf({ where, rows, values, topics }: FileBridge): WrittenBridge {
+  const of = (table: FileTable) => optionsOf(table.rows, (name) => table.values.get(name)?.values);
+  const options = { ...optionsOf(rows, (name) => values.get(name)?.values), topics: topics.map(of) };
+  return { where, options: options as unknown as WrittenBridgeOptions };
 }
 
 function linkOf({ kind, where, rows, values }: FileLink): WrittenLink {

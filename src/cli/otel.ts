@@ -15,7 +15,7 @@ type Time = readonly [number, number];
 
 /** What is used of the package. */
 interface Api {
-  readonly SpanKind: { readonly SERVER: number; readonly INTERNAL: number };
+  readonly SpanKind: { readonly SERVER: number; readonly INTERNAL: number; readonly CLIENT: number };
   readonly SpanStatusCode: { readonly ERROR: number };
   readonly trace: {
     getTracer(name: string, version: string): {
@@ -35,7 +35,8 @@ export async function otelSpans(): Promise<SpanSink> {
   const { trace, SpanKind, SpanStatusCode } = await load();
   const tracer = trace.getTracer("@plumb/mqtt", VERSION);
   return ({ name, startMs, endMs, attributes, error }) => {
-    const kind = name === "mqtt.commit" || name === "mqtt.page_in" ? SpanKind.INTERNAL : SpanKind.SERVER;
+    const isInside = name === "mqtt.commit" || name === "mqtt.page_in";
+    const kind = isInside ? SpanKind.INTERNAL : name === "mqtt.bridge" ? SpanKind.CLIENT : SpanKind.SERVER;
     const span = tracer.startSpan(name, { kind, startTime: timeOf(startMs), attributes, root: true });
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
     span.end(timeOf(endMs));

@@ -3,7 +3,7 @@
  * Knows what changed, and what of it needs a restart; refuses to know how settings are read and what they do.
  * @module
  */
-import { LOGIN, SETTINGS, SNI } from "../config/schema.ts";
+import { BRIDGE, LOGIN, SETTINGS, SNI } from "../config/schema.ts";
 import type { ReconfigureOptions, Server } from "../server/serve.ts";
 import type { Log } from "./log.ts";
 import type { Settings } from "./options.ts";
@@ -100,6 +100,7 @@ export function changedKeys(before: Settings, after: Settings): string[] {
   }).map(({ key }) => key).concat(
     isSame(before.login, after.login) ? [] : [LOGIN],
     isSame(before.tls.sni, after.tls.sni) ? [] : [`tls.${SNI}`],
+    isSame(before.bridges, after.bridges) ? [] : [BRIDGE],
   );
 }
 

@@ -16,9 +16,10 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server } from "../server/serve.ts";
+import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
@@ -32,8 +33,10 @@ import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
 import { PermissionSet } from "./permission_set.ts";
+import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
+import { ServiceManager } from "./service_manager.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
@@ -63,22 +66,31 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
   checkWebSockets(settings);
   await new TlsSet(settings, log).check();
   await PermissionSet.open(settings, log);
+  await plansOf(settings);
   const logins = await LoginSet.open(settings, log);
   await logins.close();
+  await RuleSet.check(settings, log);
 }
 
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
- * process. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
+ * process; `ready` is called once it listens. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
  * @throws {CallError} when it cannot begin.
  */
-export async function serveCommand(asked: Settings, log: Log, source?: Source): Promise<number> {
+export async function serveCommand(
+  asked: Settings,
+  log: Log,
+  source?: Source,
+  ready?: () => void,
+): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
   checkWebSockets(asked);
   const settings = permitted(asked, log);
   let tls = new TlsSet(settings, log);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
+  const plans = await plansOf(settings);
+  const manager = new ServiceManager(log);
   const stopped = signal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
   listenTo(RELOAD, () => reload());
@@ -87,34 +99,51 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
   const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
   let status: number = STATUS.good;
   let logins: LoginSet | undefined;
+  let rules: RuleSet | undefined;
   try {
     logins = await LoginSet.open(settings, log);
+    rules = await RuleSet.open(settings, log);
     const watch = new Watch();
     watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
-    const options = optionsOf(settings, parts, log);
+    const options = optionsOf(settings, parts, rules, log);
     const server = await start(settings, options, store, begun, log);
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
+    watch.rules = rules;
+    rules.attach(server);
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
     tls.introduce(server.addresses);
+    ready?.();
+    manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
+    const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
+    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
       const next = permitted(wanted, log);
       const nextTls = new TlsSet(next, log);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
+      const nextPlans = await plansOf(next);
       const nextLogins = await LoginSet.open(next, log, logins);
-      const refused = () => void nextLogins.close(logins);
+      const nextRules = await RuleSet.open(next, log, rules).catch((error) => {
+        void nextLogins.close(logins);
+        return Promise.reject(error);
+      });
+      const refused = () => {
+        void nextLogins.close(logins);
+        void nextRules.close(rules);
+      };
       const texts = await nextTls.read().catch((error) => (refused(), Promise.reject(error)));
       return {
         options: optionsOf(
           next,
           { tls: texts, logins: nextLogins, permissions: nextPermissions, web: watch.web },
+          nextRules,
           log,
         ),
         refused,
@@ -122,6 +151,9 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           void logins?.close(nextLogins);
           logins = nextLogins;
           void logins.reload();
+          void rules?.close(nextRules);
+          watch.rules = rules = nextRules;
+          rules.attach(server);
           permissions.close();
           permissions = nextPermissions;
           permissions.apply();
@@ -130,25 +162,31 @@ export async function serveCommand(asked: Settings, log: Log, source?: Source): 
           tls.close();
           tls = nextTls;
           tls.watch(server);
+          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
         },
       };
     };
     const watched = source && reloadFrom(source, server, settings, prepare, tell, log);
-    reload = watched?.reload ?? (() => {
-      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined;
+    reload = watched ? () => (watched.reload(), void rules?.reload()) : (() => {
+      const isNothing = tls.isEmpty && permissions.isEmpty && settings.passwordFile === undefined &&
+        settings.hooks === undefined;
       if (isNothing) log.info("nothing to read again: no settings name a file", { signal: "SIGHUP" });
       void tls.renew(server, "SIGHUP");
       void logins?.reload();
       void permissions.reload();
+      void rules?.reload();
     });
     await stopped;
+    manager.stopping();
     watched?.close();
     tls.close();
     permissions.close();
     watch.server = undefined;
+    await bridges.close();
     await server.close();
   } finally {
     await logins?.close();
+    await rules?.close();
     await store?.close().catch((error: Error) => {
       log.error("not everything could be stored", { error: error.message });
       status = STATUS.found;
@@ -320,11 +358,11 @@ const ADVICE: Partial<Record<StoreTrouble, string>> = {
 };
 
 /** Everything that settings say about the server, at the start and at each reload. */
-function optionsOf(settings: Settings, parts: OptionParts, log: Log): ReconfigureOptions {
+function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: Log): ReconfigureOptions {
   return {
     ...serveOptionsOf(settings, parts, log),
     limits: fitting({ ...settings.limits, memoryBytesMax: memoryHere(settings, log) }, log),
-    hooks: hooksFor(log, settings.logLevel),
+    hooks: rules.over(hooksFor(log, settings.logLevel)),
   };
 }
 
@@ -342,11 +380,11 @@ async function start(
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
         {
-          systemTopics: {
+          systemTopics: systemTopics({
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
-          },
+          }),
         },
     });
     if (store !== undefined) {

@@ -62,9 +62,9 @@ function listenerOf(
   const { limits, features, tolerate, proxyProtocol = settings.proxyProtocol } = own;
   const all = { ...settings.webSocket, ...own.webSocket };
   const { testPage = false, metrics = false, metricsNames = false, page: _, api: __, ...given } = all;
-  const { api } = shownBy(settings, one);
+  const { api, page } = shownBy(settings, one);
   const isTls = SCHEMES[parseAddress(url).scheme].tls;
-  const http = webOf(parts, { testPage, metrics, metricsNames, api, isTls });
+  const http = webOf(parts, { testPage, metrics, metricsNames, api, page, isTls });
   const webSocket = { ...given, ...http && { http } };
   return {
     url,

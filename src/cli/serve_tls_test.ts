@@ -297,7 +297,7 @@ describe("plumb serve with Clients' certificates", () => {
 describe("plumb serve with TLS on Deno", { skip: !("Deno" in globalThis) }, () => {
   const source = `--allow-read=${fileURLToPath(new URL("../..", import.meta.url))}`;
 
-  test("needs no more than the README says, with a certificate that it makes", patient, () => {
+  test("needs no more than docs/run.md says, with a certificate that it makes", patient, () => {
     const data = join(folder, "permitted");
     const permissions = [
       "--no-prompt",

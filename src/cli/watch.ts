@@ -10,6 +10,8 @@ import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { ApiOfProgram } from "./api.ts";
+import type { Bridges } from "./bridges.ts";
+import type { RuleSet } from "./rule_set.ts";
 import { VERSION } from "./version.ts";
 import type { WebParts } from "./web.ts";
 
@@ -24,17 +26,20 @@ export class Watch {
   #server: Server | undefined;
   /** Undefined with `--memory`. */
   store: WatchedStore | undefined;
+  bridges: Bridges | undefined;
+  /** Its hooks and webhook. */
+  rules: Pick<RuleSet, "figures"> | undefined;
   readonly #since = Date.now();
   readonly #figures = (names: boolean): Figures | undefined => {
-    if (this.#server === undefined) return undefined;
-    const { broker, listeners } = this.#server;
+    const server = this.#server;
+    if (server === undefined) return undefined;
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
     return {
-      stats: broker.stats,
-      listeners,
-      latencies: this.#server.latencies(),
-      busiest: names ? this.#server.busiest() : undefined,
+      stats: server.broker.stats,
+      listeners: server.listeners,
+      latencies: server.latencies(),
+      busiest: names ? server.busiest() : undefined,
       store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
       process: {
         version: VERSION,
@@ -43,6 +48,8 @@ export class Watch {
         heapBytes: heapUsed,
         cpuSeconds: (user + system) / 1e6,
       },
+      bridges: this.bridges?.figures ?? [],
+      ...this.rules && { rules: this.rules.figures },
     };
   };
   readonly #monitored: Monitored = { stats: () => this.#server?.broker.stats, figures: this.#figures };

@@ -391,7 +391,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       ...authenticationMethod !== undefined && { authenticationMethod },
       ...authenticationData !== undefined && { authenticationData },
     };
-    return {
+    const connect: Connect = {
       type: PacketType.CONNECT,
       level: this.#level,
       cleanStart: this.#cleanStart,
@@ -402,6 +402,7 @@ export class ClientEngine implements ConnectionHost, SubscriptionOwner, InboundO
       ...password !== undefined && { password },
       properties,
     };
+    return this.#options.amend?.(connect) ?? connect;
   }
 
   get #sessionExpiry(): number {

@@ -60,6 +60,11 @@ export class Inbound implements Acknowledger {
   readonly #journal: Journal | undefined;
   readonly #limits: ClientLimits;
   readonly #owner: InboundOwner;
+  /**
+   * Readers forget what they had when the connection is lost: on a resumed session a message that was not acknowledged is handed to its
+   * reader again, in place of one that the reader has.
+   */
+  redelivers = false;
   readonly #reader: Reader = new Reader();
   /** A copy of bytes of the present chunk, and where it begins there. */
   #copy: Uint8Array = EMPTY;
@@ -116,7 +121,8 @@ export class Inbound implements Acknowledger {
       this.#before.clear();
     }
     for (const message of this.#held.flatMap((held) => held.clear())) {
-      if (isResumed) this.#before.set(keyOf(message.publish), message);
+      if (this.redelivers && !message.isAcknowledged) this.#received.delete(message.publish.packetId!);
+      else if (isResumed) this.#before.set(keyOf(message.publish), message);
     }
     const { receiveMaximum, topicAliasMaximum: aliasesMax } = options;
     // Exchanges of which only PUBREL is to come are allowed on top.

@@ -3,7 +3,7 @@
  * Knows names and meanings; refuses to know how an owner opens connections.
  * @module
  */
-import type { ConnackProperties, ProtocolLevel, UserProperties, Will } from "../codec/packet.ts";
+import type { ConnackProperties, Connect, ProtocolLevel, UserProperties, Will } from "../codec/packet.ts";
 import type { Random } from "../engine/random.ts";
 import type { MqttError, RefusedError, UnsupportedError } from "./error.ts";
 import type { Incoming } from "./incoming.ts";
@@ -37,6 +37,8 @@ export interface EngineOptions {
   readonly userProperties?: UserProperties;
   /** §3.1.2.5 */
   readonly will?: Will;
+  /** The CONNECT in place of this one, for each connection anew: for what no other option says. */
+  amend?(connect: Connect): Connect;
   /** Whether it connects again when the connection is lost. Default true. */
   readonly reconnect?: boolean;
   /** ms that it tries to connect for the first time; default: one attempt. */

@@ -10,7 +10,16 @@ import { nearest } from "../cli/nearest.ts";
 import { AddressError, parseAddress } from "../server/address.ts";
 import { withScheme } from "../cli/url.ts";
 import { type KeyPositions, keyPositions, type Path } from "../toml/key_positions.ts";
-import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS, SNI, SNI_ROWS } from "./schema.ts";
+import {
+  BRIDGE,
+  LISTENER,
+  LISTENER_SETTINGS,
+  LISTENER_URL,
+  LOGIN,
+  SETTINGS,
+  SNI,
+  SNI_ROWS,
+} from "./schema.ts";
 import { checkValue, type Setting } from "./setting.ts";
 import { escaped } from "./write.ts";
 
@@ -44,6 +53,12 @@ export interface FileArrays {
   readonly sni?: readonly FileTable[];
 }
 
+/** One `[[bridge]]`. */
+export interface FileBridge extends FileTable {
+  /** Its `[[bridge.topic]]`. */
+  readonly topics: readonly FileTable[];
+}
+
 /** One `[[listener]]`. */
 export interface FileListener extends FileArrays {
   readonly url: string;
@@ -60,6 +75,7 @@ export interface ConfigFile extends FileArrays {
   /** By the name of the setting. */
   readonly values: ReadonlyMap<string, FileValue>;
   readonly listeners: readonly FileListener[];
+  readonly bridges?: readonly FileBridge[];
 }
 
 /** What is wrong with a file: a line for each fault. */
@@ -104,14 +120,15 @@ export async function parseConfig(text: string, path: string): Promise<ConfigFil
   }
   const schema = hasLinks(root) ? await import("./links.ts") : undefined;
   const reader = new FileReader(path, keyPositions(text), schema);
-  const { [LISTENER]: listener, ...all } = root;
+  const { [LISTENER]: listener, [BRIDGE]: bridge, ...all } = root;
   const { rest: broker, arrays } = reader.arrays(all, []);
   const values = reader.table(broker, [], SETTINGS);
   const listeners = listener === undefined ? [] : reader.listeners(listener);
+  const bridges = bridge === undefined ? undefined : reader.bridges(bridge, await import("./bridges.ts"));
   if (reader.faults.length > 0) {
     throw new ConfigError(reader.faults.sort((a, b) => a.line - b.line).map(({ text }) => text));
   }
-  return { path, text, values, listeners, ...arrays };
+  return { path, text, values, listeners, ...bridges && { bridges }, ...arrays };
 }
 
 /** Whether a login chain is written link by link: `[[login]]` in place of `[login]`. */
@@ -209,6 +226,32 @@ class FileReader {
         this.#fault(path, `a [[${LISTENER}]] needs a url, such as "mqtt://0.0.0.0:1883"`);
       }
       return { url: url ?? "", where: this.#where(path), values, ...arrays };
+    });
+  }
+
+  /** The tables of `[[bridge]]`. */
+  bridges(value: unknown, schema: typeof import("./bridges.ts")): FileBridge[] {
+    const { BRIDGE_REQUIRED, BRIDGE_ROWS, BRIDGE_TOPIC_ROWS } = schema;
+    const names = new Set<string>();
+    return (this.#tables(value, [BRIDGE], BRIDGE) ?? []).map(({ table, path }) => {
+      const { topic, ...rest } = table;
+      const of = `[[${BRIDGE}]]`;
+      for (const key of BRIDGE_REQUIRED) if (!(key in rest)) this.#fault(path, `a ${of} needs ${key}`);
+      const values = this.table(rest, path, BRIDGE_ROWS, of);
+      const name = values.get("name")?.values[0];
+      if (name !== undefined && names.size === names.add(name).size) {
+        this.#fault([...path, "name"], `there are two bridges of the name ${name}`);
+      }
+      const inner = `${BRIDGE}.topic`;
+      const tables = topic === undefined ? [] : this.#tables(topic, [...path, "topic"], inner) ?? [];
+      if (topic === undefined) this.#fault(path, `a ${of} needs a [[${inner}]], with a filter`);
+      const topics = tables.map(({ table, path }): FileTable => {
+        const isWhole = "filter" in table || ("local-prefix" in table && "remote-prefix" in table);
+        if (!isWhole) this.#fault(path, `a [[${inner}]] needs filter`);
+        const values = this.table(table, path, BRIDGE_TOPIC_ROWS, `[[${inner}]]`);
+        return { where: this.#where(path), rows: BRIDGE_TOPIC_ROWS, values };
+      });
+      return { where: this.#where(path), rows: BRIDGE_ROWS, values, topics };
     });
   }
 
@@ -339,5 +382,10 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (isTable(value)) return "a table";
   if (value instanceof Date) return "a date";
-  return cut(typeof value === "string" ? escaped(JSON.stringify(value)) : String(value));
+  return cut(typeof value === "string" ? escaped(JSON.stringify(withoutPassword(value))) : String(value));
+}
+
+/** A URL may have a password in it. */
+function withoutPassword(text: string): string {
+  return text.replace(/(:\/\/[^/@\s]*:)[^/@\s]*@/, "$1***@");
 }

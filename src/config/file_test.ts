@@ -73,7 +73,10 @@ describe("parseConfig()", () => {
     ["sessions-max = 1", "1:1: unknown key sessions-max; did you mean limits.sessions-max?"],
     ["max-sessions = 1", "1:1: unknown key max-sessions; did you mean limits.sessions-max?"],
     ["log-level = 1", "1:1: unknown key log-level; did you mean log.level?"],
-    ["[qwertz]", "1:2: unknown table qwertz; there are tls, websocket, login, log, web, features, limits"],
+    [
+      "[qwertz]",
+      "1:2: unknown table qwertz; there are tls, websocket, login, log, web, webhook, features, limits",
+    ],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
     ['"\\u001b[31m" = 1', '1:1: unknown key "\\u001b[31m"; plumb config show names all'],
@@ -177,8 +180,12 @@ function arbitraryValue(row: Setting): fc.Arbitrary<readonly string[]> {
     flag: () => fc.boolean().map(String),
     switch: () => fc.boolean().map(String),
     choice: () => fc.constantFrom(...row.choices!),
-    text: () =>
-      row.form === undefined ? fc.string({ minLength: 1 }) : fc.constantFrom("fsync", "os", "interval=5"),
+    text: () => {
+      if (row.form === undefined) return fc.string({ minLength: 1 });
+      return row.name === "durability"
+        ? fc.constantFrom("fsync", "os", "interval=5")
+        : fc.constantFrom("https://a.example/x", "http://b:1");
+    },
     list: () =>
       row.form !== undefined
         ? fc.constantFrom(...["https://a.example", "*", "pump"].filter((one) => row.form!.pattern.test(one)))

@@ -3,8 +3,18 @@
  * Knows how draft 7 says what a row says; refuses to know which settings there are.
  * @module
  */
+import { BRIDGE_REQUIRED, BRIDGE_ROWS, BRIDGE_TOPIC_ROWS } from "./bridges.ts";
 import { LINK_KIND, LINK_KINDS } from "./links.ts";
-import { LISTENER, LISTENER_SETTINGS, LISTENER_URL, LOGIN, SETTINGS, SNI, SNI_ROWS } from "./schema.ts";
+import {
+  BRIDGE,
+  LISTENER,
+  LISTENER_SETTINGS,
+  LISTENER_URL,
+  LOGIN,
+  SETTINGS,
+  SNI,
+  SNI_ROWS,
+} from "./schema.ts";
 import type { Setting } from "./setting.ts";
 
 /** A part of a JSON Schema. */
@@ -32,6 +42,7 @@ function jsonSchema(): JsonSchema {
         minItems: 1,
         items: { ...listener, required: [LISTENER_URL.key] },
       },
+      [BRIDGE]: bridges(),
     },
   };
 }
@@ -52,6 +63,29 @@ function withLinks(table: JsonSchema & { readonly properties?: unknown }): JsonS
       ...properties,
       tls: { ...tls, properties: { ...tls.properties, [SNI]: sni } },
       [LOGIN]: { anyOf: [properties[LOGIN], links()] },
+    },
+  };
+}
+
+function bridges(): JsonSchema {
+  const bridge = tableOf(BRIDGE_ROWS);
+  const topic = {
+    description: "which messages it carries, and where to. A change holds at once.",
+    type: "array",
+    minItems: 1,
+    items: {
+      ...tableOf(BRIDGE_TOPIC_ROWS),
+      anyOf: [{ required: ["filter"] }, { required: ["local-prefix", "remote-prefix"] }],
+    },
+  };
+  return {
+    description: "a bridge to another broker. A change holds at once.",
+    type: "array",
+    minItems: 1,
+    items: {
+      ...bridge,
+      properties: { ...bridge.properties as object, topic },
+      required: [...BRIDGE_REQUIRED, "topic"],
     },
   };
 }

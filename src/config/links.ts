@@ -121,6 +121,15 @@ export const LINK_KINDS: Readonly<Record<string, LinkKind>> = {
     ],
     required: ["url"],
   },
+  "home-assistant": {
+    about: "users of Home Assistant, whom its Supervisor is asked about",
+    rows: [
+      row("url", { kind: "text", default: "http://supervisor/auth", about: "where it is asked, by POST" }),
+      HEADERS,
+      ...numbers({ ...HTTP_NUMBERS, ...HOOK_NUMBERS, ...FILE_NUMBERS }),
+    ],
+    required: [],
+  },
   "go-auth": {
     about: "whom a service for mosquitto-go-auth lets in; what it grants holds besides the permissions",
     rows: [

@@ -64,11 +64,11 @@ describe("a login chain in plumb.toml", () => {
       ["login = []", "1:1: login is an array of tables: write [[login]] for each"],
       [
         "[[login]]",
-        "1:3: a [[login]] needs a kind: anonymous, certificate, password-file, token, http, go-auth",
+        "1:3: a [[login]] needs a kind: anonymous, certificate, password-file, token, http, home-assistant, go-auth",
       ],
       [
         '[[login]]\nkind = "jwt"',
-        '2:1: kind takes anonymous, certificate, password-file, token, http, go-auth, not "jwt"',
+        '2:1: kind takes anonymous, certificate, password-file, token, http, home-assistant, go-auth, not "jwt"',
       ],
       ['[[login]]\nkind = "http"', "1:3: a [[login]] of kind http needs url"],
       ['[[login]]\nkind = "http"\nurl = 1', "3:1: url takes a text in quotes, not 1"],

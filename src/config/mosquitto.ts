@@ -4,6 +4,7 @@
  * @module
  */
 import { LIMITS } from "../broker/limits.ts";
+import { isOfBridge, MosquittoBridge } from "./mosquitto_bridge.ts";
 import { LISTENER, LISTENER_SETTINGS, LOGIN, SETTINGS } from "./schema.ts";
 import { kebab } from "./setting.ts";
 import { escaped, quoted } from "./write.ts";
@@ -43,7 +44,7 @@ export interface Meaning {
 /** An option of mosquitto. */
 export interface MosquittoOption {
   /** `security`: of all listeners, unless `per_listener_settings` is true. */
-  readonly scope: "global" | "security" | "listener" | "bridge";
+  readonly scope: "global" | "security" | "listener";
   /** `path` makes a path absolute: here relative ones are meant from the directory of `plumb.toml`. */
   is(value: string, path: (value: string) => string): Meaning;
 }
@@ -139,7 +140,7 @@ const MOSQUITTO_LISTEN = "mqtt://localhost:1883";
 /** A PUBLISH is this much larger than its payload, at most, without properties. */
 const AROUND_PAYLOAD_BYTES = 65_546;
 
-/** Every option of mosquitto that is not of bridges. Those that are done elsewhere in this file are marked so. */
+/** Every option of mosquitto that is not of bridges (`mosquitto_bridge.ts`). Those that are done elsewhere in this file are marked so. */
 export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   // Listeners, and what stands around them.
   listener: same("global"), // by `Importer`
@@ -298,29 +299,7 @@ export const MOSQUITTO_OPTIONS: Readonly<Record<string, MosquittoOption>> = {
   max_log_entries: none("global"),
 };
 
-/** Options of a bridge begin with one of these, or are one of the others. */
-const BRIDGE = /^(bridge_|local_|remote_|notification)/;
-const BRIDGE_OPTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "address",
-  "addresses",
-  "topic",
-  "cleansession",
-  "clean_session",
-  "clientid",
-  "username",
-  "password",
-  "idle_timeout",
-  "keepalive_interval",
-  "restart_timeout",
-  "round_robin",
-  "start_type",
-  "threshold",
-  "try_private",
-]);
-
 function optionOf(name: string): MosquittoOption | undefined {
-  if (BRIDGE.test(name) || BRIDGE_OPTIONS.has(name)) return none("bridge", "of a bridge has no counterpart");
   if (/^(auth_opt_|plugin_opt_)/.test(name)) return none("security");
   return Object.hasOwn(MOSQUITTO_OPTIONS, name) ? MOSQUITTO_OPTIONS[name] : undefined;
 }
@@ -365,6 +344,7 @@ class Importer {
   readonly #path: (value: string) => string;
   readonly #broker = new Map<string, Entry>();
   readonly #listeners: MosquittoListener[] = [];
+  readonly #bridges: MosquittoBridge[] = [];
   /** Options before the first `listener`, and `port`, make one more. */
   readonly #first: MosquittoListener = listenerOf(FIRST_LISTENER, "1883", undefined);
   #logLevels: { readonly level: string; readonly from: string }[] = [];
@@ -398,6 +378,7 @@ class Importer {
 
   #line(line: MosquittoLine): void {
     const { where, option: name, value } = line;
+    if (isOfBridge(name)) return this.#bridge(line);
     const option = optionOf(name);
     if (option === undefined) {
       return void this.#remark(where, `${name} is not an option of mosquitto`);
@@ -438,6 +419,14 @@ class Importer {
     for (const [key, value] of Object.entries(set)) {
       entries.set(key, { value, where, from: `${where}: ${name}` });
     }
+  }
+
+  #bridge(line: MosquittoLine): void {
+    const { where, option } = line;
+    if (option === "connection") return void this.#bridges.push(new MosquittoBridge(line, this.#path));
+    const bridge = this.#bridges.at(-1);
+    const remark = bridge === undefined ? `${option} does nothing without a connection` : bridge.read(line);
+    if (remark !== undefined) this.#remark(where, remark);
   }
 
   #listen({ where, value }: MosquittoLine): void {
@@ -496,6 +485,7 @@ class Importer {
       }. plumb --help-all says what the settings mean.\n`,
       this.#table(this.#broker, new Set(SETTINGS.map(({ key }) => key))),
       ...listeners.map((listener) => this.#listenerTable(listener)),
+      ...this.#bridges.flatMap((bridge) => bridge.toml((where, text) => this.#remark(where, text)) ?? []),
     ].join("\n");
   }
 

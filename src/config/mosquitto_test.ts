@@ -79,12 +79,16 @@ describe("importMosquitto()", () => {
       "m.conf:2: foo is not an option of mosquitto",
       "m.conf:3: max_keepalive takes a whole number",
     ]],
-    ["connection a\naddress b\ntopic # both\nbridge_insecure true\nremote_username u", ["memory = true"], [
-      "m.conf:1: connection of a bridge has no counterpart",
-      "m.conf:2: address of a bridge has no counterpart",
-      "m.conf:3: topic of a bridge has no counterpart",
-      "m.conf:4: bridge_insecure of a bridge has no counterpart",
-      "m.conf:5: remote_username of a bridge has no counterpart",
+    ["connection a\ntopic # both", ["memory = true"], [
+      "m.conf:1: connection a has no address: this bridge is left out",
+    ]],
+    ["connection a\naddress b\nbridge_identity i\nbridge_psk 12\ntopic #", ["memory = true"], [
+      "m.conf:3: bridge_identity has no counterpart: this bridge is left out",
+      "m.conf:4: bridge_psk has no counterpart: this bridge is left out",
+    ]],
+    ["address b\ntopic # up", ["memory = true"], [
+      "m.conf:1: address does nothing without a connection",
+      "m.conf:2: topic does nothing without a connection",
     ]],
   ];
   for (const [text, ours, remarks = []] of cases) {
@@ -93,6 +97,53 @@ describe("importMosquitto()", () => {
       assertEquals(imported(text).remarks, remarks);
     });
   }
+
+  test("a connection is a [[bridge]], and its password no part of it", async () => {
+    const { toml, remarks } = imported(
+      "connection my edge\naddress broker.example other:1\nremote_clientid edge\nremote_username u\nremote_password s3cret\n" +
+        'topic # both 2 local/ remote/\ntopic "" in 0 a b/c\ntopic x\ntopic y sideways\nnotifications_local_only true\n' +
+        "restart_timeout 10 30\ntry_private false\nbridge_cafile ca.pem\nstart_type lazy\nbridge_insecure true\n" +
+        "connection b\naddress [::1]:8883\nbridge_protocol_version mqttv50\ncleansession true\nnotifications false\ntopic z in 1\n",
+    );
+    assertEquals(toml.includes("s3cret") || remarks.join().includes("s3cret"), false);
+    const { bridges } = settingsOf([], () => undefined, await parseConfig(toml, "/etc/p.toml"));
+    assertEquals(bridges!.map(({ options }) => options), [
+      {
+        name: "my-edge",
+        url: "mqtts://broker.example:1883",
+        level: 4,
+        clientId: "edge",
+        username: "u",
+        passwordFile: "/etc/bridge-my-edge.password",
+        tls: { ca: "/cwd/ca.pem" },
+        state: "local",
+        stateTopic: "$SYS/broker/connection/edge/state",
+        bridgeBit: false,
+        numbers: { reconnectMsMin: 10_000, reconnectMsMax: 30_000 },
+        topics: [
+          { filter: "#", direction: "both", qos: 2, localPrefix: "local/", remotePrefix: "remote/" },
+          { direction: "in", qos: 0, localPrefix: "a", remotePrefix: "b/c" },
+          { filter: "x", direction: "out", qos: 0 },
+        ],
+      },
+      {
+        name: "b",
+        url: "mqtt://[::1]:8883",
+        level: 5,
+        isClean: true,
+        state: "off",
+        topics: [{ filter: "z", direction: "in", qos: 1 }],
+      },
+    ] as unknown);
+    assertEquals(remarks, [
+      "m.conf:2: address has several addresses: only broker.example is taken",
+      "m.conf:5: remote_password is a secret: write it into the file bridge-my-edge.password beside plumb.toml, that only the broker may read",
+      "m.conf:9: topic takes a pattern, then out, in or both, then 0, 1 or 2, then two prefixes",
+      "m.conf:14: start_type has no counterpart: it is always connected",
+      "m.conf:15: bridge_insecure has no counterpart: the certificate must be for the host of the url",
+      "m.conf:16: connection b: its Client Identifier is plumb.b here, and with mosquitto b behind the name of the machine; client-id sets another",
+    ]);
+  });
 
   test("a listener is a [[listener]]: on all addresses, unless it names one; with TLS if it has a certificate", async () => {
     const text = "listener 1883\nlistener 1884 127.0.0.1\nmax_qos 1\nlistener 1885\nsocket_domain ipv4\n" +

@@ -14,6 +14,7 @@ import { DEFAULT_LISTEN, DEFAULT_TLS_LISTEN, DEFAULT_WEB_LISTEN } from "../serve
 import type { Anonymous } from "../login/anonymous.ts";
 import { CHAIN_NUMBERS, HASH_NUMBERS } from "../login/numbers.ts";
 import type { NumberRow as LoginRow } from "../login/options.ts";
+import { HOOK_NUMBERS, WEBHOOK_NUMBERS } from "../rules/numbers.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
 
 /** Of src/login/anonymous.ts, which is loaded when a broker starts. */
@@ -72,6 +73,58 @@ function feature(option: string, about: string, isOn = true): Setting {
     reload: "new connections",
     option: `features.${option}`,
   });
+}
+
+/** The rows of `[webhook]`. */
+function webhookRows(): Setting[] {
+  const row = (option: string, given: Pick<Setting, "kind" | "about"> & Partial<Setting>): Setting =>
+    setting({
+      key: `webhook.${kebab(option)}`,
+      rare: true,
+      scope: "broker",
+      reload: "now",
+      option: `webhook.${option}`,
+      ...given,
+    });
+  return [
+    row("url", {
+      kind: "text",
+      value: "URL",
+      form: { pattern: /^https?:\/\/[^\s]+$/, takes: "https://HOST/PATH, or http://" },
+      about: "a service that is told what happens, by POST in JSON",
+    }),
+    row("events", {
+      kind: "list",
+      choices: ["connect", "disconnect", "subscribe", "publish"],
+      least: 1,
+      value: "EVENT",
+      defaultIs: "connect and disconnect",
+      about: "what it is told: connect, disconnect, subscribe, publish; may be given more than once",
+    }),
+    row("topics", {
+      kind: "list",
+      least: 1,
+      value: "FILTER",
+      defaultIs: "# if publish is among the events, else none",
+      about: "Topic Filters of the messages that it is told; may be given more than once",
+    }),
+    row("secretFile", {
+      kind: "text",
+      isPath: true,
+      value: "FILE",
+      about: "a secret that signs the requests; else the variable PLUMB_WEBHOOK_SECRET",
+    }),
+    row("payload", {
+      kind: "choice",
+      choices: ["text", "base64"],
+      default: "text",
+      value: "FORM",
+      about: "how payloads are sent: as text if they are UTF-8, or always in base64",
+    }),
+    ...Object.entries(WEBHOOK_NUMBERS).map(([option, number]) =>
+      row(option, { ...numberRow(number), rare: true })
+    ),
+  ];
 }
 
 /** All settings, in the order of the help. */
@@ -513,6 +566,23 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "What happens then",
+    rows: [
+      setting({
+        key: "hooks",
+        isPath: true,
+        kind: "text",
+        value: "FILE",
+        rare: true,
+        about: "TypeScript or JavaScript that is called when Clients come, go, subscribe and publish",
+        scope: "broker",
+        reload: "now",
+        option: "hooks",
+      }),
+      ...webhookRows(),
+    ],
+  },
+  {
     title: "Features",
     rows: [
       setting({
@@ -590,7 +660,18 @@ export const SECTIONS: readonly Section[] = [
         reload: "now",
         option: `apiLimits.${name}`,
       })
-    )),
+    )).concat(
+      Object.entries(HOOK_NUMBERS).map(([name, row]) =>
+        setting({
+          key: `limits.${kebab(name)}`,
+          name: kebab(name),
+          ...numberRow(row),
+          scope: "broker",
+          reload: "now",
+          option: `hookLimits.${name}`,
+        })
+      ),
+    ),
   },
 ];
 
@@ -599,6 +680,9 @@ export const SETTINGS: readonly Setting[] = SECTIONS.flatMap(({ rows }) => rows)
 
 /** The key of the tables of listeners, `[[listener]]`. */
 export const LISTENER = "listener";
+
+/** The key of the tables of bridges, `[[bridge]]`, whose keys `bridges.ts` has. */
+export const BRIDGE = "bridge";
 
 /** The key of a login chain: a table with its settings in short, or tables of its links, `[[login]]`. */
 export const LOGIN = "login";

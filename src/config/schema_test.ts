@@ -26,6 +26,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   listen: "mqtt://127.0.0.1:1",
   durability: "interval=7",
   "websocket-origins": "https://a.example",
+  "webhook-url": "https://a.example/hook",
 };
 
 /** A value other than the default. */

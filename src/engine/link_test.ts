@@ -36,6 +36,7 @@ class Scene extends TakingTransport {
         return mayWrite();
       },
       wrote: (bytes: number) => void (this.wrote += bytes),
+      answered: () => {},
     };
     this.link = new Link(this, 100, owner, {
       flushed: () => void this.calls.push("flushed"),

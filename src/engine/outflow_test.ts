@@ -44,6 +44,7 @@ class Scene {
       touched: () => void this.touched++,
       mayWrite: true,
       wrote: () => {},
+      answered: () => {},
     };
     const handler = { flushed: () => {}, answersUnread: () => {}, unsafe: () => {} };
     this.link = new Link(transport, 1_000, owner, handler);

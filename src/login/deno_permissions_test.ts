@@ -1,4 +1,4 @@
-/** The permissions on Deno that README names for each link are enough, and none of them can be left out. @module */
+/** The permissions on Deno that docs/run.md names for each link are enough, and none of them can be left out. @module */
 import { assert, assertEquals } from "@std/assert";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -28,6 +28,7 @@ export { GO_AUTH_NUMBERS, type GoAuth, goAuth, type GoAuthOptions } from "./go_a
 export type { HashAnswer, HashJob } from "./hash.ts";
 export { HashPool, type HashPoolOptions } from "./hash_pool.ts";
 export { HOOK_NUMBERS, type HookNumber, type HookOptions } from "./hook.ts";
+export { homeAssistantLink, type HomeAssistantOptions } from "./home_assistant.ts";
 export { HTTP_NUMBERS, type HttpAnswer, httpLink, type HttpOptions } from "./http.ts";
 export { KEY_NUMBERS, type KeySetOptions } from "./key_set.ts";
 export { LATER } from "./link.ts";

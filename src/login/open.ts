@@ -9,6 +9,7 @@ import type { Anonymous } from "./anonymous.ts";
 import { type ChainOptions, type LoginChain, loginChain } from "./chain.ts";
 import type { GoAuthOptions } from "./go_auth.ts";
 import type { HashPool, HashPoolOptions } from "./hash_pool.ts";
+import type { HomeAssistantOptions } from "./home_assistant.ts";
 import type { HttpOptions } from "./http.ts";
 import type { LoginEvents, LoginLink } from "./link.ts";
 import type { PasswordOptions } from "./password.ts";
@@ -28,6 +29,7 @@ export type LinkOptions =
   | ({ readonly kind: "password-file"; readonly file: string } & PasswordOptions & WatchOptions)
   | ({ readonly kind: "token" } & TokenLinkOptions)
   | ({ readonly kind: "http" } & HttpOptions & HeadersFile & WatchOptions)
+  | ({ readonly kind: "home-assistant" } & HomeAssistantOptions & HeadersFile & WatchOptions)
   | ({ readonly kind: "go-auth" } & GoAuthOptions & HeadersFile & WatchOptions);
 
 /** Links in their order, and the numbers of the chain and of its threads. */
@@ -81,6 +83,10 @@ export async function openLogin({ links, ...options }: LoginOptions): Promise<Lo
       case "http": {
         const { httpLink } = await import("./http.ts");
         return [await withHeaders(one, onEvent, (given) => httpLink({ onEvent, ...one, ...given }))];
+      }
+      case "home-assistant": {
+        const { homeAssistantLink } = await import("./home_assistant.ts");
+        return [await withHeaders(one, onEvent, (given) => homeAssistantLink({ onEvent, ...one, ...given }))];
       }
       case "go-auth": {
         const { goAuth } = await import("./go_auth.ts");

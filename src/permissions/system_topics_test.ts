@@ -1,6 +1,7 @@
 /** §4.7.2 Who may read `$SYS` under rules: by default nobody, and then only whom a rule names it for. @module */
 import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
+import { systemTopics } from "../broker/mod.ts";
 import { Pair } from "../testing/pair.ts";
 import { readMosquittoAcl } from "./mosquitto_acl.ts";
 import { Permissions } from "./permissions.ts";
@@ -8,7 +9,7 @@ import { type PermissionsData, type Rules, rulesOf } from "./rules.ts";
 
 /** Whether a Client gets a `$SYS` topic under these rules. */
 function isShown(rules: Rules): boolean {
-  const pair = new Pair({ permissions: new Permissions(rules), systemTopics: {} });
+  const pair = new Pair({ permissions: new Permissions(rules), systemTopics: systemTopics() });
   const reader = pair.connect({ clientId: "reader" });
   reader.subscribe("$SYS/broker/uptime", "#");
   pair.settle();

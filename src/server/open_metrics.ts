@@ -4,6 +4,7 @@
  * @module
  */
 import type { BrokerStats, BusiestStats, BusyName } from "../broker/mod.ts";
+import type { RuleFigures } from "../rules/figures.ts";
 import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
 import type { ListenerStats } from "./listener_counts.ts";
 import type { Latencies } from "./meter.ts";
@@ -36,6 +37,18 @@ export interface StoreFigures {
   readonly fileBytes: number;
 }
 
+/** Of one bridge to another broker. */
+export interface BridgeSample {
+  readonly name: string;
+  readonly isConnected: boolean;
+  readonly reconnects: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly queuedOut: number;
+  readonly queuedIn: number;
+  readonly dropped: number;
+}
+
 /** All figures of one moment; what there is none of is left out. */
 export interface Figures {
   readonly stats: BrokerStats;
@@ -43,8 +56,18 @@ export interface Figures {
   readonly listeners: readonly ListenerStats[];
   readonly latencies: Latencies;
   readonly store: StoreFigures | undefined;
+  readonly bridges?: readonly BridgeSample[];
+  readonly rules?: RuleFigures;
   /** Undefined if names of Clients and topics are not to be shown. */
   readonly busiest: BusiestStats | undefined;
+  /** What a program has besides. */
+  readonly more?: readonly MoreFamily[];
+}
+
+/** A family of one value that a program has besides. */
+export interface MoreFamily extends Pick<MetricsFamily, "name" | "unit" | "help"> {
+  readonly kind: "counter" | "gauge";
+  readonly value: number;
 }
 
 /** One value, with its labels and what comes behind the name of its family. */
@@ -81,6 +104,10 @@ function counter(name: string, help: string, of: (figures: Figures) => number | 
   return { ...gauge(name, help, of), kind: "counter" };
 }
 
+function asNumber(flag: boolean | undefined): number | undefined {
+  return flag === undefined ? undefined : Number(flag);
+}
+
 /** One value for each name of a label. */
 function labelled(
   kind: "counter" | "gauge",
@@ -94,13 +121,34 @@ function labelled(
   return { name, kind, labels: [label], help, samples, ...unitOf(name) };
 }
 
+/** One value for each bridge. */
+function ofBridges(
+  kind: "counter" | "gauge",
+  name: string,
+  help: string,
+  of: (bridge: BridgeSample) => number,
+): MetricsFamily {
+  return labelled(
+    kind,
+    `plumb_bridge_${name}`,
+    "bridge",
+    help,
+    ({ bridges = [] }) => bridges.map((bridge) => [bridge.name, of(bridge)]),
+  );
+}
+/** The labels of all histograms. */
+const BUCKETS: readonly Readonly<Record<string, string>>[] = [
+  ...BUCKET_BOUNDS.map((bound) => ({ le: `${bound}` })),
+  { le: "+Inf" },
+];
+
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
   const samples = ({ latencies }: Figures): Sample[] => {
     const { counts, sum } = of(latencies);
     let value = 0;
     const buckets = counts.map((count, i): Sample => {
       value += count;
-      return { value, labels: { le: `${BUCKET_BOUNDS[i] ?? "+Inf"}` }, suffix: "_bucket" };
+      return { value, labels: BUCKETS[i]!, suffix: "_bucket" };
     });
     return [...buckets, { value, suffix: "_count" }, { value: sum, suffix: "_sum" }];
   };
@@ -255,6 +303,65 @@ export const METRICS: readonly MetricsFamily[] = [
     "The same of the first two levels of topics.",
     (f) => shown(f.busiest?.prefixes),
   ),
+  ofBridges("gauge", "connected", "1 while a bridge is connected.", (b) => b.isConnected ? 1 : 0),
+  ofBridges("counter", "reconnects", "Connections of a bridge, but the first.", (b) => b.reconnects),
+  ofBridges("counter", "sent_messages", "Messages that the other broker has from a bridge.", (b) => b.sent),
+  ofBridges("counter", "received_messages", "Messages that this one has from there.", (b) => b.received),
+  ofBridges("gauge", "queued_out_messages", "Messages that wait to be sent there.", (b) => b.queuedOut),
+  ofBridges("gauge", "queued_in_messages", "Messages from there that are not here yet.", (b) => b.queuedIn),
+  ofBridges("counter", "dropped_messages", "Messages of a bridge that do not arrive.", (b) => b.dropped),
+  gauge(
+    "plumb_hook_running",
+    "1 while the thread of the hooks runs.",
+    ({ rules }) => asNumber(rules?.hooks?.isRunning),
+  ),
+  gauge("plumb_hook_waiting_events", "Events that wait for hooks.", ({ rules }) => rules?.hooks?.waiting),
+  counter("plumb_hook_events", "Events that hooks were called with.", ({ rules }) => rules?.hooks?.called),
+  counter("plumb_hook_dropped_events", "Events that found no room.", ({ rules }) => rules?.hooks?.dropped),
+  counter(
+    "plumb_hook_lost_events",
+    "Events that were lost with the thread of the hooks.",
+    ({ rules }) => rules?.hooks?.lost,
+  ),
+  counter("plumb_hook_faults", "Hooks that threw, were late or slow.", ({ rules }) => rules?.hooks?.faults),
+  counter("plumb_hook_calls", "Calls that hooks made.", ({ rules }) => rules?.hooks?.calls),
+  counter(
+    "plumb_hook_restarts",
+    "How often the thread of the hooks was begun anew.",
+    ({ rules }) => rules?.hooks?.restarts,
+  ),
+  counter("plumb_hook_seconds", "How long hooks have computed.", ({ rules }) => rules?.hooks?.seconds),
+  gauge(
+    "plumb_webhook_failing",
+    "1 while the webhook's service does not take events.",
+    ({ rules }) => asNumber(rules?.webhook?.isFailing),
+  ),
+  gauge(
+    "plumb_webhook_waiting_events",
+    "Events that wait for the webhook.",
+    ({ rules }) => rules?.webhook?.waiting,
+  ),
+  counter(
+    "plumb_webhook_delivered_events",
+    "Events that the service has taken.",
+    ({ rules }) => rules?.webhook?.delivered,
+  ),
+  counter(
+    "plumb_webhook_dropped_events",
+    "Events that found no room.",
+    ({ rules }) => rules?.webhook?.dropped,
+  ),
+  counter(
+    "plumb_webhook_dead_letters",
+    "Events that the service has refused.",
+    ({ rules }) => rules?.webhook?.deadLetters,
+  ),
+  counter("plumb_webhook_requests", "Requests to the service.", ({ rules }) => rules?.webhook?.requests),
+  counter(
+    "plumb_webhook_failed_requests",
+    "Requests that failed.",
+    ({ rules }) => rules?.webhook?.failedRequests,
+  ),
   gauge(
     "plumb_store_failing",
     "1 while the store cannot make facts safe: what has to be stored is refused.",
@@ -317,14 +424,19 @@ export function sampleName({ name, kind }: MetricsFamily): string {
 export function metricsText(figures: Figures, format: MetricsFormat): string {
   const isOpen = format === "openMetrics";
   const lines: string[] = [];
-  for (const family of METRICS) {
+  const more = figures.more ?? [];
+  const others = more.map(({ value, ...family }): MetricsFamily => ({
+    ...family,
+    samples: () => [{ value }],
+  }));
+  for (const family of [...METRICS, ...others]) {
     const { name, kind, unit, help, samples } = family;
     const plain = sampleName(family);
     // The older format has the suffix in the name of the family, and knows no info.
     const title = isOpen ? name : plain;
     lines.push(`# HELP ${title} ${help}`, `# TYPE ${title} ${isOpen || kind !== "info" ? kind : "gauge"}`);
     if (isOpen && unit !== undefined) lines.push(`# UNIT ${title} ${unit}`);
-    for (const { value, labels = {}, suffix } of samples(figures)) {
+    for (const { value, labels, suffix } of samples(figures)) {
       lines.push(`${suffix === undefined ? plain : name + suffix}${labelsOf(labels)} ${value}`);
     }
   }
@@ -332,11 +444,13 @@ export function metricsText(figures: Figures, format: MetricsFormat): string {
 }
 
 /** Values may be names that Clients have chosen. */
-function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const all = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return all.length === 0 ? "" : `{${all.join(",")}}`;
+function labelsOf(labels: Sample["labels"]): string {
+  if (labels === undefined) return "";
+  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}}`;
 }
 
 function escaped(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return !/["\\\n]/.test(text)
+    ? text
+    : text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

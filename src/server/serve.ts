@@ -19,6 +19,7 @@ import {
   Broker,
   type BrokerHooks,
   type BrokerOptions,
+  Busiest,
   type BusiestStats,
   type BusyName,
   type MessageInit,
@@ -28,6 +29,10 @@ import {
   type PolicyOptions,
   type Redirection,
   type Refusal,
+  seededRandom,
+  systemTopics,
+  type SystemTopicsOptions,
+  type SystemTopicsPart,
   type Tap,
   type TappedMessage,
   type Verdict,
@@ -54,7 +59,7 @@ import { type Admit, isAdmitted } from "./admit.ts";
 import { AddressError, addressUrl, DEFAULT_LISTEN } from "./address.ts";
 import { AddressLimits } from "./address_limits.ts";
 import { Driver, type DriverMeter } from "./driver.ts";
-import type { HistogramStats } from "./histogram.ts";
+import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
 import { ListenerCounts, type ListenerStats } from "./listener_counts.ts";
 import {
   type HttpListener,
@@ -70,7 +75,7 @@ import { ListenerSet } from "./listener_set.ts";
 import { type FinishedSpan, Spans, type SpanSink } from "./spans.ts";
 import { type Latencies, Meter } from "./meter.ts";
 
-export { AddressError, CertificateError, Driver, ListenError };
+export { AddressError, BUCKET_BOUNDS, CertificateError, Driver, ListenError, systemTopics };
 export type {
   Admit,
   AuthenticationRequest,
@@ -99,6 +104,8 @@ export type {
   Redirection,
   Refusal,
   SpanSink,
+  SystemTopicsOptions,
+  SystemTopicsPart,
   Tap,
   TappedMessage,
   TlsServerOptions,
@@ -171,6 +178,8 @@ export interface Server extends AsyncDisposable {
    * started yet. `peer` is what hooks and logins see; by default one of this process.
    */
   accept(transport: Transport, peer?: PeerInfo): void;
+  /** The same for a Client of the owner's own: it needs no login, may do everything, and has this user name. */
+  acceptOwn(transport: Transport, username: string): void;
   /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
@@ -231,11 +240,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const broker = new Broker({ random: systemRandom(), ...rest, hooks: heard(options.hooks ?? {}) });
   const driver = new Driver(broker, loop);
   driver.meter = spans;
+  let busiest: Busiest | undefined;
   const meter = new Meter((isOn) => {
     const measuring = isOn ? meter : undefined;
     if (spans === undefined) driver.meter = measuring;
     else spans.meter = measuring;
-    driver.run((broker, now) => broker.observeBusiest(isOn, now));
+    busiest = isOn ? new Busiest(loop.now(), seededRandom(0)) : undefined;
+    broker.observe(busiest);
   });
   const counts = new ListenerCounts();
   const addresses = new AddressLimits();
@@ -327,9 +338,11 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     latencies: () => meter.read(),
     busiest() {
       meter.read();
-      return broker.busiest(loop.now()) ?? { clients: [], prefixes: [] };
+      return busiest?.stats(loop.now()) ?? { clients: [], prefixes: [] };
     },
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
+    acceptOwn: (transport, username) =>
+      void driver.accept(transport, OF_THIS_PROCESS, broker.ownPolicy(username)),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),

@@ -8,7 +8,7 @@ import type { DriverMeter } from "./driver.ts";
 
 /** Something that is over. */
 export interface FinishedSpan {
-  /** `mqtt.connect`, `mqtt.subscribe`, `mqtt.commit`, `mqtt.authenticate`, `mqtt.authorize`, `mqtt.page_in`. */
+  /** `mqtt.connect`, `mqtt.subscribe`, `mqtt.commit`, `mqtt.authenticate`, `mqtt.authorize`, `mqtt.page_in`, `mqtt.bridge`. */
   readonly name: string;
   /** ms since the epoch, with parts of them. */
   readonly startMs: number;

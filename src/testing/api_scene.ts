@@ -11,6 +11,16 @@ import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
 
+const WEBHOOK = {
+  waiting: 0,
+  delivered: 1,
+  dropped: 0,
+  deadLetters: 0,
+  requests: 1,
+  failedRequests: 0,
+  isFailing: false,
+};
+
 /** The owner's token. */
 export const TOKEN = "a-token-of-a-test-0123456789";
 
@@ -83,6 +93,17 @@ export class ApiScene implements AsyncDisposable {
       listeners: server.listeners,
       latencies: server.latencies(),
       store,
+      bridges: [{
+        name: "up",
+        isConnected: true,
+        reconnects: 0,
+        sent: 1,
+        received: 2,
+        queuedOut: 0,
+        queuedIn: 0,
+        dropped: 0,
+      }],
+      rules: { hooks: undefined, webhook: { ...WEBHOOK } },
       busiest: server.busiest(),
     }));
     return new ApiScene(host, server, errors);

@@ -18,6 +18,8 @@ export interface RunningPeer {
   /** That of WebSocket, at `/mqtt`, if it has one. */
   readonly webSocketPort?: number;
   readonly pid: number;
+  /** `name:password` as in a URL, if it lets in nobody else. */
+  readonly user?: string;
   /** Resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -60,8 +62,11 @@ export async function startScript(command: readonly string[]): Promise<RunningPe
 }
 
 /** Starts a program that is told its port and says nothing that is read. */
-export async function startOnPort(commandOf: (port: number) => readonly string[]): Promise<RunningPeer> {
-  const port = await freePort();
+export async function startOnPort(
+  commandOf: (port: number) => readonly string[],
+  asked?: number,
+): Promise<RunningPeer> {
+  const port = asked ?? await freePort();
   const child = spawnKept(commandOf(port), { stdio: "ignore" });
   try {
     await listening(child, port);
@@ -77,13 +82,20 @@ export async function startOnPort(commandOf: (port: number) => readonly string[]
  * `before`: what its command begins with; `more`: lines of its configuration.
  */
 export async function startMosquitto(before: readonly string[] = [], more = ""): Promise<RunningPeer> {
+  return await startMosquittoAt(await freePort(), before, more);
+}
+
+/** The same on this port. */
+export async function startMosquittoAt(
+  port: number,
+  before: readonly string[] = [],
+  more = "",
+): Promise<RunningPeer> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-mosquitto-"));
   const file = join(folder, "mosquitto.conf");
   try {
-    return await startOnPort((port) => {
-      writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`);
-      return [...before, "mosquitto", "-c", file];
-    });
+    writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`);
+    return await startOnPort(() => [...before, "mosquitto", "-c", file], port);
   } finally { // it has been read
     rmSync(folder, { recursive: true });
   }

@@ -1,9 +1,12 @@
 /**
- * What the audits of several brokers found, as a part of conformance/README.md.
- * Knows reports; refuses to know how the audits are run.
+ * What the audits of several brokers found, as a part of docs/peers.md.
+ * Knows what was found and how we read it; refuses to know how the audits are run.
  * @module
  */
-import type { AuditReport, ReportLevel, StatementVerdict, Totals } from "../../../conformance/mod.ts";
+import type { StatementVerdict } from "../../../conformance/mod.ts";
+import type { FoundBroker, FoundLevel } from "../../lib/peers_found.ts";
+import { ALL_IDS, placeOf } from "../../lib/statement_places.ts";
+import { readingOf } from "./readings.ts";
 
 const BEGIN = "<!-- peers: written by `deno task audit:peers` -->";
 const END = "<!-- /peers -->";
@@ -18,61 +21,80 @@ const COLUMNS: readonly StatementVerdict[] = [
 ];
 
 /** The text with the part between the marks replaced. */
-export function withTable(text: string, reports: readonly AuditReport[]): string {
+export function withTable(text: string, brokers: readonly FoundBroker[]): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error("conformance/README.md has no marks for the table");
-  return `${text.slice(0, from + BEGIN.length)}\n\n${peersPart(reports)}\n\n${text.slice(to)}`;
+  if (from < 0 || to < from) throw new Error("docs/peers.md has no marks for the table");
+  return `${text.slice(0, from + BEGIN.length)}\n\n${peersPart(brokers)}\n\n${text.slice(to)}`;
 }
 
-/** Numbers of statements, then everything against the standard by name. */
-export function peersPart(reports: readonly AuditReport[]): string {
-  const date = reports[0]?.date.slice(0, 10) ?? "";
+/** Numbers of statements, then the statements on which brokers differ, then each fail and how we read it. */
+export function peersPart(brokers: readonly FoundBroker[]): string {
   const lines = [
-    `Numbered statements, on ${date}, with the cases that wait, Plumb's over WebSocket:`,
+    "## Numbers",
     "",
-    `| broker | standard | ${COLUMNS.join(" | ")} | cases |`,
-    `| --- | --- |${" --: |".repeat(COLUMNS.length + 1)}`,
+    "Numbered statements by their verdict, with the cases that wait; Plumb over WebSocket, by which all can be run.",
+    "",
+    `| broker | standard | ${COLUMNS.join(" | ")} | audited |`,
+    `| --- | --- |${" --: |".repeat(COLUMNS.length)} --- |`,
   ];
-  for (const { product, levels } of reports) {
-    for (const level of levels) {
-      const cells = level.unreachable === undefined
-        ? COLUMNS.map((verdict) => String(level.totals.statements[verdict] || ""))
+  for (const { product, date, levels } of brokers) {
+    for (const { version, unreachable, verdicts } of levels) {
+      const numbered = Object.entries(verdicts).filter(([id]) => id.startsWith("MQTT"));
+      const cells = unreachable === undefined
+        ? COLUMNS.map((verdict) => String(numbered.filter(([, one]) => one === verdict).length || ""))
         : COLUMNS.map((verdict) => verdict === "unsupported" ? "all" : "");
-      lines.push(`| ${product} | ${level.version} | ${cells.join(" | ")} | ${sumOf(level.totals.cases)} |`);
+      lines.push(`| ${product} | ${version} | ${cells.join(" | ")} | ${date} |`);
     }
   }
-  for (const { product, levels } of reports) {
-    for (const level of levels) lines.push("", ...findings(product, level));
+  for (const version of ["5.0", "3.1.1"] as const) lines.push("", ...differences(version, brokers));
+  lines.push("", "## Each fail", "");
+  for (const { product, levels } of brokers) {
+    for (const level of levels) lines.push(...fails(product, level), "");
   }
-  return lines.join("\n");
+  return lines.join("\n").trimEnd();
 }
 
-function sumOf(totals: Totals): number {
-  return Object.values(totals).reduce((sum, count) => sum + count, 0);
+/** A row for each statement or duty that at least one broker breaks. */
+function differences(version: FoundLevel["version"], brokers: readonly FoundBroker[]): string[] {
+  const columns = brokers.flatMap(({ product, levels }) => {
+    const level = levels.find((one) => one.version === version);
+    return level === undefined || level.unreachable !== undefined ? [] : [{ product, level }];
+  });
+  const ids = ALL_IDS.filter((id) => columns.some(({ level }) => level.verdicts[id] === "fail"));
+  return [
+    `## Statement by statement, MQTT ${version}`,
+    "",
+    "The statements and duties that at least one of them breaks.",
+    "",
+    `| statement | ${columns.map(({ product }) => product).join(" | ")} |`,
+    `| --- |${" --- |".repeat(columns.length)}`,
+    ...ids.map((id) => {
+      const cells = columns.map(({ level }) => {
+        const verdict = level.verdicts[id] ?? "";
+        return verdict === "fail" ? "**fail**" : verdict === "untested" ? "" : verdict;
+      });
+      return `| [${id}](statements/${placeOf(id)}) | ${cells.join(" | ")} |`;
+    }),
+  ];
 }
 
-function findings(product: string, { version, cases, unreachable, stopped }: ReportLevel): string[] {
+function fails(product: string, { version, unreachable, fails, lenient }: FoundLevel): string[] {
   const lines = [`### ${product}, MQTT ${version}`, ""];
-  if (unreachable !== undefined) return [...lines, `${unreachable.reason}.`];
-  const of = (verdict: string) => cases.filter((one) => one.verdict === verdict);
-  if (stopped !== undefined) lines.push(`${stopped}.`, "");
-  const failed = of("fail");
-  if (failed.length === 0) lines.push("Nothing against the standard.");
-  else {
-    lines.push("Against the standard:", "");
-    for (const { id, statements, reason } of failed) {
-      lines.push(`- \`${id}\` (${statements.join(", ")}): ${plain(reason)}`);
-    }
+  if (unreachable !== undefined) return [...lines, `${plain(unreachable)}.`];
+  if (fails.length === 0) lines.push("Nothing against the standard.");
+  for (const { id, statements, reason } of fails) {
+    const reading = readingOf(product, id, reason);
+    lines.push(
+      `- \`${id}\` (${statements.join(", ")}): ${plain(reason)}${
+        reading === undefined ? "" : `. ${reading}`
+      }`,
+    );
   }
-  const lenient = of("lenient").map(({ id }) => `\`${id}\``);
-  if (lenient.length > 0) lines.push("", `Lenient: ${lenient.join(", ")}.`);
-  const unclear = of("inconclusive").map(({ id, reason }) => `\`${id}\` (${plain(reason)})`);
-  if (unclear.length > 0) lines.push("", `Could not be carried out: ${unclear.join(", ")}.`);
+  if (lenient.length > 0) lines.push("", `Lenient: ${lenient.map((id) => `\`${id}\``).join(", ")}.`);
   return lines;
 }
 
-/** Text in which nothing is markup, and in which no name of one run stands. */
+/** Text in which nothing is markup. */
 function plain(text: string): string {
-  return text.replace(/plumb-audit\/[a-z0-9]+/g, "plumb-audit/RUN").replace(/\bpa[a-z0-9]{8,}/g, "CLIENT")
-    .replace(/\s+/g, " ").replace(/[\\`*_{}[\]<>#|~]/g, (found) => `\\${found}`);
+  return text.replace(/[\\`*_{}[\]<>#|~]/g, (found) => `\\${found}`);
 }

@@ -34,7 +34,7 @@ export const HEALTHY_TOPIC = "healthy/";
 /** The healthy Clients. */
 export const HEALTHY: readonly string[] = ["healthy-clean", "healthy-durable"];
 
-/** As the README advises for Deno: the memory of a hash goes back to the system, which glibc would else keep in each thread's arena. */
+/** As docs/secure.md advises for Deno: the memory of a hash goes back to the system, which glibc would else keep in each thread's arena. */
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: "1048576" };
 
 /** How long a stranger may take at the doors of the street, ms. */

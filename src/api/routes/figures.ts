@@ -4,6 +4,7 @@
  * @module
  */
 import { BUCKET_BOUNDS } from "../../server/histogram.ts";
+import type { BridgeSample } from "../../server/open_metrics.ts";
 import { ApiError } from "../error.ts";
 import type { Operation } from "../operation.ts";
 import { counts, flag, integer, list, number, object, type Schema, text } from "../schema.ts";
@@ -23,6 +24,45 @@ const BUSY: Schema = object({
   messages: number("PUBLISH packets that are known of since it is among the busiest"),
   perSecond: number("the same of each second, over the last minutes"),
 });
+
+const BRIDGE: Schema = object({
+  name: text(),
+  isConnected: flag(),
+  reconnects: integer("connections so far, but the first"),
+  sent: integer("messages that the other broker has"),
+  received: integer("messages that this one has from there"),
+  queuedOut: integer("messages that wait to be sent"),
+  queuedIn: integer("messages that came and are not in this broker yet"),
+  dropped: integer("messages that did not arrive, in both directions"),
+});
+
+const HOOKS: Schema = object({
+  waiting: integer("events that wait"),
+  called: integer("events that hooks were called with, since the start, as all that follows"),
+  dropped: integer("events that found no room"),
+  lost: integer("events that were in the thread when it ended"),
+  faults: integer("exceptions, promises that were rejected or late, computations that took too long"),
+  seconds: number("how long hooks have computed, s"),
+  calls: integer("of hooks: publish(), disconnect()"),
+  restarts: integer("of their thread"),
+  isRunning: flag(),
+});
+
+const WEBHOOK: Schema = object({
+  waiting: integer("events that wait"),
+  delivered: integer("events that the service has taken, since the start, as all that follows"),
+  dropped: integer("events that found no room"),
+  deadLetters: integer("events that the service has refused for good"),
+  requests: integer("failed attempts among them"),
+  failedRequests: integer(),
+  isFailing: flag(),
+});
+
+/** What is shown of a bridge: its address is none of it. */
+function bridgeView(bridge: BridgeSample): BridgeSample {
+  const { name, isConnected, reconnects, sent, received, queuedOut, queuedIn, dropped } = bridge;
+  return { name, isConnected, reconnects, sent, received, queuedOut, queuedIn, dropped };
+}
 
 /** The figures. */
 export const figureOperations: readonly Operation[] = [{
@@ -76,21 +116,26 @@ export const figureOperations: readonly Operation[] = [{
       bytes: integer("of these"),
       fileBytes: integer("of its file"),
     }),
+    bridges: list(BRIDGE),
+    hooks: HOOKS,
+    webhook: WEBHOOK,
     busiest: object({ clients: list(BUSY, "that publish"), prefixes: list(BUSY, "of topics") }),
     now: integer("ms since the epoch"),
-  }, ["store", "busiest"]),
+  }, ["store", "busiest", "hooks", "webhook"]),
   run({ host, now }) {
     const figures = host.figures();
     if (figures === undefined) {
       throw new ApiError("not-running", "The broker does not take Clients: it starts or stops");
     }
-    const { stats, latencies, process, listeners, store, busiest } = figures;
+    const { stats, latencies, process, listeners, store, busiest, bridges = [], rules } = figures;
     return {
       ...stats,
       process,
       listeners,
       latencies: { bounds: BUCKET_BOUNDS, ...latencies },
       store,
+      bridges: bridges.map(bridgeView),
+      ...rules,
       busiest,
       now,
     };
