@@ -97,8 +97,8 @@ export class Batch {
   #receivers: Uint32Array | undefined;
   /** A session took all of the messages. */
   #isTaken = false;
-  /** Of all payloads. */
-  #payloadBytes = 0;
+  /** Receivers to whom all of them were written. */
+  #written = 0;
   /** 1 for each message that a session took though not all of them; noted only where they do not go together. */
   readonly #taken: Uint8Array = new Uint8Array(FRAMES_MAX);
   #isAnyNoted = false;
@@ -186,6 +186,7 @@ export class Batch {
     }
     frames.at[count] = view.at - frames.from;
     frames.payloadAt[count] = view.payloadAt - frames.from;
+    frames.payloadBytes += view.end - view.payloadAt;
     frames.to = view.end;
     frames.count = count + 1;
     if (size > this.#largest) this.#largest = size;
@@ -218,6 +219,7 @@ export class Batch {
     frames.level5 = view.level5;
     frames.at[0] = 0;
     frames.payloadAt[0] = view.payloadAt - view.at;
+    frames.payloadBytes = view.end - view.payloadAt;
     frames.idAt[0] = view.packetIdAt - view.at;
     if (observer.hooks.published !== undefined) this.#receivers ??= new Uint32Array(FRAMES_MAX);
     return true;
@@ -257,8 +259,9 @@ export class Batch {
     if (busiest !== undefined) busiest.came(publisher.client.clientId, topic.name, count, turn.now);
     const match = this.#match;
     observer.received += count;
-    this.#payloadBytes = this.#frames.payloadBytes;
-    turn.traffic.payloadBytesReceived += this.#payloadBytes;
+    const { payloadBytes } = this.#frames;
+    turn.traffic.payloadBytesReceived += payloadBytes;
+    this.#written = 0;
     turn.budget.spend(count * (1 + match.steps));
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
@@ -277,6 +280,7 @@ export class Batch {
     if (match.groups.length > 0) {
       for (const group of router.groupsFor(match, this.#qos, count)) this.#toGroup(topic, group);
     }
+    turn.traffic.sent(this.#written * count, this.#written * payloadBytes);
     turn.spendFresh();
     if (match.taps.length > 0) this.#toTaps(topic, match);
     if (observer.hooks.published !== undefined) this.#tellPublished(topic);
@@ -449,7 +453,7 @@ export class Batch {
     }
     link.touch();
     if (step === 1 && until - from === this.#frames.count) {
-      turn.traffic.sent(until - from, this.#payloadBytes);
+      this.#written++;
     } else for (let i = from; i < until; i += step) turn.traffic.sent(1, this.#frames.payloadOf(i));
     this.#took(from, until, step);
     if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, from, until, step);

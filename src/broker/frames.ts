@@ -80,17 +80,12 @@ export class CameFrames extends Frames {
   level5 = false;
   /** Where the payload of each begins. */
   readonly payloadAt: Uint32Array = new Uint32Array(FRAMES_MAX);
+  /** Bytes of all payloads. */
+  payloadBytes = 0;
 
   /** Bytes of the payload of one. */
   payloadOf(index: number): number {
     return this.place(index + 1) - this.from - this.payloadAt[index]!;
-  }
-
-  /** Bytes of all payloads. */
-  get payloadBytes(): number {
-    let bytes = 0;
-    for (let i = 0; i < this.count; i++) bytes += this.payloadOf(i);
-    return bytes;
   }
 }
 
