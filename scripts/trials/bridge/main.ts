@@ -9,6 +9,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { node } from "../../lib/run.ts";
@@ -17,13 +18,13 @@ import { MosquittoSide, PlumbSide } from "./sides.ts";
 import { bridgeTrial } from "./trial.ts";
 
 const USAGE =
-  "Usage: trial:bridge [--messages N] [--cuts N] [--kills N] [--ends N] [--seed N] [--runtime deno|bun|node] [--only ours|mosquitto|theirs] [--qos 1|2] [--level 4|5] [--json]";
+  "Usage: trial:bridge [--messages N] [--cuts N] [--kills N] [--ends N] [--seed N] [--runtime deno|bun|node] [--only ours|mosquitto|theirs] [--qos 1|2] [--level 4|5] [--json] [--log FILE]";
 function wrong(what: string): never {
   console.error(`${what}\n${USAGE}`);
   process.exit(2);
 }
 const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["messages", "cuts", "kills", "ends", "seed", "runtime", "only", "qos", "level"],
+  string: ["messages", "cuts", "kills", "ends", "seed", "runtime", "only", "qos", "level", "log"],
   boolean: ["json"],
   default: { messages: "100000", cuts: "100", kills: "20", ends: "0", seed: "1" },
   unknown: (arg) => wrong(`Unknown: ${arg}`),
@@ -80,13 +81,15 @@ for (const runtime of runtimes) {
             cuts,
             kills: { near: way === "theirs" ? ends : kills, far: way === "mosquitto" ? ends : kills },
             seed,
+            isLoose: way === "mosquitto",
+            ...flags.log !== undefined && { log: (lines) => writeFileSync(flags.log!, lines.join("\n")) },
           });
           if (flags.json) console.log(JSON.stringify({ ...given, ok: true, got }));
           else {
             console.log(
-              `ok      ${name}: ${messages} messages, ${got.cuts} cuts, ends ${got.kills.near} and ${got.kills.far}, ${got.again} came again, ${
-                got.seconds.toFixed(1)
-              } s`,
+              `ok      ${name}: ${messages} messages, ${got.cuts} cuts, ends ${got.kills.near} and ${got.kills.far}, ${got.again} came again${
+                got.sentAgain > 0 ? ` (and ${got.sentAgain} that mosquitto sent again behind PUBREL)` : ""
+              }, ${got.seconds.toFixed(1)} s`,
             );
           }
         } catch (error) {
