@@ -24,8 +24,8 @@ const NOT_ON_NODE: readonly (readonly [files: RegExp, why: string])[] = [
     "the auditor's own parts: they know no runtime, and take long",
   ],
   [
-    /^src\/(broker|client|codec|delivery|engine|topic|transport|browser|edge|test_broker)\//,
-    "the core and what is made for pages and edges: they know no runtime (deno task matrix has them on Node)",
+    /^src\/(broker|client|codec|config|delivery|engine|page|permissions|toml|topic|transport|browser|edge|test_broker)\//,
+    "the core, settings, and what is made for pages and edges: they know no runtime (deno task matrix has the core on Node)",
   ],
 ];
 /** What Deno says again and again of one test. */
