@@ -58,6 +58,7 @@ const MAINS: Readonly<Record<string, (args: readonly string[]) => Promise<unknow
   audit: async (args) => (await import("../../src/cli/audit.ts")).auditMain(args, none),
   bench: async (args) => (await import("../../src/cli/bench.ts")).benchMain(args, none),
   config: async (args) => (await import("../../src/cli/config.ts")).configMain(args, none),
+  explain: async (args) => (await import("../../src/cli/explain.ts")).explainMain(args, none),
   import: async (args) => (await import("../../src/cli/import.ts")).importMain(args, none),
   init: async (args) => (await import("../../src/cli/init.ts")).initMain(args),
   page: async (args) => (await import("../../src/cli/page.ts")).pageMain(args, none),
@@ -65,6 +66,7 @@ const MAINS: Readonly<Record<string, (args: readonly string[]) => Promise<unknow
   pub: async (args) => (await import("../../src/cli/pub.ts")).pubMain(args, none),
   request: async (args) => (await import("../../src/cli/request.ts")).requestMain(args, none),
   sub: async (args) => (await import("../../src/cli/sub.ts")).subMain(args, none),
+  trace: async (args) => (await import("../../src/cli/trace.ts")).traceMain(args, none),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [
     name,
     async (args: readonly string[]) => (await import("../../src/cli/store.ts")).storeMain(name, args, none),
@@ -110,7 +112,7 @@ describe("the documentation", () => {
         if (name === "help") continue;
         if (name === "" || name.startsWith("-")) callOf(args, none);
         else {
-          assert(name in MAINS, "there is no such command");
+          assert(name in MAINS, `no such command: ${name}`);
           await silently(() => MAINS[name]!([...rest, "--help-all"]));
         }
       } catch (error) {
