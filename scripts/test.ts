@@ -158,18 +158,20 @@ if (installed.code !== 0) {
   process.exit(1);
 }
 
-// All at a time: most tests wait more than they compute. Deno, which takes longer, has every other file in a second process.
+// All at a time: most tests wait more than they compute. Deno and Bun have every other file in a second process.
 const onNodeToo = files.filter((file) => !NOT_ON_NODE.some(([pattern]) => pattern.test(file)));
 console.log(
   `Deno: ${files.length} files, and at the same time all of them on Bun, and ${onNodeToo.length} on Node`,
 );
-const first = runDeno(files.filter((_, i) => i % 2 === 0));
-const second = files.length < 2 ? NOTHING : runDeno(files.filter((_, i) => i % 2 === 1), first);
-const third = runBun(files, second);
-const fourth = onNodeToo.length === 0 ? NOTHING : runNode(onNodeToo, third);
-const tallies = await Promise.all([first, second, third, fourth]);
-const onDeno = sum(tallies[0], tallies[1]);
-const [, , onBun, onNode] = tallies;
+const [even, odd] = [0, 1].map((rest) => files.filter((_, i) => i % 2 === rest)) as [string[], string[]];
+const first = runDeno(even);
+const second = odd.length === 0 ? NOTHING : runDeno(odd, first);
+const third = runBun(even, second);
+const fourth = odd.length === 0 ? NOTHING : runBun(odd, third);
+const fifth = onNodeToo.length === 0 ? NOTHING : runNode(onNodeToo, fourth);
+const onDeno = sum(await first, await second);
+const onBun = sum(await third, await fourth);
+const onNode = await fifth;
 
 console.log(`\nDeno ${line(onDeno)}\nBun ${line(onBun)}\nNode ${line(onNode)}`);
 const total = sum(sum(onDeno, onBun), onNode);
