@@ -98,7 +98,7 @@ export class Scene {
     await away.subscribe("home/#", { qos: 1 });
     await away.close({ sessionExpiry: 86_400 });
     const hub = await this.client("hub", { will: { topic: "home/hub/state", payload: "gone" } });
-    await hub.subscribe(["home/+/set", "home/+/temperature", "$share/hubs/work/#"], {
+    await hub.subscribe(["home/+/set", "home/+/temperature", "$share/hubs/jobs/#"], {
       qos: 1,
       ack: "receipt",
       overflow: "dropOldest",
