@@ -81,6 +81,11 @@ export class Logins {
   end(value: string): void {
     this.#all.delete(digest(value));
   }
+
+  /** Ends those of a user, whose password is another one, or none any more. */
+  endAllOf(user: string): void {
+    for (const [key, login] of this.#all) if (login.user === user) this.#all.delete(key);
+  }
 }
 
 function digest(value: string): string {

@@ -147,6 +147,21 @@ describe("a login", () => {
     },
   );
 
+  test("ends when its user gets another password, and when it is deleted", patient, async () => {
+    for (const change of [{ method: "PUT", body: { password: "new" } }, { method: "DELETE" }]) {
+      await using scene = await ApiScene.begin();
+      const cookie = await loggedIn(scene);
+      const status = () =>
+        scene.ask("/figures", { headers: { cookie }, isStranger: true }).then((one) => one.status);
+      assertEquals(await status(), 200);
+      assertEquals((await scene.ask("/users/bob", { method: "PUT", body: { password: "his" } })).status, 200);
+      assertEquals((await scene.ask("/users/bob", change)).status < 300, true);
+      assertEquals(await status(), 200, "another user's");
+      assertEquals((await scene.ask("/users/ann", change)).status < 300, true);
+      assertEquals(await status(), 401);
+    }
+  });
+
   test("ends one that was used longest ago when there are too many", () => {
     const logins = new Logins();
     const [a, b] = [logins.begin("a", 0, 2), logins.begin("b", 0, 2)];

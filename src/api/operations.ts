@@ -55,7 +55,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
     ...topicOperations,
     ...messageOperations,
     ...explainOperations,
-    ...programOperations,
+    ...programOperations(parts),
   ];
   return operations;
 }

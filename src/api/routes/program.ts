@@ -4,6 +4,7 @@
  * @module
  */
 import { type LimitName, type LimitRow, LIMITS } from "../../broker/mod.ts";
+import type { LoginParts } from "../access.ts";
 import { ApiError } from "../error.ts";
 import type { PermissionFile, UserFile, UserView } from "../host.ts";
 import { type Call, type Operation, PAGE_ITEMS_MAX, Reply, serverOf } from "../operation.ts";
@@ -37,7 +38,7 @@ const VERSION = text(
 const PERMISSIONS_TEXT: Schema = text("the text of the file");
 
 /** The program. */
-export const programOperations: readonly Operation[] = [
+export const programOperations = ({ logins }: Pick<LoginParts, "logins">): readonly Operation[] => [
   {
     method: "get",
     path: "/limits",
@@ -120,7 +121,8 @@ export const programOperations: readonly Operation[] = [
     method: "put",
     path: "/users/{name}",
     id: "setUser",
-    about: "Sets the password of a user, who is made if there is none of that name",
+    about:
+      "Sets the password of a user, who is made if there is none of that name; logins with another one end",
     body: object({
       password: text(undefined, { minLength: 1, maxLength: 65_535 }),
       scram: flag("also for SCRAM-SHA-256 and SCRAM-SHA-512, which a user keeps from then on"),
@@ -128,17 +130,20 @@ export const programOperations: readonly Operation[] = [
     answer: object({ isNew: flag() }),
     async run(call) {
       const { password, scram = false } = call.body as { password: string; scram?: boolean };
-      return { isNew: await usersOf(call).set(call.given["name"] as string, password, scram) };
+      const name = call.given["name"] as string;
+      const isNew = await usersOf(call).set(name, password, scram);
+      logins.endAllOf(name);
+      return { isNew };
     },
   },
   {
     method: "delete",
     path: "/users/{name}",
     id: "deleteUser",
-    about: "Deletes a user; connections that are open stay",
+    about: "Deletes a user, whose logins end; connections that are open stay",
     async run(call) {
       const name = call.given["name"] as string;
-      if (await usersOf(call).delete(name)) return;
+      if (await usersOf(call).delete(name)) return logins.endAllOf(name);
       throw new ApiError("not-found", `There is no user ${JSON.stringify(name)}`);
     },
   },
