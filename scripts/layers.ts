@@ -113,7 +113,7 @@ const LAYERS: readonly Layer[] = [
       "src/store",
       "src/transport",
     ],
-    types: ["spec", "src/rules/figures.ts"],
+    types: ["spec", "src/bridge", "src/rules/figures.ts"],
     packages: ["*"],
   },
   {

@@ -5,12 +5,12 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, connect } from "../../src/client_api/mod.ts";
 import { startPlumb } from "../../src/testing/plumb_process.ts";
 import { WAIT_MS } from "../../src/testing/patience.ts";
+import { freePort } from "../../src/testing/free_port.ts";
 
 /** An administrator of the scene. */
 export const ADMIN = { user: "alice", password: "correct horse" } as const;
@@ -163,16 +163,6 @@ export class Scene {
     await this.stopBroker();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago: the broker takes it, and takes it again. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function later(ms: number): Promise<void> {

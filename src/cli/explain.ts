@@ -3,6 +3,7 @@
  * Knows flags and the lines of the answer; refuses to know how the broker finds it out.
  * @module
  */
+import type { Explanation } from "../broker/mod.ts";
 import { API_ROWS, apiPlace, askApi } from "./api_client.ts";
 import { type Environment, NO_VARIABLES } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -45,16 +46,7 @@ const FLAGS: Flags = {
 };
 
 /** What the API answers, as far as it is shown. */
-interface Answer {
-  readonly gets: boolean | null;
-  readonly because: string;
-  readonly steps: readonly {
-    readonly what: string;
-    readonly result: "yes" | "no" | "unknown" | "note";
-    readonly detail: string;
-    readonly rule?: string;
-  }[];
-}
+type Answer = Pick<Explanation, "gets" | "because" | "steps">;
 
 /** Does it; gives the exit status. @throws {CallError} */
 export async function explainMain(args: readonly string[], environment: Environment): Promise<number> {

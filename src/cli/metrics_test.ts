@@ -2,7 +2,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -10,6 +9,7 @@ import { connect } from "../client_api/mod.ts";
 import { METRICS, sampleName } from "../server/open_metrics.ts";
 import { startPlumb } from "../testing/plumb_process.ts";
 import { patient, until } from "../testing/patience.ts";
+import { freePort } from "../testing/free_port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-metrics-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -34,15 +34,6 @@ async function broker(
   await until(isDone, () => `it listens; ${said}`);
   const port = (scheme: string) => new RegExp(`url="?${scheme}://127.0.0.1:(\\d+)`).exec(said)![1];
   return { child, mqtt: `mqtt://127.0.0.1:${port("mqtt")}`, http: `http://127.0.0.1:${port("ws")}` };
-}
-
-/** A port that was free just now: Prometheus takes 0 and does not say what it got. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Lines without those of help, by what stands before the value. */

@@ -3,7 +3,14 @@
  * Knows names; refuses to know how they are asked for.
  * @module
  */
-import type { BrokerStats, ClientView, QueuedView, RetainedView, SessionView } from "../broker/mod.ts";
+import type {
+  BrokerStats,
+  ClientView,
+  ExplainStep,
+  QueuedView,
+  RetainedView,
+  SessionView,
+} from "../broker/mod.ts";
 
 /** GET /api/v1 */
 export interface About {
@@ -115,13 +122,7 @@ export interface Explanation {
   /** null: it cannot be foretold. */
   readonly gets: boolean | null;
   readonly because: string;
-  readonly steps: readonly {
-    readonly what: string;
-    readonly result: "yes" | "no" | "unknown" | "note";
-    readonly detail: string;
-    readonly rule?: string;
-    readonly limit?: string;
-  }[];
+  readonly steps: readonly ExplainStep[];
   /** Sessions that get a copy; null if there are too many to look at. */
   readonly receivers: number | null;
   /** Of the session of the Client; null without one. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BrokerStats, BusiestStats, BusyName } from "../broker/mod.ts";
+import type { BridgeFigures } from "../bridge/mod.ts";
 import type { RuleFigures } from "../rules/figures.ts";
 import { BUCKET_BOUNDS, type HistogramStats } from "./histogram.ts";
 import type { ListenerStats } from "./listener_counts.ts";
@@ -37,17 +38,8 @@ export interface StoreFigures {
   readonly fileBytes: number;
 }
 
-/** Of one bridge to another broker. */
-export interface BridgeSample {
-  readonly name: string;
-  readonly isConnected: boolean;
-  readonly reconnects: number;
-  readonly sent: number;
-  readonly received: number;
-  readonly queuedOut: number;
-  readonly queuedIn: number;
-  readonly dropped: number;
-}
+/** Of one bridge to another broker, without its address. */
+export type BridgeSample = Omit<BridgeFigures, "url" | "since">;
 
 /** All figures of one moment; what there is none of is left out. */
 export interface Figures {

@@ -9,11 +9,11 @@
 import { assertEquals } from "@std/assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { createServer } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Browser as PuppeteerBrowser, Page } from "puppeteer-core";
 import { WAIT_MS } from "./patience.ts";
+import { freePort } from "./free_port.ts";
 
 /** The engines by name. */
 export type Engine = "chromium" | "firefox" | "webkit";
@@ -396,16 +396,6 @@ class Driver {
       await over;
     }
   }
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function later(ms: number): Promise<void> {

@@ -9,7 +9,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { build } from "esbuild";
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as dial, createServer } from "node:net";
+import { connect as dial } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -18,6 +18,7 @@ import { connect } from "../../../src/client_api/mod.ts";
 import { until } from "../../../src/testing/patience.ts";
 import { killed, spawnKept } from "../../lib/kept_child.ts";
 import { pathOf } from "../../lib/tree.ts";
+import { freePort } from "../../../src/testing/free_port.ts";
 
 const flags = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
   string: ["workerd"],
@@ -128,14 +129,4 @@ async function outlives(url: string): Promise<void> {
   console.log(
     `killed and started again: ${KEPT} messages that waited come ${isSame ? "" : "NOT "}once and in order`,
   );
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
