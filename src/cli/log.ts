@@ -223,13 +223,25 @@ export class Log {
     this.#put(now, level, `and ${more} more`, { of: message, more });
   }
 
+  /** A line that another process has written, without its end, as it is. */
+  passOn(line: string): void {
+    if (!this.#isFull()) this.#add(`${line}\n`);
+  }
+
   #put(now: number, level: number, message: string, fields: Fields): void {
-    if (this.#lines.length >= this.#limits.logWaitingCharactersMax) {
-      this.#dropped++;
-      return;
-    }
+    if (!this.#isFull()) this.#add(this.#line(now, level, message, fields));
+  }
+
+  /** Whether too much waits to be written; then one line more is left out. */
+  #isFull(): boolean {
+    const isFull = this.#lines.length >= this.#limits.logWaitingCharactersMax;
+    if (isFull) this.#dropped++;
+    return isFull;
+  }
+
+  #add(line: string): void {
     if (this.#lines === "" && !this.#isWriting) setImmediate(() => this.#write());
-    this.#lines += this.#line(now, level, message, fields);
+    this.#lines += line;
     if (this.#lines.length >= WRITE_NOW_CHARACTERS) this.#write();
   }
 

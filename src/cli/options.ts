@@ -111,6 +111,8 @@ export interface Settings {
   readonly tolerate: readonly ToleranceName[];
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
+  /** Processes that are the broker; auto: as many as there are cores. */
+  readonly workers: number | "auto";
   readonly durability: Durability;
   readonly strictStore: boolean;
   /** A file of hooks. */
@@ -262,6 +264,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     hooks: undefined,
     hookLimits: {},
     webhook: {},
+    workers: 1,
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
@@ -355,7 +358,7 @@ function valueOf({ kind, name }: Setting, text: string): unknown {
   if (name === "durability") {
     return text.startsWith("interval=") ? Number(text.slice("interval=".length)) : text;
   }
-  if (kind === "integer") return Number(text);
+  if (kind === "integer") return /^\d+$/.test(text) ? Number(text) : text;
   return kind === "flag" || kind === "switch" ? text === "true" : text;
 }
 
