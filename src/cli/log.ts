@@ -122,6 +122,11 @@ export class Log {
     };
   }
 
+  /** Whether it goes to a terminal that shows colours. */
+  get colours(): boolean {
+    return this.#stream.colours;
+  }
+
   /** Whether lines of this level are written. */
   shows(level: Exclude<typeof LOG_LEVELS[number], "off">): boolean {
     return LOG_LEVELS.indexOf(level) >= this.#least;
@@ -301,10 +306,10 @@ function json(value: unknown): string {
     character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""));
 }
 
-/** stderr, whose loss (a pipe that is closed) does not end the broker. */
-export function stderrStream(noColor: boolean): LogStream {
+/** stderr, whose loss (a pipe that is closed) does not end the broker. A process that reads it may have a terminal. */
+export function stderrStream(noColor: boolean, isTerminal: boolean = isatty(2)): LogStream {
   return {
     write: (text, done) => void writeStderr(text).then(done),
-    colours: isatty(2) && !noColor,
+    colours: isTerminal && !noColor,
   };
 }
