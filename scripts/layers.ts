@@ -61,6 +61,12 @@ const LAYERS: readonly Layer[] = [
     types: ["spec", "src/transport"],
     core: true,
   },
+  {
+    at: "src/nodes",
+    values: ["src/broker", "src/codec", "src/topic", "src/delivery", "src/engine"],
+    types: ["spec", "src/transport"],
+    core: true,
+  },
   { at: "src/transport", values: ["src/codec"], types: ["spec"], core: true },
   { at: "src/auth", values: ["src/codec", "src/topic"], types: ["spec", "src/broker"], packages: ["*"] },
   { at: "src/toml", values: [] },

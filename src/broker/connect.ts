@@ -287,7 +287,7 @@ function connackOf(
 }
 
 /** §4.4 PUBREL and PUBLISH packets that were open on an earlier connection, in their order [MQTT-4.4.0-1]. */
-function sendOpenAgain(
+export function sendOpenAgain(
   { journal }: Parts,
   { session, link }: { readonly session: Session; readonly link: Link },
 ): void {

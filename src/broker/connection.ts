@@ -41,7 +41,7 @@ import type { Inputs } from "./inputs.ts";
 import { OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName } from "./limits.ts";
 import type { HoldsMemory, MemoryLimit } from "./memory_limit.ts";
-import type { Ending, Open } from "./open.ts";
+import { type Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
 import type { Parts } from "./parts.ts";
@@ -52,6 +52,7 @@ import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Change } from "./reconfigure.ts";
 import { changeRights, changeRightsLater } from "./regrant.ts";
+import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import { Tolerance, type Tolerant, TolerantLink } from "./tolerance.ts";
@@ -63,6 +64,9 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** Bytes kept of a connection that waits for a later turn; above it the transport is not read. */
 const POSTPONED_BYTES_MAX = 64 * 1024;
+
+/** §2.1.4 a node may send whatever a packet can hold: what it passes on was looked at where it came in. */
+const NODE_FRAME_BYTES_MAX = 268_435_460;
 
 /** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
 const CONNECT_LEVEL_BYTES = 7;
@@ -511,9 +515,10 @@ export class Connection
     const { parts, batch, budget } = this.#host;
     batch.end();
     budget.spend(COST.packet);
-    parts.turn.traffic.packetsReceived++;
     const { level } = this.#link;
     const type = first >> 4;
+    if (!open.session.isNode) parts.turn.traffic.packetsReceived++;
+    else if (parts.nodes!.packet(open, type, bytes, first, body, end)) return true;
     if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
       this.#acknowledgement(open, type as 4 | 5 | 6 | 7, bytes, first, body, end);
       return true;
@@ -579,6 +584,40 @@ export class Connection
       return this.#disconnect(decodeDisconnect(reader, first & 15, level), undefined);
     }
     throw protocolError("MQTT-3.1.2-30", "Neither AUTH nor DISCONNECT while authentication goes on");
+  }
+
+  /**
+   * @internal The other end is a node of the same Server: it is open from the start, without CONNECT, and its session is that of the node.
+   */
+  join(session: Session): void {
+    const { parts } = this.#host;
+    const link = this.#link;
+    parts.turn.timers.cancel(this);
+    link.level = 5;
+    link.limitFrames(NODE_FRAME_BYTES_MAX, NODE_FRAME_BYTES_MAX);
+    const connect: Connect = {
+      type: PacketType.CONNECT,
+      level: 5,
+      clientId: session.clientId,
+      cleanStart: false,
+      keepAlive: 0,
+      properties: { receiveMaximum: 65_535 },
+    };
+    const client: ClientInfo = { ...loginOf({ code: 0 }, undefined), ...connect, peer: this.peer };
+    const open = this.#phase = new Open({
+      link,
+      connect,
+      client,
+      session,
+      isResumed: true,
+      will: undefined,
+      policy: this.#policy,
+      permissions: this.#permissions,
+      turn: parts.turn,
+      ending: this,
+    });
+    session.serve(open, this.#policy.limits);
+    parts.nodes!.joined(this, open);
   }
 
   // §3.1, §3.15 Coming in.
@@ -841,6 +880,11 @@ export class Connection
     this.#rate?.stop();
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
+  }
+
+  /** @internal Its place is taken by another one: nothing of it counts any more. */
+  abandon(): void {
+    if (this.#phase !== CLOSED) this.#abort();
   }
 
   #abort(): void {

@@ -14,6 +14,7 @@ import type { Link } from "../engine/link.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { COST, type Postponed } from "./budget.ts";
 import type { Delivery } from "./delivery.ts";
+import type { Nodes } from "./nodes.ts";
 import type { Observer } from "./observer.ts";
 import type { Session } from "./session.ts";
 import type { DeliveryRecord, Later, SessionStore, SubscriptionRecord } from "./store.ts";
@@ -44,6 +45,12 @@ export class Journal {
   readonly #recovered: () => void;
   /** Facts recorded since the start. */
   #facts = 0;
+  /** What was recorded or sent to other nodes since the start, and where the last of each stands in that. */
+  #marks = 0;
+  #lastFact = 0;
+  #lastSent = 0;
+  /** Other nodes of the same Server, if there are any. */
+  nodes: Nodes | undefined;
   /** Of these, how many the last commit that began took with it. */
   #committedFacts = 0;
   /** What the next commit has to take: facts and bytes. */
@@ -200,6 +207,7 @@ export class Journal {
 
   #told(bytes = 0): void {
     this.#facts++;
+    this.#lastFact = ++this.#marks;
     const { budget } = this.#turn;
     budget.spend(COST.fact);
     this.#weight += 1 + Math.floor(bytes / FACT_BYTES);
@@ -239,14 +247,26 @@ export class Journal {
 
   // Links that wait for facts.
 
-  /** For `holdSince()`: the facts so far. */
+  /** For `holdSince()`: the facts so far, and what other nodes were sent. */
   get mark(): number {
+    return this.#marks;
+  }
+
+  /** Facts recorded since the start. */
+  get facts(): number {
     return this.#facts;
   }
 
-  /** If facts were recorded since `mark`, bytes written to the link from now on wait until they are safe. */
+  /** Another node is sent something, or is to be at the end of the turn, that an answer may have to wait for. */
+  sentToNode(): void {
+    this.#lastSent = ++this.#marks;
+  }
+
+  /** If facts were recorded since `mark`, or nodes were sent something, bytes written to the link from now on wait until that is safe. */
   holdSince(mark: number, link: Link): void {
-    if (this.#facts !== mark) this.hold(link);
+    if (this.#marks === mark) return;
+    if (this.#lastFact > mark) this.hold(link);
+    if (this.#lastSent > mark) this.nodes!.hold(link);
   }
 
   /** Bytes written to the link from now on wait until the facts so far are safe. */

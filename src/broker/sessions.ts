@@ -50,6 +50,7 @@ export class Sessions implements SessionOwner {
   /** Every session, also if it has ended and is not at its end yet. */
   *all(): Iterable<Session> {
     yield* this.#byClientId.values();
+    yield* this.#parts.nodes?.sessions ?? [];
     for (const { session } of this.#endings.values()) if (session.ended) yield session;
   }
 
@@ -160,6 +161,7 @@ export class Sessions implements SessionOwner {
     const { session, client, will } = open;
     session.connection = undefined;
     session.resend = undefined;
+    if (session.isNode) return this.#parts.nodes!.left(open);
     router.disconnected(session);
     router.retainedDeliveries.connectionLost(session);
     stopGathering(this.#parts, session);

@@ -39,6 +39,7 @@ import {
 } from "../broker/mod.ts";
 import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
+import { UsageError } from "../codec/error.ts";
 import { ListenError } from "../runtime/listen.ts";
 import { type Loop, systemLoop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
@@ -181,6 +182,19 @@ export interface Server extends AsyncDisposable {
   /** The same for a Client of the owner's own: it needs no login, may do everything, and has this user name. */
   acceptOwn(transport: Transport, username: string): void;
   /**
+   * A link to another node (`BrokerOptions.nodes`) begins on this transport, which is not started yet, in place of another link to it.
+   * `incarnation` is another one each time that node starts; `over` is called when the link is over.
+   * @throws {UsageError} if there is no such node.
+   */
+  link(transport: Transport, node: string, incarnation: string, over?: () => void): void;
+  /**
+   * A connection of a Client that another node relays: as one that came in here, through the listener of that place in `listen`.
+   * @throws {UsageError} if there is none in that place.
+   */
+  acceptRelayed(transport: Transport, peer: PeerInfo, listener: number): void;
+  /** The place in `listen` of the listener with this policy, for `acceptRelayed()` at another node; -1 if it is there no more. */
+  placeOf(policy: Policy): number;
+  /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
    */
@@ -286,8 +300,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   };
   const listeners = new ListenerSet(events);
   const watched = new WeakSet<PermissionSource>();
+  let planned: readonly ListenerPlan[] = [];
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
+    planned = plans;
     counts.listen(plans.map(({ address }) => addressUrl(address)));
     for (const { policy } of plans) {
       const source = policy.permissions;
@@ -343,6 +359,13 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     acceptOwn: (transport, username) =>
       void driver.accept(transport, OF_THIS_PROCESS, broker.ownPolicy(username)),
+    link: (transport, node, incarnation, over) => driver.link(transport, node, incarnation, over),
+    acceptRelayed(transport, peer, listener) {
+      const plan = planned[listener];
+      if (plan === undefined) throw new UsageError(`There is no listener in place ${listener}`);
+      driver.accept(transport, peer, plan.policy);
+    },
+    placeOf: (policy) => planned.findIndex((plan) => plan.policy === policy),
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),
