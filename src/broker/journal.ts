@@ -14,7 +14,6 @@ import type { Link } from "../engine/link.ts";
 import type { Deadline } from "../engine/timers.ts";
 import { COST, type Postponed } from "./budget.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Nodes } from "./nodes.ts";
 import type { Observer } from "./observer.ts";
 import type { Session } from "./session.ts";
 import type { DeliveryRecord, Later, SessionStore, SubscriptionRecord } from "./store.ts";
@@ -36,6 +35,12 @@ const FACT_OBJECT_BYTES = 192;
 /** `#committedFacts` after a failure: no recorded fact is safe. */
 const NOTHING_SAFE = -1;
 
+/** Other nodes, as far as bytes wait for them. */
+export interface NodeHolds {
+  /** Bytes written to the link from now on wait until other nodes have acknowledged what they have been sent so far. */
+  hold(link: Link): void;
+}
+
 /** The facts of one broker. Without a store it records none, and holds nothing. */
 export class Journal {
   readonly #store: SessionStore | undefined;
@@ -50,7 +55,7 @@ export class Journal {
   #lastFact = 0;
   #lastSent = 0;
   /** Other nodes of the same Server, if there are any. */
-  nodes: Nodes | undefined;
+  nodes: NodeHolds | undefined;
   /** Of these, how many the last commit that began took with it. */
   #committedFacts = 0;
   /** What the next commit has to take: facts and bytes. */

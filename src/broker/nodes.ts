@@ -4,17 +4,18 @@
  * @module
  */
 import type { Message } from "../delivery/message.ts";
-import type { Link } from "../engine/link.ts";
 import type { TopicFilter } from "../topic/filter.ts";
-import type { Outgoing } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
+import type { NodeHolds } from "./journal.ts";
 import type { Counted } from "./ledger.ts";
-import type { Open } from "./open.ts";
-import type { Session } from "./session.ts";
+import type { Serving, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** §3.3.2.3.8 On a link: the Subscription Identifier of what is told to a node and not to Clients. Groups have higher ones. */
 export const TOLD = 1;
+
+/** §3.3.1.3 A message to be retained. */
+export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 
 /** A connection that is a link. */
 export interface NodeLink extends Counted {
@@ -23,7 +24,7 @@ export interface NodeLink extends Counted {
 }
 
 /** The other nodes. */
-export interface Nodes {
+export interface Nodes extends NodeHolds {
   /** Sessions of other nodes, each both as publisher and as subscriber. */
   readonly sessions: Iterable<Session>;
   /** Connections that are links. */
@@ -37,8 +38,6 @@ export interface Nodes {
   changed(filter: TopicFilter, before: number, now: number): void;
   /** §4.8.2 What the members of a group can take has changed. */
   groupChanged(group: SharedGroup): void;
-  /** Bytes written to the link from now on wait until other nodes have acknowledged what they have been sent so far. */
-  hold(link: Link): void;
   /** The end of a turn, before bytes are written. */
   endTurn(): void;
   /** Whether `endTurn()` has something to do. */
@@ -51,12 +50,12 @@ export interface Nodes {
   /** The session of a node, for a link that begins. */
   join(name: string, incarnation: string): Session;
   /** A link is open. */
-  joined(link: NodeLink, open: Open): void;
+  joined(link: NodeLink, open: Serving): void;
   /** It is over. */
-  left(open: Open): void;
+  left(open: Serving): void;
 
   /** A packet of a node that is neither PUBLISH nor acknowledges one; false if it is to be treated as a Client's. */
-  packet(open: Open, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean;
+  packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean;
   /** A node has acknowledged a message; `isReleased`: by a PUBREC, so that PUBCOMP is still to come. */
   acknowledged(session: Session, isReleased: boolean): void;
   /** That has come. */
@@ -64,11 +63,11 @@ export interface Nodes {
   /** §4.8.2 No member of a group at a node takes a message: it goes to another one. */
   refused(session: Session, delivery: Delivery): void;
   /** A node tells something. */
-  told(open: Open, topic: string, payload: Uint8Array): void;
+  told(open: Serving, topic: string, payload: Uint8Array): void;
   /** §4.8.2 The group of this node under a number; undefined if it is gone. */
   groupOf(number: number): SharedGroup | undefined;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */
-  retained(topic: string, outgoing: Outgoing | undefined, message: Message | undefined): void;
+  retained(topic: string, given: Given | undefined, message: Message | undefined): void;
   /** §3.3.2.3.3 It has expired. */
   retainedExpired(topic: string): void;
   /** Whether the retained message of this topic goes to the store of this node. */

@@ -8,11 +8,10 @@
 import { sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
-import { type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
+import { type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
-import type { Open } from "../broker/open.ts";
 import type { Parts } from "../broker/parts.ts";
-import { NEVER_EXPIRES, Session, type SessionOwner } from "../broker/session.ts";
+import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import { invariant } from "../codec/error.ts";
 import type { SubscriptionRequest } from "../codec/packet.ts";
@@ -178,7 +177,7 @@ export class AllNodes implements Nodes {
     }
   }
 
-  packet(open: Open, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean {
+  packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean {
     const other = this.#otherOf(open.session);
     const { session } = open;
     const reader = this.#reader.aim(bytes, body, end);
@@ -244,7 +243,7 @@ export class AllNodes implements Nodes {
     return other.session;
   }
 
-  joined(link: NodeLink, open: Open): void {
+  joined(link: NodeLink, open: Serving): void {
     const other = this.#otherOf(open.session);
     other.link = link;
     other.open = open;
@@ -261,7 +260,7 @@ export class AllNodes implements Nodes {
     this.#isDue = true;
   }
 
-  left({ session }: Open): void {
+  left({ session }: Serving): void {
     const other = this.#otherOf(session);
     other.link = other.open = undefined;
     other.isInStep = false;
@@ -374,7 +373,7 @@ export class AllNodes implements Nodes {
     this.#isDue = true;
   }
 
-  told(open: Open, what: string, payload: Uint8Array): void {
+  told(open: Serving, what: string, payload: Uint8Array): void {
     const other = this.#otherOf(open.session);
     if (what === RETAINED) this.#retainedElsewhere(payload);
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
@@ -387,11 +386,11 @@ export class AllNodes implements Nodes {
     return homeOf(topic, this.#options.all.length) === this.#place;
   }
 
-  retained(topic: string, outgoing: Outgoing | undefined, message: Message | undefined): void {
+  retained(topic: string, given: Given | undefined, message: Message | undefined): void {
     const stamp = this.#copies.next(this.#parts.turn.now);
-    this.#copies.set(topic, stamp, outgoing !== undefined);
+    this.#copies.set(topic, stamp, given !== undefined);
     if (this.keeps(topic)) this.#parts.journal.retained(topic, message);
-    this.#tellAll(RETAINED, writeChange({ stamp, topic, message: outgoing }));
+    this.#tellAll(RETAINED, writeChange({ stamp, topic, message: given }));
   }
 
   retainedExpired(topic: string): void {

@@ -4,8 +4,7 @@
  * @module
  */
 import type { NodeLink } from "../broker/nodes.ts";
-import type { Open } from "../broker/open.ts";
-import type { Session } from "../broker/session.ts";
+import type { Serving, Session } from "../broker/session.ts";
 import { Step } from "../delivery/sender.ts";
 
 /** One other node. What it is sent is acknowledged in the order in which it is sent. */
@@ -18,8 +17,8 @@ export class Other {
   incarnation: string | undefined;
   /** Its link; undefined while there is none. */
   link: NodeLink | undefined;
-  /** The same as the phase in which it is open. */
-  open: Open | undefined;
+  /** The same as it is open. */
+  open: Serving | undefined;
   /** What it has acknowledged since this node started. */
   acknowledged = 0;
   /** QoS 2 exchanges that it has acknowledged by PUBREC and that are not over. */

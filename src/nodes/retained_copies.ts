@@ -7,7 +7,7 @@
  * @module
  */
 import type { Ledger } from "../broker/ledger.ts";
-import type { Message } from "../delivery/message.ts";
+import type { Given } from "../broker/nodes.ts";
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { PublishView } from "../codec/publish_view.ts";
 
@@ -26,7 +26,7 @@ export interface RetainedChange {
   readonly stamp: number;
   readonly topic: string;
   /** Undefined if it was removed. */
-  readonly message: Pick<Message, "view" | "expiresAt" | "publisher"> | undefined;
+  readonly message: Given | undefined;
 }
 
 /** The stamps of this node. */
