@@ -48,6 +48,7 @@ import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
+import { Relaying } from "./relaying.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Change } from "./reconfigure.ts";
@@ -105,6 +106,7 @@ type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
   | Open
+  | Relaying
   | { readonly kind: "closing" }
   | { readonly kind: "closed" };
 
@@ -249,6 +251,7 @@ export class Connection
 
   #received(chunk: Uint8Array, now: number): void {
     if (this.#isOver) return; // [MQTT-3.1.4-6]
+    if (this.#phase.kind === "relaying") return this.#phase.sent(chunk);
     this.#lastReceivedAt = now;
     const { budget } = this.#host;
     if (!budget.begin()) this.#postpone();
@@ -264,16 +267,24 @@ export class Connection
       if (budget.isSpent) this.#postpone();
       this.#boundMemory();
       if (this.#link.paused) this.#boundPending();
+      this.#relayKept();
     } catch (error) {
       this.#caught(error);
     }
     this.#host.parts.turn.chunkDone();
   }
 
+  /** What came before it was known that another node is the home, the CONNECT among it, goes there. */
+  #relayKept(): void {
+    const phase = this.#phase;
+    if (phase.kind === "relaying" && this.#link.keptBytes > 0) phase.sent(this.#link.takeKept());
+  }
+
   /** The transport can take more. */
   drained(now: number): void {
     this.#host.inputs.run(now, () => {
       if (this.#phase === CLOSED) return;
+      if (this.#phase.kind === "relaying") return this.#phase.clientDrained();
       this.#link.drained();
       if (this.#phase.kind === "open" && !this.#link.blocked) {
         this.#host.parts.deliverer.pump(this.#phase.session);
@@ -319,6 +330,7 @@ export class Connection
 
   #closed(): void {
     if (this.#phase === CLOSED) return;
+    this.#unclaim();
     const before = this.#phase;
     this.#phase = CLOSED;
     this.#host.parts.turn.timers.cancel(this);
@@ -327,6 +339,7 @@ export class Connection
     this.#host.parts.turn.ledger.connections -= this.ownBytes;
     this.#rate?.stop();
     this.#link.discard();
+    if (before.kind === "relaying") before.end();
     if (before.kind !== "open") return;
     before.ended();
     this.#host.sessions.left(before, false, undefined);
@@ -370,6 +383,10 @@ export class Connection
       const message = `No accepted CONNECT within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
       this.#refuse({ code: 0x80, rule: "limit/connect-timeout", message });
     }
+  }
+
+  get #isRelaying(): boolean {
+    return this.#phase.kind === "relaying";
   }
 
   get #isOver(): boolean {
@@ -440,6 +457,7 @@ export class Connection
   /** Bytes that would come free with the end of this connection; of payloads in several outboxes a part. */
   get heldBytes(): number {
     const { outbox, heldIn } = this.#link;
+    if (this.#phase.kind === "relaying") return this.#phase.keptBytes;
     const { sharedBytes } = outbox;
     const shared = sharedBytes === 0 ? 0 : sharedBytes * this.#host.parts.turn.ledger.shareOfPayloads;
     return outbox.heldBytes + heldIn + shared + (this.#phase.kind === "open" ? this.#phase.heldBytes : 0);
@@ -481,7 +499,7 @@ export class Connection
     if (phase.kind !== "open") {
       this.#host.parts.turn.traffic.packetsReceived++;
       this.#early(bytes, at, body, end);
-      return true;
+      return !this.#isRelaying; // then the home is to get it: it is kept
     }
     const first = bytes[at]!;
     const isTaken = first >> 4 === PacketType.PUBLISH
@@ -495,7 +513,7 @@ export class Connection
   /** A frame whose rest is still to come. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
     const { kind } = this.#phase;
-    if (kind === "closing" || kind === "closed") return;
+    if (kind === "closing" || kind === "closed" || kind === "relaying") return;
     const { level } = this.#link;
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
@@ -627,6 +645,16 @@ export class Connection
     const link = this.#link;
     const { properties = {} } = connect;
     link.level = connect.level;
+    const { nodes, turn } = this.#host.parts;
+    const home = nodes === undefined || this.#host.isStopping()
+      ? undefined
+      : nodes.relay(connect, this.peer, this.#listener);
+    if (home !== undefined) {
+      this.#phase = new Relaying(link.transport, home);
+      turn.timers.cancel(this);
+      link.aside = 0;
+      return this.#host.connections.relayed(this);
+    }
     this.#host.budget.spend(COST.connect);
     link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
     link.explains = properties.requestProblemInformation ?? true;
@@ -734,6 +762,7 @@ export class Connection
     const isReplaced = this.#isLost && sessions.get(phase.connect.clientId)?.connection !== undefined;
     if (isReplaced) return this.#close(); // the Client has come again: [MQTT-3.1.4-3] is not for a connection that is over
     this.#requirePlace(phase.connect.clientId);
+    if (this.#isClaimed(phase, verdict) === "later") return this.#link.pause(Pause.VERDICT);
     const answer = accept(parts, sessions, {
       link: this.#link,
       peer: this.peer,
@@ -757,6 +786,41 @@ export class Connection
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
     else if (answer !== undefined) this.#refuse(answer);
+  }
+
+  /** [MQTT-3.1.4-3] Whether the Client has nothing at another node; "later" if that is not known. */
+  #isClaimed(phase: Authenticating, verdict: Verdict): "later" | undefined {
+    const { nodes } = this.#host.parts;
+    const { clientId, username } = phase.connect;
+    if (nodes === undefined || clientId === "" || phase.isClaimed) return undefined;
+    const claim = {
+      clientId,
+      username: loginOf(verdict, username).username,
+      takesOver: this.#policy.takeoverByOthers,
+    };
+    phase.isClaimed = true;
+    return nodes.claim(claim, this);
+  }
+
+  /** A Client that was not accepted gives its Client Identifier back. */
+  #unclaim(): void {
+    const phase = this.#phase;
+    if (phase.kind !== "authenticating" || !phase.isClaimed) return;
+    phase.isClaimed = false;
+    this.#host.parts.nodes!.unclaimed(phase.connect.clientId);
+  }
+
+  /** The answer of that has come. */
+  claimed(refusal: Refusal | undefined): void {
+    const phase = this.#phase;
+    if (phase.kind !== "authenticating" || phase.verdict === undefined) return;
+    try {
+      if (refusal !== undefined) this.#refuse(refusal);
+      else this.#accept(phase, phase.verdict);
+      if (!this.#permissions.isWaiting) this.#readOn(Pause.VERDICT);
+    } catch (error) {
+      this.#caught(error);
+    }
   }
 
   /** §3.15 An AUTH from the Client. */
@@ -874,6 +938,8 @@ export class Connection
 
   #close(): void {
     const { turn } = this.#host.parts;
+    if (this.#phase.kind === "relaying") this.#phase.end();
+    this.#unclaim();
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     if (this.#isLost) return this.#closed();
     this.#host.connections.closes(this);

@@ -4,11 +4,16 @@
  * @module
  */
 import type { Message } from "../delivery/message.ts";
+import type { Connect } from "../codec/packet.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
 import type { TopicFilter } from "../topic/filter.ts";
 import type { Delivery } from "./delivery.ts";
 import type { NodeHolds } from "./journal.ts";
 import type { Counted } from "./ledger.ts";
 import type { Serving, Session } from "./session.ts";
+import type { Policy } from "./policy.ts";
+import type { Refusal } from "./refusal.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** §3.3.2.3.8 On a link: the Subscription Identifier of what is told to a node and not to Clients. Groups have higher ones. */
@@ -21,6 +26,19 @@ export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 export interface NodeLink extends Counted {
   /** Another one takes its place: nothing of it counts any more. */
   abandon(): void;
+}
+
+/** §3.1.3.1 A Client that is authenticated, and is to have a session here. */
+export interface Claim {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  /** §3.1.3.1 whether it may take over the session of another user. */
+  readonly takesOver: boolean;
+}
+
+/** Takes the answer of a claim. */
+export interface Claimed {
+  claimed(refusal: Refusal | undefined): void;
 }
 
 /** The other nodes. */
@@ -56,6 +74,20 @@ export interface Nodes extends NodeHolds {
 
   /** A packet of a node that is neither PUBLISH nor acknowledges one; false if it is to be treated as a Client's. */
   packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean;
+  /** The way to the node at which the session of this CONNECT lives; undefined if that is this one. */
+  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined;
+  /**
+   * §3.1.4 The Client of a CONNECT has no other connection at any node [MQTT-3.1.4-3], and no session at another one that Clean Start ends; if
+   * that is not so, or is not known, `claimed` is called when it is, and "later" is returned.
+   */
+  claim(claim: Claim, claimed: Claimed): "later" | undefined;
+  /** A session has ended. */
+  sessionEnded(clientId: string): void;
+  /** A Client that has claimed is not accepted. */
+  unclaimed(clientId: string): void;
+  /** Whether this node is home to a Client Identifier. */
+  isHome(clientId: string): boolean;
+
   /** A node has acknowledged a message; `isReleased`: by a PUBREC, so that PUBCOMP is still to come. */
   acknowledged(session: Session, isReleased: boolean): void;
   /** That has come. */

@@ -151,7 +151,8 @@ export class Sessions implements SessionOwner {
     for (;;) {
       let id = "auto-";
       for (let i = 0; i < 4; i++) id += this.#random().toString(36).padStart(7, "0");
-      if (!this.#byClientId.has(id)) return id;
+      const { nodes } = this.#parts;
+      if (!this.#byClientId.has(id) && (nodes === undefined || nodes.isHome(id))) return id;
     }
   }
 
@@ -225,6 +226,13 @@ export class Sessions implements SessionOwner {
     return false;
   }
 
+  /** [MQTT-3.1.4-3] [MQTT-3.1.2-4] The Client has a session at another node: what it has here ends. */
+  yield(clientId: string): void {
+    this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
+    const session = this.#byClientId.get(clientId);
+    if (session !== undefined) this.end(session);
+  }
+
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
   publish(outgoing: Outgoing, origin?: Tap): void {
     const { router, observer } = this.#parts;
@@ -272,6 +280,7 @@ export class Sessions implements SessionOwner {
     this.#users.charge(session, undefined);
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     this.#inPortions(session, ending(session, this.#parts));
+    this.#parts.nodes?.sessionEnded(session.clientId);
     observer.hooks.sessionEnded?.(session.clientId);
   }
 

@@ -146,6 +146,13 @@ export class Link {
     this.#deframer.limit(publishMost, otherMost);
   }
 
+  /** The bytes that are kept; no frame is handed on any more. */
+  takeKept(): Uint8Array {
+    const kept = this.#deframer.take();
+    this.#countIn();
+    return kept;
+  }
+
   /** Hands on the frames kept while the link was paused, and has the transport read on; does nothing while it is. */
   readOn(handler: FrameHandler): void {
     if (this.#pauses !== 0) return;

@@ -5,16 +5,19 @@
  * Why links are MQTT between two Servers, and what waits for what: spec/decisions/0050-nodes.md
  * @module
  */
-import { sendOpenAgain } from "../broker/connect.ts";
+import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
-import { type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
+import { type Claim, type Claimed, type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
+import type { Policy } from "../broker/policy.ts";
+import type { Refusal } from "../broker/refusal.ts";
+import type { Sessions } from "../broker/sessions.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import { invariant } from "../codec/error.ts";
-import type { SubscriptionRequest } from "../codec/packet.ts";
+import type { Connect, SubscriptionRequest } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Reader } from "../codec/reader.ts";
 import { decodeSuback } from "../codec/suback.ts";
@@ -27,6 +30,10 @@ import type { Link } from "../engine/link.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { MORE, type NameCursor } from "../topic/name_cursor.ts";
 import { NONE } from "../topic/name_tree.ts";
+import type { PeerInfo } from "../transport/peer.ts";
+import type { Transport } from "../transport/transport.ts";
+import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
+import { Claims } from "./claims.ts";
 import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
 import { readChange, RetainedCopies, writeChange } from "./retained_copies.ts";
@@ -44,6 +51,18 @@ export interface NodesOptions {
    * given up.
    */
   readonly keeps: boolean;
+  /**
+   * The way to another node for the bytes of a Client whose session lives there, not started yet; it may begin to take bytes later. What
+   * comes out there is a connection from this peer, under the policy of the same listener.
+   */
+  readonly relay?: (to: string, client: RelayedClient) => Transport;
+}
+
+/** A Client whose session lives at another node. */
+export interface RelayedClient {
+  readonly peer: PeerInfo;
+  /** Of the listener that it came by. */
+  readonly policy: Policy;
 }
 
 /** Another node at one moment. */
@@ -68,6 +87,11 @@ const COPY_STEPS = 512;
 const ROUTES_TOLD = "routes";
 const RETAINED = "retained";
 const IN_STEP = "in step";
+const CLAIM = "claim";
+const CLAIMED = "claimed";
+const TAKE = "take";
+const RELEASE = "release";
+const HOLDS = "holds";
 
 /** Retained messages on their way to a node that has come. */
 interface Copying {
@@ -81,7 +105,9 @@ const OWNER: SessionOwner = { expired() {} };
 /** The other nodes of one broker. */
 export class AllNodes implements Nodes {
   readonly #parts: Parts;
+  readonly #sessions: Sessions;
   readonly #options: NodesOptions;
+  readonly #claims: Claims;
   readonly #place: number;
   readonly #others: readonly Other[];
   readonly #routes: Routes;
@@ -94,9 +120,10 @@ export class AllNodes implements Nodes {
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
-  constructor({ parts, limits }: NodesHost, options: NodesOptions) {
+  constructor({ parts, sessions, limits }: NodesHost, options: NodesOptions) {
     const { name, all, keeps } = options;
     this.#parts = parts;
+    this.#sessions = sessions;
     this.#options = options;
     this.#place = all.indexOf(name);
     this.#others = all.filter((other) => other !== name).map((other) => {
@@ -109,6 +136,20 @@ export class AllNodes implements Nodes {
     this.#routes = new Routes(parts.router, parts.turn.ledger);
     this.#rounds = new Rounds(this.#others);
     this.#copies = new RetainedCopies(this.#place, all.length, parts.turn.ledger);
+    this.#claims = new Claims({
+      homeOf: (clientId) => this.#homeOf(clientId),
+      ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
+      answer: (to, number, refusal) => this.#tellAt(to, CLAIMED, writeJson({ number, refusal })),
+      take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
+      release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
+      end: ({ clientId, username, takesOver }) => {
+        const known = sessions.getUpToDate(clientId);
+        if (isOfAnother(known, { username }, { takeoverByOthers: takesOver })) return OF_ANOTHER;
+        sessions.yield(clientId);
+        return undefined;
+      },
+      has: (clientId) => sessions.get(clientId) !== undefined,
+    }, this.#place);
   }
 
   // Looks.
@@ -255,6 +296,7 @@ export class AllNodes implements Nodes {
     sendOpenAgain(this.#parts, open);
     this.#parts.router.connected(other.session);
     this.#parts.deliverer.pump(other.session);
+    this.#tellHeld(other);
     this.#rounds.raise(other);
     this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
     this.#isDue = true;
@@ -268,6 +310,7 @@ export class AllNodes implements Nodes {
     this.#copying = this.#copying.filter((one) => one.other !== other);
     other.forgetRequests();
     this.#parts.router.disconnected(session);
+    this.#claims.left(this.#options.all.indexOf(other.name));
     if (!this.#options.keeps) this.#giveUp(other);
     this.#rounds.raise(other);
     this.#isDue = true;
@@ -299,7 +342,9 @@ export class AllNodes implements Nodes {
 
   // What waits.
 
+  /** What nodes answer each other never waits for a node: they would wait for each other for ever. */
   hold(link: Link): void {
+    if (this.#others.some(({ open }) => open?.link === link)) return;
     this.#isDue = true;
     this.#rounds.hold(link);
   }
@@ -355,6 +400,12 @@ export class AllNodes implements Nodes {
     });
   }
 
+  /** Tells the node in a place, if there is a link to it; if not, it is told when there is. */
+  #tellAt(place: number, what: string, payload: Uint8Array): void {
+    const other = this.#others.find(({ name }) => name === this.#options.all[place]);
+    if (other?.open !== undefined) this.#tell(other, what, payload);
+  }
+
   #tellAll(what: string, payload: Uint8Array): void {
     const view = frameOf({ topic: what, payload, qos: 1, retain: false }, {}, 5);
     const outgoing: Outgoing = {
@@ -378,6 +429,73 @@ export class AllNodes implements Nodes {
     if (what === RETAINED) this.#retainedElsewhere(payload);
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
+    else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+  }
+
+  // §3.1.3.1 Client Identifiers.
+
+  #homeOf(clientId: string): number {
+    return homeOf(clientId, this.#options.all.length);
+  }
+
+  isHome(clientId: string): boolean {
+    return this.#homeOf(clientId) === this.#place;
+  }
+
+  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined {
+    const { clientId, cleanStart, level, properties } = connect;
+    const isOwn = cleanStart && (level < 5 || (properties?.sessionExpiryInterval ?? 0) === 0);
+    if (clientId === "" || isOwn || this.isHome(clientId)) return undefined;
+    return this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+  }
+
+  claim(claim: Claim, claimed: Claimed): "later" | undefined {
+    return this.#claims.claim(claim, claimed);
+  }
+
+  sessionEnded(clientId: string): void {
+    this.#claims.ended(clientId);
+  }
+
+  unclaimed(clientId: string): void {
+    this.#claims.unclaimed(clientId);
+  }
+
+  #toldOfClaims(by: number, what: string, payload: Uint8Array): void {
+    const claims = this.#claims;
+    if (what === CLAIM) {
+      const { number, claim } = readJson(payload) as { number: number; claim: Claim };
+      claims.asked(by, number, claim);
+    } else if (what === CLAIMED) {
+      const { number, refusal } = readJson(payload) as { number: number; refusal?: Refusal };
+      claims.answered(number, refusal);
+    } else if (what === TAKE) {
+      const clientId = decodeUtf8(payload, 0, payload.length)!;
+      claims.yields(clientId);
+      const had = this.#sessions.get(clientId) !== undefined;
+      this.#sessions.yield(clientId); // which releases it
+      if (!had) claims.ended(clientId);
+    } else if (what === RELEASE) claims.released(by, decodeUtf8(payload, 0, payload.length)!);
+    else if (what === HOLDS) {
+      for (const clientId of readJson(payload) as string[]) {
+        if (!claims.held(by, clientId)) this.#tellAt(by, TAKE, encodeUtf8(clientId)!);
+      }
+    }
+  }
+
+  /** Tells a node that has come of the Client Identifiers that this node holds of it as their home. */
+  #tellHeld(other: Other): void {
+    const home = this.#options.all.indexOf(other.name);
+    let held: string[] = [];
+    for (const clientId of this.#sessions.clientIds()) {
+      if (this.#homeOf(clientId) !== home) continue;
+      held.push(clientId);
+      if (held.length < HELD_IN_ONE) continue;
+      this.#tell(other, HOLDS, writeJson(held));
+      held = [];
+    }
+    if (held.length > 0) this.#tell(other, HOLDS, writeJson(held));
+    this.#claims.joined(home);
   }
 
   // §3.3.1.3 Retained messages.
@@ -458,6 +576,17 @@ export class AllNodes implements Nodes {
       invariant(found === released, "exchanges with a node that are to be completed");
     }
   }
+}
+
+/** Client Identifiers in one message. */
+const HELD_IN_ONE = 1_024;
+
+function writeJson(value: unknown): Uint8Array {
+  return encodeUtf8(JSON.stringify(value))!;
+}
+
+function readJson(bytes: Uint8Array): unknown {
+  return JSON.parse(decodeUtf8(bytes, 0, bytes.length)!);
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -23,6 +23,7 @@ export class NodesWorld {
   readonly nodes: Pair[] = [];
   readonly #parts: OneOfNodes[] = [];
   readonly #links: Map<string, MemoryPair> = new Map();
+  readonly #relays: MemoryPair[] = [];
   readonly #options: NodesWorldOptions;
   /** By the places of nodes. */
   readonly #incarnations: string[] = [];
@@ -43,7 +44,17 @@ export class NodesWorld {
 
   #start(place: number, count: number): void {
     const all = NodesWorld.names(count);
-    const part = nodesPart({ name: all[place]!, all, keeps: this.#options.keeps ?? false });
+    const part = nodesPart({
+      name: all[place]!,
+      all,
+      keeps: this.#options.keeps ?? false,
+      relay: (to, { peer }) => {
+        const pair = memoryPair();
+        this.#relays.push(pair);
+        this.nodes[all.indexOf(to)]!.relayed(pair.right, peer);
+        return pair.left;
+      },
+    });
     const pair = new Pair({ ...this.#options.broker?.(place), nodes: part }, this.nodes[0]?.now);
     pair.together = this;
     this.nodes[place] = pair;
@@ -100,7 +111,7 @@ export class NodesWorld {
       for (let moved = true; moved;) {
         moved = false;
         for (const node of this.nodes) if (node.settleAlone()) moved = true;
-        for (const link of this.#links.values()) while (link.step()) moved = true;
+        for (const link of [...this.#links.values(), ...this.#relays]) while (link.step()) moved = true;
       }
     } finally {
       this.#isSettling = false;

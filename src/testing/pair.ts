@@ -111,6 +111,11 @@ export class Pair {
     this.#driver.link(transport, node, incarnation);
   }
 
+  /** A Client that another node relays. */
+  relayed(transport: Transport, peer: PeerInfo): void {
+    this.#driver.accept(transport, peer);
+  }
+
   /** Moves every byte until nothing moves any more. */
   settle(): void {
     if (this.together === undefined) this.settleAlone();
