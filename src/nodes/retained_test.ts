@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { MemoryStore } from "../broker/mod.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { Pair } from "../testing/pair.ts";
-import { NodesWorld } from "../testing/nodes_world.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 
 const { PUBACK } = PacketType;
 
@@ -39,10 +39,10 @@ describe("a retained message", () => {
     world.cut(0, 1);
     world.cut(0, 2);
     world.cut(1, 2);
-    world.nodes[1]!.connect({ clientId: "w1" }).publish({ topic: "t", payload: "early", retain: true });
+    world.nodes[1]!.connect({ clientId: idOf(1, 3) }).publish({ topic: "t", payload: "early", retain: true });
     world.advance(10);
-    world.nodes[0]!.connect({ clientId: "w0" }).publish({ topic: "t", payload: "late", retain: true });
-    world.nodes[2]!.connect({ clientId: "w2" }).publish({ topic: "u", payload: "u", retain: true });
+    world.nodes[0]!.connect({ clientId: idOf(0, 3) }).publish({ topic: "t", payload: "late", retain: true });
+    world.nodes[2]!.connect({ clientId: idOf(2, 3) }).publish({ topic: "u", payload: "u", retain: true });
     world.linkAll();
     for (const node of world.nodes) assertEquals(retainedAt(node), ["t late", "u u"]);
   });

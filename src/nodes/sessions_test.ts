@@ -3,15 +3,9 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { MemoryStore } from "../broker/mod.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { NodesWorld } from "../testing/nodes_world.ts";
-import { homeOf } from "./home.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 
 const { CONNACK, DISCONNECT, PUBACK } = PacketType;
-
-/** A Client Identifier whose home is the node in that place of so many. */
-function idOf(place: number, nodes: number, prefix = "c"): string {
-  for (let i = 0;; i++) if (homeOf(`${prefix}${i}`, nodes) === place) return `${prefix}${i}`;
-}
 
 describe("[MQTT-3.1.4-3] a Client that connects again", () => {
   for (const nodes of [2, 3]) {

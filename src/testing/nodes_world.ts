@@ -4,9 +4,14 @@
  * @module
  */
 import type { BrokerOptions } from "../broker/mod.ts";
-import { nodesPart, type NodeStats, type OneOfNodes } from "../nodes/mod.ts";
+import { homeOf, nodesPart, type NodeStats, type OneOfNodes } from "../nodes/mod.ts";
 import { type MemoryPair, memoryPair } from "../transport/memory.ts";
 import { Pair } from "./pair.ts";
+
+/** A Client Identifier whose home is the node in that place of so many. */
+export function idOf(place: number, nodes: number, prefix = "c"): string {
+  for (let i = 0;; i++) if (homeOf(`${prefix}${i}`, nodes) === place) return `${prefix}${i}`;
+}
 
 /** How the nodes of a world are made. */
 export interface NodesWorldOptions {
