@@ -215,5 +215,6 @@ function shownAsJson(call: Call, file: ConfigFile | undefined): string {
 function jsonValue({ kind }: Setting, values: readonly string[]): unknown {
   if (kind === "list") return values;
   const value = values.at(-1)!;
-  return kind === "integer" || kind === "flag" || kind === "switch" ? JSON.parse(value) : value;
+  const isBare = kind === "flag" || kind === "switch" || kind === "integer" && /^\d+$/.test(value);
+  return isBare ? JSON.parse(value) : value;
 }

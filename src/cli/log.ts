@@ -122,6 +122,11 @@ export class Log {
     };
   }
 
+  /** Whether it goes to a terminal that shows colours. */
+  get colours(): boolean {
+    return this.#stream.colours;
+  }
+
   /** Whether lines of this level are written. */
   shows(level: Exclude<typeof LOG_LEVELS[number], "off">): boolean {
     return LOG_LEVELS.indexOf(level) >= this.#least;
@@ -223,13 +228,25 @@ export class Log {
     this.#put(now, level, `and ${more} more`, { of: message, more });
   }
 
+  /** A line that another process has written, without its end, as it is. */
+  passOn(line: string): void {
+    if (!this.#isFull()) this.#add(`${line}\n`);
+  }
+
   #put(now: number, level: number, message: string, fields: Fields): void {
-    if (this.#lines.length >= this.#limits.logWaitingCharactersMax) {
-      this.#dropped++;
-      return;
-    }
+    if (!this.#isFull()) this.#add(this.#line(now, level, message, fields));
+  }
+
+  /** Whether too much waits to be written; then one line more is left out. */
+  #isFull(): boolean {
+    const isFull = this.#lines.length >= this.#limits.logWaitingCharactersMax;
+    if (isFull) this.#dropped++;
+    return isFull;
+  }
+
+  #add(line: string): void {
     if (this.#lines === "" && !this.#isWriting) setImmediate(() => this.#write());
-    this.#lines += this.#line(now, level, message, fields);
+    this.#lines += line;
     if (this.#lines.length >= WRITE_NOW_CHARACTERS) this.#write();
   }
 
@@ -289,10 +306,10 @@ function json(value: unknown): string {
     character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""));
 }
 
-/** stderr, whose loss (a pipe that is closed) does not end the broker. */
-export function stderrStream(noColor: boolean): LogStream {
+/** stderr, whose loss (a pipe that is closed) does not end the broker. A process that reads it may have a terminal. */
+export function stderrStream(noColor: boolean, isTerminal: boolean = isatty(2)): LogStream {
   return {
     write: (text, done) => void writeStderr(text).then(done),
-    colours: isatty(2) && !noColor,
+    colours: isTerminal && !noColor,
   };
 }

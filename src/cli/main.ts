@@ -11,10 +11,11 @@ import { environment } from "./environment.ts";
 import { CallError, STATUS } from "./error.ts";
 import { Log, stderrStream } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { type Call, callOf, DEFAULT_CONFIG, helpText, settingsOfCall } from "./options.ts";
+import { callOf, DEFAULT_CONFIG, helpText, type Settings, settingsOfCall } from "./options.ts";
 import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { orderOf } from "./workers/worker.ts";
 
 /** Each gives the exit status. A rarely used command is loaded only then. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -90,9 +91,15 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
     return STATUS.good;
   }
   const file = await configFileOf(call);
-  const settings = settingsOfCall(call, file);
+  const order = orderOf(environment);
+  const part = order && new (await import("./workers/part.ts")).WorkerPart(order);
+  const settingsOf = (file: ConfigFile | undefined) => {
+    const settings = settingsOfCall(call, file);
+    return part?.own(settings) ?? settings;
+  };
+  const settings = settingsOf(file);
   const { logLevel: level, logFormat: format, logLimits: limits } = settings;
-  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "");
+  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "", order?.colours);
   const log = new Log({ level: call.isCheck ? "off" : level, format, limits, stream });
   if (call.config === undefined && !mayRead(DEFAULT_CONFIG)) {
     log.warn(`${DEFAULT_CONFIG} is not looked for`, { advice: `--allow-read=${DEFAULT_CONFIG}` });
@@ -103,14 +110,24 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
     return STATUS.good;
   }
   try {
-    return await serveCommand(settings, log, file && sourceOf(call, file), ready);
+    const source = file && sourceOf(file, settingsOf);
+    if (part !== undefined) {
+      part.log = log;
+      return await serveCommand(settings, log, source, (addresses) => part.ready(addresses), part);
+    }
+    if (settings.workers !== 1) {
+      const { supervise, workersOf } = await import("./workers/supervisor.ts");
+      const count = workersOf(settings.workers, log);
+      if (count > 1) return await supervise({ count, settings, args, log, ready });
+    }
+    return await serveCommand(settings, log, source, ready);
   } finally {
     await log.flush();
   }
 }
 
 /** All settings, read again from this file. */
-function sourceOf(call: Call, file: ConfigFile): Source {
+function sourceOf(file: ConfigFile, settingsOf: (file: ConfigFile) => Settings): Source {
   const { path } = file;
   let { text } = file;
   return {
@@ -121,7 +138,7 @@ function sourceOf(call: Call, file: ConfigFile): Source {
     read: async () => {
       const again = await readConfig(path);
       text = again.text;
-      return settingsOfCall(call, again);
+      return settingsOf(again);
     },
   };
 }

@@ -75,6 +75,8 @@ export interface Settings {
   readonly listen: readonly Listen[];
   /** Whether no listener was asked for, and `listen` has the default ones. */
   readonly isDefaultListen: boolean;
+  /** Whether other workers listen on the same ports. */
+  readonly isShared?: true;
   readonly tls: TlsSettings;
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
@@ -111,6 +113,8 @@ export interface Settings {
   readonly tolerate: readonly ToleranceName[];
   /** The data directory; undefined for memory only. */
   readonly data: string | undefined;
+  /** Processes that are the broker; auto: as many as there are cores. */
+  readonly workers: number | "auto";
   readonly durability: Durability;
   readonly strictStore: boolean;
   /** A file of hooks. */
@@ -262,6 +266,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     hooks: undefined,
     hookLimits: {},
     webhook: {},
+    workers: 1,
     durability: "fsync",
     strictStore: false,
     sysInterval: 10,
@@ -355,7 +360,7 @@ function valueOf({ kind, name }: Setting, text: string): unknown {
   if (name === "durability") {
     return text.startsWith("interval=") ? Number(text.slice("interval=".length)) : text;
   }
-  if (kind === "integer") return Number(text);
+  if (kind === "integer") return /^\d+$/.test(text) ? Number(text) : text;
   return kind === "flag" || kind === "switch" ? text === "true" : text;
 }
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { join } from "node:path";
-import process from "node:process";
 import { LIMITS } from "../broker/mod.ts";
 import {
   AddressError,
@@ -37,17 +36,11 @@ import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
 import { checkTestPage } from "./test_page.ts";
 import { ServiceManager } from "./service_manager.ts";
+import { endSignal, IGNORED, listenTo, RELOAD } from "./signals.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
-
-/** A shell's exit status for a process that a signal ended. On Windows a console that is closed sends SIGHUP. */
-const SIGNALS: Readonly<Record<string, number>> = process.platform === "win32"
-  ? { SIGINT: 130, SIGBREAK: 149, SIGHUP: 129 }
-  : { SIGINT: 130, SIGTERM: 143, SIGQUIT: 131 };
-/** Signals that would end the process if nothing listened to them, and mean nothing here. */
-const IGNORED: readonly string[] = process.platform === "win32" ? [] : ["SIGUSR1", "SIGUSR2"];
-const RELOAD: readonly string[] = process.platform === "win32" ? [] : ["SIGHUP"];
+import type { WorkerPart } from "./workers/part.ts";
 
 /** The file that the settings come from in part, and how all of them are read again. */
 export interface Source {
@@ -75,28 +68,34 @@ export async function checkSettings(settings: Settings, log: Log): Promise<void>
 /**
  * Runs a broker until SIGINT, SIGTERM or SIGQUIT, and until its last connection is over then. A second signal ends the
  * process; `ready` is called once it listens. SIGHUP reads certificates, passwords, permissions and, if there is a file, all settings again; so does a change of a file. Gives the exit status.
+ * `part` is given in a worker, which its supervisor ends, and tells to read settings again, in place of signals.
  * @throws {CallError} when it cannot begin.
  */
 export async function serveCommand(
   asked: Settings,
   log: Log,
   source?: Source,
-  ready?: () => void,
+  ready?: (addresses: readonly string[]) => void,
+  part?: WorkerPart,
 ): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
   checkWebSockets(asked);
   const settings = permitted(asked, log);
-  let tls = new TlsSet(settings, log);
+  const tlsOf = (settings: Settings) => new TlsSet(part?.withCertificates(settings) ?? settings, log);
+  let tls = tlsOf(settings);
   const given = tls.isOwn ? undefined : await tls.read(); // before anything is done
   let permissions = await PermissionSet.open(settings, log);
   const plans = await plansOf(settings);
   const manager = new ServiceManager(log);
-  const stopped = signal((name) => log.info("stopping", { signal: name }));
+  const stopped = part?.stopped ?? endSignal((name) => log.info("stopping", { signal: name }));
   let reload = (): void => {}; // what is read at the start is not read twice
-  listenTo(RELOAD, () => reload());
+  if (part === undefined) listenTo(RELOAD, () => reload());
+  else part.reload = () => reload();
   listenTo(IGNORED, (name) => log.debug("ignored", { signal: name }));
   const begun = performance.now();
-  const store = settings.data === undefined ? undefined : await open(settings.data, settings, log);
+  if (part === undefined && settings.data !== undefined) await gather(settings.data, settings, log);
+  const data = part === undefined ? settings.data : part.store;
+  const store = data === undefined ? undefined : await openData(data, settings, log);
   let status: number = STATUS.good;
   let logins: LoginSet | undefined;
   let rules: RuleSet | undefined;
@@ -107,16 +106,16 @@ export async function serveCommand(
     watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
-    const server = await start(settings, options, store, begun, log);
+    const server = await start(settings, options, store, begun, log, part);
     watch.server = server;
-    if (store !== undefined) watch.store = { store, path: join(settings.data!, STORE_FILE) };
+    if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
     watch.rules = rules;
     rules.attach(server);
     logins.knows(server.broker, settings);
     const tell = teller(server, log);
     tell(settings);
     tls.introduce(server.addresses);
-    ready?.();
+    ready?.(server.addresses);
     manager.ready(`listening on ${server.addresses.join(", ")}`);
     tls.watch(server);
     permissions.watch();
@@ -126,7 +125,7 @@ export async function serveCommand(
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
       const next = permitted(wanted, log);
-      const nextTls = new TlsSet(next, log);
+      const nextTls = tlsOf(next);
       const nextPermissions = await PermissionSet.open(next, log, permissions);
       const nextPlans = await plansOf(next);
       const nextLogins = await LoginSet.open(next, log, logins);
@@ -183,6 +182,7 @@ export async function serveCommand(
     permissions.close();
     watch.server = undefined;
     await bridges.close();
+    await part?.leave();
     await server.close();
   } finally {
     await logins?.close();
@@ -192,7 +192,7 @@ export async function serveCommand(
       status = STATUS.found;
     });
   }
-  log.info("stopped");
+  if (part === undefined) log.info("stopped");
   return status;
 }
 
@@ -317,8 +317,21 @@ function warnOfEverybody(
   });
 }
 
-/** Opens the store of sessions and messages. */
-async function open(data: string, { durability, strictStore }: Settings, log: Log): Promise<SqliteStore> {
+/** Puts the stores of workers together, if there were some: this is one process. */
+async function gather(data: string, settings: Settings, log: Log): Promise<void> {
+  const { arrange, isDivided } = await import("./workers/data.ts");
+  if (isDivided(data)) (await arrange(data, 1, settings, log)).release();
+}
+
+/**
+ * Opens the store of sessions and messages.
+ * @throws {CallError}
+ */
+export async function openData(
+  data: string,
+  { durability, strictStore }: Pick<Settings, "durability" | "strictStore">,
+  log: Log,
+): Promise<SqliteStore> {
   const { openStore, StoreError } = await import("../store/mod.ts");
   try {
     const own = new URL(import.meta.url);
@@ -344,12 +357,12 @@ async function open(data: string, { durability, strictStore }: Settings, log: Lo
     });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    throw new CallError(`${error.message}${ADVICE[error.trouble] ?? ""}`);
+    throw new CallError(`${error.message}${STORE_ADVICE[error.trouble] ?? ""}`);
   }
 }
 
 /** Advice for each trouble. */
-const ADVICE: Partial<Record<StoreTrouble, string>> = {
+export const STORE_ADVICE: Partial<Record<StoreTrouble, string>> = {
   locked: "; choose another directory with --data",
   unwritable: "; choose another directory with --data, or --memory to go without",
   newer: "; run the version that wrote it, or choose another directory with --data",
@@ -372,10 +385,12 @@ async function start(
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
+  part: WorkerPart | undefined,
 ): Promise<Server> {
   try {
     const server = await serve({
       ...options,
+      ...part && { ...part.nodes, listen: [] },
       ...(store && { store }),
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
@@ -387,6 +402,10 @@ async function start(
           }),
         },
     });
+    if (part !== undefined) {
+      await part.join(server); // before a Client comes
+      await server.reconfigure(options).catch((error) => server.close().then(() => Promise.reject(error)));
+    }
     if (store !== undefined) {
       const ms = Math.round(performance.now() - begun);
       const { sessions, retainedMessages: retained } = server.broker.stats;
@@ -423,19 +442,6 @@ function fitting(limits: Settings["limits"], log: Log): Settings["limits"] {
   return { ...limits, connectionsMax, connectingMax };
 }
 
-/** A signal often comes twice at once: to the process group, and passed on by the parent process (`timeout`, npm). */
-const SAME_SIGNAL_MS = 250;
-
-/** Calls `came` for each of these signals that the system and the runtime have. */
-function listenTo(names: readonly string[], came: (name: string) => void): void {
-  for (const name of names) {
-    try {
-      process.on(name as NodeJS.Signals, () => came(name));
-    } catch { // this system has no such signal
-    }
-  }
-}
-
 /** SIGHUP, or another text in the file: all settings are read again. */
 function reloadFrom(
   source: Source,
@@ -464,19 +470,4 @@ function reloadFrom(
     reload: () => void all.run({ file, signal: "SIGHUP" }),
     close: () => watcher.close(),
   };
-}
-
-/** Resolves at the first signal. */
-function signal(came: (name: string) => void): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined;
-    listenTo(Object.keys(SIGNALS), (name) => {
-      const at = performance.now();
-      if (firstAt !== undefined && at - firstAt > SAME_SIGNAL_MS) process.exit(SIGNALS[name]);
-      if (firstAt !== undefined) return;
-      firstAt = at;
-      came(name);
-      resolve();
-    });
-  });
 }

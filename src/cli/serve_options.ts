@@ -66,6 +66,8 @@ function listenerOf(
   const isTls = SCHEMES[parseAddress(url).scheme].tls;
   const http = webOf(parts, { testPage, metrics, metricsNames, api, page, isTls });
   const webSocket = { ...given, ...http && { http } };
+  // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
+  const missing = missingOf(url, settings, log);
   return {
     url,
     ...limits && { limits },
@@ -73,15 +75,22 @@ function listenerOf(
     ...tolerate && { tolerate },
     ...proxyProtocol.length > 0 && { proxyProtocol },
     ...Object.keys(webSocket).length > 0 && { webSocket },
-    // It was not asked for by name: a broker that has the port already must not keep this one from its plain port.
-    ...settings.isDefaultListen && url === DEFAULT_TLS_LISTEN && {
-      missing: ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url }),
-    },
-    ...settings.isDefaultListen && url === DEFAULT_WEB_LISTEN && {
-      missing: ({ message }) => {
-        const advice = "--listen ws://HOST:PORT --websocket-page";
-        log.warn("no page: its listener cannot be opened", { why: message, url, advice });
-      },
-    },
+    ...settings.isShared && { reusePort: true },
+    ...missing && { missing },
   };
+}
+
+/** What is said of a listener without which the broker starts, if it cannot be opened; undefined for one that it needs. */
+export function missingOf(
+  url: string,
+  { isDefaultListen }: Pick<Settings, "isDefaultListen">,
+  log: Log,
+): ((error: { readonly message: string }) => void) | undefined {
+  if (!isDefaultListen) return undefined;
+  if (url === DEFAULT_TLS_LISTEN) {
+    return ({ message }) => log.warn("no TLS: its listener cannot be opened", { why: message, url });
+  }
+  if (url !== DEFAULT_WEB_LISTEN) return undefined;
+  const advice = "--listen ws://HOST:PORT --websocket-page";
+  return ({ message }) => log.warn("no page: its listener cannot be opened", { why: message, url, advice });
 }

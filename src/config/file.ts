@@ -20,7 +20,7 @@ import {
   SNI,
   SNI_ROWS,
 } from "./schema.ts";
-import { checkValue, type Setting } from "./setting.ts";
+import { checkValue, numbersOf, type Setting } from "./setting.ts";
 import { escaped } from "./write.ts";
 
 /** A value in the file, in the form that it has on the command line. */
@@ -352,7 +352,8 @@ function unknown(key: string, table: string | undefined, rows: readonly Setting[
 }
 
 /** The value as it is written on the command line; undefined if TOML has another kind for it. */
-function textOf({ kind }: Setting, value: unknown): string | undefined {
+function textOf({ kind, choices = [] }: Setting, value: unknown): string | undefined {
+  if (kind === "integer" && choices.includes(value as string)) return value as string;
   if (kind === "integer") return typeof value === "bigint" ? String(value) : undefined;
   if (kind === "flag" || kind === "switch") return typeof value === "boolean" ? String(value) : undefined;
   return typeof value === "string" && value !== "" ? value : undefined;
@@ -360,7 +361,7 @@ function textOf({ kind }: Setting, value: unknown): string | undefined {
 
 /** What each kind is written as. */
 const KINDS: Readonly<Record<Setting["kind"], (row: Setting) => string>> = {
-  integer: ({ least = 0, most = Infinity }) => `a whole number from ${least} to ${most}`,
+  integer: numbersOf,
   flag: () => "true or false",
   switch: () => "true or false",
   choice: ({ choices = [] }) => choices.map((choice) => JSON.stringify(choice)).join(", "),

@@ -130,7 +130,10 @@ function valueOf(row: Setting): JsonSchema {
   const kinds: Readonly<Record<Setting["kind"], () => JsonSchema>> = {
     flag: () => ({ type: "boolean" }),
     switch: () => ({ type: "boolean" }),
-    integer: () => ({ type: "integer", minimum: least, maximum: most }),
+    integer: () => {
+      const number = { type: "integer", minimum: least, maximum: most };
+      return choices === undefined ? number : { anyOf: [number, { enum: choices }] };
+    },
     choice: () => ({ enum: choices }),
     text: () => text,
     list: () => {

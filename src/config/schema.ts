@@ -23,6 +23,9 @@ const ANONYMOUS: readonly Anonymous[] = ["loopback", "never", "always"];
 /** The default directory of sessions and messages. */
 export const DEFAULT_DATA = "./plumb-data";
 
+/** The most processes that one broker may be: each is linked to each other one. */
+const WORKERS_MAX = 64;
+
 /** Names of limits that people know from other brokers. */
 const KNOWN_AS: Partial<Record<LimitName, { readonly short: string; readonly also: string }>> = {
   sessionsMax: { short: "s", also: "max-sessions" },
@@ -167,6 +170,19 @@ export const SECTIONS: readonly Section[] = [
         scope: "broker",
         reload: "now",
         option: "listen",
+      }),
+      setting({
+        key: "workers",
+        kind: "integer",
+        choices: ["auto"],
+        value: "N",
+        least: 1,
+        most: WORKERS_MAX,
+        default: "1",
+        about: "processes that are one broker; auto: one for each core",
+        scope: "broker",
+        reload: "restart",
+        option: "workers",
       }),
       setting({
         key: "tls.certificate",

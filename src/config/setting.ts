@@ -29,6 +29,7 @@ export interface Setting {
   readonly kind: Kind;
   /** The placeholder of the value in the help. */
   readonly value?: string;
+  /** The values that it takes; of an integer those that it takes besides numbers. */
   readonly choices?: readonly string[];
   /** The lowest value; of a list the fewest that it may have in the file, default 0. */
   readonly least?: number;
@@ -81,9 +82,10 @@ export function checkValue(
   const { kind, choices = [], least = 0, most = Infinity, form } = row;
   switch (kind) {
     case "integer": {
+      if (choices.includes(value)) return { value };
       const number = Number(value);
       if (/^\d+$/.test(value) && number >= least && number <= most) return { value };
-      return { takes: `a whole number from ${least} to ${most}` };
+      return { takes: numbersOf(row) };
     }
     case "flag":
     case "switch":
@@ -94,4 +96,9 @@ export function checkValue(
       if (choices.length > 0 && !choices.includes(value)) return { takes: choices.join(", ") };
       return form === undefined || form.pattern.test(value) ? { value } : { takes: form.takes };
   }
+}
+
+/** The values of an integer, in words. */
+export function numbersOf({ choices = [], least = 0, most = Infinity }: Values): string {
+  return [`a whole number from ${least} to ${most}`, ...choices].join(", or ");
 }

@@ -17,7 +17,8 @@ export function quoted(text: string): string {
 export function tomlValue({ kind }: Pick<Setting, "kind">, values: readonly string[]): string {
   if (kind === "list") return `[${values.map(quoted).join(", ")}]`;
   const value = values.at(-1) ?? "";
-  return kind === "integer" || kind === "flag" || kind === "switch" ? value : quoted(value);
+  const isBare = kind === "flag" || kind === "switch" || kind === "integer" && /^\d+$/.test(value);
+  return isBare ? value : quoted(value);
 }
 
 /** The text with no character that acts on what shows it. */

@@ -26,6 +26,11 @@ export interface ListenOptions {
   readonly mode?: number;
   /** Connections that may wait to be accepted; the system may cap it (`net.core.somaxconn`). */
   readonly backlog?: number;
+  /**
+   * Other processes of this user may listen on the same port if they say so too: Linux spreads new connections over them. Deno needs
+   * `--unstable-net` for it. Without effect on a Unix socket.
+   */
+  readonly reusePort?: boolean;
   /** Called when connections cannot be accepted for a while, with the reason; accepting goes on. */
   readonly troubled?: (error: Error) => void;
 }

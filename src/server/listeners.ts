@@ -67,6 +67,11 @@ export interface ListenerOptions extends PolicyOptions {
   readonly webSocket?: WebSocketListenOptions;
   /** In place of `ServeOptions.admit`. */
   readonly admit?: Admit;
+  /**
+   * Other processes of this user may listen on the same port if they say so too: Linux spreads new connections over them. Deno needs
+   * `--unstable-net` for it.
+   */
+  readonly reusePort?: boolean;
   /** Called if the listener cannot be opened; the broker starts without it then. */
   readonly missing?: (error: ListenError) => void;
 }
@@ -82,6 +87,8 @@ export interface ListenerPlan {
   readonly isOwn: boolean;
   /** The listener's own. */
   readonly admit: Admit | undefined;
+  /** Whether others may listen on the same port. */
+  readonly reusePort: boolean;
   /** Called if it cannot be opened. */
   readonly missing: ((error: ListenError) => void) | undefined;
   /** Where connections may begin with a PROXY header. */
@@ -146,8 +153,16 @@ export function planListeners(
   web: WebSocketListenOptions = {},
 ): ListenerPlan[] {
   return listen.map((one) => {
-    const { url, tls: own, admit, missing, proxyProtocol = [], webSocket: ownWeb = web, ...given }:
-      ListenerOptions = typeof one === "string" ? { url: one } : one;
+    const {
+      url,
+      tls: own,
+      admit,
+      missing,
+      reusePort = false,
+      proxyProtocol = [],
+      webSocket: ownWeb = web,
+      ...given
+    }: ListenerOptions = typeof one === "string" ? { url: one } : one;
     const address = parseAddress(url);
     const webSocket = SCHEMES[address.scheme].webSocket ? webSocketPlan(ownWeb) : undefined;
     const isOwn = own !== undefined;
@@ -155,7 +170,18 @@ export function planListeners(
     const proxies = proxyProtocol.length === 0 ? undefined : new AddressList(proxyProtocol);
     const isProxied = proxies !== undefined || (webSocket && (ownWeb.proxies ?? []).length > 0) === true;
     const isLocal = !isProxied && isLoopback(address.host);
-    const plan = { address, policy, isOwn, admit, missing, proxies, proxyProtocol, isLocal, webSocket };
+    const plan = {
+      address,
+      policy,
+      isOwn,
+      admit,
+      reusePort,
+      missing,
+      proxies,
+      proxyProtocol,
+      isLocal,
+      webSocket,
+    };
     if (!SCHEMES[address.scheme].tls) {
       if (!isOwn) return { ...plan, tls: undefined };
       throw new AddressError(
@@ -304,11 +330,16 @@ export async function closeListeners(listeners: readonly OpenListener[]): Promis
 }
 
 async function openAll(asked: Planned, events: ListenerEvents): Promise<(Listener | TlsListener)[]> {
-  const { scheme, host, port, mode } = asked.plan.address;
+  const { address: { scheme, host, port, mode }, reusePort } = asked.plan;
   const accept = await acceptor(asked, events);
   const open = SCHEMES[scheme].tls ? overTls : overTcp;
   const at = (host: string, port: number): Promise<Listener | TlsListener> =>
-    open({ host, port, ...mode !== undefined && { mode }, troubled: events.troubled }, asked, accept, events);
+    open(
+      { host, port, reusePort, ...mode !== undefined && { mode }, troubled: events.troubled },
+      asked,
+      accept,
+      events,
+    );
   if (host === "::") {
     return [await at(host, port).catch((error) => withoutIpv6(error, () => at("0.0.0.0", port)))];
   }

@@ -49,7 +49,11 @@ export interface BunHandlers {
 
 interface BunSlice {
   listen(
-    options: BunAddress & { readonly allowHalfOpen: true; readonly socket: BunHandlers },
+    options: BunAddress & {
+      readonly allowHalfOpen: true;
+      readonly reusePort?: boolean;
+      readonly socket: BunHandlers;
+    },
   ): { readonly hostname: string; readonly port: number; readonly fd: number; stop(force: boolean): void };
   connect(
     options: BunAddress & { readonly allowHalfOpen: true; readonly socket: BunHandlers },
@@ -206,7 +210,7 @@ export function peerOf({ remoteAddress, remotePort }: BunSocket, transport: "tcp
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
-  const { host, port } = options;
+  const { host, port, reusePort = false } = options;
   const isUnix = isSocketPath(host);
   const socket = handlers((opened) => {
     const peer: PeerInfo = isUnix ? { address: host, port: 0, transport: "unix" } : peerOf(opened, "tcp");
@@ -214,7 +218,8 @@ export async function listenTcp(options: ListenOptions, accept: Accept): Promise
   }, isUnix);
   let listener: ReturnType<BunSlice["listen"]>;
   try {
-    listener = bun.listen({ ...bunAddress(host, port), allowHalfOpen: true, socket });
+    const address = bunAddress(host, port);
+    listener = bun.listen({ ...address, allowHalfOpen: true, ...reusePort && { reusePort }, socket });
   } catch (error) {
     throw new ListenError(options, error);
   }

@@ -39,7 +39,7 @@ interface DenoListener {
 }
 
 interface DenoSlice {
-  listen(options: DenoAddress & { tcpBacklog: number }): DenoListener;
+  listen(options: DenoAddress & { tcpBacklog: number; reusePort?: boolean }): DenoListener;
   connect(options: DenoAddress): Promise<DenoConn>;
 }
 
@@ -346,10 +346,10 @@ class DenoTransport implements Transport, TurnReader {
 /** Opens a TCP listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
-  const { host, port, backlog: tcpBacklog = BACKLOG } = options;
+  const { host, port, backlog: tcpBacklog = BACKLOG, reusePort = false } = options;
   let listener: DenoListener;
   try {
-    listener = deno.listen({ ...denoAddress(host, port), tcpBacklog });
+    listener = deno.listen({ ...denoAddress(host, port), tcpBacklog, ...reusePort && { reusePort } });
   } catch (error) {
     throw new ListenError(options, error);
   }

@@ -214,7 +214,7 @@ function readInto(accepted: Socket, reader: Reader): Socket {
 
 /** Opens a TCP listener; rejects with a `ListenError`. The socket is open when it returns, but for a host that is a name. */
 export function listenTcp(options: ListenOptions, accept: Accept): Promise<Listener> {
-  const { host, port, backlog = BACKLOG } = options;
+  const { host, port, backlog = BACKLOG, reusePort = false } = options;
   const isUnix = isSocketPath(host);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     const peer = isUnix ? unixPeer(host) : tcpPeer(socket);
@@ -231,13 +231,19 @@ export function listenTcp(options: ListenOptions, accept: Accept): Promise<Liste
       options.troubled?.(error as Error);
     }
   });
-  return listening(server, options, isUnix ? { path: host, backlog } : { host, port, backlog });
+  return listening(server, options, isUnix ? { path: host, backlog } : { host, port, backlog, reusePort });
 }
 
 function listening(
   server: Server,
   options: ListenOptions,
-  where: { readonly backlog: number; readonly host?: string; readonly port?: number; readonly path?: string },
+  where: {
+    readonly backlog: number;
+    readonly host?: string;
+    readonly port?: number;
+    readonly path?: string;
+    readonly reusePort?: boolean;
+  },
 ): Promise<Listener> {
   const { host } = options;
   return new Promise((resolve, reject) => {

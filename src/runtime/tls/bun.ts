@@ -82,6 +82,7 @@ interface BunTlsSlice {
     readonly hostname: string;
     readonly port: number;
     readonly allowHalfOpen: true;
+    readonly reusePort?: boolean;
     readonly tls?: object;
     readonly socket: BunTlsHandlers | PlainHandlers;
   }): BunTlsListener;
@@ -239,7 +240,7 @@ function gone(): Error {
 /** Opens a TLS listener; rejects with a `ListenError`. */
 // deno-lint-ignore require-await
 export async function listenTls(options: TlsListenOptions, accept: Accept): Promise<TlsListener> {
-  const { host: hostname, port, handshakeFailed, proxy } = options;
+  const { host: hostname, port, handshakeFailed, proxy, reusePort = false } = options;
   let present: Present;
   const slots = new HandshakeSlots(options.tls.handshakesMax);
   /** `socket` speaks TLS, or is just about to. */
@@ -268,6 +269,7 @@ export async function listenTls(options: TlsListenOptions, accept: Accept): Prom
       hostname,
       port,
       allowHalfOpen: true,
+      ...reusePort && { reusePort },
       ...proxy === undefined
         ? { tls: listenerOptions(options.tls), socket }
         : { socket: headerHandlers(proxy, secure, socket, () => present.context) },

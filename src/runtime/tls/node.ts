@@ -383,14 +383,14 @@ function awaitHeader(
 function ignore(): void {}
 
 function listening(server: Server, options: ListenOptions, backlog: number): Promise<void> {
-  const { host, port } = options;
+  const { host, port, reusePort = false } = options;
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
       // The message of Deno 2.9 for an address of another machine.
       if (systemCode(error) === "EINVAL") Object.assign(error, { code: "EADDRNOTAVAIL" });
       reject(new ListenError(options, error));
     });
-    server.listen({ host, port, backlog }, () => {
+    server.listen({ host, port, backlog, reusePort } as object, () => {
       server.removeAllListeners("error");
       server.on("error", (error) => options.troubled?.(error));
       resolve();

@@ -1,0 +1,167 @@
+/**
+ * The data directory of a broker of several processes: `workers/2-of-4/plumb.sqlite` is the store of worker 2 of 4; one process has
+ * `plumb.sqlite`.
+ * Knows directories, and the step that decides; refuses to know the rows in them.
+ *
+ * With another number of workers than before all is written to `workers.new`, and that is renamed to `workers.moved` when it is complete on the
+ * disk: from then on it is what counts. Whoever finds it finishes the work: the old files go, and it gets their place.
+ * @module
+ */
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { homeOf } from "../../nodes/home.ts";
+import { divide, type Divided } from "../../store/divide.ts";
+import { StoreError, troubleWith } from "../../store/error.ts";
+import { bytesOf, isThere, removeDatabase, STORE_FILE, syncName } from "../../store/files.ts";
+import { type Lock, lockDirectory } from "../../store/lock.ts";
+import { CallError } from "../error.ts";
+import type { Log } from "../log.ts";
+import type { Settings } from "../options.ts";
+import { openData, STORE_ADVICE } from "../serve.ts";
+
+const WORKERS = "workers";
+const NEW = "workers.new";
+const MOVED = "workers.moved";
+
+/** The directory of the store of one worker. */
+export function storeOf(data: string, number: number, of: number): string {
+  return join(data, WORKERS, `${number}-of-${of}`);
+}
+
+/** Whether there are stores of several workers, or a move to or from them that is not over. */
+export function isDivided(data: string): boolean {
+  return [WORKERS, MOVED, NEW].some((name) => isThere(join(data, name)));
+}
+
+/**
+ * The directories of the stores that are there: one, or those of all workers.
+ * @throws {CallError} if not all of them are there, or if there are both kinds.
+ */
+export function storesIn(data: string): readonly string[] {
+  const workers = join(data, WORKERS);
+  if (!isThere(workers)) return [data];
+  const names = readdirSync(workers).filter((name) => /^\d+-of-\d+$/.test(name));
+  const of = Number(/\d+$/.exec(names[0] ?? "")?.[0] ?? 0);
+  const all = Array.from({ length: of }, (_, i) => storeOf(data, i + 1, of));
+  if (of === 0 || names.length !== of || !all.every(isThere)) {
+    throw new CallError(
+      `${workers}: it has not the stores of all workers, but ${names.join(", ") || "none"}`,
+    );
+  }
+  if (isThere(join(data, STORE_FILE))) {
+    throw new CallError(
+      `${data} has ${STORE_FILE}, of one process, and ${WORKERS}, of ${of}: move one of them away`,
+    );
+  }
+  return all;
+}
+
+/**
+ * Brings the data of a directory into the form for so many processes, and gives the lock of the directory, which is made if it is not there.
+ * @throws {CallError} if a broker has it, or if it cannot be done; then it is as it was.
+ */
+export async function arrange(
+  data: string,
+  of: number,
+  settings: Pick<Settings, "durability" | "strictStore">,
+  log: Log,
+): Promise<Lock> {
+  let lock: Lock | undefined = attempt(data, () => {
+    mkdirSync(data, { recursive: true });
+    return lockDirectory(data);
+  });
+  const release = () => {
+    lock?.release();
+    lock = undefined;
+  };
+  try {
+    attempt(data, () => run(finish(data)));
+    const before = storesIn(data);
+    if (before.length === of) return lock;
+    const isEmpty = before.length === 1 && bytesOf(join(data, STORE_FILE)) === 0;
+    for (const directory of isEmpty ? [] : before) { // sound, of our version, and without a log
+      if (directory === data) release(); // whoever opens the store takes it
+      await (await openData(directory, settings, log)).close();
+      lock ??= attempt(data, () => lockDirectory(data));
+    }
+    const begun = performance.now();
+    const { sessions, retained } = attempt(data, () => run(move(data, isEmpty ? [] : before, of)));
+    if (isEmpty) return lock;
+    const ms = Math.round(performance.now() - begun);
+    log.info("data moved", { from: before.length, to: of, sessions, retained, ms });
+    return lock;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function run<T>(steps: Generator<string, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** Writes all that these stores have for so many processes; a process may end between any two steps. */
+export function* move(data: string, before: readonly string[], of: number): Generator<string, Divided> {
+  const files = Array.from({ length: of }, (_, i) => join(data, NEW, `${i + 1}-of-${of}`, STORE_FILE));
+  rmSync(join(data, NEW), { recursive: true, force: true });
+  for (const file of files) mkdirSync(dirname(file), { recursive: true });
+  yield "made directories";
+  const divided = before.length === 0
+    ? { sessions: 0, retained: 0 }
+    : divide(before.map((directory) => join(directory, STORE_FILE)), files, homeOf);
+  yield "written";
+  for (const file of files) for (const path of [file, dirname(file)]) syncName(path);
+  syncName(join(data, NEW));
+  yield "safe";
+  renameSync(join(data, NEW), join(data, MOVED));
+  syncName(join(data, MOVED));
+  yield "decided";
+  yield* finish(data);
+  return divided;
+}
+
+/** Removes what is not complete, and gives what is its place; as often as it is begun. */
+export function* finish(data: string): Generator<string, void> {
+  const [workers, moved] = [join(data, WORKERS), join(data, MOVED)];
+  rmSync(join(data, NEW), { recursive: true, force: true });
+  if (!isThere(moved)) return;
+  const own = join(data, STORE_FILE);
+  const one = join(moved, "1-of-1", STORE_FILE);
+  const isOne = isThere(dirname(one));
+  if (!isOne || isThere(one)) removeDatabase(own);
+  yield "removed the store of one process";
+  if (isThere(one)) renameSync(one, own);
+  syncName(own);
+  yield "gave one process its store";
+  keepDamaged(data);
+  rmSync(workers, { recursive: true, force: true });
+  yield "removed the stores of workers";
+  if (isOne) rmSync(moved, { recursive: true });
+  else renameSync(moved, workers);
+  syncName(workers);
+}
+
+/** Stores that were set aside stay for a person to look at: in the data directory, with the worker behind their names. */
+function keepDamaged(data: string): void {
+  const workers = join(data, WORKERS);
+  for (const worker of isThere(workers) ? readdirSync(workers) : []) {
+    for (const name of readdirSync(join(workers, worker))) {
+      if (!name.startsWith(`${STORE_FILE}.damaged-`)) continue;
+      renameSync(join(workers, worker, name), join(data, `${name}.worker-${worker}`));
+    }
+  }
+}
+
+/** @throws {CallError} */
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof CallError) throw error;
+    const { message, trouble } = error instanceof StoreError ? error : troubleWith(path, error);
+    throw new CallError(`${message}${STORE_ADVICE[trouble] ?? ""}`);
+  }
+}

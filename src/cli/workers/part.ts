@@ -1,0 +1,151 @@
+/**
+ * The part of a worker in `plumb serve`: what its supervisor tells it, what it tells that, and its links to the others.
+ * Knows its own settings; refuses to know what a broker does with them.
+ *
+ * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`. News go as lines of the log behind `NEWS`, so
+ * that they come behind what was said before.
+ * @module
+ */
+import { rmSync } from "node:fs";
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
+import type { Server } from "../../server/serve.ts";
+import { CallError, STATUS } from "../error.ts";
+import type { Log } from "../log.ts";
+import type { Listen, Settings } from "../options.ts";
+import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import { Lines } from "./lines.ts";
+import type { RelayHead } from "./hello.ts";
+import { Links, type LinkServer } from "./links.ts";
+import { sharesOf } from "./shares.ts";
+import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
+
+/** What a line of news begins with. */
+export const NEWS = "plumb-worker ";
+/** Of a worker that was started again: so long it waits for others, which may be down as well, ms. */
+const LINKED_MS = 5_000;
+/** How long a worker takes to end when its supervisor is gone, ms. */
+const ALONE_MS = 10_000;
+
+/** One worker. */
+export class WorkerPart {
+  readonly order: WorkerOrder;
+  /** Resolves when the supervisor says so, or is gone. */
+  readonly stopped: Promise<void>;
+  /** Called when the supervisor says so. */
+  reload: () => void = () => {};
+  log: Log | undefined;
+  #links: Links | undefined;
+  #stop: () => void = () => {};
+
+  constructor(order: WorkerOrder) {
+    this.order = order;
+    this.stopped = new Promise((resolve) => this.#stop = resolve);
+    // A terminal, and a service manager, signal to all processes: when this one ends is for the supervisor to say.
+    listenTo([...Object.keys(SIGNALS), ...RELOAD], () => {});
+    const lines = new Lines((line) => {
+      if (line === "reload") this.reload();
+      else if (line.startsWith("stop ")) this.#stop();
+    });
+    process.stdin.on("data", (bytes: Uint8Array) => lines.push(bytes));
+    process.stdin.on("error", () => {}).on("close", () => this.#alone()).on("end", () => this.#alone());
+  }
+
+  /** The directory of its store; undefined with `--memory`. */
+  get store(): string | undefined {
+    return this.order.store;
+  }
+
+  /** The supervisor is gone, so its directory is of no use to anybody. */
+  #alone(): void {
+    this.#stop();
+    setTimeout(() => process.exit(STATUS.cannot), ALONE_MS).unref();
+    rmSync(this.order.directory, { recursive: true, force: true });
+  }
+
+  /**
+   * The settings of this worker: its listeners, its share of limits, and what one worker alone has.
+   * @throws {CallError}
+   */
+  own(settings: Settings): Settings {
+    const { number, of } = this.order;
+    return {
+      ...settings,
+      isShared: true,
+      listen: settings.listen.flatMap((one) => this.#listen(one)),
+      limits: sharesOf(settings.limits, of),
+      ...number > 1 && { bridges: [] },
+    };
+  }
+
+  #listen(one: Listen): readonly Listen[] {
+    let address: ReturnType<typeof parseAddress>;
+    try {
+      address = parseAddress(one.url);
+    } catch (error) {
+      if (error instanceof AddressError) return [one]; // whoever opens it says what is wrong
+      throw error;
+    }
+    if (address.scheme === "unix") return this.order.number === 1 ? [one] : [];
+    const taken = this.order.ports[one.url];
+    if (taken === null) return [];
+    if (address.port !== 0) return [one];
+    if (taken === undefined) {
+      throw new CallError(`${one.url}: workers take a free port at the start only: name one`);
+    }
+    return [{ ...one, url: addressUrl({ ...address, port: taken }) }];
+  }
+
+  /** The settings for certificates: without a data directory those that are made are in that of the workers. */
+  withCertificates(settings: Settings): Settings {
+    return { ...settings, data: settings.data ?? this.order.directory };
+  }
+
+  /** What makes the broker a node of several. */
+  get nodes(): object {
+    const { number, incarnation } = this.order;
+    return {
+      nodes: {
+        name: nodeName(number),
+        all: nodeNames(this.order),
+        incarnation,
+        relay: (to: string, head: RelayHead) => this.#links!.relay(to, head),
+      },
+    };
+  }
+
+  /** Links it with the others. When all start, it waits for all. */
+  async join(server: Server): Promise<void> {
+    const links = this.#links = new Links(this.order, this.log!);
+    await links.open("link" in server ? server as unknown as LinkServer : STAND_IN);
+    await Promise.race([links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
+  }
+
+  #tired(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.log!.warn("not linked with all workers; Clients are taken", {});
+        resolve();
+      }, LINKED_MS);
+      void this.#links!.linked.then(() => (clearTimeout(timer), resolve()));
+    });
+  }
+
+  /** It takes Clients now. */
+  ready(addresses: readonly string[]): void {
+    this.log!.passOn(`${NEWS}${JSON.stringify({ addresses })}`);
+  }
+
+  /** Takes no part any more. */
+  async leave(): Promise<void> {
+    await this.#links?.close();
+  }
+}
+
+/** In the place of a server that knows no nodes yet. */
+const IDLE = { received() {}, drained() {}, closed() {} };
+const STAND_IN: LinkServer = {
+  link: (transport) => transport.start(IDLE),
+  acceptRelayed: (transport) => transport.start(IDLE),
+};
