@@ -114,6 +114,7 @@ const LAYERS: readonly Layer[] = [
       "src/broker",
       "src/codec",
       "src/engine",
+      "src/nodes",
       "src/observe",
       "src/runtime",
       "src/store",
