@@ -383,7 +383,10 @@ export class AllNodes implements Nodes {
     refused.add(session);
     this.#refusedBy.set(message, refused);
     const group = router.group(share!);
-    if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) return;
+    if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) {
+      for (const other of this.#others) this.#rounds.raise(other); // its publisher waits for where it has gone to
+      return;
+    }
     if (group === undefined) observer.drop(message.topic, message.view, share!, "no member");
   }
 
