@@ -392,7 +392,7 @@ async function start(
   try {
     const server = await serve({
       ...options,
-      ...part && { ...part.nodes, listen: [] },
+      ...part && { nodes: part.nodes, listen: [] },
       ...(store && { store }),
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&

@@ -95,13 +95,13 @@ describe("The data directory", patient, () => {
       await fill(data, { sessions: 9, waiting: 4, retained: 20 });
       const before = contentsOf(data);
       assert(before.length > 9 * 9 + 20, `${before.length} rows`);
-      for (const  of of[2, 5, 3]) {
-        const said = await arranged(data, of);
-        assertMatch(said, new RegExp(`data moved.* to=${of} sessions=9 retained=20`));
-        assertEquals(readdirSync(join(data, "workers")).length, of);
-        assertEquals(storesIn(data).length, of);
+      for (const count of [2, 5, 3]) {
+        const said = await arranged(data, count);
+        assertMatch(said, new RegExp(`data moved.* to=${count} sessions=9 retained=20`));
+        assertEquals(readdirSync(join(data, "workers")).length, count);
+        assertEquals(storesIn(data).length, count);
         assertEquals(contentsOf(data), before);
-        assertEquals(await arranged(data, of), "", "nothing is to be moved");
+        assertEquals(await arranged(data, count), "", "nothing is to be moved");
       }
       await arranged(data, 1);
       assertEquals(contentsOf(data), before);
