@@ -121,7 +121,10 @@ export async function serveCommand(
     tls.watch(server);
     permissions.watch();
     const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
-    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    const hasBridges = part === undefined || part.order.number === 1;
+    if (hasBridges) {
+      await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    }
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
@@ -162,7 +165,9 @@ export async function serveCommand(
           tls.close();
           tls = nextTls;
           tls.watch(server);
-          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          if (hasBridges) {
+            bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          }
         },
       };
     };
@@ -421,10 +426,12 @@ async function start(
 }
 
 /** The given value of `memoryBytesMax`, else by the memory that there is. */
-function memoryHere({ limits }: Settings, log: Log): number {
+function memoryHere({ limits, sharers = 1 }: Settings, log: Log): number {
   if (limits.memoryBytesMax !== undefined) return limits.memoryBytesMax;
-  const { default: most, least } = LIMITS.memoryBytesMax;
-  const memoryBytesMax = memoryFor(machineMemory(), least, most);
+  const { default: all, least } = LIMITS.memoryBytesMax;
+  const most = Math.ceil(all / sharers);
+  const there = machineMemory();
+  const memoryBytesMax = memoryFor(there && there / sharers, least, most);
   if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
   return memoryBytesMax;
 }

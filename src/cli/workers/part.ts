@@ -72,7 +72,7 @@ export class WorkerPart {
     const { number, of } = this.order;
     return {
       ...settings,
-      isShared: true,
+      sharers: of,
       listen: settings.listen.flatMap((one) => this.#listen(one)),
       limits: sharesOf(settings.limits, of),
       ...number > 1 && { bridges: [] },
