@@ -179,9 +179,13 @@ export class KnownTopics {
     }
   }
 
-  /** The memory that the topics take: bytes. */
+  /** The memory that the topics take, counted anew: bytes. */
   get bytes(): number {
-    return this.#topics.reduce((sum, topic) => sum + (topic === undefined ? 0 : topicBytes(topic)), 0);
+    let sum = 0;
+    for (let first = 0; first < this.#hashes.length; first += ROW) {
+      for (let i = first; i < first + this.#count(first); i++) sum += topicBytes(this.#topics[i]!);
+    }
+    return sum;
   }
 
   /** Topics in the row that begins at `first`; they are never taken out, so they stand together. */
