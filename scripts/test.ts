@@ -36,7 +36,7 @@ const NOT_ON_NODE: LeftOut = [
     "the auditor's own parts: they know no runtime, and take long",
   ],
   [
-    /^src\/(broker|client|codec|config|delivery|engine|page|permissions|toml|topic|transport|browser|edge|test_broker)\//,
+    /^src\/(broker|client|codec|config|delivery|engine|nodes|page|permissions|toml|topic|transport|browser|edge|test_broker)\//,
     "the core, settings, and what is made for pages and edges: they know no runtime (deno task matrix has the core on Node)",
   ],
   [
