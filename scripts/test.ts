@@ -1,5 +1,5 @@
 /**
- * Runs every `*_test.ts` under Deno, Bun and Node and adds up what really ran; the last line is `N passed, N failed`.
+ * Runs every `*_test.ts` on Deno, and on Bun and Node those that may differ there, and adds up what really ran; the last line is `N passed, N failed`.
  * Knows how the runtimes report; refuses to know what is tested. Arguments narrow the files: `deno task test src/codec`.
  * @module
  */
