@@ -16,7 +16,7 @@ import { type Lock, lockDirectory } from "../../store/lock.ts";
 import { CallError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../options.ts";
-import { openData, STORE_ADVICE } from "../serve.ts";
+import { openData, STORE_ADVICE } from "../open_data.ts";
 import { MOVED, NEW, storesIn, WORKERS } from "./layout.ts";
 
 /**
