@@ -7,10 +7,12 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { createReadStream, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type {
   ApiHost,
   ApiServer,
+  ApiWorkers,
   ListenerView,
   LoginAnswer,
   PermissionFile,
@@ -52,8 +54,13 @@ interface Present {
 
 /** What the API works on, through all reloads. */
 export class ApiOfProgram implements ApiHost {
+  /** Logins by password that have begun here. */
+  readonly logins: Logins = new Logins();
   /** For the listeners that show it. */
-  readonly part: (isTls: boolean) => HttpPart = apiPart(this);
+  readonly part: (isTls: boolean) => HttpPart = apiPart(this, this.logins);
+  workers: ApiWorkers | undefined;
+  /** The settings of the whole broker, where those that hold here are a worker's. */
+  asked: () => Settings | undefined = () => undefined;
   token: string | undefined;
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
@@ -140,7 +147,7 @@ export class ApiOfProgram implements ApiHost {
   }
 
   settings(): readonly SettingView[] {
-    return settingViews(this.#present!.settings);
+    return settingViews(this.asked() ?? this.#present!.settings);
   }
 
   listeners(): readonly ListenerView[] {
@@ -155,6 +162,11 @@ export class ApiOfProgram implements ApiHost {
   permissions(): PermissionFile | undefined {
     const { settings, permissions } = this.#present!;
     return permissionFileOf(permissionFiles(settings), () => permissions.reload());
+  }
+
+  async readAgain(): Promise<void> {
+    const { logins, permissions } = this.#present!;
+    await Promise.all([logins.reload(), permissions.reload()]);
   }
 
   /** What has been answered so far is on the disk. */

@@ -15,7 +15,14 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
+import {
+  ListenError,
+  type ReconfigureOptions,
+  serve,
+  type Server,
+  systemTopics,
+  type SystemTopicsOptions,
+} from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
@@ -106,7 +113,8 @@ export async function serveCommand(
     watch.api.take({ settings, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
-    const server = await start(settings, options, store, begun, log, part);
+    const all = await part?.show(watch);
+    const server = await start(settings, options, store, begun, log, part, all && ((own) => all.whole(own)));
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
     watch.rules = rules;
@@ -386,6 +394,7 @@ async function start(
   begun: number,
   log: Log,
   part: WorkerPart | undefined,
+  whole: SystemTopicsOptions["whole"],
 ): Promise<Server> {
   try {
     const server = await serve({
@@ -399,6 +408,7 @@ async function start(
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
+            whole,
           }),
         },
     });

@@ -204,6 +204,7 @@ function hostOf(errors: unknown[]): HostOf {
     snapshot: async function* () {
       yield await Promise.resolve(new Uint8Array([1, 2, 3]));
     },
+    readAgain: () => Promise.resolve(),
     failed: (error) => void errors.push(error),
   };
 }

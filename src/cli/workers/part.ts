@@ -9,16 +9,21 @@
 import { rmSync } from "node:fs";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { insidePart } from "../../api/part.ts";
+import { AsOne } from "../../api/workers/as_one.ts";
+import { insideOperations } from "../../api/workers/inside.ts";
 import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
 import type { Server } from "../../server/serve.ts";
 import { CallError, STATUS } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Listen, Settings } from "../options.ts";
 import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import type { Watch } from "../watch.ts";
 import { Lines } from "./lines.ts";
 import type { RelayHead } from "./hello.ts";
 import { Links, type LinkServer } from "./links.ts";
-import { sharesOf } from "./shares.ts";
+import { InsideChannel } from "./inside.ts";
+import { SHARED, sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
 /** What a line of news begins with. */
@@ -36,7 +41,10 @@ export class WorkerPart {
   /** Called when the supervisor says so. */
   reload: () => void = () => {};
   log: Log | undefined;
+  /** The settings of the whole broker. */
+  #asked: Settings | undefined;
   #links: Links | undefined;
+  #inside: InsideChannel | undefined;
   #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
@@ -70,6 +78,7 @@ export class WorkerPart {
    */
   own(settings: Settings): Settings {
     const { number, of } = this.order;
+    this.#asked = settings;
     return {
       ...settings,
       isShared: true,
@@ -132,6 +141,17 @@ export class WorkerPart {
     });
   }
 
+  /** Shows all workers as one broker from now on, to whoever asks this one. */
+  async show(watch: Watch): Promise<AsOne> {
+    const { api } = watch;
+    const inside = this.#inside = new InsideChannel(this.order);
+    await inside.open(insidePart(api, api.logins, insideOperations(api.logins, watch.since)));
+    const all = new AsOne(api, inside, api.logins, SHARED);
+    api.asked = () => this.#asked;
+    api.workers = watch.others = all;
+    return all;
+  }
+
   /** It takes Clients now. */
   ready(addresses: readonly string[]): void {
     this.log!.passOn(`${NEWS}${JSON.stringify({ addresses })}`);
@@ -139,6 +159,7 @@ export class WorkerPart {
 
   /** Takes no part any more. */
   async leave(): Promise<void> {
+    this.#inside?.close();
     await this.#links?.close();
   }
 }
