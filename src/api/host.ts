@@ -136,6 +136,8 @@ export interface ApiHost {
   permissions(): PermissionFile | undefined;
   /** A snapshot of all data, all of one moment, in pieces. @throws {ApiError} if there is no data directory, or one is made already. */
   snapshot(signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Snapshots of several workers as one. @throws {ApiError} for one that is none. */
+  joined(snapshots: readonly AsyncIterable<Uint8Array>[], signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Not there if the broker is one process. */
   readonly workers?: ApiWorkers | undefined;
   /** Reads users and permissions again, which another process has changed; resolves when they hold. */

@@ -9,13 +9,13 @@ import type { Figures } from "../../server/open_metrics.ts";
 import type { Logins } from "../access.ts";
 import { ApiError } from "../error.ts";
 import type { ApiHost, ApiWorkers } from "../host.ts";
-import { type Call, inspectorOf, type Operation, paged } from "../operation.ts";
+import { type Call, inspectorOf, type Operation, paged, Reply } from "../operation.ts";
 import { figureOperations } from "../routes/figures.ts";
 import { Asking, inside } from "./asking.ts";
 import type { Channel } from "./channel.ts";
 import { explainAmong } from "./explain.ts";
-import { type InsideStats, readAgain } from "./inside.ts";
-import { LastCounts } from "./last_counts.ts";
+import { type InsideFigures, type InsideStats, readAgain } from "./inside.ts";
+import type { LastCounts } from "./last_counts.ts";
 import { sumOf } from "./sum.ts";
 import { traceAmong } from "./trace.ts";
 
@@ -52,24 +52,38 @@ export interface WholeFigures {
 /** How an operation that is `merged` is done. */
 type Merging = (asking: Asking, operation: Operation, call: Call) => unknown;
 
+/** What one of the workers has for it. */
+export interface AsOneParts {
+  readonly host: ApiHost;
+  readonly channel: Channel;
+  /** Those that have begun here. */
+  readonly logins: Logins;
+  /** The same that this worker tells others of. */
+  readonly counts: LastCounts;
+  /** When the process of this worker was started: ms since the epoch. */
+  readonly since: number;
+  /** Limits of which each worker has a share. */
+  readonly shared: readonly LimitName[];
+}
+
 /** For one of the workers. */
 export class AsOne implements ApiWorkers {
   readonly #host: ApiHost;
   readonly #channel: Channel;
   readonly #logins: Logins;
   readonly #merged: Readonly<Record<string, Merging>>;
-  readonly #counts: LastCounts = new LastCounts();
-  readonly #statsCounts: LastCounts = new LastCounts();
+  readonly #counts: LastCounts;
   /** The stats of others, and when they were there: ms since the epoch. */
   #others:
     | { readonly at: number; readonly all: readonly InsideStats[]; readonly ended: readonly object[] }
     | undefined;
   #isAskingStats = false;
 
-  /** `logins` are those of this worker; `shared` are limits of which each worker has a share. */
-  constructor(host: ApiHost, channel: Channel, logins: Logins, shared: readonly LimitName[]) {
+  constructor({ host, channel, logins, counts, since, shared }: AsOneParts) {
+    counts.took(channel.number, since, {});
     this.#host = host;
     this.#logins = logins;
+    this.#counts = counts;
     this.#channel = channel;
     this.#merged = {
       logout: async (asking, operation, call) => {
@@ -87,6 +101,7 @@ export class AsOne implements ApiWorkers {
       listeners,
       explain: explainAmong,
       trace: traceAmong,
+      export: exported,
     };
   }
 
@@ -109,7 +124,7 @@ export class AsOne implements ApiWorkers {
   }
 
   async #files(asking: Asking, operation: Operation, call: Call): Promise<unknown> {
-    for (const worker of [...asking.all].sort((one, other) => one - other)) {
+    for (const worker of inOrder(asking)) {
       const body = await asking.at(worker, operation, call);
       if (asking.missing.includes(worker)) continue;
       const name = call.given["name"] as string | undefined;
@@ -134,13 +149,25 @@ export class AsOne implements ApiWorkers {
 
   /** Why not all of them are ready; undefined if they are. This one is. */
   async unready(): Promise<string | undefined> {
+    const { missing, answers } = await this.#stats();
+    if (missing.length > 0) return `worker ${missing.join(", ")} does not take Clients`;
+    const failing = [...answers].flatMap(([worker, { stats }]) => stats.isFailing ? [worker] : []);
+    return failing.length === 0 ? undefined : `the store of worker ${failing.join(", ")} fails`;
+  }
+
+  async #stats(): Promise<
+    { readonly missing: readonly number[]; readonly answers: Map<number, InsideStats> }
+  > {
     const asking = new Asking(this.#channel);
-    const answers = await asking.askOthers(inside("stats"));
-    if (asking.missing.length > 0) return `worker ${asking.missing.join(", ")} does not take Clients`;
-    const failing = [...answers].filter(([, one]) => (one as InsideStats).stats.isFailing);
-    return failing.length === 0
-      ? undefined
-      : `the store of worker ${failing.map(([worker]) => worker).join(", ")} fails`;
+    const answers = await asking.askOthers(inside("stats", { known: this.#counts.all })) as Map<
+      number,
+      InsideStats
+    >;
+    for (const [worker, { since, stats, known }] of answers) {
+      this.#counts.learn(known);
+      this.#counts.took(worker, since, stats);
+    }
+    return { missing: asking.missing, answers };
   }
 
   /** The figures of all, for monitors; undefined while this one takes no Clients. */
@@ -176,10 +203,16 @@ export class AsOne implements ApiWorkers {
 
   async #figures(now: number): Promise<WholeFigures> {
     const asking = new Asking(this.#channel);
-    const operation = figureOperations[0]!;
     const call = { host: this.#host, now, given: {}, body: undefined } as unknown as Call;
-    const answers = await asking.each(operation, call) as Map<number, FigureAnswer>;
-    for (const [worker, answer] of answers) this.#counts.took(worker, answer.process.since, answer);
+    const own = figureOperations[0]!.run(call) as FigureAnswer;
+    this.#counts.took(asking.number, own.process.since, own);
+    const answers = new Map([[asking.number, own]]);
+    const others = await asking.askOthers(inside("figures", { known: this.#counts.all }));
+    for (const [worker, { figures, known }] of others as Map<number, InsideFigures<FigureAnswer>>) {
+      this.#counts.learn(known);
+      this.#counts.took(worker, figures.process.since, figures);
+      answers.set(worker, figures);
+    }
     const { missing } = asking;
     const sum = sumOf([...answers.values()], this.#counts.besides(missing)) as FigureAnswer & {
       busiest?: Readonly<Record<string, readonly { readonly perSecond: number }[]>>;
@@ -189,9 +222,7 @@ export class AsOne implements ApiWorkers {
         [name, all],
       ) => [name, [...all].sort((a, b) => b.perSecond - a.perSecond).slice(0, BUSIEST_MAX)]),
     );
-    const workers = asking.all.toSorted((a, b) => a - b).map((number) =>
-      workerOf(number, answers.get(number))
-    );
+    const workers = inOrder(asking).map((number) => workerOf(number, answers.get(number)));
     return { figures: { ...sum, ...busiest && { busiest }, workers }, missing };
   }
 
@@ -218,10 +249,8 @@ export class AsOne implements ApiWorkers {
   async #askStats(): Promise<void> {
     this.#isAskingStats = true;
     try {
-      const asking = new Asking(this.#channel);
-      const answers = await asking.askOthers(inside("stats")) as Map<number, InsideStats>;
-      for (const [worker, { since, stats }] of answers) this.#statsCounts.took(worker, since, stats);
-      const ended = this.#statsCounts.besides(asking.missing);
+      const { missing, answers } = await this.#stats();
+      const ended = this.#counts.besides(missing);
       this.#others = { at: this.#host.now(), all: [...answers.values()], ended };
     } catch (error) {
       this.#host.failed(error);
@@ -354,6 +383,26 @@ async function published(asking: Asking, operation: Operation, call: Call): Prom
   const all = [inspectorOf(call).receivers(topic), ...others.values() as Iterable<Receivers>];
   const sessions = all.reduce((sum, one) => sum + one.sessions, 0);
   return asking.reply({ matched: sessions + Math.max(...all.map(({ groups }) => groups)) });
+}
+
+function inOrder({ all }: Asking): number[] {
+  return [...all].sort((one, other) => one - other);
+}
+
+/** The snapshot of each, as one: all of them, or none. */
+async function exported(asking: Asking, operation: Operation, call: Call): Promise<unknown> {
+  const own = await operation.run(call) as Reply;
+  const parts: AsyncIterable<Uint8Array>[] = [];
+  for (const worker of inOrder(asking)) {
+    const pieces = worker === asking.number
+      ? own.body as AsyncIterable<Uint8Array>
+      : await asking.read(worker, operation, call, call.signal);
+    if (pieces === undefined) {
+      throw new ApiError("not-running", `Worker ${worker} does not answer: try again`);
+    }
+    parts.push(pieces);
+  }
+  return new Reply(call.host.joined(parts, call.signal), own.headers);
 }
 
 interface LimitAnswer {

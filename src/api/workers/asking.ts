@@ -51,12 +51,31 @@ export class Asking {
     try {
       return jsonOf(await this.#channel.ask(worker, question));
     } catch (error) {
-      const isAway = error instanceof AwayError ||
-        (error instanceof ApiError && error.code === "not-running");
-      if (!isAway) throw error;
+      if (!isAway(error)) throw error;
       this.#missing.add(worker);
       return undefined;
     }
+  }
+
+  /** The pieces of an operation's answer; undefined if the worker is missing. @throws {ApiError} as it refuses. */
+  async read(
+    worker: number,
+    operation: Operation,
+    call: Call,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    try {
+      const { status, pieces } = await this.#channel.read(worker, questionOf(operation, call), signal);
+      if (status < 400) return pieces;
+      let said = "";
+      const decoder = new TextDecoder();
+      for await (const piece of pieces) said += decoder.decode(piece, { stream: true });
+      jsonOf({ status, json: JSON.parse(said) });
+    } catch (error) {
+      if (!isAway(error)) throw error;
+    }
+    this.#missing.add(worker);
+    return undefined;
   }
 
   /** What all others answer that do. */
@@ -89,6 +108,10 @@ export class Asking {
   }
 }
 
+function isAway(error: unknown): boolean {
+  return error instanceof AwayError || (error instanceof ApiError && error.code === "not-running");
+}
+
 /** The JSON of an answer. @throws {ApiError} for a refusal. */
 export function jsonOf({ status, json }: WorkerAnswer): unknown {
   if (status < 400) return json;
@@ -114,6 +137,6 @@ export function questionOf(
 }
 
 /** What another worker is asked besides operations. */
-export function inside(id: string, body?: object): WorkerQuestion {
-  return { method: body === undefined ? "GET" : "POST", path: `${ROOT}/inside/${id}`, body };
+export function inside(id: string, body: object): WorkerQuestion {
+  return { method: "POST", path: `${ROOT}/inside/${id}`, body };
 }

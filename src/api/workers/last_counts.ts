@@ -1,40 +1,51 @@
 /**
- * What each worker said last of its counts, so that those of the broker never fall when a worker is away, or was started again.
- * Knows counts; refuses to know who asks for them.
+ * What each process of a worker said last of its counts, so that those of the broker do not fall when one is away, or was started again.
+ * Knows counts; refuses to know who asks for them. Workers tell each other what they know, so that all of them say the same.
  * @module
  */
-import { countsOf, sumOf } from "./sum.ts";
+import { countsOf, highestOf } from "./sum.ts";
 
-/** What one worker has counted. */
-interface Counts {
-  /** When its process was started. */
-  since: number;
-  last: object;
-  /** Of its processes that have ended, together. */
-  ended: object | undefined;
-}
+/** Processes of one worker; what older ones have counted is forgotten. */
+const PROCESSES_MAX = 16;
 
-/** Of all other workers. */
+/** The last counts of a process: its worker, its start in ms since the epoch, and what it has counted. */
+export type KnownCounts = readonly [worker: number, since: number, counts: object];
+
+/** Of all workers. */
 export class LastCounts {
-  readonly #by: Map<number, Counts> = new Map();
+  readonly #by: Map<number, Map<number, object>> = new Map();
+  /** The starts of the processes that are there. */
+  readonly #present: Map<number, number> = new Map();
 
-  /** A worker has said this. */
+  /** The process of a worker that is there has said this. */
   took(worker: number, since: number, figures: object): void {
-    const before = this.#by.get(worker);
-    const last = countsOf(figures);
-    if (before === undefined) return void this.#by.set(worker, { since, last, ended: undefined });
-    if (before.since !== since) {
-      before.ended = sumOf([before.last, ...before.ended === undefined ? [] : [before.ended]]);
-      before.since = since;
-    }
-    before.last = last;
+    this.#present.set(worker, since);
+    this.learn([[worker, since, countsOf(figures)]]);
   }
 
-  /** What counts besides what workers have just said; all of those that are `missing`. */
+  /** Another worker knows this. */
+  learn(all: readonly KnownCounts[]): void {
+    for (const [worker, since, counts] of all) {
+      const processes = this.#by.get(worker) ?? new Map<number, object>();
+      this.#by.set(worker, processes);
+      const known = processes.get(since);
+      processes.set(since, known === undefined ? counts : highestOf([known, counts]));
+      if (processes.size > PROCESSES_MAX) processes.delete(Math.min(...processes.keys()));
+    }
+  }
+
+  /** For another worker. */
+  get all(): readonly KnownCounts[] {
+    return [...this.#by].flatMap(([worker, processes]) =>
+      [...processes].map(([since, counts]): KnownCounts => [worker, since, counts])
+    );
+  }
+
+  /** The counts of processes that are not there any more, and of the workers that are `missing`. */
   besides(missing: readonly number[]): object[] {
-    return [...this.#by].flatMap(([worker, { last, ended }]) => [
-      ...ended === undefined ? [] : [ended],
-      ...missing.includes(worker) ? [last] : [],
-    ]);
+    return this.all.filter(([worker, since]) =>
+      missing.includes(worker) || this.#present.get(worker) !== since
+    )
+      .map(([, , counts]) => counts);
   }
 }

@@ -47,8 +47,6 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...counted("", [
     "store.batches",
     "store.bytes",
-    "busiest.clients.*.messages",
-    "busiest.prefixes.*.messages",
   ]),
   ...counted("bridges.*.", ["reconnects", "sent", "received", "dropped"]),
   ...counted("hooks.", ["called", "dropped", "lost", "faults", "seconds", "calls", "restarts"]),
@@ -88,20 +86,28 @@ const KEYS = ["url", "name"] as const;
  * counted is in the sums, and nothing else of them.
  */
 export function sumOf<T extends object>(figures: readonly T[], ended: readonly object[] = []): T {
-  return merged("", figures as unknown as Value[], ended as Value[]) as unknown as T;
+  return merged("", figures as unknown as Value[], ended as Value[], add) as unknown as T;
 }
+
+/** Of what was counted the highest: of counts of one process, of different times. */
+export function highestOf(counts: readonly object[]): object {
+  return merged("", counts as Value[], [], Math.max) as object;
+}
+
+type Join = (one: number, other: number) => number;
+const add: Join = (one, other) => one + other;
 
 /** What was counted, without all else. */
 export function countsOf(figures: object): object {
   return only("", figures as Values) as object;
 }
 
-function merged(path: string, values: readonly Value[], ended: readonly Value[]): Value {
+function merged(path: string, values: readonly Value[], ended: readonly Value[], join: Join): Value {
   const there = values.filter((value) => value !== undefined && value !== null);
   const gone = ended.filter((value) => value !== undefined);
   const [first = gone[0]] = there;
-  if (Array.isArray(first)) return list(path, there as Value[][], gone as Value[][]);
-  if (typeof first === "object") return object(path, there as Values[], gone as Values[]);
+  if (Array.isArray(first)) return list(path, there as Value[][], gone as Value[][], join);
+  if (typeof first === "object") return object(path, there as Values[], gone as Values[], join);
   const rule = ruleOf(path);
   if (rule === "own" || typeof first === "string") return first;
   if (typeof first === "boolean") return rule === "all" ? !there.includes(false) : there.includes(true);
@@ -109,32 +115,30 @@ function merged(path: string, values: readonly Value[], ended: readonly Value[])
   const numbers = [...there, ...gone] as number[];
   if (rule === "most") return Math.max(...numbers);
   if (rule === "least") return Math.min(...numbers);
-  return numbers.reduce((sum, one) => sum + one, 0);
+  return numbers.reduce((sum, one) => join(sum, one));
 }
 
-function object(path: string, there: readonly Values[], gone: readonly Values[]): Value {
+function object(path: string, there: readonly Values[], gone: readonly Values[], join: Join): Value {
   const names = new Set([...there, ...gone].flatMap((one) => Object.keys(one)));
   return Object.fromEntries([...names].map((name) => {
     const of = (all: readonly Values[]) => all.map((one) => Object.hasOwn(one, name) ? one[name] : undefined);
-    return [name, merged(pathIn(path, name), of(there), of(gone))];
+    return [name, merged(pathIn(path, name), of(there), of(gone), join)];
   }));
 }
 
-function list(path: string, there: readonly Value[][], gone: readonly Value[][]): Value {
+function list(path: string, there: readonly Value[][], gone: readonly Value[][], join: Join): Value {
   const rule = ruleOf(path);
   const all = [...there, ...gone];
   if (rule === "own") return there[0];
   if (all.every((one) => one.every((item) => typeof item === "number"))) {
     const length = Math.max(...all.map((one) => one.length));
-    return Array.from(
-      { length },
-      (_, i) => all.reduce((sum, one) => sum + ((one[i] as number | undefined) ?? 0), 0),
-    );
+    const at = (i: number) => all.map((one) => (one[i] as number | undefined) ?? 0);
+    return Array.from({ length }, (_, i) => at(i).reduce((sum, one) => join(sum, one)));
   }
   // Of entries that only those have had that are not there, nothing is known but counts.
   return [...new Set(there.flatMap((one) => one.map(keyOf)))].map((key) => {
     const of = (lists: readonly Value[][]) => lists.map((one) => one.find((item) => keyOf(item) === key));
-    return merged(`${path}.*`, of(there), of(gone));
+    return merged(`${path}.*`, of(there), of(gone), join);
   });
 }
 

@@ -4,10 +4,8 @@
  * @module
  */
 import type { TraceEnd } from "../../broker/mod.ts";
-import { ApiError } from "../error.ts";
 import { type Call, MISSING_HEADER, type Operation, Reply } from "../operation.ts";
-import { type Asking, jsonOf, questionOf } from "./asking.ts";
-import { AwayError } from "./channel.ts";
+import type { Asking } from "./asking.ts";
 
 /** Bounds of a trace that says none, as those of the engine. */
 const PACKETS = 1_000;
@@ -42,7 +40,7 @@ export async function traceAmong(asking: Asking, operation: Operation, call: Cal
   const own = await operation.run({ ...call, signal: stop.signal }) as Reply;
   try {
     const streams = await Promise.all(asking.others.map(async (worker) => {
-      const read = await streamOf(asking, worker, operation, call, stop.signal);
+      const read = await asking.read(worker, operation, call, stop.signal);
       return read === undefined ? [] : [{ worker, pieces: read }];
     }));
     const all = [{ worker: asking.number, pieces: own.body as AsyncIterable<Uint8Array> }, ...streams.flat()];
@@ -65,30 +63,6 @@ async function* ending(body: AsyncIterable<Uint8Array>, over: () => void): Async
   } finally {
     over();
   }
-}
-
-/** Undefined for a worker that does not answer. @throws {ApiError} as it refuses. */
-async function streamOf(
-  asking: Asking,
-  worker: number,
-  operation: Operation,
-  call: Call,
-  signal: AbortSignal,
-): Promise<AsyncIterable<Uint8Array> | undefined> {
-  try {
-    const { status, pieces } = await asking.channel.read(worker, questionOf(operation, call), signal);
-    if (status < 400) return pieces;
-    let said = "";
-    const decoder = new TextDecoder();
-    for await (const piece of pieces) said += decoder.decode(piece, { stream: true });
-    jsonOf({ status, json: JSON.parse(said) });
-  } catch (error) {
-    if (!(error instanceof AwayError || (error instanceof ApiError && error.code === "not-running"))) {
-      throw error;
-    }
-  }
-  asking.isMissing(worker);
-  return undefined;
 }
 
 interface Stream {

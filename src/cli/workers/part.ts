@@ -12,6 +12,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { insidePart } from "../../api/part.ts";
 import { AsOne } from "../../api/workers/as_one.ts";
 import { insideOperations } from "../../api/workers/inside.ts";
+import { LastCounts } from "../../api/workers/last_counts.ts";
 import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
 import type { Server } from "../../server/serve.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -145,8 +146,11 @@ export class WorkerPart {
   async show(watch: Watch): Promise<AsOne> {
     const { api } = watch;
     const inside = this.#inside = new InsideChannel(this.order);
-    await inside.open(insidePart(api, api.logins, insideOperations(api.logins, watch.since)));
-    const all = new AsOne(api, inside, api.logins, SHARED);
+    const { logins } = api;
+    const counts = new LastCounts();
+    await inside.open(insidePart(api, logins, insideOperations(logins, watch.since, counts)));
+    const all = new AsOne({ host: api, channel: inside, logins, counts, since: watch.since, shared: SHARED });
+    api.store = this.store;
     api.asked = () => this.#asked;
     api.workers = watch.others = all;
     return all;
