@@ -37,11 +37,18 @@ export function acknowledgePacket(
   }
   const delivery = sender.item(id);
   if (type === PacketType.PUBACK) {
-    if (puback(sender, id) === Outcome.ENDED) ended(parts, open, delivery, code);
+    if (puback(sender, id) !== Outcome.ENDED) return;
+    if (session.isNode) parts.nodes!.acknowledged(session, false);
+    ended(parts, open, delivery, code);
   } else if (type === PacketType.PUBCOMP) {
-    if (pubcomp(sender, id) === Outcome.ENDED) ended(parts, open, delivery, 0);
+    if (pubcomp(sender, id) !== Outcome.ENDED) return;
+    if (session.isNode) parts.nodes!.completed(session);
+    ended(parts, open, delivery, 0);
   } else {
     const outcome = pubrec(sender, id, code);
+    if (session.isNode && (outcome === Outcome.ENDED || outcome === Outcome.RELEASED)) {
+      parts.nodes!.acknowledged(session, outcome === Outcome.RELEASED);
+    }
     if (outcome === Outcome.ENDED) return ended(parts, open, delivery, code);
     if (outcome === Outcome.STRAY) {
       if (code < 0x80) refuseRelease(parts, open, id); // else this identifier is free for the Client already [MQTT-4.3.3-9]
@@ -67,7 +74,7 @@ function released({ deliverer, journal }: Parts, { session, link }: Open, delive
 
 /** An exchange is over: its identifier and its place are free. */
 function ended(
-  { deliverer, journal }: Parts,
+  { deliverer, journal, nodes }: Parts,
   { session }: Open,
   delivery: Delivery | undefined,
   code: number,
@@ -76,7 +83,8 @@ function ended(
     session.sent(delivery);
     journal.finished(session, delivery);
     const { topic, view } = delivery.message;
-    if (code >= 0x80) deliverer.drop(session, topic, view, "refused by the client");
+    if (code >= 0x80 && session.isNode && delivery.share !== undefined) nodes!.refused(session, delivery);
+    else if (code >= 0x80) deliverer.drop(session, topic, view, "refused by the client");
   }
   if (session.hasMore) deliverer.pump(session);
 }

@@ -25,6 +25,8 @@ export class Authenticating {
   assigned: string | undefined;
   /** §4.12 of the last verdict 0x18. */
   state: unknown;
+  /** Other nodes are asked for its Client Identifier, or have answered. */
+  isClaimed = false;
 
   constructor(connect: Connect) {
     this.connect = connect;

@@ -33,6 +33,7 @@ import {
   publishForbidden,
   refusePublish,
   remember,
+  takeFromNode,
   takeOne,
 } from "./publish.ts";
 import { NO_IDENTIFIERS, type Serving, type Session, type Subscription } from "./session.ts";
@@ -118,6 +119,7 @@ export class Batch {
     const came = this.#view;
     came.aim(bytes, at, body, end, open.link.level === 5);
     if (came.subscriptionIdentifier) {
+      if (open.session.isNode) return this.#fromNode(open, came);
       throw protocolError("MQTT-3.3.4-6", "PUBLISH of a Client with a Subscription Identifier");
     }
     const view = came.topicAlias === 0 ? came : this.#withoutAlias(open, came);
@@ -128,18 +130,25 @@ export class Batch {
     const parts = this.#parts;
     const topic = checkPublish(parts, open, view);
     if (isInUse(parts, open, view)) {
-      this.#came(view);
+      if (!open.session.isNode) this.#came(view);
       return true;
     }
     const refusal = publishForbidden(parts, open, view, topic);
     if (refusal === "later") return false;
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
-    this.#came(view);
+    if (!open.session.isNode) this.#came(view);
     if (refusal === undefined) {
       parts.busiest?.came(open.client.clientId, topic.name, 1, parts.turn.now);
       takeOne(parts, open, view, topic);
     } else refusePublish(parts, open, view, refusal);
+    return true;
+  }
+
+  /** A frame of another node that is for a group of this one, or for the node itself. */
+  #fromNode(open: Open, came: PublishView): boolean {
+    this.end();
+    if (!isInUse(this.#parts, open, came)) takeFromNode(this.#parts, open, came);
     return true;
   }
 
@@ -202,6 +211,7 @@ export class Batch {
     if ((first & DUP) !== 0 || size >= SHARED_PAYLOAD_BYTES || (view.qos > 0 && journal.failing)) {
       return false;
     }
+    if ((first & RETAIN) !== 0 && publisher.session.isNode) return false;
     const match = this.#match = router.match(topic);
     this.#most = match.steps === 1 ? this.#messagesMax : this.#pieceOf(match);
     this.#topic = topic;
@@ -256,16 +266,19 @@ export class Batch {
     const { observer, journal, turn, router, deliverer, busiest } = this.#parts;
     const { count } = this.#frames;
     const publisher = this.#publisher;
-    if (busiest !== undefined) busiest.came(publisher.client.clientId, topic.name, count, turn.now);
+    const { isNode } = publisher.session;
     const match = this.#match;
-    observer.received += count;
     const { payloadBytes } = this.#frames;
-    turn.traffic.payloadBytesReceived += payloadBytes;
+    if (!isNode) {
+      if (busiest !== undefined) busiest.came(publisher.client.clientId, topic.name, count, turn.now);
+      observer.received += count;
+      turn.traffic.payloadBytesReceived += payloadBytes;
+    }
     this.#written = 0;
     turn.budget.spend(count * (1 + match.steps));
     this.#receivers?.fill(0, 0, count);
     const { mark } = journal;
-    const goesAlone = count > 1 && match.groups.length > 0 && router.givesSeveral(match);
+    const goesAlone = count > 1 && match.groups.length > 0 && !isNode && router.givesSeveral(match);
     const { limited } = deliverer;
     const begunAt = publisher.outbox.position;
     if (goesAlone || (this.#isRetained && !this.#retainLast(topic, match))) {
@@ -277,15 +290,19 @@ export class Batch {
         if (target.others !== undefined) this.#toTarget(topic, target.others);
       } else this.#toTarget(topic, target);
     }
-    if (match.groups.length > 0) {
+    if (match.groups.length > 0 && !isNode) {
       for (const group of router.groupsFor(match, this.#qos, count)) this.#toGroup(topic, group);
     }
     turn.traffic.sent(this.#written * count, this.#written * payloadBytes);
+    if (match.nodes.length > 0 && !isNode) {
+      if (this.#qos > 0) journal.sentToNode();
+      for (const target of match.nodes) this.#toTarget(topic, target);
+    }
     turn.spendFresh();
     if (match.taps.length > 0) this.#toTaps(topic, match);
-    if (observer.hooks.published !== undefined) this.#tellPublished(topic);
+    if (observer.hooks.published !== undefined && !isNode) this.#tellPublished(topic);
     if (this.#qos === 0) return;
-    const isLimited = deliverer.limited !== limited && !this.#isTaken && !this.#isRetained;
+    const isLimited = deliverer.limited !== limited && !this.#isTaken && !this.#isRetained && !isNode;
     if (isLimited && publisher.link.level === 5) return this.#answerEach(mark);
     if (this.#qos === 2) {
       for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i));
@@ -397,6 +414,7 @@ export class Batch {
   ): void {
     const { session } = member;
     const { connection } = session;
+    if (session.isNode && this.#qos > 0) this.#parts.journal.sentToNode();
     const copies = this.#copies;
     const qos = copies.qos = Math.min(this.#qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     copies.retain = this.#isRetained && member.retainAsPublished;

@@ -19,6 +19,7 @@ import { Deliverer, type Outgoing } from "./deliver.ts";
 import { Inputs } from "./inputs.ts";
 import type { Inside } from "./inspect.ts";
 import { Journal } from "./journal.ts";
+import type { NodesMaker } from "./nodes_part.ts";
 import { assertCounted } from "./ledger_check.ts";
 import { Tap, type TappedMessage } from "./match.ts";
 import type { LimitName, Limits } from "./limits.ts";
@@ -27,7 +28,7 @@ import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
-import { ownPolicy, type Policy, policyOf } from "./policy.ts";
+import { nodePolicy, ownPolicy, type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
@@ -85,6 +86,8 @@ export class Broker {
   readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
+  /** For links to other nodes. */
+  #nodePolicy: Policy | undefined;
   /** @internal Called for each new connection while one is watched for (trace.ts). */
   onOpened: ((connection: Connection) => void) | undefined;
 
@@ -93,7 +96,7 @@ export class Broker {
    * @throws {UsageError} for a limit that does not exist or is out of range.
    */
   constructor(options: BrokerOptions = {}) {
-    const { store, hooks = {}, random = seededRandom(0), systemTopics, ...policy } = options;
+    const { store, hooks = {}, random = seededRandom(0), systemTopics, nodes, ...policy } = options;
     const { limits } = this.#policy = policyOf(policy);
     const turn = this.#turn;
     const observer = this.#observer = new Observer(hooks);
@@ -109,6 +112,11 @@ export class Broker {
         publish: (outgoing: Outgoing) => sessions.route(outgoing),
       };
       parts.systemTopics = (systemTopics as SystemTopicsMaker).make(turn, router, host);
+    }
+    if (nodes !== undefined) {
+      const own = this.#nodePolicy = nodePolicy(this.#policy);
+      const others = (nodes as NodesMaker).make({ parts, sessions, limits: own.limits });
+      parts.nodes = router.nodes = journal.nodes = others;
     }
     this.#memory = new MemoryLimit(
       limits.memoryBytesMax,
@@ -148,6 +156,26 @@ export class Broker {
     return connection;
   }
 
+  /**
+   * A connection to another node; the caller starts its transport, calls `join()`, and then hands in the events of the transport, as of
+   * any connection.
+   */
+  linked(transport: Transport, now: number): Connection {
+    this.#turn.begin(now);
+    const peer: PeerInfo = { address: "", port: 0, transport: "memory" };
+    return new Connection(this.#host, transport, peer, this.#nodePolicy ?? this.#policy);
+  }
+
+  /**
+   * The connection is a link to that node from now on, in place of another one; `incarnation` is another one each time the node starts.
+   * @throws {UsageError} if there is no such node.
+   */
+  join(connection: Connection, node: string, incarnation: string, now: number): void {
+    const { nodes } = this.#host.parts;
+    if (nodes?.isOther(node) !== true) throw new UsageError(`There is no other node ${JSON.stringify(node)}`);
+    this.#inputs.run(now, () => connection.join(nodes.join(node, incarnation)));
+  }
+
   /** Runs every deadline up to `now`. */
   ticked(now: number): void {
     this.#inputs.run(now, () => this.#turn.tick(now));
@@ -167,9 +195,11 @@ export class Broker {
 
   /** The work for `flush()`. */
   get work(): Work {
+    const { nodes } = this.#host.parts;
     if (this.#inputs.isBehind) return "later";
     if (this.#turn.isUrgent || this.#journal.isDue || this.#memory.isDue) return "soon";
-    return this.#turn.isBehind ? "later" : "none";
+    if (nodes !== undefined && nodes.isDue) return "soon";
+    return this.#turn.isBehind || nodes?.isBehind === true ? "later" : "none";
   }
 
   /** The end of a turn: writes every connection's bytes that wait for no commit. Returns the questions that take time. */
@@ -194,6 +224,7 @@ export class Broker {
   }
 
   #write(): void {
+    this.#host.parts.nodes?.endTurn();
     if (this.#journal.isDue) this.#journal.commit();
     this.#turn.write();
   }
@@ -391,7 +422,7 @@ export class Broker {
       connections: this.#connections.size,
       connected: this.#connections.open,
       sessions: this.#sessions.size,
-      subscriptions: this.#router.subscriptions,
+      subscriptions: this.#router.subscriptions - (this.#host.parts.nodes?.subscriptions ?? 0),
       sharedSubscriptions: this.#router.groups,
       retainedMessages: this.#router.retainedMessages,
       retainedBytes: this.#router.retainedBytes,
@@ -399,7 +430,7 @@ export class Broker {
       retainedDeliveries: this.#router.retainedDeliveries.standing,
       traffic: { ...traffic, packetsReceived: traffic.packetsReceived + received },
       memory: this.#turn.ledger.stats,
-      facts: this.#journal.mark,
+      facts: this.#journal.facts,
       commits: this.#journal.commits,
       failedCommits: this.#journal.failedCommits,
       deadlines: this.#turn.timers.size,
@@ -446,7 +477,9 @@ export class Broker {
     this.#sessions.assertInvariants();
     this.#router.assertInvariants(this.#sessions.all());
     this.#connections.assertInvariants();
-    const connections = [...this.#connections.living(), ...this.#connections.closing()];
-    assertCounted(this.#turn, connections, this.#sessions.all(), this.#router);
+    const links = this.#host.parts.nodes?.links ?? [];
+    this.#host.parts.nodes?.assertInvariants();
+    const connections = [...this.#connections.living(), ...this.#connections.closing(), ...links];
+    assertCounted(this.#turn, connections, this.#sessions.all(), this.#router, this.#host.parts.nodes);
   }
 }

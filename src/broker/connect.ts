@@ -113,9 +113,20 @@ const DOLLAR_WILL: Refusal = {
  * §3.1.3.1 A Server may refuse a Client Identifier: with the session of another user a Client would get that user's messages, and take its
  * place. A session of a Client without a user name is anybody's.
  */
-function isOfAnother(known: Session | undefined, { username }: ClientInfo, policy: Policy): boolean {
-  return known?.user !== undefined && known.user !== username && !policy.takeoverByOthers;
+export function isOfAnother(
+  known: Session | undefined,
+  { username }: Pick<ClientInfo, "username">,
+  { takeoverByOthers }: Pick<Policy, "takeoverByOthers">,
+): boolean {
+  return known?.user !== undefined && known.user !== username && !takeoverByOthers;
 }
+
+/** The refusal for that. */
+export const OF_ANOTHER: Refusal = {
+  code: 0x85,
+  rule: "policy/session-of-another",
+  message: "The session under this Client Identifier is that of another user (takeoverByOthers)",
+};
 
 /** Opens the connection; else returns why not, or "later" if the authorizer takes time over the Will. */
 export function accept(
@@ -150,10 +161,7 @@ export function accept(
     }
   }
   const known = sessions.getUpToDate(clientId);
-  if (isOfAnother(known, client, policy)) {
-    const message = "The session under this Client Identifier is that of another user (takeoverByOthers)";
-    return { code: 0x85, rule: "policy/session-of-another", message };
-  }
+  if (isOfAnother(known, client, policy)) return OF_ANOTHER;
   if (known === undefined && sessions.size >= policy.limits.sessionsMax) {
     observer.limited("sessionsMax", clientId);
     return { code: 0x97, rule: "limit/sessions", message: "As many sessions as may be (sessionsMax)" };
@@ -287,7 +295,7 @@ function connackOf(
 }
 
 /** §4.4 PUBREL and PUBLISH packets that were open on an earlier connection, in their order [MQTT-4.4.0-1]. */
-function sendOpenAgain(
+export function sendOpenAgain(
   { journal }: Parts,
   { session, link }: { readonly session: Session; readonly link: Link },
 ): void {

@@ -41,17 +41,19 @@ import type { Inputs } from "./inputs.ts";
 import { OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName } from "./limits.ts";
 import type { HoldsMemory, MemoryLimit } from "./memory_limit.ts";
-import type { Ending, Open } from "./open.ts";
+import { type Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
 import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
+import { Relaying } from "./relaying.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Change } from "./reconfigure.ts";
 import { changeRights, changeRightsLater } from "./regrant.ts";
+import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { subscribePacket, unsubscribePacket } from "./subscribe.ts";
 import { Tolerance, type Tolerant, TolerantLink } from "./tolerance.ts";
@@ -63,6 +65,9 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** Bytes kept of a connection that waits for a later turn; above it the transport is not read. */
 const POSTPONED_BYTES_MAX = 64 * 1024;
+
+/** §2.1.4 a node may send whatever a packet can hold: what it passes on was looked at where it came in. */
+const NODE_FRAME_BYTES_MAX = 268_435_460;
 
 /** §3.1.2.2 the variable header of a CONNECT to its Protocol Version. */
 const CONNECT_LEVEL_BYTES = 7;
@@ -101,6 +106,7 @@ type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
   | Open
+  | Relaying
   | { readonly kind: "closing" }
   | { readonly kind: "closed" };
 
@@ -245,6 +251,7 @@ export class Connection
 
   #received(chunk: Uint8Array, now: number): void {
     if (this.#isOver) return; // [MQTT-3.1.4-6]
+    if (this.#phase.kind === "relaying") return this.#phase.sent(chunk);
     this.#lastReceivedAt = now;
     const { budget } = this.#host;
     if (!budget.begin()) this.#postpone();
@@ -260,16 +267,24 @@ export class Connection
       if (budget.isSpent) this.#postpone();
       this.#boundMemory();
       if (this.#link.paused) this.#boundPending();
+      this.#relayKept();
     } catch (error) {
       this.#caught(error);
     }
     this.#host.parts.turn.chunkDone();
   }
 
+  /** What came before it was known that another node is the home, the CONNECT among it, goes there. */
+  #relayKept(): void {
+    const phase = this.#phase;
+    if (phase.kind === "relaying" && this.#link.keptBytes > 0) phase.sent(this.#link.takeKept());
+  }
+
   /** The transport can take more. */
   drained(now: number): void {
     this.#host.inputs.run(now, () => {
       if (this.#phase === CLOSED) return;
+      if (this.#phase.kind === "relaying") return this.#phase.clientDrained();
       this.#link.drained();
       if (this.#phase.kind === "open" && !this.#link.blocked) {
         this.#host.parts.deliverer.pump(this.#phase.session);
@@ -315,6 +330,7 @@ export class Connection
 
   #closed(): void {
     if (this.#phase === CLOSED) return;
+    this.#unclaim();
     const before = this.#phase;
     this.#phase = CLOSED;
     this.#host.parts.turn.timers.cancel(this);
@@ -323,6 +339,7 @@ export class Connection
     this.#host.parts.turn.ledger.connections -= this.ownBytes;
     this.#rate?.stop();
     this.#link.discard();
+    if (before.kind === "relaying") before.end();
     if (before.kind !== "open") return;
     before.ended();
     this.#host.sessions.left(before, false, undefined);
@@ -366,6 +383,10 @@ export class Connection
       const message = `No accepted CONNECT within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
       this.#refuse({ code: 0x80, rule: "limit/connect-timeout", message });
     }
+  }
+
+  get #isRelaying(): boolean {
+    return this.#phase.kind === "relaying";
   }
 
   get #isOver(): boolean {
@@ -436,6 +457,7 @@ export class Connection
   /** Bytes that would come free with the end of this connection; of payloads in several outboxes a part. */
   get heldBytes(): number {
     const { outbox, heldIn } = this.#link;
+    if (this.#phase.kind === "relaying") return this.#phase.keptBytes;
     const { sharedBytes } = outbox;
     const shared = sharedBytes === 0 ? 0 : sharedBytes * this.#host.parts.turn.ledger.shareOfPayloads;
     return outbox.heldBytes + heldIn + shared + (this.#phase.kind === "open" ? this.#phase.heldBytes : 0);
@@ -477,7 +499,7 @@ export class Connection
     if (phase.kind !== "open") {
       this.#host.parts.turn.traffic.packetsReceived++;
       this.#early(bytes, at, body, end);
-      return true;
+      return !this.#isRelaying; // then the home is to get it: it is kept
     }
     const first = bytes[at]!;
     const isTaken = first >> 4 === PacketType.PUBLISH
@@ -491,7 +513,7 @@ export class Connection
   /** A frame whose rest is still to come. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
     const { kind } = this.#phase;
-    if (kind === "closing" || kind === "closed") return;
+    if (kind === "closing" || kind === "closed" || kind === "relaying") return;
     const { level } = this.#link;
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
@@ -511,9 +533,10 @@ export class Connection
     const { parts, batch, budget } = this.#host;
     batch.end();
     budget.spend(COST.packet);
-    parts.turn.traffic.packetsReceived++;
     const { level } = this.#link;
     const type = first >> 4;
+    if (!open.session.isNode) parts.turn.traffic.packetsReceived++;
+    else if (parts.nodes!.packet(open, type, bytes, first, body, end)) return true;
     if (type >= PacketType.PUBACK && type <= PacketType.PUBCOMP) {
       this.#acknowledgement(open, type as 4 | 5 | 6 | 7, bytes, first, body, end);
       return true;
@@ -581,6 +604,40 @@ export class Connection
     throw protocolError("MQTT-3.1.2-30", "Neither AUTH nor DISCONNECT while authentication goes on");
   }
 
+  /**
+   * @internal The other end is a node of the same Server: it is open from the start, without CONNECT, and its session is that of the node.
+   */
+  join(session: Session): void {
+    const { parts } = this.#host;
+    const link = this.#link;
+    parts.turn.timers.cancel(this);
+    link.level = 5;
+    link.limitFrames(NODE_FRAME_BYTES_MAX, NODE_FRAME_BYTES_MAX);
+    const connect: Connect = {
+      type: PacketType.CONNECT,
+      level: 5,
+      clientId: session.clientId,
+      cleanStart: false,
+      keepAlive: 0,
+      properties: { receiveMaximum: 65_535 },
+    };
+    const client: ClientInfo = { ...loginOf({ code: 0 }, undefined), ...connect, peer: this.peer };
+    const open = this.#phase = new Open({
+      link,
+      connect,
+      client,
+      session,
+      isResumed: true,
+      will: undefined,
+      policy: this.#policy,
+      permissions: this.#permissions,
+      turn: parts.turn,
+      ending: this,
+    });
+    session.serve(open, this.#policy.limits);
+    parts.nodes!.joined(this, open);
+  }
+
   // §3.1, §3.15 Coming in.
 
   /** A CONNECT that is well formed. */
@@ -588,6 +645,16 @@ export class Connection
     const link = this.#link;
     const { properties = {} } = connect;
     link.level = connect.level;
+    const { nodes, turn } = this.#host.parts;
+    const home = nodes === undefined || this.#host.isStopping()
+      ? undefined
+      : nodes.relay(connect, this.peer, this.#listener);
+    if (home !== undefined) {
+      this.#phase = new Relaying(link.transport, home);
+      turn.timers.cancel(this);
+      link.aside = 0;
+      return this.#host.connections.relayed(this);
+    }
     this.#host.budget.spend(COST.connect);
     link.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
     link.explains = properties.requestProblemInformation ?? true;
@@ -695,6 +762,7 @@ export class Connection
     const isReplaced = this.#isLost && sessions.get(phase.connect.clientId)?.connection !== undefined;
     if (isReplaced) return this.#close(); // the Client has come again: [MQTT-3.1.4-3] is not for a connection that is over
     this.#requirePlace(phase.connect.clientId);
+    if (this.#isClaimed(phase, verdict) === "later") return this.#link.pause(Pause.VERDICT);
     const answer = accept(parts, sessions, {
       link: this.#link,
       peer: this.peer,
@@ -718,6 +786,41 @@ export class Connection
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
     else if (answer !== undefined) this.#refuse(answer);
+  }
+
+  /** [MQTT-3.1.4-3] Whether the Client has nothing at another node; "later" if that is not known. */
+  #isClaimed(phase: Authenticating, verdict: Verdict): "later" | undefined {
+    const { nodes } = this.#host.parts;
+    const { clientId, username } = phase.connect;
+    if (nodes === undefined || clientId === "" || phase.isClaimed) return undefined;
+    const claim = {
+      clientId,
+      username: loginOf(verdict, username).username,
+      takesOver: this.#policy.takeoverByOthers,
+    };
+    phase.isClaimed = true;
+    return nodes.claim(claim, this);
+  }
+
+  /** A Client that was not accepted gives its Client Identifier back. */
+  #unclaim(): void {
+    const phase = this.#phase;
+    if (phase.kind !== "authenticating" || !phase.isClaimed) return;
+    phase.isClaimed = false;
+    this.#host.parts.nodes!.unclaimed(phase.connect.clientId);
+  }
+
+  /** The answer of that has come. */
+  claimed(refusal: Refusal | undefined): void {
+    const phase = this.#phase;
+    if (phase.kind !== "authenticating" || phase.verdict === undefined) return;
+    try {
+      if (refusal !== undefined) this.#refuse(refusal);
+      else this.#accept(phase, phase.verdict);
+      if (!this.#permissions.isWaiting) this.#readOn(Pause.VERDICT);
+    } catch (error) {
+      this.#caught(error);
+    }
   }
 
   /** §3.15 An AUTH from the Client. */
@@ -835,12 +938,19 @@ export class Connection
 
   #close(): void {
     const { turn } = this.#host.parts;
+    if (this.#phase.kind === "relaying") this.#phase.end();
+    this.#unclaim();
     this.#phase = CLOSING; // nothing is sent from here on: [MQTT-3.14.4-1]
     if (this.#isLost) return this.#closed();
     this.#host.connections.closes(this);
     this.#rate?.stop();
     turn.timers.schedule(this, turn.now + this.#policy.limits.closeTimeoutMs);
     this.#link.end();
+  }
+
+  /** @internal Its place is taken by another one: nothing of it counts any more. */
+  abandon(): void {
+    if (this.#phase !== CLOSED) this.#abort();
   }
 
   #abort(): void {

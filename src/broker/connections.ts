@@ -16,12 +16,14 @@ export class Connections<C extends GivesWay> {
   /** Without an accepted CONNECT, the oldest first. */
   readonly #connecting: Set<C> = new Set();
   readonly #open: Set<C> = new Set();
+  /** Whose session lives at another node. */
+  readonly #relayed: Set<C> = new Set();
   /** Refused, or ended by one side, the oldest first. */
   readonly #closing: Set<C> = new Set();
 
   /** All that are not over. */
   get size(): number {
-    return this.#connecting.size + this.#open.size + this.#closing.size;
+    return this.#connecting.size + this.#open.size + this.#relayed.size + this.#closing.size;
   }
 
   /** With an accepted CONNECT. */
@@ -47,10 +49,17 @@ export class Connections<C extends GivesWay> {
     this.#open.add(connection);
   }
 
+  /** Its session lives at another node. */
+  relayed(connection: C): void {
+    this.#connecting.delete(connection);
+    this.#relayed.add(connection);
+  }
+
   /** Its last bytes are on their way. */
   closes(connection: C): void {
     this.#connecting.delete(connection);
     this.#open.delete(connection);
+    this.#relayed.delete(connection);
     this.#closing.add(connection);
   }
 
@@ -58,12 +67,13 @@ export class Connections<C extends GivesWay> {
   ended(connection: C): void {
     this.#connecting.delete(connection);
     this.#open.delete(connection);
+    this.#relayed.delete(connection);
     this.#closing.delete(connection);
   }
 
   /** Connections that are not closing. */
   living(): C[] {
-    return [...this.#open, ...this.#connecting];
+    return [...this.#open, ...this.#connecting, ...this.#relayed];
   }
 
   /** Connections whose last bytes are on their way. */

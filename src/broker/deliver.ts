@@ -221,11 +221,13 @@ export class Deliverer {
     this.limited++;
     this.#observer.limited(limit, session.clientId, session);
     this.drop(session, topic, view, limit);
-    session.connection?.fail({
-      code: 0x97,
-      rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
-      message: `Too slow: ${limit} is reached`,
-    });
+    if (!session.isNode) {
+      session.connection?.fail({
+        code: 0x97,
+        rule: limit === "memoryBytesMax" ? "limit/memory" : "limit/queue",
+        message: `Too slow: ${limit} is reached`,
+      });
+    }
     return false;
   }
 
@@ -272,7 +274,9 @@ export class Deliverer {
 
   /** Gives up what has expired; false if that is nothing. */
   #expire(session: Session, isUrgent: boolean): boolean {
-    const expired = session.ended ? undefined : session.backlog?.expire(this.#turn.now, isUrgent);
+    const expired = session.ended || session.isNode
+      ? undefined
+      : session.backlog?.expire(this.#turn.now, isUrgent);
     if (expired === undefined) return false;
     for (const delivery of expired.resident) {
       this.drop(session, delivery.message.topic, delivery.message.view, "expired");
@@ -299,7 +303,7 @@ export class Deliverer {
       const delivery = this.#next(session);
       if (delivery === undefined) break; // its page is on its way from the store, or lost
       const { message } = delivery;
-      if (message.expiresAt <= this.#turn.now) { // [MQTT-3.3.2-5]
+      if (message.expiresAt <= this.#turn.now && !session.isNode) { // [MQTT-3.3.2-5]; a node is acknowledged in order
         this.drop(session, message.topic, message.view, "expired");
         this.#journal.finished(session, delivery);
         continue;

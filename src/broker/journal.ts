@@ -35,6 +35,12 @@ const FACT_OBJECT_BYTES = 192;
 /** `#committedFacts` after a failure: no recorded fact is safe. */
 const NOTHING_SAFE = -1;
 
+/** Other nodes, as far as bytes wait for them. */
+export interface NodeHolds {
+  /** Bytes written to the link from now on wait until other nodes have acknowledged what they have been sent so far. */
+  hold(link: Link): void;
+}
+
 /** The facts of one broker. Without a store it records none, and holds nothing. */
 export class Journal {
   readonly #store: SessionStore | undefined;
@@ -44,6 +50,12 @@ export class Journal {
   readonly #recovered: () => void;
   /** Facts recorded since the start. */
   #facts = 0;
+  /** What was recorded or sent to other nodes since the start, and where the last of each stands in that. */
+  #marks = 0;
+  #lastFact = 0;
+  #lastSent = 0;
+  /** Other nodes of the same Server, if there are any. */
+  nodes: NodeHolds | undefined;
   /** Of these, how many the last commit that began took with it. */
   #committedFacts = 0;
   /** What the next commit has to take: facts and bytes. */
@@ -200,6 +212,7 @@ export class Journal {
 
   #told(bytes = 0): void {
     this.#facts++;
+    this.#lastFact = ++this.#marks;
     const { budget } = this.#turn;
     budget.spend(COST.fact);
     this.#weight += 1 + Math.floor(bytes / FACT_BYTES);
@@ -239,14 +252,26 @@ export class Journal {
 
   // Links that wait for facts.
 
-  /** For `holdSince()`: the facts so far. */
+  /** For `holdSince()`: the facts so far, and what other nodes were sent. */
   get mark(): number {
+    return this.#marks;
+  }
+
+  /** Facts recorded since the start. */
+  get facts(): number {
     return this.#facts;
   }
 
-  /** If facts were recorded since `mark`, bytes written to the link from now on wait until they are safe. */
+  /** Another node is sent something, or is to be at the end of the turn, that an answer may have to wait for. */
+  sentToNode(): void {
+    this.#lastSent = ++this.#marks;
+  }
+
+  /** If facts were recorded since `mark`, or nodes were sent something, bytes written to the link from now on wait until that is safe. */
   holdSince(mark: number, link: Link): void {
-    if (this.#facts !== mark) this.hold(link);
+    if (this.#marks === mark) return;
+    if (this.#lastFact > mark) this.hold(link);
+    if (this.#lastSent > mark) this.nodes!.hold(link);
   }
 
   /** Bytes written to the link from now on wait until the facts so far are safe. */

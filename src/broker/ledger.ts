@@ -69,6 +69,14 @@ export interface MemoryStats {
   readonly total: number;
 }
 
+/** A connection, counted anew: to be compared with the counts. */
+export interface Counted {
+  /** The memory that it takes without the bytes on their way. */
+  readonly ownBytes: number;
+  /** Bytes, and payloads that are in its outbox and elsewhere. */
+  counted(): { incoming: number; outgoing: number; aliases: number; wills: number; sharedPieces: number };
+}
+
 /** The counts of one broker. */
 export class Ledger implements LinkLedger {
   outgoing = 0;

@@ -5,9 +5,9 @@
  */
 import { invariant } from "../codec/error.ts";
 import { SHARED_PAYLOAD_BYTES } from "../delivery/message.ts";
-import type { Connection } from "./connection.ts";
 import type { Delivery } from "./delivery.ts";
-import { OBJECT_BYTES } from "./ledger.ts";
+import { type Counted, OBJECT_BYTES } from "./ledger.ts";
+import type { Nodes } from "./nodes.ts";
 import type { Router } from "./router.ts";
 import type { Session } from "./session.ts";
 import type { Turn } from "./turn.ts";
@@ -17,9 +17,10 @@ import { willBytes } from "./will.ts";
 /** Throws if a count of the ledger is wrong; `sessions` are all, also the ones that come to their end. Facts are compared by the journal. */
 export function assertCounted(
   { ledger, pool }: Turn,
-  connections: readonly Connection[],
+  connections: readonly Counted[],
   sessions: Iterable<Session>,
   router: Router,
+  nodes: Nodes | undefined,
 ): void {
   const { groups, retained, topics, payloads } = router.counted();
   const found = {
@@ -29,7 +30,7 @@ export function assertCounted(
     retained,
     aliases: 0,
     wills: 0,
-    subscriptions: groups,
+    subscriptions: groups + (nodes === undefined ? 0 : nodes.bytes),
     sessions: 0,
     connections: 0,
     topics,

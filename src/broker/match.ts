@@ -92,6 +92,8 @@ export interface Match {
   readonly targets: readonly Target[];
   readonly groups: readonly SharedGroup[];
   readonly taps: readonly Tap[];
+  /** Other nodes with subscribers: for messages that do not come from a node. */
+  readonly nodes: readonly Target[];
   /** No session and no group: PUBACK and PUBREC have Reason Code 0x10. */
   readonly isEmpty: boolean;
   /** §4.8.2 for `Router`: what it found out about the groups when their members last changed. */
@@ -120,6 +122,7 @@ export const NOTHING: Match = {
   targets: NONE,
   groups: NONE,
   taps: NONE,
+  nodes: NONE,
   isEmpty: true,
   groupsKnown: undefined,
   steps: 1,
@@ -128,7 +131,7 @@ export const NOTHING: Match = {
 /** The match of these subscribers. */
 export function matchOf(found: readonly Subscriber[]): Match {
   if (found.length === 0) return NOTHING;
-  if (found.length === 1 && found[0] instanceof Subscription) {
+  if (found.length === 1 && found[0] instanceof Subscription && !found[0].session.isNode) {
     return { ...NOTHING, targets: [found[0]], isEmpty: false };
   }
   const groups: SharedGroup[] = [];
@@ -144,10 +147,15 @@ export function matchOf(found: readonly Subscriber[]): Match {
     }
   }
   const targets: Target[] = [];
-  for (const subscriptions of bySession.values()) targets.push(targetOf(subscriptions));
-  const isEmpty = targets.length === 0 && groups.length === 0;
+  let nodes: Target[] | undefined;
+  for (const subscriptions of bySession.values()) {
+    const target = targetOf(subscriptions);
+    if (target.session.isNode) (nodes ??= []).push(target);
+    else targets.push(target);
+  }
+  const isEmpty = targets.length === 0 && groups.length === 0 && nodes === undefined;
   const steps = found.length + groups.length * COST.group;
-  return { targets, groups, taps, isEmpty, groupsKnown: undefined, steps };
+  return { targets, groups, taps, nodes: nodes ?? NONE, isEmpty, groupsKnown: undefined, steps };
 }
 
 function targetOf(subscriptions: readonly Subscription[]): Target {

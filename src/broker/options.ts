@@ -277,6 +277,12 @@ export interface SystemTopicsPart {
   readonly make: (...parts: never) => unknown;
 }
 
+/** Joins a Server with others that serve as one: made by `nodesPart()`, so that a Server alone has none of it. */
+export interface NodesPart {
+  /** @internal Called by the broker with its own parts. */
+  readonly make: (...parts: never) => unknown;
+}
+
 /** A broker without options serves MQTT 3.1, 3.1.1 and 5.0 to every Client. */
 export interface BrokerOptions extends PolicyOptions {
   /** Without one, everything is forgotten at the end of the process. */
@@ -287,4 +293,6 @@ export interface BrokerOptions extends PolicyOptions {
   readonly hooks?: BrokerHooks;
   /** Shows figures of the Server as `$SYS/broker/…` to who subscribes to them; without it there are none. */
   readonly systemTopics?: SystemTopicsPart;
+  /** Other nodes that are one Server with this one; without it there are none. */
+  readonly nodes?: NodesPart;
 }

@@ -6,6 +6,7 @@
 import type { Busiest } from "./busiest.ts";
 import type { Deliverer } from "./deliver.ts";
 import type { Journal } from "./journal.ts";
+import type { Nodes } from "./nodes.ts";
 import type { Observer } from "./observer.ts";
 import type { Router } from "./router.ts";
 import type { SystemTopics } from "./system_topics.ts";
@@ -25,6 +26,8 @@ export interface Parts {
   readonly router: Router;
   /** `$SYS`, if there is any. */
   systemTopics?: SystemTopics;
+  /** Other nodes of the same Server. */
+  nodes?: Nodes;
   /** While an owner observes it. */
   busiest?: Busiest | undefined;
 }

@@ -5,12 +5,14 @@
  */
 import { PeerError, protocolError, refused } from "../codec/error.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { withoutIdentifier } from "../codec/publish_template.ts";
 import type { PublishView } from "../codec/publish_view.ts";
 import { expiryOf } from "../delivery/message.ts";
 import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo, type Observer } from "./observer.ts";
+import { TOLD } from "./nodes.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -94,6 +96,7 @@ export function publishForbidden(
   view: PublishView,
   topic: KnownTopic,
 ): Refusal | "later" | undefined {
+  if (open.session.isNode) return undefined;
   if (topic.dollar && !open.permissions.mayOpen(topic.name)) {
     return { code: 0x87, rule: "policy/dollar-topic", message: "Topics that begin with $ are the Server's" };
   }
@@ -122,7 +125,8 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
   const { journal, router, observer, turn, deliverer } = parts;
   const { session, link } = open;
   const match = router.match(topic);
-  if (journal.failing && view.qos > 0 && needsStore(parts, open, view, match)) {
+  const { isNode } = session;
+  if (journal.failing && view.qos > 0 && !isNode && needsStore(parts, open, view, match)) {
     if (link.level === 5) return refusePublish(parts, open, view, UNSAFE);
     throw new PeerError("refused", UNSAFE.code, UNSAFE.rule, UNSAFE.message); // below level 5 PUBACK cannot refuse
   }
@@ -135,7 +139,7 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     message: undefined,
   };
   let isRetained = false;
-  if (view.retain) { // else nothing is retained: [MQTT-3.3.1-8]
+  if (view.retain && !isNode) { // else nothing is retained: [MQTT-3.3.1-8]; a node tells of what is retained by itself
     const limit = router.retain(outgoing);
     isRetained = limit === undefined;
     if (limit !== undefined) {
@@ -152,11 +156,11 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
   const begunAt = link.outbox.position;
   const receivers = router.route(outgoing, match, session);
   const { published } = observer.hooks;
-  if (published !== undefined) {
+  if (published !== undefined && !isNode) {
     published(messageInfo(topic.name, view, view.bytes[view.at]!), open.client, receivers);
   }
   if (qos === 0) return;
-  if (receivers === 0 && deliverer.limited !== limited && !isRetained && link.level === 5) {
+  if (receivers === 0 && deliverer.limited !== limited && !isRetained && !isNode && link.level === 5) {
     return refusePublish(parts, open, view, NO_ROOM);
   }
   if (qos === 2) { // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
@@ -168,6 +172,40 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
   // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-2.2.1-5]
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, match.isEmpty ? 0x10 : 0);
   if (qos === 1) open.answered(begunAt, answeredAt);
+}
+
+/**
+ * Takes over a message of another node that has a Subscription Identifier: the node itself is told something, or the message is for a group
+ * of this node.
+ */
+export function takeFromNode(parts: Parts, open: Open, view: PublishView): void {
+  const { journal, router, turn } = parts;
+  const nodes = parts.nodes!;
+  const { session, link } = open;
+  const { mark } = journal;
+  const { qos, packetId } = view; // what is told may have a Client's packets go on, which are looked at by the same view
+  const { number, frame } = withoutIdentifier(view);
+  const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
+  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end));
+  else {
+    const group = nodes.groupOf(number);
+    const outgoing: Outgoing = {
+      view: frame,
+      topic,
+      publisher: session.clientId,
+      expiresAt: expiryOf(frame, turn.now),
+      message: undefined,
+    };
+    if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
+      const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
+      if (qos > 0) link.answer(type << 4, packetId, NO_ROOM.code);
+      return;
+    }
+  }
+  if (qos === 0) return;
+  if (qos === 2) remember(parts, open, packetId);
+  journal.holdSince(mark, link);
+  link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
 }
 
 /** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */

@@ -15,6 +15,7 @@ import { type Budget, COST } from "./budget.ts";
 import { type Deliverer, type Outgoing, outgoingOf } from "./deliver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
+import type { Nodes } from "./nodes.ts";
 import { type KnownTopic, KnownTopics } from "./known_topics.ts";
 import { type Ledger, OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName, Limits } from "./limits.ts";
@@ -31,7 +32,7 @@ import { type Observer, watch } from "./observer.ts";
 import { Retained } from "./retained.ts";
 import { endRetainedDelivery, RetainedDeliveries } from "./retained_deliveries.ts";
 import { type Session, Subscription } from "./session.ts";
-import { SharedGroup } from "./shared.ts";
+import { SharedGroup, type Without } from "./shared.ts";
 import type { SubscriptionRecord } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
@@ -60,9 +61,15 @@ export class Router {
   /** §4.8.2 how often members came, went, connected first or disconnected last. */
   #groupChanges = 0;
   readonly #groupChanged = (): void => void this.#groupChanges++;
+  readonly #groupAndNodesChanged = (group: SharedGroup): void => {
+    this.#groupChanges++;
+    this.nodes!.groupChanged(group);
+  };
   readonly #retained: Retained;
   readonly #retainedDeliveries: RetainedDeliveries;
   #subscriptions = 0;
+  /** Other nodes of the same Server, if there are any. */
+  nodes: Nodes | undefined;
 
   constructor({ turn, journal, observer, deliverer, limits, random }: RouterOptions) {
     this.#turn = turn;
@@ -77,7 +84,7 @@ export class Router {
       turn.timers,
       limits,
       random(),
-      (topic) => this.unretain(topic),
+      (topic) => this.#retainedExpired(topic),
       turn.ledger,
     );
     this.#retainedDeliveries = new RetainedDeliveries(turn, this.#retained, deliverer);
@@ -143,6 +150,7 @@ export class Router {
   /** Makes or replaces a subscription [MQTT-3.8.4-3]. */
   subscribe(session: Session, filter: TopicFilter, record: SubscriptionRecord): Subscription {
     let subscription = session.subscriptions.get(filter.text);
+    const before = subscription === undefined ? -1 : subscription.qos;
     if (subscription === undefined) {
       subscription = new Subscription(session, filter.text);
       subscription.set(record);
@@ -162,13 +170,16 @@ export class Router {
       this.#topics.changed(filter.match, filter.wildcard); // the QoS that several filters grant together may change
     }
     this.#journal.subscribed(session, record);
+    if (this.nodes !== undefined && !session.isNode) this.nodes.changed(filter, before, record.qos);
     return subscription;
   }
 
   #groupOf(filter: TopicFilter): SharedGroup {
     let group = this.#groups.get(filter.text);
     if (group === undefined) {
-      group = new SharedGroup(filter, this.#groupChanged);
+      group = this.nodes === undefined
+        ? new SharedGroup(filter, this.#groupChanged)
+        : new SharedGroup(filter, this.#groupAndNodesChanged);
       this.#ledger.subscriptions += OBJECT_BYTES.group + filter.text.length;
       this.#groups.set(filter.text, group);
       this.#add(filter.match, filter.wildcard, group);
@@ -189,6 +200,9 @@ export class Router {
     this.#subscriptions--;
     endRetainedDelivery(session, subscription); // [MQTT-3.10.4-2]
     const { filter } = subscription;
+    if (this.nodes !== undefined && !session.isNode) {
+      this.nodes.changed(parseFilter(filter) as TopicFilter, subscription.qos, -1);
+    }
     if (!subscription.isShared) return this.#remove(filter, subscription);
     const group = this.#groups.get(filter)!;
     group.leave(subscription);
@@ -207,7 +221,7 @@ export class Router {
 
   /** §4.8.2 it has none from now on. */
   disconnected(session: Session): void {
-    for (const [, group] of this.#shared(session)) group.disconnected();
+    for (const [member, group] of this.#shared(session)) group.disconnected(member);
   }
 
   *#shared(session: Session): Iterable<[Subscription, SharedGroup]> {
@@ -227,11 +241,13 @@ export class Router {
   /** Adds a receiver inside the process. */
   tap(tap: Tap): void {
     this.#add(tap.filter, hasWildcard(tap.filter), tap);
+    this.nodes?.changed(parseFilter(tap.filter) as TopicFilter, -1, 2);
   }
 
   /** Takes it away. */
   untap(tap: Tap): void {
     this.#remove(tap.filter, tap);
+    this.nodes?.changed(parseFilter(tap.filter) as TopicFilter, 2, -1);
   }
 
   // Retained messages.
@@ -271,8 +287,10 @@ export class Router {
     const isKept = this.#journal.isKept || view.payloadLength >= SHARED_PAYLOAD_BYTES;
     const message = isKept ? this.#deliverer.keep(outgoing) : undefined;
     const limit = this.#retained.set(outgoing);
-    if (limit === undefined) this.#journal.retained(topic, message);
-    return limit;
+    if (limit !== undefined) return limit;
+    if (this.nodes === undefined) this.#journal.retained(topic, message);
+    else this.nodes.retained(topic, outgoing, message);
+    return undefined;
   }
 
   /** The limit that would forbid to retain this message. */
@@ -312,7 +330,23 @@ export class Router {
 
   /** Removes the retained message of a topic, if there is one. */
   unretain(topic: string): void {
-    if (this.#retained.remove(topic)) this.#journal.retained(topic, undefined);
+    if (!this.#retained.remove(topic)) return;
+    if (this.nodes === undefined) this.#journal.retained(topic, undefined);
+    else this.nodes.retained(topic, undefined, undefined);
+  }
+
+  /** §3.3.2.3.3 At every node by itself: there is nothing to tell. */
+  #retainedExpired(topic: string): void {
+    this.#retained.remove(topic);
+    this.nodes?.retainedExpired(topic);
+    if (this.nodes === undefined || this.nodes.keeps(topic)) this.#journal.retained(topic, undefined);
+  }
+
+  /** Another node says what is retained on a topic; the limits were looked at there. `isKept`: it goes to the store of this one. */
+  retainForNode(topic: string, message: Message | undefined, isKept: boolean): void {
+    if (message === undefined) this.#retained.remove(topic);
+    else this.#retained.restore(message);
+    if (isKept) this.#journal.retained(topic, message);
   }
 
   // Routing.
@@ -353,16 +387,28 @@ export class Router {
   route(outgoing: Outgoing, match: Match, publisher: Session | undefined, origin?: Tap): number {
     let receivers = 0;
     this.#budget.spend(match.steps * COST.alone);
+    const isFromNode = publisher !== undefined && publisher.isNode;
     for (const target of match.targets) {
       if (target.noLocal && target.session === publisher) { // [MQTT-3.8.3-3]
         if (target.others !== undefined && this.#toTarget(outgoing, target.others)) receivers++;
       } else if (this.#toTarget(outgoing, target)) receivers++;
     }
-    for (const group of this.groupsFor(match, outgoing.view.qos, 1)) {
-      if (this.toGroup(outgoing, group)) receivers++;
+    if (!isFromNode) { // else the node that it comes from has seen to groups and other nodes
+      for (const group of this.groupsFor(match, outgoing.view.qos, 1)) {
+        if (this.toGroup(outgoing, group)) receivers++;
+      }
+      if (match.nodes.length > 0) receivers += this.#toNodes(outgoing, match);
     }
     this.#turn.spendFresh();
     if (match.taps.length > 0) this.toTaps(outgoing, match, origin);
+    return receivers;
+  }
+
+  /** One copy for each other node with a match; an answer of QoS 1 or 2 waits until these have it. */
+  #toNodes(outgoing: Outgoing, { nodes }: Match): number {
+    let receivers = 0;
+    if (outgoing.view.qos > 0) this.#journal.sentToNode();
+    for (const target of nodes) if (this.#toTarget(outgoing, target)) receivers++;
     return receivers;
   }
 
@@ -379,9 +425,9 @@ export class Router {
   }
 
   /** §4.8.2 to one member of the group. */
-  toGroup(outgoing: Outgoing, group: SharedGroup): boolean {
+  toGroup(outgoing: Outgoing, group: SharedGroup, without?: Without): boolean {
     const { view, topic } = outgoing;
-    const member = group.choose(outgoing, this.#deliverer);
+    const member = group.choose(outgoing, this.#deliverer, without);
     if (member === undefined) {
       if (group.hasKeeper(topic)) this.#deliverer.limited++; // one that could keep it, had it room
       this.#observer.drop(topic, view, group.filter.text, "no member");
@@ -390,6 +436,7 @@ export class Router {
     const qos = Math.min(view.qos, member.qos) as QoS; // [MQTT-4.8.2-3]
     const retain = view.retain && member.retainAsPublished;
     const { session, identifiers } = member;
+    if (session.isNode && qos > 0) this.#journal.sentToNode();
     return this.#deliverer.deliver(outgoing, session, qos, retain, identifiers, group.filter.text); // [MQTT-3.3.4-5]
   }
 
@@ -407,7 +454,7 @@ export class Router {
       return;
     }
     const group = this.#groups.get(share) ??
-      new SharedGroup(parseFilter(share) as TopicFilter, this.#groupChanged); // perhaps none is left in it
+      new SharedGroup(parseFilter(share) as TopicFilter, () => {}); // perhaps none is left in it
     if (!this.toGroup(outgoingOf(message), group)) refused.set(share, bytes);
   }
 

@@ -190,6 +190,8 @@ export class Session implements Deadline, SessionKey, Charged {
   /** §3.1.2.11.2 seconds, 0 ends with the connection. */
   expirySeconds = 0;
   ended = false;
+  /** It is that of another node (src/nodes): in no store and no list, without limits of Clients. */
+  isNode = false;
   /** For the journal: the store has a record of the session. */
   recorded = false;
   /** For the journal: the store records the content of the session. The session has, or has had, a Session Expiry Interval above 0. */

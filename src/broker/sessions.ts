@@ -50,6 +50,7 @@ export class Sessions implements SessionOwner {
   /** Every session, also if it has ended and is not at its end yet. */
   *all(): Iterable<Session> {
     yield* this.#byClientId.values();
+    yield* this.#parts.nodes?.sessions ?? [];
     for (const { session } of this.#endings.values()) if (session.ended) yield session;
   }
 
@@ -150,7 +151,8 @@ export class Sessions implements SessionOwner {
     for (;;) {
       let id = "auto-";
       for (let i = 0; i < 4; i++) id += this.#random().toString(36).padStart(7, "0");
-      if (!this.#byClientId.has(id)) return id;
+      const { nodes } = this.#parts;
+      if (!this.#byClientId.has(id) && (nodes === undefined || nodes.isHome(id))) return id;
     }
   }
 
@@ -160,6 +162,7 @@ export class Sessions implements SessionOwner {
     const { session, client, will } = open;
     session.connection = undefined;
     session.resend = undefined;
+    if (session.isNode) return this.#parts.nodes!.left(open);
     router.disconnected(session);
     router.retainedDeliveries.connectionLost(session);
     stopGathering(this.#parts, session);
@@ -223,6 +226,13 @@ export class Sessions implements SessionOwner {
     return false;
   }
 
+  /** [MQTT-3.1.4-3] [MQTT-3.1.2-4] The Client has a session at another node: what it has here ends. */
+  yield(clientId: string): void {
+    this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
+    const session = this.#byClientId.get(clientId);
+    if (session !== undefined) this.end(session);
+  }
+
   /** Publishes for the Server's owner, or for a Client that is gone. `origin` does not get it. */
   publish(outgoing: Outgoing, origin?: Tap): void {
     const { router, observer } = this.#parts;
@@ -270,6 +280,7 @@ export class Sessions implements SessionOwner {
     this.#users.charge(session, undefined);
     this.#byClientId.delete(session.clientId); // retained messages belong to no session: [MQTT311-3.1.2-7]
     this.#inPortions(session, ending(session, this.#parts));
+    this.#parts.nodes?.sessionEnded(session.clientId);
     observer.hooks.sessionEnded?.(session.clientId);
   }
 

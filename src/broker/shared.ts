@@ -6,7 +6,7 @@
 import type { QoS } from "../codec/packet.ts";
 import type { TopicFilter } from "../topic/filter.ts";
 import type { Deliverer, Outgoing } from "./deliver.ts";
-import type { Subscription } from "./session.ts";
+import type { Session, Subscription } from "./session.ts";
 
 /** What a member is asked, in the order of preference: to be sent it at once, to queue it while connected, to queue it. */
 export type MemberTest = "sends now" | "queues connected" | "queues";
@@ -246,16 +246,21 @@ class ManyMembers implements Members {
   }
 }
 
+/** Members that a message is not for: those at other nodes, or at nodes that have refused it. */
+export type Without = "nodes" | ReadonlySet<Session>;
+
 /** All members of one `$share/NAME/FILTER`. */
 export class SharedGroup {
   readonly filter: TopicFilter;
   #members: Members = new FewMembers();
   #connected = 0;
   #isDeaf = false;
-  readonly #changed: () => void;
+  /** Members that stand for the members at other nodes; in the order of turns. */
+  #nodes: Subscription[] | undefined;
+  readonly #changed: (group: SharedGroup) => void;
 
   /** `changed` is called when what the group can take may have changed: members come and go, connect, rise, and none has room. */
-  constructor(filter: TopicFilter, changed: () => void) {
+  constructor(filter: TopicFilter, changed: (group: SharedGroup) => void) {
     this.filter = filter;
     this.#changed = changed;
   }
@@ -265,43 +270,69 @@ export class SharedGroup {
     return this.#members;
   }
 
-  /** How many there are. */
+  /** How many there are, nodes with members among them. */
   get size(): number {
-    return this.#members.size;
+    return this.#members.size + (this.#nodes === undefined ? 0 : this.#nodes.length);
   }
 
-  /** Whether a member is connected. */
+  /** Whether a member is connected, here or at another node. */
   get isConnected(): boolean {
-    return this.#connected > 0;
+    return this.#connected > 0 || this.#nodes?.some(hasConnected) === true;
+  }
+
+  /** What the members of this node can take: 0 is messages of QoS 0 too, 1 is others, for later; undefined is none. */
+  get takes(): 0 | 1 | undefined {
+    if (this.#connected > 0) return 0;
+    return this.#members.size > 0 && this.hasKeeper() ? 1 : undefined;
+  }
+
+  /** The highest QoS of the members of this node, -1 without one. */
+  get qosHere(): number {
+    let qos = -1;
+    let asked = 0;
+    for (const member of this.#members) {
+      if (member.qos > qos) qos = member.qos;
+      if (qos === 2 || ++asked > FEW) return 2;
+    }
+    return qos;
   }
 
   /** A member comes. */
   join(member: Subscription): void {
+    if (member.session.isNode) {
+      (this.#nodes ??= []).push(member);
+      return this.#changed(this);
+    }
     if (this.#members.size === FEW && this.#members instanceof FewMembers) {
       this.#members = new ManyMembers(this.#members, (one) => one.session.sinks(one, this));
     }
     this.#members.join(member);
     if (member.session.connection !== undefined) this.#connected++;
     this.#isDeaf = false;
-    this.#changed();
+    this.#changed(this);
   }
 
   /** A member leaves; the turn of the others is not changed by it. */
   leave(member: Subscription): void {
-    this.#members.leave(member);
-    if (member.session.connection !== undefined) this.#connected--;
-    this.#changed();
+    if (member.session.isNode) this.#nodes!.splice(this.#nodes!.indexOf(member), 1);
+    else {
+      this.#members.leave(member);
+      if (member.session.connection !== undefined) this.#connected--;
+    }
+    this.#changed(this);
   }
 
   /** The session of a member has a connection from now on. */
   connected(member: Subscription): void {
-    if (++this.#connected === 1) this.#changed();
+    if (member.session.isNode) return this.#changed(this);
+    if (++this.#connected === 1) this.#changed(this);
     this.rise(member);
   }
 
   /** It has none from now on. */
-  disconnected(): void {
-    if (--this.#connected === 0) this.#changed();
+  disconnected(member: Subscription): void {
+    if (member.session.isNode) return this.#changed(this);
+    if (--this.#connected === 0) this.#changed(this);
   }
 
   /** The session of a member can take more than before. */
@@ -309,7 +340,7 @@ export class SharedGroup {
     this.#members.rise(member);
     if (!this.#isDeaf) return;
     this.#isDeaf = false;
-    this.#changed();
+    this.#changed(this);
   }
 
   /** No member can take any message, until one of them rises. False too where that is not known: each message costs the same then. */
@@ -319,7 +350,8 @@ export class SharedGroup {
 
   /** Some member may be able to take a QoS 1 or 2 message, as far as is known without asking. Only a connected one is granted another QoS. */
   get isHearing(): boolean {
-    return !this.#isDeaf && (this.#connected > 0 || this.size > FEW || this.hasKeeper());
+    if (this.#nodes !== undefined && this.#nodes.length > 0) return true;
+    return !this.#isDeaf && (this.#connected > 0 || this.#members.size > FEW || this.hasKeeper());
   }
 
   /** Whether a member's session can keep QoS 1 and 2 messages, were there room; those on `topic`, if one is given. */
@@ -338,13 +370,42 @@ export class SharedGroup {
 
   /**
    * The member that gets a message. Members take turns: first a member that can be sent it at once, then a connected
-   * one that can queue it, then a disconnected one that can. Undefined if no member can take it.
+   * one that can queue it, then a disconnected one that can. Undefined if no member can take it. Connected members at other nodes come
+   * before those of this node that are not, and none that is `without`.
    */
-  choose(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
+  choose(outgoing: Outgoing, deliverer: Deliverer, without?: Without): Subscription | undefined {
+    if (this.#nodes === undefined || this.#nodes.length === 0 || without === "nodes") {
+      return this.#chooseHere(outgoing, deliverer);
+    }
+    const now = this.#connected > 0 ? undefined : this.#chooseNode(outgoing, deliverer, true, without);
+    return now ?? this.#chooseHere(outgoing, deliverer) ??
+      this.#chooseNode(outgoing, deliverer, false, without);
+  }
+
+  #chooseHere(outgoing: Outgoing, deliverer: Deliverer): Subscription | undefined {
     if (this.#connected === 0 && outgoing.view.qos === 0) return undefined;
     const member = this.#members.choose(outgoing, deliverer);
-    if (member === undefined && outgoing.view.qos > 0 && this.size <= FEW) this.#deafen(deliverer);
+    if (member === undefined && outgoing.view.qos > 0 && this.#members.size <= FEW) this.#deafen(deliverer);
     return member;
+  }
+
+  /** A node with members, in turn; if `isNow`, one with a connected member. */
+  #chooseNode(
+    outgoing: Outgoing,
+    deliverer: Deliverer,
+    isNow: boolean,
+    without: ReadonlySet<Session> | undefined,
+  ): Subscription | undefined {
+    const nodes = this.#nodes!;
+    const needsConnected = isNow || outgoing.view.qos === 0;
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!;
+      if ((needsConnected && !hasConnected(node)) || without?.has(node.session) === true) continue;
+      if (!sendsNow(node, outgoing) && (isNow || !queues(node, outgoing, deliverer))) continue;
+      nodes.push(...nodes.splice(i, 1));
+      return node;
+    }
+    return undefined;
   }
 
   /** The member that `choose()` would give, were it asked now; the turns stay as they are. */
@@ -360,7 +421,7 @@ export class SharedGroup {
     }
     this.#isDeaf = true;
     for (const member of this.#members) deliverer.sinks(member, this);
-    this.#changed();
+    this.#changed(this);
   }
 
   /**
@@ -368,8 +429,13 @@ export class SharedGroup {
    * first, the next one the second, and so on round. Undefined if one of them cannot, or there are fewer messages than members: then `choose()` for each message.
    */
   inTurn(messages: number, qos: QoS): readonly Subscription[] | undefined {
-    return this.#members.inTurn(messages, qos);
+    return this.#members.size === 0 ? undefined : this.#members.inTurn(messages, qos);
   }
+}
+
+/** Whether a node says that a member of it is connected: by the Retain Handling of its subscription, as a route has no use for that. */
+function hasConnected({ retainHandling, session: { connection } }: Subscription): boolean {
+  return retainHandling === 0 && connection !== undefined;
 }
 
 /** In the order of preference. */

@@ -108,7 +108,7 @@ describe("a group of members that are granted QoS 0", () => {
     assertEquals(group.isHearing, false);
     group.connected(away);
     assertEquals(group.isHearing, true);
-    group.disconnected();
+    group.disconnected(away);
     assertEquals(group.isHearing, false);
     group.join(memberOf(1, false));
     assertEquals(group.isHearing, true);

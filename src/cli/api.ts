@@ -50,6 +50,8 @@ const RATE_EXCEEDED = 0x9f;
 /** What holds at present. */
 interface Present {
   readonly settings: Settings;
+  /** Those of the whole broker, where `settings` are a worker's. */
+  readonly asked?: Settings | undefined;
   readonly logins: LoginSet;
   readonly permissions: PermissionSet;
   readonly log: Log;
@@ -64,8 +66,6 @@ export class ApiOfProgram implements ApiHost {
   workers: ApiWorkers | undefined;
   /** The directory of the store, where that is not the data directory. */
   store: string | undefined;
-  /** The settings of the whole broker, where those that hold here are a worker's. */
-  asked: () => Settings | undefined = () => undefined;
   token: string | undefined;
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
@@ -153,7 +153,8 @@ export class ApiOfProgram implements ApiHost {
   }
 
   settings(): readonly SettingView[] {
-    return settingViews(this.asked() ?? this.#present!.settings);
+    const { settings, asked = settings } = this.#present!;
+    return settingViews(asked);
   }
 
   listeners(): readonly ListenerView[] {

@@ -47,6 +47,7 @@ import { endSignal, IGNORED, listenTo, RELOAD } from "./signals.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
+import { isDivided } from "./workers/layout.ts";
 import type { WorkerPart } from "./workers/part.ts";
 
 /** The file that the settings come from in part, and how all of them are read again. */
@@ -110,11 +111,11 @@ export async function serveCommand(
     logins = await LoginSet.open(settings, log);
     rules = await RuleSet.open(settings, log);
     const watch = new Watch();
-    watch.api.take({ settings, logins, permissions, log });
+    watch.api.take({ settings, asked: part?.asked, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
-    const all = await part?.show(watch);
-    const server = await start(settings, options, store, begun, log, part, all && ((own) => all.whole(own)));
+    const seen = await part?.show(watch);
+    const server = await start(settings, options, store, begun, log, part, seen?.whole);
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
     watch.rules = rules;
@@ -128,7 +129,10 @@ export async function serveCommand(
     tls.watch(server);
     permissions.watch();
     const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
-    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    const hasBridges = part === undefined || part.order.number === 1;
+    if (hasBridges) {
+      await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    }
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
@@ -165,11 +169,13 @@ export async function serveCommand(
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
-          watch.api.take({ settings: next, logins, permissions, log });
+          watch.api.take({ settings: next, asked: part?.asked, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
-          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          if (hasBridges) {
+            bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          }
         },
       };
     };
@@ -327,8 +333,9 @@ function warnOfEverybody(
 
 /** Puts the stores of workers together, if there were some: this is one process. */
 async function gather(data: string, settings: Settings, log: Log): Promise<void> {
-  const { arrange, isDivided } = await import("./workers/data.ts");
-  if (isDivided(data)) (await arrange(data, 1, settings, log)).release();
+  if (!isDivided(data)) return;
+  const { arrange } = await import("./workers/data.ts");
+  (await arrange(data, 1, settings, log)).release();
 }
 
 /**
@@ -399,7 +406,7 @@ async function start(
   try {
     const server = await serve({
       ...options,
-      ...part && { ...part.nodes, listen: [] },
+      ...part && { nodes: part.nodes, listen: [] },
       ...(store && { store }),
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&
@@ -429,10 +436,12 @@ async function start(
 }
 
 /** The given value of `memoryBytesMax`, else by the memory that there is. */
-function memoryHere({ limits }: Settings, log: Log): number {
+function memoryHere({ limits, sharers = 1 }: Settings, log: Log): number {
   if (limits.memoryBytesMax !== undefined) return limits.memoryBytesMax;
-  const { default: most, least } = LIMITS.memoryBytesMax;
-  const memoryBytesMax = memoryFor(machineMemory(), least, most);
+  const { default: all, least } = LIMITS.memoryBytesMax;
+  const most = Math.ceil(all / sharers);
+  const there = machineMemory();
+  const memoryBytesMax = memoryFor(there && there / sharers, least, most);
   if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
   return memoryBytesMax;
 }

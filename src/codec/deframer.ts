@@ -95,6 +95,13 @@ export class Deframer {
     this.#scan(held, 0, length, handler);
   }
 
+  /** What is kept, which is then this deframer's no more: it has ended. */
+  take(): Uint8Array {
+    const held = this.#held?.subarray(0, this.#heldLength) ?? new Uint8Array(0);
+    this.discard();
+    return held;
+  }
+
   /** Forgets everything, for good: what arrives from now on is thrown away. */
   discard(): void {
     this.#release();

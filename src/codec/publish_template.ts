@@ -6,7 +6,7 @@
 import { copyBytes } from "./copy.ts";
 import type { QoS } from "./packet.ts";
 import { PacketType } from "./packet_type.ts";
-import type { PublishView } from "./publish_view.ts";
+import { type PublishView, viewOf } from "./publish_view.ts";
 import { putVarint, varintSize } from "./varint.ts";
 
 /** §3.3.1 the first byte of a PUBLISH. */
@@ -100,6 +100,31 @@ export function withoutAlias(view: PublishView, topic: Uint8Array, out: Uint8Arr
   at += view.aliasAt - view.propertiesAt;
   copyBytes(out, at, view.bytes, view.aliasAt + ALIAS_BYTES, view.end);
   return at + view.end - view.aliasAt - ALIAS_BYTES;
+}
+
+/** §3.3.2.3.8 The Subscription Identifier that stands first in a frame, and the frame without it, in bytes of its own. */
+export function withoutIdentifier(
+  view: PublishView,
+): { readonly number: number; readonly frame: PublishView } {
+  const { bytes, propertiesAt, propertiesEnd } = view;
+  let number = 0;
+  let at = propertiesAt + 1;
+  for (let scale = 1;; scale *= 128) {
+    const byte = bytes[at++]!;
+    number += (byte & 127) * scale;
+    if (byte < 128) break;
+  }
+  const id = view.packetIdAt < 0 ? 0 : 2;
+  const head = 2 + view.topicEnd - view.topicAt + id;
+  const properties = propertiesEnd - at;
+  const rest = varintSize(properties) + view.end - at;
+  const out = new Uint8Array(1 + varintSize(head + rest) + head + rest);
+  out[0] = bytes[view.at]!;
+  let to = putVarint(out, 1, head + rest);
+  copyBytes(out, to, bytes, view.topicAt - 2, view.topicEnd + id);
+  to = putVarint(out, to + head, properties);
+  copyBytes(out, to, bytes, at, view.end);
+  return { number, frame: viewOf(out, true) };
 }
 
 /** Identifier and value of a Topic Alias. */

@@ -104,6 +104,10 @@ export class Link {
   #heldNow: number = Infinity;
   /** The same for the commit after it. */
   #heldNext: number = Infinity;
+  /** Positions from which on bytes wait for rounds that are under way, the oldest first; undefined if none ever did. */
+  #heldRounds: number[] | undefined;
+  /** The round that the last of them is for. */
+  #lastRound = -1;
   /** Position from which on bytes wait for the peer's next bytes, and the position behind them. */
   #waitsFrom: number = Infinity;
   #waitsUntil: number = Infinity;
@@ -140,6 +144,13 @@ export class Link {
   /** From now on these are the largest frames taken, in bytes: of a PUBLISH, and of any other packet. */
   limitFrames(publishMost: number, otherMost: number): void {
     this.#deframer.limit(publishMost, otherMost);
+  }
+
+  /** The bytes that are kept; no frame is handed on any more. */
+  takeKept(): Uint8Array {
+    const kept = this.#deframer.take();
+    this.#countIn();
+    return kept;
   }
 
   /** Hands on the frames kept while the link was paused, and has the transport read on; does nothing while it is. */
@@ -326,7 +337,8 @@ export class Link {
   }
 
   #setLimit(): void {
-    this.outbox.limit = Math.min(this.#heldNow, this.#heldNext, this.#waitsFrom);
+    const round = this.#heldRounds === undefined ? Infinity : this.#heldRounds[0] ?? Infinity;
+    this.outbox.limit = Math.min(this.#heldNow, this.#heldNext, this.#waitsFrom, round);
   }
 
   /** The end of the turn for this link: writes, and tells the handler. */
@@ -407,7 +419,11 @@ export class Link {
   /** The commit under way has failed: bytes that waited for it are never sent. */
   commitFailed(): void {
     if (this.#heldNow === Infinity) return;
-    this.outbox.truncate(this.#heldNow);
+    const from = this.#heldNow;
+    this.outbox.truncate(from);
+    if (this.#heldRounds !== undefined) {
+      this.#heldRounds = this.#heldRounds.map((at) => at > from ? from : at); // what they were to hold is gone
+    }
     this.#heldNow =
       this.#heldNext =
       this.#waitsFrom =
@@ -416,6 +432,22 @@ export class Link {
     this.#setLimit();
     this.countOut();
     this.#handler.unsafe();
+  }
+
+  /** Bytes written from now on wait for a round of answers of others; true if none waited for this one before. */
+  holdForRound(round: number): boolean {
+    if (this.#lastRound === round) return false;
+    this.#lastRound = round;
+    (this.#heldRounds ??= []).push(this.outbox.position);
+    this.#setLimit();
+    return true;
+  }
+
+  /** The oldest round that bytes wait for is done. */
+  roundDone(): void {
+    this.#heldRounds!.shift();
+    this.#setLimit();
+    this.touch();
   }
 
   // The end.
@@ -437,6 +469,7 @@ export class Link {
   /** The transport is over, or is to be: nothing is kept. */
   discard(): void {
     this.#heldNow = this.#waitsFrom = this.#waitsUntil = Infinity;
+    if (this.#heldRounds !== undefined) this.#heldRounds.fill(Infinity);
     this.outbox.clear();
     this.#deframer.discard();
     this.aside = 0;

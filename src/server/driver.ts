@@ -68,6 +68,16 @@ export class Driver {
     return connection;
   }
 
+  /**
+   * A link to another node; `over` is called when its transport is over.
+   * @throws {UsageError} if there is no such node; then the transport is as it was.
+   */
+  link(transport: Transport, node: string, incarnation: string, over?: (now: number) => void): void {
+    const connection = this.broker.linked(transport, this.#loop.now());
+    transport.start(new Link(this, transport, connection, over));
+    this.run((broker, now) => broker.join(connection, node, incarnation, now));
+  }
+
   /** Calls `action` with the broker and the time, then ends the turn: every call of the owner goes through here. */
   run<T>(action: (broker: Broker, now: number) => T): T {
     try {

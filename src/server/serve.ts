@@ -39,6 +39,8 @@ import {
 } from "../broker/mod.ts";
 import { watch } from "../broker/observer.ts";
 import { policyOf } from "../broker/policy.ts";
+import { UsageError } from "../codec/error.ts";
+import type { NodeStats, OneOfNodes } from "../nodes/mod.ts";
 import { ListenError } from "../runtime/listen.ts";
 import { type Loop, systemLoop } from "../runtime/loop.ts";
 import { systemRandom } from "../runtime/random.ts";
@@ -99,6 +101,7 @@ export type {
   ListenerStats,
   Loop,
   MessageInit,
+  NodeStats,
   PeerInfo,
   PolicyOptions,
   Redirection,
@@ -130,7 +133,7 @@ export interface ServeHooks extends BrokerHooks {
 }
 
 /** The options of a broker, and its listeners. */
-export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
+export interface ServeOptions extends Omit<BrokerOptions, "hooks" | "nodes"> {
   /**
    * URLs as `mqtt://HOST:PORT` and, with TLS, `mqtts://HOST:PORT`. The default is `mqtt://localhost:1883`, which is 127.0.0.1 and,
    * where there is one, ::1.
@@ -148,10 +151,33 @@ export interface ServeOptions extends Omit<BrokerOptions, "hooks"> {
   readonly spans?: SpanSink;
   /** In place of the runtime's own, for tests and measurements. */
   readonly loop?: Loop;
+  /** This Server is one of several nodes; `Server.link()` joins them. */
+  readonly nodes?: ServeNodes;
+}
+
+/** How a Server is one of several nodes, which together are one for Clients. */
+export interface ServeNodes {
+  /** Its own name. */
+  readonly name: string;
+  /** The names of all nodes, its own among them, in the same order at each. */
+  readonly all: readonly string[];
+  /**
+   * The way to another node for a Client whose session lives there, not started yet; it may begin to take bytes later. What comes out there is
+   * handed to `acceptRelayed()`.
+   */
+  relay(to: string, client: RelayHead): Transport;
+}
+
+/** A Client whose session lives at another node. */
+export interface RelayHead {
+  /** The place in `listen` of the listener that it came by. */
+  readonly listener: number;
+  /** Where it comes from. */
+  readonly peer: PeerInfo;
 }
 
 /** The options that can change while the broker runs. */
-export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "spans" | "loop">;
+export type ReconfigureOptions = Omit<ServeOptions, "store" | "random" | "spans" | "loop" | "nodes">;
 
 /**
  * A broker that listens. Its methods may be called anywhere, also in hooks, authenticators, authorizers and taps: there they are checked
@@ -180,6 +206,19 @@ export interface Server extends AsyncDisposable {
   accept(transport: Transport, peer?: PeerInfo): void;
   /** The same for a Client of the owner's own: it needs no login, may do everything, and has this user name. */
   acceptOwn(transport: Transport, username: string): void;
+  /**
+   * A link to another node (`BrokerOptions.nodes`) begins on this transport, which is not started yet, in place of another link to it.
+   * `incarnation` is another one each time that node starts; `over` is called when the link is over.
+   * @throws {UsageError} if there is no such node.
+   */
+  link(transport: Transport, node: string, incarnation: string, over?: () => void): void;
+  /**
+   * A connection of a Client that another node relays: as one that came in here, through the listener in that place of `listen`.
+   * @throws {UsageError} if there is none in that place.
+   */
+  acceptRelayed(transport: Transport, head: RelayHead): void;
+  /** How the other nodes are at present; none without `ServeOptions.nodes`. */
+  readonly nodes: readonly NodeStats[];
   /**
    * Publishes as the Server itself.
    * @throws {UsageError} for a topic, payload, QoS, flag or property that cannot be sent; then nothing has happened.
@@ -227,6 +266,20 @@ export interface Server extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What makes a broker one of several; loaded only where that is wanted. */
+async function nodesOf(
+  { name, all, relay }: ServeNodes,
+  { keeps, placeOf }: { readonly keeps: boolean; placeOf(policy: Policy): number },
+): Promise<OneOfNodes> {
+  const { nodesPart } = await import("../nodes/mod.ts");
+  return nodesPart({
+    name,
+    all,
+    keeps,
+    relay: (to, { peer, policy }) => relay(to, { peer, listener: placeOf(policy) }),
+  });
+}
+
 /**
  * Starts a broker.
  * @throws {AddressError} for a URL that cannot be listened on, for TLS without a certificate, and for a certificate without TLS.
@@ -234,10 +287,21 @@ export interface Server extends AsyncDisposable {
  * @throws {ListenError} when a port is in use, say; then nothing is left open.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, ...rest } = options;
+  const { listen = [DEFAULT_LISTEN], tls, loop = systemLoop, admit: _, webSocket, nodes: among, ...rest } =
+    options;
+  let planned: readonly ListenerPlan[] = [];
+  const nodes = among && await nodesOf(among, {
+    keeps: options.store !== undefined,
+    placeOf: (policy) => planned.findIndex((plan) => plan.policy === policy),
+  });
   const spans = options.spans && new Spans(options.spans);
   const heard = (hooks: ServeHooks): ServeHooks => spans === undefined ? hooks : spans.around(hooks);
-  const broker = new Broker({ random: systemRandom(), ...rest, hooks: heard(options.hooks ?? {}) });
+  const broker = new Broker({
+    random: systemRandom(),
+    ...rest,
+    ...nodes && { nodes },
+    hooks: heard(options.hooks ?? {}),
+  });
   const driver = new Driver(broker, loop);
   driver.meter = spans;
   let busiest: Busiest | undefined;
@@ -288,6 +352,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const watched = new WeakSet<PermissionSource>();
   const change = async (plans: readonly ListenerPlan[]): Promise<ReadonlyMap<Policy, Policy>> => {
     const moved = await listeners.change(plans);
+    planned = plans;
     counts.listen(plans.map(({ address }) => addressUrl(address)));
     for (const { policy } of plans) {
       const source = policy.permissions;
@@ -343,6 +408,15 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     accept: (transport, peer = OF_THIS_PROCESS) => void driver.accept(transport, peer),
     acceptOwn: (transport, username) =>
       void driver.accept(transport, OF_THIS_PROCESS, broker.ownPolicy(username)),
+    link: (transport, node, incarnation, over) => driver.link(transport, node, incarnation, over),
+    acceptRelayed(transport, { peer, listener }) {
+      const plan = planned[listener];
+      if (plan === undefined) throw new UsageError(`There is no listener in place ${listener}`);
+      driver.accept(transport, peer, plan.policy);
+    },
+    get nodes() {
+      return nodes?.stats ?? [];
+    },
     publish: (message) => driver.run((broker, now) => broker.publish(message, now)),
     tap: (filter, received) => driver.run((broker) => broker.tap(filter, received)),
     untap: (tap) => broker.untap(tap),

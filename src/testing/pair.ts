@@ -52,6 +52,8 @@ export class Pair {
   /** Told what the broker does with the connections that are opened from now on; then invariants are not looked at. */
   watched: Effects | undefined;
   #settling = false;
+  /** Several that are settled together, this one among them. */
+  together: { settle(): void } | undefined;
 
   /** An error of the broker's fails the test at the next `settle()`, unless a hook `failed` takes it. */
   constructor(options: BrokerOptions = {}, now?: number) {
@@ -104,12 +106,29 @@ export class Pair {
     return { transport: link.pair.left };
   }
 
+  /** A link to another node. */
+  link(transport: Transport, node: string, incarnation: string): void {
+    this.#driver.link(transport, node, incarnation);
+  }
+
+  /** A Client that another node relays. */
+  relayed(transport: Transport, peer: PeerInfo): void {
+    this.#driver.accept(transport, peer);
+  }
+
   /** Moves every byte until nothing moves any more. */
   settle(): void {
-    if (this.#settling) return; // who calls from inside is looked after by the loop that is going on
+    if (this.together === undefined) this.settleAlone();
+    else this.together.settle();
+  }
+
+  /** The same without the others. True if anything moved. */
+  settleAlone(): boolean {
+    if (this.#settling) return false; // who calls from inside is looked after by the loop that is going on
     this.#settling = true;
+    let moved = false;
     try {
-      while (this.#step());
+      while (this.#step()) moved = true;
     } finally {
       this.#settling = false;
     }
@@ -117,6 +136,7 @@ export class Pair {
       if (this.#links[i]!.client.over) this.#links.splice(i, 1);
     }
     if (this.#errors.length > 0) throw this.#errors[0];
+    return moved;
   }
 
   /** Ends a turn, then moves all bytes there are, then compares what must agree; without either, what comes after all input. False if there is nothing to do. */
@@ -132,9 +152,14 @@ export class Pair {
   advance(ms: number): void {
     const until = this.now + ms;
     this.settle();
-    while (this.#loop.tick(until)) this.settle();
+    while (this.tick(until)) this.settle();
     this.now = until;
     this.settle();
+  }
+
+  /** Lets time go on to the next deadline of the broker by `until`; false if there is none. */
+  tick(until: number): boolean {
+    return this.#loop.tick(until);
   }
 
   /** Fails unless the broker has forgotten every connection, session and subscription, and the store is told of that. */

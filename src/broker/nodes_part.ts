@@ -1,0 +1,24 @@
+/**
+ * How a broker gets its nodes: what it gives to the part that makes them.
+ * Knows the hand-over; refuses to know nodes.
+ * @module
+ */
+import type { Limits } from "./limits.ts";
+import type { Nodes } from "./nodes.ts";
+import type { NodesPart } from "./options.ts";
+import type { Parts } from "./parts.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What a broker gives its nodes. */
+export interface NodesHost {
+  readonly parts: Parts;
+  readonly sessions: Sessions;
+  /** Of the nodes' sessions. */
+  readonly limits: Limits;
+}
+
+/** Of a broker, made for its own parts. */
+export interface NodesMaker extends NodesPart {
+  /** @internal */
+  readonly make: (host: NodesHost) => Nodes;
+}

@@ -1,0 +1,101 @@
+/**
+ * A Client's connection whose session lives at another node: bytes go on to that node and back as they come.
+ * Knows two transports and their back-pressure; refuses to know packets.
+ * @module
+ */
+import type { Transport, TransportHandler } from "../transport/transport.ts";
+
+/** Bytes that one side has not taken yet: the other side is not read while there are any. */
+class Way {
+  readonly #from: Transport;
+  readonly #to: Transport;
+  #rest: Uint8Array | undefined;
+
+  constructor(from: Transport, to: Transport) {
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Bytes that are kept. */
+  get kept(): number {
+    return this.#rest === undefined ? 0 : this.#rest.length;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#rest !== undefined) { // a chunk that was under way when reading stopped
+      const all = new Uint8Array(this.#rest.length + chunk.length);
+      all.set(this.#rest);
+      all.set(chunk, this.#rest.length);
+      this.#rest = all;
+      return;
+    }
+    const taken = this.#to.write(chunk);
+    if (taken === chunk.length) return;
+    this.#rest = chunk.slice(taken);
+    this.#from.pause();
+  }
+
+  drained(): void {
+    const rest = this.#rest;
+    if (rest === undefined) return;
+    const taken = this.#to.write(rest);
+    this.#rest = taken === rest.length ? undefined : rest.subarray(taken);
+    if (this.#rest === undefined) this.#from.resume();
+  }
+}
+
+/** The phase of a connection that is relayed. */
+export class Relaying implements TransportHandler {
+  readonly kind = "relaying";
+  readonly #client: Transport;
+  readonly #home: Transport;
+  readonly #there: Way;
+  readonly #back: Way;
+  /** The home's end is over. */
+  #isOver = false;
+
+  constructor(client: Transport, home: Transport) {
+    this.#client = client;
+    this.#home = home;
+    this.#there = new Way(client, home);
+    this.#back = new Way(home, client);
+    home.start(this);
+  }
+
+  /** Bytes that are kept of what came from the Client, or for it. */
+  get keptBytes(): number {
+    return this.#there.kept + this.#back.kept;
+  }
+
+  /** The Client has sent bytes. */
+  sent(chunk: Uint8Array): void {
+    if (!this.#isOver) this.#there.write(chunk);
+  }
+
+  /** The Client's transport can take more. */
+  clientDrained(): void {
+    this.#back.drained();
+  }
+
+  /** The Client's transport is over, or is to be: that is all for the home too. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#there.kept > 0) this.#home.abort();
+    else this.#home.close();
+  }
+
+  received(chunk: Uint8Array): void {
+    this.#back.write(chunk);
+  }
+
+  drained(): void {
+    this.#there.drained();
+  }
+
+  closed(error?: Error): void {
+    this.#isOver = true;
+    if (error === undefined && this.#back.kept === 0) this.#client.close();
+    else this.#client.abort();
+  }
+}

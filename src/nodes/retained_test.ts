@@ -1,0 +1,89 @@
+/** §3.3.1.3 Retained messages, the same at every node. @module */
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { MemoryStore } from "../broker/mod.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import type { Pair } from "../testing/pair.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+
+const { PUBACK } = PacketType;
+
+/** What a Client that subscribes at a node gets. */
+function retainedAt(node: Pair, filter = "#"): string[] {
+  const reader = node.connect({ clientId: "reader" });
+  reader.subscribe(filter);
+  const texts = reader.takePublishes().map(({ topic, payload, retain }) =>
+    `${topic} ${new TextDecoder().decode(payload)}${retain ? "" : " live"}`
+  );
+  reader.disconnect();
+  return texts.sort();
+}
+
+describe("a retained message", () => {
+  test("is at each node when its publisher has its PUBACK, large or small, until it is removed", () => {
+    const { nodes } = new NodesWorld({ nodes: 3 });
+    const writer = nodes[0]!.connect({ clientId: "writer" });
+    const large = "x".repeat(20_000);
+    for (const [topic, payload] of [["a", "1"], ["b", "2"], ["a", "3"], ["large", large]] as const) {
+      writer.publish({ topic, payload, qos: 1, retain: true });
+      writer.take(PUBACK);
+    }
+    for (const node of nodes) assertEquals(retainedAt(node), ["a 3", "b 2", `large ${large}`]);
+    nodes[1]!.connect({ clientId: "other" }).publish({ topic: "a", retain: true });
+    for (const node of nodes) assertEquals(retainedAt(node), ["b 2", `large ${large}`]);
+    for (const node of nodes) assertEquals(node.broker.stats.retainedMessages, 2);
+  });
+
+  test("of two nodes that did not hear of each other is the same at both when they do: the later one", () => {
+    const world = new NodesWorld({ nodes: 3 });
+    world.cut(0, 1);
+    world.cut(0, 2);
+    world.cut(1, 2);
+    world.nodes[1]!.connect({ clientId: idOf(1, 3) }).publish({ topic: "t", payload: "early", retain: true });
+    world.advance(10);
+    world.nodes[0]!.connect({ clientId: idOf(0, 3) }).publish({ topic: "t", payload: "late", retain: true });
+    world.nodes[2]!.connect({ clientId: idOf(2, 3) }).publish({ topic: "u", payload: "u", retain: true });
+    world.linkAll();
+    for (const node of world.nodes) assertEquals(retainedAt(node), ["t late", "u u"]);
+  });
+
+  test("that was removed meanwhile does not come back with a node that had it", () => {
+    const world = new NodesWorld();
+    const writer = world.nodes[0]!.connect({ clientId: "writer" });
+    writer.publish({ topic: "t", payload: "x", retain: true });
+    world.cut(0, 1);
+    world.advance(10);
+    writer.publish({ topic: "t", retain: true });
+    world.linkAll();
+    for (const node of world.nodes) assertEquals(retainedAt(node), []);
+  });
+
+  test("is in the store of its home alone, and comes back from there to all", () => {
+    const stores = [new MemoryStore(), new MemoryStore()];
+    const world = new NodesWorld({ keeps: true, broker: (place) => ({ store: stores[place]! }) });
+    const writer = world.nodes[0]!.connect({ clientId: "writer" });
+    const topics = Array.from({ length: 20 }, (_, i) => `t/${i}`);
+    for (const topic of topics) {
+      writer.publish({ topic, payload: "x", qos: 1, retain: true });
+      writer.take(PUBACK);
+    }
+    const kept = stores.map((store) => [...store.retainedMessages()].length);
+    assertEquals(kept[0]! + kept[1]!, 20);
+    assertEquals(kept.every((count) => count > 0), true);
+    for (const place of [0, 1]) world.restart(place);
+    world.linkAll();
+    for (const node of world.nodes) assertEquals(retainedAt(node).length, 20);
+    assertEquals([0, 1].map((place) => world.stats(place)[0]!.isInStep), [true, true]);
+  });
+
+  test("expires at every node", () => {
+    const world = new NodesWorld();
+    const writer = world.nodes[0]!.connect({ clientId: "writer" });
+    const properties = { messageExpiryInterval: 5 };
+    writer.publish({ topic: "t", payload: "x", retain: true, properties });
+    world.advance(4_000);
+    for (const node of world.nodes) assertEquals(retainedAt(node), ["t x"]);
+    world.advance(2_000);
+    for (const node of world.nodes) assertEquals(retainedAt(node), []);
+  });
+});

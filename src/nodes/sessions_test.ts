@@ -1,0 +1,188 @@
+/** One Client Identifier, one session, over all nodes: homes, claims and relayed Clients. @module */
+import { assertEquals } from "@std/assert";
+import { describe, test } from "node:test";
+import { MemoryStore } from "../broker/mod.ts";
+import { encodePacket } from "../codec/encode.ts";
+import { PacketType } from "../codec/packet_type.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+
+const { CONNACK, DISCONNECT, PUBACK } = PacketType;
+
+describe("[MQTT-3.1.4-3] a Client that connects again", () => {
+  for (const nodes of [2, 3]) {
+    for (let home = 0; home < nodes; home++) {
+      for (let from = 0; from < nodes; from++) {
+        for (let to = 0; to < nodes; to++) {
+          test(`at node ${to} of ${nodes} takes its place at node ${from}; home is ${home}`, () => {
+            const world = new NodesWorld({ nodes });
+            const clientId = idOf(home, nodes);
+            const will = { topic: "will", payload: new Uint8Array(), qos: 0, retain: false } as const;
+            const watcher = world.nodes[0]!.connect({ clientId: "watcher" });
+            watcher.subscribe("will");
+            const first = world.nodes[from]!.connect({ clientId, will });
+            const second = world.nodes[to]!.connect({ clientId });
+            assertEquals(first.take(DISCONNECT).reasonCode, 0x8e);
+            assertEquals(first.over, true);
+            assertEquals(watcher.takePublishes().length, 1);
+            second.subscribe("t");
+            watcher.publish({ topic: "t", payload: "x" });
+            assertEquals(second.takeTexts(), ["x"]);
+            const again = world.nodes[from]!.connect({ clientId });
+            assertEquals(second.take(DISCONNECT).reasonCode, 0x8e);
+            again.disconnect();
+            const last = world.nodes[to]!.connect({ clientId });
+            last.assertSilent();
+          });
+        }
+      }
+    }
+  }
+});
+
+describe("a Client whose home is asked", () => {
+  test("has what it sends behind CONNECT taken when the answer is there, and nodes miss no acknowledgement", () => {
+    const world = new NodesWorld();
+    const client = world.nodes[0]!.open();
+    const clientId = idOf(1, 2);
+    const connect = { type: PacketType.CONNECT, level: 5, cleanStart: true, keepAlive: 0, clientId } as const;
+    const payload = new Uint8Array(1);
+    const publish = {
+      type: PacketType.PUBLISH,
+      qos: 0,
+      dup: false,
+      retain: false,
+      topic: "t",
+      payload,
+      properties: {},
+    } as const;
+    const both = [connect, publish, { ...publish, qos: 1, packetId: 9 } as const];
+    client.write(Uint8Array.from(both.flatMap((packet) => [...encodePacket(packet, 5)])));
+    client.take(CONNACK);
+    assertEquals(client.take(PUBACK).packetId, 9);
+    assertEquals([0, 1].map((place) => world.stats(place)[0]!.outstanding), [0, 0]);
+  });
+});
+
+describe("a session that outlives its connection", () => {
+  const persistent = { cleanStart: false, properties: { sessionExpiryInterval: 600 } } as const;
+
+  for (const at of [0, 1]) {
+    for (const then of [0, 1]) {
+      test(`is there at node ${then} though it began at node ${at}`, () => {
+        const { nodes } = new NodesWorld();
+        for (const home of [0, 1]) {
+          const clientId = idOf(home, 2);
+          const client = nodes[at]!.connect({ clientId, ...persistent });
+          assertEquals(client.connack?.sessionPresent, false);
+          client.subscribe({ filter: "t", qos: 1 });
+          client.lose();
+          const writer = nodes[then]!.connect({ clientId: "writer" });
+          writer.publish({ topic: "t", qos: 1, payload: "kept" });
+          writer.take(PUBACK);
+          const again = nodes[then]!.connect({ clientId, ...persistent });
+          assertEquals(again.connack?.sessionPresent, true);
+          assertEquals(again.takeTexts(), ["kept"]);
+          const clean = nodes[at]!.connect({ clientId });
+          assertEquals(clean.connack?.sessionPresent, false);
+          assertEquals(again.take(DISCONNECT).reasonCode, 0x8e);
+          assertEquals(nodes[1 - at]!.broker.session(clientId), undefined);
+          clean.disconnect();
+          writer.disconnect();
+        }
+      });
+    }
+  }
+
+  test("is relayed with what comes right behind CONNECT, and ends with either side", () => {
+    const { nodes: [a, b] } = new NodesWorld();
+    const clientId = idOf(1, 2);
+    const client = a!.open(4);
+    client.write(Uint8Array.from([
+      ...[0x10, 12 + clientId.length, 0, 4, 77, 81, 84, 84, 4, 0, 0, 0, 0, clientId.length],
+      ...new TextEncoder().encode(clientId),
+      ...[0xc0, 0],
+    ]));
+    client.take(CONNACK);
+    client.take(PacketType.PINGRESP);
+    assertEquals(b!.broker.stats.connected, 1);
+    assertEquals(a!.broker.stats.connected, 0);
+    assertEquals(a!.broker.connections, 1);
+    client.lose();
+    assertEquals(b!.broker.stats.connected, 0);
+    assertEquals(a!.broker.connections, 0);
+    const again = a!.connect({ clientId, level: 4, cleanStart: false });
+    b!.broker.disconnect(clientId, { code: 0x98, rule: "policy/administrative", message: "go" }, b!.now);
+    b!.settle();
+    assertEquals(again.over, true);
+    again.transport.close();
+    a!.settle();
+    assertEquals(a!.broker.connections, 0);
+  });
+
+  test("of another user is not taken over from another node", () => {
+    const world = new NodesWorld({
+      broker: () => ({ authenticate: ({ username = "" }) => ({ code: 0, username }) }),
+    });
+    const [a, b] = world.nodes;
+    const clientId = idOf(1, 2);
+    b!.connect({ clientId, username: "one", ...persistent }).lose();
+    const thief = a!.open();
+    thief.connect({ clientId, username: "two" });
+    assertEquals(thief.take(CONNACK).reasonCode, 0x85);
+    a!.connect({ clientId, username: "one" });
+  });
+});
+
+describe("a node that comes back", () => {
+  test("knows who holds the Client Identifiers that it is home to", () => {
+    const world = new NodesWorld();
+    const clientId = idOf(1, 2);
+    const held = world.nodes[0]!.connect({ clientId });
+    const b = world.restart(1);
+    world.linkAll();
+    b.connect({ clientId });
+    assertEquals(held.take(DISCONNECT).reasonCode, 0x8e);
+  });
+
+  test("while its link is away a Client of its Client Identifiers waits for it", () => {
+    const world = new NodesWorld();
+    const clientId = idOf(1, 2);
+    world.cut(0, 1);
+    const client = world.nodes[0]!.open();
+    client.connect({ clientId });
+    assertEquals(client.inbox, []);
+    world.linkAll();
+    assertEquals(client.take(CONNACK).reasonCode, 0);
+  });
+
+  test("two Clients of one Client Identifier that met no home are one when it is there", () => {
+    const world = new NodesWorld({ nodes: 3 });
+    const clientId = idOf(2, 3);
+    const first = world.nodes[0]!.connect({ clientId });
+    world.cut(0, 2);
+    const second = world.nodes[1]!.connect({ clientId });
+    world.linkAll();
+    assertEquals([first.over, second.over], [true, false]);
+  });
+});
+
+describe("messages for a session whose node is away", () => {
+  test("wait, and so does who published them", () => {
+    const store = new MemoryStore();
+    const world = new NodesWorld({ keeps: true, broker: (place) => place === 1 ? { store } : {} });
+    const clientId = idOf(1, 2);
+    const persistent = { cleanStart: false, properties: { sessionExpiryInterval: 600 } } as const;
+    const client = world.nodes[1]!.connect({ clientId, ...persistent });
+    client.subscribe({ filter: "t", qos: 1 });
+    world.settle();
+    const b = world.restart(1);
+    const writer = world.nodes[0]!.connect({ clientId: idOf(0, 2, "writer") });
+    writer.publish({ topic: "t", qos: 1, payload: "one" });
+    writer.publish({ topic: "t", qos: 1, payload: "two" });
+    assertEquals(writer.inbox, []);
+    world.linkAll();
+    assertEquals([writer.take(PUBACK).reasonCode, writer.take(PUBACK).reasonCode], [0, 0]);
+    const again = b.connect({ clientId, ...persistent });
+    assertEquals(again.takeTexts(), ["one", "two"]);
+  });
+});
