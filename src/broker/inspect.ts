@@ -368,6 +368,7 @@ export class Inspector implements Deadline {
         ? subscriber.members
         : [];
       for (const one of all) {
+        if (one.session.isNode) continue; // its subscribers are shown there
         if (found.length === most) return undefined;
         found.push(one);
       }

@@ -39,7 +39,7 @@ export interface SystemTopicsOptions {
 export interface WholeStats {
   readonly stats: BrokerStats;
   /** ms since the epoch. */
-  readonly since: number | undefined;
+  readonly since: number;
 }
 
 /** Of a broker, made for its own parts. */
@@ -216,7 +216,7 @@ export class SystemTopics implements Deadline {
     const own = this.#host.stats();
     if (this.#whole === undefined) return own;
     const whole = this.#whole(own);
-    if (whole?.since !== undefined) this.#begunAt = Math.min(this.#begunAt ?? whole.since, whole.since);
+    if (whole !== undefined) this.#begunAt = whole.since;
     return whole?.stats;
   }
 

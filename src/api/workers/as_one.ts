@@ -4,7 +4,7 @@
  * in the header `Plumb-Missing`. Loaded only with more than one worker. Why so: spec/decisions/0049-workers-seen-as-one.md
  * @module
  */
-import type { BrokerStats, LevelKnown, LimitName, Receivers } from "../../broker/mod.ts";
+import type { BrokerStats, LevelKnown, LimitName, Receivers, WholeStats } from "../../broker/mod.ts";
 import type { Figures } from "../../server/open_metrics.ts";
 import type { Logins } from "../access.ts";
 import { ApiError } from "../error.ts";
@@ -223,14 +223,15 @@ export class AsOne implements ApiWorkers {
       ) => [name, [...all].sort((a, b) => b.perSecond - a.perSecond).slice(0, BUSIEST_MAX)]),
     );
     const workers = inOrder(asking).map((number) => workerOf(number, answers.get(number)));
-    return { figures: { ...sum, ...busiest && { busiest }, workers }, missing };
+    const process = { ...sum.process, since: this.#counts.since };
+    return { figures: { ...sum, process, ...busiest && { busiest }, workers }, missing };
   }
 
   /**
    * These stats and those of the others as of now, and when the first of them was started; undefined until the others have answered:
    * then it is to be called again. They are asked while it is called.
    */
-  whole(own: BrokerStats): { readonly stats: BrokerStats; readonly since: number | undefined } | undefined {
+  whole(own: BrokerStats): WholeStats | undefined {
     const others = this.#others;
     if (others === undefined || this.#host.now() - others.at > FRESH_MS) {
       if (!this.#isAskingStats) void this.#askStats();
@@ -239,10 +240,7 @@ export class AsOne implements ApiWorkers {
     this.#others = undefined; // shown once
     return {
       stats: sumOf([own, ...others.all.map(({ stats }) => stats)], others.ended),
-      since: others.all.reduce<number | undefined>(
-        (least, { since }) => Math.min(least ?? since, since),
-        undefined,
-      ),
+      since: this.#counts.since,
     };
   }
 

@@ -22,7 +22,7 @@ interface Explained {
   readonly gets: boolean | null;
   readonly because: string;
   readonly steps: readonly ExplainStep[];
-  readonly copies: readonly unknown[];
+  readonly copies: readonly { readonly share: string | null }[];
   readonly receivers: number | null;
 }
 
@@ -103,11 +103,28 @@ function together(answer: Explained, published: Explained): Explained {
     return { ...answer, gets: false, because: published.because, steps, copies: [] };
   }
   const unknown = first.find(({ result }) => result === "unknown");
-  if (unknown === undefined || answer.gets !== true) return { ...answer, steps };
-  return {
-    ...answer,
-    gets: null,
-    because: `Whether it gets it cannot be foretold. ${unknown.detail}.`,
-    steps,
-  };
+  if (unknown !== undefined && answer.gets === true) return { ...answer, ...foretold(unknown), steps };
+  return chosenElsewhere({ ...answer, steps });
+}
+
+/** Which member of a shared group gets the message is for the worker to say where it comes in, not for that of the Client. */
+function chosenElsewhere(answer: Explained): Explained {
+  const isGroup = ({ what, result }: ExplainStep) => what === "shared group" && result !== "note";
+  if (!answer.steps.some(isGroup)) return answer;
+  const steps = answer.steps.map((step): ExplainStep => {
+    if (!isGroup(step)) return step;
+    const { rule: _, limit: __, ...rest } = step;
+    const detail = "The worker of the publisher chooses among the members at all workers, its own first";
+    return { ...rest, result: "unknown", detail: `${detail}. Were it this one: ${step.detail}` };
+  });
+  const copies = answer.copies.filter(({ share }) => share === null);
+  if (copies.length > 0) return { ...answer, steps, copies };
+  const isRefused = answer.gets === false &&
+    answer.steps.some((step) => step.result === "no" && !isGroup(step));
+  if (isRefused) return { ...answer, steps, copies };
+  return { ...answer, ...foretold(steps.find(isGroup)!), steps, copies };
+}
+
+function foretold({ detail }: ExplainStep): Pick<Explained, "gets" | "because"> {
+  return { gets: null, because: `Whether it gets it cannot be foretold. ${detail}.` };
 }

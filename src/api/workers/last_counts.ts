@@ -34,6 +34,11 @@ export class LastCounts {
     }
   }
 
+  /** The start of the first process: ms since the epoch. */
+  get since(): number {
+    return Math.min(...this.all.map(([, since]) => since));
+  }
+
   /** For another worker. */
   get all(): readonly KnownCounts[] {
     return [...this.#by].flatMap(([worker, processes]) =>

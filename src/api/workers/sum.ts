@@ -28,7 +28,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   // Each knows the groups of the others, as it sends them messages.
   sharedSubscriptions: "most",
   "process.version": "own",
-  "process.since": "least",
+  "process.since": "least", // of the processes that are there
   // Never fewer than there were: not all have had the most at the same time.
   "traffic.connectedMost": "sum",
   "hooks.isRunning": "all",
