@@ -4,6 +4,7 @@
  * @module
  */
 import http from "node:http";
+import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
@@ -46,17 +47,24 @@ export interface Asked {
   readonly isStranger?: boolean;
 }
 
+let begun = 0;
+
 /** One API. */
 export class ApiScene implements AsyncDisposable {
   readonly host: HostOf;
   readonly server: Server;
   readonly port: number;
   readonly errors: unknown[];
+  readonly logins: Logins;
+  /** When its process was started, if it were one of its own: another time for each. */
+  readonly since: number;
 
-  private constructor(host: HostOf, server: Server, errors: unknown[]) {
+  private constructor(host: HostOf, server: Server, errors: unknown[], logins: Logins, since: number) {
     this.host = host;
     this.server = server;
     this.errors = errors;
+    this.logins = logins;
+    this.since = since;
     this.port = Number(new URL(server.addresses[0]!).port);
   }
 
@@ -65,7 +73,8 @@ export class ApiScene implements AsyncDisposable {
     const errors: unknown[] = [];
     const host = hostOf(errors);
     Object.assign(host, more);
-    const part = apiPart(host)(false);
+    const logins = new Logins();
+    const part = apiPart(host, logins)(false);
     const server = await serve({
       ...options,
       listen: [{
@@ -85,7 +94,8 @@ export class ApiScene implements AsyncDisposable {
       trace: (options, events, now) => trace(server.broker, options, events, now),
     };
     host.server = more.server ?? (() => running);
-    const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
+    const since = ++begun;
+    const process = { version: "1.2.3", since, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
     const store = { batches: 1, bytes: 2, fileBytes: 3 };
     host.figures = more.figures ?? (() => ({
       stats: server.broker.stats,
@@ -106,7 +116,12 @@ export class ApiScene implements AsyncDisposable {
       rules: { hooks: undefined, webhook: { ...WEBHOOK } },
       busiest: server.busiest(),
     }));
-    return new ApiScene(host, server, errors);
+    return new ApiScene(host, server, errors, logins, since);
+  }
+
+  /** Its Clients. */
+  get connected(): number {
+    return this.server.broker.stats.connected;
   }
 
   /** Asks for a path below /api/v1, or any other one that begins with `//`. */
