@@ -2,13 +2,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { after, before, describe, test } from "node:test";
-import { encodePacket, PacketType } from "../codec/mod.ts";
-import type { Packet } from "../codec/packet.ts";
-import { inProcess } from "../runtime/in_process.ts";
-import { type Answer, ApiScene, type Asked, TOKEN } from "../testing/api_scene.ts";
+import { type Answer, ApiScene, type Asked, client, subscribe, TOKEN } from "../testing/api_scene.ts";
 import { patient, until } from "../testing/patience.ts";
 import { WorkersScene } from "../testing/workers_scene.ts";
-import { Recorder } from "../testing/transport_contract.ts";
 
 interface Documented {
   readonly operationId: string;
@@ -70,36 +66,6 @@ const CALLS: Readonly<Record<string, readonly [path: string, asked?: Asked]>> = 
   disconnect: ["/clients/here%2F1?reason=139&session=true", { method: "DELETE" }],
   endSession: ["/sessions/away", { method: "DELETE" }],
 };
-
-/** A Client over memory, connected. */
-async function client(
-  { server }: Pick<ApiScene, "server">,
-  clientId: string,
-  ...packets: Packet[]
-): Promise<Recorder> {
-  const [left, right] = inProcess();
-  server.accept(left);
-  const recorder = new Recorder(right);
-  const properties = { sessionExpiryInterval: 100, receiveMaximum: 1 };
-  const connect = {
-    type: PacketType.CONNECT,
-    level: 5,
-    cleanStart: true,
-    keepAlive: 0,
-    clientId,
-    properties,
-  } as const;
-  for (const packet of [connect, ...packets]) recorder.transport.write(encodePacket(packet as Packet, 5));
-  const answers = 2 * packets.length;
-  await until(() => recorder.length > 4 + answers, "CONNACK and the other answers");
-  return recorder;
-}
-
-const subscribe = (filter: string): Packet => ({
-  type: PacketType.SUBSCRIBE,
-  packetId: 1,
-  subscriptions: [{ filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 0 }],
-} as Packet);
 
 type Scene = Pick<ApiScene, "ask" | "connected" | "server"> & AsyncDisposable & {
   readonly errors: readonly unknown[];

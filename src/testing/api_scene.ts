@@ -10,7 +10,12 @@ import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
+import { encodePacket, PacketType } from "../codec/mod.ts";
+import type { Packet } from "../codec/packet.ts";
+import { inProcess } from "../runtime/in_process.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
+import { until } from "./patience.ts";
+import { Recorder } from "./transport_contract.ts";
 
 const WEBHOOK = {
   waiting: 0,
@@ -32,6 +37,7 @@ export type HostOf = { -readonly [Name in keyof ApiHost]: ApiHost[Name] };
 export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  readonly bytes: Uint8Array;
   readonly text: string;
   /** Undefined for what is no JSON. */
   // deno-lint-ignore no-explicit-any
@@ -143,8 +149,9 @@ export class ApiScene implements AsyncDisposable {
           response.setEncoding("latin1").on("data", (chunk) => said += chunk).on("end", () => {
             const { statusCode: status = 0, headers } = response;
             const isJson = headers["content-type"] === "application/json" && said !== "";
-            const text = new TextDecoder().decode(Uint8Array.from(said, (one) => one.charCodeAt(0)));
-            resolve({ status, headers, text, json: isJson ? JSON.parse(text) : undefined });
+            const bytes = Uint8Array.from(said, (one) => one.charCodeAt(0));
+            const text = new TextDecoder().decode(bytes);
+            resolve({ status, headers, bytes, text, json: isJson ? JSON.parse(text) : undefined });
           });
           response.on("error", reject);
         },
@@ -158,6 +165,37 @@ export class ApiScene implements AsyncDisposable {
     await this.server.close();
   }
 }
+
+/** A Client over memory, connected. */
+export async function client(
+  { server }: { readonly server: Server },
+  clientId: string,
+  ...packets: Packet[]
+): Promise<Recorder> {
+  const [left, right] = inProcess();
+  server.accept(left);
+  const recorder = new Recorder(right);
+  const properties = { sessionExpiryInterval: 100, receiveMaximum: 1 };
+  const connect = {
+    type: PacketType.CONNECT,
+    level: 5,
+    cleanStart: true,
+    keepAlive: 0,
+    clientId,
+    properties,
+  } as const;
+  for (const packet of [connect, ...packets]) recorder.transport.write(encodePacket(packet as Packet, 5));
+  const answers = 2 * packets.length;
+  await until(() => recorder.length > 4 + answers, "CONNACK and the other answers");
+  return recorder;
+}
+
+/** A SUBSCRIBE. */
+export const subscribe = (filter: string): Packet => ({
+  type: PacketType.SUBSCRIBE,
+  packetId: 1,
+  subscriptions: [{ filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 0 }],
+} as Packet);
 
 function hostOf(errors: unknown[]): HostOf {
   const numbers = Object.fromEntries(Object.entries(API_NUMBERS).map(([name, row]) => [name, row.default]));

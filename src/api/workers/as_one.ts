@@ -105,6 +105,11 @@ export class AsOne implements ApiWorkers {
     };
   }
 
+  /** The operations that it does in a way of their own. */
+  get merged(): readonly string[] {
+    return Object.keys(this.#merged);
+  }
+
   async run(operation: Operation, call: Call): Promise<unknown> {
     const asking = new Asking(this.#channel);
     switch (operation.among) {

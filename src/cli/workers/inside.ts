@@ -45,14 +45,17 @@ export class InsideChannel implements Channel {
   readonly number: number;
   readonly of: number;
   readonly #directory: string;
+  readonly #answerMs: number;
   readonly #agent: Agent = new Agent({ maxSockets: CONNECTIONS_MAX });
   #server: Server | undefined;
   #questions = 0;
 
-  constructor({ number, of, directory }: Worker) {
+  /** `answerMs` in place of its own, for tests. */
+  constructor({ number, of, directory }: Worker, answerMs: number = ANSWER_MS) {
     this.number = number;
     this.of = of;
     this.#directory = directory;
+    this.#answerMs = answerMs;
   }
 
   /** Answers others by this part. @throws {Error} if the socket cannot be made. */
@@ -78,7 +81,7 @@ export class InsideChannel implements Channel {
 
   ask(worker: number, question: WorkerQuestion): Promise<WorkerAnswer> {
     return this.#counted(worker, async () => {
-      const ms = question.method === "GET" || question.method === "POST" ? ANSWER_MS : CHANGE_MS;
+      const ms = question.method === "GET" || question.method === "POST" ? this.#answerMs : CHANGE_MS;
       const { response, end } = await this.#send(worker, question, ms);
       try {
         const pieces: Uint8Array[] = [];
@@ -99,7 +102,7 @@ export class InsideChannel implements Channel {
   }
 
   async read(worker: number, question: WorkerQuestion, signal: AbortSignal): Promise<WorkerStream> {
-    const { response, request, end } = await this.#send(worker, question, ANSWER_MS, false);
+    const { response, request, end } = await this.#send(worker, question, this.#answerMs, false);
     end();
     const stop = () => request.destroy();
     signal.addEventListener("abort", stop, { once: true });
