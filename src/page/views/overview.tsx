@@ -107,7 +107,7 @@ function Workers({ of }: { readonly of: NonNullable<Figures["workers"]> }): VNod
   const away = of.filter(({ isUp }) => !isUp).map(({ number }) => number);
   if (away.length === 0) return <>{`${of.length}, and all answer`}</>;
   const who = `${away.join(", ")} ${away.length === 1 ? "does" : "do"}`;
-  return <span class="bad">{`${of.length}, of which ${who} not answer`}</span>;
+  return <span class="bad">{`${of.length}; worker ${who} not answer`}</span>;
 }
 
 function now(values: readonly (number | null)[]): number {
