@@ -15,7 +15,14 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
+import {
+  ListenError,
+  type ReconfigureOptions,
+  serve,
+  type Server,
+  systemTopics,
+  type SystemTopicsOptions,
+} from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
@@ -105,10 +112,11 @@ export async function serveCommand(
     logins = await LoginSet.open(settings, log);
     rules = await RuleSet.open(settings, log);
     const watch = new Watch();
-    watch.api.take({ settings, logins, permissions, log });
+    watch.api.take({ settings, asked: part?.asked, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
-    const server = await start(settings, options, store, begun, log, part);
+    const seen = await part?.show(watch);
+    const server = await start(settings, options, store, begun, log, part, seen?.whole);
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
     watch.rules = rules;
@@ -162,7 +170,7 @@ export async function serveCommand(
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
-          watch.api.take({ settings: next, logins, permissions, log });
+          watch.api.take({ settings: next, asked: part?.asked, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
@@ -347,6 +355,7 @@ async function start(
   begun: number,
   log: Log,
   part: WorkerPart | undefined,
+  whole: SystemTopicsOptions["whole"],
 ): Promise<Server> {
   try {
     const server = await serve({
@@ -360,6 +369,7 @@ async function start(
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
+            whole,
           }),
         },
     });

@@ -16,8 +16,10 @@ import { CallError, STATUS } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Listen, Settings } from "../options.ts";
 import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import type { Watch } from "../watch.ts";
 import { Lines } from "./lines.ts";
 import { Links } from "./links.ts";
+import { Seen } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
@@ -43,6 +45,9 @@ export class WorkerPart {
   reload: () => void = () => {};
   log: Log | undefined;
   readonly #links: Links;
+  /** The settings of the whole broker that were read last. */
+  asked: Settings | undefined;
+  #seen: Seen | undefined;
   #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
@@ -78,6 +83,7 @@ export class WorkerPart {
    */
   own(settings: Settings): Settings {
     const { number, of } = this.order;
+    this.asked = settings;
     return {
       ...settings,
       sharers: of,
@@ -135,6 +141,11 @@ export class WorkerPart {
     });
   }
 
+  /** From now on whoever asks this worker by HTTP sees all of them as one broker. */
+  async show(watch: Watch): Promise<Seen> {
+    return this.#seen = await Seen.open(this.order, watch);
+  }
+
   /** It takes Clients now, those that others hand on too. */
   ready(addresses: readonly string[]): void {
     this.#links.takeRelayed();
@@ -147,6 +158,7 @@ export class WorkerPart {
 
   /** Takes no part any more. */
   async leave(): Promise<void> {
+    this.#seen?.close();
     await this.#links.close();
   }
 }
