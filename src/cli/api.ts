@@ -14,7 +14,6 @@ import { ApiError } from "../api/error.ts";
 import type {
   ApiHost,
   ApiServer,
-  ApiWorkers,
   ListenerView,
   LoginAnswer,
   PermissionFile,
@@ -22,6 +21,7 @@ import type {
   UserFile,
 } from "../api/host.ts";
 import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
+import type { ApiWorkers } from "../api/operation.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
@@ -62,7 +62,11 @@ export class ApiOfProgram implements ApiHost {
   /** Logins by password that have begun here. */
   readonly logins: Logins = new Logins();
   /** For the listeners that show it. */
-  readonly part: (isTls: boolean) => HttpPart = apiPart(this, this.logins);
+  readonly part: (isTls: boolean) => HttpPart = apiPart(this, {
+    logins: this.logins,
+    workers: () => this.workers,
+  });
+  /** The other processes of the same broker; undefined if there are none. */
   workers: ApiWorkers | undefined;
   /** The directory of the store, where that is not the data directory. */
   store: string | undefined;

@@ -8,8 +8,8 @@ import type { BrokerStats, LevelKnown, LimitName, Receivers, WholeStats } from "
 import type { Figures } from "../../server/open_metrics.ts";
 import type { Logins } from "../access.ts";
 import { ApiError } from "../error.ts";
-import type { ApiHost, ApiWorkers } from "../host.ts";
-import { type Call, inspectorOf, type Operation, paged, Reply } from "../operation.ts";
+import type { ApiHost } from "../host.ts";
+import { type ApiWorkers, type Call, inspectorOf, type Operation, paged, Reply } from "../operation.ts";
 import { figureOperations } from "../routes/figures.ts";
 import { Asking, inside } from "./asking.ts";
 import type { Channel } from "./channel.ts";
