@@ -24,7 +24,7 @@ import {
   type SystemTopicsOptions,
 } from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
-import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import type { SqliteStore } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -38,6 +38,7 @@ import type { Listen, Settings } from "./options.ts";
 import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
+import { openData } from "./open_data.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
@@ -337,53 +338,6 @@ async function gather(data: string, settings: Settings, log: Log): Promise<void>
   const { arrange } = await import("./workers/data.ts");
   (await arrange(data, 1, settings, log)).release();
 }
-
-/**
- * Opens the store of sessions and messages.
- * @throws {CallError}
- */
-export async function openData(
-  data: string,
-  { durability, strictStore }: Pick<Settings, "durability" | "strictStore">,
-  log: Log,
-): Promise<SqliteStore> {
-  const { openStore, StoreError } = await import("../store/mod.ts");
-  try {
-    const own = new URL(import.meta.url);
-    const isBundled = !/\/cli\/serve\.[jt]s$/.test(own.pathname);
-    return openStore(data, {
-      durability,
-      strict: strictStore,
-      ...(isBundled && { worker: own }),
-      onEvent: (event) => {
-        const { path } = event;
-        if (event.kind === "made") return log.info("store made", { path });
-        if (event.kind === "clock set") {
-          const day = (ms: number) => new Date(ms).toISOString();
-          const [from, to] = [day(event.from), day(event.to)];
-          return log.warn("clock set since the last run; deadlines moved with it", { path, from, to });
-        }
-        const { why } = event;
-        if (event.kind === "damaged") {
-          return log.error("store damaged; a restart saves all that can be read", { path, why });
-        }
-        log.error("store damaged, set aside", { path, to: event.to, why, ...event.saved });
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    throw new CallError(`${error.message}${STORE_ADVICE[error.trouble] ?? ""}`);
-  }
-}
-
-/** Advice for each trouble. */
-export const STORE_ADVICE: Partial<Record<StoreTrouble, string>> = {
-  locked: "; choose another directory with --data",
-  unwritable: "; choose another directory with --data, or --memory to go without",
-  newer: "; run the version that wrote it, or choose another directory with --data",
-  foreign: "; choose another directory with --data",
-  corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
-};
 
 /** Everything that settings say about the server, at the start and at each reload. */
 function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: Log): ReconfigureOptions {

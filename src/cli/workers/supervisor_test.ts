@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { PacketType } from "../../codec/packet_type.ts";
 import { patient, until } from "../../testing/patience.ts";
 import { plumb, startPlumb } from "../../testing/plumb_process.ts";
 import { inDirectory } from "../../testing/store_files.ts";
+import { isAlive, workersOf } from "../../testing/worker_processes.ts";
 
 /** Elsewhere the system does not spread connections. */
 const HERE = { ...patient, skip: process.platform !== "linux" };
@@ -52,10 +53,7 @@ class Running {
 
   /** The process ids of the workers. */
   get workers(): number[] {
-    const { pid } = this.child;
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number).filter((
-      one,
-    ) => readFileSync(`/proc/${one}/environ`, "utf8").includes("PLUMB_WORKER="));
+    return workersOf(this.child.pid!);
   }
 
   /** `kill()` of a child makes Deno 2.9 say that the signal has ended it, however it ends. */
@@ -69,14 +67,6 @@ class Running {
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.ended === undefined) this.tell(signal);
     await until(() => this.ended !== undefined, () => `its end in ${this.said}`);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
   }
 }
 
@@ -231,6 +221,7 @@ describe("plumb serve --workers", HERE, () => {
     HERE,
     () =>
       inDirectory(async (directory) => {
+        writeFileSync(join(directory, "file"), "");
         const taken: Server = createServer().listen(0, "127.0.0.1");
         await once(taken, "listening");
         const { port } = taken.address() as { readonly port: number };
@@ -240,7 +231,7 @@ describe("plumb serve --workers", HERE, () => {
               ["--memory", "-l", "127.0.0.1", "--port", `${port}`],
               ["--memory", "--port", "0", "--password-file", "none"],
               ["--memory", "--listen", "mqtt://127.0.0.1:0", "--listen", "unix:/none/socket"],
-              ["--data", "/proc/none", "--port", "0"],
+              ["--data", join(directory, "file"), "--port", "0"],
             ]
           ) {
             const [one, two] = await Promise.all([
