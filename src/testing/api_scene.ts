@@ -273,9 +273,7 @@ function hostOf(errors: unknown[]): HostOf {
     snapshot: async function* () {
       yield await Promise.resolve(new Uint8Array([1, 2, 3]));
     },
-    joined: async function* (snapshots) {
-      for (const one of snapshots) yield* one;
-    },
+    untilSafe: () => Promise.resolve(),
     readAgain: () => Promise.resolve(),
     failed: (error) => void errors.push(error),
   };
