@@ -156,9 +156,11 @@ export class WorkerPart {
     this.log!.passOn(NEWS + JSON.stringify(news));
   }
 
-  /** Takes no part any more. */
-  async leave(): Promise<void> {
+  /** Takes no part any more once `ended` has done its work; until then links stay, for what is still on its way. */
+  async leave(ended: () => Promise<void>): Promise<void> {
     this.#seen?.close();
     await this.#links.close();
+    await ended();
+    this.#links.cut();
   }
 }
