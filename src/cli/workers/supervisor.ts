@@ -25,7 +25,7 @@ import { TlsSet } from "../tls_set.ts";
 import { arrange } from "./data.ts";
 import { storeOf } from "./layout.ts";
 import { Lines } from "./lines.ts";
-import { socketOf } from "./links.ts";
+import { insideSocketOf } from "./inside.ts";
 import { isOfLog, StartLines, withWorker } from "./one_log.ts";
 import { NEWS, type News } from "./part.ts";
 import { type Ports, takePorts } from "./ports.ts";
@@ -106,7 +106,7 @@ function programOf(): readonly string[] {
  */
 function privateDirectory(data: string | undefined): string {
   const inData = data === undefined ? undefined : resolve(data, "run");
-  if (inData === undefined || socketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
+  if (inData === undefined || insideSocketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
     return mkdtempSync(join(tmpdir(), "plumb-"));
   }
   rmSync(inData, { recursive: true, force: true }); // of a process that was killed
