@@ -41,6 +41,7 @@ import type { Inputs } from "./inputs.ts";
 import { OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName } from "./limits.ts";
 import type { HoldsMemory, MemoryLimit } from "./memory_limit.ts";
+import type { Relay } from "./nodes.ts";
 import { type Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
@@ -48,7 +49,6 @@ import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
-import { Relaying } from "./relaying.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Change } from "./reconfigure.ts";
@@ -106,7 +106,7 @@ type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
   | Open
-  | Relaying
+  | Relay
   | { readonly kind: "closing" }
   | { readonly kind: "closed" };
 
@@ -648,9 +648,9 @@ export class Connection
     const { nodes, turn } = this.#host.parts;
     const home = nodes === undefined || this.#host.isStopping()
       ? undefined
-      : nodes.relay(connect, this.peer, this.#listener);
+      : nodes.relay(connect, this.peer, this.#listener, link.transport);
     if (home !== undefined) {
-      this.#phase = new Relaying(link.transport, home);
+      this.#phase = home;
       turn.timers.cancel(this);
       link.aside = 0;
       return this.#host.connections.relayed(this);

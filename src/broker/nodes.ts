@@ -28,6 +28,19 @@ export interface NodeLink extends Counted {
   abandon(): void;
 }
 
+/** The phase of a connection whose session lives at another node. */
+export interface Relay {
+  readonly kind: "relaying";
+  /** Bytes that are kept of what came from the Client, or for it. */
+  readonly keptBytes: number;
+  /** The Client has sent bytes. */
+  sent(chunk: Uint8Array): void;
+  /** The Client's transport can take more. */
+  clientDrained(): void;
+  /** The Client's transport is over, or is to be: that is all for the home too. */
+  end(): void;
+}
+
 /** §3.1.3.1 A Client that is authenticated, and is to have a session here. */
 export interface Claim {
   readonly clientId: string;
@@ -45,6 +58,8 @@ export interface Claimed {
 export interface Nodes extends NodeHolds {
   /** Sessions of other nodes, each both as publisher and as subscriber. */
   readonly sessions: Iterable<Session>;
+  /** For links. */
+  readonly policy: Policy;
   /** Connections that are links. */
   readonly links: Iterable<NodeLink>;
   /** The subscriptions of other nodes' sessions. */
@@ -74,8 +89,8 @@ export interface Nodes extends NodeHolds {
 
   /** A packet of a node that is neither PUBLISH nor acknowledges one; false if it is to be treated as a Client's. */
   packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean;
-  /** The way to the node at which the session of this CONNECT lives; undefined if that is this one. */
-  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined;
+  /** Begins the way to the node at which the session of this CONNECT lives; undefined if that is this one. */
+  relay(connect: Connect, peer: PeerInfo, policy: Policy, client: Transport): Relay | undefined;
   /**
    * §3.1.4 The Client of a CONNECT has no other connection at any node [MQTT-3.1.4-3], and no session at another one that Clean Start ends; if
    * that is not so, or is not known, `claimed` is called when it is, and "later" is returned.

@@ -9,7 +9,15 @@ import { COST } from "../broker/budget.ts";
 import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
-import { type Claim, type Claimed, type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
+import {
+  type Claim,
+  type Claimed,
+  type Given,
+  type NodeLink,
+  type Nodes,
+  type Relay,
+  TOLD,
+} from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
@@ -35,6 +43,8 @@ import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { Claims } from "./claims.ts";
+import { nodePolicy } from "./policy.ts";
+import { Relaying } from "./relaying.ts";
 import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
 import { readChanges, type RetainedChange, RetainedCopies, writeChange } from "./retained_copies.ts";
@@ -106,6 +116,7 @@ const OWNER: SessionOwner = { expired() {} };
 
 /** The other nodes of one broker. */
 export class AllNodes implements Nodes {
+  readonly policy: Policy;
   readonly #parts: Parts;
   readonly #sessions: Sessions;
   readonly #options: NodesOptions;
@@ -122,7 +133,9 @@ export class AllNodes implements Nodes {
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
-  constructor({ parts, sessions, limits }: NodesHost, options: NodesOptions) {
+  constructor({ parts, sessions, policy }: NodesHost, options: NodesOptions) {
+    this.policy = nodePolicy(policy);
+    const { limits } = this.policy;
     const { name, all, keeps } = options;
     this.#parts = parts;
     this.#sessions = sessions;
@@ -449,11 +462,12 @@ export class AllNodes implements Nodes {
     return this.#homeOf(clientId) === this.#place;
   }
 
-  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined {
+  relay(connect: Connect, peer: PeerInfo, policy: Policy, client: Transport): Relay | undefined {
     const { clientId, cleanStart, level, properties } = connect;
     const isOwn = cleanStart && (level < 5 || (properties?.sessionExpiryInterval ?? 0) === 0);
     if (clientId === "" || isOwn || this.isHome(clientId)) return undefined;
-    return this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+    const home = this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+    return home && new Relaying(client, home);
   }
 
   claim(claim: Claim, claimed: Claimed): "later" | undefined {
