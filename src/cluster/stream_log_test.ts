@@ -185,6 +185,19 @@ describe("an append", () => {
     assertEquals(net.store("log").messages.length, 1);
   });
 
+  test("that comes late, behind the look for it and before its repeat, is there once", () => {
+    const { net, node, log } = opened();
+    const outcomes: Appended[] = [];
+    Object.assign(net.faults, { stalls: 1000, stallMs: 2 * CLUSTER.pauseMs });
+    log.append(utf8("x"), 0, (outcome) => outcomes.push(outcome));
+    net.faults.stalls = 0;
+    node.bus.connect(false);
+    node.bus.connect(true);
+    net.schedule.pass(CLUSTER.retryMs);
+    assertEquals(outcomes, [{ kind: "appended", last: 1 }]);
+    assertEquals(net.store("log").messages.length, 1);
+  });
+
   test("that nobody takes fails in time, and is not there", () => {
     const { net, node, log } = opened();
     const outcomes: Appended[] = [];

@@ -98,7 +98,8 @@ export class MemoryBus implements Bus {
   connect(isConnected: boolean): void {
     if (this.#isClosed || isConnected === this.#isConnected) return;
     this.#isConnected = isConnected;
-    if (!isConnected) { for (const end of [...this.#questions]) end("disconnected"); }
+    if (isConnected) this.#network.reconnected(this.name);
+    else for (const end of [...this.#questions]) end("disconnected");
     for (const changed of [...this.#watchers]) changed(isConnected);
   }
 

@@ -120,6 +120,13 @@ export class MemoryNetwork {
     this.#cuts.clear();
   }
 
+  /** A node has a new connection: what is sent over it may outrun what went over the old one. */
+  reconnected(node: string): void {
+    for (const way of this.#lanes.keys()) {
+      if (way.startsWith(`${node}>`) || way.endsWith(`>${node}`)) this.#lanes.delete(way);
+    }
+  }
+
   /** Lets `arrived` be called when a message has come from one node to the other, if it does. */
   carry(from: string, to: string, what: Carried, arrived: () => void): void {
     const { faults, schedule } = this;
