@@ -53,24 +53,27 @@ async function joined(): Promise<Joined> {
     label: "bus left",
     accepted: (it) => accepted = it,
   });
+  const dial = (): void => {
+    const id = `${++serial}`;
+    dialBus({
+      bus: left,
+      clock: systemLoop,
+      at: "door",
+      id,
+      label: "bus right",
+      dialled: (it) => dialled = it,
+    });
+  };
+  dial();
   await until(() => {
-    if (dialled === undefined || dialled instanceof Error) { // the door is heard of soon
+    if (dialled instanceof Error) { // the door is heard of soon
       dialled = undefined;
-      dialBus({
-        bus: left,
-        clock: systemLoop,
-        at: "door",
-        id: `${++serial}`,
-        label: "bus right",
-        dialled: (it) => dialled = it,
-      });
+      dial();
     }
-    return true;
-  }, "the door");
-  await until(() => dialled !== undefined && accepted !== undefined, "both ends are there");
-  if (dialled instanceof Error) throw dialled;
+    return dialled !== undefined && accepted !== undefined;
+  }, "both ends are there");
   return {
-    left: dialled!,
+    left: dialled! as Transport,
     right: accepted!,
     until,
     async done(): Promise<void> {
