@@ -4,6 +4,7 @@
  * @module
  */
 import { NatsError } from "./error.ts";
+import { asksForCertificate } from "./greeting.ts";
 import type { Access } from "./options.ts";
 
 /** A message of the package. */
@@ -71,6 +72,13 @@ export async function connectClient(access: Access): Promise<Connected> {
   const nats = await load();
   const { servers, user, password: pass, token, tls, name, isTls } = access;
   const authenticator = authenticatorOf(nats, access);
+  if (tls?.cert === undefined) {
+    const asks = await Promise.all(servers.map((server) => asksForCertificate(server, GREETING_MS)));
+    const at = asks.indexOf(true);
+    if (at >= 0) {
+      throw new NatsError("tls", `NATS at ${servers[at]} asks for a certificate: give one, and its key`);
+    }
+  }
   try {
     const client = await nats.connect({
       servers: [...servers],
