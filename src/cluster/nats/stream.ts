@@ -76,7 +76,9 @@ export class NatsStream implements Stream {
         if (typeof consumer === "string") return tell(consumer);
         consumer.next(from > last ? waitMs : 0, (messages) => {
           if (typeof messages === "string") return tell(messages);
-          this.#keep(consumer);
+          // A server that lags behind has its consumers lag: the next one may be at another.
+          if (messages.length === 0 && from <= last) consumer.close();
+          else this.#keep(consumer);
           tell({ messages, first, last: Math.max(last, messages.at(-1)?.sequence ?? 0) });
         });
       });
