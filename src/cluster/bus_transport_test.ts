@@ -18,8 +18,9 @@ import { acceptBus, dialBus } from "./bus_dial.ts";
 import { pieceFrame, readState, stateFrame } from "./bus_frame.ts";
 import { BusTransport } from "./bus_transport.ts";
 import { CLUSTER } from "./limits.ts";
-import { type Faults, MemoryNetwork, type MemoryNode } from "./memory/network.ts";
+import { MemoryNetwork, type MemoryNode } from "./memory/network.ts";
 import { Schedule } from "./memory/schedule.ts";
+import type { Faults } from "./memory/wire.ts";
 
 interface World {
   readonly net: MemoryNetwork;

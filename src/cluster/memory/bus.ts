@@ -5,7 +5,7 @@
  */
 import type { Answer, Bus, RequestTrouble } from "../bus.ts";
 import type { Cancel, Clock } from "../clock.ts";
-import type { MemoryNetwork } from "./network.ts";
+import type { Wire } from "./wire.ts";
 
 interface Listening {
   /** ms since the epoch: what is published elsewhere before that does not come. */
@@ -17,7 +17,9 @@ interface Listening {
 export class MemoryBus implements Bus {
   readonly bytesMax: number;
   readonly name: string;
-  readonly #network: MemoryNetwork;
+  readonly #wire: Wire;
+  /** All that are on the bus. */
+  readonly #buses: Set<MemoryBus>;
   readonly #clock: Clock;
   readonly #listening: Map<string, Set<Listening>> = new Map();
   readonly #watchers: Set<(isConnected: boolean) => void> = new Set();
@@ -25,12 +27,13 @@ export class MemoryBus implements Bus {
   #isConnected = true;
   #isClosed = false;
 
-  constructor(network: MemoryNetwork, name: string, clock: Clock) {
-    this.bytesMax = network.bytesMax;
+  constructor(wire: Wire, buses: Set<MemoryBus>, name: string, clock: Clock, bytesMax: number) {
+    this.bytesMax = bytesMax;
     this.name = name;
-    this.#network = network;
+    this.#wire = wire;
+    this.#buses = buses;
     this.#clock = clock;
-    network.buses.add(this);
+    buses.add(this);
   }
 
   get isConnected(): boolean {
@@ -48,7 +51,7 @@ export class MemoryBus implements Bus {
   }
 
   subscribe(subject: string, received: (bytes: Uint8Array, answer?: Answer) => void): Cancel {
-    const listening = { since: this.#clock.now() + this.#network.delayMs(), received };
+    const listening = { since: this.#clock.now() + this.#wire.delayMs(), received };
     let all = this.#listening.get(subject);
     if (all === undefined) this.#listening.set(subject, all = new Set());
     all.add(listening);
@@ -76,7 +79,7 @@ export class MemoryBus implements Bus {
     const isHeard = this.#send(subject, bytes, (answerer) => (answer) => {
       if (!answerer.isConnected) return;
       const copy = answer.slice();
-      this.#network.carry(answerer.name, asker, "bus", () => this.isConnected && end(copy));
+      this.#wire.carry(answerer.name, asker, "bus", () => this.isConnected && end(copy));
     });
     if (!isHeard) this.#clock.endOfTurn(() => end("nobody"));
   }
@@ -88,7 +91,7 @@ export class MemoryBus implements Bus {
 
   close(): void {
     this.#isClosed = true;
-    this.#network.buses.delete(this);
+    this.#buses.delete(this);
     this.#listening.clear();
     this.#watchers.clear();
     this.#questions.clear();
@@ -98,7 +101,7 @@ export class MemoryBus implements Bus {
   connect(isConnected: boolean): void {
     if (this.#isClosed || isConnected === this.#isConnected) return;
     this.#isConnected = isConnected;
-    if (isConnected) this.#network.reconnected(this.name);
+    if (isConnected) this.#wire.reconnected(this.name);
     else for (const end of [...this.#questions]) end("disconnected");
     for (const changed of [...this.#watchers]) changed(isConnected);
   }
@@ -108,11 +111,11 @@ export class MemoryBus implements Bus {
     if (!this.isConnected) return false;
     const now = this.#clock.now();
     let isHeard = false;
-    for (const bus of this.#network.buses) {
+    for (const bus of this.#buses) {
       for (const listening of bus.#listening.get(subject) ?? []) {
         if (bus !== this && listening.since > now) continue;
         isHeard = true;
-        this.#network.carry(this.name, bus.name, "bus", () => {
+        this.#wire.carry(this.name, bus.name, "bus", () => {
           if (!bus.isConnected || bus.#listening.get(subject)?.has(listening) !== true) return;
           const copy = bytes.slice();
           listening.received(copy, answer?.(bus));

@@ -15,9 +15,10 @@ import {
 import { utf8 } from "../../testing/transport_contract.ts";
 import { CLUSTER } from "../limits.ts";
 import type { NotAdded } from "../stream.ts";
-import { type Faults, MemoryNetwork } from "./network.ts";
+import { MemoryNetwork } from "./network.ts";
 import { Schedule } from "./schedule.ts";
 import { STREAMS } from "./stream.ts";
+import type { Faults } from "./wire.ts";
 
 function network(faults: Partial<Faults> = {}, seed = 1): MemoryNetwork {
   const made = new MemoryNetwork(new Schedule(), seededRandom(seed));

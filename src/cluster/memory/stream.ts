@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import { CLUSTER } from "../limits.ts";
 import type { NotAdded, Stream, StreamMessage, StreamPage } from "../stream.ts";
 import type { MemoryBus } from "./bus.ts";
-import type { MemoryNetwork } from "./network.ts";
+import type { Wire } from "./wire.ts";
 
 /** The place of the streams in the network, as if it were a node. */
 export const STREAMS = "streams";
@@ -73,15 +73,15 @@ export class StreamStore {
 /** See `Stream`. */
 export class MemoryStream implements Stream {
   readonly bytesMax: number;
-  readonly #network: MemoryNetwork;
+  readonly #wire: Wire;
   readonly #store: StreamStore;
   readonly #bus: MemoryBus;
   readonly #clock: Clock;
   #isClosed = false;
 
-  constructor(network: MemoryNetwork, store: StreamStore, bus: MemoryBus, clock: Clock) {
-    this.bytesMax = network.bytesMax;
-    this.#network = network;
+  constructor(wire: Wire, store: StreamStore, bus: MemoryBus, clock: Clock) {
+    this.bytesMax = bus.bytesMax;
+    this.#wire = wire;
     this.#store = store;
     this.#bus = bus;
     this.#clock = clock;
@@ -120,8 +120,8 @@ export class MemoryStream implements Stream {
         answer(() => answered(page));
       };
       const end = this.#store.wait(come);
-      const cancel = this.#network.schedule.at(
-        this.#network.schedule.now() + waitMs,
+      const cancel = this.#wire.schedule.at(
+        this.#wire.schedule.now() + waitMs,
         () => tell(this.#store.read(from)),
       );
     });
@@ -156,8 +156,8 @@ export class MemoryStream implements Stream {
     const unwatch = this.#bus.watch((isConnected) => isConnected || end(silent));
     const cancel = this.#clock.at(this.#clock.now() + ms, () => end(silent));
     const { name } = this.#bus;
-    this.#network.carry(name, STREAMS, "stream", () => {
-      act((told) => this.#network.carry(STREAMS, name, "stream", () => end(told)));
+    this.#wire.carry(name, STREAMS, "stream", () => {
+      act((told) => this.#wire.carry(STREAMS, name, "stream", () => end(told)));
     });
   }
 }

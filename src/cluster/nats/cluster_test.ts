@@ -47,7 +47,8 @@ async function healthy(urls: readonly string[]): Promise<number> {
 
 /** Appends; what is unsure is asked for again until it is known. */
 async function appended(log: StreamLog, batch: Uint8Array, last: number): Promise<Appended> {
-  for (let again: number | undefined;;) {
+  let again: number | undefined;
+  for (;;) {
     let outcome: Appended | undefined;
     log.append(batch, last, (it) => outcome = it, again);
     await until(() => outcome !== undefined, "the outcome of an append");
