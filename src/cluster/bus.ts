@@ -24,7 +24,7 @@ export type Answer = (bytes: Uint8Array) => void;
  * A subject is a literal: parts of letters, digits, `-` and `_`, with dots in between. There are no patterns.
  */
 export interface Bus {
-  /** The most bytes that one message may have. */
+  /** The most bytes that one message may have; more is an error of the caller, and thrown. */
   readonly bytesMax: number;
   /** Messages go out and come in at present. */
   readonly isConnected: boolean;

@@ -40,7 +40,7 @@ export interface StreamPage {
  * is called once, in bounded time.
  */
 export interface Stream {
-  /** The most bytes that one message may have. */
+  /** The most bytes that one message may have; more is an error of the caller, and thrown. */
   readonly bytesMax: number;
   /**
    * Adds a message, and tells its number when it is safe: so many servers have it that no fault of one loses it. `key`: the

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill } from "node:process";
 import { freePort } from "./free_port.ts";
 import { until } from "./patience.ts";
 
@@ -57,7 +58,8 @@ export class NatsServer {
 
   /** Sends it a signal. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void {
-    this.#process?.kill(signal);
+    const pid = this.#process?.pid;
+    if (pid !== undefined) kill(pid, signal); // the method of a child sends one signal alone on Deno
   }
 
   /** Kills it, and waits until it is gone. */
@@ -66,7 +68,7 @@ export class NatsServer {
     this.#process = undefined;
     if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
     const gone = new Promise((resolve) => process.once("exit", resolve));
-    process.kill("SIGKILL");
+    kill(process.pid!, "SIGKILL");
     await gone;
   }
 

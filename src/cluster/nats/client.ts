@@ -72,12 +72,8 @@ export async function connectClient(access: Access): Promise<Connected> {
   const nats = await load();
   const { servers, user, password: pass, token, tls, name, isTls } = access;
   const authenticator = authenticatorOf(nats, access);
-  if (tls?.cert === undefined) {
-    const asks = await Promise.all(servers.map((server) => asksForCertificate(server, GREETING_MS)));
-    const at = asks.indexOf(true);
-    if (at >= 0) {
-      throw new NatsError("tls", `NATS at ${servers[at]} asks for a certificate: give one, and its key`);
-    }
+  if (tls?.cert === undefined && await asksForCertificate(servers, GREETING_MS)) {
+    throw new NatsError("tls", `NATS at ${servers.join(", ")} asks for a certificate: give one, and its key`);
   }
   try {
     const client = await nats.connect({
