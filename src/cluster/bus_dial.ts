@@ -25,6 +25,8 @@ export interface BusDialOptions {
   /** 1 to 64 letters, digits, `-` and `_`: no other call at this subject has ever had it. */
   readonly id: string;
   readonly label: string;
+  /** See `BusTransportOptions`. */
+  readonly deadMs?: number;
   /** What the other side is to know before it accepts; at most `CLUSTER.headBytes`. */
   readonly head?: Uint8Array;
   /** Told once: a transport over which bytes can go at once, or why there is none. */
@@ -33,7 +35,7 @@ export interface BusDialOptions {
 
 /** Asks for a transport; the function that is returned gives up. */
 export function dialBus(options: BusDialOptions): Cancel {
-  const { bus, clock, at, id, label, head = new Uint8Array() } = options;
+  const { bus, clock, at, id, label, deadMs = CLUSTER.deadMs, head = new Uint8Array() } = options;
   if (!ID.test(id)) {
     throw new RangeError(`A call is named by 1 to 64 letters, digits, "-" and "_", not by "${id}"`);
   }
@@ -46,6 +48,7 @@ export function dialBus(options: BusDialOptions): Cancel {
     bus,
     clock,
     label,
+    deadMs,
     ...subjects(at, id, true),
     greeted(error): void {
       if (isOver) return;
@@ -58,7 +61,7 @@ export function dialBus(options: BusDialOptions): Cancel {
   question.set([VERSION, name.length]);
   question.set(name, 2);
   question.set(head, 2 + name.length);
-  bus.request(at, question, CLUSTER.deadMs, (answer) => {
+  bus.request(at, question, deadMs, (answer) => {
     if (isOver || typeof answer !== "string" && answer[0] === ACCEPTED) return;
     refused = new Error(`${label}: ${typeof answer === "string" ? REASONS[answer] : refusal(answer[0])}`);
     transport.abort();
@@ -71,7 +74,7 @@ export function dialBus(options: BusDialOptions): Cancel {
 
 const REASONS = {
   nobody: "nobody listens there",
-  silent: `no answer in ${CLUSTER.deadMs} ms`,
+  silent: "no answer in time",
   disconnected: "there is no connection to the bus",
 } as const;
 
@@ -88,13 +91,15 @@ export interface BusAcceptOptions {
   readonly at: string;
   /** The label of the transports. */
   readonly label: string;
+  /** See `BusTransportOptions`. */
+  readonly deadMs?: number;
   /** Is handed each transport when bytes can go, and what the call began with; starts it, at once or later. */
   readonly accepted: (transport: Transport, head: Uint8Array) => void;
 }
 
 /** Accepts transports, until the function that is returned is called; those that there are live on. */
 export function acceptBus(options: BusAcceptOptions): Cancel {
-  const { bus, clock, at, label } = options;
+  const { bus, clock, at, label, deadMs } = options;
   /** Calls that live, by their name: a question may come twice. */
   const calls = new Set<string>();
   const greeting = new Set<BusTransport>();
@@ -111,6 +116,7 @@ export function acceptBus(options: BusAcceptOptions): Cancel {
       bus,
       clock,
       label,
+      deadMs,
       ...subjects(at, id, false),
       greeted(error): void {
         greeting.delete(transport);

@@ -18,6 +18,8 @@ export interface BusTransportOptions {
   readonly inbox: string;
   /** Where the other end listens. */
   readonly outbox: string;
+  /** ms of silence after which the other end is dead; `CLUSTER.deadMs` by default. */
+  readonly deadMs?: number | undefined;
   /** Told once: both ends hear each other, so that bytes can go; or why they never will. */
   readonly greeted: (error?: Error) => void;
   /** Told once: nothing of it is left. */
@@ -35,6 +37,7 @@ export class BusTransport implements Transport {
   readonly #outbox: string;
   readonly #options: BusTransportOptions;
   readonly #pieceBytes: number;
+  readonly #deadMs: number;
   readonly #unsubscribe: Cancel;
   readonly #unwatch: Cancel;
   #stopBeat: Cancel;
@@ -73,6 +76,7 @@ export class BusTransport implements Transport {
     this.#clock = clock;
     this.#outbox = outbox;
     this.#options = options;
+    this.#deadMs = options.deadMs ?? CLUSTER.deadMs;
     this.#pieceBytes = Math.min(CLUSTER.pieceBytes, bus.bytesMax - PIECE_HEAD_BYTES);
     this.#unsubscribe = bus.subscribe(inbox, (frame) => this.#frame(frame));
     this.#unwatch = bus.watch((isConnected) => {
@@ -247,7 +251,7 @@ export class BusTransport implements Transport {
   #beat(ms: number): void {
     this.#silentMs = this.#isLively && this.#isGreeted ? 0 : this.#silentMs + ms;
     this.#isLively = false;
-    if (this.#silentMs >= CLUSTER.deadMs) return this.#fail(`The peer was silent for ${CLUSTER.deadMs} ms`);
+    if (this.#silentMs >= this.#deadMs) return this.#fail(`The peer was silent for ${this.#deadMs} ms`);
     this.#stopBeat = this.#beatLater();
     this.#say();
   }

@@ -319,6 +319,7 @@ export function streamContract(name: string, open: (kind: StreamKind) => Promise
           assertEquals(await purge(2), undefined);
           let read = await page(streams, streams.right, 1);
           assertEquals([texts(read), read.first, read.last], [[[3, "3"], [4, "4"], [5, "5"]], 3, 5]);
+          assertEquals(await purge(6), "6 is beyond the last message, 5");
           assertEquals(await purge(5), undefined);
           read = await page(streams, streams.right, 1);
           assertEquals([texts(read), read.first, read.last], [[], 6, 5]);

@@ -130,8 +130,9 @@ export class MemoryStream implements Stream {
   purge(through: number, answered: (trouble?: string) => void): void {
     if (!this.#bus.isConnected) return this.#later(() => answered("there is no connection"));
     this.#ask(CLUSTER.answerMs, () => answered("no answer"), (answer) => {
-      this.#store.purge(Math.min(through, this.#store.last));
-      answer(() => answered());
+      const { last } = this.#store;
+      if (through <= last) this.#store.purge(through);
+      answer(() => through <= last ? answered() : answered(`${through} is beyond the last message, ${last}`));
     });
   }
 

@@ -5,6 +5,8 @@
  */
 import type { Answer, Bus, RequestTrouble } from "../bus.ts";
 import type { Cancel } from "../clock.ts";
+import { CLUSTER } from "../limits.ts";
+import type { NatsOptions } from "./options.ts";
 import { type Client, type ClientHeaders, type ClientMessage, type Connected, firstLine } from "./client.ts";
 
 /** Why a question has no answer; `denied`: the user has no permission for the subject. */
@@ -24,10 +26,14 @@ export class NatsBus implements Bus {
   /** Resolves when the connection is closed. */
   closed: Promise<void> = Promise.resolve();
 
-  constructor(connected: Connected, troubled: (line: string) => void) {
+  /** ms: how long an answer of a server is awaited. */
+  readonly answerMs: number;
+
+  constructor(connected: Connected, { troubled, silenceMs }: NatsOptions) {
+    this.answerMs = silenceMs ?? CLUSTER.answerMs;
     this.#client = connected.client;
     this.#connected = connected;
-    this.#troubled = troubled;
+    this.#troubled = troubled ?? (() => {});
     void this.#follow();
   }
 

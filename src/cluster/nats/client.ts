@@ -4,6 +4,7 @@
  * @module
  */
 import { NatsError } from "./error.ts";
+import { CLUSTER } from "../limits.ts";
 import { asksForCertificate } from "./greeting.ts";
 import type { Access } from "./options.ts";
 
@@ -59,8 +60,8 @@ export interface Connected {
 
 /** ms: the longest that a server may take for its greeting; the package waits 20 s. */
 const GREETING_MS = 5_000;
-/** ms between two questions whether the server is there; two without an answer end the connection. The package asks every 2 minutes. */
-const PING_MS = 1_000;
+/** Questions whether the server is there that have no answer when it is left. The package asks every 2 minutes. */
+const PINGS = 3;
 /** ms between two tries at the same server. */
 const AGAIN_MS = 250;
 
@@ -70,9 +71,10 @@ const AGAIN_MS = 250;
  */
 export async function connectClient(access: Access): Promise<Connected> {
   const nats = await load();
-  const { servers, user, password: pass, token, tls, name, isTls } = access;
+  const { servers, user, password: pass, token, tls, name, isTls, silenceMs = CLUSTER.deadMs } = access;
+  const greetingMs = Math.max(GREETING_MS, silenceMs);
   const authenticator = authenticatorOf(nats, access);
-  if (tls?.cert === undefined && await asksForCertificate(servers, GREETING_MS)) {
+  if (tls?.cert === undefined && await asksForCertificate(servers, greetingMs)) {
     throw new NatsError("tls", `NATS at ${servers.join(", ")} asks for a certificate: give one, and its key`);
   }
   try {
@@ -83,9 +85,9 @@ export async function connectClient(access: Access): Promise<Connected> {
       ...(authenticator !== undefined && { authenticator }),
       ...(isTls && { tls: { ...tls } }),
       ...(name !== undefined && { name }),
-      timeout: GREETING_MS,
-      pingInterval: PING_MS,
-      maxPingOut: 2,
+      timeout: greetingMs,
+      pingInterval: silenceMs / PINGS,
+      maxPingOut: PINGS - 1,
       reconnectTimeWait: AGAIN_MS,
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,

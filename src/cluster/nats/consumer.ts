@@ -80,7 +80,7 @@ export class NatsConsumer {
   next(waitMs: number, answered: (messages: readonly StreamMessage[] | string) => void): void {
     const messages: StreamMessage[] = [];
     const wanted = waitMs > 0 ? 1 : CLUSTER.pageMessages;
-    const timer = setTimeout(() => this.#fail("the server does not answer"), waitMs + CLUSTER.answerMs);
+    const timer = setTimeout(() => this.#fail("the server does not answer"), waitMs + this.#bus.answerMs);
     this.#page = {
       messages,
       wanted,

@@ -3,7 +3,6 @@
  * Knows its subjects, its JSON and the numbers of its errors; refuses to know what streams are for.
  * @module
  */
-import { CLUSTER } from "../limits.ts";
 import type { AskTrouble, NatsBus } from "./bus.ts";
 
 /** Numbers of errors of the server. */
@@ -64,7 +63,7 @@ export function askApi(
   bus.ask(
     `$JS.API.${question}`,
     bytes,
-    CLUSTER.answerMs,
+    bus.answerMs,
     undefined,
     (message) => answered(typeof message === "string" ? message : parsed(message.data)),
   );
@@ -86,7 +85,7 @@ export function reasonOf(answer: ApiError | AskTrouble): string {
 
 const WORDS: Readonly<Record<AskTrouble, string>> = {
   nobody: "no server has it at present",
-  silent: `no answer in ${CLUSTER.answerMs} ms`,
+  silent: "no answer in time",
   disconnected: "there is no connection to NATS",
   denied: "the user has no permission for it",
 };

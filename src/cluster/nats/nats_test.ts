@@ -13,7 +13,7 @@ import {
   type Streams,
 } from "../../testing/cluster_contract.ts";
 import { type NatsServer, noNats, startNats } from "../../testing/nats_server.ts";
-import { until } from "../../testing/patience.ts";
+import { until, WAIT_MS } from "../../testing/patience.ts";
 import { type Joined, transportContract } from "../../testing/transport_contract.ts";
 import type { Transport } from "../../transport/transport.ts";
 import { acceptBus, dialBus } from "../bus_dial.ts";
@@ -27,7 +27,7 @@ async function open(kind?: StreamKind): Promise<[left: Nats, right: Nats]> {
   const { url } = await (started ??= startNats());
   const prefix = `test-${++serial}-${random()}`;
   const needs = { prefix, replicas: 1, streams: kind === undefined ? {} : { s: kind } };
-  const left = await openNats({ servers: [url] }, needs);
+  const left = await openNats({ servers: [url], silenceMs: WAIT_MS }, needs);
   return [left, await openNats({ servers: [url] }, needs)];
 }
 
@@ -50,6 +50,7 @@ async function joined(): Promise<Joined> {
     bus: right,
     clock: systemLoop,
     at: "door",
+    deadMs: WAIT_MS,
     label: "bus left",
     accepted: (it) => accepted = it,
   });
@@ -59,6 +60,7 @@ async function joined(): Promise<Joined> {
       bus: left,
       clock: systemLoop,
       at: "door",
+      deadMs: WAIT_MS,
       id,
       label: "bus right",
       dialled: (it) => dialled = it,

@@ -28,7 +28,7 @@ export interface Nats {
  * @throws {NatsError} in one line: what is wrong, and what would be right.
  */
 export async function openNats(options: NatsOptions, needs: StreamNeeds): Promise<Nats> {
-  const bus = new NatsBus(await connectClient(accessOf(options)), options.troubled ?? (() => {}));
+  const bus = new NatsBus(await connectClient(accessOf(options)), options);
   const streams = new Set<Stream>();
   const close = async (): Promise<void> => {
     for (const stream of streams) stream.close();

@@ -10,7 +10,7 @@ import { nkeys } from "@nats-io/transport-node";
 import { CLIENT_CA, CLIENT_CERT, CLIENT_KEY } from "../../testing/client_certificates.ts";
 import { freePort } from "../../testing/free_port.ts";
 import { JETSTREAM, type NatsServer, noNats, startNats } from "../../testing/nats_server.ts";
-import { patient, until } from "../../testing/patience.ts";
+import { patient, until, WAIT_MS } from "../../testing/patience.ts";
 import { CA, CERT, KEY } from "../../testing/tls.ts";
 import { NatsError } from "./error.ts";
 import { type Nats, openNats } from "./open.ts";
@@ -34,7 +34,7 @@ async function served(settings: string, body: (server: NatsServer) => Promise<vo
 
 /** Opens, asks something and closes. */
 async function works(options: NatsOptions, needs: StreamNeeds = NEEDS): Promise<void> {
-  const nats = await openNats(options, needs);
+  const nats = await openNats({ silenceMs: WAIT_MS, ...options }, needs);
   try {
     let answer: unknown;
     nats.stream("s-1").read(1, 0, (page) => answer = page);
@@ -48,7 +48,7 @@ async function works(options: NatsOptions, needs: StreamNeeds = NEEDS): Promise<
 /** The one line of why it does not open. */
 async function refused(options: NatsOptions, needs: StreamNeeds = NEEDS): Promise<NatsError> {
   const error = await assertRejects(async () => {
-    const nats = await openNats(options, needs);
+    const nats = await openNats({ silenceMs: WAIT_MS, ...options }, needs);
     await nats.close();
   }, NatsError);
   assert(!error.message.includes("\n") && !error.message.includes("s3cret"), error.message);
@@ -245,7 +245,8 @@ describe("openNats()", { skip: noNats }, () => {
           'stream test_s-1 has subjects ["test.stream.s-1"]: ["test.stream.s-1.*"] would be right (nats stream edit), or another prefix',
         ]);
         const many = await Promise.allSettled(
-          Array.from({ length: 4 }, () => openNats({ servers: [url] }, { ...NEEDS, prefix: "race" })),
+          Array.from({ length: 4 }, () =>
+            openNats({ servers: [url], silenceMs: WAIT_MS }, { ...NEEDS, prefix: "race" })),
         );
         for (const { status, ...one } of many) {
           assertEquals(status, "fulfilled", String((one as { reason?: unknown }).reason));
@@ -259,7 +260,7 @@ describe("openNats()", { skip: noNats }, () => {
     patient,
     () =>
       served(JETSTREAM, async (server) => {
-        const nats = await openNats({ servers: [server.url] }, NEEDS);
+        const nats = await openNats({ servers: [server.url], silenceMs: WAIT_MS }, NEEDS);
         const changes: boolean[] = [];
         nats.bus.watch((isConnected) => changes.push(isConnected));
         const heard: number[] = [];

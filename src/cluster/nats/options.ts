@@ -18,6 +18,11 @@ export interface NatsOptions {
   readonly credentials?: string;
   /** PEM texts. Without it TLS is used if the server offers it, and the system's certificates are trusted. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /**
+   * ms: a server that says nothing for so long is left, and an answer of it is awaited no longer. By default `CLUSTER.deadMs` and
+   * `CLUSTER.answerMs`.
+   */
+  readonly silenceMs?: number;
   /** What the servers call this connection. */
   readonly name?: string;
   /** Told in a line what goes wrong later on: a permission that is missing, a listener that throws. */

@@ -3,7 +3,6 @@
  * Knows how messages are added, fenced, read and purged there; refuses to know how it is made, and to try again.
  * @module
  */
-import { CLUSTER } from "../limits.ts";
 import type { NotAdded, Stream, StreamPage } from "../stream.ts";
 import type { NatsBus } from "./bus.ts";
 import { NatsConsumer } from "./consumer.ts";
@@ -44,7 +43,7 @@ export class NatsStream implements Stream {
     }
     const headers = expectedLast === undefined ? undefined : this.#bus.headers();
     headers?.set("Nats-Expected-Last-Sequence", `${expectedLast}`);
-    this.#bus.ask(this.#subjectOf(key), bytes, CLUSTER.answerMs, headers, (message) => {
+    this.#bus.ask(this.#subjectOf(key), bytes, this.#bus.answerMs, headers, (message) => {
       if (this.#isClosed) return;
       const answer = typeof message === "string" ? message : parsed(message.data);
       if (typeof answer === "string") {
