@@ -23,6 +23,7 @@ export class NatsBus implements Bus {
   #isConnected = true;
   #isClosed = false;
   #bytesMax = 0;
+  #lastTold = "";
   /** Resolves when the connection is closed. */
   closed: Promise<void> = Promise.resolve();
 
@@ -143,13 +144,21 @@ export class NatsBus implements Bus {
       if (this.#isClosed) return;
       if (type === "disconnect" || type === "close") this.#change(false);
       else if (type === "reconnect") this.#change(true);
-      else if (type === "error") this.#troubled(`NATS: ${firstLine(error)}`);
+      else if (type === "error") this.#tell(`NATS: ${firstLine(error)}`);
     }
+  }
+
+  /** Once for what happens at each try. */
+  #tell(line: string): void {
+    if (line === this.#lastTold) return;
+    this.#lastTold = line;
+    this.#troubled(line);
   }
 
   #change(isConnected: boolean): void {
     if (isConnected === this.#isConnected) return;
     this.#isConnected = isConnected;
+    if (isConnected) this.#lastTold = "";
     if (!isConnected) { for (const end of [...this.#questions]) end("disconnected"); }
     for (const changed of [...this.#watchers]) this.#call("a watcher", () => changed(isConnected));
   }

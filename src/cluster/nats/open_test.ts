@@ -204,12 +204,17 @@ describe("openNats()", { skip: noNats }, () => {
 
   test("says which permission is missing", patient, () =>
     served(
-      `${JETSTREAM}authorization { users: [ { user: a, password: a, permissions: { publish: "x", subscribe: ">" } } ] }`,
+      `${JETSTREAM}authorization { users: [
+        { user: a, password: a, permissions: { publish: "x", subscribe: ">" } },
+        { user: b, password: b, permissions: { publish: ">", subscribe: "x" } }
+      ] }`,
       async ({ url }) => {
-        const { trouble, message } = await refused({ servers: [url], user: "a", password: "a" });
-        assertEquals(trouble, "permission");
-        assert(/^the NATS user may not publish to \$JS\.API\.STREAM\.INFO\.test_/.test(message), message);
-        assert(message.endsWith('allow "$JS.API.>" and "_INBOX.>"'), message);
+        for (const user of ["a", "b"]) {
+          const { trouble, message } = await refused({ servers: [url], user, password: user });
+          assertEquals(trouble, "permission");
+          assert(/^the NATS user may not ask \$JS\.API\.STREAM\.INFO\.test_/.test(message), message);
+          assert(message.endsWith('let it publish to "$JS.API.>" and subscribe to "_INBOX.>"'), message);
+        }
       },
     ));
 

@@ -172,7 +172,7 @@ async function asked(bus: NatsBus, question: string, body: object | undefined): 
     if (answer === "denied") {
       throw new NatsError(
         "permission",
-        `the NATS user may not publish to $JS.API.${question}: allow "$JS.API.>" and "_INBOX.>"`,
+        `the NATS user may not ask $JS.API.${question}: let it publish to "$JS.API.>" and subscribe to "_INBOX.>"`,
       );
     }
     if (typeof answer !== "string" && answer.error?.err_code !== JS_ERROR.unavailable) return answer;
