@@ -3,7 +3,7 @@
  * Knows the interfaces; refuses to know what is behind them.
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, test } from "node:test";
 import type { Answer, Bus, RequestTrouble } from "../cluster/bus.ts";
 import type { Clock } from "../cluster/clock.ts";
@@ -118,6 +118,9 @@ export function busContract(name: string, open: () => Promise<Buses>): void {
         assert(left.publish("large", bytes.slice()));
         await until(() => came !== undefined, "it comes");
         assertEquals(came!.length, bytes.length);
+        const more = new Uint8Array(left.bytesMax + 1);
+        assertThrows(() => left.publish("large", more), RangeError);
+        assertThrows(() => left.request("large", more, 1, () => {}), RangeError);
         assert(came!.every((byte, i) => byte === bytes[i]));
       }));
 
@@ -289,6 +292,8 @@ export function streamContract(name: string, open: (kind: StreamKind) => Promise
             );
             assertEquals(outcome, i + 1);
           }
+          const more = new Uint8Array(streams.left.bytesMax + 1);
+          assertThrows(() => streams.left.add(more, undefined, undefined, () => {}), RangeError);
           const got: Uint8Array[] = [];
           while (got.length < sent.length) {
             const { messages } = await page(streams, streams.right, got.length + 1);

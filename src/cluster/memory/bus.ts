@@ -108,7 +108,9 @@ export class MemoryBus implements Bus {
 
   /** Sends to whoever listens; false if nobody does. */
   #send(subject: string, bytes: Uint8Array, answer?: (answerer: MemoryBus) => Answer): boolean {
-    if (bytes.length > this.bytesMax) throw new RangeError(`A message has at most ${this.bytesMax} bytes`);
+    if (bytes.length > this.bytesMax) {
+      throw new RangeError(`A message has at most ${this.bytesMax} bytes, not ${bytes.length}`);
+    }
     if (!this.isConnected) return false;
     const now = this.#clock.now();
     let isHeard = false;

@@ -93,7 +93,9 @@ export class MemoryStream implements Stream {
     expectedLast: number | undefined,
     answered: (sequence: number | NotAdded) => void,
   ): void {
-    if (bytes.length > this.bytesMax) throw new RangeError(`A message has at most ${this.bytesMax} bytes`);
+    if (bytes.length > this.bytesMax) {
+      throw new RangeError(`A message has at most ${this.bytesMax} bytes, not ${bytes.length}`);
+    }
     if (!this.#bus.isConnected) {
       return this.#later(() => answered({ why: "absent", reason: "there is no connection" }));
     }

@@ -48,6 +48,7 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, bytes: Uint8Array, reply?: string): boolean {
+    this.#check(bytes);
     if (!this.isConnected) return false;
     // The client keeps the bytes until the end of the turn: that is why they are given away.
     this.#client.publish(subject, bytes, ...(reply === undefined ? [] : [{ reply }]));
@@ -111,6 +112,7 @@ export class NatsBus implements Bus {
     headers: ClientHeaders | undefined,
     answered: (answer: ClientMessage | AskTrouble) => void,
   ): void {
+    this.#check(bytes);
     const end = (answer: ClientMessage | AskTrouble): void => {
       if (this.#questions.delete(end)) this.#call(subject, () => answered(answer));
     };
@@ -161,6 +163,12 @@ export class NatsBus implements Bus {
     if (isConnected) this.#lastTold = "";
     if (!isConnected) { for (const end of [...this.#questions]) end("disconnected"); }
     for (const changed of [...this.#watchers]) this.#call("a watcher", () => changed(isConnected));
+  }
+
+  #check({ length }: Uint8Array): void {
+    if (length > this.bytesMax) {
+      throw new RangeError(`A message has at most ${this.bytesMax} bytes, not ${length}`);
+    }
   }
 
   /** An error that is thrown into the client would end its reading. */

@@ -37,6 +37,9 @@ export class NatsStream implements Stream {
     expectedLast: number | undefined,
     answered: (sequence: number | NotAdded) => void,
   ): void {
+    if (bytes.length > this.bytesMax) {
+      throw new RangeError(`A message has at most ${this.bytesMax} bytes, not ${bytes.length}`);
+    }
     if (!this.#bus.isConnected) {
       const reason = reasonOf("disconnected");
       return queueMicrotask(() => this.#isClosed || answered({ why: "absent", reason }));
