@@ -4,7 +4,8 @@
  * @module
  */
 import type { Random } from "../../engine/random.ts";
-import type { Cancel, Clock } from "../clock.ts";
+import type { Loop } from "../../runtime/loop.ts";
+import type { Cancel } from "../clock.ts";
 import { MemoryBus } from "./bus.ts";
 import type { Schedule } from "./schedule.ts";
 import { MemoryStream, StreamStore } from "./stream.ts";
@@ -14,8 +15,8 @@ import { Wire } from "./wire.ts";
 export interface MemoryNode {
   readonly name: string;
   readonly bus: MemoryBus;
-  /** Its timers end with it. */
-  readonly clock: Clock;
+  /** Its timers end with it. A broker's `Driver` takes it too. */
+  readonly clock: Loop;
   /** The stream of this name, which all nodes share; made when it is first asked for. */
   stream(name: string): MemoryStream;
   crash(): void;
@@ -37,10 +38,13 @@ export class MemoryNetwork extends Wire {
   node(name: string): MemoryNode {
     let isAlive = true;
     const { schedule } = this;
-    const clock: Clock = {
+    const clock: Loop = {
       now: () => schedule.now(),
       at: (ms: number, run: () => void): Cancel => schedule.at(ms, () => isAlive && run()),
       endOfTurn: (run: () => void): void => schedule.endOfTurn(() => isAlive && run()),
+      afterInput: (run: () => void): void => schedule.afterInput(() => isAlive && run()),
+      afterLook: (sockets: number, run: () => void): void =>
+        schedule.afterLook(sockets, () => isAlive && run()),
     };
     const bus = new MemoryBus(this, this.#buses, name, clock, this.bytesMax);
     const streams: MemoryStream[] = [];

@@ -3,7 +3,8 @@
  * Knows when; refuses to know what.
  * @module
  */
-import type { Cancel, Clock } from "../clock.ts";
+import type { Loop } from "../../runtime/loop.ts";
+import type { Cancel } from "../clock.ts";
 
 interface Due {
   readonly at: number;
@@ -11,8 +12,8 @@ interface Due {
   run: (() => void) | undefined;
 }
 
-/** A clock that goes on when it is told to. */
-export class Schedule implements Clock {
+/** A loop whose time goes on when it is told to. */
+export class Schedule implements Loop {
   #now: number;
   #serial = 0;
   readonly #heap: Due[] = [];
@@ -39,6 +40,14 @@ export class Schedule implements Clock {
   }
 
   endOfTurn(run: () => void): void {
+    this.at(this.#now, run);
+  }
+
+  afterInput(run: () => void): void {
+    this.at(this.#now, run);
+  }
+
+  afterLook(_sockets: number, run: () => void): void {
     this.at(this.#now, run);
   }
 
