@@ -6,8 +6,8 @@
 import type { Answer, Bus, RequestTrouble } from "../bus.ts";
 import type { Cancel } from "../clock.ts";
 import { CLUSTER } from "../limits.ts";
-import type { NatsOptions } from "./options.ts";
 import { type Client, type ClientHeaders, type ClientMessage, type Connected, firstLine } from "./client.ts";
+import type { NatsOptions } from "./options.ts";
 
 /** Why a question has no answer; `denied`: the user has no permission for the subject. */
 export type AskTrouble = RequestTrouble | "denied";
@@ -26,7 +26,6 @@ export class NatsBus implements Bus {
   #lastTold = "";
   /** Resolves when the connection is closed. */
   closed: Promise<void> = Promise.resolve();
-
   /** ms: how long an answer of a server is awaited. */
   readonly answerMs: number;
 
@@ -34,6 +33,7 @@ export class NatsBus implements Bus {
     this.answerMs = silenceMs ?? CLUSTER.answerMs;
     this.#client = connected.client;
     this.#connected = connected;
+    this.#bytesMax = this.bytesMax;
     this.#troubled = troubled ?? (() => {});
     void this.#follow();
   }

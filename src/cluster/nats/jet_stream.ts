@@ -7,7 +7,6 @@ import type { AskTrouble, NatsBus } from "./bus.ts";
 
 /** Numbers of errors of the server. */
 export const JS_ERROR = {
-  unavailable: 10008,
   noPeers: 10005,
   notEnabled: 10076,
   notEnabledForAccount: 10039,

@@ -32,6 +32,8 @@ export interface StreamNeeds {
 
 /** The oldest server that has all of this. */
 const VERSION: readonly [major: number, minor: number] = [2, 9];
+/** The code of errors that are of the moment. */
+const UNAVAILABLE = 503;
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** Longer keys are named by their hash: a line of the protocol has 4,096 bytes. */
 const TOKEN_CHARS_MAX = 1_024;
@@ -175,8 +177,9 @@ async function asked(bus: NatsBus, question: string, body: object | undefined): 
         `the NATS user may not ask $JS.API.${question}: let it publish to "$JS.API.>" and subscribe to "_INBOX.>"`,
       );
     }
-    if (typeof answer !== "string" && answer.error?.err_code !== JS_ERROR.unavailable) return answer;
+    if (typeof answer !== "string" && !isPassing(answer.error)) return answer;
     if (performance.now() + pauseMs > until) {
+      if (typeof answer !== "string" && answer.error!.code !== UNAVAILABLE) return answer;
       const reason = reasonOf(typeof answer === "string" ? answer : answer.error!);
       throw new NatsError(
         "unavailable",
@@ -185,4 +188,12 @@ async function asked(bus: NatsBus, question: string, body: object | undefined): 
     }
     await setTimeout(pauseMs);
   }
+}
+
+/** What may be over when all servers run: no leader yet, or not enough servers that are seen. */
+function isPassing(error: ApiError | undefined): boolean {
+  if (error?.err_code === JS_ERROR.notEnabled || error?.err_code === JS_ERROR.notEnabledForAccount) {
+    return false;
+  }
+  return error?.code === UNAVAILABLE || error?.err_code === JS_ERROR.noPeers;
 }
