@@ -83,8 +83,8 @@ export interface Nodes extends NodeHolds {
   claim(claim: Claim, claimed: Claimed): "later" | undefined;
   /** A session has ended. */
   sessionEnded(clientId: string): void;
-  /** A Client that has claimed is not accepted. */
-  unclaimed(clientId: string): void;
+  /** A Client that has claimed is accepted, or will not be. */
+  claimOver(clientId: string, claimed: Claimed): void;
   /** Whether this node is home to a Client Identifier. */
   isHome(clientId: string): boolean;
 
@@ -94,8 +94,8 @@ export interface Nodes extends NodeHolds {
   completed(session: Session): void;
   /** §4.8.2 No member of a group at a node takes a message: it goes to another one. */
   refused(session: Session, delivery: Delivery): void;
-  /** A node tells something. */
-  told(open: Serving, topic: string, payload: Uint8Array): void;
+  /** A node tells something; `isRepeated`: it was sent over an earlier link too. */
+  told(open: Serving, topic: string, payload: Uint8Array, isRepeated: boolean): void;
   /** §4.8.2 The group of this node under a number; undefined if it is gone. */
   groupOf(number: number): SharedGroup | undefined;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */

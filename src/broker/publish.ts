@@ -183,9 +183,10 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
   const nodes = parts.nodes!;
   const { session, link } = open;
   const { mark } = journal;
+  const { qos, packetId, dup } = view; // a Client that is claimed meanwhile may go on with this view
   const { number, frame } = withoutIdentifier(view);
   const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
-  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end));
+  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
   else {
     const group = nodes.groupOf(number);
     const outgoing: Outgoing = {
@@ -196,15 +197,15 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
       message: undefined,
     };
     if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
-      const type = view.qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
-      if (view.qos > 0) link.answer(type << 4, view.packetId, NO_ROOM.code);
+      const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
+      if (qos > 0) link.answer(type << 4, packetId, NO_ROOM.code);
       return;
     }
   }
-  if (view.qos === 0) return;
-  if (view.qos === 2) remember(parts, open, view.packetId);
+  if (qos === 0) return;
+  if (qos === 2) remember(parts, open, packetId);
   journal.holdSince(mark, link);
-  link.answer((view.qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, view.packetId, 0);
+  link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
 }
 
 /** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */

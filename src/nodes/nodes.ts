@@ -8,6 +8,7 @@
 import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
+import { begunOf } from "../broker/ending.ts";
 import { type Claim, type Claimed, type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
@@ -99,6 +100,13 @@ interface Copying {
   readonly cursor: NameCursor;
 }
 
+/** The answer of a claim. */
+interface Answer {
+  readonly clientId: string;
+  readonly number: number;
+  readonly refusal?: Refusal;
+}
+
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
 
@@ -139,15 +147,15 @@ export class AllNodes implements Nodes {
     this.#claims = new Claims({
       homeOf: (clientId) => this.#homeOf(clientId),
       ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
-      answer: (to, number, refusal) => this.#tellAt(to, CLAIMED, writeJson({ number, refusal })),
+      answer: (to, clientId, number, refusal) =>
+        this.#tellAt(to, CLAIMED, writeJson({ clientId, number, refusal })),
       take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
       release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
-      end: ({ clientId, username, takesOver }) => {
+      refuses: ({ clientId, username, takesOver }) => {
         const known = sessions.getUpToDate(clientId);
-        if (isOfAnother(known, { username }, { takeoverByOthers: takesOver })) return OF_ANOTHER;
-        sessions.yield(clientId);
-        return undefined;
+        return isOfAnother(known, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined;
       },
+      end: (clientId) => sessions.yield(clientId),
       has: (clientId) => sessions.get(clientId) !== undefined,
     }, this.#place);
   }
@@ -181,6 +189,11 @@ export class AllNodes implements Nodes {
     }));
   }
 
+  /** Rounds under way, claims, and Client Identifiers that others hold of this home. */
+  get waiting(): number {
+    return this.#rounds.length + this.#claims.size;
+  }
+
   // Routes.
 
   changed(filter: TopicFilter, before: number, now: number): void {
@@ -200,6 +213,7 @@ export class AllNodes implements Nodes {
   #tellRoutes(packets: readonly RoutePacket[], other: Other): void {
     const { link } = other.open!;
     const sender = other.session.needSender();
+    if (other.session.hasMore) this.#rounds.raise(other); // they do not wait behind messages that do
     for (const packet of packets) {
       if ("filters" in packet) {
         const packetId = sender.begin(Step.UNSUBACK, undefined);
@@ -291,11 +305,11 @@ export class AllNodes implements Nodes {
     other.routesTold = new Set();
     other.isInStep = false;
     this.#flushRoutes();
-    this.#tellRoutes(this.#routes.all(), other);
-    this.#tell(other, ROUTES_TOLD, NOTHING);
     sendOpenAgain(this.#parts, open);
     this.#parts.router.connected(other.session);
     this.#parts.deliverer.pump(other.session);
+    this.#tellRoutes(this.#routes.all(), other);
+    this.#tell(other, ROUTES_TOLD, NOTHING);
     this.#tellHeld(other);
     this.#rounds.raise(other);
     this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
@@ -322,13 +336,10 @@ export class AllNodes implements Nodes {
     const { router } = this.#parts;
     other.acknowledged += other.outstanding;
     other.released = 0;
-    const shared: Delivery[] = [];
-    session.sender?.each((_id, step, delivery) => {
-      if (step !== Step.PUBCOMP && delivery?.share !== undefined) shared.push(delivery);
-    });
-    session.backlog?.each((delivery) => {
-      if (delivery.share !== undefined) shared.push(delivery);
-    });
+    const shared = [
+      ...begunOf(session),
+      ...session.backlog?.extract(({ share }) => share !== undefined) ?? [],
+    ];
     for (const subscription of session.subscriptions.values()) router.unsubscribe(session, subscription);
     const refused = new Map<string, number>();
     const { now } = this.#parts.turn;
@@ -383,7 +394,10 @@ export class AllNodes implements Nodes {
     refused.add(session);
     this.#refusedBy.set(message, refused);
     const group = router.group(share!);
-    if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) return;
+    if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) {
+      for (const other of this.#others) this.#rounds.raise(other); // its publisher waits for whoever has it now
+      return;
+    }
     if (group === undefined) observer.drop(message.topic, message.view, share!, "no member");
   }
 
@@ -424,12 +438,12 @@ export class AllNodes implements Nodes {
     this.#isDue = true;
   }
 
-  told(open: Serving, what: string, payload: Uint8Array): void {
+  told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
     if (what === RETAINED) this.#retainedElsewhere(payload);
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
-    else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+    else if (!isRepeated) this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
   }
 
   // §3.1.3.1 Client Identifiers.
@@ -457,8 +471,8 @@ export class AllNodes implements Nodes {
     this.#claims.ended(clientId);
   }
 
-  unclaimed(clientId: string): void {
-    this.#claims.unclaimed(clientId);
+  claimOver(clientId: string, claimed: Claimed): void {
+    this.#claims.over(clientId, claimed);
   }
 
   #toldOfClaims(by: number, what: string, payload: Uint8Array): void {
@@ -467,19 +481,12 @@ export class AllNodes implements Nodes {
       const { number, claim } = readJson(payload) as { number: number; claim: Claim };
       claims.asked(by, number, claim);
     } else if (what === CLAIMED) {
-      const { number, refusal } = readJson(payload) as { number: number; refusal?: Refusal };
-      claims.answered(number, refusal);
-    } else if (what === TAKE) {
-      const clientId = decodeUtf8(payload, 0, payload.length)!;
-      claims.yields(clientId);
-      const had = this.#sessions.get(clientId) !== undefined;
-      this.#sessions.yield(clientId); // which releases it
-      if (!had) claims.ended(clientId);
-    } else if (what === RELEASE) claims.released(by, decodeUtf8(payload, 0, payload.length)!);
+      const { clientId, number, refusal } = readJson(payload) as Answer;
+      claims.answered(clientId, number, refusal);
+    } else if (what === TAKE) claims.yields(decodeUtf8(payload, 0, payload.length)!);
+    else if (what === RELEASE) claims.released(by, decodeUtf8(payload, 0, payload.length)!);
     else if (what === HOLDS) {
-      for (const clientId of readJson(payload) as string[]) {
-        if (!claims.held(by, clientId)) this.#tellAt(by, TAKE, encodeUtf8(clientId)!);
-      }
+      for (const clientId of readJson(payload) as string[]) claims.held(by, clientId);
     }
   }
 
