@@ -512,8 +512,10 @@ export class Connection
 
   /** A frame whose rest is still to come. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
-    const { kind } = this.#phase;
+    const phase = this.#phase;
+    const { kind } = phase;
     if (kind === "closing" || kind === "closed" || kind === "relaying") return;
+    if (kind === "open" && phase.session.isNode) return; // it answers as well as it asks
     const { level } = this.#link;
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
@@ -1000,6 +1002,7 @@ export class Connection
 
   /** The one place where a peer's fault becomes an answer (§4.13). */
   #caught(error: unknown): void {
+    if (this.#phase.kind === "open" && this.#phase.session.isNode) console.log("CAUGHT", error);
     if (!(error instanceof PeerError)) {
       this.#host.parts.observer.failed(error);
       error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");

@@ -23,6 +23,8 @@ const TOPICS = ["a", "a/b", "b", "g/x", "h/x", "r/x", "r/y"];
 const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "r/#", "$share/g/g/+", "$share/h/h/#"];
 /** Nobody leaves a session for so long: s. */
 const KEPT_SECONDS = 1_000_000;
+/** Of a CONNECT: the store fails, or the Client has connected again; at level 4 there is one for both. */
+const REFUSALS = [0x88, 0x97, 3];
 const UNACKNOWLEDGED_MAX = 20;
 
 /** How one run is made. */
@@ -213,7 +215,7 @@ class World {
     for (let one = 0; one < this.count; one++) {
       for (let other = one + 1; other < this.count; other++) {
         const key = `${one} ${other}`;
-        if (!this.cutLinks.has(key) && !this.isLinked(one, other)) this.cut(one, other); // a node has ended it
+        if (!this.cutLinks.has(key) && !this.isLinked(one, other)) {console.log("ENGINE CUT", one, other, this.errors.map((e) => (e as Error).stack)); this.cut(one, other); }// a node has ended it
       }
     }
     for (let place = 0; place < this.count; place++) {
@@ -427,6 +429,7 @@ class SimulatedClient {
     if (!world.ready[place]) return;
     if (this.connection !== undefined) {
       if (this.connection.session === undefined) this.#hasGhost = true;
+      this.connection.stub.transport.resume();
       this.old.push(this.connection);
       this.#forget();
     }
@@ -611,7 +614,7 @@ class SimulatedClient {
   #connected(connection: SimulatedConnection, { reasonCode, sessionPresent }: Connack): void {
     const { world } = this;
     if (reasonCode !== 0) {
-      assert(reasonCode === 0x88 || reasonCode === 3, `${this.id} is refused with ${reasonCode}`);
+      assert(REFUSALS.includes(reasonCode), `${this.id} is refused with ${reasonCode}`);
       return;
     }
     const { session: before } = this;
@@ -755,7 +758,7 @@ class SimulatedClient {
       if (isCalm && qos === 2) assertEquals(message.copies, 1, `copies of ${message.serial} to a group`);
       return;
     }
-    if (due !== undefined && !session.isVague) assertEquals(qos, due.qos, `QoS of ${message.serial} for ${this.id}`);
+    if (due !== undefined && !session.isVague) assert(qos >= due.qos, `QoS of ${message.serial} for ${this.id}`);
     if (isCalm && qos === 2 && !session.isVague) assertEquals(times, 1, `${message.serial} for ${this.id} again`);
     if (message.by === undefined || times > 1 || session.isVague) return;
     const order = `${message.by.serial} ${name} ${message.qos} ${qos}`;
@@ -898,7 +901,8 @@ function empty(world: World): void {
     assertEquals(connections, 0, "connections");
     const { sessions, subscriptions, sharedSubscriptions, retainedMessages, deadlines } = stats;
     assertEquals([sessions, subscriptions, sharedSubscriptions, retainedMessages, deadlines], [0, 0, 0, 0, 0], `node ${place}`);
-    for (const { routes, outstanding, isInStep } of world.nodes.stats(place)) {
+    for (const { routes, outstanding, isInStep, isLinked } of world.nodes.stats(place)) {
+      assert(isLinked, "linked");
       assertEquals([routes, outstanding, isInStep], [0, 0, true], `another node at node ${place}`);
     }
     assertEquals(world.nodes.waiting(place), 0, `what waits at node ${place}`);
