@@ -22,7 +22,7 @@ export interface NodesWorldOptions {
   readonly keeps?: boolean;
   /** Of one node. */
   readonly broker?: (place: number) => BrokerOptions;
-  /** Bytes between nodes move only when somebody steps `ways`. */
+  /** Bytes between nodes move only when somebody steps `ways`; then nobody looks at invariants who does not ask for that. */
   readonly byHand?: boolean;
   /** Of the ways between nodes. */
   readonly memory?: MemoryOptions;
@@ -79,6 +79,7 @@ export class NodesWorld {
     const pair = new Pair({ ...this.#options.broker?.(place), nodes: part }, this.nodes[0]?.now);
     pair.together = this;
     pair.watched = this.#options.effects;
+    pair.isChecked = this.#options.byHand !== true;
     this.nodes[place] = pair;
     this.#parts[place] = part;
     this.#incarnations[place] = `${++this.#starts}`;
