@@ -104,7 +104,7 @@ interface Copying {
 interface Answer {
   readonly clientId: string;
   readonly number: number;
-  readonly refusal?: Refusal;
+  readonly refusal?: Refusal | undefined;
 }
 
 /** A session of a node ends with its broker. */
@@ -125,6 +125,8 @@ export class AllNodes implements Nodes {
   #copying: Copying[] = [];
   /** §4.8.2 the nodes that have refused a message for a group. */
   readonly #refusedBy: WeakMap<Message, Set<Session>> = new WeakMap();
+  /** For `Journal.holdSince()`: before the session ended that a claim ends; Infinity if none did. */
+  #endMark = Infinity;
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
@@ -147,15 +149,17 @@ export class AllNodes implements Nodes {
     this.#claims = new Claims({
       homeOf: (clientId) => this.#homeOf(clientId),
       ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
-      answer: (to, clientId, number, refusal) =>
-        this.#tellAt(to, CLAIMED, writeJson({ clientId, number, refusal })),
+      answer: (to, clientId, number, refusal) => this.#answerClaim(to, { clientId, number, refusal }),
       take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
       release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
       refuses: ({ clientId, username, takesOver }) => {
         const known = sessions.getUpToDate(clientId);
         return isOfAnother(known, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined;
       },
-      end: (clientId) => sessions.yield(clientId),
+      end: (clientId) => {
+        this.#endMark = parts.journal.mark;
+        sessions.yield(clientId);
+      },
       has: (clientId) => sessions.get(clientId) !== undefined,
     }, this.#place);
   }
@@ -473,6 +477,14 @@ export class AllNodes implements Nodes {
 
   claimOver(clientId: string, claimed: Claimed): void {
     this.#claims.over(clientId, claimed);
+  }
+
+  /** [MQTT-3.1.2-4] The end of a stored session is to be safe before its Client has another one. */
+  #answerClaim(to: number, answer: Answer): void {
+    const other = this.#others.find(({ name }) => name === this.#options.all[to])!;
+    if (other.open !== undefined) this.#parts.journal.holdSince(this.#endMark, other.open.link);
+    this.#endMark = Infinity;
+    this.#tellAt(to, CLAIMED, writeJson(answer));
   }
 
   #toldOfClaims(by: number, what: string, payload: Uint8Array): void {

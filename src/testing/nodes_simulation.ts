@@ -83,7 +83,8 @@ interface SimulatedSession {
   readonly client: SimulatedClient;
   /** The node at which it lives. */
   readonly place: number;
-  readonly outlives: boolean;
+  /** It does not end with its connection. */
+  outlives: boolean;
   readonly subscriptions: Map<string, SimulatedSubscription>;
   readonly due: Map<Sent, Due>;
   /** Messages that came, and how often as a new one. */
@@ -443,7 +444,8 @@ class SimulatedClient {
       this.#forget();
     }
     if (this.level === 4) outlives = !cleanStart;
-    if (this.session !== undefined && (cleanStart || !this.session.outlives || this.#hasGhost || this.#isUnsure)) this.#blur();
+    const isOther = cleanStart || this.session?.outlives === false || this.session?.outlives !== outlives;
+    if (isOther || this.#hasGhost || this.#isUnsure) this.#blur();
     const home = homeOf(this.id, world.count);
     const isOwn = cleanStart && !outlives;
     const stub = world.nodes.nodes[place]!.open(this.level, {
@@ -658,7 +660,7 @@ class SimulatedClient {
       };
     }
     const { session } = connection;
-    if (sessionPresent && session.outlives !== connection.outlives) session.isVague = true;
+    session.outlives = connection.outlives;
     for (const [packetId, { message, released }] of session.outgoing) { // [MQTT-4.4.0-1] [MQTT-4.6.0-1]
       if (released) this.#write({ type: PUBREL, packetId, reasonCode: 0 });
       else this.#write(this.#packetOf(message, packetId, true));
@@ -764,7 +766,8 @@ class SimulatedClient {
     const due = session.due.get(message);
     session.due.delete(message);
     const { troubles } = world;
-    const isCalm = message.trouble?.restarts === troubles.restarts && message.trouble.failures === troubles.failures;
+    const isCalm = message.by?.isVague !== true && message.trouble?.restarts === troubles.restarts &&
+      message.trouble.failures === troubles.failures;
     if (message.topic.startsWith("g/") || message.topic.startsWith("h/")) {
       message.copies++;
       if (isCalm && qos === 2) assertEquals(message.copies, 1, `copies of ${message.serial} to a group`);
@@ -772,7 +775,7 @@ class SimulatedClient {
     }
     if (due !== undefined && !session.isVague) assert(qos >= due.qos, `QoS of ${message.serial} for ${this.id}`);
     if (isCalm && qos === 2 && !session.isVague) assertEquals(times, 1, `${message.serial} for ${this.id} again`);
-    if (message.by === undefined || message.taken > 1 || times > 1 || session.isVague) return; // repeats come when they come
+    if (message.by === undefined || message.by.isVague || message.taken > 1 || times > 1 || session.isVague) return; // repeats come when they come
     const order = `${message.by.serial} ${name} ${message.qos} ${qos}`;
     const last = session.last.get(order) ?? 0;
     assert(message.serial > last, `${this.id} gets ${message.serial} of ${name} behind ${last}${dup ? ", DUP" : ""}`);
