@@ -444,7 +444,7 @@ export class AllNodes implements Nodes {
 
   told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) this.#retainedElsewhere(payload);
+    if (what === RETAINED) this.#retainedElsewhere(other, payload);
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
     else if (!isRepeated) this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
@@ -534,7 +534,7 @@ export class AllNodes implements Nodes {
     this.#copies.forget(topic);
   }
 
-  #retainedElsewhere(bytes: Uint8Array): void {
+  #retainedElsewhere(from: Other, bytes: Uint8Array): void {
     const change = readChange(bytes);
     if (change === undefined) return;
     const { stamp, topic, message } = change;
@@ -547,6 +547,10 @@ export class AllNodes implements Nodes {
       ? { ...message, topic, view: message.view.copy(), holders: 0, counted: 0 }
       : undefined;
     router.retainForNode(topic, kept, this.keeps(topic));
+    if (!this.#copies.isOwn(stamp)) return;
+    for (const other of this.#others) { // it came in here before this node started anew, perhaps not in time for all
+      if (other !== from) this.#tell(other, RETAINED, bytes);
+    }
   }
 
   /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */

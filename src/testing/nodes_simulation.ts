@@ -25,8 +25,8 @@ const TOPICS = ["a", "a/b", "b", "g/x", "h/x", "r/x", "r/y"];
 const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "r/#", "$share/g/g/+", "$share/h/h/#"];
 /** Nobody leaves a session for so long: s. */
 const KEPT_SECONDS = 1_000_000;
-/** Of a CONNECT: the store fails, or the Client has connected again; at level 4 there is one for both. */
-const REFUSALS = [0x88, 0x97, 3];
+/** Of a CONNECT: its home is not there, the store fails, or the Client has connected again; at level 4 there is one for all. */
+const REFUSALS = [0x80, 0x88, 0x97, 3];
 const UNACKNOWLEDGED_MAX = 20;
 
 /** How one run is made. */
@@ -105,7 +105,6 @@ interface SimulatedConnection {
   readonly place: number;
   readonly level: 4 | 5;
   readonly outlives: boolean;
-  readonly isRelayed: boolean;
   readonly cleanStart: boolean;
   session: SimulatedSession | undefined;
   will: Sent | undefined;
@@ -378,6 +377,7 @@ class World {
       }
       qos = Math.min(qos, message.qos);
       const isConnected = connection?.session === session;
+      if (qos === 0 && !this.isLinked(at, session.place)) continue;
       if (qos < 0 || (!isConnected && (qos === 0 || !session.outlives))) continue;
       if (!session.due.has(message)) this.expected++;
       session.due.set(message, { at, qos: qos as QoS });
@@ -446,8 +446,6 @@ class SimulatedClient {
     if (this.level === 4) outlives = !cleanStart;
     const isOther = cleanStart || this.session?.outlives === false || this.session?.outlives !== outlives;
     if (isOther || this.#hasGhost || this.#isUnsure) this.#blur();
-    const home = homeOf(this.id, world.count);
-    const isOwn = cleanStart && !outlives;
     const stub = world.nodes.nodes[place]!.open(this.level, {
       ...(pick(2) === 0 && { chunkBytes: (waiting: number) => 1 + pick(waiting) }),
     });
@@ -461,7 +459,6 @@ class SimulatedClient {
       level: this.level,
       outlives,
       cleanStart,
-      isRelayed: !isOwn && home !== place,
       session: undefined,
       will,
       willDelay,
@@ -559,7 +556,7 @@ class SimulatedClient {
       for (const { known } of session.subscriptions.values()) if (place !== session.place) known.delete(place);
     }
     if (this.connection?.isDead === true) {
-      if (this.connection.session === undefined && this.connection.isRelayed) this.#hasGhost = true;
+      if (this.connection.session === undefined) this.#hasGhost = true;
       this.#forget();
     }
   }
