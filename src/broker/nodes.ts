@@ -56,6 +56,8 @@ export interface Nodes extends NodeHolds {
   changed(filter: TopicFilter, before: number, now: number): void;
   /** §4.8.2 What the members of a group can take has changed. */
   groupChanged(group: SharedGroup): void;
+  /** §4.3.3 the store is told of the identifier of a QoS 2 message when other nodes have what they have been sent so far. */
+  remember(session: Session, packetId: number): void;
   /** The end of a turn, before bytes are written. */
   endTurn(): void;
   /** Whether `endTurn()` has something to do. */

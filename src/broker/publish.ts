@@ -61,6 +61,7 @@ export function isInUse(parts: Parts, open: Open, view: PublishView): boolean {
   if (received.has(view.packetId)) {
     if (view.qos === 2) {
       if (parts.journal.isUnsafe) parts.journal.hold(open.link); // the first one may have come on another connection
+      parts.nodes?.hold(open.link);
       open.link.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
     } else if (open.link.level < 5) {
       forget(parts, open, view.packetId); // PUBACK could not refuse it, and to drop it would lose it
@@ -164,7 +165,7 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     return refusePublish(parts, open, view, NO_ROOM);
   }
   if (qos === 2) { // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
-    remember(parts, open, packetId);
+    remember(parts, open, packetId, mark);
     if (!view.dup) open.isRecovering = false;
   }
   journal.holdSince(mark, link);
@@ -203,15 +204,19 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
     }
   }
   if (qos === 0) return;
-  if (qos === 2) remember(parts, open, packetId);
+  if (qos === 2) remember(parts, open, packetId, mark);
   journal.holdSince(mark, link);
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
 }
 
-/** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */
-export function remember({ journal }: Parts, { session }: Open, packetId: number): void {
+/**
+ * §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. If other nodes were sent the message since `mark`, the store is told once
+ * they have it: a repeat after a crash of this node before that must bring it to them.
+ */
+export function remember({ journal, nodes }: Parts, { session }: Open, packetId: number, mark: number): void {
   session.needReceived().add(packetId);
-  journal.received(session, packetId, true);
+  if (journal.isSentSince(mark)) nodes!.remember(session, packetId);
+  else journal.received(session, packetId, true);
 }
 
 /** Whether taking this QoS 1 or 2 message over means that a fact is recorded. */

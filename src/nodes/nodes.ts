@@ -144,7 +144,9 @@ export class AllNodes implements Nodes {
       return new Other(other, session);
     });
     this.#routes = new Routes(parts.router, parts.turn.ledger);
-    this.#rounds = new Rounds(this.#others);
+    this.#rounds = new Rounds(this.#others, (session, packetId) => {
+      if (!session.ended && session.received?.has(packetId) === true) parts.journal.received(session, packetId, true);
+    });
     this.#copies = new RetainedCopies(this.#place, all.length, parts.turn.ledger);
     this.#claims = new Claims({
       homeOf: (clientId) => this.#homeOf(clientId),
@@ -362,6 +364,10 @@ export class AllNodes implements Nodes {
     if (this.#others.some(({ open }) => open?.link === link)) return;
     this.#isDue = true;
     this.#rounds.hold(link);
+  }
+
+  remember(session: Session, packetId: number): void {
+    if (session.durable) this.#rounds.remember(session, packetId);
   }
 
   acknowledged(session: Session, isReleased: boolean): void {

@@ -564,7 +564,7 @@ class SimulatedClient {
   /** Nothing is on its way between nodes. */
   drained(): void {
     this.#isUnsure ||= this.#hasGhost;
-    this.#hasGhost = false;
+    this.#hasGhost &&= this.old.some(({ session, isDead, stub }) => session === undefined && !isDead && !stub.over);
   }
 
   /** Takes what has come. */
