@@ -22,7 +22,7 @@ const STEPS = 400;
 const LOOKS = 16;
 const TOPICS = ["a", "a/b", "b", "g/x", "h/x", "r/x", "r/y"];
 /** A topic of a group is matched by nothing else, so that its copies are known. */
-const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "r/#", "$share/g/g/+", "$share/h/h/#"];
+const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "r/#", "w/#", "$share/g/g/+", "$share/h/h/#"];
 /** Nobody leaves a session for so long: s. */
 const KEPT_SECONDS = 1_000_000;
 /** Of a CONNECT: its home is not there, the store fails, or the Client has connected again; at level 4 there is one for all. */
@@ -43,8 +43,9 @@ interface Sent {
   readonly qos: QoS;
   readonly retain: boolean;
   readonly by: SimulatedSession | undefined;
-  /** The Server has acknowledged it. */
+  /** The Server has acknowledged it; a will: its connection was accepted and has ended without DISCONNECT. */
   isAcknowledged: boolean;
+  readonly isWill: boolean;
   /** How often a node has taken it over. */
   taken: number;
   /** Copies that came to members of its group. */
@@ -108,7 +109,7 @@ interface SimulatedConnection {
   readonly cleanStart: boolean;
   session: SimulatedSession | undefined;
   will: Sent | undefined;
-  willDelay: number;
+  readonly willDelay: number;
   isReading: boolean;
   /** Its node was started anew. */
   isDead: boolean;
@@ -344,6 +345,7 @@ class World {
       ...init,
       serial: ++this.serial,
       isAcknowledged: false,
+      isWill: init.topic.startsWith("w/"),
       taken: 0,
       copies: 0,
       trouble: undefined,
@@ -401,11 +403,19 @@ class World {
       assertEquals([...session.outgoing.keys()], [], `what ${client.id} has sent is not acknowledged`);
     }
     for (const message of this.sent.values()) {
+      if (message.isWill) this.#checkWill(message);
       const [group] = message.topic.split("/");
       if ((group !== "g" && group !== "h") || !message.isAcknowledged || message.lapses === undefined) continue;
       if (message.lapses !== (this.lapses.get(group) ?? 0)) continue;
       assert(message.copies > 0, `no member of ${group} got ${message.serial}, QoS ${message.qos}`);
     }
+  }
+
+  /** §3.1.2.5 Where no node has started anew since its CONNECT, a will is published once at most. */
+  #checkWill({ serial, taken, isAcknowledged, trouble }: Sent): void {
+    if (trouble?.restarts !== this.troubles.restarts) return;
+    assert(taken <= 1, `will ${serial} is published ${taken} times`);
+    if (isAcknowledged && this.troubles.failures === 0) assertEquals(taken, 1, `will ${serial}`);
   }
 }
 
@@ -440,6 +450,7 @@ class SimulatedClient {
     if (this.connection !== undefined) {
       if (this.connection.session === undefined) this.#hasGhost = true;
       this.connection.stub.transport.resume();
+      this.#lost(this.connection);
       this.old.push(this.connection);
       this.#forget();
     }
@@ -452,6 +463,7 @@ class SimulatedClient {
     const will = willQos === undefined
       ? undefined
       : world.message({ topic: `w/${pick(2)}`, qos: willQos, retain: false, by: undefined });
+    if (will !== undefined) will.trouble = world.troubles;
     const willDelay = will !== undefined && this.level === 5 && pick(3) === 0 ? 1 + pick(20) : 0;
     const connection: SimulatedConnection = {
       stub,
@@ -495,6 +507,11 @@ class SimulatedClient {
     world.look();
   }
 
+  /** §3.1.2.5 The will of a connection that was accepted is due. */
+  #lost({ will, willDelay, session }: SimulatedConnection): void {
+    if (will !== undefined && willDelay === 0 && session !== undefined) will.isAcknowledged = true;
+  }
+
   /** Nobody knows any more what is in the session. */
   #blur(): void {
     const { session } = this;
@@ -533,7 +550,10 @@ class SimulatedClient {
       this.#send({ type: PacketType.DISCONNECT, reasonCode: 0 });
       connection.will = undefined;
       stub.transport.close();
-    } else stub.transport.abort();
+    } else {
+      this.#lost(connection);
+      stub.transport.abort();
+    }
     stub.transport.resume();
     this.old.push(connection);
     this.#forget();
@@ -578,6 +598,7 @@ class SimulatedClient {
       if (this.connection !== connection) return;
     }
     if (!stub.over) return;
+    this.#lost(connection);
     this.old.push(connection);
     const { session } = connection;
     if (session === undefined) this.#hasGhost = true;
