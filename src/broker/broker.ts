@@ -115,7 +115,7 @@ export class Broker {
     }
     if (nodes !== undefined) {
       const own = this.#nodePolicy = nodePolicy(this.#policy);
-      const others = (nodes as NodesMaker).make({ parts, sessions, limits: own.limits });
+      const others = (nodes as NodesMaker).make({ parts, sessions, limits: own.limits, random });
       parts.nodes = router.nodes = journal.nodes = others;
     }
     this.#memory = new MemoryLimit(

@@ -19,6 +19,9 @@ import type { SharedGroup } from "./shared.ts";
 /** §3.3.2.3.8 On a link: the Subscription Identifier of what is told to a node and not to Clients. Groups have higher ones. */
 export const TOLD = 1;
 
+/** §4.8.2 On a link: no group has the number that a message came with, as it is that of an earlier time. */
+export const NO_GROUP = 0x83;
+
 /** §3.3.1.3 A message to be retained. */
 export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 
@@ -94,8 +97,8 @@ export interface Nodes extends NodeHolds {
   acknowledged(session: Session, isReleased: boolean): void;
   /** That has come. */
   completed(session: Session): void;
-  /** §4.8.2 No member of a group at a node takes a message: it goes to another one. */
-  refused(session: Session, delivery: Delivery): void;
+  /** §4.8.2 No member of a group at a node takes a message, or there is no group (`NO_GROUP`): it goes to another one. */
+  refused(session: Session, delivery: Delivery, code: number): void;
   /** A node tells something; `isRepeated`: it was sent over an earlier link too. */
   told(open: Serving, topic: string, payload: Uint8Array, isRepeated: boolean): void;
   /** §4.8.2 The group of this node under a number; undefined if it is gone. */

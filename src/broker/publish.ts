@@ -12,7 +12,7 @@ import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo, type Observer } from "./observer.ts";
-import { TOLD } from "./nodes.ts";
+import { NO_GROUP, TOLD } from "./nodes.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -199,7 +199,7 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
     };
     if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
       const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
-      if (qos > 0) link.answer(type << 4, packetId, NO_ROOM.code);
+      if (qos > 0) link.answer(type << 4, packetId, group === undefined ? NO_GROUP : NO_ROOM.code);
       return;
     }
   }

@@ -9,7 +9,7 @@ import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
 import { begunOf } from "../broker/ending.ts";
-import { type Claim, type Claimed, type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
+import { type Claim, type Claimed, type Given, type NodeLink, NO_GROUP, type Nodes, TOLD } from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
@@ -130,7 +130,7 @@ export class AllNodes implements Nodes {
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
-  constructor({ parts, sessions, limits }: NodesHost, options: NodesOptions) {
+  constructor({ parts, sessions, limits, random }: NodesHost, options: NodesOptions) {
     const { name, all, keeps } = options;
     this.#parts = parts;
     this.#sessions = sessions;
@@ -143,7 +143,7 @@ export class AllNodes implements Nodes {
       parts.turn.ledger.sessions += session.ownBytes;
       return new Other(other, session);
     });
-    this.#routes = new Routes(parts.router, parts.turn.ledger);
+    this.#routes = new Routes(parts.router, parts.turn.ledger, random());
     this.#rounds = new Rounds(this.#others, (session, packetId) => {
       if (!session.ended && session.received?.has(packetId) === true) parts.journal.received(session, packetId, true);
     });
@@ -398,10 +398,11 @@ export class AllNodes implements Nodes {
 
   // §4.8.2 Groups.
 
-  refused(session: Session, { message, share }: Delivery): void {
+  refused(session: Session, { message, share, subscriptionIdentifiers }: Delivery, code: number): void {
     const { router, observer } = this.#parts;
     const refused = this.#refusedBy.get(message) ?? new Set();
-    refused.add(session);
+    const isRenamed = session.subscriptions.get(share!)?.identifiers[0] !== subscriptionIdentifiers[0];
+    if (code !== NO_GROUP || !isRenamed) refused.add(session); // else it has the group under another number by now
     this.#refusedBy.set(message, refused);
     const group = router.group(share!);
     if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) {

@@ -141,6 +141,7 @@ class World {
   expected = 0;
 
   #looks = 0;
+  #starts = 0;
 
   constructor(seed: number, { keeps, effects }: NodesRun) {
     const random: Random = seededRandom(seed);
@@ -157,6 +158,7 @@ class World {
       memory: { chunkBytes: (waiting) => this.pick(3) > 0 ? waiting : 1 + this.pick(waiting) },
       broker: (place) => ({
         ...(hasStores && { store: this.#storeOf(place, seed) }),
+        random: seededRandom(seed * 1_000 + ++this.#starts),
         takeoverByOthers: true,
         hooks: {
           failed: (error) => this.errors.push(error),
