@@ -19,7 +19,7 @@ import type { StubClient } from "./pair.ts";
 const { CONNACK, SUBACK, UNSUBACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 const STEPS = 400;
 /** Invariants are looked at so seldom, as that takes time. */
-const LOOKS = 16;
+const LOOKS = 100;
 const TOPICS = ["a", "a/b", "b", "g/x", "h/x", "r/x", "r/y"];
 /** A topic of a group is matched by nothing else, so that its copies are known. */
 const FILTERS = ["a", "a/#", "a/+", "+", "+/b", "b", "b/#", "r/#", "w/#", "$share/g/g/+", "$share/h/h/#"];
