@@ -198,8 +198,7 @@ export class Claims {
     if (asked === undefined) return this.#release(clientId); // its Client is gone
     this.#forget(asked);
     if (refusal === undefined) this.#granted.set(clientId, asked.claimed);
-    asked.claimed.claimed(refusal);
-    if (refusal !== undefined) this.#release(clientId);
+    asked.claimed.claimed(refusal); // `over()` follows
   }
 
   /** The home wants an identifier back. */

@@ -317,7 +317,6 @@ export class AllNodes implements Nodes {
     this.#tellRoutes(this.#routes.all(), other);
     this.#tell(other, ROUTES_TOLD, NOTHING);
     this.#tellHeld(other);
-    this.#rounds.raise(other);
     this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
     this.#isDue = true;
   }

@@ -36,10 +36,10 @@ export const FAULTS: readonly Fault[] = [
     to: "",
   },
   {
-    about: "rounds do not wait for what is sent again",
+    about: "rounds do not wait for what is on its way when a link is over",
     file: NODES,
-    from: "    this.#tellHeld(other);\n    this.#rounds.raise(other);\n",
-    to: "    this.#tellHeld(other);\n",
+    from: "    if (!this.#options.keeps) this.#giveUp(other);\n    this.#rounds.raise(other);\n",
+    to: "    if (!this.#options.keeps) this.#giveUp(other);\n",
   },
   {
     about: "routes are not told again when a link begins",
