@@ -648,7 +648,9 @@ class Explaining {
     ];
     const { length } = match.nodes;
     if (length > 0) {
-      all.push(`${counted(length, "other node")} of this Server ${length === 1 ? "has" : "have"} subscribers`);
+      all.push(
+        `${counted(length, "other node")} of this Server ${length === 1 ? "has" : "have"} subscribers`,
+      );
     }
     const gets = isWhole ? `; ${counted(receiversOf(copies), "session")} in all would get it` : "";
     this.#add("others", "note", `${all.join("; ")}${gets}`);

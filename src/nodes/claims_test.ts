@@ -13,7 +13,8 @@ class Node {
   readonly claims: Claims = new Claims({
     homeOf: (clientId) => clientId.startsWith("h") ? 0 : 1,
     ask: (home, number) => this.told.push(`ask ${home}: ${number}`),
-    answer: (to, _clientId, number, refusal) => this.told.push(`answer ${to}: ${number} ${refusal?.code ?? 0}`),
+    answer: (to, _clientId, number, refusal) =>
+      this.told.push(`answer ${to}: ${number} ${refusal?.code ?? 0}`),
     take: (from, clientId) => this.told.push(`take ${clientId} from ${from}`),
     release: (home, clientId) => this.told.push(`release ${clientId} to ${home}`),
     refuses: () => undefined,

@@ -141,6 +141,28 @@ describe("a group over nodes, when something goes wrong", () => {
   });
 });
 
+test("no group gets what was meant for one that had its number before its node started anew", () => {
+  const stores = [new HandStore(), new HandStore()];
+  let starts = 0;
+  const world = new NodesWorld({
+    keeps: true,
+    byHand: true,
+    broker: (place) => ({ store: stores[place] = stores[place]!.crashed(), random: seededRandom(++starts) }),
+  });
+  const [a, b] = world.nodes;
+  drain(world);
+  const [keeperId, properties] = [idOf(1, 2), { sessionExpiryInterval: 600 }];
+  ask(world, open(world, b!, "first"), SHARE);
+  ask(world, open(world, b!, keeperId, 100, properties), "$share/other/u");
+  const writer = open(world, a!, "writer");
+  writer.publish({ topic: "t", qos: 1, payload: "not for it" });
+  const again = world.restart(1);
+  world.linkAll();
+  drain(world);
+  writer.take(PUBACK);
+  assertEquals(open(world, again, keeperId, 100, properties, false).takeTexts(), []);
+});
+
 /** Moves all there is between nodes. */
 function drain(world: NodesWorld): void {
   for (let goesOn = true; goesOn;) {
@@ -172,3 +194,27 @@ function ask(world: NodesWorld, client: StubClient, filter: string): void {
   drain(world);
   assertEquals(client.take(SUBACK).reasonCodes, [2]);
 }
+
+test("a publisher waits for the member that has a message of a group in the end", () => {
+  const world = new NodesWorld({
+    nodes: 3,
+    byHand: true,
+    broker: (place) => place === 1 ? { limits: { queuedMessagesMax: 1 } } : {},
+  });
+  const [a, b, c] = world.nodes;
+  drain(world);
+  const full = open(world, b!, "full", 1);
+  ask(world, full, SHARE);
+  const writer = open(world, a!, "writer");
+  for (let i = 0; i < 2; i++) writer.publish({ topic: "t", qos: 1 }); // one on its way, one that waits
+  drain(world);
+  writer.takePublishes();
+  for (let i = 0; i < 2; i++) writer.take(PUBACK);
+  ask(world, open(world, c!, "free"), SHARE);
+  const ways = world.ways.filter(({ from, to }) => from + to === 1);
+  writer.publish({ topic: "t", qos: 1 });
+  for (const { pair } of ways) while (pair.step()) world.settle(); // node 1 refuses it
+  assertEquals(writer.inbox, []);
+  drain(world);
+  writer.take(PUBACK);
+});

@@ -9,7 +9,15 @@ import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
 import { begunOf } from "../broker/ending.ts";
-import { type Claim, type Claimed, type Given, type NodeLink, NO_GROUP, type Nodes, TOLD } from "../broker/nodes.ts";
+import {
+  type Claim,
+  type Claimed,
+  type Given,
+  NO_GROUP,
+  type NodeLink,
+  type Nodes,
+  TOLD,
+} from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
@@ -145,7 +153,9 @@ export class AllNodes implements Nodes {
     });
     this.#routes = new Routes(parts.router, parts.turn.ledger, random());
     this.#rounds = new Rounds(this.#others, (session, packetId) => {
-      if (!session.ended && session.received?.has(packetId) === true) parts.journal.received(session, packetId, true);
+      if (!session.ended && session.received?.has(packetId) === true) {
+        parts.journal.received(session, packetId, true);
+      }
     });
     this.#copies = new RetainedCopies(this.#place, all.length, parts.turn.ledger);
     this.#claims = new Claims({

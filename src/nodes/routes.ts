@@ -83,8 +83,9 @@ export class Routes {
   }
 
   #takeNumber(): number {
-    do this.#lastNumber = this.#lastNumber % NUMBER_MAX + 1;
-    while (this.#lastNumber <= TOLD || this.#groups.has(this.#lastNumber));
+    do this.#lastNumber = this.#lastNumber % NUMBER_MAX + 1; while (
+      this.#lastNumber <= TOLD || this.#groups.has(this.#lastNumber)
+    );
     return this.#lastNumber;
   }
 

@@ -26,7 +26,10 @@ describe("[MQTT-3.1.4-3] [MQTT-4.3.2-3] [MQTT-4.3.3-10] [MQTT-4.6.0-5] [MQTT-4.8
           throw new Error(`seed ${seed}: ${(error as Error).stack}`, { cause: error });
         }
       }
-      assert(deliveries > 50 * SEEDS && expected > 20 * SEEDS, `only ${deliveries} deliveries of ${expected}`);
+      assert(
+        deliveries > 50 * SEEDS && expected > 20 * SEEDS,
+        `only ${deliveries} deliveries of ${expected}`,
+      );
     });
   }
 });

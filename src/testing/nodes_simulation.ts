@@ -13,7 +13,7 @@ import { homeOf } from "../nodes/mod.ts";
 import { matches } from "../topic/filter.ts";
 import type { Effects } from "./effects.ts";
 import { HandStore } from "./hand_store.ts";
-import { NodesWorld, type NodesWay } from "./nodes_world.ts";
+import { type NodesWay, NodesWorld } from "./nodes_world.ts";
 import type { StubClient } from "./pair.ts";
 
 const { CONNACK, SUBACK, UNSUBACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
@@ -116,7 +116,10 @@ interface SimulatedConnection {
   owed: Packet[];
   readonly aliases: Map<number, string>;
   /** SUBSCRIBE and UNSUBSCRIBE packets that are not answered. */
-  readonly asked: Map<number, { readonly filter: string; readonly subscription: SimulatedSubscription | undefined }>;
+  readonly asked: Map<
+    number,
+    { readonly filter: string; readonly subscription: SimulatedSubscription | undefined }
+  >;
 }
 
 /** All nodes and Clients of one run. */
@@ -257,7 +260,9 @@ class World {
       this.look();
       while (this.move()) goesOn = true;
       for (let place = 0; place < this.count; place++) if (this.commit(place)) goesOn = true;
-      for (const client of this.clients) if (client.connection !== undefined && client.acknowledge(Infinity)) goesOn = true;
+      for (const client of this.clients) {
+        if (client.connection !== undefined && client.acknowledge(Infinity)) goesOn = true;
+      }
     }
     for (const client of this.clients) client.drained();
   }
@@ -267,7 +272,9 @@ class World {
     const store = this.stores[place];
     if (store === undefined) return false;
     const { isCommitting } = store;
-    if (error !== undefined && isCommitting) this.troubles = { ...this.troubles, failures: this.troubles.failures + 1 };
+    if (error !== undefined && isCommitting) {
+      this.troubles = { ...this.troubles, failures: this.troubles.failures + 1 };
+    }
     if (isCommitting) store.settle(error);
     this.look();
     const brought = store.bring();
@@ -292,7 +299,7 @@ class World {
       for (const [message, { at, qos }] of session.due) {
         if (at === away && (!this.keeps || qos === 0)) session.due.delete(message);
       }
-      if (!this.keeps) for (const { known } of session.subscriptions.values()) known.delete(away);
+      if (!this.keeps) { for (const { known } of session.subscriptions.values()) known.delete(away); }
     }
     if (!this.keeps) this.lapse();
     this.nodes.cut(one, other);
@@ -328,8 +335,12 @@ class World {
         if (isBetween && (!this.keeps || qos === 0)) session.due.delete(message);
       }
       if (this.keeps) continue;
-      if (session.place === one) for (const { known } of session.subscriptions.values()) known.delete(other);
-      if (session.place === other) for (const { known } of session.subscriptions.values()) known.delete(one);
+      if (session.place === one) {
+        for (const { known } of session.subscriptions.values()) known.delete(other);
+      }
+      if (session.place === other) {
+        for (const { known } of session.subscriptions.values()) known.delete(one);
+      }
     }
   }
 
@@ -376,7 +387,10 @@ class World {
       if (session === undefined || session.isVague || session.got.has(message.serial)) continue;
       let qos = -1;
       for (const [filter, one] of session.subscriptions) {
-        if (!one.isGranted || !one.known.has(at) || filter.startsWith("$share") || !matches(filter, message.topic)) continue;
+        if (
+          !one.isGranted || !one.known.has(at) || filter.startsWith("$share") ||
+          !matches(filter, message.topic)
+        ) continue;
         if (!one.noLocal || message.by?.client !== session.client) qos = Math.max(qos, one.qos);
       }
       qos = Math.min(qos, message.qos);
@@ -408,7 +422,9 @@ class World {
     for (const message of this.sent.values()) {
       if (message.isWill) this.#checkWill(message);
       const [group] = message.topic.split("/");
-      if ((group !== "g" && group !== "h") || !message.isAcknowledged || message.lapses === undefined) continue;
+      if ((group !== "g" && group !== "h") || !message.isAcknowledged || message.lapses === undefined) {
+        continue;
+      }
       if (message.lapses !== (this.lapses.get(group) ?? 0)) continue;
       assert(message.copies > 0, `no member of ${group} got ${message.serial}, QoS ${message.qos}`);
     }
@@ -577,7 +593,9 @@ class SimulatedClient {
         this.session = undefined;
         this.#isUnsure ||= world.keeps; // the store may have it, until time goes on
       }
-      for (const { known } of session.subscriptions.values()) if (place !== session.place) known.delete(place);
+      for (const { known } of session.subscriptions.values()) {
+        if (place !== session.place) known.delete(place);
+      }
     }
     if (this.connection?.isDead === true) {
       if (this.connection.session === undefined) this.#hasGhost = true;
@@ -588,7 +606,8 @@ class SimulatedClient {
   /** Nothing is on its way between nodes. */
   drained(): void {
     this.#isUnsure ||= this.#hasGhost;
-    this.#hasGhost &&= this.old.some(({ session, isDead, stub }) => session === undefined && !isDead && !stub.over);
+    this.#hasGhost &&= this.world.ready.includes(false) ||
+      this.old.some(({ session, isDead, stub }) => session === undefined && !isDead && !stub.over);
   }
 
   /** Takes what has come. */
@@ -700,7 +719,12 @@ class SimulatedClient {
     for (let i = 0; i < count; i++) {
       if (pick(3) === 0) [topic, qos] = [world.any(TOPICS), pick(3) as QoS];
       if (qos > 0 && session.outgoing.size > UNACKNOWLEDGED_MAX) continue;
-      const message = world.message({ topic, qos, retain: topic.startsWith("r/") && pick(2) === 0, by: session });
+      const message = world.message({
+        topic,
+        qos,
+        retain: topic.startsWith("r/") && pick(2) === 0,
+        by: session,
+      });
       if (qos === 0) this.#write(this.#packetOf(message, 0, false));
       else {
         do this.#nextId = this.#nextId % 30 + 1; while (session.outgoing.has(this.#nextId)); // [MQTT-2.2.1-3]
@@ -722,7 +746,13 @@ class SimulatedClient {
     const subscription: SimulatedSubscription = { qos, noLocal, isGranted: false, known: new Set() };
     session.subscriptions.set(filter, subscription);
     const packetId = this.#askId({ filter, subscription });
-    const options = { filter, qos, noLocal, retainAsPublished: false, retainHandling: world.pick(3) as 0 | 1 | 2 };
+    const options = {
+      filter,
+      qos,
+      noLocal,
+      retainAsPublished: false,
+      retainHandling: world.pick(3) as 0 | 1 | 2,
+    };
     this.#send({ type: PacketType.SUBSCRIBE, packetId, subscriptions: [options] });
   }
 
@@ -734,7 +764,9 @@ class SimulatedClient {
     this.#send({ type: PacketType.UNSUBSCRIBE, packetId, filters: [filter] });
   }
 
-  #askId(asked: { readonly filter: string; readonly subscription: SimulatedSubscription | undefined }): number {
+  #askId(
+    asked: { readonly filter: string; readonly subscription: SimulatedSubscription | undefined },
+  ): number {
     let packetId = 0xffff;
     while (this.connection!.asked.has(packetId)) packetId--;
     this.connection!.asked.set(packetId, asked);
@@ -795,12 +827,21 @@ class SimulatedClient {
       if (isCalm && qos === 2) assertEquals(message.copies, 1, `copies of ${message.serial} to a group`);
       return;
     }
-    if (due !== undefined && !session.isVague) assert(qos >= due.qos, `QoS of ${message.serial} for ${this.id}`);
-    if (isCalm && qos === 2 && !session.isVague) assertEquals(times, 1, `${message.serial} for ${this.id} again`);
-    if (message.by === undefined || message.by.isVague || message.taken > 1 || times > 1 || session.isVague) return; // repeats come when they come
+    if (due !== undefined && !session.isVague) {
+      assert(qos >= due.qos, `QoS of ${message.serial} for ${this.id}`);
+    }
+    if (isCalm && qos === 2 && !session.isVague) {
+      assertEquals(times, 1, `${message.serial} for ${this.id} again`);
+    }
+    if (message.by === undefined || message.by.isVague || message.taken > 1 || times > 1 || session.isVague) {
+      return; // repeats come when they come
+    }
     const order = `${message.by.serial} ${name} ${message.qos} ${qos}`;
     const last = session.last.get(order) ?? 0;
-    assert(message.serial > last, `${this.id} gets ${message.serial} of ${name} behind ${last}${dup ? ", DUP" : ""}`);
+    assert(
+      message.serial > last,
+      `${this.id} gets ${message.serial} of ${name} behind ${last}${dup ? ", DUP" : ""}`,
+    );
     session.last.set(order, message.serial);
   }
 
@@ -835,7 +876,9 @@ function step(world: World): void {
   const { pick } = world;
   for (let moves = pick(6); moves > 0; moves--) world.move();
   if (pick(25) === 0) world.advance(pick(8) === 0 ? 15_000 : pick(1_000));
-  if (pick(4) === 0) world.commit(pick(world.count), world.keeps && pick(60) === 0 ? new Error("disk full") : undefined);
+  if (pick(4) === 0) {
+    world.commit(pick(world.count), world.keeps && pick(60) === 0 ? new Error("disk full") : undefined);
+  }
   if (pick(60) === 0) world.drain();
   if (pick(40) === 0) {
     const one = pick(world.count - 1);
@@ -852,7 +895,12 @@ function step(world: World): void {
   if (connection === undefined || what < 4) {
     const isBusy = connection !== undefined && connection.session === undefined;
     if (pick(2) === 0 && (!isBusy || pick(3) === 0)) {
-      client.connect(pick(world.count), pick(4) === 0, pick(3) > 0, pick(2) === 0 ? pick(3) as QoS : undefined);
+      client.connect(
+        pick(world.count),
+        pick(4) === 0,
+        pick(3) > 0,
+        pick(2) === 0 ? pick(3) as QoS : undefined,
+      );
     }
   } else if (what < 45) client.publish(pick(4) === 0 ? 1 + pick(12) : 1);
   else if (what < 59) client.subscribe(world.any(FILTERS));
@@ -909,7 +957,9 @@ function checkRetained(world: World): void {
     const [packetId, subscriptions] = [1, [{ ...ALL_OF_IT, filter: "r/#" }]];
     reader.send({ type: PacketType.SUBSCRIBE, packetId, subscriptions });
     world.drain();
-    const kept = reader.takePublishes().map(({ topic, payload }) => `${topic} ${new TextDecoder().decode(payload)}`);
+    const kept = reader.takePublishes().map(({ topic, payload }) =>
+      `${topic} ${new TextDecoder().decode(payload)}`
+    );
     reader.disconnect();
     world.drain();
     return kept.sort();
@@ -940,7 +990,11 @@ function empty(world: World): void {
     const { connections, stats } = node.broker;
     assertEquals(connections, 0, "connections");
     const { sessions, subscriptions, sharedSubscriptions, retainedMessages, deadlines } = stats;
-    assertEquals([sessions, subscriptions, sharedSubscriptions, retainedMessages, deadlines], [0, 0, 0, 0, 0], `node ${place}`);
+    assertEquals(
+      [sessions, subscriptions, sharedSubscriptions, retainedMessages, deadlines],
+      [0, 0, 0, 0, 0],
+      `node ${place}`,
+    );
     for (const { routes, outstanding, isInStep, isLinked } of world.nodes.stats(place)) {
       assert(isLinked, "linked");
       assertEquals([routes, outstanding, isInStep], [0, 0, true], `another node at node ${place}`);
