@@ -42,7 +42,9 @@ interface Sent {
   readonly topic: string;
   readonly qos: QoS;
   readonly retain: boolean;
+  /** Undefined for a will. */
   readonly by: SimulatedSession | undefined;
+  readonly from: SimulatedClient;
   /** The Server has acknowledged it; a will: its connection was accepted and has ended without DISCONNECT. */
   isAcknowledged: boolean;
   readonly isWill: boolean;
@@ -353,7 +355,7 @@ class World {
 
   // Messages.
 
-  message(init: Pick<Sent, "topic" | "qos" | "retain" | "by">): Sent {
+  message(init: Pick<Sent, "topic" | "qos" | "retain" | "by" | "from">): Sent {
     const message: Sent = {
       ...init,
       serial: ++this.serial,
@@ -391,7 +393,7 @@ class World {
           !one.isGranted || !one.known.has(at) || filter.startsWith("$share") ||
           !matches(filter, message.topic)
         ) continue;
-        if (!one.noLocal || message.by?.client !== session.client) qos = Math.max(qos, one.qos);
+        if (!one.noLocal || message.from !== session.client) qos = Math.max(qos, one.qos);
       }
       qos = Math.min(qos, message.qos);
       const isConnected = connection?.session === session;
@@ -481,7 +483,7 @@ class SimulatedClient {
     });
     const will = willQos === undefined
       ? undefined
-      : world.message({ topic: `w/${pick(2)}`, qos: willQos, retain: false, by: undefined });
+      : world.message({ topic: `w/${pick(2)}`, qos: willQos, retain: false, by: undefined, from: this });
     if (will !== undefined) will.trouble = world.troubles;
     const willDelay = will !== undefined && this.level === 5 && pick(3) === 0 ? 1 + pick(20) : 0;
     const connection: SimulatedConnection = {
@@ -724,6 +726,7 @@ class SimulatedClient {
         qos,
         retain: topic.startsWith("r/") && pick(2) === 0,
         by: session,
+        from: this,
       });
       if (qos === 0) this.#write(this.#packetOf(message, 0, false));
       else {
@@ -833,9 +836,8 @@ class SimulatedClient {
     if (isCalm && qos === 2 && !session.isVague) {
       assertEquals(times, 1, `${message.serial} for ${this.id} again`);
     }
-    if (message.by === undefined || message.by.isVague || message.taken > 1 || times > 1 || session.isVague) {
-      return; // repeats come when they come
-    }
+    if (message.by === undefined || message.by.isVague || session.isVague) return;
+    if (message.taken > 1 || times > 1 || troubles.failures > 0) return; // what was repeated or refused comes when it comes
     const order = `${message.by.serial} ${name} ${message.qos} ${qos}`;
     const last = session.last.get(order) ?? 0;
     assert(
