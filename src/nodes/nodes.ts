@@ -5,6 +5,7 @@
  * Why links are MQTT between two Servers, and what waits for what: spec/decisions/0050-nodes.md
  * @module
  */
+import { COST } from "../broker/budget.ts";
 import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
@@ -276,6 +277,7 @@ export class AllNodes implements Nodes {
   }
 
   #subscribe(other: Other, request: SubscriptionRequest, identifier: number): void {
+    this.#parts.turn.budget.spend(COST.filter);
     const filter = parseFilter(request.filter);
     if (typeof filter === "string") return; // it was a filter where it came in
     this.#parts.router.subscribe(other.session, filter, { ...request, identifier });
@@ -283,6 +285,7 @@ export class AllNodes implements Nodes {
   }
 
   #unsubscribe({ session, routesTold }: Other, filter: string): void {
+    this.#parts.turn.budget.spend(COST.filter);
     routesTold?.delete(filter);
     const subscription = session.subscriptions.get(filter);
     if (subscription !== undefined) this.#parts.router.unsubscribe(session, subscription);
@@ -321,12 +324,13 @@ export class AllNodes implements Nodes {
     other.routesTold = new Set();
     other.isInStep = false;
     this.#flushRoutes();
+    this.#tellRoutes(this.#routes.all(), other);
     sendOpenAgain(this.#parts, open);
     this.#parts.router.connected(other.session);
     this.#parts.deliverer.pump(other.session);
-    this.#tellRoutes(this.#routes.all(), other);
     this.#tell(other, ROUTES_TOLD, NOTHING);
     this.#tellHeld(other);
+    this.#rounds.raise(other); // routes have overtaken what is sent again
     this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
     this.#isDue = true;
   }
@@ -460,10 +464,11 @@ export class AllNodes implements Nodes {
 
   told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) this.#retainedElsewhere(other, payload);
-    else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
+    if (what === RETAINED) return this.#retainedElsewhere(other, payload);
+    if (isRepeated) return; // it was said over an earlier link: over this one it is said anew
+    if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
-    else if (!isRepeated) this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+    else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
   }
 
   // §3.1.3.1 Client Identifiers.
@@ -505,16 +510,20 @@ export class AllNodes implements Nodes {
 
   #toldOfClaims(by: number, what: string, payload: Uint8Array): void {
     const claims = this.#claims;
+    const text = decodeUtf8(payload, 0, payload.length);
+    if (text === undefined) return;
+    if (what === TAKE) return claims.yields(text);
+    if (what === RELEASE) return claims.released(by, text);
+    const told = readJson(text);
+    if (told === undefined) return; // another version's
     if (what === CLAIM) {
-      const { number, claim } = readJson(payload) as { number: number; claim: Claim };
+      const { number, claim } = told as { number: number; claim: Claim };
       claims.asked(by, number, claim);
     } else if (what === CLAIMED) {
-      const { clientId, number, refusal } = readJson(payload) as Answer;
+      const { clientId, number, refusal } = told as Answer;
       claims.answered(clientId, number, refusal);
-    } else if (what === TAKE) claims.yields(decodeUtf8(payload, 0, payload.length)!);
-    else if (what === RELEASE) claims.released(by, decodeUtf8(payload, 0, payload.length)!);
-    else if (what === HOLDS) {
-      for (const clientId of readJson(payload) as string[]) claims.held(by, clientId);
+    } else if (what === HOLDS) {
+      for (const clientId of told as string[]) claims.held(by, clientId);
     }
   }
 
@@ -555,6 +564,7 @@ export class AllNodes implements Nodes {
     if (change === undefined) return;
     const { stamp, topic, message } = change;
     const { router, turn } = this.#parts;
+    turn.budget.spend(COST.alone);
     const known = this.#copies.stampOf(topic) ?? (router.retained.findText(topic) === NONE ? -1 : 0);
     if (stamp <= known) return;
     const isThere = message !== undefined && message.expiresAt > turn.now;
@@ -624,8 +634,13 @@ function writeJson(value: unknown): Uint8Array {
   return encodeUtf8(JSON.stringify(value))!;
 }
 
-function readJson(bytes: Uint8Array): unknown {
-  return JSON.parse(decodeUtf8(bytes, 0, bytes.length)!);
+/** Undefined for a text that is none. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -8,7 +8,6 @@ import type { Fault } from "../client_simulation/faults.ts";
 const NODES = "src/nodes/nodes.ts";
 const ROUNDS = "src/nodes/rounds.ts";
 const CLAIMS = "src/nodes/claims.ts";
-const COPIES = "src/nodes/retained_copies.ts";
 
 export const FAULTS: readonly Fault[] = [
   {
@@ -36,12 +35,6 @@ export const FAULTS: readonly Fault[] = [
     to: "",
   },
   {
-    about: "rounds do not wait for what is on its way when a link is over",
-    file: NODES,
-    from: "    if (!this.#options.keeps) this.#giveUp(other);\n    this.#rounds.raise(other);\n",
-    to: "    if (!this.#options.keeps) this.#giveUp(other);\n",
-  },
-  {
     about: "routes are not told again when a link begins",
     file: NODES,
     from: "    this.#tellRoutes(this.#routes.all(), other);\n",
@@ -60,22 +53,10 @@ export const FAULTS: readonly Fault[] = [
     to: "",
   },
   {
-    about: "a store knows the identifier of a QoS 2 message before other nodes have the message",
-    file: "src/broker/publish.ts",
-    from: "if (journal.isSentSince(mark)) nodes!.remember(session, packetId);\n  else journal",
-    to: "journal",
-  },
-  {
     about: "an older retained message replaces a newer one",
     file: NODES,
     from: "    if (stamp <= known) return;\n",
     to: "",
-  },
-  {
-    about: "what a node said before it started anew is not told to all",
-    file: COPIES,
-    from: "return stamp % this.#nodes === this.#place;",
-    to: "return stamp < 0;",
   },
   {
     about: "a message from a node goes to groups of this one as well",
