@@ -19,6 +19,14 @@ interface Pending {
   readonly number: number;
 }
 
+/** Another node that has a Client Identifier. */
+interface Holder {
+  /** Its place. */
+  readonly place: number;
+  /** §3.1.3.1 whose session it is. */
+  readonly user: string | undefined;
+}
+
 /** A claim of this node that is not answered. */
 interface Asked {
   readonly number: number;
@@ -38,8 +46,10 @@ export interface ClaimsHost {
   take(from: number, clientId: string): void;
   /** Tells a home that this node has nothing of a Client Identifier any more. */
   release(home: number, clientId: string): void;
-  /** Whether a session here is that of another user than the one that claims: the refusal. */
-  refuses(claim: Claim): Refusal | undefined;
+  /** Whether a session of `user` is that of another user than the one that claims: the refusal. */
+  refuses(claim: Claim, user: string | undefined): Refusal | undefined;
+  /** Whose session there is here; undefined for anybody's, or none. */
+  userOf(clientId: string): string | undefined;
   /** Ends the connection and the session here, if there are any. */
   end(clientId: string): void;
   /** Whether there is a session here. */
@@ -53,8 +63,8 @@ const TAKEN_OVER: Refusal = { code: 0x88, rule: "MQTT-3.1.4-3", message: "The Cl
 export class Claims {
   readonly #host: ClaimsHost;
   readonly #place: number;
-  /** As a home: the other nodes that hold a Client Identifier, by their places. */
-  readonly #holders: Map<string, number> = new Map();
+  /** As a home: the other nodes that hold a Client Identifier. */
+  readonly #holders: Map<string, Holder> = new Map();
   /** As a home: claims that wait, by Client Identifier; the first one is being settled. */
   readonly #pending: Map<string, Pending[]> = new Map();
   /** Claims of this node that are not answered, by Client Identifier. */
@@ -134,20 +144,26 @@ export class Claims {
   /** Settles the first claim of an identifier, as far as that can be done now. */
   #settle(clientId: string): void {
     for (let first = this.#pending.get(clientId)?.[0]; first !== undefined;) {
+      const { by, claim, number } = first;
       const holder = this.#holders.get(clientId);
-      if (holder !== undefined && holder !== first.by) return this.#host.take(holder, clientId);
-      const isOwn = first.by === this.#place;
-      const refusal = isOwn ? undefined : this.#host.refuses(first.claim);
-      if (isOwn) this.#holders.delete(clientId);
-      else if (refusal === undefined) {
-        this.#endHere(clientId);
-        this.#holders.set(clientId, first.by);
+      const isOwn = by === this.#place;
+      const refusal = this.#host.refuses(
+        claim,
+        holder === undefined ? this.#host.userOf(clientId) : holder.user,
+      );
+      if (refusal === undefined) {
+        if (holder !== undefined && holder.place !== by) return this.#host.take(holder.place, clientId);
+        if (isOwn) this.#holders.delete(clientId);
+        else {
+          this.#endHere(clientId);
+          this.#holders.set(clientId, { place: by, user: claim.username });
+        }
       }
       const rest = this.#pending.get(clientId)!;
       rest.shift();
       if (rest.length === 0) this.#pending.delete(clientId);
-      if (isOwn) this.answered(clientId, first.number, undefined);
-      else this.#host.answer(first.by, clientId, first.number, refusal);
+      if (isOwn) this.answered(clientId, number, refusal);
+      else this.#host.answer(by, clientId, number, refusal);
       first = rest[0];
     }
   }
@@ -162,17 +178,17 @@ export class Claims {
 
   /** A node has nothing of an identifier any more, since it was to end that, or by itself. */
   released(by: number, clientId: string): void {
-    if (this.#holders.get(clientId) !== by) return;
+    if (this.#holders.get(clientId)?.place !== by) return;
     this.#holders.delete(clientId);
     this.#settle(clientId);
   }
 
   /** A node has told what it holds: it is to give that up if there is something here, or at another node. */
-  held(by: number, clientId: string): void {
+  held(by: number, clientId: string, user: string | undefined): void {
     const holder = this.#holders.get(clientId);
-    const isElsewhere = holder !== undefined && holder !== by;
+    const isElsewhere = holder !== undefined && holder.place !== by;
     if (isElsewhere || this.#granted.has(clientId) || this.#host.has(clientId)) this.#host.take(by, clientId);
-    else this.#holders.set(clientId, by);
+    else this.#holders.set(clientId, { place: by, user });
   }
 
   /** A link is over: what the node held is not known any more, and its claims are made anew. */
@@ -186,7 +202,7 @@ export class Claims {
         waiting.push(clientId);
       }
     }
-    for (const [clientId, holder] of this.#holders) if (holder === node) this.#holders.delete(clientId);
+    for (const [clientId, holder] of this.#holders) if (holder.place === node) this.#holders.delete(clientId);
     for (const clientId of waiting) this.#settle(clientId);
   }
 

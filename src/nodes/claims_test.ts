@@ -17,7 +17,9 @@ class Node {
       this.told.push(`answer ${to}: ${number} ${refusal?.code ?? 0}`),
     take: (from, clientId) => this.told.push(`take ${clientId} from ${from}`),
     release: (home, clientId) => this.told.push(`release ${clientId} to ${home}`),
-    refuses: () => undefined,
+    refuses: ({ username, takesOver }, user) =>
+      user === undefined || user === username || takesOver ? undefined : OF_ANOTHER,
+    userOf: () => undefined,
     end: (clientId) => {
       if (!this.sessions.delete(clientId)) return;
       this.told.push(`end ${clientId}`);
@@ -47,8 +49,8 @@ class Node {
   }
 }
 
-function claimOf(clientId: string): Claim {
-  return { clientId, username: undefined, takesOver: false };
+function claimOf(clientId: string, username?: string): Claim {
+  return { clientId, username, takesOver: false };
 }
 
 describe("a node that claims", () => {
@@ -151,6 +153,17 @@ describe("a home", () => {
     assertEquals([answers, node.take()], [[0x88], ["answer 1: 7 0"]]);
   });
 
+  test("refuses whoever claims the session of another user, at whatever node that is", () => {
+    const node = new Node();
+    node.claims.asked(1, 7, claimOf("h", "ann"));
+    node.claims.asked(1, 8, claimOf("h", "bob"));
+    node.claims.asked(2, 1, claimOf("h", "bob"));
+    assertEquals(node.take(), ["answer 1: 7 0", "answer 1: 8 133", "answer 2: 1 133"]);
+    assertEquals(node.claim("h").answer, 0x85);
+    node.claims.asked(2, 2, claimOf("h", "ann"));
+    assertEquals(node.take(), ["take h from 1"]);
+  });
+
   test("lets the next one have it when the link to its holder is over", () => {
     const node = new Node();
     node.claims.asked(1, 7, claimOf("h"));
@@ -162,8 +175,8 @@ describe("a home", () => {
   test("has a node that says what it holds give up what is here by now", () => {
     const node = new Node();
     node.claim("h");
-    node.claims.held(1, "h");
-    node.claims.held(1, "h2");
+    node.claims.held(1, "h", undefined);
+    node.claims.held(1, "h2", undefined);
     assertEquals([node.take(), node.claims.size], [["take h from 1"], 1]);
   });
 });

@@ -116,6 +116,12 @@ interface Answer {
   readonly refusal?: Refusal | undefined;
 }
 
+/** A session that is not at its home. */
+interface Held {
+  readonly clientId: string;
+  readonly user?: string | undefined;
+}
+
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
 
@@ -165,10 +171,9 @@ export class AllNodes implements Nodes {
       answer: (to, clientId, number, refusal) => this.#answerClaim(to, { clientId, number, refusal }),
       take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
       release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
-      refuses: ({ clientId, username, takesOver }) => {
-        const known = sessions.getUpToDate(clientId);
-        return isOfAnother(known, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined;
-      },
+      refuses: ({ username, takesOver }, user) =>
+        isOfAnother({ user }, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined,
+      userOf: (clientId) => sessions.getUpToDate(clientId)?.user,
       end: (clientId) => {
         this.#endMark = parts.journal.mark;
         sessions.yield(clientId);
@@ -523,17 +528,17 @@ export class AllNodes implements Nodes {
       const { clientId, number, refusal } = told as Answer;
       claims.answered(clientId, number, refusal);
     } else if (what === HOLDS) {
-      for (const clientId of told as string[]) claims.held(by, clientId);
+      for (const { clientId, user } of told as Held[]) claims.held(by, clientId, user);
     }
   }
 
   /** Tells a node that has come of the Client Identifiers that this node holds of it as their home. */
   #tellHeld(other: Other): void {
     const home = this.#options.all.indexOf(other.name);
-    let held: string[] = [];
+    let held: Held[] = [];
     for (const clientId of this.#sessions.clientIds()) {
       if (this.#homeOf(clientId) !== home) continue;
-      held.push(clientId);
+      held.push({ clientId, user: this.#sessions.get(clientId)?.user });
       if (held.length < HELD_IN_ONE) continue;
       this.#tell(other, HOLDS, writeJson(held));
       held = [];

@@ -165,6 +165,25 @@ describe("messages for a session whose node is away", () => {
 });
 
 describe("a Client that is claimed", () => {
+  test("is refused where the session is that of another user, at whatever nodes they are", () => {
+    const world = new NodesWorld({ nodes: 3 });
+    const clientId = idOf(2, 3);
+    const ann = world.nodes[0]!.connect({ clientId, username: "ann" });
+    for (const node of world.nodes) {
+      const bob = node.open();
+      bob.connect({ clientId, username: "bob" });
+      assertEquals(bob.take(CONNACK).reasonCode, 0x85);
+    }
+    world.cut(0, 2);
+    world.link(0, 2);
+    const bob = world.nodes[1]!.open();
+    bob.connect({ clientId, username: "bob" });
+    assertEquals(bob.take(CONNACK).reasonCode, 0x85);
+    ann.assertSilent();
+    world.nodes[1]!.connect({ clientId, username: "ann" });
+    assertEquals(ann.take(DISCONNECT).reasonCode, 0x8e);
+  });
+
   test("goes on with what came right behind its CONNECT", () => {
     const { nodes: [a, b] } = new NodesWorld();
     const reader = a!.connect({ clientId: "reader" });

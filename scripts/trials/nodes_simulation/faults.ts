@@ -43,7 +43,7 @@ export const FAULTS: readonly Fault[] = [
   {
     about: "a home gives an identifier to a second node that the first one still has",
     file: CLAIMS,
-    from: "if (holder !== undefined && holder !== first.by) return this.#host.take(holder, clientId);",
+    from: "if (holder !== undefined && holder.place !== by) return this.#host.take(holder.place, clientId);",
     to: "",
   },
   {
