@@ -1002,7 +1002,6 @@ export class Connection
 
   /** The one place where a peer's fault becomes an answer (§4.13). */
   #caught(error: unknown): void {
-    if (this.#phase.kind === "open" && this.#phase.session.isNode) console.log("CAUGHT", error);
     if (!(error instanceof PeerError)) {
       this.#host.parts.observer.failed(error);
       error = refused(0x83, "MQTT-4.13.1-1", "An error of the Server");
