@@ -11,6 +11,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { ApiError } from "./error.ts";
 import type { ApiHost } from "./host.ts";
+import type { ApiWorkers } from "./operation.ts";
 
 /** The header that a request by cookie has if it changes something; its value is 1. */
 export const CSRF_HEADER = "x-plumb";
@@ -135,7 +136,12 @@ export interface LoginParts {
 }
 
 /** Who asks: the owner by the token (null), or an administrator. @throws {ApiError} for others. */
-export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): string | null {
+export async function checkAccess(
+  request: IncomingMessage,
+  host: ApiHost,
+  logins: Logins,
+  workers: Pick<ApiWorkers, "userOf"> | undefined,
+): Promise<string | null> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const given = /^Bearer +([\w-]{1,200})$/i.exec(authorization)?.[1];
@@ -143,7 +149,8 @@ export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Log
     throw new ApiError("login-needed", "This is not the token of this broker; plumb page prints it");
   }
   const cookie = cookieOf(request);
-  const user = cookie && logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs);
+  const user = cookie &&
+    (logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs) ?? await workers?.userOf(cookie));
   if (user === undefined || !host.admins.includes(user)) {
     throw new ApiError(
       "login-needed",

@@ -127,6 +127,10 @@ export interface ApiHost {
   permissions(): PermissionFile | undefined;
   /** A snapshot of all data, all of one moment, in pieces. @throws {ApiError} if there is no data directory, or one is made already. */
   snapshot(signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Resolves when what has been answered so far is on the disk, or could not be brought there for a while. */
+  untilSafe(): Promise<void>;
+  /** Reads users and permissions again, which another process has changed; resolves when they hold. */
+  readAgain(): Promise<void>;
   /** An error of its own, for the log. */
   failed(error: unknown): void;
 }

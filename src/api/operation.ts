@@ -43,6 +43,24 @@ export class Reply {
   }
 }
 
+/** The header of an answer in which something of workers is missing: their numbers. */
+export const MISSING_HEADER = "plumb-missing";
+
+/** Which of the workers of one broker answer, and how their answers become one; who does that is in src/api/workers. */
+export type Among =
+  /** Whoever is asked: all would answer the same. */
+  | "any"
+  /** A list that all have the same: one of them, whose number is in the cursor. */
+  | "any list"
+  /** A list of which each has a part: one after the other. */
+  | "parts"
+  /** The one that has what the path names. */
+  | "holder"
+  /** The first one, so that no two change a file at once; the others read it again. */
+  | "files"
+  /** In a way of its own. */
+  | "merged";
+
 /** One operation. */
 export interface Operation {
   readonly method: "get" | "post" | "put" | "delete";
@@ -63,8 +81,17 @@ export interface Operation {
   readonly type?: string;
   /** Needs no login. */
   readonly isOpen?: true;
+  readonly among: Among;
   /** Gives the answer, a `Reply` or what becomes JSON. @throws {ApiError} */
   run(call: Call): unknown;
+}
+
+/** The other processes of the same broker. */
+export interface ApiWorkers {
+  /** Does an operation at those that it is for, and makes one answer of theirs, as `Operation.run()` gives it. @throws {ApiError} */
+  run(operation: Operation, call: Call): unknown;
+  /** The user of a login that another one has begun; undefined if none knows it. */
+  userOf(cookie: string): Promise<string | undefined>;
 }
 
 /** The most items of a page. */

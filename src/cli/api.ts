@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { createReadStream, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type {
   ApiHost,
@@ -18,6 +19,7 @@ import type {
   UserFile,
 } from "../api/host.ts";
 import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
+import type { ApiWorkers } from "../api/operation.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
@@ -25,6 +27,7 @@ import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { StoreError } from "../store/error.ts";
 import { STORE_FILE } from "../store/files.ts";
+import type { SnapshotJob } from "../store/snapshot_thread.ts";
 import { tokenFileOf, tokenIn } from "./api_token.ts";
 import { environment } from "./environment.ts";
 import type { Log } from "./log.ts";
@@ -45,6 +48,8 @@ const RATE_EXCEEDED = 0x9f;
 /** What holds at present. */
 interface Present {
   readonly settings: Settings;
+  /** Those of the whole broker, where `settings` are a worker's. */
+  readonly asked?: Settings | undefined;
   readonly logins: LoginSet;
   readonly permissions: PermissionSet;
   readonly log: Log;
@@ -52,8 +57,17 @@ interface Present {
 
 /** What the API works on, through all reloads. */
 export class ApiOfProgram implements ApiHost {
+  /** Logins by password that have begun here. */
+  readonly logins: Logins = new Logins();
   /** For the listeners that show it. */
-  readonly part: (isTls: boolean) => HttpPart = apiPart(this);
+  readonly part: (isTls: boolean) => HttpPart = apiPart(this, {
+    logins: this.logins,
+    workers: () => this.workers,
+  });
+  /** The other processes of the same broker; undefined if there are none. */
+  workers: ApiWorkers | undefined;
+  /** The directories of the stores of all workers, in their order, and of this one; undefined for the data directory. */
+  stores: { readonly own: string; readonly all: readonly string[] } | undefined;
   token: string | undefined;
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
@@ -140,7 +154,8 @@ export class ApiOfProgram implements ApiHost {
   }
 
   settings(): readonly SettingView[] {
-    return settingViews(this.#present!.settings);
+    const { settings, asked = settings } = this.#present!;
+    return settingViews(asked);
   }
 
   listeners(): readonly ListenerView[] {
@@ -157,8 +172,12 @@ export class ApiOfProgram implements ApiHost {
     return permissionFileOf(permissionFiles(settings), () => permissions.reload());
   }
 
-  /** What has been answered so far is on the disk. */
-  async #untilSafe(): Promise<void> {
+  async readAgain(): Promise<void> {
+    const { logins, permissions } = this.#present!;
+    await Promise.all([logins.reload(), permissions.reload()]);
+  }
+
+  async untilSafe(): Promise<void> {
     const end = performance.now() + SAFE_MS;
     while (this.#running?.api.broker.stats.isUnsafe === true && performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -173,18 +192,15 @@ export class ApiOfProgram implements ApiHost {
     if (this.#isExporting) {
       throw new ApiError("too-many", "A snapshot is being made: try again when it is there");
     }
-    const file = join(data, `export-${randomBytes(6).toString("hex")}`);
+    const directory = this.stores?.own ?? data;
+    const file = join(directory, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
-      removeLeft(data);
-      await this.#untilSafe();
-      const { exportInThread } = await import("../store/snapshot_thread.ts");
-      const own = new URL(import.meta.url);
-      const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
-      await exportInThread(join(data, STORE_FILE), file, ...isBundled ? [own] : []);
+      removeLeft(directory);
+      await this.untilSafe();
+      const directories = this.stores?.all ?? [data];
+      await inThread({ paths: directories.map((one) => join(one, STORE_FILE)), to: file });
       if (!signal.aborted) yield* createReadStream(file) as AsyncIterable<Uint8Array>;
-    } catch (error) {
-      throw error instanceof StoreError ? new ApiError("conflict", error.message) : error;
     } finally {
       this.#isExporting = false;
       rmSync(file, { force: true });
@@ -192,10 +208,22 @@ export class ApiOfProgram implements ApiHost {
   }
 }
 
+/** @throws {ApiError} */
+async function inThread(job: SnapshotJob): Promise<void> {
+  const { snapshotInThread } = await import("../store/snapshot_thread.ts");
+  const own = new URL(import.meta.url);
+  const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
+  try {
+    await snapshotInThread(job, ...isBundled ? [own] : []);
+  } catch (error) {
+    throw error instanceof StoreError ? new ApiError("conflict", error.message) : error;
+  }
+}
+
 /** Removes snapshots that a process left behind which ended in the middle of one. */
-function removeLeft(data: string): void {
-  for (const name of readdirSync(data)) {
-    if (/^export-[0-9a-f]{12}/.test(name)) rmSync(join(data, name), { force: true });
+function removeLeft(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (/^export-[0-9a-f]{12}/.test(name)) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 

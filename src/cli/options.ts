@@ -75,8 +75,8 @@ export interface Settings {
   readonly listen: readonly Listen[];
   /** Whether no listener was asked for, and `listen` has the default ones. */
   readonly isDefaultListen: boolean;
-  /** Whether other workers listen on the same ports. */
-  readonly isShared?: true;
+  /** How many processes share the ports and the memory of the machine; given in a worker. */
+  readonly sharers?: number;
   readonly tls: TlsSettings;
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];
@@ -174,6 +174,8 @@ export interface Listen {
   readonly value: string;
   /** The flag that gives the port. */
   readonly portFlag: string;
+  /** Another worker listens there. */
+  readonly isElsewhere?: true;
   /** Settings of its own, in place of the broker's: of a `[[listener]]` in the file. */
   readonly own?: ListenerSettings;
 }

@@ -46,7 +46,7 @@ import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { Claims } from "./claims.ts";
 import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
-import { readChange, RetainedCopies, writeChange } from "./retained_copies.ts";
+import { readChanges, type RetainedChange, RetainedCopies, writeChange } from "./retained_copies.ts";
 import { type RoutePacket, Routes } from "./routes.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -88,10 +88,11 @@ export interface NodeStats {
   readonly outstanding: number;
 }
 
-/** Messages of a walk through the retained messages that may be on their way to a node. */
-const COPIES_UNDER_WAY_MAX = 1_024;
-/** Steps of such a walk in one turn. */
-const COPY_STEPS = 512;
+/** Messages that may be on their way to a node while it is told of what is retained; each has many changes. */
+const COPIES_UNDER_WAY_MAX = 16;
+/** Steps of a walk through the retained messages for one such message, and its bytes. */
+const COPY_STEPS = 1_024;
+const COPY_BYTES = 64 * 1024;
 
 /** What nodes tell each other: the topics of messages with the identifier `TOLD`. */
 const ROUTES_TOLD = "routes";
@@ -262,10 +263,12 @@ export class AllNodes implements Nodes {
     if (type === PacketType.SUBSCRIBE) {
       const { packetId, subscriptions, properties } = decodeSubscribe(reader, flags, 5);
       const identifier = properties?.subscriptionIdentifier ?? 0;
+      this.#parts.turn.budget.spend(subscriptions.length * COST.filter);
       for (const one of subscriptions) this.#subscribe(other, one, identifier);
       open.link.send({ type: PacketType.SUBACK, packetId, reasonCodes: subscriptions.map(({ qos }) => qos) });
     } else if (type === PacketType.UNSUBSCRIBE) {
       const { packetId, filters } = decodeUnsubscribe(reader, flags, 5);
+      this.#parts.turn.budget.spend(filters.length * COST.filter);
       for (const filter of filters) this.#unsubscribe(other, filter);
       open.link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: filters.map(() => 0) });
     } else if (type === PacketType.SUBACK || type === PacketType.UNSUBACK) {
@@ -282,7 +285,6 @@ export class AllNodes implements Nodes {
   }
 
   #subscribe(other: Other, request: SubscriptionRequest, identifier: number): void {
-    this.#parts.turn.budget.spend(COST.filter);
     const filter = parseFilter(request.filter);
     if (typeof filter === "string") return; // it was a filter where it came in
     this.#parts.router.subscribe(other.session, filter, { ...request, identifier });
@@ -290,7 +292,6 @@ export class AllNodes implements Nodes {
   }
 
   #unsubscribe({ session, routesTold }: Other, filter: string): void {
-    this.#parts.turn.budget.spend(COST.filter);
     routesTold?.delete(filter);
     const subscription = session.subscriptions.get(filter);
     if (subscription !== undefined) this.#parts.router.unsubscribe(session, subscription);
@@ -469,7 +470,10 @@ export class AllNodes implements Nodes {
 
   told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) return this.#retainedElsewhere(other, payload);
+    if (what === RETAINED) {
+      for (const change of readChanges(payload)) this.#retainedElsewhere(other, change);
+      return;
+    }
     if (isRepeated) return; // it was said over an earlier link: over this one it is said anew
     if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
@@ -564,9 +568,7 @@ export class AllNodes implements Nodes {
     this.#copies.forget(topic);
   }
 
-  #retainedElsewhere(from: Other, bytes: Uint8Array): void {
-    const change = readChange(bytes);
-    if (change === undefined) return;
+  #retainedElsewhere(from: Other, change: RetainedChange): void {
     const { stamp, topic, message } = change;
     const { router, turn } = this.#parts;
     turn.budget.spend(COST.alone);
@@ -580,22 +582,46 @@ export class AllNodes implements Nodes {
     router.retainForNode(topic, kept, this.keeps(topic));
     if (!this.#copies.isOwn(stamp)) return;
     for (const other of this.#others) { // it came in here before this node started anew, perhaps not in time for all
-      if (other !== from) this.#tell(other, RETAINED, bytes);
+      if (other !== from) this.#tell(other, RETAINED, writeChange(change));
     }
   }
 
   /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */
   #copyOn(): void {
-    const { retained } = this.#parts.router;
-    this.#copying = this.#copying.filter(({ other, cursor }) => {
-      for (let steps = COPY_STEPS; steps > 0; steps -= cursor.steps) {
-        if (other.outstanding >= COPIES_UNDER_WAY_MAX) return true; // its acknowledgements have it go on
-        const node = cursor.advance(steps);
-        if (node === NONE) return this.#copied(other);
-        if (node !== MORE && retained.has(node)) this.#copy(other, retained.read(node));
-      }
-      return true;
+    this.#copying = this.#copying.filter((copying) => {
+      const { other } = copying;
+      return other.outstanding >= COPIES_UNDER_WAY_MAX || this.#copySome(copying); // its acknowledgements have it go on
     });
+  }
+
+  /** One message with as many as it may have; false if these are the last ones. */
+  #copySome({ other, cursor }: Copying): boolean {
+    const { retained } = this.#parts.router;
+    const changes: Uint8Array[] = [];
+    let bytes = 0;
+    let isOver = false;
+    for (let steps = COPY_STEPS; steps > 0 && bytes < COPY_BYTES; steps -= cursor.steps) {
+      const node = cursor.advance(steps);
+      isOver = node === NONE;
+      if (isOver || node === MORE) break;
+      if (!retained.has(node)) continue;
+      const message = retained.read(node);
+      const { topic } = message;
+      const stamp = this.#copies.stampOf(topic) ?? 0;
+      if (stamp === 0 && !this.keeps(topic)) continue;
+      const change = writeChange({ stamp, topic, message });
+      changes.push(change);
+      bytes += change.length;
+    }
+    this.#parts.turn.budget.spend(COPY_STEPS);
+    if (isOver) {
+      for (const topic of this.#copies.removed) {
+        changes.push(writeChange({ stamp: this.#copies.stampOf(topic)!, topic, message: undefined }));
+      }
+    }
+    if (changes.length > 0) this.#tell(other, RETAINED, joined(changes));
+    if (isOver) this.#tell(other, IN_STEP, NOTHING);
+    return !isOver;
   }
 
   get isDue(): boolean {
@@ -604,21 +630,6 @@ export class AllNodes implements Nodes {
 
   get isBehind(): boolean {
     return this.#copying.some(({ other }) => other.outstanding < COPIES_UNDER_WAY_MAX);
-  }
-
-  #copy(other: Other, message: Message): void {
-    const { topic } = message;
-    const stamp = this.#copies.stampOf(topic) ?? 0;
-    if (stamp > 0 || this.keeps(topic)) this.#tell(other, RETAINED, writeChange({ stamp, topic, message }));
-  }
-
-  #copied(other: Other): false {
-    for (const topic of this.#copies.removed) {
-      const stamp = this.#copies.stampOf(topic)!;
-      this.#tell(other, RETAINED, writeChange({ stamp, topic, message: undefined }));
-    }
-    this.#tell(other, IN_STEP, NOTHING);
-    return false;
   }
 
   assertInvariants(): void {
@@ -630,6 +641,16 @@ export class AllNodes implements Nodes {
       invariant(found === released, "exchanges with a node that are to be completed");
     }
   }
+}
+
+function joined(all: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const one of all) {
+    out.set(one, at);
+    at += one.length;
+  }
+  return out;
 }
 
 /** Client Identifiers in one message. */

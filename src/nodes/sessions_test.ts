@@ -40,6 +40,30 @@ describe("[MQTT-3.1.4-3] a Client that connects again", () => {
   }
 });
 
+describe("a Client whose home is asked", () => {
+  test("has what it sends behind CONNECT taken when the answer is there, and nodes miss no acknowledgement", () => {
+    const world = new NodesWorld();
+    const client = world.nodes[0]!.open();
+    const clientId = idOf(1, 2);
+    const connect = { type: PacketType.CONNECT, level: 5, cleanStart: true, keepAlive: 0, clientId } as const;
+    const payload = new Uint8Array(1);
+    const publish = {
+      type: PacketType.PUBLISH,
+      qos: 0,
+      dup: false,
+      retain: false,
+      topic: "t",
+      payload,
+      properties: {},
+    } as const;
+    const both = [connect, publish, { ...publish, qos: 1, packetId: 9 } as const];
+    client.write(Uint8Array.from(both.flatMap((packet) => [...encodePacket(packet, 5)])));
+    client.take(CONNACK);
+    assertEquals(client.take(PUBACK).packetId, 9);
+    assertEquals([0, 1].map((place) => world.stats(place)[0]!.outstanding), [0, 0]);
+  });
+});
+
 describe("a session that outlives its connection", () => {
   const persistent = { cleanStart: false, properties: { sessionExpiryInterval: 600 } } as const;
 

@@ -1,7 +1,6 @@
 /**
- * The data directory of a broker of several processes: `workers/2-of-4/plumb.sqlite` is the store of worker 2 of 4; one process has
- * `plumb.sqlite`.
- * Knows directories, and the step that decides; refuses to know the rows in them.
+ * The data of a broker that has another number of processes than before.
+ * Knows the steps, and the one that decides; refuses to know rows.
  *
  * With another number of workers than before all is written to `workers.new`, and that is renamed to `workers.moved` when it is complete on the
  * disk: from then on it is what counts. Whoever finds it finishes the work: the old files go, and it gets their place.
@@ -9,6 +8,7 @@
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers";
 import { homeOf } from "../../nodes/home.ts";
 import { divide, type Divided } from "../../store/divide.ts";
 import { StoreError, troubleWith } from "../../store/error.ts";
@@ -17,44 +17,12 @@ import { type Lock, lockDirectory } from "../../store/lock.ts";
 import { CallError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../options.ts";
-import { openData, STORE_ADVICE } from "../serve.ts";
+import { openData, STORE_ADVICE } from "../open_data.ts";
+import { MOVED, NEW, storesIn, WORKERS } from "./layout.ts";
 
-const WORKERS = "workers";
-const NEW = "workers.new";
-const MOVED = "workers.moved";
-
-/** The directory of the store of one worker. */
-export function storeOf(data: string, number: number, of: number): string {
-  return join(data, WORKERS, `${number}-of-${of}`);
-}
-
-/** Whether there are stores of several workers, or a move to or from them that is not over. */
-export function isDivided(data: string): boolean {
-  return [WORKERS, MOVED, NEW].some((name) => isThere(join(data, name)));
-}
-
-/**
- * The directories of the stores that are there: one, or those of all workers.
- * @throws {CallError} if not all of them are there, or if there are both kinds.
- */
-export function storesIn(data: string): readonly string[] {
-  const workers = join(data, WORKERS);
-  if (!isThere(workers)) return [data];
-  const names = readdirSync(workers).filter((name) => /^\d+-of-\d+$/.test(name));
-  const of = Number(/\d+$/.exec(names[0] ?? "")?.[0] ?? 0);
-  const all = Array.from({ length: of }, (_, i) => storeOf(data, i + 1, of));
-  if (of === 0 || names.length !== of || !all.every(isThere)) {
-    throw new CallError(
-      `${workers}: it has not the stores of all workers, but ${names.join(", ") || "none"}`,
-    );
-  }
-  if (isThere(join(data, STORE_FILE))) {
-    throw new CallError(
-      `${data} has ${STORE_FILE}, of one process, and ${WORKERS}, of ${of}: move one of them away`,
-    );
-  }
-  return all;
-}
+/** A worker whose supervisor is gone ends within ten seconds: so often, and ms between. */
+const TRIES = 120;
+const AGAIN_MS = 100;
 
 /**
  * Brings the data of a directory into the form for so many processes, and gives the lock of the directory, which is made if it is not there.
@@ -77,6 +45,7 @@ export async function arrange(
   try {
     attempt(data, () => run(finish(data)));
     const before = storesIn(data);
+    for (const directory of before) if (directory !== data) await left(directory);
     if (before.length === of) return lock;
     const isEmpty = before.length === 1 && bytesOf(join(data, STORE_FILE)) === 0;
     for (const directory of isEmpty ? [] : before) { // sound, of our version, and without a log
@@ -93,6 +62,19 @@ export async function arrange(
   } catch (error) {
     release();
     throw error;
+  }
+}
+
+/** Waits until the worker of a supervisor that was killed has left its store. */
+async function left(directory: string): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return lockDirectory(directory).release();
+    } catch (error) {
+      const isLocked = error instanceof StoreError && error.trouble === "locked";
+      if (!isLocked || tries === TRIES) return; // whoever opens it says what is wrong
+      await new Promise<void>((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   }
 }
 

@@ -2,7 +2,8 @@
  * The part of a worker in `plumb serve`: what its supervisor tells it, what it tells that, and its links to the others.
  * Knows its own settings; refuses to know what a broker does with them.
  *
- * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`. News go as lines of the log behind `NEWS`, so
+ * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`,
+ * `ping`. News go as lines of the log behind `NEWS`, so
  * that they come behind what was said before.
  * @module
  */
@@ -10,16 +11,23 @@ import { rmSync } from "node:fs";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
-import type { Server } from "../../server/serve.ts";
+import type { ServeNodes, Server } from "../../server/serve.ts";
 import { CallError, STATUS } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Listen, Settings } from "../options.ts";
 import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import type { Watch } from "../watch.ts";
 import { Lines } from "./lines.ts";
-import type { RelayHead } from "./hello.ts";
-import { Links, type LinkServer } from "./links.ts";
+import { Links } from "./links.ts";
+import { Seen } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
+
+/** What a worker tells its supervisor: that it takes Clients, and where; or that its loop turns. */
+export interface News {
+  readonly addresses?: readonly string[];
+  readonly alive?: true;
+}
 
 /** What a line of news begins with. */
 export const NEWS = "plumb-worker ";
@@ -36,16 +44,21 @@ export class WorkerPart {
   /** Called when the supervisor says so. */
   reload: () => void = () => {};
   log: Log | undefined;
-  #links: Links | undefined;
+  readonly #links: Links;
+  /** The settings of the whole broker that were read last. */
+  asked: Settings | undefined;
+  #seen: Seen | undefined;
   #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
     this.order = order;
+    this.#links = new Links(order, () => this.log!);
     this.stopped = new Promise((resolve) => this.#stop = resolve);
     // A terminal, and a service manager, signal to all processes: when this one ends is for the supervisor to say.
     listenTo([...Object.keys(SIGNALS), ...RELOAD], () => {});
     const lines = new Lines((line) => {
       if (line === "reload") this.reload();
+      else if (line === "ping") this.#tell({ alive: true });
       else if (line.startsWith("stop ")) this.#stop();
     });
     process.stdin.on("data", (bytes: Uint8Array) => lines.push(bytes));
@@ -70,9 +83,10 @@ export class WorkerPart {
    */
   own(settings: Settings): Settings {
     const { number, of } = this.order;
+    this.asked = settings;
     return {
       ...settings,
-      isShared: true,
+      sharers: of,
       listen: settings.listen.flatMap((one) => this.#listen(one)),
       limits: sharesOf(settings.limits, of),
       ...number > 1 && { bridges: [] },
@@ -87,7 +101,7 @@ export class WorkerPart {
       if (error instanceof AddressError) return [one]; // whoever opens it says what is wrong
       throw error;
     }
-    if (address.scheme === "unix") return this.order.number === 1 ? [one] : [];
+    if (address.scheme === "unix") return [this.order.number === 1 ? one : { ...one, isElsewhere: true }];
     const taken = this.order.ports[one.url];
     if (taken === null) return [];
     if (address.port !== 0) return [one];
@@ -103,23 +117,18 @@ export class WorkerPart {
   }
 
   /** What makes the broker a node of several. */
-  get nodes(): object {
-    const { number, incarnation } = this.order;
+  get nodes(): ServeNodes {
     return {
-      nodes: {
-        name: nodeName(number),
-        all: nodeNames(this.order),
-        incarnation,
-        relay: (to: string, head: RelayHead) => this.#links!.relay(to, head),
-      },
+      name: nodeName(this.order.number),
+      all: nodeNames(this.order),
+      relay: (to, head) => this.#links.relay(to, head),
     };
   }
 
   /** Links it with the others. When all start, it waits for all. */
   async join(server: Server): Promise<void> {
-    const links = this.#links = new Links(this.order, this.log!);
-    await links.open("link" in server ? server as unknown as LinkServer : STAND_IN);
-    await Promise.race([links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
+    await this.#links.open(server);
+    await Promise.race([this.#links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
   }
 
   #tired(): Promise<void> {
@@ -128,24 +137,30 @@ export class WorkerPart {
         this.log!.warn("not linked with all workers; Clients are taken", {});
         resolve();
       }, LINKED_MS);
-      void this.#links!.linked.then(() => (clearTimeout(timer), resolve()));
+      void this.#links.linked.then(() => (clearTimeout(timer), resolve()));
     });
   }
 
-  /** It takes Clients now. */
-  ready(addresses: readonly string[]): void {
-    this.log!.passOn(`${NEWS}${JSON.stringify({ addresses })}`);
+  /** From now on whoever asks this worker by HTTP sees all of them as one broker. */
+  async show(watch: Watch): Promise<Seen> {
+    return this.#seen = await Seen.open(this.order, watch);
   }
 
-  /** Takes no part any more. */
-  async leave(): Promise<void> {
-    await this.#links?.close();
+  /** It takes Clients now, those that others hand on too. */
+  ready(addresses: readonly string[]): void {
+    this.#links.takeRelayed();
+    this.#tell({ addresses });
+  }
+
+  #tell(news: News): void {
+    this.log!.passOn(NEWS + JSON.stringify(news));
+  }
+
+  /** Takes no part any more once `ended` has done its work; until then links stay, for what is still on its way. */
+  async leave(ended: () => Promise<void>): Promise<void> {
+    this.#seen?.close();
+    await this.#links.close();
+    await ended();
+    this.#links.cut();
   }
 }
-
-/** In the place of a server that knows no nodes yet. */
-const IDLE = { received() {}, drained() {}, closed() {} };
-const STAND_IN: LinkServer = {
-  link: (transport) => transport.start(IDLE),
-  acceptRelayed: (transport) => transport.start(IDLE),
-};

@@ -6,11 +6,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { ownProgram } from "../../runtime/program.ts";
 import { tokenFileOf, tokenIn } from "../api_token.ts";
 import { environment } from "../environment.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -20,13 +21,13 @@ import { checkSettings } from "../serve.ts";
 import { ServiceManager } from "../service_manager.ts";
 import { shownBy } from "../shown_by.ts";
 import { endSignal, IGNORED, listenTo, RELOAD } from "../signals.ts";
-import { complain } from "../terminal.ts";
 import { TlsSet } from "../tls_set.ts";
-import { arrange, storeOf } from "./data.ts";
+import { arrange } from "./data.ts";
+import { storeOf } from "./layout.ts";
 import { Lines } from "./lines.ts";
-import { socketOf } from "./links.ts";
+import { insideSocketOf } from "./inside.ts";
 import { isOfLog, StartLines, withWorker } from "./one_log.ts";
-import { NEWS } from "./part.ts";
+import { NEWS, type News } from "./part.ts";
 import { type Ports, takePorts } from "./ports.ts";
 import { WORKER_VARIABLE, type WorkerOrder } from "./worker.ts";
 
@@ -92,41 +93,11 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   }
 }
 
-/**
- * How this program is started once more, up to its own arguments.
- * @throws {CallError} on Deno with less than all permissions: a process that may start others may do everything by them.
- */
+/** @throws {CallError} where processes may not be started. */
 function programOf(): readonly string[] {
-  const { execPath, execArgv, argv } = process;
-  if (!("Deno" in globalThis)) {
-    const isCompiled = argv[1]!.startsWith("/$bunfs/");
-    return [execPath, ...isCompiled ? [] : [...execArgv, argv[1]!]];
-  }
-  const { Deno } = globalThis as unknown as { readonly Deno: DenoSlice };
-  const kinds = ["read", "write", "net", "env", "run", "sys", "ffi"];
-  if (kinds.some((name) => Deno.permissions.querySync({ name }).state !== "granted")) {
-    throw new CallError("--workers needs -A on Deno: it starts processes, and they may do what this one may");
-  }
-  const words = wordsOf(Deno.args.length)?.slice(1) ?? ["run", "-A", Deno.mainModule];
-  const isRun = words[0] === "run";
-  // Deno calls reusePort of Deno.listen unstable.
-  return [execPath, ...isRun ? ["run"] : [], "--unstable-net", ...words.slice(isRun ? 1 : 0)];
-}
-
-interface DenoSlice {
-  readonly args: readonly string[];
-  readonly mainModule: string;
-  readonly permissions: { querySync(what: { readonly name: string }): { readonly state: string } };
-}
-
-/** The words of this process's call without its last ones; undefined where that cannot be known. */
-function wordsOf(last: number): readonly string[] | undefined {
-  try {
-    const words = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
-    return words.slice(0, words.length - last);
-  } catch {
-    return undefined;
-  }
+  const program = ownProgram();
+  if (program !== undefined) return program;
+  throw new CallError("--workers needs -A on Deno: it starts processes, and they may do what this one may");
 }
 
 /**
@@ -135,7 +106,7 @@ function wordsOf(last: number): readonly string[] | undefined {
  */
 function privateDirectory(data: string | undefined): string {
   const inData = data === undefined ? undefined : resolve(data, "run");
-  if (inData === undefined || socketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
+  if (inData === undefined || insideSocketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
     return mkdtempSync(join(tmpdir(), "plumb-"));
   }
   rmSync(inData, { recursive: true, force: true }); // of a process that was killed
@@ -158,6 +129,8 @@ interface Place {
   readonly number: number;
   child: ChildProcess | undefined;
   isReady: boolean;
+  /** It has answered since it was asked last. */
+  isAlive: boolean;
   /** When it was started. */
   since: number;
   /** Ends in a row. */
@@ -195,6 +168,7 @@ class Workers {
       number: i + 1,
       child: undefined,
       isReady: false,
+      isAlive: true,
       since: 0,
       ends: 0,
       timer: undefined,
@@ -213,7 +187,7 @@ class Workers {
     const manager = new ServiceManager(log);
     this.#ready = (addresses) => {
       this.#options.ready?.();
-      manager.ready(`listening on ${addresses.join(", ")}`);
+      manager.ready(`listening on ${addresses.join(", ")}`, () => this.#areAlive());
     };
     void stopped.then((name) => {
       manager.stopping();
@@ -250,8 +224,10 @@ class Workers {
       stdio: ["pipe", "inherit", "pipe"],
     });
     const said = new Lines((line) => {
-      if (line.startsWith(NEWS)) this.#isUp(place, JSON.parse(line.slice(NEWS.length)));
-      else this.#said(line, place.number);
+      if (!line.startsWith(NEWS)) return this.#said(line, place.number);
+      const { addresses } = JSON.parse(line.slice(NEWS.length)) as News;
+      if (addresses === undefined) place.isAlive = true;
+      else this.#isUp(place, addresses);
     });
     child.stderr!.on("data", (bytes: Uint8Array) => said.push(bytes));
     child.stdin!.on("error", () => {}); // it has ended
@@ -269,9 +245,17 @@ class Workers {
     child.once("close", (status, signal) => ended({ status, signal }));
   }
 
-  #isUp(place: Place, { addresses }: { readonly addresses: readonly string[] }): void {
+  /** Whether all that take Clients have answered since they were asked last; asks them again. */
+  #areAlive(): boolean {
+    const areAlive = this.#places.every(({ isReady, isAlive }) => !isReady || isAlive);
+    for (const place of this.#places) place.isAlive = false;
+    this.#tell("ping");
+    return areAlive;
+  }
+
+  #isUp(place: Place, addresses: readonly string[]): void {
     this.#ports.release(); // the workers have them
-    place.isReady = true;
+    place.isReady = place.isAlive = true;
     const { log } = this.#options;
     if (this.#state === "running") return log.info("worker started again", { worker: place.number });
     if (this.#state !== "starting" || this.#places.some(({ isReady }) => !isReady)) return;
@@ -283,6 +267,7 @@ class Workers {
   #ended(place: Place, { status, signal }: End): void {
     const { log } = this.#options;
     place.child = undefined;
+    place.isReady = false;
     if (this.#state === "running") {
       if (performance.now() - place.since >= STEADY_MS) place.ends = 0;
       const ms = place.ends === 0 ? 0 : Math.min(AGAIN_MS * 2 ** (place.ends - 1), AGAIN_MS_MAX);
@@ -303,8 +288,8 @@ class Workers {
         };
         log.error("worker ended at its start", fields);
       }
-      this.#stop("SIGTERM");
       this.#status = STATUS.cannot;
+      this.#stop("SIGTERM");
     } else if (this.#status !== STATUS.cannot && (signal !== null || status !== STATUS.good)) {
       this.#status = STATUS.found;
     }
@@ -321,7 +306,7 @@ class Workers {
   }
 
   #tell(order: string): void {
-    for (const { child } of this.#places) child?.stdin!.write(`${order}\n`);
+    for (const { child } of this.#places) child?.stdin?.write(`${order}\n`);
   }
 
   #said(line: string, worker: number): void {
@@ -341,7 +326,7 @@ class Workers {
   #passOn(line: string, worker: number | undefined): void {
     const { log } = this.#options;
     if (isOfLog(line)) log.passOn(worker === undefined ? line : withWorker(line, worker, log.colours));
-    else if (this.#status !== STATUS.good || this.#state === "starting") void complain(`${line}\n`);
+    else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
     else if (line !== "") log.error("said on stderr", { worker, line: log.cut(line) });
   }
 }
