@@ -140,6 +140,8 @@ class World {
   troubles: Troubles = { cuts: 0, restarts: 0, failures: 0 };
   /** How often a group has lost a member that is not certain to come back, by the topic's first level. */
   readonly lapses: Map<string, number> = new Map();
+  /** The filter of the last SUBACK, until somebody has published for it. */
+  granted: string | undefined;
   serial = 0;
   sessions = 0;
   deliveries = 0;
@@ -643,6 +645,7 @@ class SimulatedClient {
       if (this.world.troubles.failures > 0 && code! >= 0x80) return void session.subscriptions.delete(filter);
       assertEquals(code, subscription!.qos);
       subscription!.isGranted = true;
+      this.world.granted = filter;
       for (let place = 0; place < this.world.count; place++) {
         if (place === session.place) subscription!.known.add(place);
         else if (this.world.isInStep(place, session.place)) subscription!.known.add(place);
@@ -712,14 +715,14 @@ class SimulatedClient {
 
   // Messages.
 
-  publish(count: number): void {
+  publish(count: number, first?: string): void {
     const { world, connection } = this;
     const { pick } = world;
     const session = connection?.session;
     if (session === undefined) return;
-    let [topic, qos] = [world.any(TOPICS), pick(3) as QoS];
+    let [topic, qos] = [first ?? world.any(TOPICS), pick(3) as QoS];
     for (let i = 0; i < count; i++) {
-      if (pick(3) === 0) [topic, qos] = [world.any(TOPICS), pick(3) as QoS];
+      if (first === undefined && pick(3) === 0) [topic, qos] = [world.any(TOPICS), pick(3) as QoS];
       if (qos > 0 && session.outgoing.size > UNACKNOWLEDGED_MAX) continue;
       const message = world.message({
         topic,
@@ -875,7 +878,10 @@ function bytesOf({ serial }: Sent): Uint8Array {
 
 /** One thing that happens. */
 function step(world: World): void {
-  const { pick } = world;
+  const { pick, granted } = world;
+  world.granted = undefined;
+  const meant = granted === undefined ? undefined : TOPICS.find((topic) => matches(granted, topic));
+  if (meant !== undefined && pick(2) === 0) { for (const client of world.clients) client.publish(1, meant); }
   for (let moves = pick(6); moves > 0; moves--) world.move();
   if (pick(25) === 0) world.advance(pick(8) === 0 ? 15_000 : pick(1_000));
   if (pick(4) === 0) {
