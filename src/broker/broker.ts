@@ -112,7 +112,7 @@ export class Broker {
       parts.systemTopics = (systemTopics as SystemTopicsMaker).make(turn, router, host);
     }
     if (nodes !== undefined) {
-      const others = (nodes as NodesMaker).make({ parts, sessions, policy: this.#policy });
+      const others = (nodes as NodesMaker).make({ parts, sessions, policy: this.#policy, random });
       parts.nodes = router.nodes = journal.nodes = others;
     }
     this.#memory = new MemoryLimit(

@@ -512,8 +512,10 @@ export class Connection
 
   /** A frame whose rest is still to come. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
-    const { kind } = this.#phase;
+    const phase = this.#phase;
+    const { kind } = phase;
     if (kind === "closing" || kind === "closed" || kind === "relaying") return;
+    if (kind === "open" && phase.session.isNode) return; // it answers as well as it asks
     const { level } = this.#link;
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
@@ -786,6 +788,7 @@ export class Connection
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
     else if (answer !== undefined) this.#refuse(answer);
+    else this.#claimOver(phase);
   }
 
   /** [MQTT-3.1.4-3] Whether the Client has nothing at another node; "later" if that is not known. */
@@ -802,12 +805,15 @@ export class Connection
     return nodes.claim(claim, this);
   }
 
-  /** A Client that was not accepted gives its Client Identifier back. */
+  /** A Client that is not accepted gives its Client Identifier back. */
   #unclaim(): void {
-    const phase = this.#phase;
-    if (phase.kind !== "authenticating" || !phase.isClaimed) return;
+    if (this.#phase.kind === "authenticating") this.#claimOver(this.#phase);
+  }
+
+  #claimOver(phase: Authenticating): void {
+    if (!phase.isClaimed) return;
     phase.isClaimed = false;
-    this.#host.parts.nodes!.unclaimed(phase.connect.clientId);
+    this.#host.parts.nodes!.claimOver(phase.connect.clientId, this);
   }
 
   /** The answer of that has come. */

@@ -19,6 +19,9 @@ import type { SharedGroup } from "./shared.ts";
 /** §3.3.2.3.8 On a link: the Subscription Identifier of what is told to a node and not to Clients. Groups have higher ones. */
 export const TOLD = 1;
 
+/** §4.8.2 On a link: no group has the number that a message came with, as it is that of an earlier time. */
+export const NO_GROUP = 0x83;
+
 /** §3.3.1.3 A message to be retained. */
 export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 
@@ -71,6 +74,8 @@ export interface Nodes extends NodeHolds {
   changed(filter: TopicFilter, before: number, now: number): void;
   /** §4.8.2 What the members of a group can take has changed. */
   groupChanged(group: SharedGroup): void;
+  /** §4.3.3 the store is told of the identifier of a QoS 2 message when other nodes have what they have been sent so far. */
+  remember(session: Session, packetId: number): void;
   /** The end of a turn, before bytes are written. */
   endTurn(): void;
   /** Whether `endTurn()` has something to do. */
@@ -98,8 +103,8 @@ export interface Nodes extends NodeHolds {
   claim(claim: Claim, claimed: Claimed): "later" | undefined;
   /** A session has ended. */
   sessionEnded(clientId: string): void;
-  /** A Client that has claimed is not accepted. */
-  unclaimed(clientId: string): void;
+  /** A Client that has claimed is accepted, or will not be. */
+  claimOver(clientId: string, claimed: Claimed): void;
   /** Whether this node is home to a Client Identifier. */
   isHome(clientId: string): boolean;
 
@@ -107,10 +112,10 @@ export interface Nodes extends NodeHolds {
   acknowledged(session: Session, isReleased: boolean): void;
   /** That has come. */
   completed(session: Session): void;
-  /** §4.8.2 No member of a group at a node takes a message: it goes to another one. */
-  refused(session: Session, delivery: Delivery): void;
-  /** A node tells something. */
-  told(open: Serving, topic: string, payload: Uint8Array): void;
+  /** §4.8.2 No member of a group at a node takes a message, or there is no group (`NO_GROUP`): it goes to another one. */
+  refused(session: Session, delivery: Delivery, code: number): void;
+  /** A node tells something; `isRepeated`: it was sent over an earlier link too. */
+  told(open: Serving, topic: string, payload: Uint8Array, isRepeated: boolean): void;
   /** §4.8.2 The group of this node under a number; undefined if it is gone. */
   groupOf(number: number): SharedGroup | undefined;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */

@@ -3,6 +3,7 @@
  * Knows the hand-over; refuses to know nodes.
  * @module
  */
+import type { Random } from "../engine/random.ts";
 import type { Nodes } from "./nodes.ts";
 import type { NodesPart } from "./options.ts";
 import type { Parts } from "./parts.ts";
@@ -15,6 +16,7 @@ export interface NodesHost {
   readonly sessions: Sessions;
   /** The broker's own. */
   readonly policy: Policy;
+  readonly random: Random;
 }
 
 /** Of a broker, made for its own parts. */
