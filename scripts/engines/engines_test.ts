@@ -7,6 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { patient } from "../../src/testing/patience.ts";
 import { digestOf, SIMULATIONS } from "../../src/testing/simulations.ts";
+import { onlyOn } from "../lib/broker_process.ts";
 import { digests } from "./engines.ts";
 import { filesOf, SUITES, testInQuickJs } from "./suites.ts";
 
@@ -16,12 +17,11 @@ const SEEDS = { from: 1, count: 4 };
 const NUM_RUNS = 10;
 /** Tests that are done in seconds there. */
 const QUICK = ["src/codec/", "src/delivery/", "src/broker/store_contract_test.ts"];
-/** The same bytes run in the same engine, whichever runtime starts it. */
-const ELSEWHERE = "Bun" in globalThis ? { skip: "Deno starts it" } : {};
 
 describe("QuickJS without any Web API", () => {
   for (const at of QUICK) {
-    test(`passes the tests of ${at}`, { ...patient, ...ELSEWHERE }, async () => {
+    // The same bytes run in the same engine, whichever runtime starts it.
+    test(`passes the tests of ${at}`, { ...patient, ...onlyOn("deno") }, async () => {
       const files = Object.keys(SUITES).flatMap(filesOf).filter((file) => file.startsWith(at));
       const { passed, failures } = await testInQuickJs([...new Set(files)], NUM_RUNS);
       assertEquals(failures, []);

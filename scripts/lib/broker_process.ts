@@ -16,6 +16,11 @@ export type Runtime = "deno" | "bun" | "node";
 /** The runtime that this runs on. */
 export const OWN_RUNTIME: Runtime = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
 
+/** Options of a test which one runtime does for all that start it: on the others it is skipped, and says so. */
+export function onlyOn(runtime: Runtime): { readonly skip?: string } {
+  return OWN_RUNTIME === runtime ? {} : { skip: `The tests on ${runtime} do this` };
+}
+
 /** The command that starts a runtime. @throws {Error} where Node cannot be had. */
 export function runtimeCommand(runtime: Runtime): string[] {
   if (runtime !== "node") return runtime === "bun" ? bun() : deno();

@@ -179,9 +179,14 @@ export class KnownTopics {
     }
   }
 
-  /** The memory that the topics take: bytes. */
+  /** The memory that the topics take, counted anew: bytes. */
   get bytes(): number {
-    return this.#topics.reduce((sum, topic) => sum + (topic === undefined ? 0 : topicBytes(topic)), 0);
+    const hashes = this.#hashes; // looked at alone: there are thousands of places, nearly all empty
+    let sum = 0;
+    for (let first = 0; first < hashes.length; first += ROW) {
+      for (let i = first; i < first + ROW && hashes[i] !== 0; i++) sum += topicBytes(this.#topics[i]!);
+    }
+    return sum;
   }
 
   /** Topics in the row that begins at `first`; they are never taken out, so they stand together. */

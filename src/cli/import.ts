@@ -16,6 +16,7 @@ import { flagsHelp, HELP_ROWS, helpAsked, type OptionRow, readFlags } from "./fl
 import { CONFIG_ROW, DEFAULT_CONFIG } from "./options.ts";
 import { contentsLine, DATA, dataOf } from "./store.ts";
 import { complain, say } from "./terminal.ts";
+import { isDivided } from "./workers/layout.ts";
 
 /** The variables that are read: those of the other flags would be read by everything else. */
 const VARIABLES: readonly string[] = ["PLUMB_DATA", "PLUMB_CONFIG"];
@@ -60,6 +61,11 @@ export async function importMain(args: readonly string[], environment: Environme
       throw new CallError("--output is for a mosquitto.conf; --data says where data goes");
     }
     const directory = await dataOf(given);
+    if (isDivided(directory)) {
+      throw new CallError(
+        `${directory} has the data of several workers; choose another directory, or start the broker once with --workers 1`,
+      );
+    }
     try {
       const { importStore } = await import("../store/snapshot_file.ts");
       const contents = importStore(file, directory, is("force"));

@@ -174,6 +174,8 @@ export interface Listen {
   readonly value: string;
   /** The flag that gives the port. */
   readonly portFlag: string;
+  /** Another worker listens there. */
+  readonly isElsewhere?: true;
   /** Settings of its own, in place of the broker's: of a `[[listener]]` in the file. */
   readonly own?: ListenerSettings;
 }

@@ -40,6 +40,7 @@ import { endSignal, IGNORED, listenTo, RELOAD } from "./signals.ts";
 import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
+import { isDivided } from "./workers/layout.ts";
 import type { WorkerPart } from "./workers/part.ts";
 
 /** The file that the settings come from in part, and how all of them are read again. */
@@ -319,8 +320,9 @@ function warnOfEverybody(
 
 /** Puts the stores of workers together, if there were some: this is one process. */
 async function gather(data: string, settings: Settings, log: Log): Promise<void> {
-  const { arrange, isDivided } = await import("./workers/data.ts");
-  if (isDivided(data)) (await arrange(data, 1, settings, log)).release();
+  if (!isDivided(data)) return;
+  const { arrange } = await import("./workers/data.ts");
+  (await arrange(data, 1, settings, log)).release();
 }
 
 /**
@@ -390,7 +392,7 @@ async function start(
   try {
     const server = await serve({
       ...options,
-      ...part && { ...part.nodes, listen: [] },
+      ...part && { nodes: part.nodes, listen: [] },
       ...(store && { store }),
       ...otel && { spans: await otelSpans() },
       ...sysInterval > 0 &&

@@ -76,6 +76,7 @@ function listenerOf(
     ...proxyProtocol.length > 0 && { proxyProtocol },
     ...Object.keys(webSocket).length > 0 && { webSocket },
     ...settings.isShared && { reusePort: true },
+    ...one.isElsewhere && { elsewhere: true },
     ...missing && { missing },
   };
 }

@@ -3,11 +3,15 @@
  * Knows flags and lines; refuses to know how a store is kept.
  * @module
  */
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { DEFAULT_DATA } from "../config/schema.ts";
-import { StoreError } from "../store/error.ts";
+import { homeOf } from "../nodes/home.ts";
+import { StoreError, troubleWith } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
 import type { Contents } from "../store/salvage.ts";
+import type { Verified } from "../store/verify.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import { CallError, STATUS, STATUS_HELP } from "./error.ts";
@@ -22,6 +26,7 @@ import {
 } from "./flags.ts";
 import { CONFIG_ROW } from "./options.ts";
 import { say } from "./terminal.ts";
+import { storesIn } from "./workers/layout.ts";
 
 /** The flag that says which data directory. */
 export const DATA: OptionRow = {
@@ -44,8 +49,10 @@ interface StoreCommand {
 }
 
 interface StoreCall {
-  readonly directory: string;
-  readonly path: string;
+  /** The directories of the stores: one, or one for each worker. */
+  readonly directories: readonly string[];
+  /** Their files. */
+  readonly paths: readonly string[];
   readonly positionals: readonly string[];
   is(flag: string): boolean;
 }
@@ -57,14 +64,16 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
     about: [
       "Copies the data of a broker to FILE, as of one moment; the broker may keep running.",
       `To restore it, stop the broker and put FILE into its data directory as ${STORE_FILE}.`,
+      "Of several workers it has what each had at one moment; to restore it, remove the directory workers as well.",
     ],
     rows: [DATA, CONFIG_ROW, FORCE, JSON_ROW, ...HELP_ROWS],
     positionals: 1,
-    async run({ path, positionals: [file], is }) {
+    async run({ paths, positionals: [file], is }) {
       if (file === undefined) throw new CallError("say where to: plumb backup FILE");
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { backUp } = await import("../store/backup.ts");
-      await say(contentsLine(file, backUp(path, file), is("json")));
+      const copied = await asOne(paths, file, (path) => backUp(path, file));
+      await say(contentsLine(file, copied, is("json")));
       return STATUS.good;
     },
   },
@@ -76,11 +85,12 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
     ],
     rows: [DATA, CONFIG_ROW, FORCE, JSON_ROW, ...HELP_ROWS],
     positionals: 1,
-    async run({ path, positionals: [file], is }) {
+    async run({ paths, positionals: [file], is }) {
       if (file === undefined) throw new CallError("say where to: plumb export FILE");
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { exportStore } = await import("../store/snapshot_file.ts");
-      await say(contentsLine(file, exportStore(path, file), is("json")));
+      const exported = await asOne(paths, file, (path) => exportStore(path, file));
+      await say(contentsLine(file, exported, is("json")));
       return STATUS.good;
     },
   },
@@ -92,14 +102,24 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
     ],
     rows: [DATA, CONFIG_ROW, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
-    async run({ path, is }) {
+    async run({ paths, is }) {
       const { verifyStore } = await import("../store/verify.ts");
       const lines: string[] = [];
-      const { faults, ...counts } = verifyStore(path, (line) => lines.push(line));
-      const { sessions, subscriptions, deliveries, waiting, retained, bytes } = counts;
+      const all = paths.map((path) => verifyStore(path, (line) => lines.push(line)));
+      const sum = (name: keyof Verified) => all.reduce((sum, each) => sum + each[name], 0);
+      const [sessions, subscriptions, deliveries, waiting, retained, bytes, faults] = [
+        sum("sessions"),
+        sum("subscriptions"),
+        sum("deliveries"),
+        sum("waiting"),
+        sum("retained"),
+        sum("bytes"),
+        sum("faults"),
+      ];
+      const counts = { bytes, sessions, subscriptions, deliveries, waiting, retained };
       const text = [
         ...lines,
-        `${path}: ${
+        `${paths.join(", ")}: ${
           [
             many(sessions, "session"),
             many(subscriptions, "subscription"),
@@ -122,13 +142,15 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
     ],
     rows: [DATA, CONFIG_ROW, JSON_ROW, ...HELP_ROWS],
     positionals: 0,
-    async run({ directory, path, is }) {
+    async run({ directories, paths, is }) {
       const { compact } = await import("../store/backup.ts");
-      const { before, after } = compact(directory);
+      const all = directories.map((directory) => compact(directory));
+      const before = all.reduce((sum, one) => sum + one.before, 0);
+      const after = all.reduce((sum, one) => sum + one.after, 0);
       await say(line(
         is("json")
           ? { before, after }
-          : `${path}: ${many(before, "byte")} before, ${many(after, "byte")} after`,
+          : `${paths.join(", ")}: ${many(before, "byte")} before, ${many(after, "byte")} after`,
       ));
       return STATUS.good;
     },
@@ -154,14 +176,40 @@ export async function storeMain(
     return STATUS.good;
   }
   const directory = await dataOf(given);
-  const path = join(directory, STORE_FILE);
-  if (!isThere(path)) throw new CallError(`there is no store in ${directory}; --data says where`);
+  const directories = storesIn(directory);
+  const paths = directories.map((one) => join(one, STORE_FILE)).filter(isThere);
+  if (paths.length < directories.length) {
+    throw new CallError(`there is no store in ${directory}; --data says where`);
+  }
   try {
-    return await command.run({ directory, path, positionals, is });
+    return await command.run({ directories, paths, positionals, is });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const advice = error.trouble === "corrupt" ? "; plumb verify says more" : "";
     throw new CallError(error.message + advice);
+  }
+}
+
+/** Does something to `file` with the one store that there is, or with one that has all that those of workers have. */
+async function asOne<T>(paths: readonly string[], file: string, action: (path: string) => T): Promise<T> {
+  if (paths.length === 1) return action(paths[0]!);
+  const { backUp } = await import("../store/backup.ts");
+  const { divide } = await import("../store/divide.ts");
+  const place = `${file}.joining-${process.pid}`;
+  try {
+    mkdirSync(place);
+    const copies = paths.map((path, i) => {
+      const copy = join(place, `${i + 1}`);
+      backUp(path, copy);
+      return copy;
+    });
+    const joined = join(place, STORE_FILE);
+    divide(copies, [joined], homeOf);
+    return action(joined);
+  } catch (error) {
+    throw troubleWith(file, error);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
   }
 }
 

@@ -5,6 +5,7 @@
  * Why links are MQTT between two Servers, and what waits for what: spec/decisions/0050-nodes.md
  * @module
  */
+import { COST } from "../broker/budget.ts";
 import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
@@ -36,7 +37,7 @@ import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { Claims } from "./claims.ts";
 import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
-import { readChange, RetainedCopies, writeChange } from "./retained_copies.ts";
+import { readChanges, type RetainedChange, RetainedCopies, writeChange } from "./retained_copies.ts";
 import { type RoutePacket, Routes } from "./routes.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -78,10 +79,11 @@ export interface NodeStats {
   readonly outstanding: number;
 }
 
-/** Messages of a walk through the retained messages that may be on their way to a node. */
-const COPIES_UNDER_WAY_MAX = 1_024;
-/** Steps of such a walk in one turn. */
-const COPY_STEPS = 512;
+/** Messages that may be on their way to a node while it is told of what is retained; each has many changes. */
+const COPIES_UNDER_WAY_MAX = 16;
+/** Steps of a walk through the retained messages for one such message, and its bytes. */
+const COPY_STEPS = 1_024;
+const COPY_BYTES = 64 * 1024;
 
 /** What nodes tell each other: the topics of messages with the identifier `TOLD`. */
 const ROUTES_TOLD = "routes";
@@ -226,10 +228,12 @@ export class AllNodes implements Nodes {
     if (type === PacketType.SUBSCRIBE) {
       const { packetId, subscriptions, properties } = decodeSubscribe(reader, flags, 5);
       const identifier = properties?.subscriptionIdentifier ?? 0;
+      this.#parts.turn.budget.spend(subscriptions.length * COST.filter);
       for (const one of subscriptions) this.#subscribe(other, one, identifier);
       open.link.send({ type: PacketType.SUBACK, packetId, reasonCodes: subscriptions.map(({ qos }) => qos) });
     } else if (type === PacketType.UNSUBSCRIBE) {
       const { packetId, filters } = decodeUnsubscribe(reader, flags, 5);
+      this.#parts.turn.budget.spend(filters.length * COST.filter);
       for (const filter of filters) this.#unsubscribe(other, filter);
       open.link.send({ type: PacketType.UNSUBACK, packetId, reasonCodes: filters.map(() => 0) });
     } else if (type === PacketType.SUBACK || type === PacketType.UNSUBACK) {
@@ -429,7 +433,7 @@ export class AllNodes implements Nodes {
 
   told(open: Serving, what: string, payload: Uint8Array): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) this.#retainedElsewhere(payload);
+    if (what === RETAINED) { for (const change of readChanges(payload)) this.#retainedElsewhere(change); }
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) other.isInStep = true;
     else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
@@ -518,11 +522,9 @@ export class AllNodes implements Nodes {
     this.#copies.forget(topic);
   }
 
-  #retainedElsewhere(bytes: Uint8Array): void {
-    const change = readChange(bytes);
-    if (change === undefined) return;
-    const { stamp, topic, message } = change;
+  #retainedElsewhere({ stamp, topic, message }: RetainedChange): void {
     const { router, turn } = this.#parts;
+    turn.budget.spend(COST.alone);
     const known = this.#copies.stampOf(topic) ?? (router.retained.findText(topic) === NONE ? -1 : 0);
     if (stamp <= known) return;
     const isThere = message !== undefined && message.expiresAt > turn.now;
@@ -535,16 +537,40 @@ export class AllNodes implements Nodes {
 
   /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */
   #copyOn(): void {
-    const { retained } = this.#parts.router;
-    this.#copying = this.#copying.filter(({ other, cursor }) => {
-      for (let steps = COPY_STEPS; steps > 0; steps -= cursor.steps) {
-        if (other.outstanding >= COPIES_UNDER_WAY_MAX) return true; // its acknowledgements have it go on
-        const node = cursor.advance(steps);
-        if (node === NONE) return this.#copied(other);
-        if (node !== MORE && retained.has(node)) this.#copy(other, retained.read(node));
-      }
-      return true;
+    this.#copying = this.#copying.filter((copying) => {
+      const { other } = copying;
+      return other.outstanding >= COPIES_UNDER_WAY_MAX || this.#copySome(copying); // its acknowledgements have it go on
     });
+  }
+
+  /** One message with as many as it may have; false if these are the last ones. */
+  #copySome({ other, cursor }: Copying): boolean {
+    const { retained } = this.#parts.router;
+    const changes: Uint8Array[] = [];
+    let bytes = 0;
+    let isOver = false;
+    for (let steps = COPY_STEPS; steps > 0 && bytes < COPY_BYTES; steps -= cursor.steps) {
+      const node = cursor.advance(steps);
+      isOver = node === NONE;
+      if (isOver || node === MORE) break;
+      if (!retained.has(node)) continue;
+      const message = retained.read(node);
+      const { topic } = message;
+      const stamp = this.#copies.stampOf(topic) ?? 0;
+      if (stamp === 0 && !this.keeps(topic)) continue;
+      const change = writeChange({ stamp, topic, message });
+      changes.push(change);
+      bytes += change.length;
+    }
+    this.#parts.turn.budget.spend(COPY_STEPS);
+    if (isOver) {
+      for (const topic of this.#copies.removed) {
+        changes.push(writeChange({ stamp: this.#copies.stampOf(topic)!, topic, message: undefined }));
+      }
+    }
+    if (changes.length > 0) this.#tell(other, RETAINED, joined(changes));
+    if (isOver) this.#tell(other, IN_STEP, NOTHING);
+    return !isOver;
   }
 
   get isDue(): boolean {
@@ -553,21 +579,6 @@ export class AllNodes implements Nodes {
 
   get isBehind(): boolean {
     return this.#copying.some(({ other }) => other.outstanding < COPIES_UNDER_WAY_MAX);
-  }
-
-  #copy(other: Other, message: Message): void {
-    const { topic } = message;
-    const stamp = this.#copies.stampOf(topic) ?? 0;
-    if (stamp > 0 || this.keeps(topic)) this.#tell(other, RETAINED, writeChange({ stamp, topic, message }));
-  }
-
-  #copied(other: Other): false {
-    for (const topic of this.#copies.removed) {
-      const stamp = this.#copies.stampOf(topic)!;
-      this.#tell(other, RETAINED, writeChange({ stamp, topic, message: undefined }));
-    }
-    this.#tell(other, IN_STEP, NOTHING);
-    return false;
   }
 
   assertInvariants(): void {
@@ -579,6 +590,16 @@ export class AllNodes implements Nodes {
       invariant(found === released, "exchanges with a node that are to be completed");
     }
   }
+}
+
+function joined(all: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const one of all) {
+    out.set(one, at);
+    at += one.length;
+  }
+  return out;
 }
 
 /** Client Identifiers in one message. */

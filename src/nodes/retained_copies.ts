@@ -15,8 +15,8 @@ import { PublishView } from "../codec/publish_view.ts";
 const REMOVED_MAX = 65_536;
 /** The memory that a stamp takes beside its topic: bytes. */
 const STAMP_BYTES = 64;
-/** Bytes in front of the topic: stamp, expiry, flags, and the lengths of topic and publisher. */
-const HEAD_BYTES = 8 + 8 + 1 + 2 + 2;
+/** Bytes in front of the topic: the length of all, stamp, expiry, flags, and the lengths of topic and publisher. */
+const HEAD_BYTES = 4 + 8 + 8 + 1 + 2 + 2;
 const IS_LEVEL_5 = 1;
 const HAS_PUBLISHER = 2;
 const HAS_MESSAGE = 4;
@@ -102,12 +102,13 @@ export function writeChange({ stamp, topic, message }: RetainedChange): Uint8Arr
   const frame = message === undefined ? 0 : message.view.end - message.view.at;
   const out = new Uint8Array(HEAD_BYTES + name.length + (publisher?.length ?? 0) + frame);
   const head = new DataView(out.buffer);
-  head.setFloat64(0, stamp);
-  head.setFloat64(8, message?.expiresAt ?? Infinity);
-  out[16] = (message === undefined ? 0 : HAS_MESSAGE) | (publisher === undefined ? 0 : HAS_PUBLISHER) |
+  head.setUint32(0, out.length);
+  head.setFloat64(4, stamp);
+  head.setFloat64(12, message?.expiresAt ?? Infinity);
+  out[20] = (message === undefined ? 0 : HAS_MESSAGE) | (publisher === undefined ? 0 : HAS_PUBLISHER) |
     (message?.view.level5 === true ? IS_LEVEL_5 : 0);
-  head.setUint16(17, name.length);
-  head.setUint16(19, publisher?.length ?? 0);
+  head.setUint16(21, name.length);
+  head.setUint16(23, publisher?.length ?? 0);
   out.set(name, HEAD_BYTES);
   let at = HEAD_BYTES + name.length;
   if (publisher !== undefined) out.set(publisher, at);
@@ -116,19 +117,29 @@ export function writeChange({ stamp, topic, message }: RetainedChange): Uint8Arr
   return out;
 }
 
-/** The same read again; its frame stands in `bytes`. Undefined for bytes that are none. */
-export function readChange(bytes: Uint8Array): RetainedChange | undefined {
-  if (bytes.length < HEAD_BYTES) return undefined;
+/** Changes one behind the other, read again; their frames stand in `bytes`. It ends before bytes that are none. */
+export function* readChanges(bytes: Uint8Array): Generator<RetainedChange> {
+  for (let at = 0; at + HEAD_BYTES <= bytes.length;) {
+    const length = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
+    if (length < HEAD_BYTES || at + length > bytes.length) return;
+    const change = readChange(bytes.subarray(at, at + length));
+    if (change === undefined) return;
+    yield change;
+    at += length;
+  }
+}
+
+function readChange(bytes: Uint8Array): RetainedChange | undefined {
   const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const flags = bytes[16]!;
-  const nameEnd = HEAD_BYTES + head.getUint16(17);
-  const publisherEnd = nameEnd + head.getUint16(19);
+  const flags = bytes[20]!;
+  const nameEnd = HEAD_BYTES + head.getUint16(21);
+  const publisherEnd = nameEnd + head.getUint16(23);
   const topic = publisherEnd > bytes.length ? undefined : decodeUtf8(bytes, HEAD_BYTES, nameEnd);
   if (topic === undefined) return undefined;
-  const stamp = head.getFloat64(0);
+  const stamp = head.getFloat64(4);
   if ((flags & HAS_MESSAGE) === 0) return { stamp, topic, message: undefined };
   const view = new PublishView();
   view.aimFrame(bytes, publisherEnd, bytes.length, (flags & IS_LEVEL_5) !== 0);
   const publisher = (flags & HAS_PUBLISHER) === 0 ? undefined : decodeUtf8(bytes, nameEnd, publisherEnd);
-  return { stamp, topic, message: { view, expiresAt: head.getFloat64(8), publisher } };
+  return { stamp, topic, message: { view, expiresAt: head.getFloat64(12), publisher } };
 }

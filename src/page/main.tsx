@@ -4,7 +4,7 @@
  * @module
  */
 import { type ComponentChildren, type FunctionComponent, render, type VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { link, session, signOut, takeToken } from "./api.ts";
 import { clock } from "./format.ts";
 import { beginLooking } from "./live.ts";
@@ -75,7 +75,8 @@ function Frame(
   const main = useRef<HTMLElement>(null);
   const present = useStore(session);
   const isFirst = useRef(true);
-  useEffect(() => {
+  // Before it is painted: who writes into a field of the new view at once is not interrupted.
+  useLayoutEffect(() => {
     document.title = `${title} – Plumb`;
     if (present.is === "unknown") return;
     if (isFirst.current) isFirst.current = false;

@@ -41,7 +41,7 @@ describe("a filter", patient, () => {
         );
         assertEquals(isInside(inner, outer), expected);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -53,7 +53,7 @@ describe("a filter", patient, () => {
           NAMES.some((name) => matches(one, name) && matches(other, name)),
         );
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 

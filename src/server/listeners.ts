@@ -72,6 +72,8 @@ export interface ListenerOptions extends PolicyOptions {
    * `--unstable-net` for it.
    */
   readonly reusePort?: boolean;
+  /** Another node listens there, not this one: Clients that it hands on have this policy. */
+  readonly elsewhere?: boolean;
   /** Called if the listener cannot be opened; the broker starts without it then. */
   readonly missing?: (error: ListenError) => void;
 }
@@ -89,6 +91,8 @@ export interface ListenerPlan {
   readonly admit: Admit | undefined;
   /** Whether others may listen on the same port. */
   readonly reusePort: boolean;
+  /** Whether it is not opened here. */
+  readonly elsewhere: boolean;
   /** Called if it cannot be opened. */
   readonly missing: ((error: ListenError) => void) | undefined;
   /** Where connections may begin with a PROXY header. */
@@ -159,6 +163,7 @@ export function planListeners(
       admit,
       missing,
       reusePort = false,
+      elsewhere = false,
       proxyProtocol = [],
       webSocket: ownWeb = web,
       ...given
@@ -176,6 +181,7 @@ export function planListeners(
       isOwn,
       admit,
       reusePort,
+      elsewhere,
       missing,
       proxies,
       proxyProtocol,
@@ -306,6 +312,7 @@ function proxyOf(asked: Planned, events: ListenerEvents): ProxyOptions | undefin
 /** Opens the listeners of one plan, all or none: two for `localhost`, none if the broker starts without them. */
 export async function openListener(asked: Planned, events: ListenerEvents): Promise<OpenListener[]> {
   const { plan } = asked;
+  if (plan.elsewhere) return [];
   const listeners = await openAll(asked, events).catch((error) => withoutIt(plan, error));
   return listeners.map((listener) => {
     const { host, port, close } = listener;

@@ -51,12 +51,12 @@ const CHOSEN: Readonly<Record<string, string>> = {
 
 /**
  * Copies all sessions and retained messages of the files `from` to the files `to`, which are made, and are complete on the disk when this
- * returns. No process may have the files open, those of `from` have no log and are of our version. Of a name that is in two of them, what
- * stands at its home counts.
+ * returns. No process may have the files open, and those of `from` have no log. Of a name that is in two of them, what stands at its home
+ * counts.
  * @throws {StoreError}
  */
 export function divide(from: readonly string[], to: readonly string[], homeOf: HomeOf): Divided {
-  for (const path of to) new Database(path, "os").close();
+  for (const path of [...from, ...to]) new Database(path, "os").close(); // of our version from here on
   let sessions = 0;
   let retained = 0;
   for (const isAtHome of [true, false]) {

@@ -24,6 +24,7 @@ function subject(options: OpenStoreOptions): Parameters<typeof storeContract>[1]
 }
 
 // Without fsync: that changes when a power cut hurts, not what comes back, and it is slow.
-storeContract("SQLite, with a thread", subject({ durability: "os" }));
+// A thread, or a clock, has the same facts written by the same code: there fewer choices of places for a commit are tried.
+storeContract("SQLite, with a thread", subject({ durability: "os" }), "fewChoices");
 storeContract("SQLite, without", subject({ durability: "os", worker: false }));
-storeContract("SQLite, at intervals", subject({ durability: 1, worker: false }));
+storeContract("SQLite, at intervals", subject({ durability: 1, worker: false }), "fewChoices");

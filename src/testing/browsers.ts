@@ -81,16 +81,16 @@ export function missingEngine(engine: Engine): string | undefined {
     : "WebKitGTK is not installed (Debian's packages: webkit2gtk-driver, xvfb)";
 }
 
-/** A page does the same whichever runtime drives its browser: one is enough, and Chromium shows that each runtime can. */
+/** A page does the same whichever runtime drives its browser: one is enough. */
 const DRIVEN_ELSEWHERE = "Bun" in globalThis ? undefined : "The tests on Bun drive this browser";
 
 /**
- * Registers tests in a browser; where there is none, one that is skipped and says so, or fails if `PLUMB_REQUIRE_BROWSERS` lists the
- * engine: `chromium,firefox,webkit`.
+ * Registers tests in a browser, on Bun, or on every runtime; where there is none, one that is skipped and says so, or fails if
+ * `PLUMB_REQUIRE_BROWSERS` lists the engine: `chromium,firefox,webkit`.
  */
-export function inBrowser(engine: Engine, name: string, register: () => void): void {
+export function inBrowser(engine: Engine, name: string, register: () => void, onEveryRuntime = false): void {
   const title = `${name} (${engine})`;
-  if (engine !== "chromium" && DRIVEN_ELSEWHERE !== undefined) {
+  if (!onEveryRuntime && DRIVEN_ELSEWHERE !== undefined) {
     return void test(title, { skip: DRIVEN_ELSEWHERE }, () => {});
   }
   const missing = missingEngine(engine);

@@ -1,7 +1,6 @@
 /**
- * The data directory of a broker of several processes: `workers/2-of-4/plumb.sqlite` is the store of worker 2 of 4; one process has
- * `plumb.sqlite`.
- * Knows directories, and the step that decides; refuses to know the rows in them.
+ * The data of a broker that has another number of processes than before.
+ * Knows the steps, and the one that decides; refuses to know rows.
  *
  * With another number of workers than before all is written to `workers.new`, and that is renamed to `workers.moved` when it is complete on the
  * disk: from then on it is what counts. Whoever finds it finishes the work: the old files go, and it gets their place.
@@ -18,43 +17,7 @@ import { CallError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../options.ts";
 import { openData, STORE_ADVICE } from "../serve.ts";
-
-const WORKERS = "workers";
-const NEW = "workers.new";
-const MOVED = "workers.moved";
-
-/** The directory of the store of one worker. */
-export function storeOf(data: string, number: number, of: number): string {
-  return join(data, WORKERS, `${number}-of-${of}`);
-}
-
-/** Whether there are stores of several workers, or a move to or from them that is not over. */
-export function isDivided(data: string): boolean {
-  return [WORKERS, MOVED, NEW].some((name) => isThere(join(data, name)));
-}
-
-/**
- * The directories of the stores that are there: one, or those of all workers.
- * @throws {CallError} if not all of them are there, or if there are both kinds.
- */
-export function storesIn(data: string): readonly string[] {
-  const workers = join(data, WORKERS);
-  if (!isThere(workers)) return [data];
-  const names = readdirSync(workers).filter((name) => /^\d+-of-\d+$/.test(name));
-  const of = Number(/\d+$/.exec(names[0] ?? "")?.[0] ?? 0);
-  const all = Array.from({ length: of }, (_, i) => storeOf(data, i + 1, of));
-  if (of === 0 || names.length !== of || !all.every(isThere)) {
-    throw new CallError(
-      `${workers}: it has not the stores of all workers, but ${names.join(", ") || "none"}`,
-    );
-  }
-  if (isThere(join(data, STORE_FILE))) {
-    throw new CallError(
-      `${data} has ${STORE_FILE}, of one process, and ${WORKERS}, of ${of}: move one of them away`,
-    );
-  }
-  return all;
-}
+import { MOVED, NEW, storesIn, WORKERS } from "./layout.ts";
 
 /**
  * Brings the data of a directory into the form for so many processes, and gives the lock of the directory, which is made if it is not there.

@@ -3,6 +3,7 @@
  * Knows its form and its bounds; refuses to know what follows it.
  * @module
  */
+import type { RelayHead } from "../../server/serve.ts";
 import type { ClientCertificate, PeerInfo, TransportKind } from "../../transport/peer.ts";
 
 /** What connections between workers speak: a worker refuses another version. */
@@ -10,13 +11,6 @@ const VERSION = 1;
 /** Names of a certificate are what is long in it. */
 export const HELLO_BYTES_MAX: number = 64 * 1024;
 const LINE_FEED = 0x0a;
-
-/** A Client that goes on at another node: where it came in, and what is known of it. */
-export interface RelayHead {
-  /** Index in `ServeOptions.listen`. */
-  readonly listener: number;
-  readonly peer: PeerInfo;
-}
 
 /** Who calls, and for what: a link, or a Client whose bytes follow. */
 export interface Hello {

@@ -11,21 +11,21 @@ import { HeadTransport } from "../../runtime/head.ts";
 import { LateTransport } from "../../runtime/late.ts";
 import { listenTcp } from "../../runtime/listen.ts";
 import { HandshakeSlots } from "../../runtime/tls/slots.ts";
+import type { RelayHead, Server } from "../../server/serve.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Log } from "../log.ts";
-import { type Hello, helloBytes, type ReadHello, readHello, type RelayHead } from "./hello.ts";
+import { type Hello, helloBytes, type ReadHello, readHello } from "./hello.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
-/** Who is given the connections: a `Server`. */
-export interface LinkServer {
-  link(transport: Transport, node: string, incarnation: string): void;
-  acceptRelayed(transport: Transport, head: RelayHead): void;
-}
+/** Who is given the connections. */
+export type LinkServer = Pick<Server, "link" | "acceptRelayed">;
 
 /** Time for a hello, ms. */
 const HELLO_MS = 5_000;
 /** Connections that may wait for theirs: each Client that is handed on needs one. */
 const HELLOS_MAX = 10_000;
+/** Clients that wait until this worker takes any. */
+const EARLY_MAX = 1_000;
 /** Until a worker that cannot be reached is tried again: twice as long each time, ms. */
 const AGAIN_MS = 20;
 const AGAIN_MS_MAX = 1_000;
@@ -38,7 +38,7 @@ export function socketOf(directory: string, number: number): string {
 /** The connections of one worker. */
 export class Links {
   readonly #order: WorkerOrder;
-  readonly #log: Log;
+  readonly #log: () => Log;
   readonly #own: Hello;
   readonly #slots = new HandshakeSlots(HELLOS_MAX);
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
@@ -50,8 +50,11 @@ export class Links {
   #server: LinkServer | undefined;
   #listener: Listener | undefined;
   #isClosed = false;
+  /** Clients that others have handed on, until this worker takes Clients. */
+  #early: { readonly headed: Transport; readonly head: RelayHead }[] | undefined = [];
 
-  constructor(order: WorkerOrder, log: Log) {
+  /** `log` is asked when there is something to say. */
+  constructor(order: WorkerOrder, log: () => Log) {
     this.#order = order;
     this.#log = log;
     const { number, incarnation } = order;
@@ -65,7 +68,7 @@ export class Links {
     const { directory, number } = this.#order;
     const host = socketOf(directory, number);
     const troubled = ({ message }: Error) =>
-      this.#log.warn("workers cannot be reached for a while", { why: message });
+      this.#log().warn("workers cannot be reached for a while", { why: message });
     this.#listener = await listenTcp({ host, port: 0, troubled }, (transport) => this.#accept(transport));
     for (let other = 1; other < number; other++) this.#dial(other, AGAIN_MS);
   }
@@ -77,6 +80,13 @@ export class Links {
       ? Promise.reject(new Error(`there is no node ${JSON.stringify(to)}`))
       : dialTcp({ host: socketOf(this.#order.directory, number), port: 0 });
     return new LateTransport(`relay ${to}`, helloBytes({ ...this.#own, head }), opening);
+  }
+
+  /** Hands on the Clients that have come from others, from now on at once. */
+  takeRelayed(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { headed, head } of early) this.#server!.acceptRelayed(headed, head);
   }
 
   /** Accepts and dials no more; connections that are there stay. */
@@ -115,7 +125,12 @@ export class Links {
       if (!nodeNames(this.#order).includes(from)) {
         throw new Error(`there is no worker ${JSON.stringify(from)}`);
       }
-      if (head !== undefined) return this.#server!.acceptRelayed(headed, head);
+      if (head !== undefined) {
+        if (this.#early === undefined) this.#server!.acceptRelayed(headed, head);
+        else if (this.#early.length < EARLY_MAX) this.#early.push({ headed, head });
+        else headed.abort();
+        return;
+      }
       headed.send(helloBytes(this.#own));
       this.#link(headed, from, incarnation);
     });
@@ -129,7 +144,7 @@ export class Links {
   ): HeadTransport<ReadHello> {
     const failed = (headed: Transport, error: Error) => {
       headed.abort();
-      this.#log.error("a worker is not understood", { why: error.message });
+      this.#log().error("a worker is not understood", { why: error.message });
     };
     return new HeadTransport<ReadHello>(
       transport,
@@ -150,7 +165,7 @@ export class Links {
   }
 
   #link(transport: Transport, node: string, incarnation: string): void {
-    this.#log.debug("linked", { with: node });
+    this.#log().debug("linked", { with: node });
     this.#server!.link(transport, node, incarnation);
     this.#awaited.delete(node);
     if (this.#awaited.size === 0) this.#allLinked();

@@ -10,14 +10,13 @@ import { rmSync } from "node:fs";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
-import type { Server } from "../../server/serve.ts";
+import type { ServeNodes, Server } from "../../server/serve.ts";
 import { CallError, STATUS } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Listen, Settings } from "../options.ts";
 import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
 import { Lines } from "./lines.ts";
-import type { RelayHead } from "./hello.ts";
-import { Links, type LinkServer } from "./links.ts";
+import { Links } from "./links.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
@@ -36,11 +35,12 @@ export class WorkerPart {
   /** Called when the supervisor says so. */
   reload: () => void = () => {};
   log: Log | undefined;
-  #links: Links | undefined;
+  readonly #links: Links;
   #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
     this.order = order;
+    this.#links = new Links(order, () => this.log!);
     this.stopped = new Promise((resolve) => this.#stop = resolve);
     // A terminal, and a service manager, signal to all processes: when this one ends is for the supervisor to say.
     listenTo([...Object.keys(SIGNALS), ...RELOAD], () => {});
@@ -87,7 +87,7 @@ export class WorkerPart {
       if (error instanceof AddressError) return [one]; // whoever opens it says what is wrong
       throw error;
     }
-    if (address.scheme === "unix") return this.order.number === 1 ? [one] : [];
+    if (address.scheme === "unix") return [this.order.number === 1 ? one : { ...one, isElsewhere: true }];
     const taken = this.order.ports[one.url];
     if (taken === null) return [];
     if (address.port !== 0) return [one];
@@ -103,23 +103,18 @@ export class WorkerPart {
   }
 
   /** What makes the broker a node of several. */
-  get nodes(): object {
-    const { number, incarnation } = this.order;
+  get nodes(): ServeNodes {
     return {
-      nodes: {
-        name: nodeName(number),
-        all: nodeNames(this.order),
-        incarnation,
-        relay: (to: string, head: RelayHead) => this.#links!.relay(to, head),
-      },
+      name: nodeName(this.order.number),
+      all: nodeNames(this.order),
+      relay: (to, head) => this.#links.relay(to, head),
     };
   }
 
   /** Links it with the others. When all start, it waits for all. */
   async join(server: Server): Promise<void> {
-    const links = this.#links = new Links(this.order, this.log!);
-    await links.open("link" in server ? server as unknown as LinkServer : STAND_IN);
-    await Promise.race([links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
+    await this.#links.open(server);
+    await Promise.race([this.#links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
   }
 
   #tired(): Promise<void> {
@@ -128,24 +123,18 @@ export class WorkerPart {
         this.log!.warn("not linked with all workers; Clients are taken", {});
         resolve();
       }, LINKED_MS);
-      void this.#links!.linked.then(() => (clearTimeout(timer), resolve()));
+      void this.#links.linked.then(() => (clearTimeout(timer), resolve()));
     });
   }
 
-  /** It takes Clients now. */
+  /** It takes Clients now, those that others hand on too. */
   ready(addresses: readonly string[]): void {
+    this.#links.takeRelayed();
     this.log!.passOn(`${NEWS}${JSON.stringify({ addresses })}`);
   }
 
   /** Takes no part any more. */
   async leave(): Promise<void> {
-    await this.#links?.close();
+    await this.#links.close();
   }
 }
-
-/** In the place of a server that knows no nodes yet. */
-const IDLE = { received() {}, drained() {}, closed() {} };
-const STAND_IN: LinkServer = {
-  link: (transport) => transport.start(IDLE),
-  acceptRelayed: (transport) => transport.start(IDLE),
-};

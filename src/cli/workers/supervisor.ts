@@ -20,9 +20,9 @@ import { checkSettings } from "../serve.ts";
 import { ServiceManager } from "../service_manager.ts";
 import { shownBy } from "../shown_by.ts";
 import { endSignal, IGNORED, listenTo, RELOAD } from "../signals.ts";
-import { complain } from "../terminal.ts";
 import { TlsSet } from "../tls_set.ts";
-import { arrange, storeOf } from "./data.ts";
+import { arrange } from "./data.ts";
+import { storeOf } from "./layout.ts";
 import { Lines } from "./lines.ts";
 import { socketOf } from "./links.ts";
 import { isOfLog, StartLines, withWorker } from "./one_log.ts";
@@ -303,8 +303,8 @@ class Workers {
         };
         log.error("worker ended at its start", fields);
       }
-      this.#stop("SIGTERM");
       this.#status = STATUS.cannot;
+      this.#stop("SIGTERM");
     } else if (this.#status !== STATUS.cannot && (signal !== null || status !== STATUS.good)) {
       this.#status = STATUS.found;
     }
@@ -341,7 +341,7 @@ class Workers {
   #passOn(line: string, worker: number | undefined): void {
     const { log } = this.#options;
     if (isOfLog(line)) log.passOn(worker === undefined ? line : withWorker(line, worker, log.colours));
-    else if (this.#status !== STATUS.good || this.#state === "starting") void complain(`${line}\n`);
+    else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
     else if (line !== "") log.error("said on stderr", { worker, line: log.cut(line) });
   }
 }
