@@ -57,6 +57,8 @@ export interface NodesOptions {
    * comes out there is a connection from this peer, under the policy of the same listener.
    */
   readonly relay?: (to: string, client: RelayedClient) => Transport;
+  /** A node has told all of its routes and retained messages. */
+  readonly inStep?: (name: string) => void;
 }
 
 /** A Client whose session lives at another node. */
@@ -435,8 +437,10 @@ export class AllNodes implements Nodes {
     const other = this.#otherOf(open.session);
     if (what === RETAINED) { for (const change of readChanges(payload)) this.#retainedElsewhere(change); }
     else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
-    else if (what === IN_STEP) other.isInStep = true;
-    else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+    else if (what === IN_STEP) {
+      other.isInStep = true;
+      this.#options.inStep?.(other.name);
+    } else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
   }
 
   // §3.1.3.1 Client Identifiers.
