@@ -192,16 +192,23 @@ export class Ledger {
     return missing;
   }
 
+  /** What is missing at present, in words. */
+  get missing(): readonly string[] {
+    const open = this.open > 0 ? [`${this.open} messages are not acknowledged`] : [];
+    return this.#readers.flatMap((reader) => {
+      const missing = this.#missing(reader);
+      if (missing.length === 0) return [];
+      return [
+        `${reader.name} has not got ${missing.length} that were acknowledged: ${
+          missing.slice(0, 10).join(", ")
+        }`,
+      ];
+    }).concat(open);
+  }
+
   /** No more comes: what is missing is lost. */
   end(): void {
-    for (const reader of this.#readers) {
-      const missing = this.#missing(reader);
-      this.#tally.lost += missing.length;
-      if (missing.length > 0) {
-        const some = missing.slice(0, 10).join(", ");
-        this.#problem(`${reader.name} has not got ${missing.length} that were acknowledged: ${some}`);
-      }
-    }
-    if (this.open > 0) this.#problem(`${this.open} messages were never acknowledged`);
+    for (const reader of this.#readers) this.#tally.lost += this.#missing(reader).length;
+    for (const text of this.missing) this.#problem(text);
   }
 }

@@ -68,6 +68,9 @@ const WINDOW = 20;
 const PAUSE_MS = 12;
 const BACK: ConnectOptions = { connectTimeoutMs: Infinity, reconnect: { minMs: 5, maxMs: 100 } };
 const LASTS = 86_400;
+/** ms without a message from which on no more comes. */
+const SILENT_MS = 15_000;
+const LOOK_MS = 20;
 /** Topics of one publisher with a retained message. */
 const KEPT = 5;
 
@@ -397,12 +400,18 @@ class Run {
 
   // What must hold.
 
+  /** Waits until all is acknowledged and delivered, or nothing more comes. */
   async #settle(when: string): Promise<void> {
-    const how = () => {
-      const { open, ahead } = this.#ledger;
-      return `all is acknowledged and delivered ${when}: ${open} open, the slowest reader has ${ahead} to get`;
-    };
-    await until(() => this.#ledger.isComplete, how).catch((error) => this.#wrong(error.message));
+    const ledger = this.#ledger;
+    let [seen, since] = [-1, 0];
+    while (!ledger.isComplete) {
+      const { acknowledged, delivered } = ledger.tally;
+      if (acknowledged + delivered > seen) [seen, since] = [acknowledged + delivered, performance.now()];
+      if (performance.now() - since > SILENT_MS) {
+        return ledger.missing.forEach((text) => this.#wrong(`${when}: ${text}`));
+      }
+      await pause(LOOK_MS);
+    }
   }
 
   async #seeOneOfEach(): Promise<void> {
