@@ -35,7 +35,7 @@ export interface WorkersTrial {
   readonly progress?: (line: string) => void;
 }
 
-/** ms, from a kill to CONNACK and SUBACK. */
+/** ms, from a kill to CONNACK and SUBACK, unless a worker was stopped meanwhile. */
 export interface Times {
   readonly count: number;
   readonly median: number;
@@ -69,7 +69,7 @@ const PAUSE_MS = 12;
 const BACK: ConnectOptions = { connectTimeoutMs: Infinity, reconnect: { minMs: 5, maxMs: 100 } };
 const LASTS = 86_400;
 /** ms without a message from which on no more comes. */
-const SILENT_MS = 15_000;
+const SILENT_MS = 60_000;
 const LOOK_MS = 20;
 /** Topics of one publisher with a retained message. */
 const KEPT = 5;
@@ -215,12 +215,14 @@ class Run {
       }
     }
     const broker = this.#broker!;
-    await until(() => this.#downs === 0, () => `all workers are up again\n${tail(broker.log)}`);
+    await until(() => this.#down.size === 0, () => `all workers are up again\n${tail(broker.log)}`);
   }
 
   /** Workers that were killed and have not come back. */
-  #downs = 0;
   readonly #down: Set<number> = new Set();
+  /** When a worker was seen to be up again. */
+  readonly #upAt: Map<number, number> = new Map();
+  #stoppedUntil = 0;
 
   async #kill(waits: boolean): Promise<void> {
     const broker = this.#broker!;
@@ -230,13 +232,12 @@ class Run {
     if (!broker.signal(worker, "SIGKILL")) return void this.#kills.pop();
     if (!this.#down.has(worker)) {
       this.#down.add(worker);
-      this.#downs++;
       const back = until(
         () => broker.startsAgain(worker) > before,
         () => `worker ${worker} starts again\n${tail(broker.log)}`,
       ).then(() => {
         this.#down.delete(worker);
-        this.#downs--;
+        this.#upAt.set(worker, performance.now());
       });
       back.catch((error) => this.#wrong((error as Error).message));
       if (waits) await back;
@@ -254,8 +255,10 @@ class Run {
     const pid = broker.workers.get(worker);
     if (pid === undefined || !broker.signal(worker, "SIGSTOP")) return;
     this.#stops++;
+    this.#stoppedUntil = Infinity;
     await pause(this.#dice.between(100, this.#trial.stopMs));
     broker.signal(worker, "SIGCONT");
+    this.#stoppedUntil = performance.now();
   }
 
   async #killAllBy(kill: () => Promise<void>): Promise<void> {
@@ -304,12 +307,16 @@ class Run {
   }
 
   #cameBack(home: number, lostAt: number | undefined): void {
-    if (lostAt === undefined || this.#broker === undefined) return;
-    const last = this.#kills.findLast(({ at }) => at <= lostAt);
-    if (last === undefined || last.worker === 0) return;
-    const ofHome = this.#kills.findLast(({ worker, at }) => worker === home && at >= last.at);
-    if (ofHome === undefined) this.#back.push(performance.now() - lostAt);
-    else this.#backHome.push(performance.now() - ofHome.at - this.#waited(home));
+    const now = performance.now();
+    const last = this.#kills.findLast(({ at }) => at <= (lostAt ?? -1));
+    if (lostAt === undefined || last === undefined || last.worker === 0 || this.#stoppedUntil >= lostAt) {
+      return;
+    }
+    const ofHome = this.#kills.findLast(({ worker }) => worker === home);
+    const wasDown = ofHome !== undefined &&
+      (ofHome.at >= last.at || this.#down.has(home) || this.#upAt.get(home)! > lostAt);
+    if (!wasDown) this.#back.push(now - lostAt);
+    else this.#backHome.push(Math.max(0, now - ofHome.at - this.#waited(home)));
   }
 
   async #read(clientId: string, qos: 1 | 2): Promise<void> {
