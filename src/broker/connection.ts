@@ -14,6 +14,7 @@ import { decodeConnect } from "../codec/connect.ts";
 import { decode } from "../codec/decode.ts";
 import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
+import { encodePacket } from "../codec/encode.ts";
 import { invariant, PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
@@ -113,6 +114,13 @@ type Phase =
 const WAITING: Phase = { kind: "waiting" };
 const CLOSING: Phase = { kind: "closing" };
 const CLOSED: Phase = { kind: "closed" };
+
+/** Of a Client whose session lives at a node that cannot be reached. */
+const AWAY: Refusal = {
+  code: 0x88,
+  rule: "limit/unavailable",
+  message: "The session cannot be reached at present",
+};
 
 /** §3.2.2.2 for CONNACK, which has no 0x8B. */
 const SHUTTING_DOWN: Refusal = {
@@ -650,7 +658,8 @@ export class Connection
       ? undefined
       : nodes.relay(connect, this.peer, this.#listener);
     if (home !== undefined) {
-      this.#phase = new Relaying(link.transport, home);
+      const connack = encodePacket(refusingConnack(connect.level, AWAY)!, connect.level);
+      this.#phase = new Relaying(link.transport, home, connack);
       turn.timers.cancel(this);
       link.aside = 0;
       return this.#host.connections.relayed(this);

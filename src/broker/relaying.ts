@@ -53,10 +53,13 @@ export class Relaying implements TransportHandler {
   readonly #back: Way;
   /** The home's end is over. */
   #isOver = false;
+  #unanswered: Uint8Array | undefined;
 
-  constructor(client: Transport, home: Transport) {
+  /** `unanswered`: what the Client is sent if the home ends before it has sent anything. */
+  constructor(client: Transport, home: Transport, unanswered: Uint8Array) {
     this.#client = client;
     this.#home = home;
+    this.#unanswered = unanswered;
     this.#there = new Way(client, home);
     this.#back = new Way(home, client);
     home.start(this);
@@ -86,6 +89,7 @@ export class Relaying implements TransportHandler {
   }
 
   received(chunk: Uint8Array): void {
+    this.#unanswered = undefined;
     this.#back.write(chunk);
   }
 
@@ -94,8 +98,13 @@ export class Relaying implements TransportHandler {
   }
 
   closed(error?: Error): void {
+    if (this.#isOver) return;
     this.#isOver = true;
-    if (error === undefined && this.#back.kept === 0) this.#client.close();
+    const unanswered = this.#unanswered;
+    if (unanswered !== undefined) {
+      this.#client.write(unanswered);
+      this.#client.close();
+    } else if (error === undefined && this.#back.kept === 0) this.#client.close();
     else this.#client.abort();
   }
 }

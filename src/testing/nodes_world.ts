@@ -21,6 +21,8 @@ export interface NodesWorldOptions {
   readonly keeps?: boolean;
   /** Of one node. */
   readonly broker?: (place: number) => BrokerOptions;
+  /** A node has told another one all of its routes and retained messages. */
+  readonly inStep?: (place: number, name: string) => void;
 }
 
 /** All nodes of one Server. */
@@ -53,6 +55,7 @@ export class NodesWorld {
       name: all[place]!,
       all,
       keeps: this.#options.keeps ?? false,
+      inStep: (name) => this.#options.inStep?.(place, name),
       relay: (to, { peer }) => {
         const pair = memoryPair();
         this.#relays.push(pair);

@@ -300,7 +300,7 @@ class Run {
     client.on("disconnected", () => lostAt ??= performance.now());
     client.on("connected", ({ sessionPresent }) => {
       if (lasts && !sessionPresent) this.#wrong(`the session of ${clientId} was lost`);
-      this.#cameBack(lasts ? home : 0, lostAt);
+      this.#cameBack(home, lostAt);
       lostAt = undefined;
     });
     return client;
