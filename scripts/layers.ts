@@ -84,7 +84,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/store",
-    values: ["src/codec", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],
+    values: ["src/codec", "src/nodes/home.ts", "src/topic", "src/delivery", "src/runtime/file_lock.ts"],
     types: ["spec", "src/broker"],
     packages: ["*"],
   },

@@ -4,7 +4,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { deno, run } from "./lib/run.ts";
+import { bun, deno, run } from "./lib/run.ts";
 import { pathOf } from "./lib/tree.ts";
 
 const [command = "deno"] = deno();
@@ -15,6 +15,7 @@ const script = (
 const doors = Object.values(JSON.parse(readFileSync(pathOf("deno.json"), "utf8")).exports) as string[];
 
 const STEPS: readonly { readonly name: string; readonly command: readonly string[] }[] = [
+  { name: "packages", command: [...bun(), "install", "--frozen-lockfile"] },
   { name: "format", command: [command, "fmt", "--check"] },
   { name: "lint", command: [command, "lint"] },
   { name: "types", command: [command, "check", "."] },

@@ -48,12 +48,13 @@ function row(setting: Setting): string {
 }
 
 function valueOf({ kind, value, least, most, choices, unit }: Setting): string {
-  if (choices !== undefined && choices.length > 0) return choices.join(", ");
+  if (kind !== "integer" && choices !== undefined && choices.length > 0) return choices.join(", ");
   if (kind === "flag") return "on or off";
   if (kind !== "integer") return value ?? "";
-  const range = most === undefined || most === Infinity
+  const numbers = most === undefined || most === Infinity
     ? `${least ?? 0} or more`
     : `${least ?? 0} to ${most}`;
+  const range = [numbers, ...choices ?? []].join(", or ");
   return unit === undefined ? range : `${range} ${unit}`;
 }
 

@@ -1,5 +1,6 @@
 /** The page of the broker, view by view, by what a person does in a browser. `deno task page -- --shots` photographs it. @module */
 import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
 import { after, before, test } from "node:test";
 import { type Browser, closeBrowsers, inBrowser, launch, type Tab } from "../../src/testing/browsers.ts";
 import { patient } from "../../src/testing/patience.ts";
@@ -23,6 +24,35 @@ for (const engine of ["chromium", "firefox"] as const) {
   // One engine on every runtime, since it is the runtime's broker that the page asks.
   inBrowser(engine, "The page of the broker", () => tests(engine), engine === "chromium");
 }
+
+inBrowser("chromium", "The page of a broker of several workers", () => {
+  const isSpread = process.platform === "linux"; // elsewhere there is one worker
+  test(
+    "shows how many there are, and what all of them have",
+    { ...patient, skip: !isSpread && "connections are not spread here" },
+    async () => {
+      await (built ??= buildBrokerPage());
+      const scene = await Scene.start(2);
+      const browser = await launch("chromium");
+      try {
+        await scene.fill();
+        const tab = await browser.open(`${scene.origin}/#token=${scene.token()}`);
+        const person = new Person(tab);
+        await person.sees("Workers", "2, and all answer");
+        await person.goes("#/clients", "Clients");
+        await person.sees("kitchen-sensor", "bath-sensor", "attic-sensor", "garden-sensor", "hub");
+        await person.presses("hub");
+        await person.sees("home/+/set", "Keep Alive");
+        await person.goes("#/topics", "Topics");
+        await person.sees("home", "pictures");
+        assertEquals(tab.faults, []);
+      } finally {
+        await browser.close();
+        await scene.close();
+      }
+    },
+  );
+});
 
 function tests(engine: keyof typeof SCHEMES): void {
   let scene: Scene;

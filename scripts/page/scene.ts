@@ -36,24 +36,26 @@ export class Scene {
   readonly token: () => string;
   readonly #folder: string;
   readonly #port: number;
+  readonly #workers: number;
   #process: ChildProcess | undefined;
   readonly #clients: Client[] = [];
   readonly #sensors: Client[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, workers: number) {
     this.#folder = folder;
+    this.#workers = workers;
     this.#port = port;
     this.origin = `http://127.0.0.1:${port}`;
     this.token = () => readFileSync(join(folder, "data", "api-token"), "utf8").trim();
   }
 
   /** Starts it, and waits until it is ready. */
-  static async start(): Promise<Scene> {
+  static async start(workers: number = 1): Promise<Scene> {
     const folder = mkdtempSync(join(tmpdir(), "plumb-page-"));
     writeFileSync(join(folder, "passwords"), "");
     writeFileSync(join(folder, "permissions.toml"), PERMISSIONS);
-    const scene = new Scene(folder, await freePort());
+    const scene = new Scene(folder, await freePort(), workers);
     await scene.startBroker();
     await scene.call("PUT", `/users/${ADMIN.user}`, { password: ADMIN.password });
     return scene;
@@ -66,6 +68,7 @@ export class Scene {
       ...["--listen", `ws://127.0.0.1:${this.#port}`, "--websocket-page"],
       ...["--data", join(folder, "data")],
       ...["--password-file", join(folder, "passwords"), "--admins", ADMIN.user],
+      ...["--workers", String(this.#workers)],
       ...["--permissions", join(folder, "permissions.toml")],
       ...["--queued-messages-max", String(QUEUED_MOST), "--sys-interval", "0"],
     ]);

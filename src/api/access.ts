@@ -135,7 +135,11 @@ export interface LoginParts {
 }
 
 /** Who asks: the owner by the token (null), or an administrator. @throws {ApiError} for others. */
-export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Logins): string | null {
+export async function checkAccess(
+  request: IncomingMessage,
+  host: ApiHost,
+  logins: Logins,
+): Promise<string | null> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const given = /^Bearer +([\w-]{1,200})$/i.exec(authorization)?.[1];
@@ -143,7 +147,8 @@ export function checkAccess(request: IncomingMessage, host: ApiHost, logins: Log
     throw new ApiError("login-needed", "This is not the token of this broker; plumb page prints it");
   }
   const cookie = cookieOf(request);
-  const user = cookie && logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs);
+  const user = cookie &&
+    (logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs) ?? await host.workers?.userOf(cookie));
   if (user === undefined || !host.admins.includes(user)) {
     throw new ApiError(
       "login-needed",

@@ -2,12 +2,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { after, before, describe, test } from "node:test";
-import { encodePacket, PacketType } from "../codec/mod.ts";
-import type { Packet } from "../codec/packet.ts";
-import { inProcess } from "../runtime/in_process.ts";
-import { type Answer, ApiScene, type Asked, TOKEN } from "../testing/api_scene.ts";
+import { type Answer, ApiScene, type Asked, client, subscribe, TOKEN } from "../testing/api_scene.ts";
 import { patient, until } from "../testing/patience.ts";
-import { Recorder } from "../testing/transport_contract.ts";
+import { WorkersScene } from "../testing/workers_scene.ts";
 
 interface Documented {
   readonly operationId: string;
@@ -70,184 +67,191 @@ const CALLS: Readonly<Record<string, readonly [path: string, asked?: Asked]>> = 
   endSession: ["/sessions/away", { method: "DELETE" }],
 };
 
-/** A Client over memory, connected. */
-async function client({ server }: ApiScene, clientId: string, ...packets: Packet[]): Promise<Recorder> {
-  const [left, right] = inProcess();
-  server.accept(left);
-  const recorder = new Recorder(right);
-  const properties = { sessionExpiryInterval: 100, receiveMaximum: 1 };
-  const connect = {
-    type: PacketType.CONNECT,
-    level: 5,
-    cleanStart: true,
-    keepAlive: 0,
-    clientId,
-    properties,
-  } as const;
-  for (const packet of [connect, ...packets]) recorder.transport.write(encodePacket(packet as Packet, 5));
-  const answers = 2 * packets.length;
-  await until(() => recorder.length > 4 + answers, "CONNACK and the other answers");
-  return recorder;
+type Scene = Pick<ApiScene, "ask" | "connected" | "server"> & AsyncDisposable & {
+  readonly errors: readonly unknown[];
+};
+
+/** Of several workers another one is asked than that where Clients come in. */
+const SCENES: Readonly<Record<string, () => Promise<Scene>>> = {
+  "the HTTP API": () => ApiScene.begin(),
+  "the HTTP API of three workers": () => WorkersScene.begin(3),
+};
+
+for (const [what, begin] of Object.entries(SCENES)) {
+  describe(what, () => {
+    let scene: Scene;
+    let document: Document;
+    const ajv = new Ajv2020({ strict: true, allErrors: true, formats: { byte: /^[\w+/=-]*$/ } });
+
+    before(async () => {
+      scene = await begin();
+      document = (await scene.ask("/openapi.json")).json;
+      ajv.addSchema({ $id: "plumb:", ...{ components: document.components } }, "plumb:");
+      await client(scene, "here/1", subscribe("a/#"));
+      const away = await client(scene, "away", subscribe("a/b"));
+      away.transport.abort();
+      await until(() => scene.connected === 1, "one is away");
+      for (const payload of ["1", "2", new Uint8Array([255])]) {
+        scene.server.publish({ topic: "a/b", payload, qos: 1 });
+      }
+      scene.server.publish({ topic: "a/r", payload: "kept", retain: true });
+      for (let status = 0; status !== 200;) ({ status } = await scene.ask("/retained/a%2Fr"));
+    });
+    after(() => scene[Symbol.asyncDispose]());
+
+    function valid(schema: object, value: unknown, what: string): void {
+      const text = JSON.stringify(schema).replaceAll("#/components", "plumb:#/components");
+      const check = ajv.compile(JSON.parse(text));
+      assert(
+        check(value),
+        `${what}: ${JSON.stringify(check.errors)} in ${JSON.stringify(value)?.slice(0, 300)}`,
+      );
+    }
+
+    function validError({ status, json, text }: Answer, what: string): void {
+      assert(status >= 400, `${what}: ${status} ${text}`);
+      valid(document.components.schemas["Error"]!, json, what);
+    }
+
+    const all = (): [path: string, method: string, Documented][] =>
+      Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, one]): [string, string, Documented] => [path, method, one])
+      );
+
+    test("has a document whose schemas are right, each operation under a name of its own", () => {
+      assertEquals(document.openapi, "3.1.0");
+      const ids = all().map(([, , { operationId }]) => operationId);
+      assertEquals(new Set(ids).size, ids.length);
+      for (const [path, , { parameters }] of all()) {
+        const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+        assertEquals(
+          parameters.filter((one) => one.in === "path").map(({ name }) => name),
+          inPath as string[],
+        );
+        for (const { schema } of parameters) ajv.compile(schema);
+      }
+    });
+
+    test("answers each operation as the document says", patient, async () => {
+      const documented = new Map(
+        all().map(([path, method, one]) => [one.operationId, { path, method, one }]),
+      );
+      assertEquals(
+        [...documented.keys()].filter((id) => !(id in CALLS)),
+        [],
+        "operations that no call is for",
+      );
+      for (const [id, [path, asked]] of Object.entries(CALLS)) {
+        const operation = documented.get(id);
+        assert(operation !== undefined, `${id} is in the document`);
+        assertEquals((asked?.method ?? "GET").toLowerCase(), operation.method, id);
+        const answer = await scene.ask(path, asked);
+        const response = operation.one.responses[answer.status];
+        assert(response !== undefined, `${id}: the document has no ${answer.status}: ${answer.text}`);
+        const [[type, { schema }] = [undefined, { schema: {} }]] = Object.entries(response.content ?? {});
+        assertEquals(answer.headers["content-type"], type, id);
+        if (type === "application/json") valid(schema, answer.json, id);
+        if (type === undefined) assertEquals(answer.text, "", id);
+        assertEquals(answer.headers["access-control-allow-origin"], undefined, id);
+        assertEquals(answer.headers["cache-control"], "no-store", id);
+      }
+      assertEquals(scene.errors, []);
+    });
+
+    test("asks each operation but the login for a login, and takes HEAD for GET", patient, async () => {
+      for (const [id, [path, asked = {}]] of Object.entries(CALLS)) {
+        if (id === "login") continue;
+        const answer = await scene.ask(path, { ...asked, isStranger: true });
+        assertEquals([answer.status, answer.json.error.code], [401, "login-needed"], id);
+        validError(answer, id);
+      }
+      const { status, text, headers } = await scene.ask("/figures", { method: "HEAD" });
+      assertEquals([status, text, headers["content-type"]], [200, "", "application/json"]);
+    });
+
+    test("has an error of its shape for each wrong request", patient, async () => {
+      const wrong: readonly (readonly [status: number, message: RegExp, path: string, asked?: Asked])[] = [
+        [404, /There is no \/api\/v1\/nothing/, "/nothing"],
+        [404, /There is no \/api\/v2/, "//api/v2"],
+        [404, /No Client "x" is connected/, "/clients/x"],
+        [404, /There is no session "\/"/, "/sessions/%2F/queue"],
+        [404, /no retained message of "none"/, "/retained/none", { method: "DELETE" }],
+        [404, /There is no user "none"/, "/users/none", { method: "DELETE" }],
+        [405, /takes GET, HEAD$/, "/figures", { method: "POST" }],
+        [405, /takes GET, HEAD, DELETE/, "/sessions/x", { method: "PATCH" }],
+        [400, /percent-encoded/, "/clients/%ff"],
+        [400, /limit is 0; it takes a whole number from 1 to 1000/, "/clients?limit=0"],
+        [400, /limit is "ten"/, "/clients?limit=ten"],
+        [400, /limit is 1001/, "/clients?limit=1001"],
+        [400, /limit is given twice/, "/clients?limit=1&limit=2"],
+        [400, /Unknown parameter "colour"; there are: limit, after, search/, "/clients?colour=red"],
+        [400, /Unknown parameter "__proto__"/, "/clients?__proto__=1"],
+        [400, /connected is "1"; it takes true or false/, "/sessions?connected=1"],
+        [400, /takes a Topic Filter that is not shared/, "/retained?filter=a%2F%23%2Fb"],
+        [400, /takes a Topic Filter that is not shared/, "/retained?filter=%24share%2Fg%2Fa"],
+        [400, /takes a Topic Name/, "/subscriptions?topic=%23"],
+        [400, /topic goes alone/, "/subscriptions?topic=a&search=b"],
+        [410, /after is no cursor any more/, "/sessions?after=zzz"],
+        [415, /Content-Type: application\/json/, "/publish", { method: "POST" }],
+        [415, /Content-Type/, "/publish", {
+          method: "POST",
+          body: "{}",
+          headers: { "content-type": "text/plain" },
+        }],
+        [400, /The body is no JSON/, "/publish", { method: "POST", body: "{" }],
+        [400, /the body is a list; it takes an object/, "/publish", { method: "POST", body: [] }],
+        [400, /the body has no topic/, "/publish", { method: "POST", body: {} }],
+        [400, /the body has "colour"; it may have topic/, "/publish", {
+          method: "POST",
+          body: { topic: "a", colour: 1 },
+        }],
+        [400, /the body\.qos is 3/, "/publish", { method: "POST", body: { topic: "a", qos: 3 } }],
+        [400, /payload and payloadBase64/, "/publish", {
+          method: "POST",
+          body: { topic: "a", payload: "", payloadBase64: "" },
+        }],
+        [400, /payloadBase64 is no base64/, "/publish", {
+          method: "POST",
+          body: { topic: "a", payloadBase64: "?" },
+        }],
+        [400, /not a Topic Name/, "/publish", { method: "POST", body: { topic: "a/#" } }],
+        [400, /the body\.properties has "topicAlias"/, "/publish", {
+          method: "POST",
+          body: { topic: "a", properties: { topicAlias: 1 } },
+        }],
+        [400, /reason: 0x05 is no Reason Code/, "/sessions/away2?reason=5", { method: "DELETE" }],
+        [422, /Not TOML/, "/permissions", { method: "PUT", body: { text: "?" } }],
+        [409, /another one/, "/permissions", { method: "PUT", body: { text: "", version: "x" } }],
+        [400, /password is ""/, "/users/x", { method: "PUT", body: { password: "" } }],
+      ];
+      await client(scene, "away2");
+      for (const [status, message, path, asked] of wrong) {
+        const answer = await scene.ask(path, asked);
+        assertEquals(answer.status, status, `${path}: ${answer.text}`);
+        assertMatch(answer.json.error.message, message, path);
+        validError(answer, path);
+      }
+      const { json: { error: { line, key } } } = await scene.ask("/permissions", {
+        method: "PUT",
+        body: { text: "?" },
+      });
+      assertEquals([line, key], [3, "user"]);
+      assertEquals((await scene.ask("/figures", { method: "POST" })).headers.allow, "GET, HEAD");
+      assertEquals(scene.errors, []);
+    });
+
+    test("leaves other paths to others", patient, async () => {
+      const said = await Promise.all(["//", "//apis", "//metrics"].map((path) => scene.ask(path)));
+      assertEquals(said.map(({ text }) => text), [
+        "none of its paths",
+        "none of its paths",
+        "none of its paths",
+      ]);
+    });
+  });
 }
 
-const subscribe = (filter: string): Packet => ({
-  type: PacketType.SUBSCRIBE,
-  packetId: 1,
-  subscriptions: [{ filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 0 }],
-} as Packet);
-
-describe("the HTTP API", () => {
-  let scene: ApiScene;
-  let document: Document;
-  const ajv = new Ajv2020({ strict: true, allErrors: true, formats: { byte: /^[\w+/=-]*$/ } });
-
-  before(async () => {
-    scene = await ApiScene.begin();
-    document = (await scene.ask("/openapi.json")).json;
-    ajv.addSchema({ $id: "plumb:", ...{ components: document.components } }, "plumb:");
-    await client(scene, "here/1", subscribe("a/#"));
-    const away = await client(scene, "away", subscribe("a/b"));
-    away.transport.abort();
-    await until(() => scene.server.broker.stats.connected === 1, "one is away");
-    for (const payload of ["1", "2", new Uint8Array([255])]) {
-      scene.server.publish({ topic: "a/b", payload, qos: 1 });
-    }
-    scene.server.publish({ topic: "a/r", payload: "kept", retain: true });
-  });
-  after(() => scene[Symbol.asyncDispose]());
-
-  function valid(schema: object, value: unknown, what: string): void {
-    const text = JSON.stringify(schema).replaceAll("#/components", "plumb:#/components");
-    const check = ajv.compile(JSON.parse(text));
-    assert(
-      check(value),
-      `${what}: ${JSON.stringify(check.errors)} in ${JSON.stringify(value)?.slice(0, 300)}`,
-    );
-  }
-
-  function validError({ status, json, text }: Answer, what: string): void {
-    assert(status >= 400, `${what}: ${status} ${text}`);
-    valid(document.components.schemas["Error"]!, json, what);
-  }
-
-  const all = (): [path: string, method: string, Documented][] =>
-    Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, one]): [string, string, Documented] => [path, method, one])
-    );
-
-  test("has a document whose schemas are right, each operation under a name of its own", () => {
-    assertEquals(document.openapi, "3.1.0");
-    const ids = all().map(([, , { operationId }]) => operationId);
-    assertEquals(new Set(ids).size, ids.length);
-    for (const [path, , { parameters }] of all()) {
-      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      assertEquals(parameters.filter((one) => one.in === "path").map(({ name }) => name), inPath as string[]);
-      for (const { schema } of parameters) ajv.compile(schema);
-    }
-  });
-
-  test("answers each operation as the document says", patient, async () => {
-    const documented = new Map(all().map(([path, method, one]) => [one.operationId, { path, method, one }]));
-    assertEquals([...documented.keys()].filter((id) => !(id in CALLS)), [], "operations that no call is for");
-    for (const [id, [path, asked]] of Object.entries(CALLS)) {
-      const operation = documented.get(id);
-      assert(operation !== undefined, `${id} is in the document`);
-      assertEquals((asked?.method ?? "GET").toLowerCase(), operation.method, id);
-      const answer = await scene.ask(path, asked);
-      const response = operation.one.responses[answer.status];
-      assert(response !== undefined, `${id}: the document has no ${answer.status}: ${answer.text}`);
-      const [[type, { schema }] = [undefined, { schema: {} }]] = Object.entries(response.content ?? {});
-      assertEquals(answer.headers["content-type"], type, id);
-      if (type === "application/json") valid(schema, answer.json, id);
-      if (type === undefined) assertEquals(answer.text, "", id);
-      assertEquals(answer.headers["access-control-allow-origin"], undefined, id);
-      assertEquals(answer.headers["cache-control"], "no-store", id);
-    }
-    assertEquals(scene.errors, []);
-  });
-
-  test("asks each operation but the login for a login, and takes HEAD for GET", patient, async () => {
-    for (const [id, [path, asked = {}]] of Object.entries(CALLS)) {
-      if (id === "login") continue;
-      const answer = await scene.ask(path, { ...asked, isStranger: true });
-      assertEquals([answer.status, answer.json.error.code], [401, "login-needed"], id);
-      validError(answer, id);
-    }
-    const { status, text, headers } = await scene.ask("/figures", { method: "HEAD" });
-    assertEquals([status, text, headers["content-type"]], [200, "", "application/json"]);
-  });
-
-  test("has an error of its shape for each wrong request", patient, async () => {
-    const wrong: readonly (readonly [status: number, message: RegExp, path: string, asked?: Asked])[] = [
-      [404, /There is no \/api\/v1\/nothing/, "/nothing"],
-      [404, /There is no \/api\/v2/, "//api/v2"],
-      [404, /No Client "x" is connected/, "/clients/x"],
-      [404, /There is no session "\/"/, "/sessions/%2F/queue"],
-      [404, /no retained message of "none"/, "/retained/none", { method: "DELETE" }],
-      [404, /There is no user "none"/, "/users/none", { method: "DELETE" }],
-      [405, /takes GET, HEAD$/, "/figures", { method: "POST" }],
-      [405, /takes GET, HEAD, DELETE/, "/sessions/x", { method: "PATCH" }],
-      [400, /percent-encoded/, "/clients/%ff"],
-      [400, /limit is 0; it takes a whole number from 1 to 1000/, "/clients?limit=0"],
-      [400, /limit is "ten"/, "/clients?limit=ten"],
-      [400, /limit is 1001/, "/clients?limit=1001"],
-      [400, /limit is given twice/, "/clients?limit=1&limit=2"],
-      [400, /Unknown parameter "colour"; there are: limit, after, search/, "/clients?colour=red"],
-      [400, /Unknown parameter "__proto__"/, "/clients?__proto__=1"],
-      [400, /connected is "1"; it takes true or false/, "/sessions?connected=1"],
-      [400, /takes a Topic Filter that is not shared/, "/retained?filter=a%2F%23%2Fb"],
-      [400, /takes a Topic Filter that is not shared/, "/retained?filter=%24share%2Fg%2Fa"],
-      [400, /takes a Topic Name/, "/subscriptions?topic=%23"],
-      [400, /topic goes alone/, "/subscriptions?topic=a&search=b"],
-      [410, /after is no cursor any more/, "/sessions?after=zzz"],
-      [415, /Content-Type: application\/json/, "/publish", { method: "POST" }],
-      [415, /Content-Type/, "/publish", {
-        method: "POST",
-        body: "{}",
-        headers: { "content-type": "text/plain" },
-      }],
-      [400, /The body is no JSON/, "/publish", { method: "POST", body: "{" }],
-      [400, /the body is a list; it takes an object/, "/publish", { method: "POST", body: [] }],
-      [400, /the body has no topic/, "/publish", { method: "POST", body: {} }],
-      [400, /the body has "colour"; it may have topic/, "/publish", {
-        method: "POST",
-        body: { topic: "a", colour: 1 },
-      }],
-      [400, /the body\.qos is 3/, "/publish", { method: "POST", body: { topic: "a", qos: 3 } }],
-      [400, /payload and payloadBase64/, "/publish", {
-        method: "POST",
-        body: { topic: "a", payload: "", payloadBase64: "" },
-      }],
-      [400, /payloadBase64 is no base64/, "/publish", {
-        method: "POST",
-        body: { topic: "a", payloadBase64: "?" },
-      }],
-      [400, /not a Topic Name/, "/publish", { method: "POST", body: { topic: "a/#" } }],
-      [400, /the body\.properties has "topicAlias"/, "/publish", {
-        method: "POST",
-        body: { topic: "a", properties: { topicAlias: 1 } },
-      }],
-      [400, /reason: 0x05 is no Reason Code/, "/sessions/away2?reason=5", { method: "DELETE" }],
-      [422, /Not TOML/, "/permissions", { method: "PUT", body: { text: "?" } }],
-      [409, /another one/, "/permissions", { method: "PUT", body: { text: "", version: "x" } }],
-      [400, /password is ""/, "/users/x", { method: "PUT", body: { password: "" } }],
-    ];
-    await client(scene, "away2");
-    for (const [status, message, path, asked] of wrong) {
-      const answer = await scene.ask(path, asked);
-      assertEquals(answer.status, status, `${path}: ${answer.text}`);
-      assertMatch(answer.json.error.message, message, path);
-      validError(answer, path);
-    }
-    const { json: { error: { line, key } } } = await scene.ask("/permissions", {
-      method: "PUT",
-      body: { text: "?" },
-    });
-    assertEquals([line, key], [3, "user"]);
-    assertEquals((await scene.ask("/figures", { method: "POST" })).headers.allow, "GET, HEAD");
-    assertEquals(scene.errors, []);
-  });
-
+describe("an HTTP API", () => {
   test("shows an error of its own to the log alone", patient, async () => {
     await using broken = await ApiScene.begin({
       settings: () => {
@@ -258,7 +262,6 @@ describe("the HTTP API", () => {
     assertEquals([answer.status, answer.json.error.code], [500, "internal"]);
     assert(!answer.text.includes("secret"));
     assertEquals(broken.errors.map(String), ["Error: a secret"]);
-    validError(answer, "/settings");
   });
 
   test("says so when the broker does not take Clients", patient, async () => {
@@ -266,15 +269,6 @@ describe("the HTTP API", () => {
     assertEquals((await idle.ask("/figures")).status, 503);
     assertEquals((await idle.ask("/clients")).status, 503);
     assertEquals((await idle.ask("")).status, 200);
-  });
-
-  test("leaves other paths to others", patient, async () => {
-    const said = await Promise.all(["//", "//apis", "//metrics"].map((path) => scene.ask(path)));
-    assertEquals(said.map(({ text }) => text), [
-      "none of its paths",
-      "none of its paths",
-      "none of its paths",
-    ]);
   });
 
   test("takes no body above its bound, whether it says its length or not", patient, async () => {

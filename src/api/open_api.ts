@@ -5,7 +5,7 @@
  */
 import { COOKIE, CSRF_HEADER } from "./access.ts";
 import { ERROR_STATUS } from "./error.ts";
-import type { Operation } from "./operation.ts";
+import { MISSING_HEADER, type Operation } from "./operation.ts";
 import { ROOT } from "./router.ts";
 import { integer, object, type Schema, text } from "./schema.ts";
 
@@ -65,10 +65,19 @@ function documented(operation: Operation): object {
   };
 }
 
-function answered({ answer, type = "application/json" }: Operation): object {
-  if (answer === undefined && type === "application/json") return { 204: { description: "done" } };
-  return { 200: { description: "the answer", content: { [type]: { schema: answer ?? {} } } } };
+function answered({ answer, type = "application/json", among }: Operation): object {
+  const headers = among !== "any" && { headers: { [MISSING_HEADER]: MISSING } };
+  if (answer === undefined && type === "application/json") {
+    return { 204: { description: "done", ...headers } };
+  }
+  return { 200: { description: "the answer", ...headers, content: { [type]: { schema: answer ?? {} } } } };
 }
+
+const MISSING = {
+  description:
+    "of a broker of several workers: the numbers of those that did not answer, whose part is missing",
+  schema: text(),
+};
 
 function parametersOf({ path, parts = {}, query = {}, needs = [] }: Operation): object[] {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);

@@ -43,6 +43,24 @@ export class Reply {
   }
 }
 
+/** The header of an answer in which something of workers is missing: their numbers. */
+export const MISSING_HEADER = "plumb-missing";
+
+/** Which of the workers of one broker answer, and how their answers become one; who does that is in src/api/workers. */
+export type Among =
+  /** Whoever is asked: all would answer the same. */
+  | "any"
+  /** A list that all have the same: one of them, whose number is in the cursor. */
+  | "any list"
+  /** A list of which each has a part: one after the other. */
+  | "parts"
+  /** The one that has what the path names. */
+  | "holder"
+  /** The first one, so that no two change a file at once; the others read it again. */
+  | "files"
+  /** In a way of its own. */
+  | "merged";
+
 /** One operation. */
 export interface Operation {
   readonly method: "get" | "post" | "put" | "delete";
@@ -63,6 +81,7 @@ export interface Operation {
   readonly type?: string;
   /** Needs no login. */
   readonly isOpen?: true;
+  readonly among: Among;
   /** Gives the answer, a `Reply` or what becomes JSON. @throws {ApiError} */
   run(call: Call): unknown;
 }

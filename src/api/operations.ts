@@ -24,6 +24,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       method: "get",
       path: "",
       id: "about",
+      among: "any",
       about: "What this is, and where the rest is",
       answer: object({
         name: text(),
@@ -44,6 +45,7 @@ export function operationsOf(parts: LoginParts): readonly Operation[] {
       method: "get",
       path: "/openapi.json",
       id: "document",
+      among: "any",
       about: "The OpenAPI document of this API",
       answer: { type: "object" },
       run: ({ host }) => openApi(operations, host.version),

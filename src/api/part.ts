@@ -23,26 +23,37 @@ const HEADERS = {
 } as const;
 
 /** Answers requests below `/api`; `isTls` says whether the listener has TLS. */
-export function apiPart(host: ApiHost): (isTls: boolean) => HttpPart {
-  const logins = new Logins();
-  const parts = [false, true].map((isTls): HttpPart => {
-    const operations = operationsOf({ logins, isTls });
-    const router = new Router(operations);
-    return (request, response) => {
-      const [path = ""] = (request.url ?? "").split("?", 1);
-      if (path !== "/api" && !path.startsWith("/api/")) return false;
-      void answer(request, response, { host, logins, router });
-      return true;
-    };
-  });
+export function apiPart(host: ApiHost, logins: Logins = new Logins()): (isTls: boolean) => HttpPart {
+  const parts = [false, true].map((isTls) =>
+    partOf({ host, logins, router: new Router(operationsOf({ logins, isTls })), isInside: false })
+  );
   return (isTls) => parts[isTls ? 1 : 0]!;
+}
+
+/** The same for the other workers of the broker, which need no login: what this one has itself, and these operations besides. */
+export function insidePart(host: ApiHost, logins: Logins, more: readonly Operation[]): HttpPart {
+  const operations = [...operationsOf({ logins, isTls: false }), ...more];
+  return partOf({ host, logins, router: new Router(operations), isInside: true });
 }
 
 interface Parts {
   readonly host: ApiHost;
   readonly logins: Logins;
   readonly router: Router;
+  readonly isInside: boolean;
 }
+
+function partOf(parts: Parts): HttpPart {
+  return (request, response) => {
+    const [path = ""] = (request.url ?? "").split("?", 1);
+    if (path !== "/api" && !path.startsWith("/api/")) return false;
+    void answer(request, response, parts);
+    return true;
+  };
+}
+
+/** Bytes of a body that another worker sends: a page of levels, each as long as a topic may be. */
+const INSIDE_BODY_BYTES_MAX = 128 * 1024 * 1024;
 
 /** Never rejects. */
 async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
@@ -50,7 +61,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   response.once("close", () => gone.abort());
   try {
     const { operation, call } = await read(request, parts, gone.signal);
-    const given = await operation.run(call);
+    const { host: { workers }, isInside } = parts;
+    const given =
+      await (workers === undefined || isInside ? operation.run(call) : workers.run(operation, call));
     const reply = given instanceof Reply ? given : new Reply(given);
     const status = reply.status ??
       (operation.answer === undefined && operation.type === undefined ? 204 : 200);
@@ -63,23 +76,26 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
 
 async function read(
   request: IncomingMessage,
-  { host, logins, router }: Parts,
+  { host, logins, router, isInside }: Parts,
   signal: AbortSignal,
 ): Promise<{ operation: Operation; call: Call }> {
-  checkHost(request.headers.host, host.hosts);
-  checkSite(request);
+  if (!isInside) {
+    checkHost(request.headers.host, host.hosts);
+    checkSite(request);
+  }
   const [path = "", query = ""] = split(request.url ?? "");
   if (path !== ROOT && !path.startsWith(`${ROOT}/`)) {
     throw new ApiError("not-found", `There is no ${path.slice(0, 200)}; ${ROOT} names what there is`);
   }
   const { operation, parts } = router.find(request.method ?? "GET", path.slice(ROOT.length));
-  const user = operation.isOpen ? null : checkAccess(request, host, logins);
+  const user = operation.isOpen || isInside ? null : await checkAccess(request, host, logins);
   const given: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(parts)) {
     given[name] = parameter(name, operation.parts?.[name] ?? PART, value);
   }
   Object.assign(given, queryOf(operation, query));
-  const body = operation.body && await jsonBody(request, host.numbers.apiBodyBytesMax);
+  const bytesMax = isInside ? INSIDE_BODY_BYTES_MAX : host.numbers.apiBodyBytesMax;
+  const body = operation.body && await jsonBody(request, bytesMax);
   if (operation.body) check("the body", operation.body, body);
   const now = host.now();
   const address = request.socket.remoteAddress ?? "";

@@ -196,6 +196,16 @@ export interface TopicLevelView {
   readonly bytes: number | null;
 }
 
+/** What is known of a level, besides what is retained below it. */
+export type LevelKnown = "unknown" | "known" | "parent";
+
+/** Who gets a message. */
+export interface Receivers {
+  readonly sessions: number;
+  /** §4.8.2 of each a member. */
+  readonly groups: number;
+}
+
 /** Topics below one level are counted up to here. */
 export const TOPICS_COUNTED_MAX: number = 100;
 /** Walks that are kept; the one that was used longest ago goes for a new one. */
@@ -358,6 +368,7 @@ export class Inspector implements Deadline {
         ? subscriber.members
         : [];
       for (const one of all) {
+        if (one.session.isNode) continue; // its subscribers are shown there
         if (found.length === most) return undefined;
         found.push(one);
       }
@@ -434,12 +445,25 @@ export class Inspector implements Deadline {
     }
   }
 
+  /** Which of these levels below `under` there are, as `topics()` has them, and whether others are below them. Looks at so many names. */
+  levelsKnown(names: readonly string[], under: string | undefined, looks: number): LevelKnown[] {
+    const { router } = this.#inside;
+    const above = under === undefined ? "" : `${under}/`;
+    const lately = new Map<string, boolean>();
+    for (const _ of collect(router.topicNames(), above, lately, looks));
+    return names.map((name) => {
+      const hasChildren = lately.get(name);
+      if (hasChildren === true) return "parent";
+      return hasChildren === false || router.retained.hasLevels(above + name) ? "known" : "unknown";
+    });
+  }
+
   /** How many sessions and groups a message of this topic goes to at present. */
-  receivers(topic: string): number {
+  receivers(topic: string): Receivers {
     const { router } = this.#inside;
     const bytes = encodeUtf8(topic)!;
     const { targets, groups } = router.match(router.find(bytes, 0, bytes.length));
-    return targets.length + groups.length;
+    return { sessions: targets.length, groups: groups.length };
   }
 
   // Walks.

@@ -119,7 +119,7 @@ describe("an inspector", () => {
     const who = ["one a/+", "three #", "three $share/g/a/#", "three +/+", "two $share/g/a/#"];
     assertEquals(sorted(1_000), who);
     assertEquals(sorted(3), who, "more match than may be looked at: all are gone through");
-    assertEquals(inspector.receivers("a/x"), 3);
+    assertEquals(inspector.receivers("a/x"), { sessions: 2, groups: 1 });
     assertEquals(gathered((ask) => inspector.subscribers(ask, pair.now, "$SYS/x")), []);
   });
 

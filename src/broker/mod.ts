@@ -19,7 +19,7 @@ export type { Message } from "../delivery/message.ts";
 export type { Deadline } from "../engine/timers.ts";
 export { Broker, type Work } from "./broker.ts";
 export { Busiest, type BusiestStats, type BusyName } from "./busiest.ts";
-export { systemTopics, type SystemTopicsOptions } from "./system_topics.ts";
+export { systemTopics, type SystemTopicsOptions, type WholeStats } from "./system_topics.ts";
 export {
   explain,
   type ExplainedCopy,
@@ -61,11 +61,13 @@ export type {
 export {
   type ClientView,
   Inspector,
+  type LevelKnown,
   type Page,
   type PageAsk,
   type QueuedMessageView,
   type QueuedState,
   type QueuedView,
+  type Receivers,
   type RetainedMessageView,
   type RetainedView,
   type SessionView,

@@ -28,6 +28,18 @@ export interface SystemTopicsOptions {
   readonly version?: string;
   /** For `$SYS/broker/uptime`: ms since the epoch; default: the first connection. */
   readonly since?: number;
+  /**
+   * The figures of a Server that is several brokers, of which `own` are those of this one, and since when there is that Server. Called
+   * while somebody reads; undefined if they are not there yet: then it is called again soon, and nothing is shown until it gives them.
+   */
+  readonly whole?: ((own: BrokerStats) => WholeStats | undefined) | undefined;
+}
+
+/** Of a Server that is several brokers. */
+export interface WholeStats {
+  readonly stats: BrokerStats;
+  /** ms since the epoch. */
+  readonly since: number;
 }
 
 /** Of a broker, made for its own parts. */
@@ -46,6 +58,8 @@ export function systemTopics(options: SystemTopicsOptions = {}): SystemTopicsPar
 
 const ROOT = "$SYS/broker/";
 const INTERVAL_MS = 10_000;
+/** Until it is asked again for the figures of several brokers. */
+const SOON_MS = 50;
 const MINUTE_MS = 60_000;
 /** Over so many minutes loads are averaged. */
 const LOAD_MINUTES = [1, 5, 15] as const;
@@ -133,6 +147,7 @@ export class SystemTopics implements Deadline {
   readonly #host: SystemTopicsHost;
   readonly #intervalMs: number;
   readonly #version: string | undefined;
+  readonly #whole: SystemTopicsOptions["whole"];
   /** ms since the epoch. */
   #begunAt: number | undefined;
   #lookedAt = 0;
@@ -144,13 +159,14 @@ export class SystemTopics implements Deadline {
     turn: Turn,
     router: Router,
     host: SystemTopicsHost,
-    { intervalMs = INTERVAL_MS, version, since }: SystemTopicsOptions,
+    { intervalMs = INTERVAL_MS, version, since, whole }: SystemTopicsOptions,
   ) {
     this.#turn = turn;
     this.#router = router;
     this.#host = host;
     this.#intervalMs = intervalMs;
     this.#version = version;
+    this.#whole = whole;
     this.#begunAt = since;
   }
 
@@ -163,7 +179,9 @@ export class SystemTopics implements Deadline {
   subscribed(filter: string): void {
     if (!filter.startsWith("$SYS") || this.#shown.size > 0) return;
     const { now, timers } = this.#turn;
-    for (const outgoing of this.#look(now)) this.#router.show(outgoing);
+    const stats = this.#stats();
+    if (stats === undefined) return timers.schedule(this, now + SOON_MS);
+    for (const outgoing of this.#look(stats, now)) this.#router.show(outgoing);
     timers.schedule(this, now + this.#intervalMs);
   }
 
@@ -180,7 +198,9 @@ export class SystemTopics implements Deadline {
       this.#shown.clear();
       return;
     }
-    for (const outgoing of this.#look(now)) {
+    const stats = this.#stats();
+    if (stats === undefined) return this.#turn.timers.schedule(this, now + SOON_MS);
+    for (const outgoing of this.#look(stats, now)) {
       this.#router.show(outgoing);
       this.#host.publish(outgoing);
     }
@@ -191,9 +211,18 @@ export class SystemTopics implements Deadline {
     return SYSTEM_TOPICS.some((name) => this.#router.isRead(ROOT + name));
   }
 
+  /** How it is at present; undefined if that is not known yet. */
+  #stats(): BrokerStats | undefined {
+    const own = this.#host.stats();
+    if (this.#whole === undefined) return own;
+    const whole = this.#whole(own);
+    if (whole !== undefined) this.#begunAt = whole.since;
+    return whole?.stats;
+  }
+
   /** Messages with what has changed. */
-  *#look(now: number): Iterable<Outgoing> {
-    for (const [name, text] of this.#texts(now)) {
+  *#look(stats: BrokerStats, now: number): Iterable<Outgoing> {
+    for (const [name, text] of this.#texts(stats, now)) {
       const topic = ROOT + name;
       if (this.#shown.get(topic) === text) continue;
       this.#shown.set(topic, text);
@@ -202,8 +231,7 @@ export class SystemTopics implements Deadline {
     }
   }
 
-  *#texts(now: number): Iterable<readonly [name: string, text: string]> {
-    const stats = this.#host.stats();
+  *#texts(stats: BrokerStats, now: number): Iterable<readonly [name: string, text: string]> {
     const begunAt = this.#begunAt ?? now;
     if (this.#version !== undefined) yield ["version", this.#version];
     yield ["uptime", `${Math.floor((now - begunAt) / 1_000)} seconds`];

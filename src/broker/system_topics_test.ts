@@ -37,6 +37,48 @@ describe("a Server that shows its figures", () => {
     assertEquals(took(reader), ["uptime 20 seconds"]);
   });
 
+  test("of several brokers shows nothing until the figures of all are there, and then those", () => {
+    let asked = 0;
+    let received: number | undefined;
+    const pair = shown({
+      systemTopics: systemTopics({
+        intervalMs: 10_000,
+        since: 1_000,
+        whole: (own) => {
+          asked++;
+          const answer = received;
+          received = undefined; // each time they are asked anew
+          return answer === undefined ? undefined : { stats: { ...own, received: answer }, since: 500 };
+        },
+      }),
+    });
+    assertEquals(asked, 0, "nobody reads");
+    const reader = pair.connect({ clientId: "reader" });
+    reader.subscribe("$SYS/broker/publish/messages/received", "$SYS/broker/load/publish/received/1min");
+    assertEquals(took(reader), []);
+    pair.advance(100);
+    assertEquals(took(reader), []);
+    assert(asked >= 3, `${asked}`);
+    received = 70;
+    pair.advance(100);
+    assertEquals(took(reader).map((line) => line.split(" ")[0]), [
+      "publish/messages/received",
+      "load/publish/received/1min",
+    ]);
+    const before = asked;
+    pair.advance(9_000);
+    assertEquals([took(reader), asked], [[], before]);
+    pair.advance(1_000);
+    received = 71;
+    pair.advance(100);
+    assertEquals(took(reader)[0], "publish/messages/received 71");
+    reader.unsubscribe("$SYS/broker/publish/messages/received", "$SYS/broker/load/publish/received/1min");
+    pair.advance(10_000);
+    const last = asked;
+    pair.advance(60_000);
+    assertEquals(asked, last, "nobody reads any more");
+  });
+
   test("shows the names that mosquitto has, each a number", () => {
     const pair = shown();
     const reader = pair.connect({ clientId: "reader", level: 4 });

@@ -5,12 +5,16 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { createReadStream, readdirSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type {
   ApiHost,
   ApiServer,
+  ApiWorkers,
   ListenerView,
   LoginAnswer,
   PermissionFile,
@@ -25,6 +29,7 @@ import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { StoreError } from "../store/error.ts";
 import { STORE_FILE } from "../store/files.ts";
+import type { SnapshotJob } from "../store/snapshot_thread.ts";
 import { tokenFileOf, tokenIn } from "./api_token.ts";
 import { environment } from "./environment.ts";
 import type { Log } from "./log.ts";
@@ -45,6 +50,8 @@ const RATE_EXCEEDED = 0x9f;
 /** What holds at present. */
 interface Present {
   readonly settings: Settings;
+  /** Those of the whole broker, where `settings` are a worker's. */
+  readonly asked?: Settings | undefined;
   readonly logins: LoginSet;
   readonly permissions: PermissionSet;
   readonly log: Log;
@@ -52,8 +59,13 @@ interface Present {
 
 /** What the API works on, through all reloads. */
 export class ApiOfProgram implements ApiHost {
+  /** Logins by password that have begun here. */
+  readonly logins: Logins = new Logins();
   /** For the listeners that show it. */
-  readonly part: (isTls: boolean) => HttpPart = apiPart(this);
+  readonly part: (isTls: boolean) => HttpPart = apiPart(this, this.logins);
+  workers: ApiWorkers | undefined;
+  /** The directory of the store, where that is not the data directory. */
+  store: string | undefined;
   token: string | undefined;
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
@@ -63,6 +75,7 @@ export class ApiOfProgram implements ApiHost {
   #present: Present | undefined;
   #running: { readonly server: Server; readonly api: ApiServer } | undefined;
   #isExporting = false;
+  #isJoining = false;
 
   constructor(figures: () => Figures | undefined) {
     this.figures = figures;
@@ -140,7 +153,8 @@ export class ApiOfProgram implements ApiHost {
   }
 
   settings(): readonly SettingView[] {
-    return settingViews(this.#present!.settings);
+    const { settings, asked = settings } = this.#present!;
+    return settingViews(asked);
   }
 
   listeners(): readonly ListenerView[] {
@@ -157,6 +171,11 @@ export class ApiOfProgram implements ApiHost {
     return permissionFileOf(permissionFiles(settings), () => permissions.reload());
   }
 
+  async readAgain(): Promise<void> {
+    const { logins, permissions } = this.#present!;
+    await Promise.all([logins.reload(), permissions.reload()]);
+  }
+
   /** What has been answered so far is on the disk. */
   async #untilSafe(): Promise<void> {
     const end = performance.now() + SAFE_MS;
@@ -166,7 +185,7 @@ export class ApiOfProgram implements ApiHost {
   }
 
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { data } = this.#present!.settings;
+    const data = this.store ?? this.#present!.settings.data;
     if (data === undefined) {
       throw new ApiError("conflict", "The broker keeps nothing (--memory): there are no data to export");
     }
@@ -176,26 +195,62 @@ export class ApiOfProgram implements ApiHost {
     const file = join(data, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
-      removeLeft(data);
+      removeLeft(data, "export");
       await this.#untilSafe();
-      const { exportInThread } = await import("../store/snapshot_thread.ts");
-      const own = new URL(import.meta.url);
-      const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
-      await exportInThread(join(data, STORE_FILE), file, ...isBundled ? [own] : []);
+      await inThread({ path: join(data, STORE_FILE), to: file });
       if (!signal.aborted) yield* createReadStream(file) as AsyncIterable<Uint8Array>;
-    } catch (error) {
-      throw error instanceof StoreError ? new ApiError("conflict", error.message) : error;
     } finally {
       this.#isExporting = false;
       rmSync(file, { force: true });
     }
   }
+
+  async *joined(
+    snapshots: readonly AsyncIterable<Uint8Array>[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    if (this.#isJoining) {
+      throw new ApiError("too-many", "A snapshot is being made: try again when it is there");
+    }
+    const directory = join(this.store!, `joined-${randomBytes(6).toString("hex")}`);
+    this.#isJoining = true;
+    try {
+      removeLeft(this.store!, "joined");
+      mkdirSync(directory, { mode: 0o700 });
+      const parts = snapshots.map((_, i) => join(directory, `${i + 1}`));
+      await Promise.all(
+        snapshots.map((one, i) =>
+          pipeline(Readable.from(one), createWriteStream(parts[i]!, { mode: 0o600 }), { signal })
+        ),
+      );
+      const to = join(directory, "all");
+      await inThread({ parts, to });
+      if (!signal.aborted) yield* createReadStream(to) as AsyncIterable<Uint8Array>;
+    } finally {
+      this.#isJoining = false;
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
 }
 
-/** Removes snapshots that a process left behind which ended in the middle of one. */
-function removeLeft(data: string): void {
+/** @throws {ApiError} */
+async function inThread(job: SnapshotJob): Promise<void> {
+  const { snapshotInThread } = await import("../store/snapshot_thread.ts");
+  const own = new URL(import.meta.url);
+  const isBundled = !/\/cli\/api\.[jt]s$/.test(own.pathname);
+  try {
+    await snapshotInThread(job, ...isBundled ? [own] : []);
+  } catch (error) {
+    throw error instanceof StoreError ? new ApiError("conflict", error.message) : error;
+  }
+}
+
+/** Removes what a process left behind which ended in the middle of a snapshot. */
+function removeLeft(data: string, what: "export" | "joined"): void {
   for (const name of readdirSync(data)) {
-    if (/^export-[0-9a-f]{12}/.test(name)) rmSync(join(data, name), { force: true });
+    if (new RegExp(`^${what}-[0-9a-f]{12}`).test(name)) {
+      rmSync(join(data, name), { recursive: true, force: true });
+    }
   }
 }
 

@@ -3,6 +3,7 @@
  * Knows where it is, and the token of the owner; refuses to know what is asked.
  * @module
  */
+import { MISSING_HEADER } from "../api/operation.ts";
 import { readToken, tokenFileOf } from "./api_token.ts";
 import { configFileOf } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
@@ -10,6 +11,7 @@ import { CallError } from "./error.ts";
 import type { OptionRow, Said } from "./flags.ts";
 import { callOf, CONFIG_ROW, settingsOfCall } from "./options.ts";
 import { addressOf } from "./page.ts";
+import { complain } from "./terminal.ts";
 
 /** The flags by which a command finds the broker. */
 export const API_ROWS: readonly OptionRow[] = [
@@ -82,6 +84,10 @@ export async function askApi(
     throw new CallError(
       `no broker answers at ${url}: ${reasonOf(error)}; does it run with --websocket-page?`,
     );
+  }
+  const missing = answer.headers.get(MISSING_HEADER);
+  if (missing !== null) {
+    await complain(`plumb: worker ${missing} of the broker did not answer: what it has is missing\n`);
   }
   if (answer.ok) return answer;
   const said = await answer.text();

@@ -75,8 +75,8 @@ export interface Settings {
   readonly listen: readonly Listen[];
   /** Whether no listener was asked for, and `listen` has the default ones. */
   readonly isDefaultListen: boolean;
-  /** Whether other workers listen on the same ports. */
-  readonly isShared?: true;
+  /** How many processes share the ports and the memory of the machine; given in a worker. */
+  readonly sharers?: number;
   readonly tls: TlsSettings;
   /** More names for the certificate that is made. */
   readonly tlsNames: readonly string[];

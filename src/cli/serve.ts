@@ -15,9 +15,16 @@ import {
   SCHEMES,
 } from "../server/address.ts";
 import { AddressList } from "../server/address_list.ts";
-import { ListenError, type ReconfigureOptions, serve, type Server, systemTopics } from "../server/serve.ts";
+import {
+  ListenError,
+  type ReconfigureOptions,
+  serve,
+  type Server,
+  systemTopics,
+  type SystemTopicsOptions,
+} from "../server/serve.ts";
 import { STORE_FILE } from "../store/files.ts";
-import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import type { SqliteStore } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
 import { CallError, STATUS } from "./error.ts";
@@ -31,6 +38,7 @@ import type { Listen, Settings } from "./options.ts";
 import { otelSpans } from "./otel.ts";
 import { isPermitted } from "./permitted.ts";
 import { type Prepared, Reload } from "./reload.ts";
+import { openData } from "./open_data.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
@@ -104,10 +112,11 @@ export async function serveCommand(
     logins = await LoginSet.open(settings, log);
     rules = await RuleSet.open(settings, log);
     const watch = new Watch();
-    watch.api.take({ settings, logins, permissions, log });
+    watch.api.take({ settings, asked: part?.asked, logins, permissions, log });
     const parts = { tls: given ?? await tls.read(), logins, permissions, web: watch.web };
     const options = optionsOf(settings, parts, rules, log);
-    const server = await start(settings, options, store, begun, log, part);
+    const seen = await part?.show(watch);
+    const server = await start(settings, options, store, begun, log, part, seen?.whole);
     watch.server = server;
     if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
     watch.rules = rules;
@@ -121,7 +130,10 @@ export async function serveCommand(
     tls.watch(server);
     permissions.watch();
     const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
-    await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    const hasBridges = part === undefined || part.order.number === 1;
+    if (hasBridges) {
+      await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
+    }
     const prepare = async (wanted: Settings): Promise<Prepared> => {
       for (const one of wanted.listen) checkAddress(one);
       checkWebSockets(wanted);
@@ -158,11 +170,13 @@ export async function serveCommand(
           permissions = nextPermissions;
           permissions.apply();
           permissions.watch();
-          watch.api.take({ settings: next, logins, permissions, log });
+          watch.api.take({ settings: next, asked: part?.asked, logins, permissions, log });
           tls.close();
           tls = nextTls;
           tls.watch(server);
-          bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          if (hasBridges) {
+            bridges.change(nextPlans).catch(({ message }) => log.error("bridge not begun", { why: message }));
+          }
         },
       };
     };
@@ -325,53 +339,6 @@ async function gather(data: string, settings: Settings, log: Log): Promise<void>
   (await arrange(data, 1, settings, log)).release();
 }
 
-/**
- * Opens the store of sessions and messages.
- * @throws {CallError}
- */
-export async function openData(
-  data: string,
-  { durability, strictStore }: Pick<Settings, "durability" | "strictStore">,
-  log: Log,
-): Promise<SqliteStore> {
-  const { openStore, StoreError } = await import("../store/mod.ts");
-  try {
-    const own = new URL(import.meta.url);
-    const isBundled = !/\/cli\/serve\.[jt]s$/.test(own.pathname);
-    return openStore(data, {
-      durability,
-      strict: strictStore,
-      ...(isBundled && { worker: own }),
-      onEvent: (event) => {
-        const { path } = event;
-        if (event.kind === "made") return log.info("store made", { path });
-        if (event.kind === "clock set") {
-          const day = (ms: number) => new Date(ms).toISOString();
-          const [from, to] = [day(event.from), day(event.to)];
-          return log.warn("clock set since the last run; deadlines moved with it", { path, from, to });
-        }
-        const { why } = event;
-        if (event.kind === "damaged") {
-          return log.error("store damaged; a restart saves all that can be read", { path, why });
-        }
-        log.error("store damaged, set aside", { path, to: event.to, why, ...event.saved });
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    throw new CallError(`${error.message}${STORE_ADVICE[error.trouble] ?? ""}`);
-  }
-}
-
-/** Advice for each trouble. */
-export const STORE_ADVICE: Partial<Record<StoreTrouble, string>> = {
-  locked: "; choose another directory with --data",
-  unwritable: "; choose another directory with --data, or --memory to go without",
-  newer: "; run the version that wrote it, or choose another directory with --data",
-  foreign: "; choose another directory with --data",
-  corrupt: "; without --strict-store it is set aside, and all that can be read is saved",
-};
-
 /** Everything that settings say about the server, at the start and at each reload. */
 function optionsOf(settings: Settings, parts: OptionParts, rules: RuleSet, log: Log): ReconfigureOptions {
   return {
@@ -388,6 +355,7 @@ async function start(
   begun: number,
   log: Log,
   part: WorkerPart | undefined,
+  whole: SystemTopicsOptions["whole"],
 ): Promise<Server> {
   try {
     const server = await serve({
@@ -401,6 +369,7 @@ async function start(
             intervalMs: sysInterval * 1_000,
             version: `plumb version ${VERSION}`,
             since: Date.now(),
+            whole,
           }),
         },
     });
@@ -421,10 +390,12 @@ async function start(
 }
 
 /** The given value of `memoryBytesMax`, else by the memory that there is. */
-function memoryHere({ limits }: Settings, log: Log): number {
+function memoryHere({ limits, sharers = 1 }: Settings, log: Log): number {
   if (limits.memoryBytesMax !== undefined) return limits.memoryBytesMax;
-  const { default: most, least } = LIMITS.memoryBytesMax;
-  const memoryBytesMax = memoryFor(machineMemory(), least, most);
+  const { default: all, least } = LIMITS.memoryBytesMax;
+  const most = Math.ceil(all / sharers);
+  const there = machineMemory();
+  const memoryBytesMax = memoryFor(there && there / sharers, least, most);
   if (memoryBytesMax !== most) log.info("memory limited to half of what there is", { memoryBytesMax });
   return memoryBytesMax;
 }

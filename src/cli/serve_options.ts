@@ -75,7 +75,7 @@ function listenerOf(
     ...tolerate && { tolerate },
     ...proxyProtocol.length > 0 && { proxyProtocol },
     ...Object.keys(webSocket).length > 0 && { webSocket },
-    ...settings.isShared && { reusePort: true },
+    ...settings.sharers !== undefined && { reusePort: true },
     ...one.isElsewhere && { elsewhere: true },
     ...missing && { missing },
   };

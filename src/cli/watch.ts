@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { monitor, type Monitored } from "../server/monitor.ts";
+import { monitor, type Monitored, type MonitoredOthers } from "../server/monitor.ts";
 import type { Figures } from "../server/open_metrics.ts";
 import type { Server } from "../server/serve.ts";
 import { bytesOf } from "../store/files.ts";
@@ -29,7 +29,10 @@ export class Watch {
   bridges: Bridges | undefined;
   /** Its hooks and webhook. */
   rules: Pick<RuleSet, "figures"> | undefined;
-  readonly #since = Date.now();
+  /** The other workers of the broker, if there are several. */
+  others: MonitoredOthers | undefined;
+  /** The start of this process: ms since the epoch. */
+  readonly since: number = Date.now();
   readonly #figures = (names: boolean): Figures | undefined => {
     const server = this.#server;
     if (server === undefined) return undefined;
@@ -43,7 +46,7 @@ export class Watch {
       store: this.store && { ...this.store.store.written, fileBytes: bytesOf(this.store.path) },
       process: {
         version: VERSION,
-        since: this.#since,
+        since: this.since,
         residentBytes: rss,
         heapBytes: heapUsed,
         cpuSeconds: (user + system) / 1e6,
@@ -52,7 +55,11 @@ export class Watch {
       ...this.rules && { rules: this.rules.figures },
     };
   };
-  readonly #monitored: Monitored = { stats: () => this.#server?.broker.stats, figures: this.#figures };
+  readonly #monitored: Monitored = {
+    stats: () => this.#server?.broker.stats,
+    figures: this.#figures,
+    others: () => this.others,
+  };
   /** What the HTTP API works on. */
   readonly api: ApiOfProgram = new ApiOfProgram(() => this.#figures(true));
   /** For the listeners that show it. */

@@ -36,6 +36,8 @@ export interface Figures extends BrokerStats {
   readonly latencies?: Latencies;
   /** What was written to the disk; left out without a store. */
   readonly store?: { readonly batches: number; readonly bytes: number; readonly fileBytes: number };
+  /** The processes that are the broker, if there are several. */
+  readonly workers?: readonly { readonly number: number; readonly isUp: boolean }[];
   /** Counted since somebody looks. */
   readonly busiest?: { readonly clients: readonly BusyRow[]; readonly prefixes: readonly BusyRow[] };
 }

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { Broker } from "../broker/mod.ts";
 import { patient } from "../testing/patience.ts";
 import { BUCKET_BOUNDS, Histogram } from "./histogram.ts";
-import { monitor } from "./monitor.ts";
+import { monitor, type MonitoredOthers } from "./monitor.ts";
 import { type Figures, METRICS, type MetricsFormat, metricsText, sampleName } from "./open_metrics.ts";
 
 /** The reference implementation of the format, from Debian's `python3-prometheus-client`. */
@@ -64,16 +64,18 @@ interface Asked {
   readonly method?: string;
   readonly accept?: string;
   readonly names?: boolean;
+  readonly others?: MonitoredOthers;
 }
 
 /** Answers one request on a port of its own. */
 async function asked(
   shown: Figures | undefined,
-  { path, method = "GET", accept = "*/*", names = false }: Asked,
+  { path, method = "GET", accept = "*/*", names = false, others }: Asked,
 ): Promise<{ status: number; type: string | null; text: string }> {
   const monitored = {
     stats: () => shown?.stats,
     figures: (isNamed: boolean) => shown && (isNamed ? shown : { ...shown, busiest: undefined }),
+    others: () => others,
   };
   const answer = monitor(monitored, names);
   const server = http.createServer((request, response) => {
@@ -127,6 +129,22 @@ describe("a monitor", () => {
     },
   );
 
+  test("sees all processes that are the broker, if there are several", patient, async () => {
+    const all = figures({ stats: { ...figures().stats, received: 99 } });
+    const others = (why?: string) => ({
+      unready: () => Promise.resolve(why),
+      figures: () => Promise.resolve(all),
+    });
+    const ask = (path: string, why?: string) => asked(figures(), { path, others: others(why) });
+    assertEquals((await ask("/readyz")).text, "ready\n");
+    const unready = await ask("/readyz", "worker 2 does not take Clients");
+    assertEquals([unready.status, unready.text], [503, "not ready: worker 2 does not take Clients\n"]);
+    const { text } = await ask("/metrics");
+    assert(text.includes("plumb_received_messages_total 99\n") && !text.includes('prefix="a/b"'));
+    const broken = { unready: () => Promise.reject(new Error("a fault")), figures: () => Promise.reject() };
+    assertEquals((await asked(figures(), { path: "/readyz", others: broken })).status, 500);
+  });
+
   test("sees names of Clients and topics only where they are shown", patient, async () => {
     const [without, named] = [
       await asked(figures(), { path: "/metrics" }),
@@ -157,6 +175,31 @@ describe("metrics", () => {
       assertEquals(/_(bytes|seconds)$/.exec(name)?.[1], unit, name);
       assert(kind !== "histogram" || unit === "seconds", name);
     }
+  });
+
+  test("have of several processes the lag and the state of each", () => {
+    const worker = {
+      number: 2,
+      isUp: true,
+      since: 1,
+      connected: 3,
+      sessions: 4,
+      residentBytes: 5,
+      cpuSeconds: 6,
+    };
+    const none = { since: null, connected: null, sessions: null, residentBytes: null, cpuSeconds: null };
+    const workers = [{ ...none, number: 1, isUp: false, loopLag: null }, { ...worker, loopLag: times }];
+    const lines = metricsText(figures({ workers }), "openMetrics").split("\n");
+    const labelled = lines.filter((line) => line.includes("worker=") && !line.includes("_bucket"));
+    assertEquals(labelled.map((line) => line.split(" ")[0]), [
+      'plumb_loop_lag_seconds_count{worker="2"}',
+      'plumb_loop_lag_seconds_sum{worker="2"}',
+      'plumb_worker_up{worker="1"}',
+      'plumb_worker_up{worker="2"}',
+      'plumb_worker_connected_clients{worker="2"}',
+      'plumb_worker_cpu_seconds_total{worker="2"}',
+    ]);
+    assert(!metricsText(figures(), "openMetrics").includes("worker="));
   });
 
   test("leave out what there is none of", () => {

@@ -54,6 +54,23 @@ export interface Figures {
   readonly busiest: BusiestStats | undefined;
   /** What a program has besides. */
   readonly more?: readonly MoreFamily[];
+  /** Each of the processes that are the broker, if there are several; the other figures are those of all. */
+  readonly workers?: readonly WorkerFigures[] | undefined;
+}
+
+/** One of several processes that are one broker; null for what is not known of one that does not answer. */
+export interface WorkerFigures {
+  /** From 1. */
+  readonly number: number;
+  /** It takes Clients, and answers. */
+  readonly isUp: boolean;
+  /** ms since the epoch. */
+  readonly since: number | null;
+  readonly connected: number | null;
+  readonly sessions: number | null;
+  readonly residentBytes: number | null;
+  readonly cpuSeconds: number | null;
+  readonly loopLag: HistogramStats | null;
 }
 
 /** A family of one value that a program has besides. */
@@ -135,16 +152,49 @@ const BUCKETS: readonly Readonly<Record<string, string>>[] = [
 ];
 
 function histogram(name: string, help: string, of: (latencies: Latencies) => HistogramStats): MetricsFamily {
-  const samples = ({ latencies }: Figures): Sample[] => {
-    const { counts, sum } = of(latencies);
-    let value = 0;
-    const buckets = counts.map((count, i): Sample => {
-      value += count;
-      return { value, labels: BUCKETS[i]!, suffix: "_bucket" };
-    });
-    return [...buckets, { value, suffix: "_count" }, { value: sum, suffix: "_sum" }];
-  };
+  const samples = ({ latencies }: Figures): Sample[] => samplesOf(of(latencies), undefined);
   return { name, kind: "histogram", help, samples, ...unitOf(name) };
+}
+
+function samplesOf({ counts, sum }: HistogramStats, labels: Sample["labels"]): Sample[] {
+  const more = labels && { labels };
+  let value = 0;
+  const buckets = counts.map((count, i): Sample => {
+    value += count;
+    return { value, labels: { ...labels, ...BUCKETS[i]! }, suffix: "_bucket" };
+  });
+  return [...buckets, { value, suffix: "_count", ...more }, { value: sum, suffix: "_sum", ...more }];
+}
+
+/** The lag of a loop is of one process: where there are several, each has its own. */
+function loopLag(name: string, help: string): MetricsFamily {
+  const samples = ({ latencies, workers }: Figures): Sample[] =>
+    workers === undefined
+      ? samplesOf(latencies.loopLag, undefined)
+      : workers.flatMap(({ number, loopLag }) =>
+        loopLag === null ? [] : samplesOf(loopLag, { worker: `${number}` })
+      );
+  return { name, kind: "histogram", labels: ["worker"], help, samples, ...unitOf(name) };
+}
+
+/** One value for each worker that says it. */
+function ofWorkers(
+  kind: "counter" | "gauge",
+  name: string,
+  help: string,
+  of: (worker: WorkerFigures) => number | null,
+): MetricsFamily {
+  return labelled(
+    kind,
+    name,
+    "worker",
+    help,
+    ({ workers = [] }) =>
+      workers.flatMap((worker): [string, number][] => {
+        const value = of(worker);
+        return value === null ? [] : [[`${worker.number}`, value]];
+      }),
+  );
 }
 
 /** OpenMetrics has the unit at the end of the name. */
@@ -386,19 +436,31 @@ export const METRICS: readonly MetricsFamily[] = [
     "Memory that the broker counts, by what it is for; their sum is bounded by --memory-bytes-max.",
     ({ stats: { memory: { total: _, ...parts } } }) => Object.entries(parts),
   ),
-  histogram(
+  loopLag(
     "plumb_loop_lag_seconds",
-    "How much behind its time a timer runs, looked at twice in a second.",
-    ({ loopLag }) => loopLag,
+    "How much behind its time a timer runs, looked at twice in a second; with several workers that of each.",
   ),
+  ofWorkers(
+    "gauge",
+    "plumb_worker_up",
+    "1 while a worker answers; only with several.",
+    (w) => w.isUp ? 1 : 0,
+  ),
+  ofWorkers(
+    "gauge",
+    "plumb_worker_connected_clients",
+    "Clients that are connected to a worker.",
+    (w) => w.connected,
+  ),
+  ofWorkers("counter", "plumb_worker_cpu_seconds", "CPU time of a worker.", (w) => w.cpuSeconds),
   gauge(
     "process_start_time_seconds",
-    "When the broker was started, since the epoch.",
+    "When the broker was started, since the epoch; of several workers the first.",
     (f) => f.process.since / 1_000,
   ),
   gauge(
     "process_resident_memory_bytes",
-    "Resident memory of the process.",
+    "Resident memory of the process; of all workers together.",
     (f) => f.process.residentBytes,
   ),
   gauge("process_heap_bytes", "Memory in use by JavaScript.", (f) => f.process.heapBytes),

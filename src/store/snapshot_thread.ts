@@ -5,11 +5,20 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { StoreError, troubleWith } from "./error.ts";
+import { joinSnapshots } from "./join.ts";
 import { exportStore } from "./snapshot_file.ts";
+
+/** What is to be written to `to`: the store at `path`, or the snapshots of several stores as one. */
+export type SnapshotJob =
+  & { readonly to: string }
+  & (
+    | { readonly path: string }
+    | { readonly parts: readonly string[] }
+  );
 
 /** The `workerData` of a thread. */
 interface SnapshotStart {
-  readonly plumbSnapshot: { readonly path: string; readonly to: string };
+  readonly plumbSnapshot: SnapshotJob;
 }
 
 /** Its one message. */
@@ -19,15 +28,15 @@ type SnapshotAnswer = { readonly done: true } | {
 };
 
 /**
- * Writes a snapshot of the store at `path` to `to`, as `exportStore()` does. `script` calls `beginSnapshotThread()`; this file does.
+ * Writes a snapshot, as `exportStore()` and `joinSnapshots()` do. `script` calls `beginSnapshotThread()`; this file does.
  * @throws {StoreError}
  */
-export function exportInThread(
-  path: string,
-  to: string,
+export function snapshotInThread(
+  job: SnapshotJob,
   script: URL = new URL(import.meta.url),
 ): Promise<void> {
-  const start: SnapshotStart = { plumbSnapshot: { path, to } };
+  const { to } = job;
+  const start: SnapshotStart = { plumbSnapshot: job };
   const worker = new Worker(script, { workerData: start });
   return new Promise<void>((resolve, reject) => {
     worker.on("message", (answer: SnapshotAnswer) => {
@@ -43,12 +52,13 @@ export function exportInThread(
 export function beginSnapshotThread(): void {
   const start = workerData as Partial<SnapshotStart> | null;
   if (isMainThread || start?.plumbSnapshot === undefined) return;
-  const { path, to } = start.plumbSnapshot;
+  const job = start.plumbSnapshot;
   let answer: SnapshotAnswer = { done: true };
   try {
-    exportStore(path, to);
+    if ("path" in job) exportStore(job.path, job.to);
+    else joinSnapshots(job.parts, job.to);
   } catch (error) {
-    const { message, trouble } = troubleWith(to, error);
+    const { message, trouble } = troubleWith(job.to, error);
     answer = { failed: message, trouble };
   }
   parentPort!.postMessage(answer);

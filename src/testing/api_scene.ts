@@ -4,12 +4,18 @@
  * @module
  */
 import http from "node:http";
+import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
+import { encodePacket, PacketType } from "../codec/mod.ts";
+import type { Packet } from "../codec/packet.ts";
+import { inProcess } from "../runtime/in_process.ts";
 import { serve, type ServeOptions, type Server } from "../server/serve.ts";
+import { until } from "./patience.ts";
+import { Recorder } from "./transport_contract.ts";
 
 const WEBHOOK = {
   waiting: 0,
@@ -31,6 +37,7 @@ export type HostOf = { -readonly [Name in keyof ApiHost]: ApiHost[Name] };
 export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  readonly bytes: Uint8Array;
   readonly text: string;
   /** Undefined for what is no JSON. */
   // deno-lint-ignore no-explicit-any
@@ -46,17 +53,24 @@ export interface Asked {
   readonly isStranger?: boolean;
 }
 
+let begun = 0;
+
 /** One API. */
 export class ApiScene implements AsyncDisposable {
   readonly host: HostOf;
   readonly server: Server;
   readonly port: number;
   readonly errors: unknown[];
+  readonly logins: Logins;
+  /** When its process was started, if it were one of its own: another time for each. */
+  readonly since: number;
 
-  private constructor(host: HostOf, server: Server, errors: unknown[]) {
+  private constructor(host: HostOf, server: Server, errors: unknown[], logins: Logins, since: number) {
     this.host = host;
     this.server = server;
     this.errors = errors;
+    this.logins = logins;
+    this.since = since;
     this.port = Number(new URL(server.addresses[0]!).port);
   }
 
@@ -65,7 +79,8 @@ export class ApiScene implements AsyncDisposable {
     const errors: unknown[] = [];
     const host = hostOf(errors);
     Object.assign(host, more);
-    const part = apiPart(host)(false);
+    const logins = new Logins();
+    const part = apiPart(host, logins)(false);
     const server = await serve({
       ...options,
       listen: [{
@@ -85,7 +100,8 @@ export class ApiScene implements AsyncDisposable {
       trace: (options, events, now) => trace(server.broker, options, events, now),
     };
     host.server = more.server ?? (() => running);
-    const process = { version: "1.2.3", since: 1, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
+    const since = ++begun;
+    const process = { version: "1.2.3", since, residentBytes: 2, heapBytes: 1, cpuSeconds: 0.5 };
     const store = { batches: 1, bytes: 2, fileBytes: 3 };
     host.figures = more.figures ?? (() => ({
       stats: server.broker.stats,
@@ -106,7 +122,12 @@ export class ApiScene implements AsyncDisposable {
       rules: { hooks: undefined, webhook: { ...WEBHOOK } },
       busiest: server.busiest(),
     }));
-    return new ApiScene(host, server, errors);
+    return new ApiScene(host, server, errors, logins, since);
+  }
+
+  /** Its Clients. */
+  get connected(): number {
+    return this.server.broker.stats.connected;
   }
 
   /** Asks for a path below /api/v1, or any other one that begins with `//`. */
@@ -128,8 +149,9 @@ export class ApiScene implements AsyncDisposable {
           response.setEncoding("latin1").on("data", (chunk) => said += chunk).on("end", () => {
             const { statusCode: status = 0, headers } = response;
             const isJson = headers["content-type"] === "application/json" && said !== "";
-            const text = new TextDecoder().decode(Uint8Array.from(said, (one) => one.charCodeAt(0)));
-            resolve({ status, headers, text, json: isJson ? JSON.parse(text) : undefined });
+            const bytes = Uint8Array.from(said, (one) => one.charCodeAt(0));
+            const text = new TextDecoder().decode(bytes);
+            resolve({ status, headers, bytes, text, json: isJson ? JSON.parse(text) : undefined });
           });
           response.on("error", reject);
         },
@@ -143,6 +165,37 @@ export class ApiScene implements AsyncDisposable {
     await this.server.close();
   }
 }
+
+/** A Client over memory, connected. */
+export async function client(
+  { server }: { readonly server: Server },
+  clientId: string,
+  ...packets: Packet[]
+): Promise<Recorder> {
+  const [left, right] = inProcess();
+  server.accept(left);
+  const recorder = new Recorder(right);
+  const properties = { sessionExpiryInterval: 100, receiveMaximum: 1 };
+  const connect = {
+    type: PacketType.CONNECT,
+    level: 5,
+    cleanStart: true,
+    keepAlive: 0,
+    clientId,
+    properties,
+  } as const;
+  for (const packet of [connect, ...packets]) recorder.transport.write(encodePacket(packet as Packet, 5));
+  const answers = 2 * packets.length;
+  await until(() => recorder.length > 4 + answers, "CONNACK and the other answers");
+  return recorder;
+}
+
+/** A SUBSCRIBE. */
+export const subscribe = (filter: string): Packet => ({
+  type: PacketType.SUBSCRIBE,
+  packetId: 1,
+  subscriptions: [{ filter, qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 0 }],
+} as Packet);
 
 function hostOf(errors: unknown[]): HostOf {
   const numbers = Object.fromEntries(Object.entries(API_NUMBERS).map(([name, row]) => [name, row.default]));
@@ -204,6 +257,10 @@ function hostOf(errors: unknown[]): HostOf {
     snapshot: async function* () {
       yield await Promise.resolve(new Uint8Array([1, 2, 3]));
     },
+    joined: async function* (snapshots) {
+      for (const one of snapshots) yield* one;
+    },
+    readAgain: () => Promise.resolve(),
     failed: (error) => void errors.push(error),
   };
 }

@@ -43,6 +43,7 @@ export const clientOperations: readonly Operation[] = [
     method: "get",
     path: "/clients",
     id: "clients",
+    among: "parts",
     about: "Clients that are connected",
     query: { ...PAGING, search: SEARCH },
     answer: page(CLIENT),
@@ -55,6 +56,7 @@ export const clientOperations: readonly Operation[] = [
     method: "get",
     path: "/clients/{id}",
     id: "client",
+    among: "holder",
     about: "One Client that is connected, and its session",
     answer: object({ client: CLIENT, session: SESSION }),
     run(call) {
@@ -68,6 +70,7 @@ export const clientOperations: readonly Operation[] = [
     method: "delete",
     path: "/clients/{id}",
     id: "disconnect",
+    among: "holder",
     about: "Ends the connection of a Client, and with session=true its session too",
     query: { reason: REASON, session: { ...flag("end the session too"), default: false } },
     run(call) {

@@ -112,6 +112,7 @@ export const explainOperations: readonly Operation[] = [
     method: "get",
     path: "/explain",
     id: "explain",
+    among: "merged",
     about: "Why a Client would get, or not get, a message that were published now; nothing is published",
     query: {
       client: text("Client Identifier of the receiver", { maxLength: 65_535 }),
@@ -152,6 +153,7 @@ export const explainOperations: readonly Operation[] = [
     method: "post",
     path: "/trace",
     id: "trace",
+    among: "merged",
     about:
       "Packets as they pass, of one Client, topic or address, until a bound is reached or the request ends. Each line is a packet, but the first, which says what is traced, and the last, which says why it has ended. Passwords and Authentication Data have asterisks instead. A pcap file is for Wireshark",
     query: { format: { ...oneOf(["ndjson", "pcap"]), default: "ndjson" } },

@@ -7,7 +7,7 @@ import { BUCKET_BOUNDS } from "../../server/histogram.ts";
 import type { BridgeSample } from "../../server/open_metrics.ts";
 import { ApiError } from "../error.ts";
 import type { Operation } from "../operation.ts";
-import { counts, flag, integer, list, number, object, type Schema, text } from "../schema.ts";
+import { counts, flag, integer, list, number, object, orNull, type Schema, text } from "../schema.ts";
 
 /** Numbers by name, which come to be more. */
 function numbers(description: string): Schema {
@@ -58,6 +58,17 @@ const WEBHOOK: Schema = object({
   isFailing: flag(),
 });
 
+const WORKER: Schema = object({
+  number: integer("from 1"),
+  isUp: flag("it takes Clients, and answers; of one that does not, nothing else is known"),
+  since: orNull(integer(), "its start, ms since the epoch"),
+  connected: orNull(integer(), "Clients"),
+  sessions: orNull(integer()),
+  residentBytes: orNull(integer()),
+  cpuSeconds: orNull(number("used since its start")),
+  loopLag: orNull(HISTOGRAM),
+});
+
 /** What is shown of a bridge: its address is none of it. */
 function bridgeView(bridge: BridgeSample): BridgeSample {
   const { name, isConnected, reconnects, sent, received, queuedOut, queuedIn, dropped } = bridge;
@@ -69,6 +80,7 @@ export const figureOperations: readonly Operation[] = [{
   method: "get",
   path: "/figures",
   id: "figures",
+  among: "merged",
   about: "Counts since the start, gauges, and how long things take; times are measured while somebody asks",
   answer: object({
     received: integer("PUBLISH packets from Clients, since the start"),
@@ -120,8 +132,12 @@ export const figureOperations: readonly Operation[] = [{
     hooks: HOOKS,
     webhook: WEBHOOK,
     busiest: object({ clients: list(BUSY, "that publish"), prefixes: list(BUSY, "of topics") }),
+    workers: list(
+      WORKER,
+      "the processes that are the broker, if there are several; all else is theirs together",
+    ),
     now: integer("ms since the epoch"),
-  }, ["store", "busiest", "hooks", "webhook"]),
+  }, ["store", "busiest", "hooks", "webhook", "workers"]),
   run({ host, now }) {
     const figures = host.figures();
     if (figures === undefined) {

@@ -18,6 +18,7 @@ export function loginOperations({ logins, isTls }: LoginParts): readonly Operati
       method: "post",
       path: "/login",
       id: "login",
+      among: "any",
       about: "Logs an administrator in with the password that the broker knows; the answer sets a cookie",
       isOpen: true,
       body: object({
@@ -45,6 +46,7 @@ export function loginOperations({ logins, isTls }: LoginParts): readonly Operati
       method: "post",
       path: "/logout",
       id: "logout",
+      among: "merged",
       about: "Ends the login of the cookie",
       run({ cookie: value }: Call) {
         if (value !== undefined) logins.end(value);

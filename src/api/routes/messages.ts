@@ -95,6 +95,7 @@ export const messageOperations: readonly Operation[] = [
     method: "get",
     path: "/retained",
     id: "retained",
+    among: "any list",
     about: "Retained messages, without what is in them",
     query: {
       ...PAGING,
@@ -114,6 +115,7 @@ export const messageOperations: readonly Operation[] = [
     method: "get",
     path: "/retained/{topic}",
     id: "retainedMessage",
+    among: "any",
     about: "The retained message of one topic; a / in it is written %2F",
     answer: RETAINED_MESSAGE,
     run(call) {
@@ -125,6 +127,7 @@ export const messageOperations: readonly Operation[] = [
     method: "delete",
     path: "/retained/{topic}",
     id: "clearRetained",
+    among: "any",
     about:
       "Removes the retained message of one topic, as an empty one does that a Client publishes: subscribers get that",
     run(call) {
@@ -136,6 +139,7 @@ export const messageOperations: readonly Operation[] = [
     method: "post",
     path: "/publish",
     id: "publish",
+    among: "merged",
     about: "Publishes a message as the Server itself: permissions do not count",
     body: object({
       topic: text("topics with a $ in front are allowed", { minLength: 1, maxLength: 65_535 }),
@@ -154,7 +158,8 @@ export const messageOperations: readonly Operation[] = [
       } catch (error) {
         throw error instanceof UsageError ? new ApiError("bad-request", error.message) : error;
       }
-      return { matched: inspector.receivers(message.topic) };
+      const { sessions, groups } = inspector.receivers(message.topic);
+      return { matched: sessions + groups };
     },
   },
 ];

@@ -43,6 +43,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/limits",
     id: "limits",
+    among: "merged",
     about: "The limits of the broker, and how often each was reached; a listener may have others",
     answer: object({
       items: list(object({
@@ -69,6 +70,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/settings",
     id: "settings",
+    among: "any",
     about: "The settings of the broker that hold, secrets masked",
     answer: object({
       items: list(object({
@@ -86,6 +88,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/listeners",
     id: "listeners",
+    among: "merged",
     about: "Where the broker listens",
     answer: object({
       items: list(object({
@@ -104,6 +107,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/users",
     id: "users",
+    among: "any",
     about: "The users of the password file, by name",
     query: {
       limit: integer("the most items", { minimum: 1, maximum: PAGE_ITEMS_MAX, default: 100 }),
@@ -121,6 +125,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "put",
     path: "/users/{name}",
     id: "setUser",
+    among: "files",
     about:
       "Sets the password of a user, who is made if there is none of that name; logins with another one end",
     body: object({
@@ -140,6 +145,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "delete",
     path: "/users/{name}",
     id: "deleteUser",
+    among: "files",
     about: "Deletes a user, whose logins end; connections that are open stay",
     async run(call) {
       const name = call.given["name"] as string;
@@ -151,6 +157,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/permissions",
     id: "permissions",
+    among: "any",
     about: "The file of permissions",
     answer: object({
       file: text(),
@@ -168,6 +175,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "put",
     path: "/permissions",
     id: "setPermissions",
+    among: "files",
     about: "Replaces the file of permissions, if the text is right; the broker goes by it at once",
     body: object({ text: PERMISSIONS_TEXT, version: VERSION }, ["version"]),
     answer: object({ version: VERSION }),
@@ -180,6 +188,7 @@ export const programOperations = ({ logins }: Pick<LoginParts, "logins">): reado
     method: "get",
     path: "/export",
     id: "export",
+    among: "merged",
     about:
       "All data as a snapshot, all of one moment, as plumb export writes it; plumb import reads it, while the broker does not run",
     type: "application/octet-stream",

@@ -31,6 +31,7 @@ export const sessionOperations: readonly Operation[] = [
     method: "get",
     path: "/sessions",
     id: "sessions",
+    among: "parts",
     about: "Sessions, of connected and of disconnected Clients",
     query: { ...PAGING, search: SEARCH, connected: flag("only those that are, or are not") },
     answer: page(SESSION),
@@ -43,6 +44,7 @@ export const sessionOperations: readonly Operation[] = [
     method: "get",
     path: "/sessions/{id}",
     id: "session",
+    among: "holder",
     about: "One session",
     answer: SESSION,
     run: sessionOf,
@@ -51,6 +53,7 @@ export const sessionOperations: readonly Operation[] = [
     method: "delete",
     path: "/sessions/{id}",
     id: "endSession",
+    among: "holder",
     about: "Ends a session, and the connection of its Client; a Will that waits is published",
     query: { reason: REASON },
     run(call) {
@@ -63,6 +66,7 @@ export const sessionOperations: readonly Operation[] = [
     method: "get",
     path: "/sessions/{id}/subscriptions",
     id: "sessionSubscriptions",
+    among: "holder",
     about: "The subscriptions of one session",
     query: PAGING,
     answer: page(SUBSCRIPTION),
@@ -75,6 +79,7 @@ export const sessionOperations: readonly Operation[] = [
     method: "get",
     path: "/sessions/{id}/queue",
     id: "queue",
+    among: "holder",
     about:
       "QoS 1 and 2 messages on their way to one session, in their order; those that are in the store alone come behind them",
     query: {

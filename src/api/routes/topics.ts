@@ -28,6 +28,7 @@ export const topicOperations: readonly Operation[] = [
     method: "get",
     path: "/subscriptions",
     id: "subscriptions",
+    among: "parts",
     about: "Subscriptions of all sessions; with topic those that a message of this topic goes to",
     query: {
       ...PAGING,
@@ -55,6 +56,7 @@ export const topicOperations: readonly Operation[] = [
     method: "get",
     path: "/topics",
     id: "topics",
+    among: "merged",
     about:
       `One level of the tree of topics: those with a retained message, and those that were used lately. Topics below are counted up to ${TOPICS_COUNTED_MAX}`,
     query: {

@@ -8,6 +8,7 @@
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers";
 import { homeOf } from "../../nodes/home.ts";
 import { divide, type Divided } from "../../store/divide.ts";
 import { StoreError, troubleWith } from "../../store/error.ts";
@@ -16,8 +17,12 @@ import { type Lock, lockDirectory } from "../../store/lock.ts";
 import { CallError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../options.ts";
-import { openData, STORE_ADVICE } from "../serve.ts";
+import { openData, STORE_ADVICE } from "../open_data.ts";
 import { MOVED, NEW, storesIn, WORKERS } from "./layout.ts";
+
+/** A worker whose supervisor is gone ends within ten seconds: so often, and ms between. */
+const TRIES = 120;
+const AGAIN_MS = 100;
 
 /**
  * Brings the data of a directory into the form for so many processes, and gives the lock of the directory, which is made if it is not there.
@@ -40,6 +45,7 @@ export async function arrange(
   try {
     attempt(data, () => run(finish(data)));
     const before = storesIn(data);
+    for (const directory of before) if (directory !== data) await left(directory);
     if (before.length === of) return lock;
     const isEmpty = before.length === 1 && bytesOf(join(data, STORE_FILE)) === 0;
     for (const directory of isEmpty ? [] : before) { // sound, of our version, and without a log
@@ -56,6 +62,19 @@ export async function arrange(
   } catch (error) {
     release();
     throw error;
+  }
+}
+
+/** Waits until the worker of a supervisor that was killed has left its store. */
+async function left(directory: string): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return lockDirectory(directory).release();
+    } catch (error) {
+      const isLocked = error instanceof StoreError && error.trouble === "locked";
+      if (!isLocked || tries === TRIES) return; // whoever opens it says what is wrong
+      await new Promise<void>((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
@@ -11,6 +11,7 @@ import { homeOf } from "../../nodes/home.ts";
 import { STORE_FILE } from "../../store/mod.ts";
 import { verifyStore } from "../../store/verify.ts";
 import { patient } from "../../testing/patience.ts";
+import { plumb } from "../../testing/plumb_process.ts";
 import { fill, FILLING, inDirectory, tamper } from "../../testing/store_files.ts";
 import { CallError } from "../error.ts";
 import { Log } from "../log.ts";
@@ -139,6 +140,34 @@ describe("The data directory", patient, () => {
         }
       }));
   }
+
+  test("of several workers is copied, exported, checked and made smaller as one", () =>
+    inDirectory(async (root) => {
+      const data = join(root, "data");
+      await fill(data, { sessions: 6, waiting: 3, retained: 9 });
+      const before = contentsOf(data);
+      await arranged(data, 3);
+      const does = async (...args: string[]) => {
+        const { status, out, err } = await plumb([...args, "--data", data], {}, root);
+        assertEquals([status, err], [0, ""], args.join(" "));
+        return out;
+      };
+      assertMatch(await does("verify"), /: 6 sessions, .* 9 retained messages, .* sound\n$/);
+      assertMatch(await does("compact"), /3-of-3.*bytes after\n$/);
+      assertMatch(await does("backup", "copy.sqlite"), /^copy\.sqlite: 6 sessions, .* 9 retained messages/);
+      assertMatch(await does("export", "snapshot"), /^snapshot: 6 sessions, .* 9 retained messages/);
+      assertEquals(readdirSync(root).sort(), ["copy.sqlite", "data", "snapshot"]);
+      const other = join(root, "other");
+      mkdirSync(other);
+      renameSync(join(root, "copy.sqlite"), join(other, STORE_FILE));
+      assertEquals(contentsOf(other), before);
+      const imported = await plumb(["import", "snapshot", "--data", "third"], {}, root);
+      assertEquals(imported.status, 0, imported.err);
+      assertEquals(contentsOf(join(root, "third")).length, before.length);
+      const { status, err } = await plumb(["import", "snapshot", "--data", data, "--force"], {}, root);
+      assertEquals(status, 2);
+      assertMatch(err, /^plumb: .*has the data of several workers; choose another directory, or/);
+    }));
 
   test("of a name that two workers have, what is at its home counts", () =>
     inDirectory(async (data) => {

@@ -15,8 +15,10 @@ import { CallError, STATUS } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Listen, Settings } from "../options.ts";
 import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import type { Watch } from "../watch.ts";
 import { Lines } from "./lines.ts";
 import { Links } from "./links.ts";
+import { Seen } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
@@ -40,6 +42,9 @@ export class WorkerPart {
   readonly #awaited: Set<string>;
   #allInStep: () => void = () => {};
   readonly #inStep: Promise<void> = new Promise((resolve) => this.#allInStep = resolve);
+  /** The settings of the whole broker that were read last. */
+  asked: Settings | undefined;
+  #seen: Seen | undefined;
   #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
@@ -75,9 +80,10 @@ export class WorkerPart {
    */
   own(settings: Settings): Settings {
     const { number, of } = this.order;
+    this.asked = settings;
     return {
       ...settings,
-      isShared: true,
+      sharers: of,
       listen: settings.listen.flatMap((one) => this.#listen(one)),
       limits: sharesOf(settings.limits, of),
       ...number > 1 && { bridges: [] },
@@ -120,22 +126,26 @@ export class WorkerPart {
     };
   }
 
-  /** Links it with the others, and waits for their routes and retained messages. When all start, it waits for all. */
+  /**
+   * Links it with the others, and waits for their routes and retained messages. When all start, and with a store, it waits for all: others
+   * have sessions that are to get what is published here.
+   */
   async join(server: Server): Promise<void> {
     await this.#links.open(server);
     await Promise.race([this.#inStep, this.stopped, ...this.order.isFirst ? [] : [this.#tired(server)]]);
   }
 
-  /** Workers without a link are down as well; those that are telling are waited for as long as they take. */
+  /** Without a store, what is down has lost its sessions; who is telling is waited for as long as it takes. */
   #tired(server: Server): Promise<void> {
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         if (server.nodes.some(({ isLinked, isInStep }) => isLinked && !isInStep)) return;
+        if (this.store !== undefined) return this.log!.warn("other workers are waited for", {});
         clearInterval(timer);
         this.log!.warn("not linked with all workers; Clients are taken", {});
         resolve();
       }, LINKED_MS);
-      void this.#inStep.then(() => (clearInterval(timer), resolve()));
+      void Promise.race([this.#inStep, this.stopped]).then(() => (clearInterval(timer), resolve()));
     });
   }
 
@@ -147,6 +157,7 @@ export class WorkerPart {
 
   /** Takes no part any more. */
   async leave(): Promise<void> {
+    this.#seen?.close();
     await this.#links.close();
   }
 }

@@ -6,11 +6,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { ownProgram } from "../../runtime/program.ts";
 import { tokenFileOf, tokenIn } from "../api_token.ts";
 import { environment } from "../environment.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -92,41 +93,11 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   }
 }
 
-/**
- * How this program is started once more, up to its own arguments.
- * @throws {CallError} on Deno with less than all permissions: a process that may start others may do everything by them.
- */
+/** @throws {CallError} where processes may not be started. */
 function programOf(): readonly string[] {
-  const { execPath, execArgv, argv } = process;
-  if (!("Deno" in globalThis)) {
-    const isCompiled = argv[1]!.startsWith("/$bunfs/");
-    return [execPath, ...isCompiled ? [] : [...execArgv, argv[1]!]];
-  }
-  const { Deno } = globalThis as unknown as { readonly Deno: DenoSlice };
-  const kinds = ["read", "write", "net", "env", "run", "sys", "ffi"];
-  if (kinds.some((name) => Deno.permissions.querySync({ name }).state !== "granted")) {
-    throw new CallError("--workers needs -A on Deno: it starts processes, and they may do what this one may");
-  }
-  const words = wordsOf(Deno.args.length)?.slice(1) ?? ["run", "-A", Deno.mainModule];
-  const isRun = words[0] === "run";
-  // Deno calls reusePort of Deno.listen unstable.
-  return [execPath, ...isRun ? ["run"] : [], "--unstable-net", ...words.slice(isRun ? 1 : 0)];
-}
-
-interface DenoSlice {
-  readonly args: readonly string[];
-  readonly mainModule: string;
-  readonly permissions: { querySync(what: { readonly name: string }): { readonly state: string } };
-}
-
-/** The words of this process's call without its last ones; undefined where that cannot be known. */
-function wordsOf(last: number): readonly string[] | undefined {
-  try {
-    const words = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
-    return words.slice(0, words.length - last);
-  } catch {
-    return undefined;
-  }
+  const program = ownProgram();
+  if (program !== undefined) return program;
+  throw new CallError("--workers needs -A on Deno: it starts processes, and they may do what this one may");
 }
 
 /**
@@ -321,7 +292,7 @@ class Workers {
   }
 
   #tell(order: string): void {
-    for (const { child } of this.#places) child?.stdin!.write(`${order}\n`);
+    for (const { child } of this.#places) child?.stdin?.write(`${order}\n`);
   }
 
   #said(line: string, worker: number): void {

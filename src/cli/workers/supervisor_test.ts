@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -231,6 +231,7 @@ describe("plumb serve --workers", HERE, () => {
     HERE,
     () =>
       inDirectory(async (directory) => {
+        writeFileSync(join(directory, "file"), "");
         const taken: Server = createServer().listen(0, "127.0.0.1");
         await once(taken, "listening");
         const { port } = taken.address() as { readonly port: number };
@@ -240,7 +241,7 @@ describe("plumb serve --workers", HERE, () => {
               ["--memory", "-l", "127.0.0.1", "--port", `${port}`],
               ["--memory", "--port", "0", "--password-file", "none"],
               ["--memory", "--listen", "mqtt://127.0.0.1:0", "--listen", "unix:/none/socket"],
-              ["--data", "/proc/none", "--port", "0"],
+              ["--data", join(directory, "file"), "--port", "0"],
             ]
           ) {
             const [one, two] = await Promise.all([

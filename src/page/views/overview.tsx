@@ -91,6 +91,7 @@ function State({ figures: broker }: { readonly figures: Figures }): VNode {
           duration(Math.round((Date.now() - process.since) / 1_000))
         }`,
         Version: process.version,
+        ...broker.workers && { Workers: <Workers of={broker.workers} /> },
         Store: (
           <span class={broker.isFailing ? "bad" : ""}>
             {store}
@@ -100,6 +101,13 @@ function State({ figures: broker }: { readonly figures: Figures }): VNode {
       }}
     />
   );
+}
+
+function Workers({ of }: { readonly of: NonNullable<Figures["workers"]> }): VNode {
+  const away = of.filter(({ isUp }) => !isUp).map(({ number }) => number);
+  if (away.length === 0) return <>{`${of.length}, and all answer`}</>;
+  const who = `${away.join(", ")} ${away.length === 1 ? "does" : "do"}`;
+  return <span class="bad">{`${of.length}; worker ${who} not answer`}</span>;
 }
 
 function now(values: readonly (number | null)[]): number {

@@ -1,0 +1,47 @@
+/**
+ * A worker as whoever looks at the broker sees it: by HTTP and in `$SYS` all workers are one.
+ * Knows what is put together for that; refuses to know how answers become one.
+ * @module
+ */
+import { insidePart } from "../../api/part.ts";
+import { AsOne } from "../../api/workers/as_one.ts";
+import { insideOperations } from "../../api/workers/inside.ts";
+import { LastCounts } from "../../api/workers/last_counts.ts";
+import type { BrokerStats } from "../../broker/mod.ts";
+import type { SystemTopicsOptions } from "../../server/serve.ts";
+import type { Watch } from "../watch.ts";
+import { InsideChannel } from "./inside.ts";
+import { SHARED } from "./shares.ts";
+import type { WorkerOrder } from "./worker.ts";
+
+/** One worker. */
+export class Seen {
+  readonly #inside: InsideChannel;
+  readonly #all: AsOne;
+
+  private constructor(inside: InsideChannel, all: AsOne) {
+    this.#inside = inside;
+    this.#all = all;
+  }
+
+  /** From now on this worker answers the others, and for them. @throws {Error} if its socket cannot be made. */
+  static async open(order: WorkerOrder, watch: Watch): Promise<Seen> {
+    const { api, since } = watch;
+    const { logins } = api;
+    const inside = new InsideChannel(order);
+    const counts = new LastCounts();
+    await inside.open(insidePart(api, logins, insideOperations(logins, since, counts)));
+    const all = new AsOne({ host: api, channel: inside, logins, counts, since, shared: SHARED });
+    api.store = order.store;
+    api.workers = watch.others = all;
+    return new Seen(inside, all);
+  }
+
+  /** For `$SYS`. */
+  readonly whole: NonNullable<SystemTopicsOptions["whole"]> = (own: BrokerStats) => this.#all.whole(own);
+
+  /** It asks and answers no more. */
+  close(): void {
+    this.#inside.close();
+  }
+}
