@@ -149,6 +149,11 @@ export class WorkerPart {
     });
   }
 
+  /** From now on whoever asks this worker by HTTP sees all of them as one broker. */
+  async show(watch: Watch): Promise<Seen> {
+    return this.#seen = await Seen.open(this.order, watch);
+  }
+
   /** It takes Clients now, those that others hand on too. */
   ready(addresses: readonly string[]): void {
     this.#links.takeRelayed();
