@@ -1,11 +1,10 @@
 /** §4.8.2 Shared Subscriptions over nodes. @module */
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { MemoryStore, type StoredSession } from "../broker/mod.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { StubClient } from "../testing/pair.ts";
-import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+import { NodesWorld } from "../testing/nodes_world.ts";
 
 const { PUBACK, PUBREC } = PacketType;
 const SHARE = "$share/g/t";
@@ -15,13 +14,6 @@ function publish(writer: StubClient, qos: QoS, ...texts: string[]): void {
   for (const payload of texts) {
     writer.publish({ topic: "t", qos, payload });
     if (qos > 0) assertEquals(writer.take(qos === 1 ? PUBACK : PUBREC).reasonCode, 0);
-  }
-}
-
-/** A store may have sessions in any order. */
-class BackwardStore extends MemoryStore {
-  override *sessions(): Iterable<StoredSession> {
-    yield* [...super.sessions()].reverse();
   }
 }
 
@@ -97,30 +89,5 @@ describe("a group over nodes", () => {
     world.linkAll();
     publish(writer, 1, "4", "5");
     assertEquals(writer.inbox, []);
-  });
-
-  test("gets what waited for its node, whatever groups that has first when it is back", () => {
-    const store = new BackwardStore();
-    const persistent = { cleanStart: false, properties: { sessionExpiryInterval: 600 } } as const;
-    const members = ["one", "two"].map((topic) => ({ topic, clientId: idOf(1, 2, topic) }));
-    const world = new NodesWorld({ keeps: true, broker: (place) => place === 1 ? { store } : {} });
-    for (const { topic, clientId } of members) {
-      const member = world.nodes[1]!.connect({ clientId, ...persistent });
-      member.subscribe({ filter: `$share/g/${topic}`, qos: 1 });
-      member.lose();
-    }
-    const writer = world.nodes[0]!.connect({ clientId: idOf(0, 2, "writer") });
-    const b = world.restart(1);
-    const publishBoth = (text: string) => {
-      for (const { topic } of members) writer.publish({ topic, qos: 1, payload: `${topic} ${text}` });
-    };
-    publishBoth("before");
-    world.linkAll();
-    publishBoth("behind");
-    assertEquals(writer.inbox.length, 4);
-    for (const { topic, clientId } of members) {
-      const texts = b.connect({ clientId, ...persistent }).takeTexts();
-      assertEquals(texts, [`${topic} before`, `${topic} behind`]);
-    }
   });
 });

@@ -10,7 +10,6 @@ import type { Router } from "../broker/router.ts";
 import { TOLD } from "../broker/nodes.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import type { TopicFilter } from "../topic/filter.ts";
-import { homeOf } from "./home.ts";
 
 /** Topic Filters of one SUBSCRIBE or UNSUBSCRIBE, and the bytes of their texts. */
 const FILTERS_MAX = 1_024;
@@ -19,9 +18,6 @@ const FILTER_BYTES_MAX = 32 * 1024;
 const ROUTE_BYTES = 128;
 /** Figures of each node are its own. */
 const OWN_PREFIX = "$SYS/";
-/** §3.8.2.1.2 The highest Subscription Identifier, and how many of them groups may have. */
-const IDENTIFIER_MAX = 268_435_455;
-const NUMBERS = IDENTIFIER_MAX - TOLD;
 
 /** One Topic Filter, or one group. */
 interface Route {
@@ -48,6 +44,7 @@ export class Routes {
   readonly #routes: Map<string, Route> = new Map();
   readonly #groups: Map<number, string> = new Map();
   #changed: Route[] = [];
+  #lastNumber = TOLD;
   #bytes = 0;
 
   constructor(router: Router, ledger: Ledger) {
@@ -74,18 +71,11 @@ export class Routes {
     let route = this.#routes.get(text);
     if (route === undefined) {
       if (takes === undefined) return false;
-      const number = this.#numberFor(text);
+      const number = ++this.#lastNumber;
       this.#groups.set(number, text);
       route = this.#make(text, number);
     }
     return this.#isNews(route);
-  }
-
-  /** The same one in each process of this node, unless two groups would have it: messages wait for a node under the numbers that it told before it ended. */
-  #numberFor(text: string): number {
-    let number = TOLD + 1 + homeOf(text, NUMBERS);
-    while (this.#groups.has(number)) number = number === IDENTIFIER_MAX ? TOLD + 1 : number + 1;
-    return number;
   }
 
   #make(text: string, number: number): Route {
