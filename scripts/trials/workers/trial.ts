@@ -200,7 +200,7 @@ class Run {
   }
 
   async #killWorkers(): Promise<void> {
-    const { kills, limitMs, stopMs, progress } = this.#trial;
+    const { workers, kills, limitMs, stopMs, progress } = this.#trial;
     const dice = this.#dice;
     const end = performance.now() + limitMs;
     while (this.#kills.length < kills && performance.now() < end && this.#problems.length < 20) {
@@ -208,14 +208,26 @@ class Run {
       if (what < 12 && stopMs > 0) await this.#stop();
       else if (what < 24) await Promise.all([this.#kill(false), this.#kill(false)]);
       else await this.#kill(what < 75);
+      if (this.#down.size === workers) await this.#allUp(); // else nothing goes on at all
       await pause(dice.between(10, 700));
       if (this.#kills.length % 10 === 0) {
-        const { acknowledged, delivered } = this.#ledger.tally;
-        progress?.(`${this.#kills.length} kills, ${acknowledged} acknowledged, ${delivered} delivered`);
+        progress?.(`${this.#kills.length} kills, ${this.#state}`);
       }
     }
+    await this.#allUp();
+  }
+
+  async #allUp(): Promise<void> {
     const broker = this.#broker!;
     await until(() => this.#down.size === 0, () => `all workers are up again\n${tail(broker.log)}`);
+  }
+
+  /** How far it is, in words. */
+  get #state(): string {
+    const { open, ahead, tally: { acknowledged, delivered } } = this.#ledger;
+    const away = this.#clients.filter(({ status }) => status !== "connected").map(({ clientId }) => clientId);
+    return `${acknowledged} acknowledged, ${delivered} delivered, ${open} open, the slowest reader ${ahead} behind, ` +
+      `${this.#down.size} workers down, away: ${away.join(" ") || "nobody"}`;
   }
 
   /** Workers that were killed and have not come back. */
@@ -263,10 +275,12 @@ class Run {
 
   async #killAllBy(kill: () => Promise<void>): Promise<void> {
     this.#logs += this.#broker!.log;
-    this.#kills.push({ worker: 0, at: performance.now() });
-    for (let worker = 1; worker <= this.#trial.workers; worker++) this.#ledger.killed(worker);
     const writing = this.#some();
+    this.#kills.push({ worker: 0, at: performance.now() });
+    const all = Array.from({ length: this.#trial.workers }, (_, i) => i + 1);
+    for (const worker of all) this.#ledger.killed(worker);
     await kill();
+    for (const worker of all) this.#ledger.killed(worker); // for what was published meanwhile
     this.#broker = undefined;
     await this.#start();
     await writing;
