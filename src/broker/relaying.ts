@@ -98,9 +98,8 @@ export class Relaying implements TransportHandler {
   }
 
   closed(error?: Error): void {
-    if (this.#isOver) return;
+    const unanswered = this.#isOver ? undefined : this.#unanswered;
     this.#isOver = true;
-    const unanswered = this.#unanswered;
     if (unanswered !== undefined) {
       this.#client.write(unanswered);
       this.#client.close();
