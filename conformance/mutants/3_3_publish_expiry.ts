@@ -16,8 +16,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.2/expires-while-away",
     file: DELIVER,
-    find: "if (message.expiresAt <= this.#turn.now) {",
-    replace: "if (message.expiresAt <= this.#turn.now && connection.sendLimit === 1) {",
+    find: "if (message.expiresAt <= this.#turn.now && !session.isNode) {",
+    replace: "if (message.expiresAt <= this.#turn.now && !session.isNode && connection.sendLimit === 1) {",
   },
   {
     kills: "3.3.2/time-away-is-counted",
@@ -44,7 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "3.3.2/expires-behind-receive-maximum",
     file: DELIVER,
-    find: "if (message.expiresAt <= this.#turn.now) {",
-    replace: "if (message.expiresAt <= this.#turn.now && connection.sendLimit !== 1) {",
+    find: "if (message.expiresAt <= this.#turn.now && !session.isNode) {",
+    replace: "if (message.expiresAt <= this.#turn.now && !session.isNode && connection.sendLimit !== 1) {",
   },
 ];

@@ -24,7 +24,8 @@ export const MUTANTS: readonly Mutant[] = [
   { // a copy for each subscription, without identifiers
     kills: "3.3.4/identifiers-in-several-copies",
     file: MATCH,
-    find: "targets.push(targetOf(subscriptions));",
+    find:
+      "const target = targetOf(subscriptions);\n    if (target.session.isNode) (nodes ??= []).push(target);\n    else targets.push(target);",
     replace: `{
     for (const { session, qos } of subscriptions) {
       const each = () => {};

@@ -29,8 +29,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.4/refused-qos-1-comes-no-more",
     file: ACKNOWLEDGE,
-    find: "if (puback(sender, id) === Outcome.ENDED)",
-    replace: "if (code < 0x80 && puback(sender, id) === Outcome.ENDED)",
+    find: "if (puback(sender, id) !== Outcome.ENDED) return;",
+    replace: "if (code >= 0x80 || puback(sender, id) !== Outcome.ENDED) return;",
   },
   {
     kills: "4.4/refused-qos-2-comes-no-more",

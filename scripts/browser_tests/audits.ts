@@ -46,7 +46,7 @@ export async function auditServer(how: ServerAudit, { planned, told }: AuditEven
 /** Audits our broker in this program, in each of its forms as far as a case is not carried out on the ones before. */
 export async function auditOwnBroker({ planned, told }: AuditEvents): Promise<void> {
   let left: ReadonlySet<string> | undefined;
-  for (const { options, declared } of AUDITED_BROKERS) {
+  for (const { options: { nodes: _, ...options }, declared } of AUDITED_BROKERS) {
     const driver = new BrokerDriver(new Broker({ random: systemRandom(), ...options }), systemLoop);
     const dial: Dial = () => {
       const [theirs, ours] = inProcess();

@@ -217,6 +217,18 @@ const PANELS: readonly Panel[] = [
     expr: `sum(${rate("process_cpu_seconds_total")}) / sum(${rate("plumb_sent_messages_total")})`,
     legend: "",
   }),
+  panel("lines", "CPU of each worker", "percentunit", "Of one core; with --workers.", {
+    expr: `sum by (worker) (${rate("plumb_worker_cpu_seconds_total")})`,
+    legend: "worker {{worker}}",
+  }),
+  panel(
+    "lines",
+    "Clients of each worker",
+    "short",
+    "With --workers; and 0 while one does not answer.",
+    { expr: `sum by (worker) (plumb_worker_connected_clients{${HERE}})`, legend: "worker {{worker}}" },
+    { expr: `min by (worker) (plumb_worker_up{${HERE}})`, legend: "{{worker}} answers" },
+  ),
   panel(
     "lines",
     "Store",

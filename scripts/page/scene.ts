@@ -36,13 +36,13 @@ export class Scene {
   readonly token: () => string;
   readonly #folder: string;
   readonly #port: number;
-  readonly #workers: number;
+  readonly #workers: number | undefined;
   #process: ChildProcess | undefined;
   readonly #clients: Client[] = [];
   readonly #sensors: Client[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(folder: string, port: number, workers: number) {
+  private constructor(folder: string, port: number, workers: number | undefined) {
     this.#folder = folder;
     this.#workers = workers;
     this.#port = port;
@@ -51,7 +51,7 @@ export class Scene {
   }
 
   /** Starts it, and waits until it is ready. */
-  static async start(workers: number = 1): Promise<Scene> {
+  static async start(workers?: number): Promise<Scene> {
     const folder = mkdtempSync(join(tmpdir(), "plumb-page-"));
     writeFileSync(join(folder, "passwords"), "");
     writeFileSync(join(folder, "permissions.toml"), PERMISSIONS);
@@ -68,7 +68,7 @@ export class Scene {
       ...["--listen", `ws://127.0.0.1:${this.#port}`, "--websocket-page"],
       ...["--data", join(folder, "data")],
       ...["--password-file", join(folder, "passwords"), "--admins", ADMIN.user],
-      ...["--workers", String(this.#workers)],
+      ...this.#workers === undefined ? [] : ["--workers", String(this.#workers)],
       ...["--permissions", join(folder, "permissions.toml")],
       ...["--queued-messages-max", String(QUEUED_MOST), "--sys-interval", "0"],
     ]);

@@ -11,6 +11,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { ApiError } from "./error.ts";
 import type { ApiHost } from "./host.ts";
+import type { ApiWorkers } from "./operation.ts";
 
 /** The header that a request by cookie has if it changes something; its value is 1. */
 export const CSRF_HEADER = "x-plumb";
@@ -139,6 +140,7 @@ export async function checkAccess(
   request: IncomingMessage,
   host: ApiHost,
   logins: Logins,
+  workers: Pick<ApiWorkers, "userOf"> | undefined,
 ): Promise<string | null> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
@@ -148,7 +150,7 @@ export async function checkAccess(
   }
   const cookie = cookieOf(request);
   const user = cookie &&
-    (logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs) ?? await host.workers?.userOf(cookie));
+    (logins.user(cookie, host.now(), host.numbers.apiLoginIdleMs) ?? await workers?.userOf(cookie));
   if (user === undefined || !host.admins.includes(user)) {
     throw new ApiError(
       "login-needed",

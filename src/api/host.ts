@@ -17,7 +17,6 @@ import type {
 } from "../broker/mod.ts";
 import type { Figures } from "../server/open_metrics.ts";
 import type { ApiNumber } from "./numbers.ts";
-import type { Call, Operation } from "./operation.ts";
 
 /** A trace that is under way. */
 export type Traced = Pick<Trace, "end" | "packets">;
@@ -100,14 +99,6 @@ export interface PermissionFile {
   replace(text: string, version: string | undefined): Promise<{ readonly version: string }>;
 }
 
-/** The other processes of the same broker. */
-export interface ApiWorkers {
-  /** Does an operation at those that it is for, and makes one answer of theirs, as `Operation.run()` gives it. @throws {ApiError} */
-  run(operation: Operation, call: Call): unknown;
-  /** The user of a login that another one has begun; undefined if none knows it. */
-  userOf(cookie: string): Promise<string | undefined>;
-}
-
 /** The program around it. */
 export interface ApiHost {
   /** The values that hold. */
@@ -136,10 +127,8 @@ export interface ApiHost {
   permissions(): PermissionFile | undefined;
   /** A snapshot of all data, all of one moment, in pieces. @throws {ApiError} if there is no data directory, or one is made already. */
   snapshot(signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** Snapshots of several workers as one. @throws {ApiError} for one that is none. */
-  joined(snapshots: readonly AsyncIterable<Uint8Array>[], signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** Not there if the broker is one process. */
-  readonly workers?: ApiWorkers | undefined;
+  /** Resolves when what has been answered so far is on the disk, or could not be brought there for a while. */
+  untilSafe(): Promise<void>;
   /** Reads users and permissions again, which another process has changed; resolves when they hold. */
   readAgain(): Promise<void>;
   /** An error of its own, for the log. */

@@ -86,6 +86,14 @@ export interface Operation {
   run(call: Call): unknown;
 }
 
+/** The other processes of the same broker. */
+export interface ApiWorkers {
+  /** Does an operation at those that it is for, and makes one answer of theirs, as `Operation.run()` gives it. @throws {ApiError} */
+  run(operation: Operation, call: Call): unknown;
+  /** The user of a login that another one has begun; undefined if none knows it. */
+  userOf(cookie: string): Promise<string | undefined>;
+}
+
 /** The most items of a page. */
 export const PAGE_ITEMS_MAX = 1_000;
 

@@ -9,7 +9,7 @@ import { checkAccess, checkHost, checkSite, cookieOf, Logins } from "./access.ts
 import { jsonBody } from "./body.ts";
 import { ApiError, ERROR_STATUS } from "./error.ts";
 import type { ApiHost } from "./host.ts";
-import { type Call, type Operation, Reply } from "./operation.ts";
+import { type ApiWorkers, type Call, type Operation, Reply } from "./operation.ts";
 import { operationsOf } from "./operations.ts";
 import { decoded, ROOT, Router } from "./router.ts";
 import { check, parameter } from "./schema.ts";
@@ -22,24 +22,34 @@ const HEADERS = {
   "cross-origin-resource-policy": "same-origin",
 } as const;
 
+/** What the API is made of besides its host. */
+export interface ApiParts {
+  readonly logins?: Logins;
+  /** The other processes of the same broker; undefined if there are none. */
+  readonly workers?: () => ApiWorkers | undefined;
+}
+
 /** Answers requests below `/api`; `isTls` says whether the listener has TLS. */
-export function apiPart(host: ApiHost, logins: Logins = new Logins()): (isTls: boolean) => HttpPart {
-  const parts = [false, true].map((isTls) =>
-    partOf({ host, logins, router: new Router(operationsOf({ logins, isTls })), isInside: false })
-  );
+export function apiPart(host: ApiHost, more: ApiParts = {}): (isTls: boolean) => HttpPart {
+  const { logins = new Logins(), workers = () => undefined } = more;
+  const parts = [false, true].map((isTls) => {
+    const router = new Router(operationsOf({ logins, isTls }));
+    return partOf({ host, logins, router, workers, isInside: false });
+  });
   return (isTls) => parts[isTls ? 1 : 0]!;
 }
 
 /** The same for the other workers of the broker, which need no login: what this one has itself, and these operations besides. */
 export function insidePart(host: ApiHost, logins: Logins, more: readonly Operation[]): HttpPart {
-  const operations = [...operationsOf({ logins, isTls: false }), ...more];
-  return partOf({ host, logins, router: new Router(operations), isInside: true });
+  const router = new Router([...operationsOf({ logins, isTls: false }), ...more]);
+  return partOf({ host, logins, router, workers: () => undefined, isInside: true });
 }
 
 interface Parts {
   readonly host: ApiHost;
   readonly logins: Logins;
   readonly router: Router;
+  readonly workers: () => ApiWorkers | undefined;
   readonly isInside: boolean;
 }
 
@@ -61,9 +71,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   response.once("close", () => gone.abort());
   try {
     const { operation, call } = await read(request, parts, gone.signal);
-    const { host: { workers }, isInside } = parts;
-    const given =
-      await (workers === undefined || isInside ? operation.run(call) : workers.run(operation, call));
+    const workers = parts.workers();
+    const given = await (workers === undefined ? operation.run(call) : workers.run(operation, call));
     const reply = given instanceof Reply ? given : new Reply(given);
     const status = reply.status ??
       (operation.answer === undefined && operation.type === undefined ? 204 : 200);
@@ -76,7 +85,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
 
 async function read(
   request: IncomingMessage,
-  { host, logins, router, isInside }: Parts,
+  { host, logins, router, workers, isInside }: Parts,
   signal: AbortSignal,
 ): Promise<{ operation: Operation; call: Call }> {
   if (!isInside) {
@@ -88,7 +97,7 @@ async function read(
     throw new ApiError("not-found", `There is no ${path.slice(0, 200)}; ${ROOT} names what there is`);
   }
   const { operation, parts } = router.find(request.method ?? "GET", path.slice(ROOT.length));
-  const user = operation.isOpen || isInside ? null : await checkAccess(request, host, logins);
+  const user = operation.isOpen || isInside ? null : await checkAccess(request, host, logins, workers());
   const given: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(parts)) {
     given[name] = parameter(name, operation.parts?.[name] ?? PART, value);

@@ -201,6 +201,7 @@ export type LevelKnown = "unknown" | "known" | "parent";
 
 /** Who gets a message. */
 export interface Receivers {
+  /** By subscriptions of their own. */
   readonly sessions: number;
   /** §4.8.2 of each a member. */
   readonly groups: number;

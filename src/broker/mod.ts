@@ -49,6 +49,7 @@ export type {
   ClientPermissions,
   DropReason,
   MessageInfo,
+  NodesPart,
   PeerInfo,
   PermissionSource,
   PolicyOptions,

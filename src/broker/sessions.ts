@@ -228,7 +228,7 @@ export class Sessions implements SessionOwner {
 
   /** [MQTT-3.1.4-3] [MQTT-3.1.2-4] The Client has a session at another node: what it has here ends. */
   yield(clientId: string): void {
-    this.#byClientId.get(clientId)?.connection?.end(TAKEN_OVER);
+    this.get(clientId)?.connection?.end(TAKEN_OVER);
     const session = this.#byClientId.get(clientId);
     if (session !== undefined) this.end(session);
   }

@@ -37,6 +37,7 @@ export interface SystemTopicsOptions {
 
 /** Of a Server that is several brokers. */
 export interface WholeStats {
+  /** Of all together. */
   readonly stats: BrokerStats;
   /** ms since the epoch. */
   readonly since: number;

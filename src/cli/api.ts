@@ -5,16 +5,13 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { createReadStream, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type {
   ApiHost,
   ApiServer,
-  ApiWorkers,
   ListenerView,
   LoginAnswer,
   PermissionFile,
@@ -22,6 +19,7 @@ import type {
   UserFile,
 } from "../api/host.ts";
 import { API_NUMBERS, type ApiNumber } from "../api/numbers.ts";
+import type { ApiWorkers } from "../api/operation.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
 import type { HttpPart } from "../server/http_part.ts";
@@ -62,10 +60,14 @@ export class ApiOfProgram implements ApiHost {
   /** Logins by password that have begun here. */
   readonly logins: Logins = new Logins();
   /** For the listeners that show it. */
-  readonly part: (isTls: boolean) => HttpPart = apiPart(this, this.logins);
+  readonly part: (isTls: boolean) => HttpPart = apiPart(this, {
+    logins: this.logins,
+    workers: () => this.workers,
+  });
+  /** The other processes of the same broker; undefined if there are none. */
   workers: ApiWorkers | undefined;
-  /** The directory of the store, where that is not the data directory. */
-  store: string | undefined;
+  /** The directories of the stores of all workers, in their order, and of this one; undefined for the data directory. */
+  stores: { readonly own: string; readonly all: readonly string[] } | undefined;
   token: string | undefined;
   numbers: Readonly<Record<ApiNumber, number>> = numbersOf({});
   hosts: readonly string[] = [];
@@ -75,7 +77,6 @@ export class ApiOfProgram implements ApiHost {
   #present: Present | undefined;
   #running: { readonly server: Server; readonly api: ApiServer } | undefined;
   #isExporting = false;
-  #isJoining = false;
 
   constructor(figures: () => Figures | undefined) {
     this.figures = figures;
@@ -176,8 +177,7 @@ export class ApiOfProgram implements ApiHost {
     await Promise.all([logins.reload(), permissions.reload()]);
   }
 
-  /** What has been answered so far is on the disk. */
-  async #untilSafe(): Promise<void> {
+  async untilSafe(): Promise<void> {
     const end = performance.now() + SAFE_MS;
     while (this.#running?.api.broker.stats.isUnsafe === true && performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -185,50 +185,25 @@ export class ApiOfProgram implements ApiHost {
   }
 
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const data = this.store ?? this.#present!.settings.data;
+    const { data } = this.#present!.settings;
     if (data === undefined) {
       throw new ApiError("conflict", "The broker keeps nothing (--memory): there are no data to export");
     }
     if (this.#isExporting) {
       throw new ApiError("too-many", "A snapshot is being made: try again when it is there");
     }
-    const file = join(data, `export-${randomBytes(6).toString("hex")}`);
+    const directory = this.stores?.own ?? data;
+    const file = join(directory, `export-${randomBytes(6).toString("hex")}`);
     this.#isExporting = true;
     try {
-      removeLeft(data, "export");
-      await this.#untilSafe();
-      await inThread({ path: join(data, STORE_FILE), to: file });
+      removeLeft(directory);
+      await this.untilSafe();
+      const directories = this.stores?.all ?? [data];
+      await inThread({ paths: directories.map((one) => join(one, STORE_FILE)), to: file });
       if (!signal.aborted) yield* createReadStream(file) as AsyncIterable<Uint8Array>;
     } finally {
       this.#isExporting = false;
       rmSync(file, { force: true });
-    }
-  }
-
-  async *joined(
-    snapshots: readonly AsyncIterable<Uint8Array>[],
-    signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
-    if (this.#isJoining) {
-      throw new ApiError("too-many", "A snapshot is being made: try again when it is there");
-    }
-    const directory = join(this.store!, `joined-${randomBytes(6).toString("hex")}`);
-    this.#isJoining = true;
-    try {
-      removeLeft(this.store!, "joined");
-      mkdirSync(directory, { mode: 0o700 });
-      const parts = snapshots.map((_, i) => join(directory, `${i + 1}`));
-      await Promise.all(
-        snapshots.map((one, i) =>
-          pipeline(Readable.from(one), createWriteStream(parts[i]!, { mode: 0o600 }), { signal })
-        ),
-      );
-      const to = join(directory, "all");
-      await inThread({ parts, to });
-      if (!signal.aborted) yield* createReadStream(to) as AsyncIterable<Uint8Array>;
-    } finally {
-      this.#isJoining = false;
-      rmSync(directory, { recursive: true, force: true });
     }
   }
 }
@@ -245,12 +220,10 @@ async function inThread(job: SnapshotJob): Promise<void> {
   }
 }
 
-/** Removes what a process left behind which ended in the middle of a snapshot. */
-function removeLeft(data: string, what: "export" | "joined"): void {
-  for (const name of readdirSync(data)) {
-    if (new RegExp(`^${what}-[0-9a-f]{12}`).test(name)) {
-      rmSync(join(data, name), { recursive: true, force: true });
-    }
+/** Removes snapshots that a process left behind which ended in the middle of one. */
+function removeLeft(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (/^export-[0-9a-f]{12}/.test(name)) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 

@@ -153,7 +153,7 @@ describe("the figures of a running broker", () => {
       const known = new Set(names!.map(({ metric }) => metric["__name__"]!));
       // There is nothing yet that these could be about.
       const empty =
-        /^plumb_(refusals|limits_reached|busiest|bridge|hook|webhook|store_(batches|written|file))/;
+        /^plumb_(refusals|limits_reached|busiest|bridge|hook|webhook|worker|store_(batches|written|file))/;
       for (const family of METRICS) {
         if (empty.test(family.name)) continue;
         const name = sampleName(family) + (family.kind === "histogram" ? "_bucket" : "");

@@ -45,6 +45,7 @@ describe("settingsOf()", () => {
       hooks: undefined,
       hookLimits: {},
       webhook: {},
+      workers: 1,
       durability: "fsync",
       strictStore: false,
       sysInterval: 10,

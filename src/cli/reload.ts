@@ -48,6 +48,11 @@ export class Reload {
     return this.#last = this.#last.then(() => this.#run(why));
   }
 
+  /** Resolves when those that were asked for are over. */
+  get settled(): Promise<void> {
+    return this.#last;
+  }
+
   async #run(why: Readonly<Record<string, string>>): Promise<void> {
     const { server, log, read, opened, prepare } = this.#options;
     try {

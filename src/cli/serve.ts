@@ -192,13 +192,13 @@ export async function serveCommand(
     });
     await stopped;
     manager.stopping();
-    watched?.close();
+    await watched?.close(); // what a reload begins is not to outlive the server
     tls.close();
     permissions.close();
     watch.server = undefined;
     await bridges.close();
-    await part?.leave();
-    await server.close();
+    const end = () => server.close();
+    await (part === undefined ? end() : part.leave(end));
   } finally {
     await logins?.close();
     await rules?.close();
@@ -423,7 +423,7 @@ function reloadFrom(
   prepare: (settings: Settings) => Promise<Prepared>,
   opened: (settings: Settings) => void,
   log: Log,
-): { reload(): void; close(): void } {
+): { reload(): void; close(): Promise<void> } {
   const all = new Reload({
     server,
     log,
@@ -441,6 +441,9 @@ function reloadFrom(
   );
   return {
     reload: () => void all.run({ file, signal: "SIGHUP" }),
-    close: () => watcher.close(),
+    close: () => {
+      watcher.close();
+      return all.settled;
+    },
   };
 }

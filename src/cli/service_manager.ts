@@ -31,11 +31,11 @@ export class ServiceManager {
     this.#everyMs = isWatched ? microseconds / 1_000 / SIGNS : undefined;
   }
 
-  /** The broker takes Clients. From now on signs of life come as long as its loop turns. */
-  ready(status: string): void {
+  /** The broker takes Clients. From now on signs of life come as long as its loop turns, and `isAlive` says so each time. */
+  ready(status: string, isAlive: () => boolean = () => true): void {
     this.#tell("READY=1", `STATUS=${status}`);
     if (this.#everyMs === undefined) return;
-    this.#timer = setInterval(() => this.#tell("WATCHDOG=1"), this.#everyMs);
+    this.#timer = setInterval(() => isAlive() && this.#tell("WATCHDOG=1"), this.#everyMs);
     this.#timer.unref();
   }
 

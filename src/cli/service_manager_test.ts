@@ -7,6 +7,7 @@ import process from "node:process";
 import { after, describe, test } from "node:test";
 import { patient, until } from "../testing/patience.ts";
 import { startPlumb } from "../testing/plumb_process.ts";
+import { workersOf } from "../testing/worker_processes.ts";
 import { ServiceManager } from "./service_manager.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "plumb-service-"));
@@ -50,6 +51,50 @@ describe("ServiceManager", () => {
     assertEquals(own.told.at(-1), "STOPPING=1");
     assertEquals(other.told.length, 1);
   });
+
+  test("gives no sign of life that is denied", patient, async () => {
+    const { made, told } = manager({ NOTIFY_SOCKET: "/run/x", WATCHDOG_USEC: "6000" });
+    let asked = 0;
+    made.ready("", () => ++asked > 3);
+    await until(() => told.includes("WATCHDOG=1"), "a sign of life");
+    assert(asked > 3);
+    made.stopping();
+  });
+});
+
+test("a broker with a worker that stands still gives no sign of life, and one again when that goes on", {
+  ...patient,
+  skip: process.platform !== "linux" && "elsewhere there is one process",
+}, async () => {
+  const file = join(folder, "told-by-workers");
+  writeFileSync(join(folder, "systemd-notify"), `#!/bin/sh\necho "$@" >> ${file}\n`);
+  chmodSync(join(folder, "systemd-notify"), 0o755);
+  const child = startPlumb(["--workers", "2", "--memory", "-l", "127.0.0.1", "-p", "0"], {
+    PATH: `${folder}:${process.env["PATH"]}`,
+    NOTIFY_SOCKET: join(folder, "socket"),
+    WATCHDOG_USEC: "600000",
+  });
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  try {
+    const lines = () => existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n") : [];
+    const signs = () => lines().filter((line) => line === "WATCHDOG=1").length;
+    await until(() => signs() > 1, () => lines().join());
+    assert(/^READY=1 STATUS=listening on mqtt:\/\/127\.0\.0\.1:\d+$/.test(lines()[0]!), lines()[0]);
+    assertEquals(lines().filter((line) => line.startsWith("READY")).length, 1);
+    const [worker] = workersOf(child.pid!);
+    process.kill(worker!, "SIGSTOP");
+    // Signs that were on their way come to an end.
+    let [count, looks] = [signs(), 0];
+    await until(() => {
+      if (signs() !== count) [count, looks] = [signs(), 0];
+      return ++looks > 500;
+    }, "no sign of life");
+    process.kill(worker!, "SIGCONT");
+    await until(() => signs() > count, "a sign of life");
+  } finally {
+    process.kill(child.pid!, "SIGTERM");
+    await gone;
+  }
 });
 
 test("a broker tells systemd by systemd-notify, ready once it listens", {

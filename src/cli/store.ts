@@ -3,12 +3,9 @@
  * Knows flags and lines; refuses to know how a store is kept.
  * @module
  */
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { DEFAULT_DATA } from "../config/schema.ts";
-import { homeOf } from "../nodes/home.ts";
-import { StoreError, troubleWith } from "../store/error.ts";
+import { StoreError } from "../store/error.ts";
 import { isThere, STORE_FILE } from "../store/files.ts";
 import type { Contents } from "../store/salvage.ts";
 import type { Verified } from "../store/verify.ts";
@@ -72,7 +69,8 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       if (file === undefined) throw new CallError("say where to: plumb backup FILE");
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { backUp } = await import("../store/backup.ts");
-      const copied = await asOne(paths, file, (path) => backUp(path, file));
+      const { asOneStore } = await import("../store/join.ts");
+      const copied = asOneStore(paths, file, (path) => backUp(path, file));
       await say(contentsLine(file, copied, is("json")));
       return STATUS.good;
     },
@@ -89,7 +87,8 @@ export const STORE_COMMANDS: Readonly<Record<string, StoreCommand>> = {
       if (file === undefined) throw new CallError("say where to: plumb export FILE");
       if (isThere(file) && !is("force")) throw new CallError(`${file} is there already; --force replaces it`);
       const { exportStore } = await import("../store/snapshot_file.ts");
-      const exported = await asOne(paths, file, (path) => exportStore(path, file));
+      const { asOneStore } = await import("../store/join.ts");
+      const exported = asOneStore(paths, file, (path) => exportStore(path, file));
       await say(contentsLine(file, exported, is("json")));
       return STATUS.good;
     },
@@ -187,29 +186,6 @@ export async function storeMain(
     if (!(error instanceof StoreError)) throw error;
     const advice = error.trouble === "corrupt" ? "; plumb verify says more" : "";
     throw new CallError(error.message + advice);
-  }
-}
-
-/** Does something to `file` with the one store that there is, or with one that has all that those of workers have. */
-async function asOne<T>(paths: readonly string[], file: string, action: (path: string) => T): Promise<T> {
-  if (paths.length === 1) return action(paths[0]!);
-  const { backUp } = await import("../store/backup.ts");
-  const { divide } = await import("../store/divide.ts");
-  const place = `${file}.joining-${process.pid}`;
-  try {
-    mkdirSync(place);
-    const copies = paths.map((path, i) => {
-      const copy = join(place, `${i + 1}`);
-      backUp(path, copy);
-      return copy;
-    });
-    const joined = join(place, STORE_FILE);
-    divide(copies, [joined], homeOf);
-    return action(joined);
-  } catch (error) {
-    throw troubleWith(file, error);
-  } finally {
-    rmSync(place, { recursive: true, force: true });
   }
 }
 

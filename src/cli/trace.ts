@@ -145,6 +145,10 @@ async function toLines(answer: Response, isJson: boolean): Promise<number> {
     if (value.ended !== undefined) {
       const why = ENDS[value.ended];
       if (!isJson && why !== undefined) await say(`ended: ${why}\n`, process.stderr);
+      if (!isJson && value.missing !== undefined) {
+        const who = value.missing.join(", ");
+        await say(`worker ${who} of the broker was away: its packets are missing\n`, process.stderr);
+      }
       continue;
     }
     packets++;
@@ -177,6 +181,8 @@ interface Packet {
 interface Line extends Partial<Packet> {
   readonly begun?: object;
   readonly ended?: string;
+  /** Workers that did not answer, or not all the time. */
+  readonly missing?: readonly number[];
 }
 
 /** Of every packet, so not shown again. */

@@ -130,10 +130,13 @@ function valueOf(row: Setting): JsonSchema {
   const kinds: Readonly<Record<Setting["kind"], () => JsonSchema>> = {
     flag: () => ({ type: "boolean" }),
     switch: () => ({ type: "boolean" }),
-    integer: () => {
-      const number = { type: "integer", minimum: least, maximum: most };
-      return choices === undefined ? number : { anyOf: [number, { enum: choices }] };
-    },
+    integer: () => ({
+      ...choices === undefined
+        ? { type: "integer" }
+        : { type: ["integer", "string"], pattern: `^(${choices.join("|")})$` },
+      minimum: least,
+      maximum: most,
+    }),
     choice: () => ({ enum: choices }),
     text: () => text,
     list: () => {

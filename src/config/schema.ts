@@ -153,7 +153,7 @@ export const SECTIONS: readonly Section[] = [
         kind: "text",
         value: "ADDR",
         default: "localhost",
-        about: "in short, for one listener without TLS: its address",
+        about: "for one listener without TLS: its address",
         scope: "broker",
         reload: "now",
         option: "listen",

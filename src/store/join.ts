@@ -1,31 +1,39 @@
 /**
- * §4.1 The snapshots of several stores as that of one.
- * Knows files; refuses to know the rows in them, and which stores they come from.
+ * §4.1 The stores of several nodes as one.
+ * Knows files; refuses to know the rows in them, and what becomes of the one.
  * @module
  */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { homeOf } from "../nodes/home.ts";
+import { backUp } from "./backup.ts";
 import { divide } from "./divide.ts";
+import { troubleWith } from "./error.ts";
 import { STORE_FILE } from "./files.ts";
-import { exportStore, importStore } from "./snapshot_file.ts";
 
 /**
- * Writes what the snapshots `parts`, those of all nodes in their order, have together to `to`, as `exportStore()` does. This thread is blocked meanwhile.
- * @throws {StoreError} for a file that is no snapshot, or a damaged one.
+ * Calls `action` with the path of a store that has what the stores at `paths` have, those of all nodes in their order: of each what it has at
+ * one moment; brokers may have them open. It stands beside `file`, and goes when `action` is over. One store is taken as it is. This thread is
+ * blocked meanwhile.
+ * @throws {StoreError}
  */
-export function joinSnapshots(parts: readonly string[], to: string): void {
-  const directory = `${to}.joining`;
+export function asOneStore<T>(paths: readonly string[], file: string, action: (path: string) => T): T {
+  if (paths.length === 1) return action(paths[0]!);
+  const place = `${file}.joining-${process.pid}`;
   try {
-    const stores = parts.map((part, i) => {
-      const store = join(directory, `${i}`);
-      importStore(part, store, false);
-      return join(store, STORE_FILE);
+    mkdirSync(place);
+    const copies = paths.map((path, i) => {
+      const copy = join(place, `${i + 1}`);
+      backUp(path, copy);
+      return copy;
     });
-    const one = join(directory, STORE_FILE);
-    divide(stores, [one], homeOf);
-    exportStore(one, to);
+    const joined = join(place, STORE_FILE);
+    divide(copies, [joined], homeOf);
+    return action(joined);
+  } catch (error) {
+    throw troubleWith(file, error);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(place, { recursive: true, force: true });
   }
 }

@@ -5,16 +5,14 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { StoreError, troubleWith } from "./error.ts";
-import { joinSnapshots } from "./join.ts";
+import { asOneStore } from "./join.ts";
 import { exportStore } from "./snapshot_file.ts";
 
-/** What is to be written to `to`: the store at `path`, or the snapshots of several stores as one. */
-export type SnapshotJob =
-  & { readonly to: string }
-  & (
-    | { readonly path: string }
-    | { readonly parts: readonly string[] }
-  );
+/** What is to be written to `to`: the store at a path, or those of all nodes as one. */
+export interface SnapshotJob {
+  readonly paths: readonly string[];
+  readonly to: string;
+}
 
 /** The `workerData` of a thread. */
 interface SnapshotStart {
@@ -28,7 +26,7 @@ type SnapshotAnswer = { readonly done: true } | {
 };
 
 /**
- * Writes a snapshot, as `exportStore()` and `joinSnapshots()` do. `script` calls `beginSnapshotThread()`; this file does.
+ * Writes a snapshot, as `exportStore()` does. `script` calls `beginSnapshotThread()`; this file does.
  * @throws {StoreError}
  */
 export function snapshotInThread(
@@ -55,8 +53,7 @@ export function beginSnapshotThread(): void {
   const job = start.plumbSnapshot;
   let answer: SnapshotAnswer = { done: true };
   try {
-    if ("path" in job) exportStore(job.path, job.to);
-    else joinSnapshots(job.parts, job.to);
+    asOneStore(job.paths, job.to, (path) => exportStore(path, job.to));
   } catch (error) {
     const { message, trouble } = troubleWith(job.to, error);
     answer = { failed: message, trouble };

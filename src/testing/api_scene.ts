@@ -7,6 +7,7 @@ import http from "node:http";
 import { Logins } from "../api/access.ts";
 import { ApiError } from "../api/error.ts";
 import type { ApiHost, ApiServer, UserView } from "../api/host.ts";
+import type { ApiWorkers } from "../api/operation.ts";
 import { API_NUMBERS } from "../api/numbers.ts";
 import { apiPart } from "../api/part.ts";
 import { explain, Inspector, trace } from "../broker/mod.ts";
@@ -62,11 +63,20 @@ export class ApiScene implements AsyncDisposable {
   readonly port: number;
   readonly errors: unknown[];
   readonly logins: Logins;
+  readonly #others: { workers?: ApiWorkers };
   /** When its process was started, if it were one of its own: another time for each. */
   readonly since: number;
 
-  private constructor(host: HostOf, server: Server, errors: unknown[], logins: Logins, since: number) {
+  private constructor(
+    host: HostOf,
+    server: Server,
+    errors: unknown[],
+    logins: Logins,
+    since: number,
+    others: { workers?: ApiWorkers },
+  ) {
     this.host = host;
+    this.#others = others;
     this.server = server;
     this.errors = errors;
     this.logins = logins;
@@ -80,7 +90,8 @@ export class ApiScene implements AsyncDisposable {
     const host = hostOf(errors);
     Object.assign(host, more);
     const logins = new Logins();
-    const part = apiPart(host, logins)(false);
+    const others: { workers?: ApiWorkers } = {};
+    const part = apiPart(host, { logins, workers: () => others.workers })(false);
     const server = await serve({
       ...options,
       listen: [{
@@ -122,7 +133,12 @@ export class ApiScene implements AsyncDisposable {
       rules: { hooks: undefined, webhook: { ...WEBHOOK } },
       busiest: server.busiest(),
     }));
-    return new ApiScene(host, server, errors, logins, since);
+    return new ApiScene(host, server, errors, logins, since, others);
+  }
+
+  /** It is one of several from now on. */
+  set workers(workers: ApiWorkers) {
+    this.#others.workers = workers;
   }
 
   /** Its Clients. */
@@ -257,9 +273,7 @@ function hostOf(errors: unknown[]): HostOf {
     snapshot: async function* () {
       yield await Promise.resolve(new Uint8Array([1, 2, 3]));
     },
-    joined: async function* (snapshots) {
-      for (const one of snapshots) yield* one;
-    },
+    untilSafe: () => Promise.resolve(),
     readAgain: () => Promise.resolve(),
     failed: (error) => void errors.push(error),
   };

@@ -62,7 +62,8 @@ export class WorkersScene implements AsyncDisposable {
 
   /** A worker answers the others from now on, as a process that was started again. */
   async open(place: number, count: number = this.scenes.length): Promise<void> {
-    const { host, logins, since } = this.scenes[place]!;
+    const scene = this.scenes[place]!;
+    const { host, logins, since } = scene;
     const channel = this.#channels[place] = new InsideChannel({
       number: place + 1,
       of: count,
@@ -70,7 +71,7 @@ export class WorkersScene implements AsyncDisposable {
     });
     const counts = new LastCounts();
     await channel.open(insidePart(host, logins, insideOperations(logins, since, counts)));
-    host.workers = this.all[place] = new AsOne({ host, channel, logins, counts, since, shared: SHARED });
+    scene.workers = this.all[place] = new AsOne({ host, channel, logins, counts, since, shared: SHARED });
   }
 
   /** A worker answers nobody any more. */

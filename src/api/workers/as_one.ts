@@ -8,8 +8,8 @@ import type { BrokerStats, LevelKnown, LimitName, Receivers, WholeStats } from "
 import type { Figures } from "../../server/open_metrics.ts";
 import type { Logins } from "../access.ts";
 import { ApiError } from "../error.ts";
-import type { ApiHost, ApiWorkers } from "../host.ts";
-import { type Call, inspectorOf, type Operation, paged, Reply } from "../operation.ts";
+import type { ApiHost } from "../host.ts";
+import { type ApiWorkers, type Call, inspectorOf, type Operation, paged } from "../operation.ts";
 import { figureOperations } from "../routes/figures.ts";
 import { Asking, inside } from "./asking.ts";
 import type { Channel } from "./channel.ts";
@@ -392,20 +392,10 @@ function inOrder({ all }: Asking): number[] {
   return [...all].sort((one, other) => one - other);
 }
 
-/** The snapshot of each, as one: all of them, or none. */
+/** Whoever is asked reads the files of all: a worker that is away has its data there too. */
 async function exported(asking: Asking, operation: Operation, call: Call): Promise<unknown> {
-  const own = await operation.run(call) as Reply;
-  const parts: AsyncIterable<Uint8Array>[] = [];
-  for (const worker of inOrder(asking)) {
-    const pieces = worker === asking.number
-      ? own.body as AsyncIterable<Uint8Array>
-      : await asking.read(worker, operation, call, call.signal);
-    if (pieces === undefined) {
-      throw new ApiError("not-running", `Worker ${worker} does not answer: try again`);
-    }
-    parts.push(pieces);
-  }
-  return new Reply(call.host.joined(parts, call.signal), own.headers);
+  await asking.askOthers(inside("until-safe", {}));
+  return await operation.run(call);
 }
 
 interface LimitAnswer {

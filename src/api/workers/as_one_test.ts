@@ -1,11 +1,12 @@
 /** Several workers as one broker, whichever of them is asked. @module */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { spawnSync } from "node:child_process";
+import http from "node:http";
 import { after, before, describe, test } from "node:test";
 import { systemTopics } from "../../broker/mod.ts";
 import { encodePacket } from "../../codec/encode.ts";
 import { METRICS, metricsText, sampleName } from "../../server/open_metrics.ts";
-import { type Answer, client, subscribe } from "../../testing/api_scene.ts";
+import { type Answer, client, subscribe, TOKEN } from "../../testing/api_scene.ts";
 import { idOf } from "../../testing/nodes_world.ts";
 import { patient, until } from "../../testing/patience.ts";
 import { WorkersScene } from "../../testing/workers_scene.ts";
@@ -317,6 +318,27 @@ describe("workers as one broker", () => {
     host.numbers = { ...host.numbers, apiTracesMax: 4 };
   });
 
+  test("end a trace everywhere when the one who asked for it is gone", patient, async () => {
+    for (const { host } of scene.scenes) host.numbers = { ...host.numbers, apiTracesMax: 1 };
+    const path = "/api/v1/trace";
+    const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
+    const { port } = scene.scenes[1]!;
+    const asked = http.request({ host: "127.0.0.1", port, path, method: "POST", headers }, (response) => {
+      response.on("data", () => asked.destroy()).on("error", () => {}); // it has begun
+    });
+    let isGone = false;
+    asked.on("error", () => {}).on("close", () => isGone = true);
+    asked.end(JSON.stringify({ topic: "nothing/#", seconds: 600 }));
+    await until(() => isGone, "it is gone");
+    for (const place of PLACES) {
+      const body = { topic: "nothing/#", seconds: 1 };
+      for (let status = 429; status === 429;) {
+        ({ status } = await scene.ask("/trace", { method: "POST", body }, place));
+      }
+    }
+    for (const { host } of scene.scenes) host.numbers = { ...host.numbers, apiTracesMax: 4 };
+  });
+
   test("need no login inside alone", patient, async () => {
     for (const path of ["/inside/stats", "/inside/user"]) {
       const { status } = await scene.ask(path, { method: "POST", body: {} });
@@ -360,7 +382,7 @@ describe("workers of which one is away", () => {
     const traced = await scene.ask("/trace", { method: "POST", body: { topic: "b", seconds: 1 } });
     assertEquals(traced.headers["plumb-missing"], "3");
     assertMatch(traced.text, /"ended":"time","packets":0,"missing":\[3\]/);
-    assertEquals((await scene.ask("/export")).status, 503);
+    assertEquals((await scene.ask("/export")).status, 200, "its data are on the disk");
     const set = await scene.ask("/users/bob", { method: "PUT", body: { password: "p" } });
     assertEquals([set.status, set.headers["plumb-missing"]], [200, "3"]);
     assertMatch(

@@ -73,6 +73,10 @@ export function insideOperations(logins: Logins, since: number, counts: LastCoun
       await readAgain(host, logins, (body as { user?: string }).user);
       return {};
     }),
+    row("until-safe", object({}), async ({ host }) => {
+      await host.untilSafe();
+      return {};
+    }),
     row(
       "receivers",
       object({ topic: text() }),

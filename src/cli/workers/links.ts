@@ -49,6 +49,7 @@ export class Links {
   readonly linked: Promise<void> = new Promise((resolve) => this.#allLinked = resolve);
   #server: LinkServer | undefined;
   #listener: Listener | undefined;
+  readonly #linked = new Set<Transport>();
   #isClosed = false;
   /** Clients that others have handed on, until this worker takes Clients. */
   #early: { readonly headed: Transport; readonly head: RelayHead }[] | undefined = [];
@@ -89,7 +90,12 @@ export class Links {
     for (const { headed, head } of early) this.#server!.acceptRelayed(headed, head);
   }
 
-  /** Accepts and dials no more; connections that are there stay. */
+  /** Ends all links: behind the end of the server nothing that others send is to reach it. */
+  cut(): void {
+    for (const transport of this.#linked) transport.abort();
+  }
+
+  /** Accepts and dials no more; connections that are there stay, until `cut()`. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
@@ -166,7 +172,8 @@ export class Links {
 
   #link(transport: Transport, node: string, incarnation: string): void {
     this.#log().debug("linked", { with: node });
-    this.#server!.link(transport, node, incarnation);
+    this.#linked.add(transport);
+    this.#server!.link(transport, node, incarnation, () => this.#linked.delete(transport));
     this.#awaited.delete(node);
     if (this.#awaited.size === 0) this.#allLinked();
   }

@@ -152,6 +152,15 @@ describe("Links between workers", HERE, () => {
       }),
   );
 
+  test("are over for both when one cuts them", HERE, () =>
+    withNodes(3, async (nodes) => {
+      const ends = () =>
+        nodes.flatMap(({ linked }) => linked).filter(({ recorder }) => recorder.closes.length > 0).length;
+      for (const { links } of nodes) await links.close(); // or they would be there again
+      nodes[2]!.links.cut();
+      await until(() => ends() === 4, "both ends of two links are over");
+    }));
+
   test(
     "keep Clients that others hand on until the worker takes Clients",
     HERE,

@@ -2,7 +2,8 @@
  * The part of a worker in `plumb serve`: what its supervisor tells it, what it tells that, and its links to the others.
  * Knows its own settings; refuses to know what a broker does with them.
  *
- * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`. News go as lines of the log behind `NEWS`, so
+ * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`,
+ * `ping`. News go as lines of the log behind `NEWS`, so
  * that they come behind what was said before.
  * @module
  */
@@ -21,6 +22,12 @@ import { Links } from "./links.ts";
 import { Seen } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
+
+/** What a worker tells its supervisor: that it takes Clients, and where; or that its loop turns. */
+export interface News {
+  readonly addresses?: readonly string[];
+  readonly alive?: true;
+}
 
 /** What a line of news begins with. */
 export const NEWS = "plumb-worker ";
@@ -56,6 +63,7 @@ export class WorkerPart {
     listenTo([...Object.keys(SIGNALS), ...RELOAD], () => {});
     const lines = new Lines((line) => {
       if (line === "reload") this.reload();
+      else if (line === "ping") this.#tell({ alive: true });
       else if (line.startsWith("stop ")) this.#stop();
     });
     process.stdin.on("data", (bytes: Uint8Array) => lines.push(bytes));
@@ -157,12 +165,18 @@ export class WorkerPart {
   /** It takes Clients now, those that others hand on too. */
   ready(addresses: readonly string[]): void {
     this.#links.takeRelayed();
-    this.log!.passOn(`${NEWS}${JSON.stringify({ addresses })}`);
+    this.#tell({ addresses });
   }
 
-  /** Takes no part any more. */
-  async leave(): Promise<void> {
+  #tell(news: News): void {
+    this.log!.passOn(NEWS + JSON.stringify(news));
+  }
+
+  /** Takes no part any more once `ended` has done its work; until then links stay, for what is still on its way. */
+  async leave(ended: () => Promise<void>): Promise<void> {
     this.#seen?.close();
     await this.#links.close();
+    await ended();
+    this.#links.cut();
   }
 }

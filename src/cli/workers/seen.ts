@@ -3,16 +3,27 @@
  * Knows what is put together for that; refuses to know how answers become one.
  * @module
  */
+import { dirname } from "node:path";
 import { insidePart } from "../../api/part.ts";
 import { AsOne } from "../../api/workers/as_one.ts";
 import { insideOperations } from "../../api/workers/inside.ts";
 import { LastCounts } from "../../api/workers/last_counts.ts";
 import type { BrokerStats } from "../../broker/mod.ts";
 import type { SystemTopicsOptions } from "../../server/serve.ts";
+import type { ApiOfProgram } from "../api.ts";
 import type { Watch } from "../watch.ts";
+import { storeOf } from "./layout.ts";
 import { InsideChannel } from "./inside.ts";
 import { SHARED } from "./shares.ts";
 import type { WorkerOrder } from "./worker.ts";
+
+/** The directories of all stores are beside each other. */
+function storesOf({ number, of, store }: WorkerOrder): ApiOfProgram["stores"] {
+  if (store === undefined) return undefined;
+  const data = dirname(dirname(store));
+  const all = Array.from({ length: of }, (_, i) => storeOf(data, i + 1, of));
+  return { own: all[number - 1]!, all };
+}
 
 /** One worker. */
 export class Seen {
@@ -32,7 +43,7 @@ export class Seen {
     const counts = new LastCounts();
     await inside.open(insidePart(api, logins, insideOperations(logins, since, counts)));
     const all = new AsOne({ host: api, channel: inside, logins, counts, since, shared: SHARED });
-    api.store = order.store;
+    api.stores = storesOf(order);
     api.workers = watch.others = all;
     return new Seen(inside, all);
   }

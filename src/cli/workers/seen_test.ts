@@ -1,6 +1,6 @@
 /** A broker of several processes is one for who asks it by HTTP, and stays that when one of them ends. @module */
-import { assert, assertEquals } from "@std/assert";
-import { readFileSync } from "node:fs";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -81,6 +81,14 @@ describe("plumb serve --workers 2, by HTTP", () => {
             ["explain", "--url", url, "--token-file", join(directory, "api-token"), "c1", "a/b"],
           );
           assertEquals([explained.status, explained.err], [0, ""]);
+
+          const snapshot = join(directory, "all.snapshot");
+          const exported = await get(`${url}/api/v1/export`, token);
+          assertEquals(exported.status, 200);
+          writeFileSync(snapshot, new Uint8Array(await exported.arrayBuffer()));
+          const imported = await plumb(["import", snapshot, "--data", join(directory, "other")]);
+          assertEquals([imported.status, imported.err], [0, ""]);
+          assertMatch(imported.out, /6 sessions, 6 subscriptions/);
 
           const system = await clients[0]!.subscribe("$SYS/broker/clients/connected");
           for await (const { payload } of system) {

@@ -25,9 +25,9 @@ import { TlsSet } from "../tls_set.ts";
 import { arrange } from "./data.ts";
 import { storeOf } from "./layout.ts";
 import { Lines } from "./lines.ts";
-import { socketOf } from "./links.ts";
+import { insideSocketOf } from "./inside.ts";
 import { isOfLog, StartLines, withWorker } from "./one_log.ts";
-import { NEWS } from "./part.ts";
+import { NEWS, type News } from "./part.ts";
 import { type Ports, takePorts } from "./ports.ts";
 import { WORKER_VARIABLE, type WorkerOrder } from "./worker.ts";
 
@@ -106,7 +106,7 @@ function programOf(): readonly string[] {
  */
 function privateDirectory(data: string | undefined): string {
   const inData = data === undefined ? undefined : resolve(data, "run");
-  if (inData === undefined || socketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
+  if (inData === undefined || insideSocketOf(inData, WORKERS_MAX).length > SOCKET_PATH_MAX) {
     return mkdtempSync(join(tmpdir(), "plumb-"));
   }
   rmSync(inData, { recursive: true, force: true }); // of a process that was killed
@@ -129,6 +129,8 @@ interface Place {
   readonly number: number;
   child: ChildProcess | undefined;
   isReady: boolean;
+  /** It has answered since it was asked last. */
+  isAlive: boolean;
   /** When it was started. */
   since: number;
   /** Ends in a row. */
@@ -166,6 +168,7 @@ class Workers {
       number: i + 1,
       child: undefined,
       isReady: false,
+      isAlive: true,
       since: 0,
       ends: 0,
       timer: undefined,
@@ -184,7 +187,7 @@ class Workers {
     const manager = new ServiceManager(log);
     this.#ready = (addresses) => {
       this.#options.ready?.();
-      manager.ready(`listening on ${addresses.join(", ")}`);
+      manager.ready(`listening on ${addresses.join(", ")}`, () => this.#areAlive());
     };
     void stopped.then((name) => {
       manager.stopping();
@@ -221,8 +224,10 @@ class Workers {
       stdio: ["pipe", "inherit", "pipe"],
     });
     const said = new Lines((line) => {
-      if (line.startsWith(NEWS)) this.#isUp(place, JSON.parse(line.slice(NEWS.length)));
-      else this.#said(line, place.number);
+      if (!line.startsWith(NEWS)) return this.#said(line, place.number);
+      const { addresses } = JSON.parse(line.slice(NEWS.length)) as News;
+      if (addresses === undefined) place.isAlive = true;
+      else this.#isUp(place, addresses);
     });
     child.stderr!.on("data", (bytes: Uint8Array) => said.push(bytes));
     child.stdin!.on("error", () => {}); // it has ended
@@ -240,9 +245,17 @@ class Workers {
     child.once("close", (status, signal) => ended({ status, signal }));
   }
 
-  #isUp(place: Place, { addresses }: { readonly addresses: readonly string[] }): void {
+  /** Whether all that take Clients have answered since they were asked last; asks them again. */
+  #areAlive(): boolean {
+    const areAlive = this.#places.every(({ isReady, isAlive }) => !isReady || isAlive);
+    for (const place of this.#places) place.isAlive = false;
+    this.#tell("ping");
+    return areAlive;
+  }
+
+  #isUp(place: Place, addresses: readonly string[]): void {
     this.#ports.release(); // the workers have them
-    place.isReady = true;
+    place.isReady = place.isAlive = true;
     const { log } = this.#options;
     if (this.#state === "running") return log.info("worker started again", { worker: place.number });
     if (this.#state !== "starting" || this.#places.some(({ isReady }) => !isReady)) return;
@@ -254,6 +267,7 @@ class Workers {
   #ended(place: Place, { status, signal }: End): void {
     const { log } = this.#options;
     place.child = undefined;
+    place.isReady = false;
     if (this.#state === "running") {
       if (performance.now() - place.since >= STEADY_MS) place.ends = 0;
       const ms = place.ends === 0 ? 0 : Math.min(AGAIN_MS * 2 ** (place.ends - 1), AGAIN_MS_MAX);

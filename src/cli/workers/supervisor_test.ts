@@ -2,8 +2,8 @@
  * A broker of several processes is one for who looks from outside: one log, one status, one end; and none of them outlives it.
  * @module
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { ChildProcess } from "node:child_process";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
@@ -11,11 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { encodePacket } from "../../codec/encode.ts";
 import { PacketType } from "../../codec/packet_type.ts";
+import { parseConfig } from "../../config/file.ts";
 import { patient, until } from "../../testing/patience.ts";
 import { plumb, startPlumb } from "../../testing/plumb_process.ts";
 import { inDirectory } from "../../testing/store_files.ts";
+import { isAlive, workersOf } from "../../testing/worker_processes.ts";
 
 /** Elsewhere the system does not spread connections. */
 const HERE = { ...patient, skip: process.platform !== "linux" };
@@ -52,10 +55,7 @@ class Running {
 
   /** The process ids of the workers. */
   get workers(): number[] {
-    const { pid } = this.child;
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number).filter((
-      one,
-    ) => readFileSync(`/proc/${one}/environ`, "utf8").includes("PLUMB_WORKER="));
+    return workersOf(this.child.pid!);
   }
 
   /** `kill()` of a child makes Deno 2.9 say that the signal has ended it, however it ends. */
@@ -69,14 +69,6 @@ class Running {
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.ended === undefined) this.tell(signal);
     await until(() => this.ended !== undefined, () => `its end in ${this.said}`);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
   }
 }
 
@@ -307,4 +299,56 @@ test("--workers takes a number from 1 to 64 or auto, and says so", patient, asyn
     (await plumb(["serve", "--workers", "auto", "--check-config"], { PLUMB_DATA: "none" })).out,
     "ok\n",
   );
+});
+
+test("--workers needs all permissions on Deno, and says so before anything is done", {
+  ...HERE,
+  skip: !("Deno" in globalThis) && "the other runtimes permit everything",
+}, () =>
+  inDirectory(async (directory) => {
+    const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+    const flags = [
+      "--no-prompt",
+      "--no-check",
+      "--allow-net",
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "--allow-run",
+    ];
+    const child = spawn(process.execPath, [
+      "run",
+      ...flags,
+      main,
+      "serve",
+      "--workers",
+      "2",
+      "--data",
+      "data",
+    ], {
+      cwd: directory,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => said += text);
+    const [status] = await once(child, "close");
+    assertEquals(
+      said,
+      "plumb: --workers needs -A on Deno: it starts processes, and they may do what this one may\n",
+    );
+    assertEquals([status, readdirSync(directory)], [2, []]);
+  }));
+
+test("plumb.toml has workers as a number or auto", patient, async () => {
+  const valueOf = async (text: string) =>
+    (await parseConfig(text, "plumb.toml")).values.get("workers")?.values;
+  assertEquals(await valueOf("workers = 3"), ["3"]);
+  assertEquals(await valueOf('workers = "auto"'), ["auto"]);
+  for (const value of ['"3"', '"many"', "0", "65", "1.5"]) {
+    await assertRejects(
+      () => valueOf(`workers = ${value}`),
+      Error,
+      "workers takes a whole number from 1 to 64, or auto, not",
+    );
+  }
 });
