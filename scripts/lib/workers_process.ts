@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { until } from "../../src/testing/patience.ts";
+import { isAlive, workersOf } from "../../src/testing/worker_processes.ts";
 import type { Runtime } from "./broker_process.ts";
 import { PlumbChild } from "./plumb_child.ts";
 
@@ -46,10 +47,9 @@ export class WorkersProcess {
   get workers(): ReadonlyMap<number, number> {
     if (this.count === 1) return new Map([[1, this.pid]]);
     const found = new Map<number, number>();
-    for (const name of readdirSync("/proc")) {
-      if (!/^\d+$/.test(name) || parentOf(name) !== this.pid) continue;
-      const number = /"number":(\d+)/.exec(read(`/proc/${name}/environ`))?.[1];
-      if (number !== undefined) found.set(Number(number), Number(name));
+    for (const pid of workersOf(this.pid)) {
+      const number = /"number":(\d+)/.exec(read(`/proc/${pid}/environ`))?.[1];
+      if (number !== undefined) found.set(Number(number), pid);
     }
     return found;
   }
@@ -83,7 +83,7 @@ export class WorkersProcess {
   async killSupervisor(): Promise<void> {
     const pids = [...this.workers.values()];
     await this.#supervisor.stop();
-    await until(() => pids.every((pid) => !isThere(pid)), "workers end when their supervisor is gone");
+    await until(() => pids.every((pid) => !isAlive(pid)), "workers end when their supervisor is gone");
   }
 
   /** Kills all processes; resolves when they are gone. */
@@ -92,7 +92,7 @@ export class WorkersProcess {
     const over = this.#supervisor.stop();
     for (const pid of pids) kill(pid, "SIGKILL");
     await over;
-    await until(() => pids.every((pid) => !isThere(pid)), "killed processes are gone");
+    await until(() => pids.every((pid) => !isAlive(pid)), "killed processes are gone");
   }
 }
 
@@ -111,21 +111,6 @@ function read(file: string): string {
   } catch {
     return ""; // the process has ended
   }
-}
-
-/** The fields of a process's state behind its name, which may hold anything. */
-function stateOf(pid: number | string): readonly string[] {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-function parentOf(pid: string): number {
-  return Number(stateOf(pid)[1]);
-}
-
-/** One that has ended, and whose end nobody has looked at, is not there. */
-function isThere(pid: number): boolean {
-  return !["", "Z", "X"].includes(stateOf(pid)[0]!);
 }
 
 function hasSocket(pid: number, inode: string): boolean {
