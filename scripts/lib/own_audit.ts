@@ -1,6 +1,6 @@
 /**
- * Our broker under audit in this process, in any of its forms and over any of its transports.
- * Knows how both are put together; refuses to judge.
+ * Our broker under audit: in this process, in any of its forms and over any of its transports, or as several processes.
+ * Knows how they are put together; refuses to judge.
  * @module
  */
 import { audit, type AuditOptions, type Level, type ReportLevel } from "../../conformance/mod.ts";
@@ -8,6 +8,8 @@ import { SERVER_CASES } from "../../conformance/server/cases/mod.ts";
 import { serve } from "../../src/server/serve.ts";
 import { CA, CERT, KEY } from "../../src/testing/tls.ts";
 import { type AuditedBroker, NO_OCCASION } from "./audited_brokers.ts";
+import type { Runtime } from "./broker_process.ts";
+import { WorkersProcess } from "./workers_process.ts";
 
 /** The schemes of what our broker listens on. */
 export const SCHEMES = ["mqtt", "mqtts", "ws", "wss"] as const;
@@ -33,14 +35,42 @@ export async function auditOwn(
     hooks: { failed: (error) => failures.push(error) },
   });
   try {
-    const asked = { levels: [level], declared, patienceMs: PATIENCE_MS, tls: { ca: CA }, ...more };
-    const [found] = (await audit(server.addresses[0]!, asked)).levels;
-    const trouble = found!.unreachable?.reason ?? found!.stopped ?? failures[0];
-    if (trouble !== undefined) throw trouble instanceof Error ? trouble : new Error(String(trouble));
-    return found!;
+    return await auditAt(server.addresses[0]!, level, { declared, ...more }, failures);
   } finally {
     await server.close();
   }
+}
+
+/** The same of `plumb serve --workers N` as it comes, over TCP. */
+export async function auditWorkers(
+  runtime: Runtime,
+  workers: number,
+  level: Level,
+  more: Pick<AuditOptions, "only" | "timing"> = {},
+): Promise<ReportLevel> {
+  const flags = ["--memory", "--listen", "mqtt://127.0.0.1:0"];
+  const broker = await WorkersProcess.start(runtime, workers, flags);
+  try {
+    const found = await auditAt(`mqtt://127.0.0.1:${broker.port}`, level, more, []);
+    const failure = broker.log.split("\n").find((line) => line.includes("level=error"));
+    if (failure !== undefined) throw new Error(failure);
+    return found;
+  } finally {
+    await broker.killAll();
+  }
+}
+
+async function auditAt(
+  url: string,
+  level: Level,
+  more: Partial<AuditOptions>,
+  failures: readonly unknown[],
+): Promise<ReportLevel> {
+  const asked = { levels: [level], patienceMs: PATIENCE_MS, tls: { ca: CA }, ...more };
+  const [found] = (await audit(url, asked)).levels;
+  const trouble = found!.unreachable?.reason ?? found!.stopped ?? failures[0];
+  if (trouble !== undefined) throw trouble instanceof Error ? trouble : new Error(String(trouble));
+  return found!;
 }
 
 const ofWebSocket: ReadonlySet<string> = new Set(

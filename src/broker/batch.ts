@@ -472,9 +472,13 @@ export class Batch {
     link.touch();
     if (step === 1 && until - from === this.#frames.count) {
       this.#written++;
-    } else for (let i = from; i < until; i += step) turn.traffic.sent(1, this.#frames.payloadOf(i));
+    } else if (!session.isNode) {
+      for (let i = from; i < until; i += step) turn.traffic.sent(1, this.#frames.payloadOf(i));
+    }
     this.#took(from, until, step);
-    if (observer.hooks.delivered !== undefined) this.#tellDelivered(topic, receiver, from, until, step);
+    if (observer.hooks.delivered !== undefined && !session.isNode) {
+      this.#tellDelivered(topic, receiver, from, until, step);
+    }
     return true;
   }
 

@@ -427,6 +427,7 @@ export class Deliverer {
     // A clock that was set back while the Server was down leaves more than was published.
     if (stamp.expirySeconds > view.expirySeconds) stamp.expirySeconds = view.expirySeconds;
     if (!connection.write(view, topic, stamp, isOwned)) return false;
+    if (connection.session.isNode) return true; // what is sent to Clients is counted where they are
     this.#turn.traffic.sent(1, view.end - view.payloadAt);
     const { delivered } = this.#observer.hooks;
     if (delivered !== undefined) delivered(messageInfo(topic, view, stamp.first), connection.client);

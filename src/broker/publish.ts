@@ -7,6 +7,7 @@ import { PeerError, protocolError, refused } from "../codec/error.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { withoutIdentifier } from "../codec/publish_template.ts";
 import type { PublishView } from "../codec/publish_view.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
 import { expiryOf } from "../delivery/message.ts";
 import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
@@ -186,9 +187,11 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
   const { mark } = journal;
   const { qos, packetId, dup } = view; // a Client that is claimed meanwhile may go on with this view
   const { number, frame } = withoutIdentifier(view);
-  const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
-  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
-  else {
+  if (number === TOLD) {
+    const what = decodeUtf8(frame.bytes, frame.topicAt, frame.topicEnd);
+    if (what !== undefined) nodes.told(open, what, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
+  } else {
+    const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
     const group = nodes.groupOf(number);
     const outgoing: Outgoing = {
       view: frame,

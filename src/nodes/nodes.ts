@@ -6,7 +6,7 @@
  * @module
  */
 import { COST } from "../broker/budget.ts";
-import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
+import { isOfAnother, OF_ANOTHER, refusingConnack, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
 import { begunOf } from "../broker/ending.ts";
@@ -29,6 +29,7 @@ import type { Sessions } from "../broker/sessions.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import { invariant } from "../codec/error.ts";
 import type { Connect, SubscriptionRequest } from "../codec/packet.ts";
+import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Reader } from "../codec/reader.ts";
 import { decodeSuback } from "../codec/suback.ts";
@@ -69,6 +70,8 @@ export interface NodesOptions {
    * comes out there is a connection from this peer, under the policy of the same listener.
    */
   readonly relay?: (to: string, client: RelayedClient) => Transport;
+  /** A node has told all of its routes and retained messages. */
+  readonly inStep?: (name: string) => void;
 }
 
 /** A Client whose session lives at another node. */
@@ -125,6 +128,13 @@ interface Held {
   readonly clientId: string;
   readonly user?: string | undefined;
 }
+
+/** Of a Client whose session lives at a node that cannot be reached. */
+const AWAY: Refusal = {
+  code: 0x88,
+  rule: "limit/unavailable",
+  message: "The session cannot be reached at present",
+};
 
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
@@ -482,8 +492,10 @@ export class AllNodes implements Nodes {
     }
     if (isRepeated) return; // it was said over an earlier link: over this one it is said anew
     if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
-    else if (what === IN_STEP) other.isInStep = true;
-    else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+    else if (what === IN_STEP) {
+      other.isInStep = true;
+      this.#options.inStep?.(other.name);
+    } else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
   }
 
   // §3.1.3.1 Client Identifiers.
@@ -501,7 +513,7 @@ export class AllNodes implements Nodes {
     const isOwn = cleanStart && (level < 5 || (properties?.sessionExpiryInterval ?? 0) === 0);
     if (clientId === "" || isOwn || this.isHome(clientId)) return undefined;
     const home = this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
-    return home && new Relaying(client, home);
+    return home && new Relaying(client, home, encodePacket(refusingConnack(level, AWAY)!, level));
   }
 
   claim(claim: Claim, claimed: Claimed): "later" | undefined {

@@ -54,10 +54,13 @@ export class Relaying implements Relay, TransportHandler {
   readonly #back: Way;
   /** The home's end is over. */
   #isOver = false;
+  #unanswered: Uint8Array | undefined;
 
-  constructor(client: Transport, home: Transport) {
+  /** `unanswered`: what the Client is sent if the home ends before it has sent anything. */
+  constructor(client: Transport, home: Transport, unanswered: Uint8Array) {
     this.#client = client;
     this.#home = home;
+    this.#unanswered = unanswered;
     this.#there = new Way(client, home);
     this.#back = new Way(home, client);
     home.start(this);
@@ -87,6 +90,7 @@ export class Relaying implements Relay, TransportHandler {
   }
 
   received(chunk: Uint8Array): void {
+    this.#unanswered = undefined;
     this.#back.write(chunk);
   }
 
@@ -95,8 +99,12 @@ export class Relaying implements Relay, TransportHandler {
   }
 
   closed(error?: Error): void {
+    const unanswered = this.#isOver ? undefined : this.#unanswered;
     this.#isOver = true;
-    if (error === undefined && this.#back.kept === 0) this.#client.close();
+    if (unanswered !== undefined) {
+      this.#client.write(unanswered);
+      this.#client.close();
+    } else if (error === undefined && this.#back.kept === 0) this.#client.close();
     else this.#client.abort();
   }
 }

@@ -6,6 +6,9 @@ import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { HandStore } from "../testing/hand_store.ts";
 import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+import { Pair } from "../testing/pair.ts";
+import { type MemoryPair, memoryPair } from "../transport/memory.ts";
+import { nodesPart } from "./mod.ts";
 
 const { CONNACK, DISCONNECT, PUBACK } = PacketType;
 
@@ -120,6 +123,25 @@ describe("a session that outlives its connection", () => {
     assertEquals(a!.broker.connections, 0);
   });
 
+  for (const level of [5, 4] as const) {
+    test(`whose node cannot be reached is refused with Server unavailable at level ${level}`, () => {
+      const ways: MemoryPair[] = [];
+      const relay = () => {
+        ways.push(memoryPair());
+        return ways[0]!.left;
+      };
+      const node = new Pair({ nodes: nodesPart({ name: "n0", all: ["n0", "n1"], keeps: true, relay }) });
+      const client = node.open(level);
+      client.connect({ clientId: idOf(1, 2), level, cleanStart: false });
+      assertEquals(client.inbox, []);
+      ways[0]!.right.abort();
+      ways[0]!.deliver();
+      node.settle();
+      assertEquals(client.take(CONNACK).reasonCode, level === 5 ? 0x88 : 3);
+      assertEquals([client.over, node.broker.connections], [true, 0]);
+    });
+  }
+
   test("of another user is not taken over from another node", () => {
     const world = new NodesWorld({
       broker: () => ({ authenticate: ({ username = "" }) => ({ code: 0, username }) }),
@@ -135,6 +157,17 @@ describe("a session that outlives its connection", () => {
 });
 
 describe("a node that comes back", () => {
+  test("knows when each other one has told all of its routes and retained messages", () => {
+    const told: string[] = [];
+    const world = new NodesWorld({ nodes: 3, inStep: (place, name) => told.push(`${name} to ${place}`) });
+    const all = ["n0 to 1", "n0 to 2", "n1 to 0", "n1 to 2", "n2 to 0", "n2 to 1"];
+    assertEquals(told.splice(0).sort(), all);
+    world.restart(1);
+    assertEquals(told, []);
+    world.linkAll();
+    assertEquals(told.sort(), all.filter((one) => one.includes("1")));
+  });
+
   test("knows who holds the Client Identifiers that it is home to", () => {
     const world = new NodesWorld();
     const clientId = idOf(1, 2);

@@ -166,6 +166,8 @@ export interface ServeNodes {
    * handed to `acceptRelayed()`.
    */
   relay(to: string, client: RelayHead): Transport;
+  /** Called when a node to which there is a link has told all of its routes and retained messages. */
+  inStep?(name: string): void;
 }
 
 /** A Client whose session lives at another node. */
@@ -268,7 +270,7 @@ export interface Server extends AsyncDisposable {
 
 /** What makes a broker one of several; loaded only where that is wanted. */
 async function nodesOf(
-  { name, all, relay }: ServeNodes,
+  { name, all, relay, inStep }: ServeNodes,
   { keeps, placeOf }: { readonly keeps: boolean; placeOf(policy: Policy): number },
 ): Promise<OneOfNodes> {
   const { nodesPart } = await import("../nodes/mod.ts");
@@ -277,6 +279,7 @@ async function nodesOf(
     all,
     keeps,
     relay: (to, { peer, policy }) => relay(to, { peer, listener: placeOf(policy) }),
+    ...inStep && { inStep },
   });
 }
 

@@ -28,6 +28,8 @@ export interface NodesWorldOptions {
   readonly memory?: MemoryOptions;
   /** Told what the nodes do with their connections; then invariants are not looked at. */
   readonly effects?: Effects | undefined;
+  /** A node has told another one all of its routes and retained messages. */
+  readonly inStep?: (place: number, name: string) => void;
 }
 
 /** Bytes on their way between two nodes: those of a link, or of a Client that `from` relays to its home. */
@@ -68,6 +70,7 @@ export class NodesWorld {
       name: all[place]!,
       all,
       keeps: this.#options.keeps ?? false,
+      inStep: (name) => this.#options.inStep?.(place, name),
       relay: (to, { peer }) => {
         const pair = memoryPair(this.#options.memory);
         const home = all.indexOf(to);

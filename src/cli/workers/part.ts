@@ -9,7 +9,7 @@
  */
 import { rmSync } from "node:fs";
 import process from "node:process";
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearInterval, setInterval, setTimeout } from "node:timers";
 import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
 import type { ServeNodes, Server } from "../../server/serve.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -45,6 +45,10 @@ export class WorkerPart {
   reload: () => void = () => {};
   log: Log | undefined;
   readonly #links: Links;
+  /** The workers that have not told all of their routes and retained messages since this one began. */
+  readonly #awaited: Set<string>;
+  #allInStep: () => void = () => {};
+  readonly #inStep: Promise<void> = new Promise((resolve) => this.#allInStep = resolve);
   /** The settings of the whole broker that were read last. */
   asked: Settings | undefined;
   #seen: Seen | undefined;
@@ -52,6 +56,7 @@ export class WorkerPart {
 
   constructor(order: WorkerOrder) {
     this.order = order;
+    this.#awaited = new Set(nodeNames(order).filter((name) => name !== nodeName(order.number)));
     this.#links = new Links(order, () => this.log!);
     this.stopped = new Promise((resolve) => this.#stop = resolve);
     // A terminal, and a service manager, signal to all processes: when this one ends is for the supervisor to say.
@@ -122,22 +127,33 @@ export class WorkerPart {
       name: nodeName(this.order.number),
       all: nodeNames(this.order),
       relay: (to, head) => this.#links.relay(to, head),
+      inStep: (name) => {
+        this.#awaited.delete(name);
+        if (this.#awaited.size === 0) this.#allInStep();
+      },
     };
   }
 
-  /** Links it with the others. When all start, it waits for all. */
+  /**
+   * Links it with the others, and waits for their routes and retained messages. When all start, and with a store, it waits for all: others
+   * have sessions that are to get what is published here.
+   */
   async join(server: Server): Promise<void> {
     await this.#links.open(server);
-    await Promise.race([this.#links.linked, this.stopped, ...this.order.isFirst ? [] : [this.#tired()]]);
+    await Promise.race([this.#inStep, this.stopped, ...this.order.isFirst ? [] : [this.#tired(server)]]);
   }
 
-  #tired(): Promise<void> {
+  /** Without a store, what is down has lost its sessions; who is telling is waited for as long as it takes. */
+  #tired(server: Server): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const timer = setInterval(() => {
+        if (server.nodes.some(({ isLinked, isInStep }) => isLinked && !isInStep)) return;
+        if (this.store !== undefined) return this.log!.warn("other workers are waited for", {});
+        clearInterval(timer);
         this.log!.warn("not linked with all workers; Clients are taken", {});
         resolve();
       }, LINKED_MS);
-      void this.#links.linked.then(() => (clearTimeout(timer), resolve()));
+      void Promise.race([this.#inStep, this.stopped]).then(() => (clearInterval(timer), resolve()));
     });
   }
 
