@@ -10,7 +10,7 @@ import { simulateNodes } from "../testing/nodes_simulation.ts";
 import { patient } from "../testing/patience.ts";
 
 /** Seeds of one run of the tests; `PLUMB_NODES_SEEDS` of the environment for more. */
-const SEEDS = Number(process.env["PLUMB_NODES_SEEDS"] ?? 12);
+const SEEDS = Number(process.env["PLUMB_NODES_SEEDS"] ?? 20);
 const FROM = Number(process.env["PLUMB_NODES_SEED"] ?? 1);
 
 describe("[MQTT-3.1.4-3] [MQTT-4.3.2-3] [MQTT-4.3.3-10] [MQTT-4.6.0-5] [MQTT-4.8.2-4] several nodes are one Server", () => {

@@ -611,6 +611,7 @@ class SimulatedClient {
   drained(): void {
     this.#isUnsure ||= this.#hasGhost;
     this.#hasGhost &&= this.world.ready.includes(false) ||
+      (this.connection !== undefined && this.connection.session === undefined) ||
       this.old.some(({ session, isDead, stub }) => session === undefined && !isDead && !stub.over);
   }
 
