@@ -33,7 +33,6 @@ import {
   publishForbidden,
   refusePublish,
   remember,
-  takeFromNode,
   takeOne,
 } from "./publish.ts";
 import { NO_IDENTIFIERS, type Serving, type Session, type Subscription } from "./session.ts";
@@ -148,7 +147,7 @@ export class Batch {
   /** A frame of another node that is for a group of this one, or for the node itself. */
   #fromNode(open: Open, came: PublishView): boolean {
     this.end();
-    if (!isInUse(this.#parts, open, came)) takeFromNode(this.#parts, open, came);
+    if (!isInUse(this.#parts, open, came)) this.#parts.nodes!.take(open, came);
     return true;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Message } from "../delivery/message.ts";
 import type { Connect } from "../codec/packet.ts";
+import type { PublishView } from "../codec/publish_view.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { TopicFilter } from "../topic/filter.ts";
@@ -114,10 +115,8 @@ export interface Nodes extends NodeHolds {
   completed(session: Session): void;
   /** §4.8.2 No member of a group at a node takes a message, or there is no group (`NO_GROUP`): it goes to another one. */
   refused(session: Session, delivery: Delivery, code: number): void;
-  /** A node tells something; `isRepeated`: it was sent over an earlier link too. */
-  told(open: Serving, topic: string, payload: Uint8Array, isRepeated: boolean): void;
-  /** §4.8.2 The group of this node under a number; undefined if it is gone. */
-  groupOf(number: number): SharedGroup | undefined;
+  /** A message of a node with a Subscription Identifier, which no Client may send. */
+  take(open: Serving, view: PublishView): void;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */
   retained(topic: string, given: Given | undefined, message: Message | undefined): void;
   /** §3.3.2.3.3 It has expired. */

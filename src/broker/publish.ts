@@ -5,15 +5,12 @@
  */
 import { PeerError, protocolError, refused } from "../codec/error.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { withoutIdentifier } from "../codec/publish_template.ts";
 import type { PublishView } from "../codec/publish_view.ts";
-import { decodeUtf8 } from "../codec/utf8.ts";
 import { expiryOf } from "../delivery/message.ts";
 import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo, type Observer } from "./observer.ts";
-import { NO_GROUP, TOLD } from "./nodes.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -177,46 +174,15 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
 }
 
 /**
- * Takes over a message of another node that has a Subscription Identifier: the node itself is told something, or the message is for a group
- * of this node.
- */
-export function takeFromNode(parts: Parts, open: Open, view: PublishView): void {
-  const { journal, router, turn } = parts;
-  const nodes = parts.nodes!;
-  const { session, link } = open;
-  const { mark } = journal;
-  const { qos, packetId, dup } = view; // a Client that is claimed meanwhile may go on with this view
-  const { number, frame } = withoutIdentifier(view);
-  if (number === TOLD) {
-    const what = decodeUtf8(frame.bytes, frame.topicAt, frame.topicEnd);
-    if (what !== undefined) nodes.told(open, what, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
-  } else {
-    const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
-    const group = nodes.groupOf(number);
-    const outgoing: Outgoing = {
-      view: frame,
-      topic,
-      publisher: session.clientId,
-      expiresAt: expiryOf(frame, turn.now),
-      message: undefined,
-    };
-    if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
-      const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
-      if (qos > 0) link.answer(type << 4, packetId, group === undefined ? NO_GROUP : NO_ROOM.code);
-      return;
-    }
-  }
-  if (qos === 0) return;
-  if (qos === 2) remember(parts, open, packetId, mark);
-  journal.holdSince(mark, link);
-  link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
-}
-
-/**
  * §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. If other nodes were sent the message since `mark`, the store is told once
  * they have it: a repeat after a crash of this node before that must bring it to them.
  */
-export function remember({ journal, nodes }: Parts, { session }: Open, packetId: number, mark: number): void {
+export function remember(
+  { journal, nodes }: Parts,
+  { session }: Pick<Open, "session">,
+  packetId: number,
+  mark: number,
+): void {
   session.needReceived().add(packetId);
   if (journal.isSentSince(mark)) nodes!.remember(session, packetId);
   else journal.received(session, packetId, true);

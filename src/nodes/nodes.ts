@@ -31,12 +31,15 @@ import { invariant } from "../codec/error.ts";
 import type { Connect, SubscriptionRequest } from "../codec/packet.ts";
 import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { withoutIdentifier } from "../codec/publish_template.ts";
+import type { PublishView } from "../codec/publish_view.ts";
+import { NO_ROOM, remember } from "../broker/publish.ts";
 import { Reader } from "../codec/reader.ts";
 import { decodeSuback } from "../codec/suback.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsuback } from "../codec/unsuback.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
-import { frameOf, type Message } from "../delivery/message.ts";
+import { expiryOf, frameOf, type Message } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
@@ -243,10 +246,6 @@ export class AllNodes implements Nodes {
   groupChanged(group: SharedGroup): void {
     if (this.#routes.changeGroup(group)) this.#parts.journal.sentToNode();
     this.#isDue = true;
-  }
-
-  groupOf(number: number): SharedGroup | undefined {
-    return this.#routes.groupOf(number);
   }
 
   #tellRoutes(packets: readonly RoutePacket[], other: Other): void {
@@ -484,7 +483,39 @@ export class AllNodes implements Nodes {
     this.#isDue = true;
   }
 
-  told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
+  /** A message with a Subscription Identifier: the node itself is told something, or it is for a group of this node. */
+  take(open: Serving, view: PublishView): void {
+    const { journal, router, turn } = this.#parts;
+    const { session, link } = open;
+    const { mark } = journal;
+    const { qos, packetId, dup } = view; // a Client that is claimed meanwhile may go on with this view
+    const { number, frame } = withoutIdentifier(view);
+    if (number === TOLD) {
+      const what = decodeUtf8(frame.bytes, frame.topicAt, frame.topicEnd);
+      if (what !== undefined) this.#told(open, what, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
+    } else {
+      const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
+      const group = this.#routes.groupOf(number);
+      const outgoing: Outgoing = {
+        view: frame,
+        topic,
+        publisher: session.clientId,
+        expiresAt: expiryOf(frame, turn.now),
+        message: undefined,
+      };
+      if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
+        const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
+        if (qos > 0) link.answer(type << 4, packetId, group === undefined ? NO_GROUP : NO_ROOM.code);
+        return;
+      }
+    }
+    if (qos === 0) return;
+    if (qos === 2) remember(this.#parts, open, packetId, mark);
+    journal.holdSince(mark, link);
+    link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
+  }
+
+  #told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
     if (what === RETAINED) {
       for (const change of readChanges(payload)) this.#retainedElsewhere(other, change);
