@@ -86,9 +86,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     kills: "4.3.3/exchange-outlives-expiry",
     file: BATCH,
-    find: "remember(this.#parts, publisher, this.#idOf(i));",
+    find: "remember(this.#parts, publisher, this.#idOf(i), mark);",
     replace: `{
-      remember(this.#parts, publisher, this.#idOf(i));
+      remember(this.#parts, publisher, this.#idOf(i), mark);
       const { expiryAt, expirySeconds, packetId } = this.#frameAt(i);
       if (expiryAt < 0) continue;
       setTimeout(() => publisher.session.received?.delete(packetId), expirySeconds * 1000);

@@ -86,6 +86,7 @@ export interface RelayedClient {
 
 /** Another node at one moment. */
 export interface NodeStats {
+  /** As it is in `NodesOptions.all`. */
   readonly name: string;
   /** Whether there is a link to it. */
   readonly isLinked: boolean;
