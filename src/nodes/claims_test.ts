@@ -18,8 +18,10 @@ class Node {
     answer: (to, _clientId, number, refusal) =>
       this.told.push(`answer ${to}: ${number} ${refusal?.code ?? 0}`),
     take: (from, clientId) => this.told.push(`take ${clientId} from ${from}`),
-    release: (home, clientId, number) =>
-      void (this.released = number) ?? this.told.push(`release ${clientId} to ${home}`),
+    release: (home, clientId, number) => {
+      this.released = number;
+      this.told.push(`release ${clientId} to ${home}`);
+    },
     refuses: ({ username, takesOver }, user) =>
       user === undefined || user === username || takesOver ? undefined : OF_ANOTHER,
     userOf: () => undefined,
