@@ -25,6 +25,8 @@ interface Holder {
   readonly place: number;
   /** §3.1.3.1 whose session it is. */
   readonly user: string | undefined;
+  /** Of the claim that it was granted by; 0 for none. */
+  readonly number: number;
 }
 
 /** A claim of this node that is not answered. */
@@ -44,8 +46,8 @@ export interface ClaimsHost {
   answer(to: number, clientId: string, number: number, refusal: Refusal | undefined): void;
   /** Has another node end what it has of a Client Identifier; `released()` follows. */
   take(from: number, clientId: string): void;
-  /** Tells a home that this node has nothing of a Client Identifier any more. */
-  release(home: number, clientId: string): void;
+  /** Tells a home that this node has nothing of a Client Identifier any more, what its claims up to `number` have brought among it. */
+  release(home: number, clientId: string, number: number): void;
   /** Whether a session of `user` is that of another user than the one that claims: the refusal. */
   refuses(claim: Claim, user: string | undefined): Refusal | undefined;
   /** Whose session there is here; undefined for anybody's, or none. */
@@ -126,7 +128,13 @@ export class Claims {
   #release(clientId: string): void {
     const home = this.#host.homeOf(clientId);
     if (home === this.#place || clientId === this.#yielding || this.#host.has(clientId)) return;
-    if (!this.#granted.has(clientId) && !this.#asked.has(clientId)) this.#host.release(home, clientId);
+    if (!this.#granted.has(clientId) && !this.#asked.has(clientId)) this.#tellReleased(clientId);
+  }
+
+  #tellReleased(clientId: string): void {
+    const first = this.#asked.get(clientId)?.[0];
+    const number = first === undefined ? this.#lastNumber : first.number - 1;
+    this.#host.release(this.#host.homeOf(clientId), clientId, number);
   }
 
   // At home.
@@ -156,7 +164,7 @@ export class Claims {
         if (isOwn) this.#holders.delete(clientId);
         else {
           this.#endHere(clientId);
-          this.#holders.set(clientId, { place: by, user: claim.username });
+          this.#holders.set(clientId, { place: by, user: claim.username, number });
         }
       }
       const rest = this.#pending.get(clientId)!;
@@ -177,8 +185,9 @@ export class Claims {
   }
 
   /** A node has nothing of an identifier any more, since it was to end that, or by itself. */
-  released(by: number, clientId: string): void {
-    if (this.#holders.get(clientId)?.place !== by) return;
+  released(by: number, clientId: string, number: number): void {
+    const holder = this.#holders.get(clientId);
+    if (holder === undefined || holder.place !== by || holder.number > number) return; // it has claimed again since
     this.#holders.delete(clientId);
     this.#settle(clientId);
   }
@@ -188,7 +197,7 @@ export class Claims {
     const holder = this.#holders.get(clientId);
     const isElsewhere = holder !== undefined && holder.place !== by;
     if (isElsewhere || this.#granted.has(clientId) || this.#host.has(clientId)) this.#host.take(by, clientId);
-    else this.#holders.set(clientId, { place: by, user });
+    else this.#holders.set(clientId, { place: by, user, number: 0 });
   }
 
   /** A link is over: what the node held is not known any more, and its claims are made anew. */
@@ -222,7 +231,7 @@ export class Claims {
     this.#yielding = clientId;
     this.#endHere(clientId);
     this.#yielding = undefined;
-    this.#host.release(this.#host.homeOf(clientId), clientId);
+    this.#tellReleased(clientId);
   }
 
   /** A link to a home begins: claims that it has not answered are made again. */

@@ -10,13 +10,18 @@ import { Claims } from "./claims.ts";
 class Node {
   readonly told: string[] = [];
   readonly sessions: Set<string> = new Set();
+  /** The number that it has released last. */
+  released: number | undefined;
   readonly claims: Claims = new Claims({
     homeOf: (clientId) => clientId.startsWith("h") ? 0 : 1,
     ask: (home, number) => this.told.push(`ask ${home}: ${number}`),
     answer: (to, _clientId, number, refusal) =>
       this.told.push(`answer ${to}: ${number} ${refusal?.code ?? 0}`),
     take: (from, clientId) => this.told.push(`take ${clientId} from ${from}`),
-    release: (home, clientId) => this.told.push(`release ${clientId} to ${home}`),
+    release: (home, clientId, number) => {
+      this.released = number;
+      this.told.push(`release ${clientId} to ${home}`);
+    },
     refuses: ({ username, takesOver }, user) =>
       user === undefined || user === username || takesOver ? undefined : OF_ANOTHER,
     userOf: () => undefined,
@@ -112,7 +117,7 @@ describe("a node that claims", () => {
     node.claim("c");
     node.take();
     node.claims.yields("c");
-    assertEquals(node.take(), ["end c", "release c to 1"]);
+    assertEquals([node.take(), node.released], [["end c", "release c to 1"], 1]);
     node.claims.yields("c");
     assertEquals(node.take(), ["release c to 1"]);
   });
@@ -138,10 +143,21 @@ describe("a home", () => {
     const own = node.claim("h");
     node.claims.asked(1, 8, claimOf("h"));
     assertEquals([own.answer, node.take()], [undefined, ["take h from 1"]]);
-    node.claims.released(1, "h");
+    node.claims.released(1, "h", 7);
     assertEquals([own.answer, node.take()], [0, ["end h", "answer 1: 8 0"]]);
-    node.claims.released(1, "h");
+    node.claims.released(1, "h", 8);
     assertEquals(node.claims.size, 0);
+  });
+
+  test("does not take what a node gave up for what it has claimed since", () => {
+    const node = new Node();
+    node.claim("h");
+    node.claims.held(1, "h", undefined);
+    node.claims.asked(1, 7, claimOf("h"));
+    assertEquals(node.take(), ["take h from 1", "end h", "answer 1: 7 0"]);
+    node.claims.released(1, "h", 6); // the answer to the first one
+    node.claim("h");
+    assertEquals(node.take(), ["take h from 1"]);
   });
 
   test("refuses a Client of its own that was granted an identifier and is not accepted yet, when another node claims", () => {

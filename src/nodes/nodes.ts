@@ -120,7 +120,7 @@ interface Copying {
   readonly cursor: NameCursor;
 }
 
-/** The answer of a claim. */
+/** The answer of a claim, or that it is over. */
 interface Answer {
   readonly clientId: string;
   readonly number: number;
@@ -191,7 +191,7 @@ export class AllNodes implements Nodes {
       ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
       answer: (to, clientId, number, refusal) => this.#answerClaim(to, { clientId, number, refusal }),
       take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
-      release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
+      release: (home, clientId, number) => this.#tellAt(home, RELEASE, writeJson({ clientId, number })),
       refuses: ({ username, takesOver }, user) =>
         isOfAnother({ user }, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined,
       userOf: (clientId) => sessions.getUpToDate(clientId)?.user,
@@ -573,7 +573,6 @@ export class AllNodes implements Nodes {
     const text = decodeUtf8(payload, 0, payload.length);
     if (text === undefined) return;
     if (what === TAKE) return claims.yields(text);
-    if (what === RELEASE) return claims.released(by, text);
     const told = readJson(text);
     if (told === undefined) return; // another version's
     if (what === CLAIM) {
@@ -582,6 +581,9 @@ export class AllNodes implements Nodes {
     } else if (what === CLAIMED) {
       const { clientId, number, refusal } = told as Answer;
       claims.answered(clientId, number, refusal);
+    } else if (what === RELEASE) {
+      const { clientId, number } = told as Answer;
+      claims.released(by, clientId, number);
     } else if (what === HOLDS) {
       for (const { clientId, user } of told as Held[]) claims.held(by, clientId, user);
     }
