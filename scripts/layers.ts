@@ -173,6 +173,18 @@ const LAYERS: readonly Layer[] = [
     types: ["spec"],
   },
   {
+    // No type of the package is named: it is optional.
+    at: "src/cluster/nats",
+    values: ["src/cluster"],
+    packages: ["@nats-io/transport-node", "node:crypto", "node:net", "node:timers", "node:timers/promises"],
+  },
+  {
+    at: "src/cluster",
+    values: [],
+    types: ["src/engine", "src/runtime/loop.ts", "src/transport"],
+    core: true,
+  },
+  {
     // What is below it may use packages, and what node: has; scripts/size.ts shows that nothing of that comes along.
     at: "src/browser",
     values: [
@@ -253,8 +265,10 @@ const LAYERS: readonly Layer[] = [
   { at: "mod.ts", values: ["src"] },
 ];
 
-/** The folders whose modules must be pure. */
-export const CORE: readonly string[] = LAYERS.filter((layer) => layer.core).map((layer) => layer.at);
+/** The layer of a module, given by its path from the root. */
+function layerOf(path: string): Layer | undefined {
+  return LAYERS.find(({ at }) => within(path, at));
+}
 
 /** What no core module may name, and the one file that may. */
 const IMPURE: readonly { readonly pattern: RegExp; readonly what: string; readonly but?: string }[] = [
@@ -282,7 +296,7 @@ function word(name: string): RegExp {
 /** What is wrong with one module, given by its path from the root and its text. Tests may import what they like. */
 export function violations(path: string, text: string): string[] {
   if (path.endsWith("_test.ts")) return [];
-  const layer = LAYERS.find(({ at }) => within(path, at));
+  const layer = layerOf(path);
   if (layer === undefined) return [`${path}: belongs to no layer`];
   return [
     ...headerFaults(path, text),
@@ -379,7 +393,7 @@ if (import.meta.main) {
   const texts = new Map(files.map((file) => [file, readFileSync(pathOf(file), "utf8")]));
   const faults = [...texts].flatMap(([file, text]) => violations(file, text));
   for (const circle of circles(texts)) faults.push(`imports in a circle: ${circle}`);
-  const core = files.filter((file) => CORE.some((at) => within(file, at)) && !file.endsWith("_test.ts"));
+  const core = files.filter((file) => layerOf(file)?.core === true && !file.endsWith("_test.ts"));
   faults.push(...await loadCore(core));
   for (const fault of faults) console.log(fault);
   console.log(`Layers: ${files.length} modules, ${core.length} of them core, ${faults.length} faults`);

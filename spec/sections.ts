@@ -231,6 +231,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     files: [
       "src/broker/connection.ts",
       "src/client/link.ts",
+      "src/cluster/bus_transport.ts",
       "src/engine/link.ts",
       "src/runtime/late.ts",
       "src/runtime/message_port.ts",

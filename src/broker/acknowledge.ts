@@ -83,8 +83,9 @@ function ended(
     session.sent(delivery);
     journal.finished(session, delivery);
     const { topic, view } = delivery.message;
-    if (code >= 0x80 && session.isNode && delivery.share !== undefined) nodes!.refused(session, delivery);
-    else if (code >= 0x80) deliverer.drop(session, topic, view, "refused by the client");
+    if (code >= 0x80 && session.isNode && delivery.share !== undefined) {
+      nodes!.refused(session, delivery, code);
+    } else if (code >= 0x80) deliverer.drop(session, topic, view, "refused by the client");
   }
   if (session.hasMore) deliverer.pump(session);
 }

@@ -305,7 +305,7 @@ export class Batch {
     const isLimited = deliverer.limited !== limited && !this.#isTaken && !this.#isRetained && !isNode;
     if (isLimited && publisher.link.level === 5) return this.#answerEach(mark);
     if (this.#qos === 2) {
-      for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i));
+      for (let i = 0; i < count; i++) remember(this.#parts, publisher, this.#idOf(i), mark);
       publisher.isRecovering = false;
     }
     journal.holdSince(mark, publisher.link);
@@ -329,7 +329,7 @@ export class Batch {
         continue;
       }
       if (this.#qos === 2) {
-        remember(this.#parts, publisher, id);
+        remember(this.#parts, publisher, id, mark);
         publisher.isRecovering = false;
         this.#parts.journal.holdSince(mark, publisher.link);
       }

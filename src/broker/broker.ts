@@ -28,7 +28,7 @@ import { Observer } from "./observer.ts";
 import type { BrokerHooks, BrokerOptions, PolicyOptions, Redirection } from "./options.ts";
 import { checkReason, injectedMessage, type MessageInit, ownMessage } from "./owner.ts";
 import type { Parts } from "./parts.ts";
-import { nodePolicy, ownPolicy, type Policy, policyOf } from "./policy.ts";
+import { ownPolicy, type Policy, policyOf } from "./policy.ts";
 import type { Question } from "./question.ts";
 import { Succession, successor } from "./reconfigure.ts";
 import type { Refusal } from "./refusal.ts";
@@ -86,8 +86,6 @@ export class Broker {
   readonly #memory: MemoryLimit<Connection>;
   readonly #host: ConstructorParameters<typeof Connection>[0];
   #isStopping = false;
-  /** For links to other nodes. */
-  #nodePolicy: Policy | undefined;
   /** @internal Called for each new connection while one is watched for (trace.ts). */
   onOpened: ((connection: Connection) => void) | undefined;
 
@@ -114,8 +112,7 @@ export class Broker {
       parts.systemTopics = (systemTopics as SystemTopicsMaker).make(turn, router, host);
     }
     if (nodes !== undefined) {
-      const own = this.#nodePolicy = nodePolicy(this.#policy);
-      const others = (nodes as NodesMaker).make({ parts, sessions, limits: own.limits });
+      const others = (nodes as NodesMaker).make({ parts, sessions, policy: this.#policy, random });
       parts.nodes = router.nodes = journal.nodes = others;
     }
     this.#memory = new MemoryLimit(
@@ -163,7 +160,7 @@ export class Broker {
   linked(transport: Transport, now: number): Connection {
     this.#turn.begin(now);
     const peer: PeerInfo = { address: "", port: 0, transport: "memory" };
-    return new Connection(this.#host, transport, peer, this.#nodePolicy ?? this.#policy);
+    return new Connection(this.#host, transport, peer, this.#host.parts.nodes?.policy ?? this.#policy);
   }
 
   /**

@@ -114,7 +114,7 @@ const DOLLAR_WILL: Refusal = {
  * place. A session of a Client without a user name is anybody's.
  */
 export function isOfAnother(
-  known: Session | undefined,
+  known: Pick<Session, "user"> | undefined,
   { username }: Pick<ClientInfo, "username">,
   { takeoverByOthers }: Pick<Policy, "takeoverByOthers">,
 ): boolean {

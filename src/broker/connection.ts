@@ -14,7 +14,6 @@ import { decodeConnect } from "../codec/connect.ts";
 import { decode } from "../codec/decode.ts";
 import type { FrameHandler } from "../codec/deframer.ts";
 import { decodeDisconnect } from "../codec/disconnect.ts";
-import { encodePacket } from "../codec/encode.ts";
 import { invariant, PeerError, protocolError, refused } from "../codec/error.ts";
 import type { Auth, Connect, Disconnect } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
@@ -42,6 +41,7 @@ import type { Inputs } from "./inputs.ts";
 import { OBJECT_BYTES } from "./ledger.ts";
 import type { LimitName } from "./limits.ts";
 import type { HoldsMemory, MemoryLimit } from "./memory_limit.ts";
+import type { Relay } from "./nodes.ts";
 import { type Ending, Open } from "./open.ts";
 import type { AuthenticationRequest, ClientInfo, RefusedClient, Verdict } from "./options.ts";
 import { checkVerdict } from "./owner.ts";
@@ -49,7 +49,6 @@ import type { Parts } from "./parts.ts";
 import { type PermissionHandler, Permissions } from "./permissions.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import { isLater } from "./question.ts";
-import { Relaying } from "./relaying.ts";
 import { type Rated, RateLimit } from "./rate.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
 import type { Change } from "./reconfigure.ts";
@@ -107,20 +106,13 @@ type Phase =
   | { readonly kind: "waiting" }
   | Authenticating
   | Open
-  | Relaying
+  | Relay
   | { readonly kind: "closing" }
   | { readonly kind: "closed" };
 
 const WAITING: Phase = { kind: "waiting" };
 const CLOSING: Phase = { kind: "closing" };
 const CLOSED: Phase = { kind: "closed" };
-
-/** Of a Client whose session lives at a node that cannot be reached. */
-const AWAY: Refusal = {
-  code: 0x88,
-  rule: "limit/unavailable",
-  message: "The session cannot be reached at present",
-};
 
 /** §3.2.2.2 for CONNACK, which has no 0x8B. */
 const SHUTTING_DOWN: Refusal = {
@@ -520,8 +512,10 @@ export class Connection
 
   /** A frame whose rest is still to come. */
   begun(bytes: Uint8Array, at: number, body: number, until: number): void {
-    const { kind } = this.#phase;
+    const phase = this.#phase;
+    const { kind } = phase;
     if (kind === "closing" || kind === "closed" || kind === "relaying") return;
+    if (kind === "open" && phase.session.isNode) return; // it answers as well as it asks
     const { level } = this.#link;
     if (kind === "waiting" && body > 0) this.#link.level = levelAsked(bytes, body, until); // for the answer
     checkBeginning(kind, level, bytes, at, body, until);
@@ -656,10 +650,9 @@ export class Connection
     const { nodes, turn } = this.#host.parts;
     const home = nodes === undefined || this.#host.isStopping()
       ? undefined
-      : nodes.relay(connect, this.peer, this.#listener);
+      : nodes.relay(connect, this.peer, this.#listener, link.transport);
     if (home !== undefined) {
-      const connack = encodePacket(refusingConnack(connect.level, AWAY)!, connect.level);
-      this.#phase = new Relaying(link.transport, home, connack);
+      this.#phase = home;
       turn.timers.cancel(this);
       link.aside = 0;
       return this.#host.connections.relayed(this);
@@ -795,6 +788,7 @@ export class Connection
     });
     if (answer === "later") this.#link.pause(Pause.VERDICT);
     else if (answer !== undefined) this.#refuse(answer);
+    else this.#claimOver(phase);
   }
 
   /** [MQTT-3.1.4-3] Whether the Client has nothing at another node; "later" if that is not known. */
@@ -811,12 +805,15 @@ export class Connection
     return nodes.claim(claim, this);
   }
 
-  /** A Client that was not accepted gives its Client Identifier back. */
+  /** A Client that is not accepted gives its Client Identifier back. */
   #unclaim(): void {
-    const phase = this.#phase;
-    if (phase.kind !== "authenticating" || !phase.isClaimed) return;
+    if (this.#phase.kind === "authenticating") this.#claimOver(this.#phase);
+  }
+
+  #claimOver(phase: Authenticating): void {
+    if (!phase.isClaimed) return;
     phase.isClaimed = false;
-    this.#host.parts.nodes!.unclaimed(phase.connect.clientId);
+    this.#host.parts.nodes!.claimOver(phase.connect.clientId, this);
   }
 
   /** The answer of that has come. */

@@ -73,7 +73,7 @@ export function* ending(session: Session, parts: Parts): Generator<void> {
 }
 
 /** §4.8.2 The shared messages that were sent and not acknowledged, in order, without QoS 2 messages [MQTT-4.8.2-5]. */
-function begunOf(session: Session): Delivery[] {
+export function begunOf(session: Session): Delivery[] {
   const begun: Delivery[] = [];
   session.sender?.each((_id, step, delivery) => {
     if (delivery?.share !== undefined && (step === Step.PUBACK || step === Step.RESEND_1)) {

@@ -646,6 +646,12 @@ class Explaining {
         ? []
         : [`there ${match.groups.length === 1 ? "is" : "are"} ${some(match.groups.length, groups)}`],
     ];
+    const { length } = match.nodes;
+    if (length > 0) {
+      all.push(
+        `${counted(length, "other node")} of this Server ${length === 1 ? "has" : "have"} subscribers`,
+      );
+    }
     const gets = isWhole ? `; ${counted(receiversOf(copies), "session")} in all would get it` : "";
     this.#add("others", "note", `${all.join("; ")}${gets}`);
   }

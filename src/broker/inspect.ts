@@ -364,7 +364,7 @@ export class Inspector implements Deadline {
     const found: Subscription[] = [];
     for (const subscriber of this.#inside.router.subscribersOf(topic)) {
       const all = subscriber instanceof Subscription
-        ? [subscriber]
+        ? subscriber.session.isNode ? [] : [subscriber]
         : subscriber instanceof SharedGroup
         ? subscriber.members
         : [];

@@ -267,6 +267,11 @@ export class Journal {
     this.#lastSent = ++this.#marks;
   }
 
+  /** Whether another node was sent something since `mark`. */
+  isSentSince(mark: number): boolean {
+    return this.#lastSent > mark;
+  }
+
   /** If facts were recorded since `mark`, or nodes were sent something, bytes written to the link from now on wait until that is safe. */
   holdSince(mark: number, link: Link): void {
     if (this.#marks === mark) return;

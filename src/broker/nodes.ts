@@ -19,6 +19,9 @@ import type { SharedGroup } from "./shared.ts";
 /** §3.3.2.3.8 On a link: the Subscription Identifier of what is told to a node and not to Clients. Groups have higher ones. */
 export const TOLD = 1;
 
+/** §4.8.2 On a link: no group has the number that a message came with, as it is that of an earlier time. */
+export const NO_GROUP = 0x83;
+
 /** §3.3.1.3 A message to be retained. */
 export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 
@@ -26,6 +29,19 @@ export type Given = Pick<Message, "view" | "expiresAt" | "publisher">;
 export interface NodeLink extends Counted {
   /** Another one takes its place: nothing of it counts any more. */
   abandon(): void;
+}
+
+/** The phase of a connection whose session lives at another node. */
+export interface Relay {
+  readonly kind: "relaying";
+  /** Bytes that are kept of what came from the Client, or for it. */
+  readonly keptBytes: number;
+  /** The Client has sent bytes. */
+  sent(chunk: Uint8Array): void;
+  /** The Client's transport can take more. */
+  clientDrained(): void;
+  /** The Client's transport is over, or is to be: that is all for the home too. */
+  end(): void;
 }
 
 /** §3.1.3.1 A Client that is authenticated, and is to have a session here. */
@@ -45,6 +61,8 @@ export interface Claimed {
 export interface Nodes extends NodeHolds {
   /** Sessions of other nodes, each both as publisher and as subscriber. */
   readonly sessions: Iterable<Session>;
+  /** For links. */
+  readonly policy: Policy;
   /** Connections that are links. */
   readonly links: Iterable<NodeLink>;
   /** The subscriptions of other nodes' sessions. */
@@ -56,6 +74,8 @@ export interface Nodes extends NodeHolds {
   changed(filter: TopicFilter, before: number, now: number): void;
   /** §4.8.2 What the members of a group can take has changed. */
   groupChanged(group: SharedGroup): void;
+  /** §4.3.3 the store is told of the identifier of a QoS 2 message when other nodes have what they have been sent so far. */
+  remember(session: Session, packetId: number): void;
   /** The end of a turn, before bytes are written. */
   endTurn(): void;
   /** Whether `endTurn()` has something to do. */
@@ -74,8 +94,8 @@ export interface Nodes extends NodeHolds {
 
   /** A packet of a node that is neither PUBLISH nor acknowledges one; false if it is to be treated as a Client's. */
   packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean;
-  /** The way to the node at which the session of this CONNECT lives; undefined if that is this one. */
-  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined;
+  /** Begins the way to the node at which the session of this CONNECT lives; undefined if that is this one. */
+  relay(connect: Connect, peer: PeerInfo, policy: Policy, client: Transport): Relay | undefined;
   /**
    * §3.1.4 The Client of a CONNECT has no other connection at any node [MQTT-3.1.4-3], and no session at another one that Clean Start ends; if
    * that is not so, or is not known, `claimed` is called when it is, and "later" is returned.
@@ -83,8 +103,8 @@ export interface Nodes extends NodeHolds {
   claim(claim: Claim, claimed: Claimed): "later" | undefined;
   /** A session has ended. */
   sessionEnded(clientId: string): void;
-  /** A Client that has claimed is not accepted. */
-  unclaimed(clientId: string): void;
+  /** A Client that has claimed is accepted, or will not be. */
+  claimOver(clientId: string, claimed: Claimed): void;
   /** Whether this node is home to a Client Identifier. */
   isHome(clientId: string): boolean;
 
@@ -92,10 +112,10 @@ export interface Nodes extends NodeHolds {
   acknowledged(session: Session, isReleased: boolean): void;
   /** That has come. */
   completed(session: Session): void;
-  /** §4.8.2 No member of a group at a node takes a message: it goes to another one. */
-  refused(session: Session, delivery: Delivery): void;
-  /** A node tells something. */
-  told(open: Serving, topic: string, payload: Uint8Array): void;
+  /** §4.8.2 No member of a group at a node takes a message, or there is no group (`NO_GROUP`): it goes to another one. */
+  refused(session: Session, delivery: Delivery, code: number): void;
+  /** A node tells something; `isRepeated`: it was sent over an earlier link too. */
+  told(open: Serving, topic: string, payload: Uint8Array, isRepeated: boolean): void;
   /** §4.8.2 The group of this node under a number; undefined if it is gone. */
   groupOf(number: number): SharedGroup | undefined;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */

@@ -12,7 +12,7 @@ import type { Outgoing } from "./deliver.ts";
 import type { KnownTopic } from "./known_topics.ts";
 import type { Match, Target } from "./match.ts";
 import { messageInfo, type Observer } from "./observer.ts";
-import { TOLD } from "./nodes.ts";
+import { NO_GROUP, TOLD } from "./nodes.ts";
 import type { Open } from "./open.ts";
 import type { Parts } from "./parts.ts";
 import { reasonString, type Refusal, UNSAFE } from "./refusal.ts";
@@ -61,6 +61,7 @@ export function isInUse(parts: Parts, open: Open, view: PublishView): boolean {
   if (received.has(view.packetId)) {
     if (view.qos === 2) {
       if (parts.journal.isUnsafe) parts.journal.hold(open.link); // the first one may have come on another connection
+      parts.nodes?.hold(open.link);
       open.link.answer(PacketType.PUBREC << 4, view.packetId, 0); // [MQTT-4.3.3-10]
     } else if (open.link.level < 5) {
       forget(parts, open, view.packetId); // PUBACK could not refuse it, and to drop it would lose it
@@ -164,7 +165,7 @@ export function takeOne(parts: Parts, open: Open, view: PublishView, topic: Know
     return refusePublish(parts, open, view, NO_ROOM);
   }
   if (qos === 2) { // of QoS 1 nothing is remembered: [MQTT-4.3.2-5]
-    remember(parts, open, packetId);
+    remember(parts, open, packetId, mark);
     if (!view.dup) open.isRecovering = false;
   }
   journal.holdSince(mark, link);
@@ -183,10 +184,10 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
   const nodes = parts.nodes!;
   const { session, link } = open;
   const { mark } = journal;
-  const { qos, packetId } = view; // what is told may have a Client's packets go on, which are looked at by the same view
+  const { qos, packetId, dup } = view; // a Client that is claimed meanwhile may go on with this view
   const { number, frame } = withoutIdentifier(view);
   const topic = router.find(frame.bytes, frame.topicAt, frame.topicEnd).name;
-  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end));
+  if (number === TOLD) nodes.told(open, topic, frame.bytes.subarray(frame.payloadAt, frame.end), dup);
   else {
     const group = nodes.groupOf(number);
     const outgoing: Outgoing = {
@@ -198,20 +199,24 @@ export function takeFromNode(parts: Parts, open: Open, view: PublishView): void 
     };
     if (group === undefined || !router.toGroup(outgoing, group, "nodes")) {
       const type = qos === 2 ? PacketType.PUBREC : PacketType.PUBACK;
-      if (qos > 0) link.answer(type << 4, packetId, NO_ROOM.code);
+      if (qos > 0) link.answer(type << 4, packetId, group === undefined ? NO_GROUP : NO_ROOM.code);
       return;
     }
   }
   if (qos === 0) return;
-  if (qos === 2) remember(parts, open, packetId);
+  if (qos === 2) remember(parts, open, packetId, mark);
   journal.holdSince(mark, link);
   link.answer((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId, 0);
 }
 
-/** §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. */
-export function remember({ journal }: Parts, { session }: Open, packetId: number): void {
+/**
+ * §4.3.3 remembers the identifier of a QoS 2 message until PUBREL. If other nodes were sent the message since `mark`, the store is told once
+ * they have it: a repeat after a crash of this node before that must bring it to them.
+ */
+export function remember({ journal, nodes }: Parts, { session }: Open, packetId: number, mark: number): void {
   session.needReceived().add(packetId);
-  journal.received(session, packetId, true);
+  if (journal.isSentSince(mark)) nodes!.remember(session, packetId);
+  else journal.received(session, packetId, true);
 }
 
 /** Whether taking this QoS 1 or 2 message over means that a fact is recorded. */

@@ -26,12 +26,12 @@ function restoreSession(stored: StoredSession, parts: Parts, sessions: Sessions,
   const session = sessions.make(record.clientId, record.level, limits);
   session.storeId = stored.storeId;
   sessions.assign(session, record.user, record.address);
+  session.expirySeconds = record.expirySeconds; // groups ask whether their members keep messages
   for (const subscription of subscriptions) {
     const filter = parseFilter(subscription.filter) as TopicFilter;
     parts.router.subscribe(session, filter, subscription);
     parts.systemTopics?.isReadBy(filter.match);
   }
-  session.expirySeconds = record.expirySeconds;
   session.recorded = true;
   session.durable = true; // not before: the store knows the subscriptions already
   for (const delivery of deliveries) restoreDelivery(session, delivery);

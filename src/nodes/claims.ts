@@ -19,6 +19,21 @@ interface Pending {
   readonly number: number;
 }
 
+/** Another node that has a Client Identifier. */
+interface Holder {
+  /** Its place. */
+  readonly place: number;
+  /** §3.1.3.1 whose session it is. */
+  readonly user: string | undefined;
+}
+
+/** A claim of this node that is not answered. */
+interface Asked {
+  readonly number: number;
+  readonly claim: Claim;
+  readonly claimed: Claimed;
+}
+
 /** What claims need of the node they are at. */
 export interface ClaimsHost {
   /** The node that is home to a Client Identifier, by its place. */
@@ -26,13 +41,17 @@ export interface ClaimsHost {
   /** Sends a claim, of this node, to its home. */
   ask(home: number, number: number, claim: Claim): void;
   /** Answers a claim of another node. */
-  answer(to: number, number: number, refusal: Refusal | undefined): void;
-  /** Has another node end what it has of a Client Identifier; `yielded()` follows. */
+  answer(to: number, clientId: string, number: number, refusal: Refusal | undefined): void;
+  /** Has another node end what it has of a Client Identifier; `released()` follows. */
   take(from: number, clientId: string): void;
   /** Tells a home that this node has nothing of a Client Identifier any more. */
   release(home: number, clientId: string): void;
-  /** Ends the session of this node, unless it is that of another user: then the refusal. */
-  end(claim: Claim): Refusal | undefined;
+  /** Whether a session of `user` is that of another user than the one that claims: the refusal. */
+  refuses(claim: Claim, user: string | undefined): Refusal | undefined;
+  /** Whose session there is here; undefined for anybody's, or none. */
+  userOf(clientId: string): string | undefined;
+  /** Ends the connection and the session here, if there are any. */
+  end(clientId: string): void;
   /** Whether there is a session here. */
   has(clientId: string): boolean;
 }
@@ -44,14 +63,16 @@ const TAKEN_OVER: Refusal = { code: 0x88, rule: "MQTT-3.1.4-3", message: "The Cl
 export class Claims {
   readonly #host: ClaimsHost;
   readonly #place: number;
-  /** As a home: the other nodes that hold a Client Identifier, by their places. */
-  readonly #holders: Map<string, number> = new Map();
+  /** As a home: the other nodes that hold a Client Identifier. */
+  readonly #holders: Map<string, Holder> = new Map();
   /** As a home: claims that wait, by Client Identifier; the first one is being settled. */
   readonly #pending: Map<string, Pending[]> = new Map();
-  /** Claims of this node that are not answered, by their numbers. */
-  readonly #asked: Map<number, { readonly claim: Claim; readonly claimed: Claimed }> = new Map();
-  /** Of this node, Clients that were granted an identifier and have no session yet. */
+  /** Claims of this node that are not answered, by Client Identifier. */
+  readonly #asked: Map<string, Asked[]> = new Map();
+  /** Of this node, the Client that was granted an identifier last and is not accepted yet. */
   readonly #granted: Map<string, Claimed> = new Map();
+  /** The one that its home is being given back, which is told of that once. */
+  #yielding: string | undefined;
   #lastNumber = 0;
 
   constructor(host: ClaimsHost, place: number) {
@@ -64,34 +85,48 @@ export class Claims {
     return this.#holders.size + this.#pending.size + this.#asked.size + this.#granted.size;
   }
 
-  /** A Client of this node is to have a session here: "later" if its home, or another node, is to be asked. */
+  /** A Client of this node is to have a session here: "later" if its home, or another node, is to be asked. `over()` follows. */
   claim(claim: Claim, claimed: Claimed): "later" | undefined {
     const { clientId } = claim;
     const home = this.#host.homeOf(clientId);
     if (home === this.#place && !this.#holders.has(clientId) && !this.#pending.has(clientId)) {
+      this.#granted.set(clientId, claimed);
       return undefined;
     }
-    const number = ++this.#lastNumber;
-    this.#asked.set(number, { claim, claimed });
-    if (home === this.#place) this.asked(this.#place, number, claim);
-    else this.#host.ask(home, number, claim);
-    return this.#asked.has(number) ? "later" : undefined;
+    const asked: Asked = { number: ++this.#lastNumber, claim, claimed };
+    const others = this.#asked.get(clientId);
+    if (others === undefined) this.#asked.set(clientId, [asked]);
+    else others.push(asked);
+    if (home === this.#place) this.asked(this.#place, asked.number, claim);
+    else this.#host.ask(home, asked.number, claim);
+    return "later";
   }
 
-  /** A session of this node has ended: it is released, unless another one is about to take its place. */
+  /** A session of this node has ended. */
   ended(clientId: string): void {
-    if (!this.#granted.has(clientId)) this.#release(clientId);
-  }
-
-  /** A Client that has claimed is not accepted. */
-  unclaimed(clientId: string): void {
-    this.#granted.delete(clientId);
     this.#release(clientId);
   }
 
+  /** A Client that has claimed is accepted, or will not be. */
+  over(clientId: string, claimed: Claimed): void {
+    if (this.#granted.get(clientId) === claimed) this.#granted.delete(clientId);
+    const asked = this.#asked.get(clientId)?.find((one) => one.claimed === claimed);
+    if (asked === undefined) this.#release(clientId);
+    else this.#forget(asked); // its answer has the identifier released
+  }
+
+  #forget(asked: Asked): void {
+    const { clientId } = asked.claim;
+    const rest = this.#asked.get(clientId)!.filter((one) => one !== asked);
+    if (rest.length > 0) this.#asked.set(clientId, rest);
+    else this.#asked.delete(clientId);
+  }
+
+  /** Gives an identifier back that this node has no use for: what it asks for and what it gives up must not be mixed up at home. */
   #release(clientId: string): void {
     const home = this.#host.homeOf(clientId);
-    if (home !== this.#place && !this.#host.has(clientId)) this.#host.release(home, clientId);
+    if (home === this.#place || clientId === this.#yielding || this.#host.has(clientId)) return;
+    if (!this.#granted.has(clientId) && !this.#asked.has(clientId)) this.#host.release(home, clientId);
   }
 
   // At home.
@@ -109,35 +144,51 @@ export class Claims {
   /** Settles the first claim of an identifier, as far as that can be done now. */
   #settle(clientId: string): void {
     for (let first = this.#pending.get(clientId)?.[0]; first !== undefined;) {
+      const { by, claim, number } = first;
       const holder = this.#holders.get(clientId);
-      if (holder !== undefined && holder !== first.by) return this.#host.take(holder, clientId);
-      const refusal = first.by === this.#place ? undefined : this.#host.end(first.claim);
+      const isOwn = by === this.#place;
+      const refusal = this.#host.refuses(
+        claim,
+        holder === undefined ? this.#host.userOf(clientId) : holder.user,
+      );
       if (refusal === undefined) {
-        if (first.by === this.#place) this.#holders.delete(clientId);
-        else this.#holders.set(clientId, first.by);
+        if (holder !== undefined && holder.place !== by) return this.#host.take(holder.place, clientId);
+        if (isOwn) this.#holders.delete(clientId);
+        else {
+          this.#endHere(clientId);
+          this.#holders.set(clientId, { place: by, user: claim.username });
+        }
       }
       const rest = this.#pending.get(clientId)!;
       rest.shift();
       if (rest.length === 0) this.#pending.delete(clientId);
-      if (first.by === this.#place) this.answered(first.number, refusal);
-      else this.#host.answer(first.by, first.number, refusal);
+      if (isOwn) this.answered(clientId, number, refusal);
+      else this.#host.answer(by, clientId, number, refusal);
       first = rest[0];
     }
   }
 
+  /** Ends what there is of an identifier here, a Client that is not accepted yet among it. */
+  #endHere(clientId: string): void {
+    const granted = this.#granted.get(clientId);
+    this.#granted.delete(clientId);
+    granted?.claimed(TAKEN_OVER);
+    this.#host.end(clientId);
+  }
+
   /** A node has nothing of an identifier any more, since it was to end that, or by itself. */
   released(by: number, clientId: string): void {
-    if (this.#holders.get(clientId) !== by) return;
+    if (this.#holders.get(clientId)?.place !== by) return;
     this.#holders.delete(clientId);
     this.#settle(clientId);
   }
 
-  /** A node has told what it holds: true if it may keep it. */
-  held(by: number, clientId: string): boolean {
+  /** A node has told what it holds: it is to give that up if there is something here, or at another node. */
+  held(by: number, clientId: string, user: string | undefined): void {
     const holder = this.#holders.get(clientId);
-    if (this.#host.has(clientId) || (holder !== undefined && holder !== by)) return false;
-    this.#holders.set(clientId, by);
-    return true;
+    const isElsewhere = holder !== undefined && holder.place !== by;
+    if (isElsewhere || this.#granted.has(clientId) || this.#host.has(clientId)) this.#host.take(by, clientId);
+    else this.#holders.set(clientId, { place: by, user });
   }
 
   /** A link is over: what the node held is not known any more, and its claims are made anew. */
@@ -151,33 +202,34 @@ export class Claims {
         waiting.push(clientId);
       }
     }
-    for (const [clientId, holder] of this.#holders) if (holder === node) this.#holders.delete(clientId);
+    for (const [clientId, holder] of this.#holders) if (holder.place === node) this.#holders.delete(clientId);
     for (const clientId of waiting) this.#settle(clientId);
   }
 
   // At the node that claims.
 
   /** The home has answered. */
-  answered(number: number, refusal: Refusal | undefined): void {
-    const asked = this.#asked.get(number);
-    if (asked === undefined) return;
-    this.#asked.delete(number);
-    const { clientId } = asked.claim;
+  answered(clientId: string, number: number, refusal: Refusal | undefined): void {
+    const asked = this.#asked.get(clientId)?.find((one) => one.number === number);
+    if (asked === undefined) return this.#release(clientId); // its Client is gone
+    this.#forget(asked);
     if (refusal === undefined) this.#granted.set(clientId, asked.claimed);
-    asked.claimed.claimed(refusal);
-    if (refusal === undefined && this.#host.has(clientId)) this.#granted.delete(clientId);
+    asked.claimed.claimed(refusal); // `over()` follows
   }
 
-  /** The home wants an identifier back: a Client that has no session yet is refused. */
+  /** The home wants an identifier back. */
   yields(clientId: string): void {
-    this.#granted.get(clientId)?.claimed(TAKEN_OVER);
-    this.#granted.delete(clientId);
+    this.#yielding = clientId;
+    this.#endHere(clientId);
+    this.#yielding = undefined;
+    this.#host.release(this.#host.homeOf(clientId), clientId);
   }
 
   /** A link to a home begins: claims that it has not answered are made again. */
   joined(home: number): void {
-    for (const [number, { claim }] of this.#asked) {
-      if (this.#host.homeOf(claim.clientId) === home) this.#host.ask(home, number, claim);
+    for (const [clientId, all] of this.#asked) {
+      if (this.#host.homeOf(clientId) !== home) continue;
+      for (const { number, claim } of all) this.#host.ask(home, number, claim);
     }
   }
 }

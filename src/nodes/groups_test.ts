@@ -3,10 +3,12 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import type { StubClient } from "../testing/pair.ts";
-import { NodesWorld } from "../testing/nodes_world.ts";
+import { seededRandom } from "../engine/random.ts";
+import { HandStore } from "../testing/hand_store.ts";
+import type { Pair, StubClient } from "../testing/pair.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 
-const { PUBACK, PUBREC } = PacketType;
+const { CONNACK, SUBACK, PUBACK, PUBREC } = PacketType;
 const SHARE = "$share/g/t";
 
 /** Publishes so many messages, each acknowledged. */
@@ -90,4 +92,129 @@ describe("a group over nodes", () => {
     publish(writer, 1, "4", "5");
     assertEquals(writer.inbox, []);
   });
+});
+
+describe("a group over nodes, when something goes wrong", () => {
+  test("[MQTT-4.8.2-5] gets no QoS 2 message again that was on its way to a node that is lost", () => {
+    const world = new NodesWorld({ byHand: true });
+    const [a, b] = world.nodes;
+    drain(world);
+    const there = open(world, b!, "there");
+    ask(world, there, SHARE);
+    const clientId = idOf(0, 2);
+    const here = open(world, a!, clientId, 100, { sessionExpiryInterval: 600 });
+    ask(world, here, SHARE);
+    here.lose();
+    const writer = open(world, a!, "writer");
+    drain(world);
+    writer.publish({ topic: "t", qos: 2, payload: "exactly once" });
+    writer.publish({ topic: "t", qos: 1, payload: "at least once" });
+    world.cut(0, 1);
+    const back = open(world, a!, clientId, 100, { sessionExpiryInterval: 600 }, false);
+    assertEquals(back.takeTexts(), ["at least once"]);
+  });
+
+  test("gets what a node no longer knows under the number that it had, under the new one", () => {
+    const stores = [new HandStore(), new HandStore()];
+    let starts = 0;
+    const world = new NodesWorld({
+      keeps: true,
+      byHand: true,
+      broker: (place) => {
+        stores[place] = stores[place]!.crashed();
+        return { store: stores[place], random: seededRandom(++starts) };
+      },
+    });
+    const [a, b] = world.nodes;
+    drain(world);
+    const clientId = idOf(1, 2);
+    const keeper = open(world, b!, clientId, 100, { sessionExpiryInterval: 600 });
+    ask(world, keeper, SHARE);
+    const writer = open(world, a!, "writer");
+    writer.publish({ topic: "t", qos: 1, payload: "1" });
+    const again = world.restart(1);
+    world.linkAll();
+    drain(world);
+    assertEquals(writer.take(PUBACK).reasonCode, 0);
+    const back = open(world, again, clientId, 100, { sessionExpiryInterval: 600 }, false);
+    assertEquals(back.takeTexts(), ["1"]);
+  });
+});
+
+test("no group gets what was meant for one that had its number before its node started anew", () => {
+  const stores = [new HandStore(), new HandStore()];
+  let starts = 0;
+  const world = new NodesWorld({
+    keeps: true,
+    byHand: true,
+    broker: (place) => ({ store: stores[place] = stores[place]!.crashed(), random: seededRandom(++starts) }),
+  });
+  const [a, b] = world.nodes;
+  drain(world);
+  const [keeperId, properties] = [idOf(1, 2), { sessionExpiryInterval: 600 }];
+  ask(world, open(world, b!, "first"), SHARE);
+  ask(world, open(world, b!, keeperId, 100, properties), "$share/other/u");
+  const writer = open(world, a!, "writer");
+  writer.publish({ topic: "t", qos: 1, payload: "not for it" });
+  const again = world.restart(1);
+  world.linkAll();
+  drain(world);
+  writer.take(PUBACK);
+  assertEquals(open(world, again, keeperId, 100, properties, false).takeTexts(), []);
+});
+
+/** Moves all there is between nodes. */
+function drain(world: NodesWorld): void {
+  for (let goesOn = true; goesOn;) {
+    goesOn = false;
+    world.settle();
+    for (const { pair } of world.ways) while (pair.step()) goesOn = true;
+  }
+}
+
+/** A Client whose CONNECT is accepted. */
+function open(
+  world: NodesWorld,
+  node: Pair,
+  clientId: string,
+  receiveMaximum = 100,
+  properties: { sessionExpiryInterval?: number } = {},
+  cleanStart = true,
+): StubClient {
+  const client = node.open();
+  client.connect({ clientId, cleanStart, properties: { receiveMaximum, ...properties } });
+  drain(world);
+  assertEquals(client.take(CONNACK).reasonCode, 0);
+  return client;
+}
+
+function ask(world: NodesWorld, client: StubClient, filter: string): void {
+  const options = { filter, qos: 2, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+  client.send({ type: PacketType.SUBSCRIBE, packetId: 0xffff, subscriptions: [options] });
+  drain(world);
+  assertEquals(client.take(SUBACK).reasonCodes, [2]);
+}
+
+test("a publisher waits for the member that has a message of a group in the end", () => {
+  const world = new NodesWorld({
+    nodes: 3,
+    byHand: true,
+    broker: (place) => place === 1 ? { limits: { queuedMessagesMax: 1 } } : {},
+  });
+  const [a, b, c] = world.nodes;
+  drain(world);
+  const full = open(world, b!, "full", 1);
+  ask(world, full, SHARE);
+  const writer = open(world, a!, "writer");
+  for (let i = 0; i < 2; i++) writer.publish({ topic: "t", qos: 1 }); // one on its way, one that waits
+  drain(world);
+  writer.takePublishes();
+  for (let i = 0; i < 2; i++) writer.take(PUBACK);
+  ask(world, open(world, c!, "free"), SHARE);
+  const ways = world.ways.filter(({ from, to }) => from + to === 1);
+  writer.publish({ topic: "t", qos: 1 });
+  for (const { pair } of ways) while (pair.step()) world.settle(); // node 1 refuses it
+  assertEquals(writer.inbox, []);
+  drain(world);
+  writer.take(PUBACK);
 });

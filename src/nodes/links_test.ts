@@ -1,9 +1,12 @@
 /** Two and three nodes as one Server: routes, messages across, and what waits for what. @module */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { describe, test } from "node:test";
+import { explain, type Explanation } from "../broker/explain.ts";
+import { Inspector } from "../broker/inspect.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
-import { NodesWorld } from "../testing/nodes_world.ts";
+import { HandStore } from "../testing/hand_store.ts";
+import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
@@ -68,5 +71,87 @@ describe("a message", () => {
     a!.connect({ clientId: "writer" }).publish({ topic: "t", retain: true, payload: "r" });
     assertEquals(reader.takePublishes().map(({ retain }) => retain), [true]);
     assertEquals(plain.takePublishes().map(({ retain }) => retain), [false]);
+  });
+});
+
+describe("a link", () => {
+  test("stays when its packets come in pieces", () => {
+    const world = new NodesWorld({ memory: { chunkBytes: () => 1 } });
+    const reader = world.nodes[1]!.connect({ clientId: "reader" });
+    reader.subscribe("t");
+    reader.unsubscribe("t");
+    assertEquals(world.stats(0)[0], {
+      name: "n1",
+      isLinked: true,
+      isInStep: true,
+      routes: 0,
+      outstanding: 0,
+    });
+  });
+});
+
+describe("[MQTT-4.3.3-10] the identifier of a QoS 2 message", () => {
+  test("is not in the store before other nodes have the message: a repeat after a crash brings it to them", () => {
+    const stores = [new HandStore(), new HandStore()];
+    const world = new NodesWorld({
+      keeps: true,
+      broker: (place) => ({ store: stores[place] = stores[place]!.crashed() }),
+    });
+    const reader = world.nodes[1]!.connect({ clientId: "reader" });
+    reader.subscribe("t");
+    const persistent = {
+      clientId: idOf(0, 2),
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 600 },
+    } as const;
+    const writer = world.nodes[0]!.connect(persistent);
+    world.cut(0, 1);
+    const packetId = writer.publish({ topic: "t", qos: 2, payload: "once" });
+    assertEquals(writer.inbox, []);
+    const again = world.restart(0);
+    world.linkAll();
+    assertEquals(reader.takeTexts(), []);
+    const back = again.connect(persistent);
+    back.publish({ topic: "t", qos: 2, payload: "once", packetId, dup: true });
+    assertEquals(back.take(PUBREC).packetId, packetId);
+    assertEquals(reader.takeTexts(), ["once"]);
+  });
+
+  test("that is repeated over another connection is answered when other nodes have the message", () => {
+    const world = new NodesWorld({ keeps: true });
+    const reader = world.nodes[1]!.connect({ clientId: "reader" });
+    reader.subscribe("t");
+    const persistent = {
+      clientId: idOf(0, 2),
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 600 },
+    } as const;
+    const writer = world.nodes[0]!.connect(persistent);
+    world.cut(0, 1);
+    const packetId = writer.publish({ topic: "t", qos: 2, payload: "once" });
+    const back = world.nodes[0]!.connect(persistent);
+    back.publish({ topic: "t", qos: 2, payload: "once", packetId, dup: true });
+    assertEquals(back.inbox, []);
+    world.linkAll();
+    assertEquals(back.take(PUBREC).packetId, packetId);
+    assertEquals(reader.takeTexts(), ["once"]);
+  });
+});
+
+describe("looks at a broker", () => {
+  test("show no node among Clients, sessions and subscribers", () => {
+    const { nodes: [a, b] } = new NodesWorld();
+    b!.connect({ clientId: "reader" }).subscribe("t", "$share/g/t");
+    const writer = a!.connect({ clientId: "writer" });
+    const inspector = new Inspector(a!.broker);
+    const ask = { limit: 10, looks: 100 };
+    assertEquals(inspector.clients(ask, a!.now)?.items.map(({ clientId }) => clientId), ["writer"]);
+    assertEquals(inspector.sessions(ask, a!.now)?.items.map(({ clientId }) => clientId), ["writer"]);
+    assertEquals(inspector.subscribers(ask, a!.now, "t")?.items, []);
+    assertEquals([a!.broker.stats.sessions, a!.broker.stats.subscriptions, a!.broker.connections], [1, 0, 1]);
+    const { steps } = explain(a!.broker, { client: "writer", topic: "t" }, a!.now) as Explanation;
+    const { detail } = steps.find(({ what }) => what === "others")!;
+    assertMatch(detail, /1 other node of this Server has subscribers/);
+    writer.disconnect();
   });
 });

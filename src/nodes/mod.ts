@@ -15,6 +15,8 @@ export type { NodesOptions, NodeStats };
 export interface OneOfNodes extends NodesPart {
   /** How the other nodes are at present. */
   readonly stats: readonly NodeStats[];
+  /** @internal Answers and claims that wait, and Client Identifiers that others hold of this home: 0 when all is settled. */
+  readonly waiting: number;
 }
 
 /**
@@ -32,6 +34,9 @@ export function nodesPart(options: NodesOptions): OneOfNodes {
     make: (host) => made = new AllNodes(host, options),
     get stats() {
       return made?.stats ?? [];
+    },
+    get waiting() {
+      return made?.waiting ?? 0;
     },
   };
   return maker;

@@ -6,10 +6,20 @@
  * @module
  */
 import { COST } from "../broker/budget.ts";
-import { isOfAnother, OF_ANOTHER, sendOpenAgain } from "../broker/connect.ts";
+import { isOfAnother, OF_ANOTHER, refusingConnack, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
-import { type Claim, type Claimed, type Given, type NodeLink, type Nodes, TOLD } from "../broker/nodes.ts";
+import { begunOf } from "../broker/ending.ts";
+import {
+  type Claim,
+  type Claimed,
+  type Given,
+  NO_GROUP,
+  type NodeLink,
+  type Nodes,
+  type Relay,
+  TOLD,
+} from "../broker/nodes.ts";
 import type { NodesHost } from "../broker/nodes_part.ts";
 import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
@@ -19,6 +29,7 @@ import type { Sessions } from "../broker/sessions.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import { invariant } from "../codec/error.ts";
 import type { Connect, SubscriptionRequest } from "../codec/packet.ts";
+import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import { Reader } from "../codec/reader.ts";
 import { decodeSuback } from "../codec/suback.ts";
@@ -35,6 +46,8 @@ import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
 import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
 import { Claims } from "./claims.ts";
+import { nodePolicy } from "./policy.ts";
+import { Relaying } from "./relaying.ts";
 import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
 import { readChanges, type RetainedChange, RetainedCopies, writeChange } from "./retained_copies.ts";
@@ -103,11 +116,32 @@ interface Copying {
   readonly cursor: NameCursor;
 }
 
+/** The answer of a claim. */
+interface Answer {
+  readonly clientId: string;
+  readonly number: number;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** A session that is not at its home. */
+interface Held {
+  readonly clientId: string;
+  readonly user?: string | undefined;
+}
+
+/** Of a Client whose session lives at a node that cannot be reached. */
+const AWAY: Refusal = {
+  code: 0x88,
+  rule: "limit/unavailable",
+  message: "The session cannot be reached at present",
+};
+
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
 
 /** The other nodes of one broker. */
 export class AllNodes implements Nodes {
+  readonly policy: Policy;
   readonly #parts: Parts;
   readonly #sessions: Sessions;
   readonly #options: NodesOptions;
@@ -121,10 +155,14 @@ export class AllNodes implements Nodes {
   #copying: Copying[] = [];
   /** §4.8.2 the nodes that have refused a message for a group. */
   readonly #refusedBy: WeakMap<Message, Set<Session>> = new WeakMap();
+  /** For `Journal.holdSince()`: before the session ended that a claim ends; Infinity if none did. */
+  #endMark = Infinity;
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
-  constructor({ parts, sessions, limits }: NodesHost, options: NodesOptions) {
+  constructor({ parts, sessions, policy, random }: NodesHost, options: NodesOptions) {
+    this.policy = nodePolicy(policy);
+    const { limits } = this.policy;
     const { name, all, keeps } = options;
     this.#parts = parts;
     this.#sessions = sessions;
@@ -137,20 +175,25 @@ export class AllNodes implements Nodes {
       parts.turn.ledger.sessions += session.ownBytes;
       return new Other(other, session);
     });
-    this.#routes = new Routes(parts.router, parts.turn.ledger);
-    this.#rounds = new Rounds(this.#others);
+    this.#routes = new Routes(parts.router, parts.turn.ledger, random());
+    this.#rounds = new Rounds(this.#others, (session, packetId) => {
+      if (!session.ended && session.received?.has(packetId) === true) {
+        parts.journal.received(session, packetId, true);
+      }
+    });
     this.#copies = new RetainedCopies(this.#place, all.length, parts.turn.ledger);
     this.#claims = new Claims({
       homeOf: (clientId) => this.#homeOf(clientId),
       ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
-      answer: (to, number, refusal) => this.#tellAt(to, CLAIMED, writeJson({ number, refusal })),
+      answer: (to, clientId, number, refusal) => this.#answerClaim(to, { clientId, number, refusal }),
       take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
       release: (home, clientId) => this.#tellAt(home, RELEASE, encodeUtf8(clientId)!),
-      end: ({ clientId, username, takesOver }) => {
-        const known = sessions.getUpToDate(clientId);
-        if (isOfAnother(known, { username }, { takeoverByOthers: takesOver })) return OF_ANOTHER;
+      refuses: ({ username, takesOver }, user) =>
+        isOfAnother({ user }, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined,
+      userOf: (clientId) => sessions.getUpToDate(clientId)?.user,
+      end: (clientId) => {
+        this.#endMark = parts.journal.mark;
         sessions.yield(clientId);
-        return undefined;
       },
       has: (clientId) => sessions.get(clientId) !== undefined,
     }, this.#place);
@@ -185,6 +228,11 @@ export class AllNodes implements Nodes {
     }));
   }
 
+  /** Rounds under way, claims, and Client Identifiers that others hold of this home. */
+  get waiting(): number {
+    return this.#rounds.length + this.#claims.size;
+  }
+
   // Routes.
 
   changed(filter: TopicFilter, before: number, now: number): void {
@@ -204,6 +252,7 @@ export class AllNodes implements Nodes {
   #tellRoutes(packets: readonly RoutePacket[], other: Other): void {
     const { link } = other.open!;
     const sender = other.session.needSender();
+    if (other.session.hasMore) this.#rounds.raise(other); // they do not wait behind messages that do
     for (const packet of packets) {
       if ("filters" in packet) {
         const packetId = sender.begin(Step.UNSUBACK, undefined);
@@ -298,12 +347,12 @@ export class AllNodes implements Nodes {
     other.isInStep = false;
     this.#flushRoutes();
     this.#tellRoutes(this.#routes.all(), other);
-    this.#tell(other, ROUTES_TOLD, NOTHING);
     sendOpenAgain(this.#parts, open);
     this.#parts.router.connected(other.session);
     this.#parts.deliverer.pump(other.session);
+    this.#tell(other, ROUTES_TOLD, NOTHING);
     this.#tellHeld(other);
-    this.#rounds.raise(other);
+    this.#rounds.raise(other); // routes have overtaken what is sent again
     this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
     this.#isDue = true;
   }
@@ -328,13 +377,10 @@ export class AllNodes implements Nodes {
     const { router } = this.#parts;
     other.acknowledged += other.outstanding;
     other.released = 0;
-    const shared: Delivery[] = [];
-    session.sender?.each((_id, step, delivery) => {
-      if (step !== Step.PUBCOMP && delivery?.share !== undefined) shared.push(delivery);
-    });
-    session.backlog?.each((delivery) => {
-      if (delivery.share !== undefined) shared.push(delivery);
-    });
+    const shared = [
+      ...begunOf(session),
+      ...session.backlog?.extract(({ share }) => share !== undefined) ?? [],
+    ];
     for (const subscription of session.subscriptions.values()) router.unsubscribe(session, subscription);
     const refused = new Map<string, number>();
     const { now } = this.#parts.turn;
@@ -353,6 +399,10 @@ export class AllNodes implements Nodes {
     if (this.#others.some(({ open }) => open?.link === link)) return;
     this.#isDue = true;
     this.#rounds.hold(link);
+  }
+
+  remember(session: Session, packetId: number): void {
+    if (session.durable) this.#rounds.remember(session, packetId);
   }
 
   acknowledged(session: Session, isReleased: boolean): void {
@@ -383,14 +433,15 @@ export class AllNodes implements Nodes {
 
   // §4.8.2 Groups.
 
-  refused(session: Session, { message, share }: Delivery): void {
+  refused(session: Session, { message, share, subscriptionIdentifiers }: Delivery, code: number): void {
     const { router, observer } = this.#parts;
     const refused = this.#refusedBy.get(message) ?? new Set();
-    refused.add(session);
+    const isRenamed = session.subscriptions.get(share!)?.identifiers[0] !== subscriptionIdentifiers[0];
+    if (code !== NO_GROUP || !isRenamed) refused.add(session); // else it has the group under another number by now
     this.#refusedBy.set(message, refused);
     const group = router.group(share!);
     if (group !== undefined && router.toGroup(outgoingOf(message), group, refused)) {
-      for (const other of this.#others) this.#rounds.raise(other); // its publisher waits for where it has gone to
+      for (const other of this.#others) this.#rounds.raise(other); // its publisher waits for whoever has it now
       return;
     }
     if (group === undefined) observer.drop(message.topic, message.view, share!, "no member");
@@ -433,10 +484,14 @@ export class AllNodes implements Nodes {
     this.#isDue = true;
   }
 
-  told(open: Serving, what: string, payload: Uint8Array): void {
+  told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) { for (const change of readChanges(payload)) this.#retainedElsewhere(change); }
-    else if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
+    if (what === RETAINED) {
+      for (const change of readChanges(payload)) this.#retainedElsewhere(other, change);
+      return;
+    }
+    if (isRepeated) return; // it was said over an earlier link: over this one it is said anew
+    if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
     else if (what === IN_STEP) {
       other.isInStep = true;
       this.#options.inStep?.(other.name);
@@ -453,11 +508,12 @@ export class AllNodes implements Nodes {
     return this.#homeOf(clientId) === this.#place;
   }
 
-  relay(connect: Connect, peer: PeerInfo, policy: Policy): Transport | undefined {
+  relay(connect: Connect, peer: PeerInfo, policy: Policy, client: Transport): Relay | undefined {
     const { clientId, cleanStart, level, properties } = connect;
     const isOwn = cleanStart && (level < 5 || (properties?.sessionExpiryInterval ?? 0) === 0);
     if (clientId === "" || isOwn || this.isHome(clientId)) return undefined;
-    return this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+    const home = this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+    return home && new Relaying(client, home, encodePacket(refusingConnack(level, AWAY)!, level));
   }
 
   claim(claim: Claim, claimed: Claimed): "later" | undefined {
@@ -468,39 +524,44 @@ export class AllNodes implements Nodes {
     this.#claims.ended(clientId);
   }
 
-  unclaimed(clientId: string): void {
-    this.#claims.unclaimed(clientId);
+  claimOver(clientId: string, claimed: Claimed): void {
+    this.#claims.over(clientId, claimed);
+  }
+
+  /** [MQTT-3.1.2-4] The end of a stored session is to be safe before its Client has another one. */
+  #answerClaim(to: number, answer: Answer): void {
+    const other = this.#others.find(({ name }) => name === this.#options.all[to])!;
+    if (other.open !== undefined) this.#parts.journal.holdSince(this.#endMark, other.open.link);
+    this.#endMark = Infinity;
+    this.#tellAt(to, CLAIMED, writeJson(answer));
   }
 
   #toldOfClaims(by: number, what: string, payload: Uint8Array): void {
     const claims = this.#claims;
+    const text = decodeUtf8(payload, 0, payload.length);
+    if (text === undefined) return;
+    if (what === TAKE) return claims.yields(text);
+    if (what === RELEASE) return claims.released(by, text);
+    const told = readJson(text);
+    if (told === undefined) return; // another version's
     if (what === CLAIM) {
-      const { number, claim } = readJson(payload) as { number: number; claim: Claim };
+      const { number, claim } = told as { number: number; claim: Claim };
       claims.asked(by, number, claim);
     } else if (what === CLAIMED) {
-      const { number, refusal } = readJson(payload) as { number: number; refusal?: Refusal };
-      claims.answered(number, refusal);
-    } else if (what === TAKE) {
-      const clientId = decodeUtf8(payload, 0, payload.length)!;
-      claims.yields(clientId);
-      const had = this.#sessions.get(clientId) !== undefined;
-      this.#sessions.yield(clientId); // which releases it
-      if (!had) claims.ended(clientId);
-    } else if (what === RELEASE) claims.released(by, decodeUtf8(payload, 0, payload.length)!);
-    else if (what === HOLDS) {
-      for (const clientId of readJson(payload) as string[]) {
-        if (!claims.held(by, clientId)) this.#tellAt(by, TAKE, encodeUtf8(clientId)!);
-      }
+      const { clientId, number, refusal } = told as Answer;
+      claims.answered(clientId, number, refusal);
+    } else if (what === HOLDS) {
+      for (const { clientId, user } of told as Held[]) claims.held(by, clientId, user);
     }
   }
 
   /** Tells a node that has come of the Client Identifiers that this node holds of it as their home. */
   #tellHeld(other: Other): void {
     const home = this.#options.all.indexOf(other.name);
-    let held: string[] = [];
+    let held: Held[] = [];
     for (const clientId of this.#sessions.clientIds()) {
       if (this.#homeOf(clientId) !== home) continue;
-      held.push(clientId);
+      held.push({ clientId, user: this.#sessions.get(clientId)?.user });
       if (held.length < HELD_IN_ONE) continue;
       this.#tell(other, HOLDS, writeJson(held));
       held = [];
@@ -526,7 +587,8 @@ export class AllNodes implements Nodes {
     this.#copies.forget(topic);
   }
 
-  #retainedElsewhere({ stamp, topic, message }: RetainedChange): void {
+  #retainedElsewhere(from: Other, change: RetainedChange): void {
+    const { stamp, topic, message } = change;
     const { router, turn } = this.#parts;
     turn.budget.spend(COST.alone);
     const known = this.#copies.stampOf(topic) ?? (router.retained.findText(topic) === NONE ? -1 : 0);
@@ -537,6 +599,10 @@ export class AllNodes implements Nodes {
       ? { ...message, topic, view: message.view.copy(), holders: 0, counted: 0 }
       : undefined;
     router.retainForNode(topic, kept, this.keeps(topic));
+    if (!this.#copies.isOwn(stamp)) return;
+    for (const other of this.#others) { // it came in here before this node started anew, perhaps not in time for all
+      if (other !== from) this.#tell(other, RETAINED, writeChange(change));
+    }
   }
 
   /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */
@@ -613,8 +679,13 @@ function writeJson(value: unknown): Uint8Array {
   return encodeUtf8(JSON.stringify(value))!;
 }
 
-function readJson(bytes: Uint8Array): unknown {
-  return JSON.parse(decodeUtf8(bytes, 0, bytes.length)!);
+/** Undefined for a text that is none. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -58,6 +58,11 @@ export class RetainedCopies {
     return this.#last * this.#nodes + this.#place;
   }
 
+  /** Whether the change of this stamp came in at this node. */
+  isOwn(stamp: number): boolean {
+    return stamp % this.#nodes === this.#place;
+  }
+
   /** The stamp of the last change of a topic; undefined if none is known. */
   stampOf(topic: string): number | undefined {
     return this.#stamps.get(topic);

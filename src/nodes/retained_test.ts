@@ -87,3 +87,24 @@ describe("a retained message", () => {
     for (const node of world.nodes) assertEquals(retainedAt(node), []);
   });
 });
+
+test("what a node has said to some before it started anew it says to all", () => {
+  const world = new NodesWorld({ nodes: 3, byHand: true });
+  const drain = (): void => {
+    for (let goesOn = true; goesOn;) {
+      goesOn = false;
+      world.settle();
+      for (const { pair } of world.ways) while (pair.step()) goesOn = true;
+    }
+  };
+  drain();
+  const writer = world.nodes[0]!.open();
+  writer.connect({ clientId: "" });
+  drain();
+  writer.publish({ topic: "t", payload: "new", qos: 1, retain: true });
+  for (const { from, to, pair } of world.ways) if (from === 0 && to === 1) { while (pair.step()); }
+  world.restart(0);
+  world.linkAll();
+  drain();
+  for (const { broker } of world.nodes) assertEquals(broker.stats.retainedMessages, 1);
+});

@@ -5,12 +5,20 @@
  */
 import { Queue } from "../delivery/queue.ts";
 import type { Link } from "../engine/link.ts";
+import type { Session } from "../broker/session.ts";
 import type { Other } from "./other.ts";
 
-/** One round: links, and for each node the count of acknowledgements that they wait for. */
+/** One round: links, identifiers of QoS 2 messages, and for each node the count of acknowledgements that they wait for. */
 interface Round {
   readonly links: readonly Link[];
+  readonly received: readonly Received[];
   readonly targets: number[];
+}
+
+/** §4.3.3 The identifier of a message that came in. */
+interface Received {
+  readonly session: Session;
+  readonly packetId: number;
 }
 
 /** The rounds of one node, the oldest first; a later one is never done before an earlier one. */
@@ -20,9 +28,13 @@ export class Rounds {
   /** The number of the round that is to come. */
   #next = 0;
   #links: Link[] = [];
+  #received: Received[] = [];
+  readonly #tell: (session: Session, packetId: number) => void;
 
-  constructor(others: readonly Other[]) {
+  /** `received` is told of each identifier when its round is done, before the bytes go. */
+  constructor(others: readonly Other[], received: (session: Session, packetId: number) => void) {
     this.#others = others;
+    this.#tell = received;
   }
 
   /** Rounds under way. */
@@ -35,11 +47,18 @@ export class Rounds {
     if (link.holdForRound(this.#next)) this.#links.push(link);
   }
 
+  /** The identifier of a message waits for the round of this turn. */
+  remember(session: Session, packetId: number): void {
+    this.#received.push({ session, packetId });
+  }
+
   /** The end of a turn: the round of this turn is under way. */
   begin(): void {
-    if (this.#links.length === 0) return;
-    this.#rounds.push({ links: this.#links, targets: this.#others.map(({ target }) => target) });
+    if (this.#links.length === 0 && this.#received.length === 0) return;
+    const targets = this.#others.map(({ target }) => target);
+    this.#rounds.push({ links: this.#links, received: this.#received, targets });
     this.#links = [];
+    this.#received = [];
     this.#next++;
   }
 
@@ -48,6 +67,7 @@ export class Rounds {
     for (let round = this.#rounds.peek(); round !== undefined; round = this.#rounds.peek()) {
       if (!round.targets.every((target, i) => this.#others[i]!.acknowledged >= target)) return;
       this.#rounds.shift();
+      for (const { session, packetId } of round.received) this.#tell(session, packetId);
       for (const link of round.links) link.roundDone();
     }
   }

@@ -16,6 +16,8 @@ const FILTERS_MAX = 1_024;
 const FILTER_BYTES_MAX = 32 * 1024;
 /** The memory that a route takes beside its text: bytes. */
 const ROUTE_BYTES = 128;
+/** §3.3.2.3.8 The highest Subscription Identifier. */
+const NUMBER_MAX = 268_435_455;
 /** Figures of each node are its own. */
 const OWN_PREFIX = "$SYS/";
 
@@ -44,12 +46,14 @@ export class Routes {
   readonly #routes: Map<string, Route> = new Map();
   readonly #groups: Map<number, string> = new Map();
   #changed: Route[] = [];
-  #lastNumber = TOLD;
+  #lastNumber: number;
   #bytes = 0;
 
-  constructor(router: Router, ledger: Ledger) {
+  /** `seed` is another one each time that a node starts: a number of an earlier time is to name no group. */
+  constructor(router: Router, ledger: Ledger, seed: number) {
     this.#router = router;
     this.#ledger = ledger;
+    this.#lastNumber = seed % NUMBER_MAX;
   }
 
   /** The memory that they take: bytes. */
@@ -71,11 +75,18 @@ export class Routes {
     let route = this.#routes.get(text);
     if (route === undefined) {
       if (takes === undefined) return false;
-      const number = ++this.#lastNumber;
+      const number = this.#takeNumber();
       this.#groups.set(number, text);
       route = this.#make(text, number);
     }
     return this.#isNews(route);
+  }
+
+  #takeNumber(): number {
+    do this.#lastNumber = this.#lastNumber % NUMBER_MAX + 1; while (
+      this.#lastNumber <= TOLD || this.#groups.has(this.#lastNumber)
+    );
+    return this.#lastNumber;
   }
 
   #make(text: string, number: number): Route {

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { MemoryStore } from "../broker/mod.ts";
 import { encodePacket } from "../codec/encode.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { HandStore } from "../testing/hand_store.ts";
 import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 import { Pair } from "../testing/pair.ts";
 import { type MemoryPair, memoryPair } from "../transport/memory.ts";
@@ -217,5 +218,101 @@ describe("messages for a session whose node is away", () => {
     assertEquals([writer.take(PUBACK).reasonCode, writer.take(PUBACK).reasonCode], [0, 0]);
     const again = b.connect({ clientId, ...persistent });
     assertEquals(again.takeTexts(), ["one", "two"]);
+  });
+});
+
+describe("a Client that is claimed", () => {
+  test("is refused where the session is that of another user, at whatever nodes they are", () => {
+    const world = new NodesWorld({ nodes: 3 });
+    const clientId = idOf(2, 3);
+    const ann = world.nodes[0]!.connect({ clientId, username: "ann" });
+    for (const node of world.nodes) {
+      const bob = node.open();
+      bob.connect({ clientId, username: "bob" });
+      assertEquals(bob.take(CONNACK).reasonCode, 0x85);
+    }
+    world.cut(0, 2);
+    world.link(0, 2);
+    const bob = world.nodes[1]!.open();
+    bob.connect({ clientId, username: "bob" });
+    assertEquals(bob.take(CONNACK).reasonCode, 0x85);
+    ann.assertSilent();
+    world.nodes[1]!.connect({ clientId, username: "ann" });
+    assertEquals(ann.take(DISCONNECT).reasonCode, 0x8e);
+  });
+
+  test("goes on with what came right behind its CONNECT", () => {
+    const { nodes: [a, b] } = new NodesWorld();
+    const reader = a!.connect({ clientId: "reader" });
+    reader.subscribe("t/#");
+    const clientId = idOf(1, 2);
+    const client = a!.open();
+    const connect = encodePacket(
+      { type: PacketType.CONNECT, level: 5, clientId, cleanStart: true, keepAlive: 0 },
+      5,
+    );
+    const publish = encodePacket(
+      {
+        type: PacketType.PUBLISH,
+        dup: false,
+        qos: 2,
+        retain: false,
+        topic: "t/u",
+        packetId: 777,
+        payload: connect,
+      },
+      5,
+    );
+    client.write(Uint8Array.from([...connect, ...publish]));
+    client.take(CONNACK);
+    assertEquals(client.take(PacketType.PUBREC).packetId, 777);
+    assertEquals(reader.takePublishes().length, 1);
+    client.disconnect();
+    assertEquals(b!.broker.stats.sessions, 0);
+  });
+
+  test("has its CONNACK when the end of the session that it had at home is safe", () => {
+    const store = new HandStore();
+    const world = new NodesWorld({ broker: (place) => place === 1 ? { store } : {} });
+    const [a, b] = world.nodes;
+    const clientId = idOf(1, 2);
+    const properties = { sessionExpiryInterval: 600 };
+    b!.connect({ clientId, cleanStart: false, properties }).lose();
+    b!.advance(1_000);
+    store.slow = true;
+    const client = a!.open();
+    client.connect({ clientId });
+    assertEquals(client.inbox, []);
+    store.settle();
+    world.settle();
+    assertEquals(client.take(CONNACK).reasonCode, 0);
+    while (store.isCommitting) store.settle();
+    assertEquals([...store.crashed().sessions()], []);
+  });
+
+  test("is not thrown out by what its home has said over an earlier link", () => {
+    const world = new NodesWorld({ keeps: true, byHand: true });
+    const [a, b] = world.nodes;
+    const drain = (): void => {
+      for (let goesOn = true; goesOn;) {
+        goesOn = false;
+        world.settle();
+        for (const { pair } of world.ways) while (pair.step()) goesOn = true;
+      }
+    };
+    drain();
+    const clientId = idOf(1, 2);
+    const first = a!.open();
+    first.connect({ clientId });
+    drain();
+    first.take(CONNACK);
+    const second = b!.open();
+    second.connect({ clientId }); // its home tells node 0 to end what it has
+    world.cut(0, 1);
+    second.take(CONNACK);
+    second.disconnect();
+    world.link(0, 1);
+    drain();
+    assertEquals([first.over, a!.broker.session(clientId) !== undefined], [false, true]);
   });
 });

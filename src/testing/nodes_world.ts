@@ -5,7 +5,8 @@
  */
 import type { BrokerOptions } from "../broker/mod.ts";
 import { homeOf, nodesPart, type NodeStats, type OneOfNodes } from "../nodes/mod.ts";
-import { type MemoryPair, memoryPair } from "../transport/memory.ts";
+import { type MemoryOptions, type MemoryPair, memoryPair } from "../transport/memory.ts";
+import type { Effects } from "./effects.ts";
 import { Pair } from "./pair.ts";
 
 /** A Client Identifier whose home is the node in that place of so many. */
@@ -23,14 +24,28 @@ export interface NodesWorldOptions {
   readonly broker?: (place: number) => BrokerOptions;
   /** A node has told another one all of its routes and retained messages. */
   readonly inStep?: (place: number, name: string) => void;
+  /** Bytes between nodes move only when somebody steps `ways`; then nobody looks at invariants who does not ask for that. */
+  readonly byHand?: boolean;
+  /** Of the ways between nodes. */
+  readonly memory?: MemoryOptions;
+  /** Told what the nodes do with their connections; then invariants are not looked at. */
+  readonly effects?: Effects | undefined;
+}
+
+/** Bytes on their way between two nodes: those of a link, or of a Client that `from` relays to its home. */
+export interface NodesWay {
+  readonly from: number;
+  readonly to: number;
+  readonly isRelay: boolean;
+  readonly pair: MemoryPair;
 }
 
 /** All nodes of one Server. */
 export class NodesWorld {
   readonly nodes: Pair[] = [];
   readonly #parts: OneOfNodes[] = [];
-  readonly #links: Map<string, MemoryPair> = new Map();
-  readonly #relays: MemoryPair[] = [];
+  readonly #links: Map<string, NodesWay> = new Map();
+  readonly #relays: Set<NodesWay> = new Set();
   readonly #options: NodesWorldOptions;
   /** By the places of nodes. */
   readonly #incarnations: string[] = [];
@@ -57,14 +72,17 @@ export class NodesWorld {
       keeps: this.#options.keeps ?? false,
       inStep: (name) => this.#options.inStep?.(place, name),
       relay: (to, { peer }) => {
-        const pair = memoryPair();
-        this.#relays.push(pair);
-        this.nodes[all.indexOf(to)]!.relayed(pair.right, peer);
+        const pair = memoryPair(this.#options.memory);
+        const home = all.indexOf(to);
+        this.#relays.add({ from: place, to: home, isRelay: true, pair });
+        this.nodes[home]!.relayed(pair.right, peer);
         return pair.left;
       },
     });
     const pair = new Pair({ ...this.#options.broker?.(place), nodes: part }, this.nodes[0]?.now);
     pair.together = this;
+    pair.watched = this.#options.effects;
+    pair.isChecked = this.#options.byHand !== true;
     this.nodes[place] = pair;
     this.#parts[place] = part;
     this.#incarnations[place] = `${++this.#starts}`;
@@ -73,6 +91,11 @@ export class NodesWorld {
   /** How a node sees the others. */
   stats(place: number): readonly NodeStats[] {
     return this.#parts[place]!.stats;
+  }
+
+  /** What is not settled at a node: rounds, claims, Client Identifiers that others hold. */
+  waiting(place: number): number {
+    return this.#parts[place]!.waiting;
   }
 
   /** Joins every two nodes that have no link. */
@@ -86,8 +109,8 @@ export class NodesWorld {
   link(one: number, other: number): void {
     const key = `${one} ${other}`;
     if (this.#links.has(key)) return;
-    const pair = memoryPair();
-    this.#links.set(key, pair);
+    const pair = memoryPair(this.#options.memory);
+    this.#links.set(key, { from: one, to: other, isRelay: false, pair });
     this.nodes[one]!.link(pair.left, `n${other}`, this.#incarnations[other]!);
     this.nodes[other]!.link(pair.right, `n${one}`, this.#incarnations[one]!);
     this.settle();
@@ -96,22 +119,35 @@ export class NodesWorld {
   /** Breaks the link of two nodes, whose transports are over at once. */
   cut(one: number, other: number): void {
     const key = one < other ? `${one} ${other}` : `${other} ${one}`;
-    const pair = this.#links.get(key);
-    if (pair === undefined) return;
+    const way = this.#links.get(key);
+    if (way === undefined) return;
     this.#links.delete(key);
-    pair.left.abort();
-    pair.deliver();
+    way.pair.left.abort();
+    way.pair.deliver();
     this.settle();
   }
 
   /** A node ends without a word, with all its connections, and a new one takes its place. Its Clients see nothing. */
   restart(place: number): Pair {
-    for (let other = 0; other < this.nodes.length; other++) if (other !== place) this.cut(place, other);
+    const dead = this.nodes[place]!;
+    dead.together = { settle() {} };
     this.#start(place, this.nodes.length);
+    for (const way of this.#relays) {
+      if (way.from !== place && way.to !== place) continue;
+      this.#relays.delete(way);
+      (way.from === place ? way.pair.left : way.pair.right).abort();
+      way.pair.deliver();
+    }
+    for (let other = 0; other < this.nodes.length; other++) if (other !== place) this.cut(place, other);
     return this.nodes[place]!;
   }
 
-  /** Has everything settle at all nodes and on all links. */
+  /** All ways between nodes on which there may be something to move. */
+  get ways(): readonly NodesWay[] {
+    return [...this.#links.values(), ...this.#relays];
+  }
+
+  /** Has everything settle at all nodes and, unless that is done by hand, on all links. */
   settle(): void {
     if (this.#isSettling) return;
     this.#isSettling = true;
@@ -119,7 +155,8 @@ export class NodesWorld {
       for (let moved = true; moved;) {
         moved = false;
         for (const node of this.nodes) if (node.settleAlone()) moved = true;
-        for (const link of [...this.#links.values(), ...this.#relays]) while (link.step()) moved = true;
+        if (this.#options.byHand === true) continue;
+        for (const { pair } of this.ways) while (pair.step()) moved = true;
       }
     } finally {
       this.#isSettling = false;

@@ -69,9 +69,9 @@ export class WorkersScene implements AsyncDisposable {
       of: count,
       directory: this.directory,
     });
-    const counts = new LastCounts();
+    const counts = new LastCounts(place + 1, since);
     await channel.open(insidePart(host, logins, insideOperations(logins, since, counts)));
-    scene.workers = this.all[place] = new AsOne({ host, channel, logins, counts, since, shared: SHARED });
+    scene.workers = this.all[place] = new AsOne({ host, channel, logins, counts, shared: SHARED });
   }
 
   /** A worker answers nobody any more. */

@@ -155,7 +155,7 @@ export const explainOperations: readonly Operation[] = [
     id: "trace",
     among: "merged",
     about:
-      "Packets as they pass, of one Client, topic or address, until a bound is reached or the request ends. Each line is a packet, but the first, which says what is traced, and the last, which says why it has ended. Passwords and Authentication Data have asterisks instead. A pcap file is for Wireshark",
+      "Packets as they pass, of one Client, topic or address, until a bound is reached or the request ends. Each line is a packet, but the first, which says what is traced, and the last, which says why it has ended; of several workers each packet has the number of its own. Passwords and Authentication Data have asterisks instead. A pcap file is for Wireshark",
     query: { format: { ...oneOf(["ndjson", "pcap"]), default: "ndjson" } },
     body: TRACE,
     type: "application/x-ndjson",

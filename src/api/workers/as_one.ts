@@ -14,7 +14,7 @@ import { figureOperations } from "../routes/figures.ts";
 import { Asking, inside } from "./asking.ts";
 import type { Channel } from "./channel.ts";
 import { explainAmong } from "./explain.ts";
-import { type InsideFigures, type InsideStats, readAgain } from "./inside.ts";
+import { type InsideFigures, type InsideReady, type InsideStats, readAgain } from "./inside.ts";
 import type { LastCounts } from "./last_counts.ts";
 import { sumOf } from "./sum.ts";
 import { traceAmong } from "./trace.ts";
@@ -60,8 +60,6 @@ export interface AsOneParts {
   readonly logins: Logins;
   /** The same that this worker tells others of. */
   readonly counts: LastCounts;
-  /** When the process of this worker was started: ms since the epoch. */
-  readonly since: number;
   /** Limits of which each worker has a share. */
   readonly shared: readonly LimitName[];
 }
@@ -79,8 +77,7 @@ export class AsOne implements ApiWorkers {
     | undefined;
   #isAskingStats = false;
 
-  constructor({ host, channel, logins, counts, since, shared }: AsOneParts) {
-    counts.took(channel.number, since, {});
+  constructor({ host, channel, logins, counts, shared }: AsOneParts) {
     this.#host = host;
     this.#logins = logins;
     this.#counts = counts;
@@ -154,25 +151,11 @@ export class AsOne implements ApiWorkers {
 
   /** Why not all of them are ready; undefined if they are. This one is. */
   async unready(): Promise<string | undefined> {
-    const { missing, answers } = await this.#stats();
-    if (missing.length > 0) return `worker ${missing.join(", ")} does not take Clients`;
-    const failing = [...answers].flatMap(([worker, { stats }]) => stats.isFailing ? [worker] : []);
-    return failing.length === 0 ? undefined : `the store of worker ${failing.join(", ")} fails`;
-  }
-
-  async #stats(): Promise<
-    { readonly missing: readonly number[]; readonly answers: Map<number, InsideStats> }
-  > {
     const asking = new Asking(this.#channel);
-    const answers = await asking.askOthers(inside("stats", { known: this.#counts.all })) as Map<
-      number,
-      InsideStats
-    >;
-    for (const [worker, { since, stats, known }] of answers) {
-      this.#counts.learn(known);
-      this.#counts.took(worker, since, stats);
-    }
-    return { missing: asking.missing, answers };
+    const answers = await asking.askOthers(inside("ready", {})) as Map<number, InsideReady>;
+    if (asking.missing.length > 0) return `worker ${asking.missing.join(", ")} does not take Clients`;
+    const failing = [...answers].flatMap(([worker, { isFailing }]) => isFailing ? [worker] : []);
+    return failing.length === 0 ? undefined : `the store of worker ${failing.join(", ")} fails`;
   }
 
   /** The figures of all, for monitors; undefined while this one takes no Clients. */
@@ -212,7 +195,7 @@ export class AsOne implements ApiWorkers {
     const own = figureOperations[0]!.run(call) as FigureAnswer;
     this.#counts.took(asking.number, own.process.since, own);
     const answers = new Map([[asking.number, own]]);
-    const others = await asking.askOthers(inside("figures", { known: this.#counts.all }));
+    const others = await asking.askOthers(inside("figures", { known: this.#counts.told }));
     for (const [worker, { figures, known }] of others as Map<number, InsideFigures<FigureAnswer>>) {
       this.#counts.learn(known);
       this.#counts.took(worker, figures.process.since, figures);
@@ -252,8 +235,14 @@ export class AsOne implements ApiWorkers {
   async #askStats(): Promise<void> {
     this.#isAskingStats = true;
     try {
-      const { missing, answers } = await this.#stats();
-      const ended = this.#counts.besides(missing);
+      const asking = new Asking(this.#channel);
+      const said = await asking.askOthers(inside("stats", { known: this.#counts.told }));
+      const answers = said as Map<number, InsideStats>;
+      for (const [worker, { since, stats, known }] of answers) {
+        this.#counts.learn(known);
+        this.#counts.took(worker, since, stats);
+      }
+      const ended = this.#counts.besides(asking.missing);
       this.#others = { at: this.#host.now(), all: [...answers.values()], ended };
     } catch (error) {
       this.#host.failed(error);

@@ -19,6 +19,11 @@ export interface InsideStats {
   readonly known: readonly KnownCounts[];
 }
 
+/** Whether it takes Clients, which it does if it answers, and can store for them. */
+export interface InsideReady {
+  readonly isFailing: boolean;
+}
+
 /** What it says besides, with names of Clients and topics. */
 export interface InsideFigures<T> {
   readonly figures: T;
@@ -39,7 +44,7 @@ const ANY: Schema = { type: "object" };
 export function insideOperations(logins: Logins, since: number, counts: LastCounts): readonly Operation[] {
   const learn = ({ body }: Call) => {
     counts.learn((body as { known: readonly KnownCounts[] }).known);
-    return counts.all;
+    return counts.told;
   };
   const row = (id: string, body: Schema, run: (call: Call) => unknown): Operation => ({
     method: "post",
@@ -57,6 +62,7 @@ export function insideOperations(logins: Logins, since: number, counts: LastCoun
       KNOWN,
       (call): InsideStats => ({ stats: serverOf(call).broker.stats, since, known: learn(call) }),
     ),
+    row("ready", object({}), (call): InsideReady => ({ isFailing: serverOf(call).broker.stats.isFailing })),
     row("figures", KNOWN, (call): InsideFigures<unknown> => ({
       figures: figureOperations[0]!.run(call),
       known: learn(call),

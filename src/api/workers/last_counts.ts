@@ -16,6 +16,13 @@ export class LastCounts {
   readonly #by: Map<number, Map<number, object>> = new Map();
   /** The starts of the processes that are there. */
   readonly #present: Map<number, number> = new Map();
+  readonly #own: number;
+
+  /** For the worker of this number, whose process was started at `since`: ms since the epoch. */
+  constructor(own: number, since: number) {
+    this.#own = own;
+    this.took(own, since, {});
+  }
 
   /** The process of a worker that is there has said this. */
   took(worker: number, since: number, figures: object): void {
@@ -36,11 +43,15 @@ export class LastCounts {
 
   /** The start of the first process: ms since the epoch. */
   get since(): number {
-    return Math.min(...this.all.map(([, since]) => since));
+    return Math.min(...this.#all.map(([, since]) => since));
   }
 
-  /** For another worker. */
-  get all(): readonly KnownCounts[] {
+  /** What others are told: the own counts, and those of processes that are not there any more; who is there is asked. */
+  get told(): readonly KnownCounts[] {
+    return this.#all.filter(([worker, since]) => worker === this.#own || this.#present.get(worker) !== since);
+  }
+
+  get #all(): readonly KnownCounts[] {
     return [...this.#by].flatMap(([worker, processes]) =>
       [...processes].map(([since, counts]): KnownCounts => [worker, since, counts])
     );
@@ -48,7 +59,7 @@ export class LastCounts {
 
   /** The counts of processes that are not there any more, and of the workers that are `missing`. */
   besides(missing: readonly number[]): object[] {
-    return this.all.filter(([worker, since]) =>
+    return this.#all.filter(([worker, since]) =>
       missing.includes(worker) || this.#present.get(worker) !== since
     )
       .map(([, , counts]) => counts);

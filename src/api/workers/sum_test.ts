@@ -98,7 +98,7 @@ describe("counts of processes that ended", () => {
     counts.besides(missing).map((one) => (one as { received: number }).received);
 
   test("are known when a worker is started again, and while it is away", () => {
-    const counts = new LastCounts();
+    const counts = new LastCounts(9, 15);
     counts.took(1, 10, { received: 5 });
     assertEquals(received(counts), []);
     assertEquals(received(counts, [1]), [5]);
@@ -108,19 +108,28 @@ describe("counts of processes that ended", () => {
     assertEquals(counts.since, 10);
   });
 
-  test("are told to others, who know of each process the highest", () => {
-    const [one, other] = [new LastCounts(), new LastCounts()];
+  test("are told to others, with the own counts, who know of each process the highest", () => {
+    const [one, other] = [new LastCounts(1, 10), new LastCounts(3, 12)];
+    one.took(1, 10, { received: 3 });
     one.took(2, 10, { received: 5 });
+    assertEquals(one.told, [[1, 10, { received: 3 }]], "worker 2 is there to be asked");
     one.took(2, 20, { received: 7 });
+    assertEquals(one.told, [[1, 10, { received: 3 }], [2, 10, { received: 5 }]]);
     other.took(2, 20, { received: 8 });
-    other.learn(one.all);
-    assertEquals(received(other), [5]);
-    one.learn(other.all);
-    assertEquals(received(one, [2]), [5, 8]);
+    other.learn(one.told);
+    assertEquals(received(other, [1]).sort(), [3, 5]);
+    other.learn([[2, 10, { received: 4 }]]);
+    assertEquals(received(other, [1]).sort(), [3, 5]);
+  });
+
+  test("of the own worker before it was started again come from the others", () => {
+    const again = new LastCounts(2, 30);
+    again.learn([[2, 10, { received: 5 }], [2, 30, { received: 1 }]]);
+    assertEquals(received(again), [5]);
   });
 
   test("are those of the last sixteen processes of a worker", () => {
-    const counts = new LastCounts();
+    const counts = new LastCounts(9, 15);
     for (let since = 1; since <= 30; since++) counts.took(1, since, { received: since });
     assertEquals(received(counts).sort((a, b) => a - b), Array.from({ length: 15 }, (_, i) => i + 15));
   });

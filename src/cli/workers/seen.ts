@@ -40,9 +40,9 @@ export class Seen {
     const { api, since } = watch;
     const { logins } = api;
     const inside = new InsideChannel(order);
-    const counts = new LastCounts();
+    const counts = new LastCounts(order.number, since);
     await inside.open(insidePart(api, logins, insideOperations(logins, since, counts)));
-    const all = new AsOne({ host: api, channel: inside, logins, counts, since, shared: SHARED });
+    const all = new AsOne({ host: api, channel: inside, logins, counts, shared: SHARED });
     api.stores = storesOf(order);
     api.workers = watch.others = all;
     return new Seen(inside, all);

@@ -3,6 +3,7 @@
  * Knows two transports and their back-pressure; refuses to know packets.
  * @module
  */
+import type { Relay } from "../broker/nodes.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 /** Bytes that one side has not taken yet: the other side is not read while there are any. */
@@ -45,7 +46,7 @@ class Way {
 }
 
 /** The phase of a connection that is relayed. */
-export class Relaying implements TransportHandler {
+export class Relaying implements Relay, TransportHandler {
   readonly kind = "relaying";
   readonly #client: Transport;
   readonly #home: Transport;

@@ -1,0 +1,43 @@
+/**
+ * How long the parts of a cluster wait, and how much they hold, in one table.
+ * Knows numbers; refuses to know who obeys them.
+ * @module
+ */
+
+/** Times in ms, sizes in bytes. */
+export const CLUSTER = {
+  /** Between two heartbeats of a transport over a bus. */
+  beatMs: 500,
+  /** A peer that is silent for so long is dead. */
+  deadMs: 3_000,
+  /** Between two greetings of a transport that nobody has answered yet. */
+  greetMs: 100,
+  /** What one direction of a transport over a bus may have sent, and its reader not yet taken. */
+  windowBytes: 1_048_576,
+  /** The bytes in one piece: above 8 to 32 KiB a message bus becomes slower again. */
+  pieceBytes: 32_768,
+  /** What a transport reads and throws away behind its own `close()` before it cuts the peer off. */
+  afterCloseBytes: 1_048_576,
+  /** Transports that are being greeted at one door at the same time. */
+  greetingsMax: 1_000,
+  /** The bytes that come before those of the caller when a transport is asked for. */
+  headBytes: 16_384,
+  /** How long a log tries: an election of the engine takes 2 to 7 s. */
+  retryMs: 15_000,
+  /** Between the first failure and the next try; each is twice the one before, up to `pauseMsMax`. */
+  pauseMs: 50,
+  /** See `pauseMs`. */
+  pauseMsMax: 1_000,
+  /** How long one answer of the engine is awaited. */
+  answerMs: 2_500,
+  /** How long a reader that is at the end waits for one message. */
+  waitMs: 20_000,
+  /** One batch of a log. */
+  batchBytes: 67_108_864,
+  /** One page of messages; a message is never cut, so it may be larger by one. */
+  pageBytes: 1_048_576,
+  /** The same, in messages. */
+  pageMessages: 2_000,
+  /** The UTF-8 bytes of a key. */
+  keyBytes: 65_535,
+} as const;
