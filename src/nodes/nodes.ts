@@ -117,6 +117,8 @@ const HOLDS = "holds";
 /** Retained messages on their way to a node that has come. */
 interface Copying {
   readonly other: Other;
+  /** For each message that may be on its way, the count of acknowledgements at which it is not. */
+  readonly underWay: number[];
   readonly cursor: NameCursor;
 }
 
@@ -353,7 +355,7 @@ export class AllNodes implements Nodes {
     this.#tell(other, ROUTES_TOLD, NOTHING);
     this.#tellHeld(other);
     this.#rounds.raise(other); // routes have overtaken what is sent again
-    this.#copying.push({ other, cursor: this.#parts.router.retained.walk("#") });
+    this.#copying.push({ other, underWay: [], cursor: this.#parts.router.retained.walk("#") });
     this.#isDue = true;
   }
 
@@ -641,14 +643,11 @@ export class AllNodes implements Nodes {
 
   /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */
   #copyOn(): void {
-    this.#copying = this.#copying.filter((copying) => {
-      const { other } = copying;
-      return other.outstanding >= COPIES_UNDER_WAY_MAX || this.#copySome(copying); // its acknowledgements have it go on
-    });
+    this.#copying = this.#copying.filter((copying) => !hasRoom(copying) || this.#copySome(copying)); // acknowledgements have it go on
   }
 
   /** One message with as many as it may have; false if these are the last ones. */
-  #copySome({ other, cursor }: Copying): boolean {
+  #copySome({ other, cursor, underWay }: Copying): boolean {
     const { retained } = this.#parts.router;
     const changes: Uint8Array[] = [];
     let bytes = 0;
@@ -672,7 +671,10 @@ export class AllNodes implements Nodes {
         changes.push(writeChange({ stamp: this.#copies.stampOf(topic)!, topic, message: undefined }));
       }
     }
-    if (changes.length > 0) this.#tell(other, RETAINED, joined(changes));
+    if (changes.length > 0) {
+      this.#tell(other, RETAINED, joined(changes));
+      underWay.push(other.target);
+    }
     if (isOver) this.#tell(other, IN_STEP, NOTHING);
     return !isOver;
   }
@@ -682,7 +684,7 @@ export class AllNodes implements Nodes {
   }
 
   get isBehind(): boolean {
-    return this.#copying.some(({ other }) => other.outstanding < COPIES_UNDER_WAY_MAX);
+    return this.#copying.some(hasRoom);
   }
 
   assertInvariants(): void {
@@ -704,6 +706,12 @@ function joined(all: readonly Uint8Array[]): Uint8Array {
     at += one.length;
   }
   return out;
+}
+
+/** Whether one more message with retained messages may go. */
+function hasRoom({ other, underWay }: Copying): boolean {
+  while (underWay.length > 0 && underWay[0]! <= other.acknowledged) underWay.shift();
+  return underWay.length < COPIES_UNDER_WAY_MAX;
 }
 
 /** Client Identifiers in one message. */
