@@ -42,11 +42,6 @@ export class Links {
   readonly #own: Hello;
   readonly #slots = new HandshakeSlots(HELLOS_MAX);
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
-  /** The workers whose link has never been up. */
-  readonly #awaited: Set<string>;
-  #allLinked: () => void = () => {};
-  /** Resolves when there has been a link with each other worker. */
-  readonly linked: Promise<void> = new Promise((resolve) => this.#allLinked = resolve);
   #server: LinkServer | undefined;
   #listener: Listener | undefined;
   readonly #linked = new Set<Transport>();
@@ -60,7 +55,6 @@ export class Links {
     this.#log = log;
     const { number, incarnation } = order;
     this.#own = { from: nodeName(number), incarnation };
-    this.#awaited = new Set(nodeNames(order).filter((name) => name !== this.#own.from));
   }
 
   /** Listens for the workers with a higher number, and dials those with a lower one, until `close()`. */
@@ -174,7 +168,5 @@ export class Links {
     this.#log().debug("linked", { with: node });
     this.#linked.add(transport);
     this.#server!.link(transport, node, incarnation, () => this.#linked.delete(transport));
-    this.#awaited.delete(node);
-    if (this.#awaited.size === 0) this.#allLinked();
   }
 }

@@ -68,7 +68,7 @@ async function withNodes(
     const nodes = Array.from({ length: of }, (_, i) => new Node(directory, i + 1, of));
     try {
       await Promise.all(nodes.map((node) => node.open()));
-      await Promise.all(nodes.map(({ links }) => links.linked));
+      await until(() => nodes.every(({ linked }) => linked.length === of - 1), "all are linked");
       await body(nodes, directory);
     } finally {
       await Promise.all(nodes.map((node) => node.close()));
@@ -174,7 +174,7 @@ describe("Links between workers", HERE, () => {
           const peer = { address: "::1", port: 1, transport: "tcp" } as const;
           const client = new Recorder(one.links.relay("worker-2", { listener: 0, peer }));
           client.call((transport) => transport.write(utf8("early")));
-          await Promise.all([one.links.linked, two.links.linked]);
+          await until(() => one.linked.length === 1 && two.linked.length === 1, "they are linked");
           assertEquals(two.relayed.length, 0);
           take();
           await until(() => two.relayed[0]?.recorder.length === 5, "it arrives");
