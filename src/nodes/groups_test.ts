@@ -217,4 +217,26 @@ test("a publisher waits for the member that has a message of a group in the end"
   assertEquals(writer.inbox, []);
   drain(world);
   writer.take(PUBACK);
+
+  test("may be more than a link has Packet Identifiers", () => {
+    const groups = 70_000;
+    const world = new NodesWorld();
+    world.cut(0, 1);
+    const reader = world.nodes[1]!.connect({ clientId: idOf(1, 2) });
+    for (let i = 0; i < groups; i += 1_000) {
+      reader.subscribe(
+        ...Array.from(
+          { length: 1_000 },
+          (_, j) => ({ filter: `$share/g${i + j}/t/${i + j}`, qos: 1 as const }),
+        ),
+      );
+    }
+    world.linkAll();
+    assertEquals(world.stats(0).map(({ routes, isInStep }) => [routes, isInStep]), [[groups, true]]);
+    const writer = world.nodes[0]!.connect({ clientId: idOf(0, 2) });
+    for (const i of [0, 1, groups - 1]) writer.publish({ topic: `t/${i}`, payload: `${i}`, qos: 1 });
+    assertEquals(reader.takeTexts(), ["0", "1", `${groups - 1}`]);
+    reader.unsubscribe("$share/g7/t/7");
+    assertEquals(world.stats(0)[0]!.routes, groups - 1);
+  });
 });

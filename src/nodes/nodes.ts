@@ -98,6 +98,8 @@ export interface NodeStats {
   readonly outstanding: number;
 }
 
+/** SUBSCRIBE and UNSUBSCRIBE packets to a node that may wait for their answers: each group has one, and identifiers are few. */
+const ROUTES_UNDER_WAY_MAX = 16_384;
 /** Messages that may be on their way to a node while it is told of what is retained; each has many changes. */
 const COPIES_UNDER_WAY_MAX = 16;
 /** Steps of a walk through the retained messages for one such message, and its bytes. */
@@ -141,6 +143,9 @@ const AWAY: Refusal = {
   rule: "limit/unavailable",
   message: "The session cannot be reached at present",
 };
+
+/** Of a link by which a node cannot be told what it must know. */
+const TOO_SLOW: Refusal = { code: 0x97, rule: "limit/queue", message: "Too slow for another node" };
 
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
@@ -252,25 +257,36 @@ export class AllNodes implements Nodes {
   }
 
   #tellRoutes(packets: readonly RoutePacket[], other: Other): void {
+    for (const packet of packets) other.routes.push(packet);
+    this.#tellOn(other);
+  }
+
+  /** Goes on with telling a node of routes, as far as there are Packet Identifiers for that. */
+  #tellOn(other: Other): void {
     const { link } = other.open!;
-    const sender = other.session.needSender();
-    if (other.session.hasMore) this.#rounds.raise(other); // they do not wait behind messages that do
-    for (const packet of packets) {
-      if ("filters" in packet) {
+    const { session, routes } = other;
+    const sender = session.needSender();
+    if (session.hasMore) this.#rounds.raise(other); // they do not wait behind messages that do
+    while (sender.open < sender.inFlight + ROUTES_UNDER_WAY_MAX) {
+      const packet = routes.shift();
+      if (packet === undefined) return;
+      if (packet === "all") this.#tell(other, ROUTES_TOLD, NOTHING);
+      else if ("filters" in packet) {
         const packetId = sender.begin(Step.UNSUBACK, undefined);
         link.send({ type: PacketType.UNSUBSCRIBE, packetId, filters: [...packet.filters] });
-        continue;
+      } else {
+        const packetId = sender.begin(Step.SUBACK, undefined);
+        const { subscriptions, identifier } = packet;
+        const properties = identifier === 0 ? {} : { subscriptionIdentifier: identifier };
+        link.send({
+          type: PacketType.SUBSCRIBE,
+          packetId,
+          subscriptions: subscriptions as SubscriptionRequest[],
+          properties,
+        });
       }
-      const packetId = sender.begin(Step.SUBACK, undefined);
-      const { subscriptions, identifier } = packet;
-      const properties = identifier === 0 ? {} : { subscriptionIdentifier: identifier };
-      link.send({
-        type: PacketType.SUBSCRIBE,
-        packetId,
-        subscriptions: subscriptions as SubscriptionRequest[],
-        properties,
-      });
     }
+    this.#rounds.raise(other); // those that wait are overtaken by messages
   }
 
   packet(open: Serving, type: number, bytes: Uint8Array, first: number, body: number, end: number): boolean {
@@ -352,7 +368,8 @@ export class AllNodes implements Nodes {
     sendOpenAgain(this.#parts, open);
     this.#parts.router.connected(other.session);
     this.#parts.deliverer.pump(other.session);
-    this.#tell(other, ROUTES_TOLD, NOTHING);
+    other.routes.push("all");
+    this.#tellOn(other);
     this.#tellHeld(other);
     this.#rounds.raise(other); // routes have overtaken what is sent again
     this.#copying.push({ other, underWay: [], cursor: this.#parts.router.retained.walk("#") });
@@ -423,6 +440,7 @@ export class AllNodes implements Nodes {
     this.#isDue = false;
     this.#flushRoutes();
     if (this.#copying.length > 0) this.#copyOn();
+    for (const other of this.#others) if (other.routes.length > 0) this.#tellOn(other);
     this.#rounds.begin();
     this.#rounds.settle();
   }
@@ -482,7 +500,8 @@ export class AllNodes implements Nodes {
   }
 
   #deliver({ session }: Other, outgoing: Outgoing): void {
-    this.#parts.deliverer.deliver(outgoing, session, 1, false, TELLS, undefined);
+    const isTaken = this.#parts.deliverer.deliver(outgoing, session, 1, false, TELLS, undefined);
+    if (!isTaken && session.connection !== undefined) session.connection.fail(TOO_SLOW); // a new link begins with all of it
     this.#isDue = true;
   }
 

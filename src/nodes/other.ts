@@ -5,7 +5,9 @@
  */
 import type { NodeLink } from "../broker/nodes.ts";
 import type { Serving, Session } from "../broker/session.ts";
+import { Queue } from "../delivery/queue.ts";
 import { Step } from "../delivery/sender.ts";
+import type { RoutePacket } from "./routes.ts";
 
 /** One other node. What it is sent is acknowledged in the order in which it is sent. */
 export class Other {
@@ -25,6 +27,8 @@ export class Other {
   released = 0;
   /** Its Topic Filters since the link began; undefined once it has told all of them. */
   routesTold: Set<string> | undefined;
+  /** What it is to be told of routes, while as many Packet Identifiers are in use for that as may be. */
+  readonly routes: Queue<RoutePacket | "all"> = new Queue();
   /** It has told of all messages that it is to keep retained here. */
   isInStep = false;
 
@@ -36,7 +40,7 @@ export class Other {
   /** What it has been sent and not acknowledged, what waits for its link among it. */
   get outstanding(): number {
     const { sender, queued } = this.session;
-    return (sender === undefined ? 0 : sender.open - this.released) + queued;
+    return (sender === undefined ? 0 : sender.open - this.released) + queued + this.routes.length;
   }
 
   /** The count of `acknowledged` at which it will have acknowledged all that it has been sent so far. */
@@ -47,6 +51,7 @@ export class Other {
   /** The link is over: SUBSCRIBE and UNSUBSCRIBE packets on their way are not answered any more. */
   forgetRequests(): void {
     const { sender } = this.session;
+    this.acknowledged += this.routes.clear().length;
     if (sender === undefined) return;
     const open: number[] = [];
     sender.each((id, step) => {

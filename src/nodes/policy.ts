@@ -22,7 +22,7 @@ export function nodePolicy(base: Policy): Policy {
       subscriptionsPerSessionMax: most("subscriptionsPerSessionMax"),
       subscriptionBytesMax: most("subscriptionBytesMax"),
       receiveMaximum: most("receiveMaximum"),
-      inFlightMax: most("inFlightMax"),
+      inFlightMax: NODE_IN_FLIGHT,
       topicAliasMaximum: 0,
       topicAliasesOutMax: 0,
       publishRateMax: 0,
@@ -35,6 +35,8 @@ export function nodePolicy(base: Policy): Policy {
   };
 }
 
+/** §2.2.1 Packet Identifiers of messages; the others are for SUBSCRIBE and UNSUBSCRIBE. */
+const NODE_IN_FLIGHT = 32_768;
 /** For a node, which stands for all Clients behind it: bytes that wait to be written, and messages that wait for its link. */
 const NODE_OUTBOUND_BYTES = 64 * 1024 * 1024;
 const NODE_QUEUED_BYTES = 256 * 1024 * 1024;
