@@ -21,6 +21,8 @@ export class DiskThread implements Disk {
     const workerData: DiskStart = { plumbStore: { path, sync } };
     this.#worker = new Worker(script, { workerData });
     this.#worker.on("message", (answer: DiskAnswer) => {
+      // Node may tell of the end before it hands on what the thread had said: "applied" would look as if the disk were there again.
+      if (this.#gone !== undefined && !("loaded" in answer)) return;
       if ("applied" in answer) events.applied(answer.applied);
       else if ("loaded" in answer) {
         events.loaded(answer.loaded, new Uint8Array(answer.page, 0, answer.length));
