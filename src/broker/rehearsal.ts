@@ -217,7 +217,7 @@ export class Rehearsal {
     }
     const { account } = session;
     const more = account === undefined ? 0 : this.#ofUsers.get(account) ?? 0;
-    return session.isUserFull(bytes + more - gone.bytes) ? "userQueuedBytesMax" : undefined;
+    return session.isUserFull(bytes + more) ? "userQueuedBytesMax" : undefined;
   }
 
   /** §3.3.2.3.3 Whether messages that wait would be given up now, since they have expired. */
@@ -226,7 +226,11 @@ export class Rehearsal {
     const taken = this.#takenOf(session);
     if (backlog === undefined || taken.gaveWay) return false;
     taken.looks++;
-    return taken.gaveWay = backlog.foretellExpiry(this.#now, taken.looks).count > 0;
+    const gone = backlog.foretellExpiry(this.#now, taken.looks);
+    if (gone.count === 0) return false;
+    const { account } = session;
+    if (account !== undefined) this.#ofUsers.set(account, (this.#ofUsers.get(account) ?? 0) - gone.bytes);
+    return taken.gaveWay = true;
   }
 
   /** §3.1.2.11.4 the packet as it would be sent now. */
