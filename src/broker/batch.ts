@@ -136,9 +136,10 @@ export class Batch {
     if (refusal === "later") return false;
     open.permissions.forget();
     if (refusal === undefined && this.#begin(open, topic, view)) return true;
-    if (!open.session.isNode) this.#came(view);
+    const { isNode } = open.session;
+    if (!isNode) this.#came(view);
     if (refusal === undefined) {
-      parts.busiest?.came(open.client.clientId, topic.name, 1, parts.turn.now);
+      if (!isNode) parts.busiest?.came(open.client.clientId, topic.name, 1, parts.turn.now);
       takeOne(parts, open, view, topic);
     } else refusePublish(parts, open, view, refusal);
     return true;

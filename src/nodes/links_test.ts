@@ -1,12 +1,15 @@
 /** Two and three nodes as one Server: routes, messages across, and what waits for what. @module */
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, test } from "node:test";
+import { Busiest } from "../broker/busiest.ts";
 import { explain, type Explanation } from "../broker/explain.ts";
 import { Inspector } from "../broker/inspect.ts";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { seededRandom } from "../engine/random.ts";
 import { HandStore } from "../testing/hand_store.ts";
 import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+import type { Pair } from "../testing/pair.ts";
 
 const { PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 
@@ -154,4 +157,23 @@ describe("looks at a broker", () => {
     assertMatch(detail, /1 other node of this Server has subscribers/);
     writer.disconnect();
   });
+});
+
+test("figures are those of Clients: a message that crosses comes in at one node and goes out at the other", () => {
+  const { nodes: [a, b] } = new NodesWorld();
+  const busiest = new Busiest(b!.now, seededRandom(1));
+  b!.broker.observe(busiest);
+  const reader = b!.connect({ clientId: "reader" });
+  reader.subscribe("t");
+  const writer = a!.connect({ clientId: "writer" });
+  for (let i = 0; i < 50; i++) {
+    writer.publish({ topic: "t", qos: 1, payload: "together" });
+    writer.publish({ topic: "t", qos: 1, retain: true, payload: "alone" });
+  }
+  assertEquals(reader.takePublishes().length, 100);
+  const counts = (
+    { broker: { stats } }: Pair,
+  ) => [stats.received, stats.traffic.messagesSent, stats.subscriptions];
+  assertEquals([counts(a!), counts(b!)], [[100, 0, 0], [0, 100, 1]]);
+  assertEquals(busiest.stats(b!.now + 1_000), { clients: [], prefixes: [] });
 });
