@@ -6,7 +6,7 @@
  * @module
  */
 import { COST } from "../broker/budget.ts";
-import { isOfAnother, OF_ANOTHER, refusingConnack, sendOpenAgain } from "../broker/connect.ts";
+import { refusingConnack, sendOpenAgain } from "../broker/connect.ts";
 import { type Outgoing, outgoingOf } from "../broker/deliver.ts";
 import type { Delivery } from "../broker/delivery.ts";
 import { begunOf } from "../broker/ending.ts";
@@ -25,7 +25,6 @@ import type { Parts } from "../broker/parts.ts";
 import { NEVER_EXPIRES, type Serving, Session, type SessionOwner } from "../broker/session.ts";
 import type { Policy } from "../broker/policy.ts";
 import type { Refusal } from "../broker/refusal.ts";
-import type { Sessions } from "../broker/sessions.ts";
 import type { SharedGroup } from "../broker/shared.ts";
 import { invariant } from "../codec/error.ts";
 import type { Connect, SubscriptionRequest } from "../codec/packet.ts";
@@ -39,23 +38,21 @@ import { decodeSuback } from "../codec/suback.ts";
 import { decodeSubscribe } from "../codec/subscribe.ts";
 import { decodeUnsuback } from "../codec/unsuback.ts";
 import { decodeUnsubscribe } from "../codec/unsubscribe.ts";
-import { expiryOf, frameOf, type Message } from "../delivery/message.ts";
+import { expiryOf, type Message } from "../delivery/message.ts";
 import { Step } from "../delivery/sender.ts";
 import type { Link } from "../engine/link.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
-import { MORE, type NameCursor } from "../topic/name_cursor.ts";
-import { NONE } from "../topic/name_tree.ts";
 import type { PeerInfo } from "../transport/peer.ts";
 import type { Transport } from "../transport/transport.ts";
-import { decodeUtf8, encodeUtf8 } from "../codec/utf8.ts";
-import { Claims } from "./claims.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
+import { ClaimsTold } from "./claims_told.ts";
 import { nodePolicy } from "./policy.ts";
 import { Relaying } from "./relaying.ts";
-import { homeOf } from "./home.ts";
 import { Other } from "./other.ts";
-import { readChanges, type RetainedChange, RetainedCopies, writeChange } from "./retained_copies.ts";
+import { RetainedTold } from "./retained_told.ts";
 import { type RoutePacket, Routes } from "./routes.ts";
 import { Rounds } from "./rounds.ts";
+import { Telling, Told } from "./telling.ts";
 
 /** How a node is one of several. */
 export interface NodesOptions {
@@ -100,52 +97,12 @@ export interface NodeStats {
 
 /** SUBSCRIBE and UNSUBSCRIBE packets to a node that may wait for their answers: each group has one, and identifiers are few. */
 const ROUTES_UNDER_WAY_MAX = 16_384;
-/** Messages that may be on their way to a node while it is told of what is retained; each has many changes. */
-const COPIES_UNDER_WAY_MAX = 16;
-/** Steps of a walk through the retained messages for one such message, and its bytes. */
-const COPY_STEPS = 1_024;
-const COPY_BYTES = 64 * 1024;
-
-/** What nodes tell each other: the topics of messages with the identifier `TOLD`. */
-const ROUTES_TOLD = "routes";
-const RETAINED = "retained";
-const IN_STEP = "in step";
-const CLAIM = "claim";
-const CLAIMED = "claimed";
-const TAKE = "take";
-const RELEASE = "release";
-const HOLDS = "holds";
-
-/** Retained messages on their way to a node that has come. */
-interface Copying {
-  readonly other: Other;
-  /** For each message that may be on its way, the count of acknowledgements at which it is not. */
-  readonly underWay: number[];
-  readonly cursor: NameCursor;
-}
-
-/** The answer of a claim, or that it is over. */
-interface Answer {
-  readonly clientId: string;
-  readonly number: number;
-  readonly refusal?: Refusal | undefined;
-}
-
-/** A session that is not at its home. */
-interface Held {
-  readonly clientId: string;
-  readonly user?: string | undefined;
-}
-
 /** Of a Client whose session lives at a node that cannot be reached. */
 const AWAY: Refusal = {
   code: 0x88,
   rule: "limit/unavailable",
   message: "The session cannot be reached at present",
 };
-
-/** Of a link by which a node cannot be told what it must know. */
-const TOO_SLOW: Refusal = { code: 0x97, rule: "limit/queue", message: "Too slow for another node" };
 
 /** A session of a node ends with its broker. */
 const OWNER: SessionOwner = { expired() {} };
@@ -154,20 +111,16 @@ const OWNER: SessionOwner = { expired() {} };
 export class AllNodes implements Nodes {
   readonly policy: Policy;
   readonly #parts: Parts;
-  readonly #sessions: Sessions;
   readonly #options: NodesOptions;
-  readonly #claims: Claims;
-  readonly #place: number;
   readonly #others: readonly Other[];
   readonly #routes: Routes;
   readonly #rounds: Rounds;
-  readonly #copies: RetainedCopies;
+  readonly #telling: Telling;
+  readonly #retained: RetainedTold;
+  readonly #clientIds: ClaimsTold;
   readonly #reader: Reader = new Reader();
-  #copying: Copying[] = [];
   /** §4.8.2 the nodes that have refused a message for a group. */
   readonly #refusedBy: WeakMap<Message, Set<Session>> = new WeakMap();
-  /** For `Journal.holdSince()`: before the session ended that a claim ends; Infinity if none did. */
-  #endMark = Infinity;
   /** Something may be due at the end of the turn. */
   #isDue = false;
 
@@ -176,15 +129,14 @@ export class AllNodes implements Nodes {
     const { limits } = this.policy;
     const { name, all, keeps } = options;
     this.#parts = parts;
-    this.#sessions = sessions;
     this.#options = options;
-    this.#place = all.indexOf(name);
-    this.#others = all.filter((other) => other !== name).map((other) => {
+    this.#others = all.flatMap((other, place) => {
+      if (other === name) return [];
       const session = new Session(OWNER, `node ${other}`, 5, limits, parts.turn.ledger);
       session.isNode = true;
       session.expirySeconds = keeps ? NEVER_EXPIRES : 0;
       parts.turn.ledger.sessions += session.ownBytes;
-      return new Other(other, session);
+      return [new Other(other, place, session)];
     });
     this.#routes = new Routes(parts.router, parts.turn.ledger, random());
     this.#rounds = new Rounds(this.#others, (session, packetId) => {
@@ -192,22 +144,10 @@ export class AllNodes implements Nodes {
         parts.journal.received(session, packetId, true);
       }
     });
-    this.#copies = new RetainedCopies(this.#place, all.length, parts.turn.ledger);
-    this.#claims = new Claims({
-      homeOf: (clientId) => this.#homeOf(clientId),
-      ask: (home, number, claim) => this.#tellAt(home, CLAIM, writeJson({ number, claim })),
-      answer: (to, clientId, number, refusal) => this.#answerClaim(to, { clientId, number, refusal }),
-      take: (from, clientId) => this.#tellAt(from, TAKE, encodeUtf8(clientId)!),
-      release: (home, clientId, number) => this.#tellAt(home, RELEASE, writeJson({ clientId, number })),
-      refuses: ({ username, takesOver }, user) =>
-        isOfAnother({ user }, { username }, { takeoverByOthers: takesOver }) ? OF_ANOTHER : undefined,
-      userOf: (clientId) => sessions.getUpToDate(clientId)?.user,
-      end: (clientId) => {
-        this.#endMark = parts.journal.mark;
-        sessions.yield(clientId);
-      },
-      has: (clientId) => sessions.get(clientId) !== undefined,
-    }, this.#place);
+    const place = all.indexOf(name);
+    const telling = this.#telling = new Telling(parts, this.#others, () => this.#isDue = true);
+    this.#retained = new RetainedTold(parts, telling, this.#others, place);
+    this.#clientIds = new ClaimsTold(parts, sessions, telling, this.#others, place);
   }
 
   // Looks.
@@ -225,7 +165,7 @@ export class AllNodes implements Nodes {
   }
 
   get bytes(): number {
-    return this.#routes.bytes + this.#copies.bytes;
+    return this.#routes.bytes + this.#retained.bytes;
   }
 
   /** How the others are at present. */
@@ -241,7 +181,7 @@ export class AllNodes implements Nodes {
 
   /** Rounds under way, claims, and Client Identifiers that others hold of this home. */
   get waiting(): number {
-    return this.#rounds.length + this.#claims.size;
+    return this.#rounds.length + this.#clientIds.claims.size;
   }
 
   // Routes.
@@ -270,7 +210,7 @@ export class AllNodes implements Nodes {
     while (sender.open < sender.inFlight + ROUTES_UNDER_WAY_MAX) {
       const packet = routes.shift();
       if (packet === undefined) return;
-      if (packet === "all") this.#tell(other, ROUTES_TOLD, NOTHING);
+      if (packet === "all") this.#telling.tell(other, Told.ROUTES);
       else if ("filters" in packet) {
         const packetId = sender.begin(Step.UNSUBACK, undefined);
         link.send({ type: PacketType.UNSUBSCRIBE, packetId, filters: [...packet.filters] });
@@ -370,9 +310,9 @@ export class AllNodes implements Nodes {
     this.#parts.deliverer.pump(other.session);
     other.routes.push("all");
     this.#tellOn(other);
-    this.#tellHeld(other);
+    this.#clientIds.joined(other);
     this.#rounds.raise(other); // routes have overtaken what is sent again
-    this.#copying.push({ other, underWay: [], cursor: this.#parts.router.retained.walk("#") });
+    this.#retained.begin(other);
     this.#isDue = true;
   }
 
@@ -380,11 +320,10 @@ export class AllNodes implements Nodes {
     const other = this.#otherOf(session);
     other.link = other.open = undefined;
     other.isInStep = false;
-    this.#copying.find((one) => one.other === other)?.cursor.close();
-    this.#copying = this.#copying.filter((one) => one.other !== other);
+    this.#retained.end(other);
     other.forgetRequests();
     this.#parts.router.disconnected(session);
-    this.#claims.left(this.#options.all.indexOf(other.name));
+    this.#clientIds.claims.left(other.place);
     if (!this.#options.keeps) this.#giveUp(other);
     this.#rounds.raise(other);
     this.#isDue = true;
@@ -436,10 +375,10 @@ export class AllNodes implements Nodes {
   }
 
   endTurn(): void {
-    if (!this.#isDue && this.#copying.length === 0) return;
+    if (!this.#isDue && !this.#retained.isCopying) return;
     this.#isDue = false;
     this.#flushRoutes();
-    if (this.#copying.length > 0) this.#copyOn();
+    this.#retained.goOn();
     for (const other of this.#others) if (other.routes.length > 0) this.#tellOn(other);
     this.#rounds.begin();
     this.#rounds.settle();
@@ -467,43 +406,7 @@ export class AllNodes implements Nodes {
     if (group === undefined) observer.drop(message.topic, message.view, share!, "no member");
   }
 
-  // What is told.
-
-  #tell(other: Other, what: string, payload: Uint8Array): void {
-    const view = frameOf({ topic: what, payload, qos: 1, retain: false }, {}, 5);
-    this.#deliver(other, {
-      view,
-      topic: what,
-      publisher: undefined,
-      expiresAt: Infinity,
-      message: undefined,
-    });
-  }
-
-  /** Tells the node in a place, if there is a link to it; if not, it is told when there is. */
-  #tellAt(place: number, what: string, payload: Uint8Array): void {
-    const other = this.#others.find(({ name }) => name === this.#options.all[place]);
-    if (other?.open !== undefined) this.#tell(other, what, payload);
-  }
-
-  #tellAll(what: string, payload: Uint8Array): void {
-    const view = frameOf({ topic: what, payload, qos: 1, retain: false }, {}, 5);
-    const outgoing: Outgoing = {
-      view,
-      topic: what,
-      publisher: undefined,
-      expiresAt: Infinity,
-      message: undefined,
-    };
-    for (const other of this.#others) this.#deliver(other, outgoing);
-    this.#parts.journal.sentToNode();
-  }
-
-  #deliver({ session }: Other, outgoing: Outgoing): void {
-    const isTaken = this.#parts.deliverer.deliver(outgoing, session, 1, false, TELLS, undefined);
-    if (!isTaken && session.connection !== undefined) session.connection.fail(TOO_SLOW); // a new link begins with all of it
-    this.#isDue = true;
-  }
+  // What comes from nodes.
 
   /** A message with a Subscription Identifier: the node itself is told something, or it is for a group of this node. */
   take(open: Serving, view: PublishView): void {
@@ -539,171 +442,66 @@ export class AllNodes implements Nodes {
 
   #told(open: Serving, what: string, payload: Uint8Array, isRepeated: boolean): void {
     const other = this.#otherOf(open.session);
-    if (what === RETAINED) {
-      for (const change of readChanges(payload)) this.#retainedElsewhere(other, change);
-      return;
-    }
+    if (what === Told.RETAINED) return this.#retained.heard(other, payload);
     if (isRepeated) return; // it was said over an earlier link: over this one it is said anew
-    if (what === ROUTES_TOLD) this.#dropOldRoutes(other);
-    else if (what === IN_STEP) {
+    if (what === Told.ROUTES) this.#dropOldRoutes(other);
+    else if (what === Told.IN_STEP) {
       other.isInStep = true;
       this.#options.inStep?.(other.name);
-    } else this.#toldOfClaims(this.#options.all.indexOf(other.name), what, payload);
+    } else this.#clientIds.heard(other, what, payload);
   }
 
   // §3.1.3.1 Client Identifiers.
 
-  #homeOf(clientId: string): number {
-    return homeOf(clientId, this.#options.all.length);
-  }
-
   isHome(clientId: string): boolean {
-    return this.#homeOf(clientId) === this.#place;
+    return this.#clientIds.isHome(clientId);
   }
 
   relay(connect: Connect, peer: PeerInfo, policy: Policy, client: Transport): Relay | undefined {
     const { clientId, cleanStart, level, properties } = connect;
     const isOwn = cleanStart && (level < 5 || (properties?.sessionExpiryInterval ?? 0) === 0);
     if (clientId === "" || isOwn || this.isHome(clientId)) return undefined;
-    const home = this.#options.relay?.(this.#options.all[this.#homeOf(clientId)]!, { peer, policy });
+    const home = this.#options.relay?.(this.#options.all[this.#clientIds.homeOf(clientId)]!, {
+      peer,
+      policy,
+    });
     return home && new Relaying(client, home, encodePacket(refusingConnack(level, AWAY)!, level));
   }
 
   claim(claim: Claim, claimed: Claimed): "later" | undefined {
-    return this.#claims.claim(claim, claimed);
+    return this.#clientIds.claims.claim(claim, claimed);
   }
 
   sessionEnded(clientId: string): void {
-    this.#claims.ended(clientId);
+    this.#clientIds.claims.ended(clientId);
   }
 
   claimOver(clientId: string, claimed: Claimed): void {
-    this.#claims.over(clientId, claimed);
-  }
-
-  /** [MQTT-3.1.2-4] The end of a stored session is to be safe before its Client has another one. */
-  #answerClaim(to: number, answer: Answer): void {
-    const other = this.#others.find(({ name }) => name === this.#options.all[to])!;
-    if (other.open !== undefined) this.#parts.journal.holdSince(this.#endMark, other.open.link);
-    this.#endMark = Infinity;
-    this.#tellAt(to, CLAIMED, writeJson(answer));
-  }
-
-  #toldOfClaims(by: number, what: string, payload: Uint8Array): void {
-    const claims = this.#claims;
-    const text = decodeUtf8(payload, 0, payload.length);
-    if (text === undefined) return;
-    if (what === TAKE) return claims.yields(text);
-    const told = readJson(text);
-    if (told === undefined) return; // another version's
-    if (what === CLAIM) {
-      const { number, claim } = told as { number: number; claim: Claim };
-      claims.asked(by, number, claim);
-    } else if (what === CLAIMED) {
-      const { clientId, number, refusal } = told as Answer;
-      claims.answered(clientId, number, refusal);
-    } else if (what === RELEASE) {
-      const { clientId, number } = told as Answer;
-      claims.released(by, clientId, number);
-    } else if (what === HOLDS) {
-      for (const { clientId, user } of told as Held[]) claims.held(by, clientId, user);
-    }
-  }
-
-  /** Tells a node that has come of the Client Identifiers that this node holds of it as their home. */
-  #tellHeld(other: Other): void {
-    const home = this.#options.all.indexOf(other.name);
-    let held: Held[] = [];
-    for (const clientId of this.#sessions.clientIds()) {
-      if (this.#homeOf(clientId) !== home) continue;
-      held.push({ clientId, user: this.#sessions.get(clientId)?.user });
-      if (held.length < HELD_IN_ONE) continue;
-      this.#tell(other, HOLDS, writeJson(held));
-      held = [];
-    }
-    if (held.length > 0) this.#tell(other, HOLDS, writeJson(held));
-    this.#claims.joined(home);
+    this.#clientIds.claims.over(clientId, claimed);
   }
 
   // §3.3.1.3 Retained messages.
 
   keeps(topic: string): boolean {
-    return homeOf(topic, this.#options.all.length) === this.#place;
+    return this.#retained.keeps(topic);
   }
 
   retained(topic: string, given: Given | undefined, message: Message | undefined): void {
-    const stamp = this.#copies.next(this.#parts.turn.now);
-    this.#copies.set(topic, stamp, given !== undefined);
-    if (this.keeps(topic)) this.#parts.journal.retained(topic, message);
-    this.#tellAll(RETAINED, writeChange({ stamp, topic, message: given }));
+    this.#retained.changed(topic, given, message);
   }
 
   retainedExpired(topic: string): void {
-    this.#copies.forget(topic);
+    this.#retained.expired(topic);
   }
 
-  #retainedElsewhere(from: Other, change: RetainedChange): void {
-    const { stamp, topic, message } = change;
-    const { router, turn } = this.#parts;
-    turn.budget.spend(COST.alone);
-    const known = this.#copies.stampOf(topic) ?? (router.retained.findText(topic) === NONE ? -1 : 0);
-    if (stamp <= known) return;
-    const isThere = message !== undefined && message.expiresAt > turn.now;
-    this.#copies.set(topic, stamp, isThere);
-    const kept = isThere
-      ? { ...message, topic, view: message.view.copy(), holders: 0, counted: 0 }
-      : undefined;
-    router.retainForNode(topic, kept, this.keeps(topic));
-    if (!this.#copies.isOwn(stamp)) return;
-    for (const other of this.#others) { // it came in here before this node started anew, perhaps not in time for all
-      if (other !== from) this.#tell(other, RETAINED, writeChange(change));
-    }
-  }
-
-  /** Goes on with telling nodes that have come of what is retained, as far as they keep up. */
-  #copyOn(): void {
-    this.#copying = this.#copying.filter((copying) => !hasRoom(copying) || this.#copySome(copying)); // acknowledgements have it go on
-  }
-
-  /** One message with as many as it may have; false if these are the last ones. */
-  #copySome({ other, cursor, underWay }: Copying): boolean {
-    const { retained } = this.#parts.router;
-    const changes: Uint8Array[] = [];
-    let bytes = 0;
-    let isOver = false;
-    for (let steps = COPY_STEPS; steps > 0 && bytes < COPY_BYTES; steps -= cursor.steps) {
-      const node = cursor.advance(steps);
-      isOver = node === NONE;
-      if (isOver || node === MORE) break;
-      if (!retained.has(node)) continue;
-      const message = retained.read(node);
-      const { topic } = message;
-      const stamp = this.#copies.stampOf(topic) ?? 0;
-      if (stamp === 0 && !this.keeps(topic)) continue;
-      const change = writeChange({ stamp, topic, message });
-      changes.push(change);
-      bytes += change.length;
-    }
-    this.#parts.turn.budget.spend(COPY_STEPS);
-    if (isOver) {
-      for (const topic of this.#copies.removed) {
-        changes.push(writeChange({ stamp: this.#copies.stampOf(topic)!, topic, message: undefined }));
-      }
-    }
-    if (changes.length > 0) {
-      this.#tell(other, RETAINED, joined(changes));
-      underWay.push(other.target);
-    }
-    if (isOver) this.#tell(other, IN_STEP, NOTHING);
-    return !isOver;
-  }
+  // The end of a turn.
 
   get isDue(): boolean {
     return this.#isDue;
   }
 
   get isBehind(): boolean {
-    return this.#copying.some(hasRoom);
+    return this.#retained.isBehind;
   }
 
   assertInvariants(): void {
@@ -716,38 +514,3 @@ export class AllNodes implements Nodes {
     }
   }
 }
-
-function joined(all: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const one of all) {
-    out.set(one, at);
-    at += one.length;
-  }
-  return out;
-}
-
-/** Whether one more message with retained messages may go. */
-function hasRoom({ other, underWay }: Copying): boolean {
-  while (underWay.length > 0 && underWay[0]! <= other.acknowledged) underWay.shift();
-  return underWay.length < COPIES_UNDER_WAY_MAX;
-}
-
-/** Client Identifiers in one message. */
-const HELD_IN_ONE = 1_024;
-
-function writeJson(value: unknown): Uint8Array {
-  return encodeUtf8(JSON.stringify(value))!;
-}
-
-/** Undefined for a text that is none. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const NOTHING: Uint8Array = new Uint8Array(0);
-const TELLS: readonly number[] = [TOLD];

@@ -13,6 +13,8 @@ import type { RoutePacket } from "./routes.ts";
 export class Other {
   /** Its name. */
   readonly name: string;
+  /** Its place among all nodes. */
+  readonly place: number;
   /** What it subscribes to here, and the messages on their way to it and from it. */
   readonly session: Session;
   /** Another one each time it starts; undefined before its first link. */
@@ -32,8 +34,9 @@ export class Other {
   /** It has told of all messages that it is to keep retained here. */
   isInStep = false;
 
-  constructor(name: string, session: Session) {
+  constructor(name: string, place: number, session: Session) {
     this.name = name;
+    this.place = place;
     this.session = session;
   }
 

@@ -48,13 +48,13 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     about: "homes are not told what their Clients' nodes hold when a link begins",
-    file: NODES,
-    from: "    this.#tellHeld(other);\n",
+    file: "src/nodes/claims_told.ts",
+    from: "    if (held.length > 0) this.#telling.tell(other, Told.HOLDS, writeJson(held));\n",
     to: "",
   },
   {
     about: "an older retained message replaces a newer one",
-    file: NODES,
+    file: "src/nodes/retained_told.ts",
     from: "    if (stamp <= known) return;\n",
     to: "",
   },
