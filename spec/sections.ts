@@ -84,6 +84,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/login/http.ts",
       "src/login/link.ts",
       "src/login/mod.ts",
+      "src/nodes/claims_told.ts",
     ],
   },
   "3.2": {
@@ -126,6 +127,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/broker/retained_delivery.ts",
       "src/broker/router.ts",
       "src/nodes/retained_copies.ts",
+      "src/nodes/retained_told.ts",
     ],
   },
   "3.3.2.3.3": {

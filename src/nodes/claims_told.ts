@@ -1,5 +1,5 @@
 /**
- * §3.1.3.1 Claims between nodes: what is told of them, and the sessions that they end.
+ * §3.1.4 Claims between nodes: what is told of them, and the sessions that they end.
  * Knows the form of what is told; refuses to know who gets a Client Identifier (claims.ts).
  * @module
  */
