@@ -177,3 +177,25 @@ test("figures are those of Clients: a message that crosses comes in at one node 
   assertEquals([counts(a!), counts(b!)], [[100, 0, 0], [0, 100, 1]]);
   assertEquals(busiest.stats(b!.now + 1_000), { clients: [], prefixes: [] });
 });
+
+describe("[MQTT-3.8.4-1] SUBACK", () => {
+  const requests = (filter: string, qos: QoS) => [
+    { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 as const },
+  ];
+
+  for (const filter of ["t", "$share/g/t"]) {
+    test(`waits for other nodes also where they are being told of ${filter} for another Client`, () => {
+      const world = new NodesWorld({ byHand: true });
+      world.drain();
+      const readers = [0, 1].map((i) => world.nodes[1]!.connect({ clientId: idOf(1, 2, `r${i}`) }));
+      for (const reader of readers) {
+        reader.send({ type: PacketType.SUBSCRIBE, packetId: 1, subscriptions: requests(filter, 1) });
+      }
+      assertEquals(readers.map(({ inbox }) => inbox.length), [0, 0]);
+      assertEquals(world.stats(0)[0]!.routes, 0);
+      world.drain();
+      for (const reader of readers) reader.take(PacketType.SUBACK);
+      assertEquals(world.stats(0)[0]!.routes, 1);
+    });
+  }
+});

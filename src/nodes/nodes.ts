@@ -187,13 +187,19 @@ export class AllNodes implements Nodes {
   // Routes.
 
   changed(filter: TopicFilter, before: number, now: number): void {
-    if (this.#routes.change(filter, before, now)) this.#parts.journal.sentToNode();
+    const isNews = this.#routes.change(filter, before, now);
+    if (isNews || (now >= 0 && this.#isUnconfirmed)) this.#parts.journal.sentToNode();
     this.#isDue = true;
   }
 
   groupChanged(group: SharedGroup): void {
-    if (this.#routes.changeGroup(group)) this.#parts.journal.sentToNode();
+    if (this.#routes.changeGroup(group) || this.#isUnconfirmed) this.#parts.journal.sentToNode();
     this.#isDue = true;
+  }
+
+  /** Whether a route that was told for another subscription, of the same filter, may not be known yet: it may be among what is on its way. */
+  get #isUnconfirmed(): boolean {
+    return this.#others.some(({ open, outstanding }) => open !== undefined && outstanding > 0);
   }
 
   #tellRoutes(packets: readonly RoutePacket[], other: Other): void {

@@ -5,6 +5,7 @@ import { MemoryStore } from "../broker/mod.ts";
 import { PacketType } from "../codec/packet_type.ts";
 import type { Pair } from "../testing/pair.ts";
 import { idOf, NodesWorld } from "../testing/nodes_world.ts";
+import { homeOf } from "./home.ts";
 
 const { PUBACK } = PacketType;
 
@@ -90,21 +91,36 @@ describe("a retained message", () => {
 
 test("what a node has said to some before it started anew it says to all", () => {
   const world = new NodesWorld({ nodes: 3, byHand: true });
-  const drain = (): void => {
-    for (let goesOn = true; goesOn;) {
-      goesOn = false;
-      world.settle();
-      for (const { pair } of world.ways) while (pair.step()) goesOn = true;
-    }
-  };
-  drain();
+  world.drain();
   const writer = world.nodes[0]!.open();
   writer.connect({ clientId: "" });
-  drain();
+  world.drain();
   writer.publish({ topic: "t", payload: "new", qos: 1, retain: true });
   for (const { from, to, pair } of world.ways) if (from === 0 && to === 1) { while (pair.step()); }
   world.restart(0);
   world.linkAll();
-  drain();
+  world.drain();
   for (const { broker } of world.nodes) assertEquals(broker.stats.retainedMessages, 1);
 });
+
+for (const what of ["replaced", "removed"]) {
+  test(`what was ${what} at its home alone, before that ended, is the same at all nodes when it comes back`, () => {
+    const stores = [new MemoryStore(), new MemoryStore()];
+    const world = new NodesWorld({ keeps: true, broker: (place) => ({ store: stores[place]! }) });
+    let topic = "t";
+    while (homeOf(topic, 2) !== 1) topic += "t";
+    const writer = world.nodes[1]!.connect({ clientId: idOf(1, 2) });
+    writer.publish({ topic, payload: "before", qos: 1, retain: true });
+    writer.take(PUBACK);
+    for (const place of [1, 0]) world.restart(place);
+    world.linkAll();
+    world.cut(0, 1);
+    world.nodes[1]!.connect({ clientId: idOf(1, 2) })
+      .publish({ topic, payload: what === "removed" ? "" : "after", qos: 1, retain: true });
+    world.restart(1);
+    world.linkAll();
+    const found = world.nodes.map((node) => retainedAt(node));
+    assertEquals(found[0], found[1]);
+    if (what === "replaced") assertEquals(found[0], [`${topic} after`]);
+  });
+}

@@ -53,7 +53,11 @@ export class RetainedTold {
 
   /** Whether the retained message of this topic goes to the store of this node. */
   keeps(topic: string): boolean {
-    return homeOf(topic, this.#others.length + 1) === this.#place;
+    return this.#homeOf(topic) === this.#place;
+  }
+
+  #homeOf(topic: string): number {
+    return homeOf(topic, this.#others.length + 1);
   }
 
   /** It has changed here; `message` is the same, kept for a store. */
@@ -79,7 +83,8 @@ export class RetainedTold {
     const { router, turn } = this.#parts;
     turn.budget.spend(COST.alone);
     const known = this.#copies.stampOf(topic) ?? (router.retained.findText(topic) === NONE ? -1 : 0);
-    if (stamp <= known) return;
+    const isOfStore = stamp === 0 && known === 0 && this.#homeOf(topic) === from.place; // which may have changed before its node ended
+    if (stamp <= known && !isOfStore) return;
     const isThere = message !== undefined && message.expiresAt > turn.now;
     this.#copies.set(topic, stamp, isThere);
     const kept = isThere
@@ -132,7 +137,8 @@ export class RetainedTold {
       const message = retained.read(node);
       const { topic } = message;
       const stamp = this.#copies.stampOf(topic) ?? 0;
-      if (stamp === 0 && !this.keeps(topic)) continue;
+      const home = this.#homeOf(topic);
+      if (stamp === 0 && home !== this.#place && home !== other.place) continue;
       const change = writeChange({ stamp, topic, message });
       changes.push(change);
       bytes += change.length;

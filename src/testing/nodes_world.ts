@@ -163,6 +163,15 @@ export class NodesWorld {
     }
   }
 
+  /** Moves all there is by hand, until nothing moves. */
+  drain(): void {
+    for (let goesOn = true; goesOn;) {
+      goesOn = false;
+      this.settle();
+      for (const { pair } of this.ways) while (pair.step()) goesOn = true;
+    }
+  }
+
   /** Lets time go on at all nodes, by the deadlines of each. */
   advance(ms: number): void {
     const until = this.nodes[0]!.now + ms;
