@@ -9,6 +9,7 @@ import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { Load } from "../guard/load.ts";
 import { Program } from "../guard/program.ts";
+import { pathOf } from "../../lib/tree.ts";
 import { median } from "../statistics.ts";
 import { short, tableOf } from "../table.ts";
 
@@ -47,8 +48,8 @@ interface Subject {
 async function subjectOf(runtime: Runtime, what: "broker" | "relay", isSecure: boolean): Promise<Subject> {
   const carrier = isSecure ? "tls" : "tcp";
   const program = what === "broker"
-    ? await Program.start(runtime, "broker_child.ts", ["0", carrier])
-    : await Program.start(runtime, "../tls/relay_child.ts", [carrier]);
+    ? await Program.start(runtime, pathOf("scripts/bench/guard/broker_child.ts"), ["0", carrier])
+    : await Program.start(runtime, pathOf("scripts/bench/tls/relay_child.ts"), [carrier]);
   const load = what === "broker"
     ? await Load.onBroker("pairs QoS 0", program.port, isSecure)
     : await Load.onRelay(program.port, isSecure);
