@@ -8,12 +8,16 @@
 export const CLUSTER = {
   /** Between two heartbeats of a transport over a bus. */
   beatMs: 500,
+  /** Between two heartbeats of one that beats only while asked, while nobody asks. */
+  restMs: 30_000,
   /** A peer that is silent for so long is dead. */
   deadMs: 3_000,
   /** Between two greetings of a transport that nobody has answered yet. */
   greetMs: 100,
   /** What one direction of a transport over a bus may have sent, and its reader not yet taken. */
   windowBytes: 1_048_576,
+  /** The same of a transport that beats only while asked, of which there may be one for each Client. */
+  quietWindowBytes: 131_072,
   /** The bytes in one piece: above 8 to 32 KiB a message bus becomes slower again. */
   pieceBytes: 32_768,
   /** What a transport reads and throws away behind its own `close()` before it cuts the peer off. */
