@@ -180,7 +180,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/cluster",
-    values: [],
+    values: ["src/transport/peer_json.ts"],
     types: ["src/engine", "src/runtime/loop.ts", "src/transport"],
     core: true,
   },

@@ -37,6 +37,8 @@ export interface BusDialOptions {
   readonly head?: Uint8Array;
   /** Told once: a transport over which bytes can go at once, or why there is none. */
   readonly dialled: (transport: Transport | Error) => void;
+  /** Told when nothing of the transport is left, if there was one or not. */
+  readonly ended?: () => void;
 }
 
 /** Asks for a transport; the function that is returned gives up. */
@@ -62,6 +64,7 @@ export function dialBus(options: BusDialOptions): Cancel {
       isOver = true;
       options.dialled(refused ?? error ?? transport);
     },
+    ...options.ended && { ended: options.ended },
   });
   const name = new TextEncoder().encode(id);
   const question = new Uint8Array(QUESTION_BYTES + name.length + head.length);
@@ -106,8 +109,11 @@ export interface BusAcceptOptions {
   readonly label: string;
   /** See `BusTransportOptions`. */
   readonly deadMs?: number;
-  /** Is handed each transport when bytes can go, and what the call began with; starts it, at once or later. */
-  readonly accepted: (transport: Transport, head: Uint8Array) => void;
+  /**
+   * Is handed each transport when bytes can go, and what the call began with; starts it, at once or later. What it gives to `atEnd` is
+   * called when nothing of the transport is left.
+   */
+  readonly accepted: (transport: Transport, head: Uint8Array, atEnd: (ended: () => void) => void) => void;
 }
 
 /** Accepts transports, until the function that is returned is called; those that there are live on. */
@@ -125,6 +131,7 @@ export function acceptBus(options: BusAcceptOptions): Cancel {
     if (greeting.size >= CLUSTER.greetingsMax) return say(FULL);
     const head = bytes.slice(end);
     calls.add(id);
+    let ended: (() => void) | undefined;
     const transport = new BusTransport({
       bus,
       clock,
@@ -134,9 +141,12 @@ export function acceptBus(options: BusAcceptOptions): Cancel {
       ...subjects(at, id, false),
       greeted(error): void {
         greeting.delete(transport);
-        if (error === undefined) options.accepted(transport, head);
+        if (error === undefined) options.accepted(transport, head, (told) => void (ended = told));
       },
-      ended: () => void calls.delete(id),
+      ended() {
+        calls.delete(id);
+        ended?.();
+      },
     });
     greeting.add(transport);
     say(ACCEPTED);

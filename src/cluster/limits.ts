@@ -24,6 +24,12 @@ export const CLUSTER = {
   afterCloseBytes: 1_048_576,
   /** Transports that are being greeted at one door at the same time. */
   greetingsMax: 1_000,
+  /** Between the first call of a shard that could not be reached and the next; each is twice the one before, up to `callMsMax`. */
+  callMs: 20,
+  /** See `callMs`. */
+  callMsMax: 1_000,
+  /** Clients that others have handed on, and that wait until a shard takes Clients. */
+  earlyMax: 1_000,
   /** The bytes that come before those of the caller when a transport is asked for. */
   headBytes: 16_384,
   /** How long a log tries: an election of the engine takes 2 to 7 s. */
