@@ -10,6 +10,7 @@ import type { TlsOptions } from "../client_api/options.ts";
 import type { ToleranceName } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { ConfigFile, FileBridge, FileLink, FileListener, FileTable } from "../config/file.ts";
+import { CLUSTER_SETTINGS } from "../config/cluster.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, type LoginNumber, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
@@ -115,7 +116,10 @@ export interface Settings {
   readonly data: string | undefined;
   /** Processes that are the broker; auto: as many as there are cores. */
   readonly workers: number | "auto";
-  readonly durability: Durability;
+  /** In a cluster `log` or `replicated`, else one of the others. */
+  readonly durability: Durability | LogDurability;
+  /** A member of a cluster. */
+  readonly cluster?: ClusterSettings;
   readonly strictStore: boolean;
   /** A file of hooks. */
   readonly hooks: string | undefined;
@@ -128,6 +132,28 @@ export interface Settings {
   readonly logLevel: typeof LOG_LEVELS[number];
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
+}
+
+/** When a message that is in a shard's log is safe: as soon as it is there, or when the disk here has it as well. */
+export type LogDurability = "log" | "replicated";
+
+/** How a cluster is reached, and what this broker is in it. */
+export interface ClusterSettings {
+  readonly servers: readonly string[];
+  readonly name: string;
+  /** Undefined: by the name of the machine. */
+  readonly member?: string;
+  /** Undefined: as the cluster has been begun. */
+  readonly shards?: number;
+  readonly replicas: 1 | 3 | 5;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly nkeyFile?: string;
+  readonly credentialsFile?: string;
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 /** One link of a login chain, and where it is written. */
@@ -269,7 +295,6 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     hookLimits: {},
     webhook: {},
     workers: 1,
-    durability: "fsync",
     strictStore: false,
     sysInterval: 10,
     otel: false,
@@ -281,10 +306,45 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     listen: listenOf(said, file?.listeners ?? []),
     isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
+    ...clusterOf(said, (set as Partial<Settings>).cluster),
     ...chainOf(said, file?.links),
     ...file?.bridges && { bridges: file.bridges.map(bridgeOf) },
     ...file?.sni && { tls: { ...set.tls, sni: file.sni.map(sniOf) } },
   };
+}
+
+/**
+ * What flags of a cluster make, and the durability that fits.
+ * @throws {CallError} for flags that make no sense together.
+ */
+export function clusterOf(
+  said: Said,
+  set: Partial<ClusterSettings> | undefined,
+): Pick<Settings, "durability"> & { readonly cluster?: ClusterSettings } {
+  const text = said.given.get("durability")?.at(-1);
+  const isOfLog = text === "log" || text === "replicated";
+  const wrong = (name: string, what: string): never => {
+    throw new CallError(`${said.written(name)} ${what}`);
+  };
+  if (set?.servers === undefined) {
+    const alone = Object.keys(set ?? {}).length > 0 &&
+      CLUSTER_SETTINGS.find(({ name }) => said.given.has(name));
+    if (alone) wrong(alone.name, `is for a member of a cluster, and needs ${said.written("cluster")}`);
+    if (isOfLog) wrong("durability", `takes ${text} in a cluster only; fsync, os or interval=MS without one`);
+    return { durability: text === undefined ? "fsync" : valueOf(DURABILITY, text) as Durability };
+  }
+  if (text !== undefined && !isOfLog) {
+    wrong("durability", `takes log or replicated in a cluster, not ${text}`);
+  }
+  if (said.given.get("memory")?.at(-1) === "true") {
+    wrong("memory", "and a cluster exclude each other: its sessions are in logs");
+  }
+  if ((said.given.get("workers")?.at(-1) ?? "1") !== "1") {
+    wrong("workers", `is for one machine: in a cluster ${said.written("cluster-shards")} are its processes`);
+  }
+  const { servers, name = "default" } = set;
+  const replicas = Number(set.replicas ?? (servers.length >= 3 ? 3 : 1)) as 1 | 3 | 5;
+  return { durability: isOfLog ? text : "log", cluster: { ...set, servers, name, replicas } };
 }
 
 /** @throws {CallError} for a chain in the file, and one by flags or variables. */
@@ -355,7 +415,9 @@ function optionsOf(
 const LISTEN_NAMES = ["listen", "listen-addr", "port"];
 
 /** Options that more than one setting decides about. */
-const SPECIAL: ReadonlySet<string> = new Set(["listen", "data"]);
+const SPECIAL: ReadonlySet<string> = new Set(["listen", "data", "durability"]);
+
+const DURABILITY = SETTINGS.find(({ name }) => name === "durability")!;
 
 /** A valid value in the form that options have. */
 function valueOf({ kind, name }: Setting, text: string): unknown {
