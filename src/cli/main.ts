@@ -15,6 +15,8 @@ import { callOf, DEFAULT_CONFIG, helpText, type Settings, settingsOfCall } from 
 import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { shardOrderOf } from "./cluster/order.ts";
+import type { ServePart } from "./part.ts";
 import { orderOf } from "./workers/worker.ts";
 
 /** Each gives the exit status. A rarely used command is loaded only then. */
@@ -91,15 +93,14 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
     return STATUS.good;
   }
   const file = await configFileOf(call);
-  const order = orderOf(environment);
-  const part = order && new (await import("./workers/part.ts")).WorkerPart(order);
+  const part = await partOf();
   const settingsOf = (file: ConfigFile | undefined) => {
     const settings = settingsOfCall(call, file);
     return part?.own(settings) ?? settings;
   };
   const settings = settingsOf(file);
   const { logLevel: level, logFormat: format, logLimits: limits } = settings;
-  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "", order?.colours);
+  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "", part?.order.colours);
   const log = new Log({ level: call.isCheck ? "off" : level, format, limits, stream });
   if (call.config === undefined && !mayRead(DEFAULT_CONFIG)) {
     log.warn(`${DEFAULT_CONFIG} is not looked for`, { advice: `--allow-read=${DEFAULT_CONFIG}` });
@@ -115,6 +116,11 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
       part.log = log;
       return await serveCommand(settings, log, source, (addresses) => part.ready(addresses), part);
     }
+    const { cluster } = settings;
+    if (cluster !== undefined) {
+      const { superviseMember } = await import("./cluster/supervisor.ts");
+      return await superviseMember({ settings, cluster, args, log, ready });
+    }
     if (settings.workers !== 1) {
       const { supervise, workersOf } = await import("./workers/supervisor.ts");
       const count = workersOf(settings.workers, log);
@@ -124,6 +130,16 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
   } finally {
     await log.flush();
   }
+}
+
+/** What this process is among several, if another one has started it for that. */
+async function partOf(): Promise<
+  (ServePart & { readonly order: { readonly colours: boolean } }) | undefined
+> {
+  const worker = orderOf(environment);
+  if (worker !== undefined) return new (await import("./workers/part.ts")).WorkerPart(worker);
+  const shard = shardOrderOf(environment);
+  return shard && new (await import("./cluster/part.ts")).ShardPart(shard);
 }
 
 /** All settings, read again from this file. */

@@ -24,7 +24,7 @@ import { Child, type End, fieldsOf, programOf } from "./child.ts";
 import { arrange } from "./data.ts";
 import { storeOf } from "./layout.ts";
 import { insideSocketOf } from "./inside.ts";
-import { isOfLog, StartLines, withWorker } from "./one_log.ts";
+import { isOfLog, StartLines, withNumber } from "./one_log.ts";
 import type { News } from "./part.ts";
 import { type Ports, takePorts } from "./ports.ts";
 import { WORKER_VARIABLE, type WorkerOrder } from "./worker.ts";
@@ -295,8 +295,9 @@ class Workers {
 
   #passOn(line: string, worker: number | undefined): void {
     const { log } = this.#options;
-    if (isOfLog(line)) log.passOn(worker === undefined ? line : withWorker(line, worker, log.colours));
-    else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
+    if (isOfLog(line)) {
+      log.passOn(worker === undefined ? line : withNumber(line, "worker", worker, log.colours));
+    } else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
     else if (line !== "") log.error("said on stderr", { worker, line: log.cut(line) });
   }
 }
