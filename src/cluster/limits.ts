@@ -28,6 +28,16 @@ export const CLUSTER = {
   callMs: 20,
   /** See `callMs`. */
   callMsMax: 1_000,
+  /** Members of a cluster. */
+  membersMax: 256,
+  /** Heartbeats for which a member that begins is silent. */
+  silentBeats: 2,
+  /** A process that has owned a shard for so long has had no trouble at its start. */
+  steadyMs: 30_000,
+  /** Until a member tries again to start a shard that has ended twice as it should not; each is twice the one before, up to `startAgainMsMax`. */
+  startAgainMs: 1_000,
+  /** See `startAgainMs`. */
+  startAgainMsMax: 60_000,
   /** Clients that others have handed on, and that wait until a shard takes Clients. */
   earlyMax: 1_000,
   /** The bytes that come before those of the caller when a transport is asked for. */
