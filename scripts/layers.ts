@@ -179,9 +179,15 @@ const LAYERS: readonly Layer[] = [
     packages: ["@nats-io/transport-node", "node:crypto", "node:net", "node:timers", "node:timers/promises"],
   },
   {
+    at: "src/cluster/files",
+    values: ["src/cluster", "src/store"],
+    types: ["src/broker"],
+    packages: ["node:fs", "node:path", "node:sqlite"],
+  },
+  {
     at: "src/cluster",
-    values: ["src/transport/peer_json.ts"],
-    types: ["src/engine", "src/runtime/loop.ts", "src/transport"],
+    values: ["src/store/error.ts", "src/store/fact.ts", "src/transport/peer_json.ts"],
+    types: ["src/store/disk.ts", "src/engine", "src/runtime/loop.ts", "src/transport"],
     core: true,
   },
   {

@@ -54,6 +54,14 @@ export const CLUSTER = {
   waitMs: 20_000,
   /** One batch of a log. */
   batchBytes: 67_108_864,
+  /** So much of a shard's log asks for a checkpoint. */
+  checkpointBytes: 67_108_864,
+  /** A part of a checkpoint. */
+  checkpointPartBytes: 524_288,
+  /** Of each so-manieth batch is kept where it is in the log. */
+  positionEvery: 64,
+  /** So many of these; above it each second one is forgotten. */
+  positionsMax: 1_024,
   /** One page of messages; a message is never cut, so it may be larger by one. */
   pageBytes: 1_048_576,
   /** The same, in messages. */
