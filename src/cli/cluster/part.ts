@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 import { acceptBus, dialBus } from "../../cluster/bus_dial.ts";
-import { openShardStore, ShardStoreError } from "../../cluster/files/open.ts";
+import { openShardStore, type ShardStore, ShardStoreError } from "../../cluster/files/open.ts";
 import { NatsError } from "../../cluster/nats/error.ts";
 import { type Nats, openNats } from "../../cluster/nats/open.ts";
 import { ShardLinks } from "../../cluster/shard_links.ts";
@@ -56,6 +56,7 @@ export class ShardPart implements ServePart {
   readonly #inStep: Promise<void> = new Promise((resolve) => this.#allInStep = resolve);
   #nats: Nats | undefined;
   #view: View | undefined;
+  #store: ShardStore | undefined;
   #epoch = 0;
   #links: ShardLinks | undefined;
   #stopAccepting: () => void = () => {};
@@ -111,7 +112,7 @@ export class ShardPart implements ServePart {
         changed: () => this.#changed(),
       });
       const logOf = (name: string) => new StreamLog(nats.stream(name), writer(), systemLoop);
-      const { store, epoch } = await openShardStore({
+      const owned = this.#store = await openShardStore({
         log: logOf(logStream(shard)),
         checkpoints: logOf(checkpointStream(shard)),
         directory,
@@ -120,11 +121,13 @@ export class ShardPart implements ServePart {
         incarnation,
         ...worker(),
         fenced: () => void this.#lost("its log has another owner"),
+        troubled: (why) => log.warn("no checkpoint could be made; it is tried again", { shard, why }),
       });
+      const { epoch } = owned;
       this.#epoch = epoch;
-      log.info("shard claimed", { shard, epoch });
+      log.info("shard claimed", { epoch });
       this.#tell({ epoch });
-      return { store, path: join(directory, STORE_FILE) };
+      return { store: owned.store, path: join(directory, STORE_FILE) };
     } catch (error) {
       if (error instanceof ShardStoreError && error.trouble === "taken") {
         return await this.#lost("another member was faster");
@@ -237,7 +240,7 @@ export class ShardPart implements ServePart {
 
   /** The shard is another's: nothing that this process still says would be true. */
   async #lost(why: string): Promise<never> {
-    this.log!.warn("shard lost", { shard: this.order.shard, why });
+    this.log!.warn("shard lost", { why });
     await this.log!.flush();
     return process.exit(LOST);
   }

@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { localFiles } from "../../cluster/files/open.ts";
+import { localFile, localFiles } from "../../cluster/files/open.ts";
 import { Member } from "../../cluster/member.ts";
 import { openMeta } from "../../cluster/meta.ts";
 import { NatsError } from "../../cluster/nats/error.ts";
@@ -31,6 +31,7 @@ import { checkSettings } from "../serve.ts";
 import { ServiceManager } from "../service_manager.ts";
 import { endSignal, IGNORED, listenTo, RELOAD } from "../signals.ts";
 import { TlsSet } from "../tls_set.ts";
+import { VERSION } from "../version.ts";
 import { Child, type End, fieldsOf, programOf } from "../workers/child.ts";
 import { isOfLog, withNumber } from "../workers/one_log.ts";
 import { type Ports, takePorts } from "../workers/ports.ts";
@@ -175,13 +176,13 @@ class Processes {
       cluster: cluster.name,
       name,
       incarnation: this.#incarnation,
+      program: VERSION,
       shards,
       files: localFiles((shard) => shardDirectory(data, cluster.name, shard), shards),
       host: {
         start: (shard) => this.#start(shard),
         stop: (shard, why) => this.#stop(shard, why),
       },
-      changed: () => {},
       refused: (why) => {
         log.error("member refused", { why });
         this.#status = STATUS.cannot;
@@ -286,7 +287,9 @@ class Processes {
       this.#status = STATUS.cannot;
       this.#end("SIGTERM");
     }
-    this.#member.ended(shard, isLost ? "taken" : isStopped ? "given" : "failed");
+    const { data, cluster } = this.#options;
+    const place = localFile(shardDirectory(data, cluster.name, shard), shard);
+    this.#member.ended(shard, isLost ? "taken" : isStopped ? "given" : "failed", place);
     if (this.#isStopping && this.#places.size === 0) this.#over(this.#status);
   }
 
