@@ -7,6 +7,18 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import type { GuardLine } from "./figures.ts";
 
+/** A clock that takes its time: the driver asks it for each chunk and each turn. */
+export function slowClock(slowUs: number, now: () => number): () => number {
+  return () => {
+    const spentUs = (): number => {
+      const { user, system } = process.cpuUsage(); // not the time of day: others may have the core meanwhile
+      return user + system;
+    };
+    for (const end = spentUs() + slowUs; spentUs() < end;);
+    return now();
+  };
+}
+
 /** Tells the port; then a line on standard input asks for the CPU time, and its end ends the process. */
 export function tellOn(port: number): void {
   const tell = (line: GuardLine): void => void process.stdout.write(JSON.stringify(line) + "\n");

@@ -1,11 +1,16 @@
 /**
- * Broker and baseline on one runtime, in turn, under the same load.
+ * The broker as it is and as it was, on one runtime, in turn, under the same load.
  * Knows rounds and pairs; refuses to judge what comes out.
  * @module
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Runtime } from "../../lib/broker_process.ts";
+import { ROOT } from "../../lib/tree.ts";
+import { BEFORE, bundleBroker } from "./bundle.ts";
 import { type Measured, measuredOf, type Pair, type Scenario } from "./figures.ts";
-import { FRAME_BYTES, Load } from "./load.ts";
+import { Load } from "./load.ts";
 import { Program } from "./program.ts";
 
 /** How much. */
@@ -26,50 +31,53 @@ export async function compare(
   effort: Effort,
   tell: (measured: Measured) => void = () => {},
 ): Promise<Measured[]> {
-  const broker = await Program.start(runtime, "broker_child.ts", [`${effort.slowUs}`]);
+  const directory = mkdtempSync(join(tmpdir(), "plumb-guard-"));
+  const open: Program[] = [];
   try {
-    const baseline = await Program.start(runtime, "baseline_child.ts", [`${FRAME_BYTES}`]);
-    try {
-      const all: Measured[] = [];
-      for (const scenario of scenarios) {
-        const measured = measuredOf(scenario, await pairsOf(scenario, broker, baseline, effort));
-        tell(measured);
-        all.push(measured);
-      }
-      return all;
-    } finally {
-      await baseline.close();
+    const present = join(directory, "present.mjs");
+    await bundleBroker(ROOT, present);
+    const now = await Program.start(runtime, present, [`${effort.slowUs}`]);
+    open.push(now);
+    const before = await Program.start(runtime, BEFORE, ["0"]);
+    open.push(before);
+    const all: Measured[] = [];
+    for (const scenario of scenarios) {
+      const measured = measuredOf(scenario, await pairsOf(scenario, now, before, effort));
+      tell(measured);
+      all.push(measured);
     }
+    return all;
   } finally {
-    await broker.close();
+    for (const program of open) await program.close();
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 
 async function pairsOf(
   scenario: Scenario,
-  broker: Program,
-  baseline: Program,
+  now: Program,
+  before: Program,
   { pairs, messages, warmUp }: Effort,
 ): Promise<Pair[]> {
-  const onBroker = await Load.onBroker(scenario, broker.port);
-  const onBaseline = await Load.onBaseline(scenario, baseline.port);
+  const onNow = await Load.onBroker(scenario, now.port);
+  const onBefore = await Load.onBroker(scenario, before.port);
   try {
-    const brokerNs = () => nsEach(broker, onBroker, messages);
-    const baselineNs = () => nsEach(baseline, onBaseline, messages);
-    await onBroker.run(warmUp);
-    await onBaseline.run(warmUp);
+    const nowNs = () => nsEach(now, onNow, messages);
+    const beforeNs = () => nsEach(before, onBefore, messages);
+    await onNow.run(warmUp);
+    await onBefore.run(warmUp);
     const all: Pair[] = [];
     for (let i = 0; i < pairs; i++) {
-      if (i % 2 === 0) all.push({ brokerNs: await brokerNs(), baselineNs: await baselineNs() });
+      if (i % 2 === 0) all.push({ nowNs: await nowNs(), beforeNs: await beforeNs() });
       else {
-        const baselineFirst = await baselineNs();
-        all.push({ brokerNs: await brokerNs(), baselineNs: baselineFirst });
+        const first = await beforeNs();
+        all.push({ nowNs: await nowNs(), beforeNs: first });
       }
     }
     return all;
   } finally {
-    onBroker.close();
-    onBaseline.close();
+    onNow.close();
+    onBefore.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * A light load for broker and baseline, in bytes laid out beforehand and in step: the next batch goes when all of the last
+ * A light load for a broker, in bytes laid out beforehand and in step: the next batch goes when all of the last
  * one has come and is acknowledged. So it depends little on how busy the machine is how much is read and written at once,
  * and the CPU time for a message says what the program does, not what else goes on.
  * Knows the length of everything that comes; refuses to decode any of it.
@@ -26,8 +26,6 @@ const SUBACK_BYTES = 5;
 const TOPIC_BYTES = 7;
 /** Topics of the publisher in a fan-out: no two messages behind each other have the same one. */
 const TOPICS = 16;
-/** Bytes of a PUBLISH of QoS 0, and of what stands for it in the baseline. */
-export const FRAME_BYTES: number = 2 + 2 + TOPIC_BYTES + PAYLOAD_BYTES;
 /** Nothing that comes at all takes so long. */
 const STEP_MS = 30_000;
 
@@ -172,11 +170,6 @@ export class Load {
     return Load.#brokerPairs(port, isSecure, Number(scenario.at(-1)) as 0 | 1 | 2);
   }
 
-  /** For the baseline. */
-  static onBaseline(scenario: Scenario, port: number): Promise<Load> {
-    return scenario === "fan-out QoS 0" ? Load.#baselineFanOut(port) : Load.#baselinePairs(port);
-  }
-
   static async #brokerPairs(port: number, isSecure: boolean, qos: 0 | 1 | 2): Promise<Load> {
     const wires: Wire[] = [];
     const lanes: (() => Promise<unknown>)[] = [];
@@ -236,34 +229,6 @@ export class Load {
     const sender = await mqttClient(port, isSecure, "sender");
     const frames = Array.from({ length: TOPICS }, (_, i) => publishOf(`fan/${100 + i}`, 0));
     return Load.#fanOut(receivers, sender, batchOf(frames, 0));
-  }
-
-  static async #baselinePairs(port: number): Promise<Load> {
-    const wires: Wire[] = [];
-    const batch = batchOf([publishOf("pair/00", 0)], 0);
-    for (let i = 0; i < PAIRS; i++) {
-      const wire = await Wire.dial(port);
-      wire.send(Uint8Array.of(0x45));
-      wires.push(wire);
-    }
-    const lanes = wires.map((wire) => async () => {
-      wire.send(batch);
-      await wire.take(batch.length);
-    });
-    return new Load(wires, lanes, BATCH * PAIRS);
-  }
-
-  static async #baselineFanOut(port: number): Promise<Load> {
-    const receivers: Wire[] = [];
-    for (let i = 0; i < RECEIVERS; i++) {
-      const wire = await Wire.dial(port);
-      wire.send(Uint8Array.of(0x52));
-      receivers.push(wire);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200)); // all of them are known by then, or the first batch never ends
-    const sender = await Wire.dial(port);
-    sender.send(Uint8Array.of(0x53));
-    return Load.#fanOut(receivers, sender, batchOf([publishOf("fan/100", 0)], 0));
   }
 
   static #fanOut(receivers: Wire[], sender: Wire, batch: Uint8Array): Load {

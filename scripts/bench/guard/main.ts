@@ -1,34 +1,30 @@
 /**
- * `deno task bench:guard`: fails when the broker's CPU time for a message, as a multiple of the baseline's, has become
- * worse by more than a quarter since `ratios.json` was written, in two attempts one after the other.
- * Knows what was, and how much worse is too much; refuses to know how it is measured.
+ * `deno task bench:guard`: fails when the broker takes a quarter more CPU time for a message than the broker of before (`before.js`), in two
+ * attempts one after the other. Both run in turn in one run: so no machine is compared with another one.
+ * Knows how much worse is too much, and says so; refuses to know how it is measured.
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
-import { pathOf } from "../../lib/tree.ts";
-import { median } from "../statistics.ts";
 import { short, tableOf } from "../table.ts";
+import { writeBefore } from "./bundle.ts";
 import { compare, type Effort } from "./compare.ts";
-import { judge, type Measured, type Ratios, type Scenario, SCENARIOS } from "./figures.ts";
+import { judge, type Measured, type Scenario, SCENARIOS } from "./figures.ts";
 
-const USAGE = `Usage: bench:guard [--runtime deno|bun|both] [--pairs N] [--messages N] [--write] [--slow-us N]
-  --runtime NAME  on which (default both)
-  --pairs N       of runs, broker and baseline (default 60)
-  --messages N    delivered in each run (default 40000)
-  --write         write ratios.json, from the median of five attempts
-  --slow-us N     slow the broker by so much at each chunk: the guard must turn red`;
+const USAGE = `Usage: bench:guard [--runtime deno|bun|both] [--pairs N] [--messages N] [--write REVISION] [--slow-us N]
+  --runtime NAME    on which (default both)
+  --pairs N         of runs, the broker as it is and as it was (default 30)
+  --messages N      delivered in each run (default 40000)
+  --write REVISION  write before.js: from now on the broker of that revision is what this one is compared with
+  --slow-us N       slow the broker by so much at each chunk: the guard must turn red`;
 
-const RATIOS = pathOf("scripts/bench/guard/ratios.json");
 const RUNTIMES: readonly Runtime[] = ["deno", "bun"];
-const WRITE_ATTEMPTS = 5;
 
 const args = parseArgs(process.argv.slice(2).filter((arg) => arg !== "--"), {
-  string: ["runtime", "pairs", "messages", "slow-us"],
-  boolean: ["help", "write"],
-  default: { runtime: "both", pairs: "60", messages: "40000", "slow-us": "0" },
+  string: ["runtime", "pairs", "messages", "slow-us", "write"],
+  boolean: ["help"],
+  default: { runtime: "both", pairs: "30", messages: "40000", "slow-us": "0" },
   unknown: (arg) => {
     console.error(`Unknown: ${arg}\n${USAGE}`);
     process.exit(2);
@@ -42,51 +38,29 @@ const effort: Effort = {
 };
 const runtimes = RUNTIMES.filter((name) => args.runtime === "both" || args.runtime === name);
 
-function written(): Ratios {
-  return JSON.parse(readFileSync(RATIOS, "utf8"));
-}
+const HEAD = ["", "ns", "before", "ratio", "pairs from", "to", "verdict"];
 
-type Row = readonly string[];
-const HEAD: Row = [
-  "",
-  "broker ns",
-  "baseline ns",
-  "ratio",
-  "pairs from",
-  "to",
-  "written",
-  "change",
-  "verdict",
-];
-
-function rowOf(runtime: Runtime, measured: Measured, was: number | undefined): Row {
-  const { scenario, brokerNs, baselineNs, ratio, from, to } = measured;
+function rowOf(runtime: Runtime, { scenario, nowNs, beforeNs, ratio, from, to }: Measured): readonly string[] {
   return [
     `${runtime} ${scenario}`,
-    short(brokerNs),
-    short(baselineNs),
+    short(nowNs),
+    short(beforeNs),
     ...[ratio, from, to].map((value) => value.toFixed(2)),
-    was === undefined ? "–" : was.toFixed(2),
-    was === undefined ? "–" : `${((ratio / was - 1) * 100).toFixed(0)} %`,
-    judge(ratio, was),
+    judge(ratio),
   ];
 }
 
 /** Measures, and again what is worse. Returns how many scenarios hold and how many do not. */
 async function guard(): Promise<{ passed: number; failed: number }> {
-  const ratios = written();
-  const rows: Row[] = [];
+  const rows: (readonly string[])[] = [];
   let passed = 0;
   let failed = 0;
   for (const runtime of runtimes) {
     let left: readonly Scenario[] = SCENARIOS;
     for (let attempt = 1; attempt <= 2 && left.length > 0; attempt++) {
       const all = await compare(runtime, left, effort);
-      rows.push(...all.map((measured) => rowOf(runtime, measured, ratios[runtime]?.[measured.scenario])));
-      const bad = all.filter(({ scenario, ratio }) => {
-        const verdict = judge(ratio, ratios[runtime]?.[scenario]);
-        return verdict === "worse" || verdict === "unknown";
-      });
+      rows.push(...all.map((measured) => rowOf(runtime, measured)));
+      const bad = all.filter(({ ratio }) => judge(ratio) !== "ok");
       passed += all.length - bad.length;
       left = bad.map(({ scenario }) => scenario);
     }
@@ -96,27 +70,12 @@ async function guard(): Promise<{ passed: number; failed: number }> {
   return { passed, failed };
 }
 
-async function write(): Promise<void> {
-  const ratios: Record<string, Readonly<Record<string, number>>> = { ...written() };
-  for (const runtime of runtimes) {
-    const attempts: Measured[][] = [];
-    for (let i = 0; i < WRITE_ATTEMPTS; i++) attempts.push(await compare(runtime, SCENARIOS, effort));
-    ratios[runtime] = Object.fromEntries(SCENARIOS.map((scenario, i) => {
-      const each = attempts.map((all) => all[i]!.ratio);
-      console.log(`${runtime} ${scenario}: ${each.map((ratio) => ratio.toFixed(2)).join(" ")}`);
-      return [scenario, Number(median(each).toFixed(2))];
-    }));
-  }
-  writeFileSync(RATIOS, JSON.stringify(ratios, undefined, 2) + "\n");
-  console.log(JSON.stringify(ratios, undefined, 2));
-}
-
 if (args.help) console.log(USAGE);
 else if (runtimes.length === 0 || !(effort.pairs >= 1) || !(effort.messages >= 1) || !(effort.slowUs >= 0)) {
   console.error(USAGE);
   process.exit(2);
-} else if (args.write) {
-  await write();
+} else if (args.write !== undefined) {
+  await writeBefore(args.write);
   process.exit(0);
 } else {
   const { passed, failed } = await guard();

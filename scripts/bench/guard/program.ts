@@ -1,12 +1,12 @@
 /**
- * The broker and the baseline as processes of their own.
+ * Brokers as processes of their own.
  * Knows how they are started and asked; refuses to know what goes on between them and the load.
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { runFlags, type Runtime, runtimeCommand } from "../../lib/broker_process.ts";
-import { pathOf, ROOT } from "../../lib/tree.ts";
+import { ROOT } from "../../lib/tree.ts";
 import { Inbox, within } from "../../lib/within.ts";
 import type { GuardLine } from "./figures.ts";
 
@@ -22,8 +22,7 @@ export class Program {
   readonly #over: Promise<void>;
 
   private constructor(runtime: Runtime, file: string, args: readonly string[]) {
-    const path = pathOf(`scripts/bench/guard/${file}`);
-    const [command = "", ...before] = [...runtimeCommand(runtime), ...runFlags(runtime), path];
+    const [command = "", ...before] = [...runtimeCommand(runtime), ...runFlags(runtime), file];
     const child = spawn(command, [...before, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
     this.#child = child;
     child.stdin!.on("error", () => {}); // it has ended, and so does not answer
@@ -38,7 +37,7 @@ export class Program {
     });
   }
 
-  /** Starts one of the guard's children. */
+  /** Starts one of the guard's children, by its path. */
   static async start(runtime: Runtime, file: string, args: readonly string[]): Promise<Program> {
     const program = new Program(runtime, file, args);
     try {

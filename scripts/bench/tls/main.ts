@@ -47,8 +47,8 @@ interface Subject {
 async function subjectOf(runtime: Runtime, what: "broker" | "relay", isSecure: boolean): Promise<Subject> {
   const carrier = isSecure ? "tls" : "tcp";
   const program = what === "broker"
-    ? await Program.start(runtime, "broker_child.ts", ["0", carrier])
-    : await Program.start(runtime, "../tls/relay_child.ts", [carrier]);
+    ? await Program.start(runtime, pathOf("scripts/bench/guard/broker_child.ts"), ["0", carrier])
+    : await Program.start(runtime, pathOf("scripts/bench/tls/relay_child.ts"), [carrier]);
   const load = what === "broker"
     ? await Load.onBroker("pairs QoS 0", program.port, isSecure)
     : await Load.onRelay(program.port, isSecure);
