@@ -24,6 +24,8 @@ export interface Effort {
   readonly slowUs: number;
 }
 
+const WARM_UPS = 4;
+
 /** Measures these scenarios, in processes of their own. */
 export async function compare(
   runtime: Runtime,
@@ -64,8 +66,10 @@ async function pairsOf(
   try {
     const nowNs = () => nsEach(now, onNow, messages);
     const beforeNs = () => nsEach(before, onBefore, messages);
-    await onNow.run(warmUp);
-    await onBefore.run(warmUp);
+    for (let i = 0; i < WARM_UPS; i++) { // in turn: the load is compiled as well
+      await onNow.run(warmUp);
+      await onBefore.run(warmUp);
+    }
     const all: Pair[] = [];
     for (let i = 0; i < pairs; i++) {
       if (i % 2 === 0) all.push({ nowNs: await nowNs(), beforeNs: await beforeNs() });

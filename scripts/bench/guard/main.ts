@@ -12,7 +12,8 @@ import { writeBefore } from "./bundle.ts";
 import { compare, type Effort } from "./compare.ts";
 import { judge, type Measured, type Scenario, SCENARIOS } from "./figures.ts";
 
-const USAGE = `Usage: bench:guard [--runtime deno|bun|both] [--pairs N] [--messages N] [--write REVISION] [--slow-us N]
+const USAGE =
+  `Usage: bench:guard [--runtime deno|bun|both] [--pairs N] [--messages N] [--write REVISION] [--slow-us N]
   --runtime NAME    on which (default both)
   --pairs N         of runs, the broker as it is and as it was (default 30)
   --messages N      delivered in each run (default 40000)
@@ -40,7 +41,10 @@ const runtimes = RUNTIMES.filter((name) => args.runtime === "both" || args.runti
 
 const HEAD = ["", "ns", "before", "ratio", "pairs from", "to", "verdict"];
 
-function rowOf(runtime: Runtime, { scenario, nowNs, beforeNs, ratio, from, to }: Measured): readonly string[] {
+function rowOf(
+  runtime: Runtime,
+  { scenario, nowNs, beforeNs, ratio, from, to }: Measured,
+): readonly string[] {
   return [
     `${runtime} ${scenario}`,
     short(nowNs),

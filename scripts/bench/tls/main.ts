@@ -9,6 +9,7 @@ import process from "node:process";
 import type { Runtime } from "../../lib/broker_process.ts";
 import { Load } from "../guard/load.ts";
 import { Program } from "../guard/program.ts";
+import { pathOf } from "../../lib/tree.ts";
 import { median } from "../statistics.ts";
 import { short, tableOf } from "../table.ts";
 
