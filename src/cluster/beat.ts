@@ -27,6 +27,9 @@ export interface Place {
   readonly number: number;
 }
 
+/** An epoch of a shard. */
+export type Heard = Pick<Place, "shard" | "epoch">;
+
 /** A shard that goes to another member as planned. */
 export interface Given {
   readonly shard: number;
@@ -49,6 +52,8 @@ export interface Beat {
   readonly failed: readonly number[];
   /** Files that it has of shards which it does not own. */
   readonly files: readonly Place[];
+  /** Of shards without an owner, the last epoch that it has heard of: all are to know the same. */
+  readonly heard: readonly Heard[];
   /** Shards that it gives away, or has given. */
   readonly given: readonly Given[];
   /** It ends, and wants no shards. */
@@ -80,10 +85,14 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
     value["files"],
     (one) => isObject(one) && isShard(one["shard"]) && isCount(one["epoch"]) && isCount(one["number"]),
   );
+  const heard = list(
+    value["heard"],
+    (one) => isObject(one) && isShard(one["shard"]) && isCount(one["epoch"]),
+  );
   const given = list(value["given"], (one) => isObject(one) && isShard(one["shard"]) && isName(one["to"]));
   const isWhole = isName(member) && isText(incarnation) && isCount(count) && isText(program) &&
     owned !== undefined && starting !== undefined && failed !== undefined && files !== undefined &&
-    given !== undefined;
+    heard !== undefined && given !== undefined;
   if (!isWhole) return undefined;
   return {
     member,
@@ -94,6 +103,7 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
     starting: starting as readonly number[],
     failed: failed as readonly number[],
     files: files as unknown as readonly Place[],
+    heard: heard as unknown as readonly Heard[],
     given: given as unknown as readonly Given[],
     isLeaving: isLeaving === true,
   };

@@ -106,6 +106,11 @@ export class Member {
     this.#stopBeat = clock.at(clock.now() + CLUSTER.beatMs, () => this.#beat());
   }
 
+  /** It has been told to leave. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
   /** The process of a shard has claimed it. */
   started(shard: number, epoch: number, incarnation: string): void {
     const here = this.#here.get(shard);
@@ -191,9 +196,21 @@ export class Member {
       starting,
       failed: [...this.#failures].flatMap(([shard, { until }]) => until > now ? [shard] : []),
       files: [...this.#files.values()],
+      heard: this.#heardOf(),
       given: [...this.#given].map(([shard, { to }]): Given => ({ shard, to })),
       isLeaving: this.#isLeaving,
     };
+  }
+
+  #heardOf(): { readonly shard: number; readonly epoch: number }[] {
+    const heard: { readonly shard: number; readonly epoch: number }[] = [];
+    for (let shard = 1; shard <= this.#options.shards; shard++) {
+      const last = this.view.lastOwner(shard);
+      if (last !== undefined && this.view.owner(shard) === undefined) {
+        heard.push({ shard, epoch: last.epoch });
+      }
+    }
+    return heard;
   }
 
   /** Of two members with one name the one that has been there for less heartbeats gives way. */
@@ -278,7 +295,8 @@ export class Member {
       const one = given.find((one) => one.shard === shard);
       if (one !== undefined && may.includes(one.to)) return one.to;
     }
-    const last = this.view.lastOwner(shard)?.epoch ?? 0;
+    const epochs = beats.flatMap(({ heard }) => heard.filter((one) => one.shard === shard));
+    const last = Math.max(0, ...epochs.map(({ epoch }) => epoch));
     let best: { readonly name: string; readonly place: Place } | undefined;
     const consider = (name: string, files: readonly Place[]) => {
       const place = files.find((one) => one.shard === shard);

@@ -1,0 +1,209 @@
+/**
+ * Members of a cluster on a simulated network, and their shards, of which only is known who owns them.
+ * Knows claims and epochs; refuses to know what a shard does.
+ * @module
+ */
+import { seededRandom } from "../engine/random.ts";
+import type { Random } from "../engine/random.ts";
+import type { Place } from "../cluster/beat.ts";
+import { type EndReason, Member, type StopReason } from "../cluster/member.ts";
+import { MemoryNetwork, type MemoryNode } from "../cluster/memory/network.ts";
+import { Schedule } from "../cluster/memory/schedule.ts";
+
+/** What happened to a shard. */
+export interface ShardEvent {
+  readonly at: number;
+  readonly shard: number;
+  readonly member: string;
+  readonly what: "start" | "own" | "stop given" | "stop lost" | "end given" | "end taken" | "end failed";
+}
+
+/** One life of a member. */
+export class SimulatedMember {
+  readonly name: string;
+  readonly node: MemoryNode;
+  readonly member: Member;
+  /** Shards whose process runs, and the epoch in which it owns them; 0 while it starts. */
+  readonly running: Map<number, number> = new Map();
+  /** What it was refused for. */
+  refused: string | undefined;
+  /** Shards that cannot be started here. */
+  readonly broken: Set<number> = new Set();
+  isDead = false;
+  readonly #world: MemberWorld;
+
+  constructor(world: MemberWorld, name: string, files: readonly Place[]) {
+    this.#world = world;
+    this.name = name;
+    this.node = world.net.node(name);
+    const incarnation = `${name}-${++world.lives}`;
+    this.member = new Member({
+      bus: this.node.bus,
+      clock: this.node.clock,
+      cluster: "test",
+      name,
+      incarnation,
+      program: "1.0.0",
+      shards: world.shards,
+      files,
+      host: {
+        start: (shard) => this.#start(shard, incarnation),
+        stop: (shard, why) => this.#stop(shard, why),
+      },
+      refused: (why) => {
+        this.refused = why;
+      },
+    });
+  }
+
+  /** Its machine goes down. */
+  crash(): void {
+    this.isDead = true;
+    this.running.clear();
+    this.node.crash();
+  }
+
+  /** It ends as planned. */
+  leave(): void {
+    this.member.leave();
+    for (const shard of [...this.running.keys()]) this.#stop(shard, "given");
+    const { clock } = this.node;
+    clock.at(clock.now() + 500, () => {
+      this.member.close();
+      this.crash();
+    });
+  }
+
+  /** The process of a shard crashes. */
+  fail(shard: number): void {
+    if (this.running.delete(shard)) this.#end(shard, "failed");
+  }
+
+  #start(shard: number, incarnation: string): void {
+    const world = this.#world;
+    world.note(shard, this.name, "start");
+    this.running.set(shard, 0);
+    const { clock } = this.node;
+    clock.at(clock.now() + world.between(20, 400), () => {
+      if (this.running.get(shard) !== 0) return;
+      if (this.broken.has(shard)) {
+        this.running.delete(shard);
+        return this.#end(shard, "failed");
+      }
+      const epoch = world.claim(shard, this);
+      this.running.set(shard, epoch);
+      world.note(shard, this.name, "own");
+      this.member.started(shard, epoch, `${incarnation}-${shard}`);
+    });
+  }
+
+  #stop(shard: number, why: StopReason): void {
+    this.#world.note(shard, this.name, `stop ${why}`);
+    const { clock } = this.node;
+    clock.at(clock.now() + (why === "lost" ? 1 : this.#world.between(5, 100)), () => {
+      if (this.running.delete(shard)) this.#end(shard, "given");
+    });
+  }
+
+  /** The log has another owner. */
+  fenced(shard: number): void {
+    const { clock } = this.node;
+    clock.at(clock.now() + this.#world.between(0, 300), () => {
+      if (this.running.delete(shard)) this.#end(shard, "taken");
+    });
+  }
+
+  #end(shard: number, how: EndReason): void {
+    this.#world.note(shard, this.name, `end ${how}`);
+    this.member.ended(shard, how, this.#world.fileOf(shard, this.name));
+  }
+}
+
+/** See the module. */
+export class MemberWorld {
+  readonly net: MemoryNetwork;
+  readonly shards: number;
+  readonly random: Random;
+  readonly members: SimulatedMember[] = [];
+  readonly events: ShardEvent[] = [];
+  lives = 0;
+  /** Of each shard: the epoch of its log, and who owns it by that. */
+  readonly #epochs = new Map<number, { epoch: number; owner: SimulatedMember }>();
+  readonly #files = new Map<string, Place>();
+
+  constructor(shards: number, seed: number) {
+    this.shards = shards;
+    this.random = seededRandom(seed);
+    this.net = new MemoryNetwork(new Schedule(), seededRandom(seed + 1));
+    this.net.faults.delayMs = [1, 10];
+  }
+
+  begin(name: string, files: readonly Place[] = this.#filesOf(name)): SimulatedMember {
+    const made = new SimulatedMember(this, name, files);
+    this.members.push(made);
+    return made;
+  }
+
+  get alive(): SimulatedMember[] {
+    return this.members.filter(({ isDead, refused, member }) =>
+      !isDead && refused === undefined && !member.isLeaving
+    );
+  }
+
+  between(from: number, to: number): number {
+    return from + this.random() % (to - from + 1);
+  }
+
+  claim(shard: number, by: SimulatedMember): number {
+    const before = this.#epochs.get(shard);
+    const epoch = (before?.epoch ?? 0) + 1;
+    this.#epochs.set(shard, { epoch, owner: by });
+    this.#files.set(`${by.name} ${shard}`, { shard, epoch, number: 0 });
+    if (before !== undefined && before.owner.running.has(shard) && before.owner !== by) {
+      before.owner.fenced(shard);
+    }
+    return epoch;
+  }
+
+  fileOf(shard: number, name: string): Place | undefined {
+    return this.#files.get(`${name} ${shard}`);
+  }
+
+  #filesOf(name: string): Place[] {
+    return Array.from({ length: this.shards }, (_, i) => this.fileOf(i + 1, name) ?? []).flat();
+  }
+
+  note(shard: number, member: string, what: ShardEvent["what"]): void {
+    this.events.push({ at: this.net.schedule.now(), shard, member, what });
+  }
+
+  pass(ms: number): void {
+    this.net.schedule.pass(ms);
+  }
+
+  /** Who runs which shards, as `a: 1 2`. */
+  get owned(): string {
+    return this.alive.map(({ name, running }) => {
+      const shards = [...running].flatMap(([shard, epoch]) => epoch > 0 ? [shard] : []).sort((a, b) => a - b);
+      return `${name}: ${shards.join(" ")}`;
+    }).sort().join(", ");
+  }
+
+  /** What is wrong when nothing has happened for a while; undefined if nothing is. */
+  get fault(): string | undefined {
+    for (let shard = 1; shard <= this.shards; shard++) {
+      const owners = this.alive.filter(({ running }) => (running.get(shard) ?? 0) > 0);
+      if (owners.length !== 1) return `shard ${shard} has ${owners.length} owners`;
+    }
+    const counts = this.alive.map(({ running }) => running.size);
+    if (Math.max(...counts) - Math.min(...counts) > 1) return `not even: ${this.owned}`;
+    for (const { name, member } of this.alive) {
+      for (let shard = 1; shard <= this.shards; shard++) {
+        const seen = member.view.owner(shard)?.member;
+        const owner = this.alive.find(({ running }) => (running.get(shard) ?? 0) > 0)!.name;
+        if (seen !== owner) return `${name} takes ${seen} for the owner of shard ${shard}, which is ${owner}`;
+      }
+    }
+    return undefined;
+  }
+}
