@@ -89,7 +89,7 @@ export class ShardReplay implements ReplayFile {
       applied(trouble);
     };
     this.#posted += batches.length;
-    for (const batch of batches) this.#disk.apply(batch.slice() as Uint8Array<ArrayBuffer>);
+    for (const batch of batches) this.#disk.apply(new Uint8Array(batch)); // a copy: slice() of a Buffer is none
   }
 
   /** Closes it: a store may be opened then, and it has the table of places whether anything was applied or not. */
