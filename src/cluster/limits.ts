@@ -24,6 +24,8 @@ export const CLUSTER = {
   afterCloseBytes: 1_048_576,
   /** Transports that are being greeted at one door at the same time. */
   greetingsMax: 1_000,
+  /** A member that is silent for so long is dead: longer than it takes it to leave a server that says nothing for another one. */
+  memberDeadMs: 5_000,
   /** Between the first call of a shard that could not be reached and the next; each is twice the one before, up to `callMsMax`. */
   callMs: 20,
   /** See `callMs`. */

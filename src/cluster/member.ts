@@ -138,7 +138,7 @@ export class Member {
       this.#failures.set(shard, { count, until: now + ms });
     }
     const given = this.#given.get(shard);
-    if (given !== undefined) given.until = now + CLUSTER.deadMs;
+    if (given !== undefined) given.until = now + CLUSTER.memberDeadMs;
     if (this.#isOver) return;
     this.#say();
     this.#decide();
@@ -227,7 +227,7 @@ export class Member {
     if (this.#isOver) return;
     this.#endWhatIsLost();
     // Whoever has just begun, or come back, does not know yet who lives.
-    if (this.#isLeaving || this.#listened * CLUSTER.beatMs <= CLUSTER.deadMs) return;
+    if (this.#isLeaving || this.#listened * CLUSTER.beatMs <= CLUSTER.memberDeadMs) return;
     const { name, host } = this.#options;
     const mine = this.#deal().filter(({ to }) => to === name);
     for (const { shard } of mine) {
@@ -318,7 +318,8 @@ export class Member {
     const members = this.view.members;
     for (let shard = 1; shard <= shards; shard++) if (this.view.owner(shard) === undefined) return;
     const isSettled = members.every(({ beat: { starting, given, isLeaving, count } }) =>
-      starting.length === 0 && given.length === 0 && !isLeaving && count * CLUSTER.beatMs > CLUSTER.deadMs
+      starting.length === 0 && given.length === 0 && !isLeaving &&
+      count * CLUSTER.beatMs > CLUSTER.memberDeadMs
     );
     if (!isSettled || [...this.#here.values()].some(({ state }) => state !== "owned")) return;
     const loads = this.#loads();

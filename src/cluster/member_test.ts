@@ -5,7 +5,7 @@ import { MemberWorld } from "../testing/member_world.ts";
 import { beatBytes, readBeat } from "./beat.ts";
 import { CLUSTER } from "./limits.ts";
 
-const SETTLED_MS = CLUSTER.deadMs + 4 * CLUSTER.beatMs;
+const SETTLED_MS = CLUSTER.memberDeadMs + 4 * CLUSTER.beatMs;
 
 function three(shards = 6): MemberWorld {
   const world = new MemberWorld(shards, 1);
@@ -21,7 +21,7 @@ describe("members", () => {
     const starts = world.events.filter(({ what }) => what === "start");
     assertEquals(starts.length, 6);
     const [first] = world.events;
-    assert(first!.at - 1_700_000_000_000 >= CLUSTER.deadMs);
+    assert(first!.at - 1_700_000_000_000 >= CLUSTER.memberDeadMs);
   });
 
   test("take over what a dead one had, within its silence and a start, and move nothing else", () => {
@@ -30,7 +30,7 @@ describe("members", () => {
     const [a] = world.members;
     const lost = [...a!.running.keys()].sort();
     a!.crash();
-    world.pass(CLUSTER.deadMs + 2 * CLUSTER.beatMs + 500);
+    world.pass(CLUSTER.memberDeadMs + 2 * CLUSTER.beatMs + 500);
     assertEquals(world.fault, undefined);
     const started = world.events.slice(before).filter(({ what }) => what === "start").map(({ shard }) =>
       shard
@@ -56,7 +56,7 @@ describe("members", () => {
     world.pass(1_500);
     assertEquals(world.fault, undefined);
     const last = world.events.at(-1)!;
-    assert(last.at - begun < CLUSTER.deadMs);
+    assert(last.at - begun < CLUSTER.memberDeadMs);
   });
 
   test("that all begin anew get what they had, by their files", () => {
@@ -109,7 +109,7 @@ describe("members", () => {
     assertEquals(whileAway, []);
     const back = world.events.length;
     a!.node.bus.connect(true);
-    world.pass(CLUSTER.deadMs - CLUSTER.beatMs);
+    world.pass(CLUSTER.memberDeadMs - CLUSTER.beatMs);
     const soon = world.events.slice(back).filter(({ member, what }) => member === "a" && what === "start");
     assertEquals(soon, []);
     world.pass(4 * SETTLED_MS);

@@ -127,7 +127,7 @@ export class View {
     for (const [name, heard] of this.#members) {
       heard.silentMs = heard.isLively ? 0 : heard.silentMs + CLUSTER.beatMs;
       heard.isLively = false;
-      if (heard.silentMs < CLUSTER.deadMs) continue;
+      if (heard.silentMs < CLUSTER.memberDeadMs) continue;
       this.#members.delete(name);
       isNews = true;
     }

@@ -71,6 +71,8 @@ export interface ClusterOutcome {
 
 /** What is done lasts for so long at least: ms. */
 const AWAY_MS_MIN = 300;
+/** Exchanges are looked for so often that something may happen to: ms. */
+const MEET_MS = 5;
 /** Between two faults, when all is well again: ms. */
 const CALM_MS: readonly [least: number, most: number] = [200, 3_000];
 
@@ -129,8 +131,10 @@ class Run {
     const end = performance.now() + limitMs;
     for (let i = 1; i <= count && performance.now() < end && this.#problems.length < 20; i++) {
       const fault = this.#dice.pick(this.#trial.faults);
+      const met = this.#meet();
       await this.#do(fault);
       await this.#allUp();
+      clearInterval(met);
       progress?.(`${i} ${fault}: ${this.#crowd.state}`);
       await pause(this.#dice.between(...CALM_MS));
     }
@@ -139,14 +143,14 @@ class Run {
     await this.#crowd.seeOneOfEach();
     if (this.#problems.length === 0) {
       progress?.("all members are killed at once");
-      for (let shard = 1; shard <= this.#trial.shards; shard++) this.#crowd.ledger.killed(shard);
+      const met = this.#meet();
       const some = this.#crowd.some();
       await pause(50);
       await Promise.all(this.#members.map((member) => member.kill()));
-      for (let shard = 1; shard <= this.#trial.shards; shard++) this.#crowd.ledger.killed(shard);
       await Promise.all(this.#members.map((member) => member.start()));
       await this.#allUp();
       await some;
+      clearInterval(met);
       await this.#crowd.some();
       await this.#crowd.settle("behind the end of all members");
     }
@@ -243,9 +247,16 @@ class Run {
     );
   }
 
-  /** What is done to a member meets all exchanges of its shards. */
-  #met(member: ClusterMember): void {
-    for (const shard of member.shards.keys()) this.#crowd.ledger.killed(shard);
+  /**
+   * Until all is well again each shard may find itself with another owner, though nobody has killed it: a member that is stopped or cut off,
+   * or whose server is, is dead for the others.
+   */
+  #meet(): ReturnType<typeof setInterval> {
+    const meet = () => {
+      for (let shard = 1; shard <= this.#trial.shards; shard++) this.#crowd.ledger.killed(shard);
+    };
+    meet();
+    return setInterval(meet, MEET_MS);
   }
 
   async #do(fault: Fault): Promise<void> {
@@ -259,20 +270,16 @@ class Run {
     this.#last = { fault, at: performance.now() };
     switch (fault) {
       case "member killed":
-        this.#met(member);
         await member.kill();
         await pause(awayMs);
         return await member.start();
       case "member restarted":
-        this.#met(member);
         await member.end();
         await pause(dice.below(1_000));
         return await member.start();
       case "shard killed": {
         if (shards.length === 0) return;
-        const shard = dice.pick(shards);
-        this.#crowd.ledger.killed(shard);
-        member.signal(shard, "SIGKILL");
+        member.signal(dice.pick(shards), "SIGKILL");
         return await pause(200); // its end is in the log then, or soon
       }
       case "server killed":
@@ -280,29 +287,23 @@ class Run {
         await pause(awayMs);
         return await server.start();
       case "member stopped":
-        this.#met(member);
         member.signalAll("SIGSTOP");
         await pause(awayMs);
-        member.signalAll("SIGCONT");
-        return this.#met(member);
+        return member.signalAll("SIGCONT");
       case "shard stopped": {
         if (shards.length === 0) return;
         const shard = dice.pick(shards);
-        this.#crowd.ledger.killed(shard);
         member.signal(shard, "SIGSTOP");
         await pause(awayMs);
-        member.signal(shard, "SIGCONT");
-        return this.#crowd.ledger.killed(shard);
+        return void member.signal(shard, "SIGCONT");
       }
       case "server stopped":
         server.signal("SIGSTOP");
         await pause(awayMs);
         return server.signal("SIGCONT");
       case "member cut off":
-        this.#met(member);
         for (const gate of this.#gates[place]!) gate.cut();
         await pause(awayMs);
-        this.#met(member);
         for (const gate of this.#gates[place]!) gate.mend();
     }
   }
