@@ -179,6 +179,12 @@ const LAYERS: readonly Layer[] = [
     packages: ["@nats-io/transport-node", "node:crypto", "node:net", "node:timers", "node:timers/promises"],
   },
   {
+    at: "src/cluster/join",
+    values: ["src/cluster", "src/runtime/late.ts", "src/runtime/loop.ts"],
+    types: ["src/server", "src/store", "src/transport"],
+    packages: ["node:crypto"],
+  },
+  {
     at: "src/cluster/files",
     values: ["src/cluster", "src/store"],
     types: ["src/broker"],
