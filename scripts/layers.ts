@@ -63,7 +63,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/nodes",
-    values: ["src/broker", "src/codec", "src/topic", "src/delivery", "src/engine"],
+    values: ["src/broker", "src/codec", "src/topic", "src/delivery", "src/engine", "src/transport/way.ts"],
     types: ["spec", "src/transport"],
     core: true,
   },

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   acl: async (args) => await (await import("./acl.ts")).aclMain(args, environment),
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
+  cluster: async (args) => await (await import("./cluster/status.ts")).clusterMain(args, environment),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   "home-assistant": async (args) =>

@@ -490,6 +490,7 @@ export function helpText(isAll = false): string {
     "plumb backup FILE       copies the data, also while it runs; plumb verify, compact check, shrink it\n" +
     "plumb page              prints the address of the page, with the token of its owner\n" +
     "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
+    "plumb cluster status    shows the members and shards of a cluster\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),

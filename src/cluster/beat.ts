@@ -45,6 +45,8 @@ export interface Beat {
   readonly count: number;
   /** Of the program. */
   readonly program: string;
+  /** How many the cluster has. */
+  readonly shards: number;
   readonly owned: readonly Owned[];
   /** Shards whose process starts, and does not own them yet. */
   readonly starting: readonly number[];
@@ -74,7 +76,7 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
     return undefined;
   }
   if (!isObject(value) || value["plumb"] !== VERSION) return undefined;
-  const { member, incarnation, count, program, isLeaving } = value;
+  const { member, incarnation, count, program, shards, isLeaving } = value;
   const owned = list(
     value["owned"],
     (one) => isObject(one) && isShard(one["shard"]) && isCount(one["epoch"]) && isText(one["incarnation"]),
@@ -91,6 +93,7 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
   );
   const given = list(value["given"], (one) => isObject(one) && isShard(one["shard"]) && isName(one["to"]));
   const isWhole = isName(member) && isText(incarnation) && isCount(count) && isText(program) &&
+    isShard(shards) &&
     owned !== undefined && starting !== undefined && failed !== undefined && files !== undefined &&
     heard !== undefined && given !== undefined;
   if (!isWhole) return undefined;
@@ -99,6 +102,7 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
     incarnation,
     count,
     program,
+    shards,
     owned: owned as unknown as readonly Owned[],
     starting: starting as readonly number[],
     failed: failed as readonly number[],

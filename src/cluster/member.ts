@@ -176,7 +176,7 @@ export class Member {
   }
 
   get #said(): Beat {
-    const { name, incarnation, program, clock } = this.#options;
+    const { name, incarnation, program, shards, clock } = this.#options;
     const now = clock.now();
     const owned: Owned[] = [];
     const starting: number[] = [];
@@ -192,6 +192,7 @@ export class Member {
       incarnation,
       count: this.#count,
       program,
+      shards,
       owned,
       starting,
       failed: [...this.#failures].flatMap(([shard, { until }]) => until > now ? [shard] : []),

@@ -134,6 +134,7 @@ describe("a heartbeat", () => {
       incarnation: "1",
       count: 3,
       program: "1.0.0",
+      shards: 6,
       owned: [{ shard: 1, epoch: 4, incarnation: "x" }],
       starting: [2],
       failed: [3],

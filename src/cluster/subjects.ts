@@ -48,6 +48,11 @@ export function askSubject(cluster: string, shard: number, epoch: number): strin
   return `${callSubject(cluster, shard, epoch)}.ask`;
 }
 
+/** Where it answers in one message how it is (`ShardStatus`). */
+export function statusSubject(cluster: string, shard: number, epoch: number): string {
+  return `${callSubject(cluster, shard, epoch)}.status`;
+}
+
 /** The streams: what the cluster is, and of each shard its log and its checkpoints. */
 export const META_STREAM = "meta";
 

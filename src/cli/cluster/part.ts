@@ -19,9 +19,11 @@ import { STORE_ADVICE } from "../open_data.ts";
 import type { LogDurability, Settings } from "../options.ts";
 import { listenShared, Orders, type PartStore, type ServePart, tellNews } from "../part.ts";
 import type { Watch } from "../watch.ts";
+import { Seen } from "../workers/seen.ts";
 import { sharesOf } from "../workers/shares.ts";
 import { natsOptionsOf } from "./access.ts";
 import { LOST, type ShardNews, type ShardOrder } from "./order.ts";
+import { AskWays } from "./ways.ts";
 
 /** How often it says that others are waited for, ms. */
 const SAY_MS = 5_000;
@@ -34,6 +36,8 @@ export class ShardPart implements ServePart {
   log: Log | undefined;
   asked: Settings | undefined;
   #shard: Shard | undefined;
+  #ways: AskWays | undefined;
+  #seen: Seen | undefined;
 
   constructor(order: ShardOrder) {
     this.order = order;
@@ -109,8 +113,14 @@ export class ShardPart implements ServePart {
     clearInterval(saying);
   }
 
-  show(_watch: Watch): Promise<{ readonly whole: undefined }> {
-    return Promise.resolve({ whole: undefined });
+  async show(watch: Watch): Promise<Seen> {
+    const { shard, shards, store } = this.order;
+    const ways = this.#ways = new AskWays(this.order, this.#shard!);
+    const which = { number: shard, of: shards, directory: ways.directory };
+    watch.api.isShard = true;
+    this.#seen = await Seen.open(which, { own: store, all: [store] }, watch);
+    await ways.open();
+    return this.#seen;
   }
 
   ready(addresses: readonly string[]): void {
@@ -119,6 +129,8 @@ export class ShardPart implements ServePart {
   }
 
   async leave(ended: () => Promise<void>): Promise<void> {
+    this.#seen?.close();
+    await this.#ways?.close();
     await this.#shard!.leave(ended);
   }
 

@@ -13,7 +13,7 @@ import type { Settings } from "../options.ts";
 import { listenShared, Orders, type PartStore, type ServePart, type SharedPorts, tellNews } from "../part.ts";
 import type { Watch } from "../watch.ts";
 import { Links } from "./links.ts";
-import { Seen } from "./seen.ts";
+import { Seen, storesOf } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
@@ -119,7 +119,7 @@ export class WorkerPart implements ServePart {
 
   /** From now on whoever asks this worker by HTTP sees all of them as one broker. */
   async show(watch: Watch): Promise<Seen> {
-    return this.#seen = await Seen.open(this.order, watch);
+    return this.#seen = await Seen.open(this.order, storesOf(this.order), watch);
   }
 
   /** It takes Clients now, those that others hand on too. */

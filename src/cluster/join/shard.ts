@@ -15,6 +15,7 @@ import { type Nats, openNats } from "../nats/open.ts";
 import type { NatsOptions } from "../nats/options.ts";
 import type { ShardFigures } from "../shard_disk.ts";
 import { ShardLinks } from "../shard_links.ts";
+import { type ClusterSeen, seeCluster, type ShardStatus, statusBytes } from "../status.ts";
 import { StreamLog } from "../stream_log.ts";
 import {
   callSubject,
@@ -24,6 +25,7 @@ import {
   shardName,
   shardNames,
   shardOf,
+  statusSubject,
 } from "../subjects.ts";
 import { View } from "../view.ts";
 
@@ -187,7 +189,7 @@ export class Shard {
    * Links the Server with the other shards; resolves when all of them have told what they have: others have sessions that are to get what is
    * published here, so no Client may come before.
    */
-  async join(server: Pick<Server, "link" | "acceptRelayed">): Promise<void> {
+  async join(server: Pick<Server, "link" | "acceptRelayed" | "nodes" | "broker">): Promise<void> {
     const { shard, shards, cluster, troubled } = this.#options;
     const { bus } = this.#nats;
     const links = this.#links = new ShardLinks({
@@ -211,13 +213,21 @@ export class Shard {
       taker: server,
       troubled: (why) => troubled?.(`another shard is not understood: ${why}`),
     });
-    this.#stopAccepting = acceptBus({
+    const unsubscribe = bus.subscribe(
+      statusSubject(cluster, shard, this.epoch),
+      (_, answer) => answer?.(statusBytes(this.#statusOf(server))),
+    );
+    const stop = acceptBus({
       bus,
       clock: systemLoop,
       at: callSubject(cluster, shard, this.epoch),
       label: "bus",
       accepted: (transport, head, atEnd) => links.accepted(transport, head, atEnd),
     });
+    this.#stopAccepting = () => {
+      unsubscribe();
+      stop();
+    };
     await this.#inStep;
   }
 
@@ -252,6 +262,22 @@ export class Shard {
       );
     });
     return new LateTransport(`relay ${to}`, NOTHING, opening);
+  }
+
+  #statusOf({ nodes, broker: { stats } }: Pick<Server, "nodes" | "broker">): ShardStatus {
+    const inStep = nodes.filter(({ isInStep }) => isInStep).map(({ name }) =>
+      shardOf(name, this.#options.shards)!
+    );
+    return { log: this.figures, links: inStep, clients: stats.connected, sessions: stats.sessions };
+  }
+
+  /** The whole cluster, as its owners say. */
+  see(): Promise<ClusterSeen> {
+    const { cluster } = this.#options;
+    const { bus } = this.#nats;
+    return new Promise((resolve) =>
+      seeCluster({ bus, clock: systemLoop, cluster, view: this.view }, resolve)
+    );
   }
 
   #changed(): void {
