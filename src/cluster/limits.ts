@@ -68,6 +68,4 @@ export const CLUSTER = {
   pageBytes: 1_048_576,
   /** The same, in messages. */
   pageMessages: 2_000,
-  /** The UTF-8 bytes of a key. */
-  keyBytes: 65_535,
 } as const;
