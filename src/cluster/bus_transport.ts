@@ -100,7 +100,10 @@ export class BusTransport implements Transport {
     this.#pieceBytes = Math.min(CLUSTER.pieceBytes, bus.bytesMax - PIECE_HEAD_BYTES);
     this.#unsubscribe = bus.subscribe(inbox, (frame) => this.#frame(frame));
     this.#unwatch = bus.watch((isConnected) => {
-      if (!isConnected) this.#finish(new Error("The connection to the bus broke"));
+      if (!isConnected) return this.#finish(new Error("The connection to the bus broke"));
+      if (this.#over === undefined) return;
+      this.#unwatch();
+      this.#say(true); // the other end does not know yet
     });
     this.#beatSoon();
     this.#say();
@@ -316,7 +319,7 @@ export class BusTransport implements Transport {
     this.#owesDrained = false;
     this.#queue = [];
     this.#unsubscribe();
-    this.#unwatch();
+    if (this.#bus.isConnected) this.#unwatch();
     this.#stopBeat();
     this.#clock.endOfTurn(() => {
       if (!this.#isGreeted) {

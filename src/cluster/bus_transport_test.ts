@@ -240,6 +240,22 @@ describe("a transport over a bus", () => {
     assertEquals(ends[0]!.closes.map((error) => error?.message), ["The peer was silent for 3000 ms"]);
   });
 
+  test("of a bus that is connected again tells the other end at once that it is over", () => {
+    for (const beats of ["all the time", "while asked"] as const) {
+      const of = world({ delayMs: [1, 5] });
+      const [gone, kept] = joined(of, beats).map((transport) => new Recorder(transport));
+      of.net.schedule.pass(2_000);
+      of.left.bus.connect(false);
+      of.net.schedule.pass(10);
+      of.left.bus.connect(true);
+      of.net.schedule.pass(10);
+      assertEquals([gone!.closes.length, kept!.closes.map((error) => error?.message)], [1, [
+        "Connection reset by peer",
+      ]]);
+      assertEquals([of.left.bus.size, of.right.bus.size], [0, 1], "only the door is left");
+    }
+  });
+
   test("what a reader does not take is bounded, and so is what it holds", () => {
     const of = world();
     const [near, far] = joined(of).map((transport) => new Recorder(transport));
