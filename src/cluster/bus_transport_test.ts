@@ -233,7 +233,7 @@ describe("a transport over a bus", () => {
     of.net.schedule.pass(CLUSTER.restMs - 8 * CLUSTER.beatMs);
     assertEquals(frames, 0);
     ends[0]!.transport.write(utf8("a"));
-    of.net.schedule.pass(10 * CLUSTER.beatMs);
+    of.net.schedule.pass(3 * CLUSTER.beatMs); // before the other end looks
     assertEquals([ends[1]!.text, frames], ["a", 3], "the piece, a question and its answer");
     of.right.crash();
     of.net.schedule.pass(CLUSTER.restMs + CLUSTER.deadMs + 2 * CLUSTER.beatMs);
