@@ -41,9 +41,11 @@ interface Waiting {
 
 /** Figures of a shard's log. */
 export interface ShardFigures {
+  /** In which the shard is owned. */
   readonly epoch: number;
   /** Entries that were appended, and their bytes. */
   readonly appends: number;
+  /** The bytes of these. */
   readonly appendedBytes: number;
   /** ms in all, from when the log was asked to its answer. */
   readonly appendMs: number;
@@ -53,6 +55,7 @@ export interface ShardFigures {
   readonly position: number;
   /** Bytes in the log behind the last checkpoint. */
   readonly logBytes: number;
+  /** That were made since it is owned. */
   readonly checkpoints: number;
   /** The log did not take the last append. */
   readonly isFailing: boolean;

@@ -148,9 +148,10 @@ describe("plumb serve --cluster", () => {
           await until(() => second.ended !== undefined, () => second.said);
           assertEquals(second.ended?.status, 2);
           assertMatch(second.said, /msg="member refused" why="another member is called same"/);
-          const pids = [...one.said.matchAll(/pid=(\d+)/g)].map(([, pid]) => Number(pid));
+          const pids = workersOf(one.child.pid!);
+          assertEquals(pids.length, SHARDS);
           await one.end("SIGKILL");
-          assert(pids.every((pid) => !isAlive(pid)));
+          await until(() => pids.every((pid) => !isAlive(pid)), "the processes of its shards are gone");
         } finally {
           one.child.kill("SIGKILL");
         }

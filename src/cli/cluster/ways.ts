@@ -53,7 +53,7 @@ export class AskWays {
     const at = askSubject(cluster, shard, this.#shard.epoch);
     const host = insideSocketOf(this.directory, shard);
     this.#stopAccepting = acceptBus({
-      bus: this.#shard.nats.bus,
+      bus: this.#shard.bus,
       clock: systemLoop,
       at,
       label: "asked",
@@ -64,11 +64,11 @@ export class AskWays {
 
   #call(shard: number): Transport {
     const { cluster, incarnation } = this.#order;
-    const owner = this.#shard.view.owner(shard);
+    const owner = this.#shard.ownerOf(shard);
     const opening = new Promise<Transport>((resolve, reject) => {
       if (owner === undefined) return reject(new Error(`shard ${shard} has no owner at present`));
       dialBus({
-        bus: this.#shard.nats.bus,
+        bus: this.#shard.bus,
         clock: systemLoop,
         at: askSubject(cluster, shard, owner.epoch),
         id: `${incarnation.slice(0, 40)}-a${++this.#calls}`,

@@ -31,22 +31,12 @@
  * Knows the door; refuses to know what is behind it.
  * @module
  */
-export { openShard, type OpenShardOptions, Shard } from "./shard.ts";
-export {
-  openShardStore,
-  type OpenShardStoreOptions,
-  type ShardStore,
-  ShardStoreError,
-} from "../files/open.ts";
-export { type Nats, openNats } from "../nats/open.ts";
-export { NatsError, type NatsTrouble } from "../nats/error.ts";
+export { openShard, type OpenShardOptions, Shard, type ShardServer } from "./shard.ts";
+export { ShardStoreError } from "../files/open.ts";
+export type { NotClaimed } from "../shard_claim.ts";
 export type { NatsOptions } from "../nats/options.ts";
-export type { StreamKind, StreamNeeds } from "../nats/streams.ts";
-export { Member, type MemberOptions, type ShardHost } from "../member.ts";
-export { View, type ViewOptions } from "../view.ts";
-export { type Meta, openMeta } from "../meta.ts";
-export type { Bus } from "../bus.ts";
-export type { Log } from "../log.ts";
-export type { Stream } from "../stream.ts";
-export { StreamLog } from "../stream_log.ts";
+export { NatsError, type NatsTrouble } from "../nats/error.ts";
+export type { ClusterSeen, MemberSeen, ShardSeen, ShardStatus } from "../status.ts";
 export type { ShardFigures } from "../shard_disk.ts";
+export type { Owner } from "../view.ts";
+export type { Owned } from "../beat.ts";

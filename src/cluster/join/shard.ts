@@ -9,6 +9,7 @@ import { systemLoop } from "../../runtime/loop.ts";
 import type { RelayHead, ServeNodes, Server } from "../../server/serve.ts";
 import type { SqliteStore, StoreEvent } from "../../store/mod.ts";
 import type { Transport } from "../../transport/transport.ts";
+import type { Bus } from "../bus.ts";
 import { acceptBus, dialBus } from "../bus_dial.ts";
 import { openShardStore, type ShardStore } from "../files/open.ts";
 import { type Nats, openNats } from "../nats/open.ts";
@@ -27,7 +28,10 @@ import {
   shardOf,
   statusSubject,
 } from "../subjects.ts";
-import { View } from "../view.ts";
+import { type Owner, View } from "../view.ts";
+
+/** What a shard needs of a Server. */
+export type ShardServer = Pick<Server, "link" | "acceptRelayed" | "nodes" | "broker">;
 
 /** Which shard, and how. */
 export interface OpenShardOptions {
@@ -84,8 +88,7 @@ export async function openShard(options: OpenShardOptions): Promise<Shard> {
 export class Shard {
   /** In which it is owned. */
   readonly epoch: number;
-  /** What can be heard of the cluster. */
-  readonly view: View;
+  readonly #view: View;
   readonly #options: OpenShardOptions;
   readonly #nats: Nats;
   readonly #incarnation: string;
@@ -98,6 +101,7 @@ export class Shard {
   #stopAccepting: () => void = () => {};
   #calls = 0;
 
+  /** @internal */
   private constructor(
     options: OpenShardOptions,
     nats: Nats,
@@ -108,7 +112,7 @@ export class Shard {
     this.#options = options;
     this.#nats = nats;
     this.#incarnation = incarnation;
-    this.view = view;
+    this.#view = view;
     this.#opened = opened;
     this.epoch = opened.epoch;
     this.#awaited = new Set(shardNames(options.shards).filter((name) => name !== shardName(options.shard)));
@@ -161,9 +165,14 @@ export class Shard {
     return this.#opened.figures();
   }
 
-  /** The connection to NATS. */
-  get nats(): Nats {
-    return this.#nats;
+  /** The owner of another shard, if it lives. */
+  ownerOf(shard: number): Owner | undefined {
+    return this.#view.owner(shard);
+  }
+
+  /** @internal Between owners of shards. */
+  get bus(): Bus {
+    return this.#nats.bus;
   }
 
   /** Shards that have not told all of what they have, in words. */
@@ -189,7 +198,7 @@ export class Shard {
    * Links the Server with the other shards; resolves when all of them have told what they have: others have sessions that are to get what is
    * published here, so no Client may come before.
    */
-  async join(server: Pick<Server, "link" | "acceptRelayed" | "nodes" | "broker">): Promise<void> {
+  async join(server: ShardServer): Promise<void> {
     const { shard, shards, cluster, troubled } = this.#options;
     const { bus } = this.#nats;
     const links = this.#links = new ShardLinks({
@@ -197,7 +206,7 @@ export class Shard {
       shard,
       shards,
       own: { epoch: this.epoch, incarnation: this.#incarnation },
-      ownerOf: (other) => this.view.owner(other),
+      ownerOf: (other) => this.#view.owner(other),
       dial: ({ shard: to, epoch, head, isRelay, dialled, ended }) =>
         dialBus({
           bus,
@@ -242,12 +251,12 @@ export class Shard {
     this.#links?.close();
     await ended();
     this.#links?.cut();
-    this.view.close();
+    this.#view.close();
   }
 
   /** Ends the connection to NATS, behind the end of the store. */
   async close(): Promise<void> {
-    this.view.close();
+    this.#view.close();
     await this.#nats.close();
   }
 
@@ -276,17 +285,17 @@ export class Shard {
     const { cluster } = this.#options;
     const { bus } = this.#nats;
     return new Promise((resolve) =>
-      seeCluster({ bus, clock: systemLoop, cluster, view: this.view }, resolve)
+      seeCluster({ bus, clock: systemLoop, cluster, view: this.#view }, resolve)
     );
   }
 
   #changed(): void {
     const { shard, shards, lost, changed } = this.#options;
-    const last = this.view.lastOwner(shard);
+    const last = this.#view.lastOwner(shard);
     if (last !== undefined && last.epoch > this.epoch) return lost(`it is at ${last.member} now`);
     this.#links?.changed();
     for (let other = 1; other <= shards; other++) {
-      if (other !== shard && this.view.owner(other) === undefined) this.#links?.gone(other);
+      if (other !== shard && this.#view.owner(other) === undefined) this.#links?.gone(other);
     }
     changed?.();
   }
