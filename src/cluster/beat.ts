@@ -13,7 +13,9 @@ const TEXT_MAX = 64;
 
 /** A shard that a member owns. */
 export interface Owned {
+  /** Its number, from 1. */
   readonly shard: number;
+  /** How many claims there were of it with this one. */
   readonly epoch: number;
   /** Of the process. */
   readonly incarnation: string;

@@ -54,7 +54,9 @@ export interface Claimed {
  * read, or the file cannot be written.
  */
 export interface NotClaimed {
+  /** Its kind. */
   readonly trouble: "taken" | "failed" | "damaged";
+  /** In words. */
   readonly reason: string;
 }
 

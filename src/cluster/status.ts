@@ -12,38 +12,49 @@ import type { View } from "./view.ts";
 
 /** What the owner of a shard says. */
 export interface ShardStatus {
+  /** How its log is. */
   readonly log: ShardFigures;
   /** Of the other shards, those that it is linked with and that have told all. */
   readonly links: readonly number[];
   /** Clients that are connected to its process. */
   readonly clients: number;
+  /** Of these and of others, that its process keeps. */
   readonly sessions: number;
 }
 
 /** A shard. */
 export interface ShardSeen {
+  /** Its number, from 1. */
   readonly shard: number;
   /** `live`: its owner answers. `silent`: it does not. `starting`: a member starts it. `without owner`. */
   readonly state: "live" | "silent" | "starting" | "without owner";
   /** The owner, or the member that starts it. */
   readonly member?: string;
+  /** In which that owns it. */
   readonly epoch?: number;
+  /** What the owner says, if it answers. */
   readonly status?: ShardStatus;
 }
 
 /** A member. */
 export interface MemberSeen {
+  /** Its name. */
   readonly member: string;
   /** The version of its program. */
   readonly program: string;
+  /** Those that it owns. */
   readonly shards: readonly number[];
+  /** It ends. */
   readonly isLeaving: boolean;
 }
 
 /** A cluster. */
 export interface ClusterSeen {
+  /** Its name. */
   readonly cluster: string;
+  /** All that are heard. */
   readonly members: readonly MemberSeen[];
+  /** By number, from 1. */
   readonly shards: readonly ShardSeen[];
 }
 

@@ -11,6 +11,7 @@ import { beatSubject } from "./subjects.ts";
 
 /** Who owns a shard. */
 export interface Owner extends Omit<Owned, "shard"> {
+  /** Its name. */
   readonly member: string;
 }
 

@@ -35,6 +35,7 @@ export type ShardServer = Pick<Server, "link" | "acceptRelayed" | "nodes" | "bro
 
 /** Which shard, and how. */
 export interface OpenShardOptions {
+  /** How the servers are reached. */
   readonly nats: NatsOptions;
   /** Servers that keep each message. */
   readonly replicas: 1 | 3 | 5;
@@ -54,6 +55,7 @@ export interface OpenShardOptions {
   readonly durability?: "log" | "replicated";
   /** See `OpenStoreOptions`. */
   readonly worker?: URL | false;
+  /** Called for each event of opening and using its file. */
   readonly onEvent?: (event: StoreEvent) => void;
   /** Called once: somebody else owns the shard now. Nothing that this Server still says is true: the process had better end. */
   readonly lost: (why: string) => void;
