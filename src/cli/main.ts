@@ -16,6 +16,7 @@ import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 import { shardOrderOf } from "./cluster/order.ts";
+import { clusterOf } from "./cluster/settings.ts";
 import type { ServePart } from "./part.ts";
 import { orderOf } from "./workers/worker.ts";
 
@@ -117,10 +118,10 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
       part.log = log;
       return await serveCommand(settings, log, source, (addresses) => part.ready(addresses), part);
     }
-    const { cluster } = settings;
-    if (cluster !== undefined) {
+    const plan = clusterOf(settings);
+    if (plan !== undefined) {
       const { superviseMember } = await import("./cluster/supervisor.ts");
-      return await superviseMember({ settings, cluster, args, log, ready });
+      return await superviseMember({ settings, cluster: plan.cluster, args, log, ready });
     }
     if (settings.workers !== 1) {
       const { supervise, workersOf } = await import("./workers/supervisor.ts");

@@ -10,7 +10,6 @@ import type { TlsOptions } from "../client_api/options.ts";
 import type { ToleranceName } from "../codec/mend.ts";
 import type { QoS } from "../codec/packet.ts";
 import type { ConfigFile, FileBridge, FileLink, FileListener, FileTable } from "../config/file.ts";
-import { CLUSTER_SETTINGS } from "../config/cluster.ts";
 import { DEFAULT_DATA, LISTENER_SETTINGS, type LoginNumber, SECTIONS, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/setting.ts";
 import type { Durability } from "../store/mod.ts";
@@ -118,8 +117,8 @@ export interface Settings {
   readonly workers: number | "auto";
   /** In a cluster `log` or `replicated`, else one of the others. */
   readonly durability: Durability | LogDurability;
-  /** A member of a cluster. */
-  readonly cluster?: ClusterSettings;
+  /** What was said of a cluster: see `clusterOf()`. */
+  readonly cluster?: GivenCluster;
   readonly strictStore: boolean;
   /** A file of hooks. */
   readonly hooks: string | undefined;
@@ -155,6 +154,9 @@ export interface ClusterSettings {
   readonly certificate?: string;
   readonly key?: string;
 }
+
+/** The same as it was said, before it is looked at as a whole. */
+export type GivenCluster = Partial<Omit<ClusterSettings, "replicas">> & { readonly replicas?: string };
 
 /** One link of a login chain, and where it is written. */
 export interface WrittenLink {
@@ -295,6 +297,7 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     hookLimits: {},
     webhook: {},
     workers: 1,
+    durability: "fsync",
     strictStore: false,
     sysInterval: 10,
     otel: false,
@@ -306,45 +309,10 @@ export function settingsOfCall({ said: written, help, version }: Call, file?: Co
     listen: listenOf(said, file?.listeners ?? []),
     isDefaultListen: LISTEN_NAMES.every((name) => !given.has(name)) && (file?.listeners ?? []).length === 0,
     data: dataOf(said),
-    ...clusterOf(said, (set as Partial<Settings>).cluster),
     ...chainOf(said, file?.links),
     ...file?.bridges && { bridges: file.bridges.map(bridgeOf) },
     ...file?.sni && { tls: { ...set.tls, sni: file.sni.map(sniOf) } },
   };
-}
-
-/**
- * What flags of a cluster make, and the durability that fits.
- * @throws {CallError} for flags that make no sense together.
- */
-export function clusterOf(
-  said: Said,
-  set: Partial<ClusterSettings> | undefined,
-): Pick<Settings, "durability"> & { readonly cluster?: ClusterSettings } {
-  const text = said.given.get("durability")?.at(-1);
-  const isOfLog = text === "log" || text === "replicated";
-  const wrong = (name: string, what: string): never => {
-    throw new CallError(`${said.written(name)} ${what}`);
-  };
-  if (set?.servers === undefined) {
-    const alone = Object.keys(set ?? {}).length > 0 &&
-      CLUSTER_SETTINGS.find(({ name }) => said.given.has(name));
-    if (alone) wrong(alone.name, `is for a member of a cluster, and needs ${said.written("cluster")}`);
-    if (isOfLog) wrong("durability", `takes ${text} in a cluster only; fsync, os or interval=MS without one`);
-    return { durability: text === undefined ? "fsync" : valueOf(DURABILITY, text) as Durability };
-  }
-  if (text !== undefined && !isOfLog) {
-    wrong("durability", `takes log or replicated in a cluster, not ${text}`);
-  }
-  if (said.given.get("memory")?.at(-1) === "true") {
-    wrong("memory", "and a cluster exclude each other: its sessions are in logs");
-  }
-  if ((said.given.get("workers")?.at(-1) ?? "1") !== "1") {
-    wrong("workers", `is for one machine: in a cluster ${said.written("cluster-shards")} are its processes`);
-  }
-  const { servers, name = "default" } = set;
-  const replicas = Number(set.replicas ?? (servers.length >= 3 ? 3 : 1)) as 1 | 3 | 5;
-  return { durability: isOfLog ? text : "log", cluster: { ...set, servers, name, replicas } };
 }
 
 /** @throws {CallError} for a chain in the file, and one by flags or variables. */
@@ -415,9 +383,7 @@ function optionsOf(
 const LISTEN_NAMES = ["listen", "listen-addr", "port"];
 
 /** Options that more than one setting decides about. */
-const SPECIAL: ReadonlySet<string> = new Set(["listen", "data", "durability"]);
-
-const DURABILITY = SETTINGS.find(({ name }) => name === "durability")!;
+const SPECIAL: ReadonlySet<string> = new Set(["listen", "data"]);
 
 /** A valid value in the form that options have. */
 function valueOf({ kind, name }: Setting, text: string): unknown {
@@ -488,9 +454,8 @@ export function helpText(isAll = false): string {
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data, also while it runs; plumb verify, compact check, shrink it\n" +
-    "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb page              prints the address of the page; plumb cluster status shows a cluster\n" +
     "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
-    "plumb cluster status    shows the members and shards of a cluster\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",
     ...flagsHelp(OPTIONS, isAll),

@@ -27,6 +27,7 @@ import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
+import { clusterOf } from "./cluster/settings.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { letsInOthers, linksOf, type LoginSettings } from "./login.ts";
@@ -64,6 +65,7 @@ export interface Source {
  * @throws {CallError}
  */
 export async function checkSettings(settings: Settings, log: Log): Promise<void> {
+  clusterOf(settings);
   for (const one of settings.listen) checkAddress(one);
   checkWebSockets(settings);
   await new TlsSet(settings, log).check();

@@ -109,11 +109,6 @@ export class BusTransport implements Transport {
     this.#say();
   }
 
-  /** Of what has come and was not handed over yet. */
-  get memoryBytes(): number {
-    return this.#received - this.#consumed;
-  }
-
   start(handler: TransportHandler): void {
     if (this.#handler !== undefined) throw new Error("A transport is started once");
     this.#handler = handler;

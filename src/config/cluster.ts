@@ -40,12 +40,12 @@ export const CLUSTER_ACCESS: readonly Setting[] = [
     value: "URL",
     // The rest of an address is checked where a message can be told apart from a secret.
     form: { pattern: /^\S+$/, takes: "nats://HOST:PORT, or tls://" },
-    about:
-      "be a member of a cluster: its NATS servers with JetStream, nats://HOST:PORT; may be given more than once",
+    about: "be a member of a cluster; a NATS server of it, nats://HOST:PORT",
     option: "cluster.servers",
   }),
   row("name", {
     kind: "text",
+    rare: true,
     value: "NAME",
     default: "default",
     form: NAME,
@@ -85,6 +85,7 @@ export const CLUSTER_SETTINGS: readonly Setting[] = [
   ...CLUSTER_ACCESS,
   row("member", {
     kind: "text",
+    rare: true,
     value: "NAME",
     defaultIs: "the name of the machine",
     form: NAME,
@@ -93,6 +94,7 @@ export const CLUSTER_SETTINGS: readonly Setting[] = [
   }),
   row("shards", {
     kind: "integer",
+    rare: true,
     value: "N",
     least: 1,
     most: SHARDS_MAX,
@@ -102,6 +104,7 @@ export const CLUSTER_SETTINGS: readonly Setting[] = [
   }),
   row("replicas", {
     kind: "choice",
+    rare: true,
     choices: ["1", "3", "5"],
     value: "N",
     defaultIs: "3 with three servers or more, else 1",

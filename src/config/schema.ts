@@ -185,6 +185,7 @@ export const SECTIONS: readonly Section[] = [
         reload: "restart",
         option: "workers",
       }),
+      ...CLUSTER_SETTINGS,
       setting({
         key: "tls.certificate",
         isPath: true,
@@ -453,15 +454,14 @@ export const SECTIONS: readonly Section[] = [
         key: "durability",
         kind: "text",
         value: "LEVEL",
-        defaultIs: "fsync; log in a cluster",
+        default: "fsync",
         form: {
           pattern: /^(fsync|os|interval=0{0,6}[1-9]\d{0,6}|log|replicated)$/,
-          takes: "fsync, os or interval=MS; in a cluster log or replicated",
+          takes: "fsync, os or interval=MS, in a cluster log or replicated",
         },
         about:
           "a message is acknowledged when it is on the disk (fsync), when the system has it (os: a power cut may lose it) " +
-          "or at once (interval=MS: the last MS milliseconds may be lost); in a cluster, when the servers of its log have it (log), " +
-          "or they and the disk here (replicated)",
+          "or at once (interval=MS: the last MS milliseconds may be lost)",
         scope: "broker",
         reload: "restart",
         option: "durability",
@@ -478,7 +478,6 @@ export const SECTIONS: readonly Section[] = [
       }),
     ],
   },
-  { title: "Many machines", rows: CLUSTER_SETTINGS },
   {
     title: "Log, on stderr",
     rows: [

@@ -21,6 +21,7 @@ import { isAlive, workersOf } from "../../testing/worker_processes.ts";
 import { CallError } from "../error.ts";
 import { settingsOf } from "../options.ts";
 import { natsOptionsOf } from "./access.ts";
+import { clusterOf } from "./settings.ts";
 import { shown } from "./status.ts";
 
 const skip = noNats || (process.platform !== "linux" && "only Linux spreads connections over processes");
@@ -198,7 +199,7 @@ async function take(
 test("settings of a cluster that make no sense together are refused, and say what would be right", () => {
   const said = (...args: readonly string[]): string => {
     try {
-      settingsOf(args, () => undefined);
+      clusterOf(settingsOf(args, () => undefined));
     } catch (error) {
       if (error instanceof CallError) return error.message;
     }
@@ -207,11 +208,11 @@ test("settings of a cluster that make no sense together are refused, and say wha
   const there = ["--cluster", "nats://127.0.0.1"];
   assertEquals(
     said("--cluster-name", "x"),
-    "--cluster-name is for a member of a cluster, and needs --cluster",
+    "settings of a cluster need --cluster nats://HOST:PORT",
   );
   assertEquals(
     said(...there, "--memory"),
-    "--memory and a cluster exclude each other: its sessions are in logs",
+    "--memory and --cluster exclude each other: sessions of a cluster are in logs",
   );
   assertEquals(
     said(...there, "--workers", "2"),
@@ -225,9 +226,10 @@ test("settings of a cluster that make no sense together are refused, and say wha
     said(...there, "--durability", "os"),
     "--durability takes log or replicated in a cluster, not os",
   );
-  const { cluster, durability } = settingsOf([...there, ...there, ...there], () => undefined);
-  assertEquals([cluster?.name, cluster?.replicas, durability], ["default", 3, "log"]);
-  assertEquals(settingsOf([...there, "--cluster-replicas", "5"], () => undefined).cluster?.replicas, 5);
+  const planOf = (...args: readonly string[]) => clusterOf(settingsOf(args, () => undefined));
+  const plan = planOf(...there, ...there, ...there);
+  assertEquals([plan?.cluster.name, plan?.cluster.replicas, plan?.durability], ["default", 3, "log"]);
+  assertEquals(planOf(...there, "--cluster-replicas", "5")?.cluster.replicas, 5);
 });
 
 test("secrets of a cluster come from files or variables, and a file that cannot be read is named", () =>

@@ -16,12 +16,13 @@ import { environment } from "../environment.ts";
 import { CallError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { STORE_ADVICE } from "../open_data.ts";
-import type { LogDurability, Settings } from "../options.ts";
+import type { Settings } from "../options.ts";
 import { listenShared, Orders, type PartStore, type ServePart, tellNews } from "../part.ts";
 import type { Watch } from "../watch.ts";
 import { Seen } from "../workers/seen.ts";
 import { sharesOf } from "../workers/shares.ts";
 import { natsOptionsOf } from "./access.ts";
+import { clusterOf } from "./settings.ts";
 import { LOST, type ShardNews, type ShardOrder } from "./order.ts";
 import { AskWays } from "./ways.ts";
 
@@ -69,7 +70,7 @@ export class ShardPart implements ServePart {
   /** Comes to own the shard: nothing is done before that. */
   async openStore(settings: Settings, log: Log): Promise<PartStore> {
     const { shard, shards, cluster, member, incarnation, store: directory } = this.order;
-    const { replicas, ...access } = settings.cluster!;
+    const { cluster: { replicas, ...access }, durability } = clusterOf(settings)!;
     try {
       const owned = this.#shard = await openShard({
         nats: natsOptionsOf(access, environment),
@@ -80,7 +81,7 @@ export class ShardPart implements ServePart {
         shard,
         shards,
         directory,
-        durability: settings.durability as LogDurability,
+        durability,
         ...worker(),
         lost: (why) => void this.#lost(why),
         troubled: (why) => log.warn("cluster", { why }),

@@ -18,6 +18,7 @@ import { flagsHelp, type OptionRow } from "../flags.ts";
 import { callOf, type ClusterSettings, OPTIONS, settingsOfCall } from "../options.ts";
 import { say } from "../terminal.ts";
 import { natsOptionsOf } from "./access.ts";
+import { clusterOf } from "./settings.ts";
 
 const JSON_ROW: OptionRow = { name: "json", kind: "flag", about: "print it as JSON" };
 /** All members have been heard then. */
@@ -33,9 +34,9 @@ export async function clusterMain(args: readonly string[], environment: Environm
     return STATUS.good;
   }
   if (what !== "status") throw new CallError(`plumb cluster ${what}: there is plumb cluster status`);
-  const { cluster } = settingsOfCall(call, await configFileOf(call));
-  if (cluster === undefined) throw new CallError("plumb cluster status needs --cluster nats://HOST:PORT");
-  const seen = await look(cluster, environment);
+  const plan = clusterOf(settingsOfCall(call, await configFileOf(call)));
+  if (plan === undefined) throw new CallError("plumb cluster status needs --cluster nats://HOST:PORT");
+  const seen = await look(plan.cluster, environment);
   const isJson = call.said.given.get("json")?.at(-1) === "true";
   await say(isJson ? `${JSON.stringify(seen, undefined, 2)}\n` : shown(seen));
   return seen.shards.length > 0 && seen.shards.every(({ state }) => state === "live")

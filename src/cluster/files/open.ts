@@ -50,6 +50,8 @@ export interface OpenShardStoreOptions {
   readonly onEvent?: (event: StoreEvent) => void;
   /** Told once: somebody else owns the shard. Nothing is acknowledged any more. */
   readonly fenced: () => void;
+  /** Gives up while the shard is not owned yet. */
+  readonly signal?: AbortSignal;
   /** Told why a checkpoint could not be made; it is tried again. */
   readonly troubled?: (why: string) => void;
 }
@@ -67,7 +69,7 @@ export interface ShardStore {
 
 /**
  * Claims a shard and opens its store.
- * @throws {ShardStoreError} if it cannot be claimed, {StoreError} for its file.
+ * @throws {ShardStoreError} if it cannot be claimed, {StoreError} for its file, and the reason of the signal.
  */
 export async function openShardStore(options: OpenShardStoreOptions): Promise<ShardStore> {
   const { log, checkpoints, directory, durability, member, incarnation, worker = ourWorker() } = options;
@@ -77,23 +79,24 @@ export async function openShardStore(options: OpenShardStoreOptions): Promise<Sh
   for (;;) {
     const lock = lockDirectory(directory); // until the store takes it
     let claimed: Claimed | NotClaimed;
-    let file: ShardReplay;
+    let replay: ShardReplay | undefined;
     try {
-      const replay = file = new ShardReplay(directory, sync, worker);
-      claimed = await new Promise((resolve) =>
-        claimShard({ log, checkpoints, file: replay, member, incarnation }, resolve)
-      );
-      await file.close();
+      const file = replay = new ShardReplay(directory, sync, worker);
+      claimed = await new Promise((resolve, reject) => {
+        claimShard({ log, checkpoints, file, member, incarnation }, resolve);
+        options.signal?.addEventListener("abort", () => reject(options.signal!.reason), { once: true });
+      });
     } finally {
+      await replay?.close();
       lock.release();
     }
     if ("trouble" in claimed) throw new ShardStoreError(claimed);
     try {
-      return await opened(options, claimed, file.path, worker);
+      return await opened(options, claimed, replay.path, worker);
     } catch (error) {
       if (!(error instanceof StoreError) || error.trouble !== "corrupt" || isSecond) throw error;
       isSecond = true;
-      file.clear(); // the log has all of it
+      replay.clear(); // the log has all of it
     }
   }
 }

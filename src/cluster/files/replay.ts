@@ -47,6 +47,7 @@ export class ShardReplay implements ReplayFile {
   #posted = 0;
   #applied: ((trouble?: string) => void) | undefined;
   #coming: number | undefined;
+  #isClosed = false;
 
   /** @throws {StoreError} */
   constructor(directory: string, sync: Sync, worker: URL | false) {
@@ -67,6 +68,7 @@ export class ShardReplay implements ReplayFile {
   }
 
   restore(bytes: Uint8Array, isLast: boolean): void {
+    if (this.#isClosed) return;
     const coming = this.path + COMING;
     this.#coming ??= openSync(coming, "w", 0o600);
     for (let at = 0; at < bytes.length;) at += writeSync(this.#coming, bytes, at);
@@ -78,6 +80,7 @@ export class ShardReplay implements ReplayFile {
   }
 
   apply(batches: readonly Uint8Array[], place: ShardPlace, applied: (trouble?: string) => void): void {
+    if (this.#isClosed) return; // it was given up
     try {
       this.#disk ??= this.#open();
     } catch (error) {
@@ -94,6 +97,7 @@ export class ShardReplay implements ReplayFile {
 
   /** Closes it: a store may be opened then, and it has the table of places whether anything was applied or not. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#coming !== undefined) closeSync(this.#coming);
     await this.#disk?.close();
     this.#makeTable();
