@@ -137,9 +137,10 @@ describe("a heartbeat", () => {
       shards: 6,
       owned: [{ shard: 1, epoch: 4, incarnation: "x" }],
       starting: [2],
+      hears: true,
       failed: [3],
       files: [{ shard: 5, epoch: 1, number: 9 }],
-      heard: [{ shard: 6, epoch: 2 }],
+      heard: [{ shard: 6, epoch: 2, lives: false }],
       given: [{ shard: 1, to: "b" }],
       isLeaving: false,
     };
@@ -156,6 +157,7 @@ describe("a heartbeat", () => {
         { owned: [{ shard: 65, epoch: 1, incarnation: "" }] },
         { starting: Array.from({ length: 65 }, () => 1) },
         { files: [{ shard: 1 }] },
+        { heard: [{ shard: 6, epoch: 2 }] },
         { given: [{ shard: 1, to: "" }] },
       ]
     ) assertEquals(of(change), undefined, JSON.stringify(change));
