@@ -97,8 +97,8 @@ export class Member {
   /** When it heard itself last, and when the next heartbeat is due. */
   #echoAt = 0;
   #dueAt = 0;
-  /** Another member of its name, and in how many heartbeats it was heard. */
-  #rival: { readonly incarnation: string; readonly beats: number; readonly last: number } | undefined;
+  /** In how many heartbeats others of its name were heard, and in which one last. */
+  #rival = { beats: 0, last: 0 };
   /** Shards whose owner was heard when it was last looked. */
   #living: ReadonlySet<number> = new Set();
   readonly #waits = new Map<number, Wait>();
@@ -202,13 +202,11 @@ export class Member {
 
   #beat(): void {
     const { clock, bus } = this.#options;
-    const now = clock.now();
     this.#beats++;
     if (this.#count === 0) this.#echoAt = this.#beats;
     const isDeaf = (this.#beats - this.#echoAt) * CLUSTER.beatMs > CLUSTER.deafMs;
-    const wasStopped = now - this.#dueAt > CLUSTER.deafMs;
-    this.#listened = bus.isConnected && !isDeaf && !wasStopped ? this.#listened + 1 : 0;
-    this.#forget(now);
+    this.#listened = bus.isConnected && !isDeaf && !this.#wasStopped ? this.#listened + 1 : 0;
+    this.#forget(clock.now());
     this.#say();
     this.#pass();
     this.#decide();
@@ -232,7 +230,12 @@ export class Member {
 
   /** It knows who lives: it has listened for long enough, and has been able to. */
   get #hears(): boolean {
-    return this.#listened * CLUSTER.beatMs > CLUSTER.memberDeadMs;
+    return this.#listened * CLUSTER.beatMs > CLUSTER.memberDeadMs && !this.#wasStopped;
+  }
+
+  /** Its process was stopped: much has happened since, of which nothing may have been read yet. */
+  get #wasStopped(): boolean {
+    return this.#options.clock.now() - this.#dueAt > CLUSTER.deafMs;
   }
 
   /** Whoever begins listens first: another member may have its name. */
@@ -294,9 +297,10 @@ export class Member {
   /** Of two members with one name the one that has said less heartbeats gives way. */
   #heardRival(incarnation: string, count: number): void {
     const { name, incarnation: own, refused, host } = this.#options;
-    const before = this.#rival?.incarnation === incarnation ? this.#rival : { beats: 0, last: -1 };
-    const beats = before.last === this.#beats ? before.beats : before.beats + 1;
-    this.#rival = { incarnation, beats, last: this.#beats };
+    const { beats: before, last } = this.#rival;
+    const isGoingOn = this.#beats - last <= CLUSTER.rivalBeats;
+    const beats = isGoingOn ? before + (last === this.#beats ? 0 : 1) : 1;
+    this.#rival = { beats, last: this.#beats };
     if (beats < CLUSTER.rivalBeats) return;
     if (count < this.#count || count === this.#count && incarnation > own) return;
     this.close();
@@ -372,7 +376,10 @@ export class Member {
     const ownerless: number[] = [];
     for (let shard = 1; shard <= shards; shard++) {
       const owner = this.view.owner(shard);
-      if (this.#here.has(shard) || owner !== undefined && owner.member !== name) continue;
+      if (this.#here.has(shard) || owner !== undefined && owner.member !== name) {
+        this.#passed.delete(shard);
+        continue;
+      }
       if (beats.some(({ starting }) => starting.includes(shard))) continue;
       const known = this.view.lastOwner(shard)?.epoch ?? 0;
       const least = this.view.hasEnded(shard) ? known + 1 : known;
@@ -400,9 +407,6 @@ export class Member {
       const count = wait?.to === to ? wait.beats + 1 : 1;
       if (count * CLUSTER.beatMs <= CLUSTER.overdueMs) this.#waits.set(shard, { to, beats: count });
       else this.#passOver(shard, to, beats);
-    }
-    for (const shard of this.#passed.keys()) {
-      if (this.view.owner(shard) !== undefined) this.#passed.delete(shard);
     }
   }
 

@@ -101,14 +101,14 @@ describe("members", () => {
     const world = three();
     const [a] = world.members;
     const before = world.events.length;
-    a!.node.bus.connect(false);
+    a!.connect(false);
     world.pass(10 * SETTLED_MS);
     const whileAway = world.events.slice(before).filter(({ member, what }) =>
       member === "a" && what === "start"
     );
     assertEquals(whileAway, []);
     const back = world.events.length;
-    a!.node.bus.connect(true);
+    a!.connect(true);
     world.pass(CLUSTER.memberDeadMs - CLUSTER.beatMs);
     const soon = world.events.slice(back).filter(({ member, what }) => member === "a" && what === "start");
     assertEquals(soon, []);
@@ -201,7 +201,7 @@ function simulate(seed: number): string | undefined {
         }
         break;
       case 6:
-        some?.node.bus.connect(world.random() % 2 === 0);
+        some?.connect(world.random() % 2 === 0);
         break;
       default:
         if (world.random() % 3 === 0) some?.leave();
@@ -209,7 +209,7 @@ function simulate(seed: number): string | undefined {
   }
   world.net.heal();
   Object.assign(world.net.faults, { busLoss: 0, stalls: 0 });
-  for (const { node } of world.alive) node.bus.connect(true);
+  for (const member of world.alive) member.connect(true);
   world.pass(1_000); // who leaves has left
   if (world.alive.length === 0) world.begin("a");
   world.pass(180_000); // pauses behind failures are a minute at most
