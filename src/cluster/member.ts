@@ -397,8 +397,8 @@ export class Member {
 
   /** Counts how long shards wait. Whoever does not start what it is to start is left out. */
   #pass(): void {
-    if (!this.#hears) return this.#waits.clear();
     const beats = this.#all;
+    if (!this.#hears || this.#isGathering(beats)) return this.#waits.clear();
     const ownerless = this.#ownerless(beats);
     const waits = new Map(this.#waits);
     this.#waits.clear();

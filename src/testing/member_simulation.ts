@@ -40,7 +40,8 @@ class Run {
   readonly #claims = new Map<number, number>();
   /** Who can be heard by nobody, not even by itself, since when. */
   readonly #deafSince = new Map<string, number>();
-  #twinAt = -Infinity;
+  /** Names that two have had at the same time: who is heard then is not known here. */
+  readonly #twins = new Set<string>();
 
   constructor(seed: number) {
     const world = this.#world = new MemberWorld(1 + seed % 9, seed);
@@ -117,7 +118,7 @@ class Run {
       case 14:
         if (world.random() % 3 === 0) { for (const one of world.alive) one.crash(); }
         else if (some !== undefined && world.random() % 2 === 0) {
-          this.#twinAt = this.#now;
+          this.#twins.add(some.name);
           world.begin(some.name);
         }
         return;
@@ -173,11 +174,11 @@ class Run {
       this.#clearSince.get(`${owner.name}>${by.name}`) ?? 0,
       this.#clearSince.get(`${by.name}>${by.name}`) ?? 0,
       owner.ownsSince(shard),
-      this.#twinAt + WELL_MS,
     );
     const isAway = !owner.node.bus.isConnected || owner.node.isStopped || by.node.isStopped ||
       owner.refused !== undefined;
-    return owner !== by && !isAway && !owner.member.isLeaving && this.#now - since > WELL_MS;
+    return owner !== by && !isAway && !this.#twins.has(owner.name) && !owner.member.isLeaving &&
+      this.#now - since > WELL_MS;
   }
 
   /** No more faults. */
