@@ -96,12 +96,12 @@ export class SimulatedMember {
     this.steadySince = this.#world.net.schedule.now();
   }
 
-  /** It ends as planned. */
-  leave(): void {
+  /** It ends as planned, and is gone after `ms`. */
+  leave(ms: number = 500): void {
     this.member.leave();
     for (const shard of [...this.running.keys()]) this.#stop(shard, "given");
     const { clock } = this.node;
-    clock.at(clock.now() + 500, () => {
+    clock.at(clock.now() + ms, () => {
       this.member.close();
       this.crash();
     });
