@@ -302,6 +302,7 @@ class Run {
         break;
       case 1:
         this.#part(name, others);
+        world.isBusy = true;
         world.pass(300_000);
         if (starts(shard) > FOUGHT_MAX) throw new Error(`shard ${shard} was started ${starts(shard)} times`);
         break;
@@ -324,6 +325,7 @@ class Run {
         owner.broken.clear();
         break;
       case 4:
+        some.slow = [...some.running.keys()][0];
         some.leave(8_000);
         world.pass(2_000);
         allOwned("others have heard of it");

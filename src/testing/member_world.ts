@@ -29,6 +29,8 @@ export class SimulatedMember {
   readonly running: Map<number, number> = new Map();
   /** What it was refused for. */
   refused: string | undefined;
+  /** A shard whose process takes 5 s to end. */
+  slow: number | undefined;
   /** Shards that cannot be started here. */
   readonly broken: Set<number> = new Set();
   isDead = false;
@@ -151,7 +153,8 @@ export class SimulatedMember {
     this.#world.note(shard, this, `stop ${why}`);
     const run = this.#runs.get(shard);
     const { clock } = this.node;
-    clock.at(clock.now() + (why === "lost" ? 1 : this.#world.between(5, 100)), () => {
+    const ms = why === "lost" ? 1 : shard === this.slow ? 5_000 : this.#world.between(5, 100);
+    clock.at(clock.now() + ms, () => {
       if (this.#runs.get(shard) === run && this.running.delete(shard)) this.#end(shard, "given");
     });
   }
@@ -169,7 +172,7 @@ export class SimulatedMember {
   fenced(shard: number): void {
     const { clock } = this.node;
     const epoch = this.running.get(shard);
-    const ms = this.#world.random() % 3 === 0 ? 600_000 : 300;
+    const ms = !this.#world.isBusy && this.#world.random() % 3 === 0 ? 600_000 : 300;
     clock.at(clock.now() + this.#world.between(0, ms), () => {
       if (this.running.get(shard) !== epoch) return;
       this.running.delete(shard);
@@ -194,6 +197,8 @@ export class MemberWorld {
   noted: (event: ShardEvent, member: SimulatedMember) => void = () => {};
   /** Processes take long to start. */
   isSlow = false;
+  /** All processes write all the time. */
+  isBusy = false;
   lives = 0;
   /** Of each shard: the epoch of its log, and who owns it by that. */
   readonly #epochs = new Map<number, { epoch: number; owner: SimulatedMember }>();

@@ -10,7 +10,6 @@ const VIEW = "src/cluster/view.ts";
 const DEAL = "src/cluster/deal.ts";
 
 export const FAULTS: readonly Fault[] = [
-  { about: "CONTROL nothing", file: DEAL, from: "<= most - 2)", to: "<= most - 2 )" },
   {
     about: "a member decides at once, without having listened",
     file: MEMBER,
