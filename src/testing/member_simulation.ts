@@ -20,7 +20,7 @@ const WELL_MS = CLUSTER.memberDeadMs + 4 * CLUSTER.beatMs;
 const CLAIMS_MAX = 40;
 const LATE_CLAIMS_MAX = 5;
 /** Of a shard that two halves take from each other for 300 s, and of one that a member cannot start. */
-const FOUGHT_MAX = 20;
+const FOUGHT_MAX = 30;
 const FAILED_MAX = 12;
 
 /** What one seed has brought about. */
