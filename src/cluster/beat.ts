@@ -29,8 +29,13 @@ export interface Place {
   readonly number: number;
 }
 
-/** An epoch of a shard. */
-export type Heard = Pick<Place, "shard" | "epoch">;
+/** The last epoch of a shard that a member has heard of. */
+export interface Heard {
+  readonly shard: number;
+  readonly epoch: number;
+  /** It hears the owner. */
+  readonly lives: boolean;
+}
 
 /** A shard that goes to another member as planned. */
 export interface Given {
@@ -52,11 +57,13 @@ export interface Beat {
   readonly owned: readonly Owned[];
   /** Shards whose process starts, and does not own them yet. */
   readonly starting: readonly number[];
+  /** It has listened for long enough to know who lives, and decides; others count on it. */
+  readonly hears: boolean;
   /** Shards that it could not start lately. */
   readonly failed: readonly number[];
   /** Files that it has of shards which it does not own. */
   readonly files: readonly Place[];
-  /** Of shards without an owner, the last epoch that it has heard of: all are to know the same. */
+  /** Of all shards, the last epoch that it has heard of: all are to know the same, and nobody starts what another one hears. */
   readonly heard: readonly Heard[];
   /** Shards that it gives away, or has given. */
   readonly given: readonly Given[];
@@ -91,7 +98,8 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
   );
   const heard = list(
     value["heard"],
-    (one) => isObject(one) && isShard(one["shard"]) && isCount(one["epoch"]),
+    (one) =>
+      isObject(one) && isShard(one["shard"]) && isCount(one["epoch"]) && typeof one["lives"] === "boolean",
   );
   const given = list(value["given"], (one) => isObject(one) && isShard(one["shard"]) && isName(one["to"]));
   const isWhole = isName(member) && isText(incarnation) && isCount(count) && isText(program) &&
@@ -107,6 +115,7 @@ export function readBeat(bytes: Uint8Array): Beat | undefined {
     shards,
     owned: owned as unknown as readonly Owned[],
     starting: starting as readonly number[],
+    hears: value["hears"] === true,
     failed: failed as readonly number[],
     files: files as unknown as readonly Place[],
     heard: heard as unknown as readonly Heard[],

@@ -26,6 +26,16 @@ export const CLUSTER = {
   greetingsMax: 1_000,
   /** A member that is silent for so long is dead: longer than it takes it to leave a server that says nothing for another one. */
   memberDeadMs: 5_000,
+  /** A member that has not heard its own heartbeats for so long knows of no other one whether it lives. */
+  deafMs: 1_500,
+  /** Heartbeats of its own in each of which a member has heard another one of its name before it gives way: some may be late ones of its last life. */
+  rivalBeats: 4,
+  /** For so long at the most whoever begins, in a cluster where nobody has heard of any owner, waits for others that begin. */
+  gatherMs: 15_000,
+  /** A shard waits for so long for the member that is to start it. */
+  overdueMs: 8_000,
+  /** A member says for so long that it could not start a shard. */
+  failedMs: 600_000,
   /** Between the first call of a shard that could not be reached and the next; each is twice the one before, up to `callMsMax`. */
   callMs: 20,
   /** See `callMs`. */

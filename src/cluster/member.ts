@@ -4,9 +4,10 @@
  * shard, and its log decides.
  * @module
  */
-import { type Beat, beatBytes, type Given, type Owned, type Place } from "./beat.ts";
+import { type Beat, beatBytes, type Heard, type Owned, type Place } from "./beat.ts";
 import type { Bus } from "./bus.ts";
 import type { Cancel, Clock } from "./clock.ts";
+import { deal, epochHeard, toGive } from "./deal.ts";
 import { CLUSTER } from "./limits.ts";
 import { beatSubject } from "./subjects.ts";
 import { View } from "./view.ts";
@@ -65,7 +66,17 @@ interface Here {
 interface Failure {
   /** In a row. */
   readonly count: number;
+  /** ms since the epoch: it is not tried before. */
   readonly until: number;
+  /** Somebody has taken it who was not heard. */
+  readonly isTaken: boolean;
+}
+
+/** A shard that waits for whoever is to start it. */
+interface Wait {
+  readonly to: string;
+  /** Heartbeats of our own. */
+  readonly beats: number;
 }
 
 /** See the module. */
@@ -78,10 +89,24 @@ export class Member {
   readonly #files: Map<number, Place>;
   /** Shards that go, or have gone, to another member, and until when that is said. */
   readonly #given = new Map<number, { readonly to: string; until: number }>();
+  /** Heartbeats said, and those that were due. */
   #count = 0;
+  #beats = 0;
   /** Heartbeats for which it has listened without a break. */
   #listened = 0;
+  /** When it heard itself last, and when the next heartbeat is due. */
+  #echoAt = 0;
+  #dueAt = 0;
+  /** In how many heartbeats others of its name were heard, and in which one last. */
+  #rival = { beats: 0, last: 0 };
+  /** Shards whose owner was heard when it was last looked. */
+  #living: ReadonlySet<number> = new Set();
+  readonly #waits = new Map<number, Wait>();
+  /** Of shards, members that were to start them and have not. */
+  readonly #passed = new Map<number, Set<string>>();
   readonly #unwatch: Cancel;
+  /** The cluster is not new: files were heard of. */
+  #isOld = false;
   #isLeaving = false;
   #isOver = false;
   #stopBeat: Cancel = () => {};
@@ -96,14 +121,16 @@ export class Member {
       cluster,
       heard: (beat) => this.#heard(beat),
       changed: () => {
+        this.#tellDeath();
         this.#decide();
         options.changed?.();
       },
     });
     this.#unwatch = bus.watch((isConnected) => {
       if (!isConnected) this.#listened = 0;
+      else this.#failures.clear(); // of when there was none
     });
-    this.#stopBeat = clock.at(clock.now() + CLUSTER.beatMs, () => this.#beat());
+    this.#beatLater();
   }
 
   /** It has been told to leave. */
@@ -129,19 +156,27 @@ export class Member {
     const here = this.#here.get(shard);
     this.#here.delete(shard);
     if (place !== undefined) this.#files.set(shard, place);
-    if (how === "failed") {
+    if (how !== "given") {
       const wasSteady = here !== undefined && here.epoch > 0 && now - here.since >= CLUSTER.steadyMs;
-      const count = wasSteady ? 1 : (this.#failures.get(shard)?.count ?? 0) + 1;
-      const ms = count === 1
-        ? 0
-        : Math.min(CLUSTER.startAgainMs * 2 ** Math.min(count - 2, 30), CLUSTER.startAgainMsMax);
-      this.#failures.set(shard, { count, until: now + ms });
+      this.#fail(shard, how === "taken", wasSteady && how === "failed");
     }
     const given = this.#given.get(shard);
     if (given !== undefined) given.until = now + CLUSTER.memberDeadMs;
     if (this.#isOver) return;
     this.#say();
     this.#decide();
+  }
+
+  /**
+   * A process that could not be started is tried again at once, and then ever more seldom. A shard that was taken by somebody who is
+   * not heard is left alone at first: each would take it from the other for ever.
+   */
+  #fail(shard: number, isTaken: boolean, isFirst: boolean): void {
+    const count = isFirst ? 1 : (this.#failures.get(shard)?.count ?? 0) + 1;
+    const factor = 2 ** Math.min(count - 1, 16);
+    const ms = isTaken ? CLUSTER.memberDeadMs * factor : count === 1 ? 0 : CLUSTER.startAgainMs * factor / 2;
+    const until = this.#options.clock.now() + Math.min(ms, CLUSTER.startAgainMsMax);
+    this.#failures.set(shard, { count, until, isTaken });
   }
 
   /** From now on it starts nothing, and others may start what it has as soon as that has ended. The caller ends its processes. */
@@ -159,12 +194,48 @@ export class Member {
     this.view.close();
   }
 
+  #beatLater(): void {
+    const { clock } = this.#options;
+    this.#dueAt = clock.now() + CLUSTER.beatMs;
+    this.#stopBeat = clock.at(this.#dueAt, () => this.#beat());
+  }
+
   #beat(): void {
     const { clock, bus } = this.#options;
-    this.#listened = bus.isConnected ? this.#listened + 1 : 0;
+    this.#beats++;
+    if (this.#count === 0) this.#echoAt = this.#beats;
+    const isDeaf = (this.#beats - this.#echoAt) * CLUSTER.beatMs > CLUSTER.deafMs;
+    this.#listened = bus.isConnected && !isDeaf && !this.#wasStopped ? this.#listened + 1 : 0;
+    this.#forget(clock.now());
     this.#say();
+    this.#pass();
     this.#decide();
-    if (!this.#isOver) this.#stopBeat = clock.at(clock.now() + CLUSTER.beatMs, () => this.#beat());
+    if (!this.#isOver) this.#beatLater();
+  }
+
+  /** What was true for some time only. */
+  #forget(now: number): void {
+    const { name } = this.#options;
+    for (const [shard, { until, isTaken }] of this.#failures) {
+      const here = this.#here.get(shard);
+      const isSteady = here !== undefined && here.epoch > 0 && now - here.since >= CLUSTER.steadyMs;
+      const isHeard = here === undefined && (this.view.owner(shard)?.member ?? name) !== name;
+      const isOver = isTaken ? isHeard : isSteady;
+      if (isOver || now > until + CLUSTER.failedMs) this.#failures.delete(shard);
+    }
+    for (const [shard, { until }] of this.#given) {
+      if (until <= now && !this.#here.has(shard)) this.#given.delete(shard);
+    }
+  }
+
+  /** It knows who lives: it has listened for long enough, and has been able to. */
+  get #hears(): boolean {
+    return this.#listened * CLUSTER.beatMs > CLUSTER.memberDeadMs && !this.#wasStopped;
+  }
+
+  /** Its process was stopped: much has happened since, of which nothing may have been read yet. */
+  get #wasStopped(): boolean {
+    return this.#options.clock.now() - this.#dueAt > CLUSTER.deafMs;
   }
 
   /** Whoever begins listens first: another member may have its name. */
@@ -176,16 +247,12 @@ export class Member {
   }
 
   get #said(): Beat {
-    const { name, incarnation, program, shards, clock } = this.#options;
-    const now = clock.now();
+    const { name, incarnation, program, shards } = this.#options;
     const owned: Owned[] = [];
     const starting: number[] = [];
     for (const [shard, { epoch, incarnation }] of this.#here) {
       if (epoch === 0) starting.push(shard);
       else owned.push({ shard, epoch, incarnation });
-    }
-    for (const [shard, { until }] of this.#given) {
-      if (until <= now && !this.#here.has(shard)) this.#given.delete(shard);
     }
     return {
       member: name,
@@ -195,173 +262,174 @@ export class Member {
       shards,
       owned,
       starting,
-      failed: [...this.#failures].flatMap(([shard, { until }]) => until > now ? [shard] : []),
+      hears: this.#hears,
+      failed: [...this.#failures].flatMap(([shard, { count, until }]) =>
+        count > 1 || this.#isPause(until) ? [shard] : []
+      ),
       files: [...this.#files.values()],
       heard: this.#heardOf(),
-      given: [...this.#given].map(([shard, { to }]): Given => ({ shard, to })),
+      given: [...this.#given].map(([shard, { to }]) => ({ shard, to })),
       isLeaving: this.#isLeaving,
     };
   }
 
-  #heardOf(): { readonly shard: number; readonly epoch: number }[] {
-    const heard: { readonly shard: number; readonly epoch: number }[] = [];
+  #isPause(until: number): boolean {
+    return until > this.#options.clock.now();
+  }
+
+  #heardOf(): Heard[] {
+    const heard: Heard[] = [];
     for (let shard = 1; shard <= this.#options.shards; shard++) {
       const last = this.view.lastOwner(shard);
-      if (last !== undefined && this.view.owner(shard) === undefined) {
-        heard.push({ shard, epoch: last.epoch });
-      }
+      if (last === undefined) continue;
+      heard.push({ shard, epoch: last.epoch, lives: this.view.owner(shard) !== undefined });
     }
     return heard;
   }
 
-  /** Of two members with one name the one that has been there for less heartbeats gives way. */
   #heard({ member, incarnation, count }: Beat): void {
+    const { name, incarnation: own } = this.#options;
+    if (member !== name || this.#isOver) return;
+    if (incarnation === own) this.#echoAt = this.#beats;
+    else this.#heardRival(incarnation, count);
+  }
+
+  /** Of two members with one name the one that has said less heartbeats gives way. */
+  #heardRival(incarnation: string, count: number): void {
     const { name, incarnation: own, refused, host } = this.#options;
-    if (member !== name || incarnation === own || this.#isOver) return;
+    const { beats: before, last } = this.#rival;
+    const isGoingOn = this.#beats - last <= CLUSTER.rivalBeats;
+    const beats = isGoingOn ? before + (last === this.#beats ? 0 : 1) : 1;
+    this.#rival = { beats, last: this.#beats };
+    if (beats < CLUSTER.rivalBeats) return;
     if (count < this.#count || count === this.#count && incarnation > own) return;
     this.close();
     for (const shard of this.#here.keys()) host.stop(shard, "lost");
     refused(`another member is called ${name}`);
   }
 
-  #decide(): void {
-    if (this.#isOver) return;
-    this.#endWhatIsLost();
-    // Whoever has just begun, or come back, does not know yet who lives.
-    if (this.#isLeaving || this.#listened * CLUSTER.beatMs <= CLUSTER.memberDeadMs) return;
-    const { name, host } = this.#options;
-    const mine = this.#deal().filter(({ to }) => to === name);
-    for (const { shard } of mine) {
-      this.#here.set(shard, { state: "starting", epoch: 0, incarnation: "", since: 0 });
-      this.#given.delete(shard);
-      host.start(shard);
-    }
-    if (mine.length > 0) this.#say();
-    else this.#give();
+  /** Others wait for what we hear: they are told at once when an owner has fallen silent. */
+  #tellDeath(): void {
+    const living = new Set<number>();
+    for (const { shard, lives } of this.#heardOf()) if (lives) living.add(shard);
+    const isDeath = [...this.#living].some((shard) => !living.has(shard) && !this.view.hasEnded(shard));
+    this.#living = living;
+    if (isDeath) this.#say();
   }
 
-  #endWhatIsLost(): void {
+  /** What all say, with our own present. */
+  get #all(): Beat[] {
+    const { name } = this.#options;
+    const others = this.view.members.filter(({ beat }) => beat.member !== name);
+    return [this.#said, ...others.map(({ beat }) => beat)];
+  }
+
+  #decide(): void {
+    if (this.#isOver) return;
+    const beats = this.#all;
+    this.#endWhatIsLost(beats);
+    if (this.#isLeaving || !this.#hears || this.#isGathering(beats)) return;
+    const { name, host } = this.#options;
+    const ownerless = this.#ownerless(beats);
+    let starts = 0;
+    for (const { shard, to } of this.#deal(ownerless, beats)) {
+      const failure = this.#failures.get(shard);
+      if (to !== name || failure !== undefined && this.#isPause(failure.until)) continue;
+      this.#here.set(shard, { state: "starting", epoch: 0, incarnation: "", since: 0 });
+      this.#given.delete(shard);
+      starts++;
+      host.start(shard);
+    }
+    if (starts > 0) this.#say();
+    else if (ownerless.length === 0) this.#give(beats);
+  }
+
+  #endWhatIsLost(beats: readonly Beat[]): void {
     for (const [shard, here] of this.#here) {
-      const owner = this.view.lastOwner(shard);
-      if (here.state === "ending" || here.epoch === 0 || owner === undefined) continue;
-      if (owner.epoch <= here.epoch) continue;
+      if (here.state === "ending" || here.epoch === 0 || epochHeard(shard, beats) <= here.epoch) continue;
       here.state = "ending";
       this.#options.host.stop(shard, "lost");
     }
   }
 
-  /** How many shards each member has or starts that may have more. */
-  #loads(): Map<string, number> {
-    const loads = new Map<string, number>();
-    for (const { beat } of this.view.members) {
-      if (!beat.isLeaving) loads.set(beat.member, beat.owned.length + beat.starting.length);
-    }
-    const { name } = this.#options;
-    if (this.#isLeaving) loads.delete(name);
-    else loads.set(name, this.#here.size);
-    return loads;
+  /** Where nobody has heard of any owner all begin: who comes a little later is to find its shards. */
+  #isGathering(beats: readonly Beat[]): boolean {
+    return this.#isEarly && beats.every(({ heard }) => heard.length === 0) &&
+      beats.some(({ hears }) => !hears);
   }
 
-  /**
-   * Who is to start which shard that nobody has: all at once, so that members that see the same come to the same. A shard goes to who has
-   * a file of its last epoch, else to who has fewest.
-   */
-  #deal(): Given[] {
-    const loads = this.#loads();
-    const beats = this.view.members.map(({ beat }) => beat);
-    const dealt: Given[] = [];
-    for (let shard = 1; shard <= this.#options.shards; shard++) {
-      if (this.#here.has(shard) || this.view.owner(shard) !== undefined) continue;
-      if (beats.some((beat) => beat.starting.includes(shard))) continue;
-      const may = [...loads.keys()].filter((name) => !this.#hasFailed(name, shard, beats));
-      const to = this.#meant(shard, beats, may) ?? fewest(shard, may, loads);
-      if (to === undefined) continue;
-      loads.set(to, loads.get(to)! + 1);
-      dealt.push({ shard, to });
-    }
-    return dealt;
+  /** Whoever has the file of a shard that nobody has heard of may still begin. */
+  #isAwaited(shard: number, beats: readonly Beat[]): boolean {
+    if (!this.#isEarly) return false;
+    this.#isOld ||= beats.some(({ files }) => files.length > 0);
+    return this.#isOld && epochHeard(shard, beats) === 0 &&
+      !beats.some(({ files }) => files.some((place) => place.shard === shard));
   }
 
-  #hasFailed(name: string, shard: number, beats: readonly Beat[]): boolean {
-    if (name !== this.#options.name) {
-      return beats.some((beat) => beat.member === name && beat.failed.includes(shard));
-    }
-    const failure = this.#failures.get(shard);
-    return failure !== undefined && failure.until > this.#options.clock.now();
+  get #isEarly(): boolean {
+    return this.#listened * CLUSTER.beatMs <= CLUSTER.gatherMs;
   }
 
-  /** To whom it was given; else who has its file, if nobody has owned it since. */
-  #meant(shard: number, beats: readonly Beat[], may: readonly string[]): string | undefined {
-    for (const { given } of [this.#said, ...beats]) {
-      const one = given.find((one) => one.shard === shard);
-      if (one !== undefined && may.includes(one.to)) return one.to;
+  /** Shards that nobody has or starts. An owner that another member hears is one. */
+  #ownerless(beats: readonly Beat[]): number[] {
+    const { name, shards } = this.#options;
+    const ownerless: number[] = [];
+    for (let shard = 1; shard <= shards; shard++) {
+      const owner = this.view.owner(shard);
+      if (this.#here.has(shard) || owner !== undefined && owner.member !== name) {
+        this.#passed.delete(shard);
+        continue;
+      }
+      if (beats.some(({ starting }) => starting.includes(shard))) continue;
+      const known = this.view.lastOwner(shard)?.epoch ?? 0;
+      const least = this.view.hasEnded(shard) ? known + 1 : known;
+      const isHeard = beats.some(({ member, heard }) =>
+        member !== name && heard.some((one) => one.shard === shard && one.lives && one.epoch >= least)
+      );
+      if (!isHeard && !this.#isAwaited(shard, beats)) ownerless.push(shard);
     }
-    const epochs = beats.flatMap(({ heard }) => heard.filter((one) => one.shard === shard));
-    const last = Math.max(0, ...epochs.map(({ epoch }) => epoch));
-    let best: { readonly name: string; readonly place: Place } | undefined;
-    const consider = (name: string, files: readonly Place[]) => {
-      const place = files.find((one) => one.shard === shard);
-      if (place === undefined || place.epoch < last || !may.includes(name)) return;
-      const isBetter = best === undefined || isAhead(place, best.place) ||
-        !isAhead(best.place, place) && name < best.name;
-      if (isBetter) best = { name, place };
-    };
-    const { name } = this.#options;
-    consider(name, [...this.#files.values()]);
-    for (const { member, files } of beats) if (member !== name) consider(member, files);
-    return best?.name;
+    return ownerless;
+  }
+
+  #deal(ownerless: readonly number[], beats: readonly Beat[]): ReturnType<typeof deal> {
+    return deal(ownerless, beats, (shard, member) => this.#passed.get(shard)?.has(member) === true);
+  }
+
+  /** Counts how long shards wait. Whoever does not start what it is to start is left out. */
+  #pass(): void {
+    const beats = this.#all;
+    if (!this.#hears || this.#isGathering(beats)) return this.#waits.clear();
+    const ownerless = this.#ownerless(beats);
+    const waits = new Map(this.#waits);
+    this.#waits.clear();
+    for (const { shard, to } of this.#deal(ownerless, beats)) {
+      const wait = waits.get(shard);
+      const count = wait?.to === to ? wait.beats + 1 : 1;
+      if (count * CLUSTER.beatMs <= CLUSTER.overdueMs) this.#waits.set(shard, { to, beats: count });
+      else this.#passOver(shard, to, beats);
+    }
+  }
+
+  #passOver(shard: number, to: string, beats: readonly Beat[]): void {
+    const passed = this.#passed.get(shard) ?? new Set();
+    passed.add(to);
+    if (beats.every(({ member }) => passed.has(member))) passed.clear();
+    this.#passed.set(shard, passed);
   }
 
   /** One shard goes to who has two less, or fewer, while nothing else changes. */
-  #give(): void {
+  #give(beats: readonly Beat[]): void {
     const { name, shards, clock, host } = this.#options;
-    if (this.#given.size > 0) return;
-    const members = this.view.members;
     for (let shard = 1; shard <= shards; shard++) if (this.view.owner(shard) === undefined) return;
-    const isSettled = members.every(({ beat: { starting, given, isLeaving, count } }) =>
-      starting.length === 0 && given.length === 0 && !isLeaving &&
-      count * CLUSTER.beatMs > CLUSTER.memberDeadMs
+    const isSettled = beats.every(({ starting, given, isLeaving }) =>
+      starting.length === 0 && given.length === 0 && !isLeaving
     );
     if (!isSettled || [...this.#here.values()].some(({ state }) => state !== "owned")) return;
-    const loads = this.#loads();
-    const most = Math.max(...loads.values());
-    const least = Math.min(...loads.values());
-    const giver = [...loads].filter(([, load]) => load === most).map(([name]) => name).sort()[0];
-    if (giver !== name || most - least < 2) return;
-    const shard = Math.max(...this.#here.keys());
-    const to = fewest(shard, [...loads.keys()], loads)!;
-    this.#here.get(shard)!.state = "ending";
-    this.#given.set(shard, { to, until: clock.now() });
+    const give = toGive(name, beats);
+    if (give === undefined) return;
+    this.#here.get(give.shard)!.state = "ending";
+    this.#given.set(give.shard, { to: give.to, until: clock.now() });
     this.#say();
-    host.stop(shard, "given");
+    host.stop(give.shard, "given");
   }
-}
-
-function isAhead(one: Place, other: Place): boolean {
-  return one.epoch > other.epoch || one.epoch === other.epoch && one.number > other.number;
-}
-
-/** Who has fewest; of several a hash decides, so that shards come to different ones. */
-function fewest(
-  shard: number,
-  names: readonly string[],
-  loads: ReadonlyMap<string, number>,
-): string | undefined {
-  let best: string | undefined;
-  for (const name of names) {
-    if (best === undefined) {
-      best = name;
-      continue;
-    }
-    const difference = loads.get(name)! - loads.get(best)!;
-    if (difference < 0 || difference === 0 && rank(shard, name) > rank(shard, best)) best = name;
-  }
-  return best;
-}
-
-/** FNV-1a over the shard and the name. */
-function rank(shard: number, name: string): number {
-  let hash = Math.imul(0x811c9dc5 ^ shard, 0x01000193);
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -9,6 +9,9 @@ import type { Cancel, Clock } from "./clock.ts";
 import { CLUSTER } from "./limits.ts";
 import { beatSubject } from "./subjects.ts";
 
+/** A member that was silent for so long gives its name to another one that is heard. */
+const REPLACED_MS = 2 * CLUSTER.beatMs;
+
 /** Who owns a shard. */
 export interface Owner extends Omit<Owned, "shard"> {
   /** Its name. */
@@ -49,6 +52,8 @@ export class View {
   readonly #members = new Map<string, Heard>();
   /** The owner with the highest epoch that was heard of. */
   readonly #owners = new Map<number, Owner>();
+  /** Of each shard, the last epoch whose owner has said itself that it is over, or has begun anew. */
+  readonly #ended = new Map<number, number>();
   readonly #unsubscribe: Cancel;
   #stopLooking: Cancel;
   /** Heartbeats that were not understood, or of too many members. */
@@ -84,6 +89,11 @@ export class View {
     return this.#owners.get(shard);
   }
 
+  /** The last owner that was heard of has said itself that it is the owner no more. */
+  hasEnded(shard: number): boolean {
+    return this.#ended.get(shard) === this.#owners.get(shard)?.epoch;
+  }
+
   /** Hears nothing any more. */
   close(): void {
     this.#unsubscribe();
@@ -100,21 +110,34 @@ export class View {
     const isSame = before?.beat.incarnation === beat.incarnation;
     if (isSame && beat.count <= before!.beat.count) return; // of before: the bus has moved or doubled it
     this.#options.heard?.(beat);
+    // Of two with one name the first is heard: what comes of the other one is late, or it will be refused.
+    if (before !== undefined && !isSame && before.silentMs < REPLACED_MS) return;
+    const isNews = !isSame || saidIn(before!.beat) !== saidIn(beat);
     if (isSame) {
       before!.isLively = true;
-      const isNews = saidIn(before!.beat) !== saidIn(beat);
       before!.beat = beat;
-      if (!isNews) return;
-    } else {
-      const since = this.#options.clock.now();
-      this.#members.set(beat.member, { beat, since, isLively: true, silentMs: 0 });
     }
-    for (const { shard, epoch, incarnation } of beat.owned) {
-      if (epoch <= (this.#owners.get(shard)?.epoch ?? 0)) continue;
-      this.#owners.set(shard, { member: beat.member, epoch, incarnation });
+    if (!isNews) return;
+    this.#own(beat);
+    if (beat.isLeaving && beat.owned.length + beat.starting.length === 0) {
+      if (!this.#members.delete(beat.member)) return;
+    } else if (!isSame) {
+      this.#members.set(beat.member, { beat, since: this.#options.clock.now(), isLively: true, silentMs: 0 });
     }
-    if (beat.isLeaving && beat.owned.length + beat.starting.length === 0) this.#members.delete(beat.member);
     this.#options.changed();
+  }
+
+  #own({ member, owned }: Beat): void {
+    for (const { shard, epoch, incarnation } of owned) {
+      if (epoch <= (this.#owners.get(shard)?.epoch ?? 0)) continue;
+      this.#owners.set(shard, { member, epoch, incarnation });
+    }
+    for (const [shard, owner] of this.#owners) {
+      if (owner.member !== member || owned.some((one) => one.shard === shard && one.epoch === owner.epoch)) {
+        continue;
+      }
+      this.#ended.set(shard, owner.epoch);
+    }
   }
 
   #lookLater(): Cancel {
