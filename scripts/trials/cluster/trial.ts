@@ -143,6 +143,7 @@ class Run {
     await this.#crowd.seeOneOfEach();
     if (this.#problems.length === 0) {
       progress?.("all members are killed at once");
+      this.#last = undefined; // who is away from here on is not away by the last fault
       const met = this.#meet();
       const some = this.#crowd.some();
       await pause(50);
