@@ -79,6 +79,7 @@ export async function openShardStore(options: OpenShardStoreOptions): Promise<Sh
   for (;;) {
     const lock = lockDirectory(directory); // until the store takes it
     let claimed: Claimed | NotClaimed;
+    let epoch: number | undefined;
     let replay: ShardReplay | undefined;
     try {
       const file = replay = new ShardReplay(directory, sync, worker);
@@ -86,8 +87,10 @@ export async function openShardStore(options: OpenShardStoreOptions): Promise<Sh
         claimShard({ log, checkpoints, file, member, incarnation }, resolve);
         options.signal?.addEventListener("abort", () => reject(options.signal!.reason), { once: true });
       });
+      // A file that is ahead says so until there is a checkpoint of it.
+      if ("epoch" in claimed && !claimed.isAhead) epoch = claimed.epoch;
     } finally {
-      await replay?.close();
+      await replay?.close(epoch);
       lock.release();
     }
     if ("trouble" in claimed) throw new ShardStoreError(claimed);

@@ -95,12 +95,15 @@ export class ShardReplay implements ReplayFile {
     for (const batch of batches) this.#disk.apply(new Uint8Array(batch)); // a copy: slice() of a Buffer is none
   }
 
-  /** Closes it: a store may be opened then, and it has the table of places whether anything was applied or not. */
-  async close(): Promise<void> {
+  /**
+   * Closes it: a store may be opened then. `epoch`: in which the shard has been claimed, so that the file is known to be of that though
+   * nothing is written in it.
+   */
+  async close(epoch?: number): Promise<void> {
     this.#isClosed = true;
     if (this.#coming !== undefined) closeSync(this.#coming);
     await this.#disk?.close();
-    this.#makeTable();
+    this.#makeTable(epoch);
   }
 
   #open(): Disk {
@@ -116,11 +119,12 @@ export class ShardReplay implements ReplayFile {
     return new LocalDisk(database, new Ended(database), SYSTEM_CLOCK, events);
   }
 
-  #makeTable(): void {
+  #makeTable(epoch?: number): void {
     new Database(this.path, this.#sync).close(); // of our version
     const database = new DatabaseSync(this.path);
     try {
       database.exec(MAKE);
+      if (epoch !== undefined) database.prepare("INSERT OR REPLACE INTO place VALUES (1, ?, 0)").run(epoch);
     } finally {
       database.close();
     }

@@ -156,7 +156,7 @@ describe("a shard", () => {
       const third = await world.open("a");
       assertEquals(clients(third), ["one", "two"]);
       await third.store.close();
-      assertEquals(localFile(join(world.directory, "a"), 7), { shard: 7, epoch: 2, number: 1 });
+      assertEquals(localFile(join(world.directory, "a"), 7), { shard: 7, epoch: 3, number: 0 });
     }));
 
   test("whose log has lost its end is as its file says, and a checkpoint of that is whole before it is used", () =>
