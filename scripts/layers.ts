@@ -63,7 +63,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     at: "src/nodes",
-    values: ["src/broker", "src/codec", "src/topic", "src/delivery", "src/engine"],
+    values: ["src/broker", "src/codec", "src/topic", "src/delivery", "src/engine", "src/transport/way.ts"],
     types: ["spec", "src/transport"],
     core: true,
   },
@@ -179,9 +179,21 @@ const LAYERS: readonly Layer[] = [
     packages: ["@nats-io/transport-node", "node:crypto", "node:net", "node:timers", "node:timers/promises"],
   },
   {
+    at: "src/cluster/join",
+    values: ["src/cluster", "src/runtime/late.ts", "src/runtime/loop.ts"],
+    types: ["src/server", "src/store", "src/transport"],
+    packages: ["node:crypto"],
+  },
+  {
+    at: "src/cluster/files",
+    values: ["src/cluster", "src/store"],
+    types: ["src/broker"],
+    packages: ["node:fs", "node:path", "node:sqlite"],
+  },
+  {
     at: "src/cluster",
-    values: [],
-    types: ["src/engine", "src/runtime/loop.ts", "src/transport"],
+    values: ["src/store/error.ts", "src/store/fact.ts", "src/transport/peer_json.ts"],
+    types: ["src/store/disk.ts", "src/engine", "src/runtime/loop.ts", "src/transport"],
     core: true,
   },
   {

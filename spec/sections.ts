@@ -209,6 +209,8 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/client/journal.ts",
       "src/client_store/indexed_db.ts",
       "src/client_store/sqlite.ts",
+      "src/cluster/files/open.ts",
+      "src/cluster/shard_disk.ts",
       "src/edge/storage_store.ts",
       "src/store/apply.ts",
       "src/store/database.ts",
@@ -246,7 +248,9 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "src/transport/memory.ts",
       "src/transport/mod.ts",
       "src/transport/peer.ts",
+      "src/transport/peer_json.ts",
       "src/transport/transport.ts",
+      "src/transport/way.ts",
     ],
   },
   "4.3": {

@@ -57,6 +57,7 @@ const MAINS: Readonly<Record<string, (args: readonly string[]) => Promise<unknow
   acl: async (args) => (await import("../../src/cli/acl.ts")).aclMain(args, none),
   audit: async (args) => (await import("../../src/cli/audit.ts")).auditMain(args, none),
   bench: async (args) => (await import("../../src/cli/bench.ts")).benchMain(args, none),
+  cluster: async (args) => (await import("../../src/cli/cluster/status.ts")).clusterMain(args, none),
   config: async (args) => (await import("../../src/cli/config.ts")).configMain(args, none),
   explain: async (args) => (await import("../../src/cli/explain.ts")).explainMain(args, none),
   import: async (args) => (await import("../../src/cli/import.ts")).importMain(args, none),

@@ -22,6 +22,7 @@ const BESIDES: Readonly<Record<string, string>> = {
 export const MAIN_PAGES: readonly (readonly [file: string, name: string])[] = [
   ["docs/start.md", "Start"],
   ["docs/run.md", "Run"],
+  ["docs/cluster.md", "Many machines"],
   ["docs/secure.md", "Secure"],
   ["docs/embed.md", "Embed"],
   ["docs/client.md", "Client"],

@@ -66,6 +66,8 @@ export class ApiOfProgram implements ApiHost {
   });
   /** The other processes of the same broker; undefined if there are none. */
   workers: ApiWorkers | undefined;
+  /** It has a part of the data of a cluster. */
+  isShard = false;
   /** The directories of the stores of all workers, in their order, and of this one; undefined for the data directory. */
   stores: { readonly own: string; readonly all: readonly string[] } | undefined;
   token: string | undefined;
@@ -188,6 +190,12 @@ export class ApiOfProgram implements ApiHost {
     const { data } = this.#present!.settings;
     if (data === undefined) {
       throw new ApiError("conflict", "The broker keeps nothing (--memory): there are no data to export");
+    }
+    if (this.isShard) {
+      throw new ApiError(
+        "conflict",
+        "The data of a cluster are in its logs: no machine has all of them to export",
+      );
     }
     if (this.#isExporting) {
       throw new ApiError("too-many", "A snapshot is being made: try again when it is there");

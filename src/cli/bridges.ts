@@ -38,7 +38,7 @@ export async function plansOf(
     const tls = files && await tlsOf(where, options.url, files);
     const login = loginOf(where, { username, passwordFile, passwordVariable }, variables);
     const path = data === undefined || options.isClean ? undefined : join(data, `bridge-${options.name}.db`);
-    const isSynced = durability === "fsync";
+    const isSynced = durability !== "os" && typeof durability !== "number";
     return {
       options: { ...options, ...tls && { tls }, ...login && { login } },
       key: JSON.stringify([written, tls]),

@@ -15,6 +15,9 @@ import { callOf, DEFAULT_CONFIG, helpText, type Settings, settingsOfCall } from 
 import { checkSettings, serveCommand, type Source } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { shardOrderOf } from "./cluster/order.ts";
+import { clusterOf } from "./cluster/settings.ts";
+import type { ServePart } from "./part.ts";
 import { orderOf } from "./workers/worker.ts";
 
 /** Each gives the exit status. A rarely used command is loaded only then. */
@@ -24,6 +27,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   acl: async (args) => await (await import("./acl.ts")).aclMain(args, environment),
   bench: async (args) => await (await import("./bench.ts")).benchMain(args, environment),
   ...Object.fromEntries(["backup", "export", "verify", "compact"].map((name) => [name, store(name)])),
+  cluster: async (args) => await (await import("./cluster/status.ts")).clusterMain(args, environment),
   config: async (args) => await (await import("./config.ts")).configMain(args, environment),
   explain: async (args) => await (await import("./explain.ts")).explainMain(args, environment),
   "home-assistant": async (args) =>
@@ -91,15 +95,14 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
     return STATUS.good;
   }
   const file = await configFileOf(call);
-  const order = orderOf(environment);
-  const part = order && new (await import("./workers/part.ts")).WorkerPart(order);
+  const part = await partOf();
   const settingsOf = (file: ConfigFile | undefined) => {
     const settings = settingsOfCall(call, file);
     return part?.own(settings) ?? settings;
   };
   const settings = settingsOf(file);
   const { logLevel: level, logFormat: format, logLimits: limits } = settings;
-  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "", order?.colours);
+  const stream = stderrStream((environment("NO_COLOR") ?? "") !== "", part?.order.colours);
   const log = new Log({ level: call.isCheck ? "off" : level, format, limits, stream });
   if (call.config === undefined && !mayRead(DEFAULT_CONFIG)) {
     log.warn(`${DEFAULT_CONFIG} is not looked for`, { advice: `--allow-read=${DEFAULT_CONFIG}` });
@@ -115,6 +118,11 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
       part.log = log;
       return await serveCommand(settings, log, source, (addresses) => part.ready(addresses), part);
     }
+    const plan = clusterOf(settings);
+    if (plan !== undefined) {
+      const { superviseMember } = await import("./cluster/supervisor.ts");
+      return await superviseMember({ settings, cluster: plan.cluster, args, log, ready });
+    }
     if (settings.workers !== 1) {
       const { supervise, workersOf } = await import("./workers/supervisor.ts");
       const count = workersOf(settings.workers, log);
@@ -124,6 +132,16 @@ async function serve(args: readonly string[], ready?: () => void): Promise<numbe
   } finally {
     await log.flush();
   }
+}
+
+/** What this process is among several, if another one has started it for that. */
+async function partOf(): Promise<
+  (ServePart & { readonly order: { readonly colours: boolean } }) | undefined
+> {
+  const worker = orderOf(environment);
+  if (worker !== undefined) return new (await import("./workers/part.ts")).WorkerPart(worker);
+  const shard = shardOrderOf(environment);
+  return shard && new (await import("./cluster/part.ts")).ShardPart(shard);
 }
 
 /** All settings, read again from this file. */

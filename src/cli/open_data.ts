@@ -3,7 +3,7 @@
  * Knows events and advice; refuses to know how a store is kept, which is loaded only where there is one.
  * @module
  */
-import type { SqliteStore, StoreTrouble } from "../store/mod.ts";
+import type { Durability, SqliteStore, StoreTrouble } from "../store/mod.ts";
 import { CallError } from "./error.ts";
 import type { Log } from "./log.ts";
 import type { Settings } from "./options.ts";
@@ -22,7 +22,7 @@ export async function openData(
     const own = new URL(import.meta.url);
     const isBundled = !/\/cli\/open_data\.[jt]s$/.test(own.pathname);
     return openStore(data, {
-      durability,
+      durability: durability as Durability, // those of logs are refused where there is no cluster
       strict: strictStore,
       ...(isBundled && { worker: own }),
       onEvent: (event) => {

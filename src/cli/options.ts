@@ -115,7 +115,10 @@ export interface Settings {
   readonly data: string | undefined;
   /** Processes that are the broker; auto: as many as there are cores. */
   readonly workers: number | "auto";
-  readonly durability: Durability;
+  /** In a cluster `log` or `replicated`, else one of the others. */
+  readonly durability: Durability | LogDurability;
+  /** What was said of a cluster: see `clusterOf()`. */
+  readonly cluster?: GivenCluster;
   readonly strictStore: boolean;
   /** A file of hooks. */
   readonly hooks: string | undefined;
@@ -129,6 +132,31 @@ export interface Settings {
   readonly logFormat: typeof LOG_FORMATS[number];
   readonly logLimits: Partial<Readonly<Record<LogLimitName, number>>>;
 }
+
+/** When a message that is in a shard's log is safe: as soon as it is there, or when the disk here has it as well. */
+export type LogDurability = "log" | "replicated";
+
+/** How a cluster is reached, and what this broker is in it. */
+export interface ClusterSettings {
+  readonly servers: readonly string[];
+  readonly name: string;
+  /** Undefined: by the name of the machine. */
+  readonly member?: string;
+  /** Undefined: as the cluster has been begun. */
+  readonly shards?: number;
+  readonly replicas: 1 | 3 | 5;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly nkeyFile?: string;
+  readonly credentialsFile?: string;
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+}
+
+/** The same as it was said, before it is looked at as a whole. */
+export type GivenCluster = Partial<Omit<ClusterSettings, "replicas">> & { readonly replicas?: string };
 
 /** One link of a login chain, and where it is written. */
 export interface WrittenLink {
@@ -426,7 +454,7 @@ export function helpText(isAll = false): string {
     "plumb export|import     data as a snapshot, and back; plumb import takes a mosquitto.conf too\n" +
     "plumb acl test          says whether a Client may do something, and by which rule\n" +
     "plumb backup FILE       copies the data, also while it runs; plumb verify, compact check, shrink it\n" +
-    "plumb page              prints the address of the page, with the token of its owner\n" +
+    "plumb page              prints the address of the page; plumb cluster status shows a cluster\n" +
     "plumb explain|trace     says why a Client gets a message or does not; shows packets as they pass\n" +
     "plumb passwd FILE USER  sets, checks or deletes the password of a user\n" +
     "plumb help COMMAND      says more of one of them; plumb version prints the version",

@@ -27,6 +27,7 @@ import { STORE_FILE } from "../store/files.ts";
 import type { SqliteStore } from "../store/mod.ts";
 import { Bridges, plansOf } from "./bridges.ts";
 import { watchText } from "./config_file.ts";
+import { clusterOf } from "./cluster/settings.ts";
 import { CallError, STATUS } from "./error.ts";
 import type { Log } from "./log.ts";
 import { letsInOthers, linksOf, type LoginSettings } from "./login.ts";
@@ -42,6 +43,7 @@ import { openData } from "./open_data.ts";
 import { PermissionSet } from "./permission_set.ts";
 import { RuleSet } from "./rule_set.ts";
 import { type OptionParts, serveOptionsOf } from "./serve_options.ts";
+import type { PartStore, ServePart } from "./part.ts";
 import { checkTestPage } from "./test_page.ts";
 import { ServiceManager } from "./service_manager.ts";
 import { endSignal, IGNORED, listenTo, RELOAD } from "./signals.ts";
@@ -49,7 +51,6 @@ import { TlsSet } from "./tls_set.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
 import { isDivided } from "./workers/layout.ts";
-import type { WorkerPart } from "./workers/part.ts";
 
 /** The file that the settings come from in part, and how all of them are read again. */
 export interface Source {
@@ -64,6 +65,7 @@ export interface Source {
  * @throws {CallError}
  */
 export async function checkSettings(settings: Settings, log: Log): Promise<void> {
+  clusterOf(settings);
   for (const one of settings.listen) checkAddress(one);
   checkWebSockets(settings);
   await new TlsSet(settings, log).check();
@@ -85,7 +87,7 @@ export async function serveCommand(
   log: Log,
   source?: Source,
   ready?: (addresses: readonly string[]) => void,
-  part?: WorkerPart,
+  part?: ServePart,
 ): Promise<number> {
   for (const one of asked.listen) checkAddress(one);
   checkWebSockets(asked);
@@ -102,9 +104,8 @@ export async function serveCommand(
   else part.reload = () => reload();
   listenTo(IGNORED, (name) => log.debug("ignored", { signal: name }));
   const begun = performance.now();
-  if (part === undefined && settings.data !== undefined) await gather(settings.data, settings, log);
-  const data = part === undefined ? settings.data : part.store;
-  const store = data === undefined ? undefined : await openData(data, settings, log);
+  const opened = await (part === undefined ? storeAlone(settings, log) : part.openStore(settings, log));
+  const store = opened?.store;
   let status: number = STATUS.good;
   let logins: LoginSet | undefined;
   let rules: RuleSet | undefined;
@@ -118,7 +119,7 @@ export async function serveCommand(
     const seen = await part?.show(watch);
     const server = await start(settings, options, store, begun, log, part, seen?.whole);
     watch.server = server;
-    if (store !== undefined) watch.store = { store, path: join(data!, STORE_FILE) };
+    if (opened !== undefined) watch.store = opened;
     watch.rules = rules;
     rules.attach(server);
     logins.knows(server.broker, settings);
@@ -130,7 +131,7 @@ export async function serveCommand(
     tls.watch(server);
     permissions.watch();
     const bridges = watch.bridges = new Bridges(server, log, settings.otel ? await otelSpans() : undefined);
-    const hasBridges = part === undefined || part.order.number === 1;
+    const hasBridges = part?.hasBridges ?? true;
     if (hasBridges) {
       await bridges.change(plans).catch((error) => server.close().then(() => Promise.reject(error)));
     }
@@ -332,11 +333,15 @@ function warnOfEverybody(
   });
 }
 
-/** Puts the stores of workers together, if there were some: this is one process. */
-async function gather(data: string, settings: Settings, log: Log): Promise<void> {
-  if (!isDivided(data)) return;
-  const { arrange } = await import("./workers/data.ts");
-  (await arrange(data, 1, settings, log)).release();
+/** The store of a broker that is one process; if there were several, their stores are put together. */
+async function storeAlone(settings: Settings, log: Log): Promise<PartStore | undefined> {
+  const { data } = settings;
+  if (data === undefined) return undefined;
+  if (isDivided(data)) {
+    const { arrange } = await import("./workers/data.ts");
+    (await arrange(data, 1, settings, log)).release();
+  }
+  return { store: await openData(data, settings, log), path: join(data, STORE_FILE) };
 }
 
 /** Everything that settings say about the server, at the start and at each reload. */
@@ -354,7 +359,7 @@ async function start(
   store: SqliteStore | undefined,
   begun: number,
   log: Log,
-  part: WorkerPart | undefined,
+  part: ServePart | undefined,
   whole: SystemTopicsOptions["whole"],
 ): Promise<Server> {
   try {

@@ -5,11 +5,15 @@
  */
 import type { Transport } from "../transport/transport.ts";
 import type { Bus } from "./bus.ts";
-import { BusTransport } from "./bus_transport.ts";
+import { type Beats, BusTransport } from "./bus_transport.ts";
 import type { Cancel, Clock } from "./clock.ts";
 import { CLUSTER } from "./limits.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+/** Of the flags of a question. */
+const QUIET = 1;
+/** u8 version, u8 flags, u8 bytes of the call's name; then the name and the head. */
+const QUESTION_BYTES = 3;
 /** Answers to a question for a transport. */
 const ACCEPTED = 0;
 const FULL = 1;
@@ -27,15 +31,19 @@ export interface BusDialOptions {
   readonly label: string;
   /** See `BusTransportOptions`. */
   readonly deadMs?: number;
+  /** See `BusTransportOptions`; the other end does the same. With `while asked` the window is `CLUSTER.quietWindowBytes`. */
+  readonly beats?: Beats;
   /** What the other side is to know before it accepts; at most `CLUSTER.headBytes`. */
   readonly head?: Uint8Array;
   /** Told once: a transport over which bytes can go at once, or why there is none. */
   readonly dialled: (transport: Transport | Error) => void;
+  /** Told when nothing of the transport is left, if there was one or not. */
+  readonly ended?: () => void;
 }
 
 /** Asks for a transport; the function that is returned gives up. */
 export function dialBus(options: BusDialOptions): Cancel {
-  const { bus, clock, at, id, label, deadMs = CLUSTER.deadMs, head = new Uint8Array() } = options;
+  const { bus, clock, at, id, label, deadMs = CLUSTER.deadMs, beats, head = new Uint8Array() } = options;
   if (!ID.test(id)) {
     throw new RangeError(`A call is named by 1 to 64 letters, digits, "-" and "_", not by "${id}"`);
   }
@@ -49,18 +57,20 @@ export function dialBus(options: BusDialOptions): Cancel {
     clock,
     label,
     deadMs,
+    ...waysOf(beats === "while asked"),
     ...subjects(at, id, true),
     greeted(error): void {
       if (isOver) return;
       isOver = true;
       options.dialled(refused ?? error ?? transport);
     },
+    ...options.ended && { ended: options.ended },
   });
   const name = new TextEncoder().encode(id);
-  const question = new Uint8Array(2 + name.length + head.length);
-  question.set([VERSION, name.length]);
-  question.set(name, 2);
-  question.set(head, 2 + name.length);
+  const question = new Uint8Array(QUESTION_BYTES + name.length + head.length);
+  question.set([VERSION, beats === "while asked" ? QUIET : 0, name.length]);
+  question.set(name, QUESTION_BYTES);
+  question.set(head, QUESTION_BYTES + name.length);
   bus.request(at, question, deadMs, (answer) => {
     if (isOver || typeof answer !== "string" && answer[0] === ACCEPTED) return;
     refused = new Error(`${label}: ${typeof answer === "string" ? REASONS[answer] : refusal(answer[0])}`);
@@ -70,6 +80,12 @@ export function dialBus(options: BusDialOptions): Cancel {
     isOver = true;
     transport.abort();
   };
+}
+
+function waysOf(isQuiet: boolean): { readonly beats: Beats; readonly windowBytes: number } {
+  return isQuiet
+    ? { beats: "while asked", windowBytes: CLUSTER.quietWindowBytes }
+    : { beats: "all the time", windowBytes: CLUSTER.windowBytes };
 }
 
 const REASONS = {
@@ -93,8 +109,11 @@ export interface BusAcceptOptions {
   readonly label: string;
   /** See `BusTransportOptions`. */
   readonly deadMs?: number;
-  /** Is handed each transport when bytes can go, and what the call began with; starts it, at once or later. */
-  readonly accepted: (transport: Transport, head: Uint8Array) => void;
+  /**
+   * Is handed each transport when bytes can go, and what the call began with; starts it, at once or later. What it gives to `atEnd` is
+   * called when nothing of the transport is left.
+   */
+  readonly accepted: (transport: Transport, head: Uint8Array, atEnd: (ended: () => void) => void) => void;
 }
 
 /** Accepts transports, until the function that is returned is called; those that there are live on. */
@@ -105,24 +124,29 @@ export function acceptBus(options: BusAcceptOptions): Cancel {
   const greeting = new Set<BusTransport>();
   const unsubscribe = bus.subscribe(at, (bytes, answer) => {
     const say = (code: number): void => answer?.(Uint8Array.of(code));
-    const end = 2 + (bytes[1] ?? 0);
-    const id = new TextDecoder().decode(bytes.subarray(2, end));
+    const end = QUESTION_BYTES + (bytes[2] ?? 0);
+    const id = new TextDecoder().decode(bytes.subarray(QUESTION_BYTES, end));
     if (bytes[0] !== VERSION || end > bytes.length || !ID.test(id)) return say(UNREADABLE);
     if (calls.has(id)) return say(ACCEPTED);
     if (greeting.size >= CLUSTER.greetingsMax) return say(FULL);
     const head = bytes.slice(end);
     calls.add(id);
+    let ended: (() => void) | undefined;
     const transport = new BusTransport({
       bus,
       clock,
       label,
       deadMs,
+      ...waysOf((bytes[1]! & QUIET) !== 0),
       ...subjects(at, id, false),
       greeted(error): void {
         greeting.delete(transport);
-        if (error === undefined) options.accepted(transport, head);
+        if (error === undefined) options.accepted(transport, head, (told) => void (ended = told));
       },
-      ended: () => void calls.delete(id),
+      ended() {
+        calls.delete(id);
+        ended?.();
+      },
     });
     greeting.add(transport);
     say(ACCEPTED);

@@ -6,13 +6,14 @@
 
 /** u8 kind, u32 number; then the bytes. */
 export const PIECE_HEAD_BYTES = 5;
-/** u8 kind, u8 flags, u32 pieces, f64 granted. */
-const STATE_BYTES = 14;
+/** u8 kind, u8 flags, u32 pieces sent, u32 pieces received, f64 granted. */
+const STATE_BYTES = 18;
 const PIECE = 1;
 const STATE = 2;
 const HEARS = 1;
 const ENDED = 2;
 const ABORTED = 4;
+const ASKS = 8;
 
 /** Where one end stands. It is said again and again, so that none of it is lost for long. */
 export interface State {
@@ -22,8 +23,12 @@ export interface State {
   readonly hasEnded: boolean;
   /** All is over. */
   readonly isAborted: boolean;
+  /** The other end is to say where it stands. */
+  readonly asks: boolean;
   /** Pieces that it has sent so far, modulo 2^32. */
   readonly pieces: number;
+  /** Pieces that have reached it, modulo 2^32. */
+  readonly received: number;
   /** Bytes that the other end may have sent, from the first. */
   readonly granted: number;
 }
@@ -51,9 +56,11 @@ export function stateFrame(state: State): Uint8Array {
   const frame = new Uint8Array(STATE_BYTES);
   const view = new DataView(frame.buffer);
   frame[0] = STATE;
-  frame[1] = (state.hears ? HEARS : 0) | (state.hasEnded ? ENDED : 0) | (state.isAborted ? ABORTED : 0);
+  frame[1] = (state.hears ? HEARS : 0) | (state.hasEnded ? ENDED : 0) | (state.isAborted ? ABORTED : 0) |
+    (state.asks ? ASKS : 0);
   view.setUint32(2, state.pieces);
-  view.setFloat64(6, state.granted);
+  view.setUint32(6, state.received);
+  view.setFloat64(10, state.granted);
   return frame;
 }
 
@@ -66,7 +73,9 @@ export function readState(frame: Uint8Array): State | undefined {
     hears: (flags & HEARS) !== 0,
     hasEnded: (flags & ENDED) !== 0,
     isAborted: (flags & ABORTED) !== 0,
+    asks: (flags & ASKS) !== 0,
     pieces: view.getUint32(2),
-    granted: view.getFloat64(6),
+    received: view.getUint32(6),
+    granted: view.getFloat64(10),
   };
 }

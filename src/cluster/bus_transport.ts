@@ -9,6 +9,9 @@ import { PIECE_HEAD_BYTES, pieceFrame, pieceNumber, readState, type State, state
 import type { Cancel, Clock } from "./clock.ts";
 import { CLUSTER } from "./limits.ts";
 
+/** See `BusTransportOptions.beats`. */
+export type Beats = "all the time" | "while asked";
+
 /** What one end is made of. The other end has the subjects the other way round. */
 export interface BusTransportOptions {
   readonly bus: Bus;
@@ -20,6 +23,14 @@ export interface BusTransportOptions {
   readonly outbox: string;
   /** ms of silence after which the other end is dead; `CLUSTER.deadMs` by default. */
   readonly deadMs?: number | undefined;
+  /**
+   * When it looks whether the other end lives. `all the time`, the default: each `CLUSTER.beatMs`. `while asked`: so often only while it waits
+   * for something, else each `CLUSTER.restMs`; whoever has thousands of these knows by other means which nodes live, and aborts what
+   * goes to a dead one.
+   */
+  readonly beats?: Beats | undefined;
+  /** Bytes that one direction may have under way; `CLUSTER.windowBytes` by default. Both ends have the same. */
+  readonly windowBytes?: number | undefined;
   /** Told once: both ends hear each other, so that bytes can go; or why they never will. */
   readonly greeted: (error?: Error) => void;
   /** Told once: nothing of it is left. */
@@ -38,9 +49,14 @@ export class BusTransport implements Transport {
   readonly #options: BusTransportOptions;
   readonly #pieceBytes: number;
   readonly #deadMs: number;
+  readonly #isQuiet: boolean;
+  readonly #windowBytes: number;
   readonly #unsubscribe: Cancel;
   readonly #unwatch: Cancel;
-  #stopBeat: Cancel;
+  #stopBeat: Cancel = () => {};
+  /** The next beat is far away; and the last one was, and nothing has come since. */
+  #isResting = true;
+  #isAsking = false;
   #handler: TransportHandler | undefined;
   /** The other end has been heard; and it has said that it hears us. */
   #hears = false;
@@ -53,6 +69,8 @@ export class BusTransport implements Transport {
   #granted = 0;
   #piecesSent = 0;
   #piecesReceived = 0;
+  /** Of those that were sent, how many have reached the other end as it has said. */
+  #piecesConfirmed = 0;
   /** Bytes received from the first, and of these, handed over or thrown away. */
   #received = 0;
   #consumed = 0;
@@ -77,12 +95,17 @@ export class BusTransport implements Transport {
     this.#outbox = outbox;
     this.#options = options;
     this.#deadMs = options.deadMs ?? CLUSTER.deadMs;
+    this.#isQuiet = options.beats === "while asked";
+    this.#windowBytes = options.windowBytes ?? CLUSTER.windowBytes;
     this.#pieceBytes = Math.min(CLUSTER.pieceBytes, bus.bytesMax - PIECE_HEAD_BYTES);
     this.#unsubscribe = bus.subscribe(inbox, (frame) => this.#frame(frame));
     this.#unwatch = bus.watch((isConnected) => {
-      if (!isConnected) this.#finish(new Error("The connection to the bus broke"));
+      if (!isConnected) return this.#finish(new Error("The connection to the bus broke"));
+      if (this.#over === undefined) return;
+      this.#unwatch();
+      this.#say(true); // the other end does not know yet
     });
-    this.#stopBeat = this.#beatLater();
+    this.#beatSoon();
     this.#say();
   }
 
@@ -103,6 +126,7 @@ export class BusTransport implements Transport {
     }
     this.#sent += taken;
     if (taken < chunk.length) this.#owesDrained = true;
+    this.#beatSoon();
     return taken;
   }
 
@@ -123,6 +147,7 @@ export class BusTransport implements Transport {
     if (this.#over !== undefined) return;
     this.#say();
     if (this.#peerHasEnded) this.#finish(undefined);
+    else this.#beatSoon();
   }
 
   abort(): void {
@@ -135,6 +160,7 @@ export class BusTransport implements Transport {
   #frame(frame: Uint8Array): void {
     if (this.#over !== undefined) return;
     this.#isLively = true;
+    this.#isAsking = false;
     this.#hears = true;
     const number = pieceNumber(frame);
     if (number !== undefined) return this.#piece(number, frame.subarray(PIECE_HEAD_BYTES));
@@ -163,8 +189,9 @@ export class BusTransport implements Transport {
     if (ahead > 0) return this.#fail(`The bus lost ${ahead} pieces behind ${this.#piecesReceived}`);
     if (ahead < 0) return; // of before: the bus has doubled or moved it
     this.#granted = Math.max(this.#granted, state.granted);
+    if (((state.received - this.#piecesConfirmed) | 0) > 0) this.#piecesConfirmed = state.received;
     if (state.hears) this.#greet();
-    else this.#say();
+    if (!state.hears || state.asks) this.#say();
     if (state.hasEnded) this.#peerHasEnded = true;
     if (this.#owesDrained && this.#isGreeted && this.#granted > this.#sent) {
       this.#owesDrained = false;
@@ -203,7 +230,7 @@ export class BusTransport implements Transport {
   #consume(length: number): void {
     this.#consumed += length;
     if (this.#over !== undefined) return;
-    if (this.#consumed + CLUSTER.windowBytes - this.#told >= CLUSTER.windowBytes / 4) this.#say();
+    if (this.#consumed + this.#windowBytes - this.#told >= this.#windowBytes / 4) this.#say();
   }
 
   /** Both halves end with the peer's, when all of it has been handed over. */
@@ -227,13 +254,15 @@ export class BusTransport implements Transport {
     }
   }
 
-  #say(isAborted: boolean = false): void {
-    this.#told = this.#consumed + CLUSTER.windowBytes;
+  #say(isAborted: boolean = false, asks: boolean = false): void {
+    this.#told = this.#consumed + this.#windowBytes;
     this.#publish(stateFrame({
       hears: this.#hears,
       hasEnded: this.#hasEnded,
       isAborted,
+      asks,
       pieces: this.#piecesSent,
+      received: this.#piecesReceived,
       granted: this.#told,
     }));
   }
@@ -242,18 +271,36 @@ export class BusTransport implements Transport {
     if (!this.#bus.publish(this.#outbox, frame)) this.#finish(new Error("There is no connection to the bus"));
   }
 
-  #beatLater(): Cancel {
-    const ms = this.#isGreeted ? CLUSTER.beatMs : CLUSTER.greetMs;
-    return this.#clock.at(this.#clock.now() + ms, () => this.#beat(ms));
+  /** Whether anything that was said or is awaited may have been lost without anybody knowing. */
+  get #waits(): boolean {
+    return !this.#isQuiet || !this.#isGreeted || this.#isAsking || this.#owesDrained || this.#hasEnded ||
+      this.#piecesConfirmed !== this.#piecesSent;
+  }
+
+  /** Ends a rest. */
+  #beatSoon(): void {
+    if (!this.#isResting) return;
+    this.#stopBeat();
+    this.#isResting = false;
+    this.#silentMs = 0;
+    this.#beatLater();
+  }
+
+  #beatLater(): void {
+    const ms = this.#isResting ? CLUSTER.restMs : this.#isGreeted ? CLUSTER.beatMs : CLUSTER.greetMs;
+    this.#stopBeat = this.#clock.at(this.#clock.now() + ms, () => this.#beat(ms));
   }
 
   /** Silence is counted in beats of our own: a process that was stopped has not heard what waits to be read. */
   #beat(ms: number): void {
-    this.#silentMs = this.#isLively && this.#isGreeted ? 0 : this.#silentMs + ms;
+    const hasRested = this.#isResting;
+    this.#silentMs = this.#isLively && this.#isGreeted || hasRested ? 0 : this.#silentMs + ms;
     this.#isLively = false;
     if (this.#silentMs >= this.#deadMs) return this.#fail(`The peer was silent for ${this.#deadMs} ms`);
-    this.#stopBeat = this.#beatLater();
-    this.#say();
+    this.#isAsking ||= hasRested;
+    this.#isResting = !this.#waits;
+    this.#beatLater();
+    if (!this.#isResting) this.#say(false, this.#isQuiet);
   }
 
   #fail(what: string): void {
@@ -267,7 +314,7 @@ export class BusTransport implements Transport {
     this.#owesDrained = false;
     this.#queue = [];
     this.#unsubscribe();
-    this.#unwatch();
+    if (this.#bus.isConnected) this.#unwatch();
     this.#stopBeat();
     this.#clock.endOfTurn(() => {
       if (!this.#isGreeted) {

@@ -16,7 +16,7 @@ import {
 import type { Transport } from "../transport/transport.ts";
 import { acceptBus, dialBus } from "./bus_dial.ts";
 import { pieceFrame, readState, stateFrame } from "./bus_frame.ts";
-import { BusTransport } from "./bus_transport.ts";
+import { type Beats, BusTransport } from "./bus_transport.ts";
 import { CLUSTER } from "./limits.ts";
 import { MemoryNetwork, type MemoryNode } from "./memory/network.ts";
 import { Schedule } from "./memory/schedule.ts";
@@ -42,7 +42,7 @@ interface Call {
   readonly giveUp: () => void;
 }
 
-function call({ net, left, right }: World, id = "1", head = "head"): Call {
+function call({ net, left, right }: World, id = "1", head = "head", beats: Beats = "all the time"): Call {
   const accepted: Call["accepted"] = [];
   const stop = acceptBus({
     bus: right.bus,
@@ -63,6 +63,7 @@ function call({ net, left, right }: World, id = "1", head = "head"): Call {
       at: "door",
       id,
       label: "bus right",
+      beats,
       head: utf8(head),
       dialled: (said) => call.dialled = said,
     }),
@@ -71,8 +72,8 @@ function call({ net, left, right }: World, id = "1", head = "head"): Call {
 }
 
 /** Two joined transports; time passes until both are there. */
-function joined(of: World): [left: Transport, right: Transport] {
-  const made = call(of);
+function joined(of: World, beats?: Beats): [left: Transport, right: Transport] {
+  const made = call(of, undefined, undefined, beats);
   of.net.schedule.pass(1_000);
   assert(made.dialled !== undefined && !(made.dialled instanceof Error), String(made.dialled));
   assertEquals(made.accepted.length, 1);
@@ -80,10 +81,10 @@ function joined(of: World): [left: Transport, right: Transport] {
 }
 
 /** For the contract: time passes while a test waits, 10 s beyond the last thing that has happened. */
-function contract(faults: Partial<Faults>): () => Promise<Joined> {
+function contract(faults: Partial<Faults>, beats?: Beats): () => Promise<Joined> {
   return () => {
     const of = world(faults);
-    const [left, right] = joined(of);
+    const [left, right] = joined(of, beats);
     const { schedule } = of.net;
     return Promise.resolve({
       left,
@@ -104,6 +105,10 @@ transportContract("over a bus in memory", contract({}));
 transportContract(
   "over a bus in memory, with delays",
   contract({ delayMs: [1, 30], stalls: 5, stallMs: 700 }),
+);
+transportContract(
+  "over a bus in memory, that beats while asked",
+  contract({ delayMs: [1, 30], stalls: 5, stallMs: 700 }, "while asked"),
 );
 
 describe("a transport over a bus", () => {
@@ -217,6 +222,40 @@ describe("a transport over a bus", () => {
     }
   });
 
+  test("that beats while asked says nothing while nothing is under way, and learns within its rest that the peer has gone", () => {
+    const of = world({ delayMs: [1, 5] });
+    const ends = joined(of, "while asked").map((transport) => new Recorder(transport));
+    let frames = 0;
+    of.right.bus.subscribe("door.1.a", () => void frames++);
+    of.right.bus.subscribe("door.1.d", () => void frames++);
+    of.net.schedule.pass(2 * CLUSTER.beatMs);
+    frames = 0;
+    of.net.schedule.pass(CLUSTER.restMs - 8 * CLUSTER.beatMs);
+    assertEquals(frames, 0);
+    ends[0]!.transport.write(utf8("a"));
+    of.net.schedule.pass(3 * CLUSTER.beatMs); // before the other end looks
+    assertEquals([ends[1]!.text, frames], ["a", 3], "the piece, a question and its answer");
+    of.right.crash();
+    of.net.schedule.pass(CLUSTER.restMs + CLUSTER.deadMs + 2 * CLUSTER.beatMs);
+    assertEquals(ends[0]!.closes.map((error) => error?.message), ["The peer was silent for 3000 ms"]);
+  });
+
+  test("of a bus that is connected again tells the other end at once that it is over", () => {
+    for (const beats of ["all the time", "while asked"] as const) {
+      const of = world({ delayMs: [1, 5] });
+      const [gone, kept] = joined(of, beats).map((transport) => new Recorder(transport));
+      of.net.schedule.pass(2_000);
+      of.left.bus.connect(false);
+      of.net.schedule.pass(10);
+      of.left.bus.connect(true);
+      of.net.schedule.pass(10);
+      assertEquals([gone!.closes.length, kept!.closes.map((error) => error?.message)], [1, [
+        "Connection reset by peer",
+      ]]);
+      assertEquals([of.left.bus.size, of.right.bus.size], [0, 1], "only the door is left");
+    }
+  });
+
   test("what a reader does not take is bounded, and so is what it holds", () => {
     const of = world();
     const [near, far] = joined(of).map((transport) => new Recorder(transport));
@@ -270,7 +309,15 @@ describe("a transport over a bus", () => {
     right.bus.subscribe("o", (frame) => isCutOff ||= readState(frame)?.isAborted === true);
     right.bus.publish(
       "i",
-      stateFrame({ hears: true, hasEnded: false, isAborted: false, pieces: 0, granted: 0 }),
+      stateFrame({
+        hears: true,
+        hasEnded: false,
+        isAborted: false,
+        asks: false,
+        pieces: 0,
+        received: 0,
+        granted: 0,
+      }),
     );
     net.schedule.pass(1);
     transport.close();
@@ -311,7 +358,7 @@ describe("a transport over a bus", () => {
     const answers: number[] = [];
     for (let i = 0; i <= CLUSTER.greetingsMax; i++) {
       const id = utf8(`call-${i}`);
-      const question = new Uint8Array([1, id.length, ...id]);
+      const question = new Uint8Array([2, 0, id.length, ...id]);
       flood.left.bus.request("door", question, 1000, (answer) => answers.push((answer as Uint8Array)[0]!));
     }
     flood.net.schedule.pass(100);
@@ -324,54 +371,58 @@ describe("a transport over a bus", () => {
 
 describe("a transport over a bus that loses, repeats and stalls", () => {
   const SEEDS = 200;
-  test(`${SEEDS} seeds: what arrives is the beginning of what was sent, and who misses anything learns it`, () => {
-    let whole = 0;
-    let broken = 0;
-    for (let seed = 1; seed <= SEEDS; seed++) {
-      const of = world({ delayMs: [0, 20] }, seed);
-      const [left, right] = joined(of);
-      const random = seededRandom(seed * 7 + 1);
-      of.net.faults.busLoss = seed % 3 === 0 ? 0 : random() % 20;
-      of.net.faults.busRepeats = seed % 3 === 1 ? 0 : random() % 20;
-      of.net.faults.stalls = random() % 10;
-      of.net.faults.stallMs = random() % 5000;
-      const ends = [new Recorder(left), new Recorder(right)] as const;
-      const sent = [pattern(400_000, seed), pattern(300_000, seed + 1)] as const;
-      for (const [i, end] of ends.entries()) {
-        const pieces = seededRandom(seed + i);
-        let isSent = false;
-        const closeIfDone = (): void => { // one end closes: who closes reads no more
-          if (i === 0 && isSent && end.length === sent[1]!.length) end.call((transport) => transport.close());
-        };
-        pump(end, sent[i]!, () => 1 + pieces() % 30_000, () => {
-          isSent = true;
-          closeIfDone();
-        });
-        end.onReceived = () => {
-          closeIfDone();
-          if (random() % 4 > 0) return;
-          end.call((transport) => transport.pause());
-          of.net.schedule.at(
-            of.net.schedule.now() + random() % 400,
-            () => end.call((transport) => transport.resume()),
-          );
-        };
+  for (const beats of ["all the time", "while asked"] as const) {
+    test(`${SEEDS} seeds, beats ${beats}: what arrives is the beginning of what was sent, and who misses anything learns it`, () => {
+      let whole = 0;
+      let broken = 0;
+      for (let seed = 1; seed <= SEEDS; seed++) {
+        const of = world({ delayMs: [0, 20] }, seed);
+        const [left, right] = joined(of, beats);
+        const random = seededRandom(seed * 7 + 1);
+        of.net.faults.busLoss = seed % 3 === 0 ? 0 : random() % 20;
+        of.net.faults.busRepeats = seed % 3 === 1 ? 0 : random() % 20;
+        of.net.faults.stalls = random() % 10;
+        of.net.faults.stallMs = random() % 5000;
+        const ends = [new Recorder(left), new Recorder(right)] as const;
+        const sent = [pattern(400_000, seed), pattern(300_000, seed + 1)] as const;
+        for (const [i, end] of ends.entries()) {
+          const pieces = seededRandom(seed + i);
+          let isSent = false;
+          const closeIfDone = (): void => { // one end closes: who closes reads no more
+            if (i === 0 && isSent && end.length === sent[1]!.length) {
+              end.call((transport) => transport.close());
+            }
+          };
+          pump(end, sent[i]!, () => 1 + pieces() % 30_000, () => {
+            isSent = true;
+            closeIfDone();
+          });
+          end.onReceived = () => {
+            closeIfDone();
+            if (random() % 4 > 0) return;
+            end.call((transport) => transport.pause());
+            of.net.schedule.at(
+              of.net.schedule.now() + random() % 400,
+              () => end.call((transport) => transport.resume()),
+            );
+          };
+        }
+        of.net.schedule.pass(120_000);
+        for (const [i, end] of ends.entries()) {
+          const expected = sent[1 - i]!;
+          const { bytes } = end;
+          assert(bytes.every((byte, at) => byte === expected[at]), `seed ${seed}: wrong bytes`);
+          assertEquals(end.closes.length, 1, `seed ${seed}: it ends`);
+          assertEquals(end.intrusions, [], `seed ${seed}`);
+        }
+        const isWhole = ends.every((end, i) => end.length === sent[1 - i]!.length);
+        const hasError = ends.some(({ closes }) => closes[0] !== undefined);
+        assert(isWhole || hasError, `seed ${seed}: bytes are missing, and nobody was told`);
+        if (hasError) broken++;
+        else whole++;
+        assertEquals([of.left.bus.size, of.right.bus.size], [0, 1], `seed ${seed}: nothing is left`);
       }
-      of.net.schedule.pass(120_000);
-      for (const [i, end] of ends.entries()) {
-        const expected = sent[1 - i]!;
-        const { bytes } = end;
-        assert(bytes.every((byte, at) => byte === expected[at]), `seed ${seed}: wrong bytes`);
-        assertEquals(end.closes.length, 1, `seed ${seed}: it ends`);
-        assertEquals(end.intrusions, [], `seed ${seed}`);
-      }
-      const isWhole = ends.every((end, i) => end.length === sent[1 - i]!.length);
-      const hasError = ends.some(({ closes }) => closes[0] !== undefined);
-      assert(isWhole || hasError, `seed ${seed}: bytes are missing, and nobody was told`);
-      if (hasError) broken++;
-      else whole++;
-      assertEquals([of.left.bus.size, of.right.bus.size], [0, 1], `seed ${seed}: nothing is left`);
-    }
-    assert(whole > SEEDS / 10 && broken > SEEDS / 4, `${whole} whole, ${broken} broken`);
-  });
+      assert(whole > SEEDS / 10 && broken > SEEDS / 4, `${whole} whole, ${broken} broken`);
+    });
+  }
 });

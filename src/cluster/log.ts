@@ -1,10 +1,8 @@
 /**
- * Logs of a cluster: one for each shard, which has one writer at a time, and one that keeps the last value of each key.
+ * Logs of a cluster: of each shard, with one writer at a time.
  * Knows what their users are promised; refuses to know streams and servers.
  * @module
  */
-import type { Cancel } from "./clock.ts";
-
 /**
  * How an append ended.
  * - `appended`: the batch is in the log, once, behind `expectedLast`, and outlives the loss of any one server.
@@ -72,33 +70,4 @@ export interface Log {
   last(answered: (last: number | ReadTrouble) => void): void;
   /** Removes the entries up to this position, which must be one that was read or appended; tells why it could not. */
   purge(through: number, answered: (trouble?: ReadTrouble) => void): void;
-}
-
-/** How a put ended; as for an append, but nobody is fenced. */
-export type Put =
-  | { readonly kind: "put"; readonly position: number }
-  | { readonly kind: "unsure" | "failed"; readonly reason: string };
-
-/** Whoever follows the values. */
-export interface ValueWatcher {
-  /** A key has this value now; an empty one says that it has none. The bytes are the callee's. */
-  value(key: string, value: Uint8Array, position: number): void;
-  /** All that was there when the watch began has been told. Called once. */
-  caughtUp(): void;
-}
-
-/**
- * A log that keeps the last value of each key. All nodes see the same values of a key in the same order, though not
- * each of them: one that is soon replaced may be skipped.
- *
- * A put whose answer is lost is done again, so it may come twice, with another's value in between. An empty value stays as
- * a mark that there is none.
- */
-export interface LastValues {
-  /** The most bytes that a key (in UTF-8) and its value may have together. */
-  readonly bytesMax: number;
-  /** Sets a value. The bytes must not change until the answer. */
-  put(key: string, value: Uint8Array, answered: (outcome: Put) => void): void;
-  /** Tells all values behind a position, 0 for all that there are, and goes on; over broken connections too. */
-  watch(after: number, watcher: ValueWatcher): Cancel;
 }

@@ -75,7 +75,7 @@ describe("parseConfig()", () => {
     ["log-level = 1", "1:1: unknown key log-level; did you mean log.level?"],
     [
       "[qwertz]",
-      "1:2: unknown table qwertz; there are tls, websocket, login, log, web, webhook, features, limits",
+      "1:2: unknown table qwertz; there are cluster, tls, websocket, login, log, web, webhook, features, limits",
     ],
     ["qwertz = 1", "1:1: unknown key qwertz; plumb config show names all"],
     ["listeners = []", "1:1: unknown key listeners; did you mean [[listener]]?"],
@@ -89,7 +89,10 @@ describe("parseConfig()", () => {
     ["data = ''", '1:1: data takes a text in quotes, not ""'],
     ["data = { a = 1 }", "1:1: data takes a text in quotes, not a table"],
     ["data = []", "1:1: data takes a text in quotes, not a list"],
-    ["durability = 'never'", '1:1: durability takes fsync, os or interval=MS, not "never"'],
+    [
+      "durability = 'never'",
+      '1:1: durability takes fsync, os or interval=MS, in a cluster log or replicated, not "never"',
+    ],
     ["log = 'debug'", "1:1: log is a table: write [log]"],
     ["log.level = 'loud'", '1:1: log.level takes debug, info, warn, error, off, not "loud"'],
     [
@@ -182,9 +185,9 @@ function arbitraryValue(row: Setting): fc.Arbitrary<readonly string[]> {
     choice: () => fc.constantFrom(...row.choices!),
     text: () => {
       if (row.form === undefined) return fc.string({ minLength: 1 });
-      return row.name === "durability"
-        ? fc.constantFrom("fsync", "os", "interval=5")
-        : fc.constantFrom("https://a.example/x", "http://b:1");
+      return row.name === "durability" ? fc.constantFrom("fsync", "os", "interval=5") : fc.constantFrom(
+        ...["https://a.example/x", "http://b:1", "pump"].filter((one) => row.form!.pattern.test(one)),
+      );
     },
     list: () =>
       row.form !== undefined

@@ -15,6 +15,7 @@ import type { Anonymous } from "../login/anonymous.ts";
 import { CHAIN_NUMBERS, HASH_NUMBERS } from "../login/numbers.ts";
 import type { NumberRow as LoginRow } from "../login/options.ts";
 import { HOOK_NUMBERS, WEBHOOK_NUMBERS } from "../rules/numbers.ts";
+import { CLUSTER_SETTINGS } from "./cluster.ts";
 import { kebab, type Scope, type Section, type Setting, setting } from "./setting.ts";
 
 /** Of src/login/anonymous.ts, which is loaded when a broker starts. */
@@ -184,6 +185,7 @@ export const SECTIONS: readonly Section[] = [
         reload: "restart",
         option: "workers",
       }),
+      ...CLUSTER_SETTINGS,
       setting({
         key: "tls.certificate",
         isPath: true,
@@ -453,7 +455,10 @@ export const SECTIONS: readonly Section[] = [
         kind: "text",
         value: "LEVEL",
         default: "fsync",
-        form: { pattern: /^(fsync|os|interval=0{0,6}[1-9]\d{0,6})$/, takes: "fsync, os or interval=MS" },
+        form: {
+          pattern: /^(fsync|os|interval=0{0,6}[1-9]\d{0,6}|log|replicated)$/,
+          takes: "fsync, os or interval=MS, in a cluster log or replicated",
+        },
         about:
           "a message is acknowledged when it is on the disk (fsync), when the system has it (os: a power cut may lose it) " +
           "or at once (interval=MS: the last MS milliseconds may be lost)",

@@ -5,45 +5,7 @@
  */
 import type { Relay } from "../broker/nodes.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
-
-/** Bytes that one side has not taken yet: the other side is not read while there are any. */
-class Way {
-  readonly #from: Transport;
-  readonly #to: Transport;
-  #rest: Uint8Array | undefined;
-
-  constructor(from: Transport, to: Transport) {
-    this.#from = from;
-    this.#to = to;
-  }
-
-  /** Bytes that are kept. */
-  get kept(): number {
-    return this.#rest === undefined ? 0 : this.#rest.length;
-  }
-
-  write(chunk: Uint8Array): void {
-    if (this.#rest !== undefined) { // a chunk that was under way when reading stopped
-      const all = new Uint8Array(this.#rest.length + chunk.length);
-      all.set(this.#rest);
-      all.set(chunk, this.#rest.length);
-      this.#rest = all;
-      return;
-    }
-    const taken = this.#to.write(chunk);
-    if (taken === chunk.length) return;
-    this.#rest = chunk.slice(taken);
-    this.#from.pause();
-  }
-
-  drained(): void {
-    const rest = this.#rest;
-    if (rest === undefined) return;
-    const taken = this.#to.write(rest);
-    this.#rest = taken === rest.length ? undefined : rest.subarray(taken);
-    if (this.#rest === undefined) this.#from.resume();
-  }
-}
+import { Way } from "../transport/way.ts";
 
 /** The phase of a connection that is relayed. */
 export class Relaying implements Relay, TransportHandler {

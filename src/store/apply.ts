@@ -48,6 +48,11 @@ export class Applier implements FactHandler {
     this.#database.run("INSERT OR REPLACE INTO clock (id, at) VALUES (1, ?)", now);
   }
 
+  /** The table is there where a shard's store is. */
+  place(epoch: number, number: number): void {
+    this.#database.run("INSERT OR REPLACE INTO place (id, epoch, number) VALUES (1, ?, ?)", epoch, number);
+  }
+
   /** Without its row a session is over; `Ended.tidy()` removes the rest. */
   dropped(session: number): void {
     this.#database.run("DELETE FROM session WHERE id = ?", session);

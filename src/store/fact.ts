@@ -23,7 +23,19 @@ const Fact = {
   RETAINED: 10,
   EXPIRED: 11,
   TIME: 12,
+  PLACE: 13,
 } as const;
+
+/** The bytes of the fact that `writePlace()` writes. */
+export const PLACE_BYTES = 17;
+
+/** How far a shard is with this batch: `FactHandler.place()`. */
+export function writePlace(bytes: Uint8Array, at: number, epoch: number, number: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  bytes[at] = Fact.PLACE;
+  view.setFloat64(at + 1, epoch);
+  view.setFloat64(at + 9, number);
+}
 
 /** A session as its row has it. Times are ms since the epoch, null is never. */
 export interface SavedFact {
@@ -107,6 +119,8 @@ export interface FactHandler {
   expired(session: number, until: number): void;
   /** The broker's time: ms since the epoch. */
   time(now: number): void;
+  /** In a cluster: with this batch the file is so far. */
+  place?(epoch: number, number: number): void;
 }
 
 /**
@@ -144,6 +158,11 @@ function readFact(from: BatchReader, handler: FactHandler): void {
       return handler.expired(from.f64(), from.f64());
     case Fact.TIME:
       return handler.time(from.f64());
+    case Fact.PLACE: {
+      const epoch = from.f64();
+      const number = from.f64();
+      return handler.place?.(epoch, number);
+    }
   }
   throw new StoreError("io", `A batch with a fact of kind ${fact}`);
 }

@@ -296,6 +296,13 @@ export class FactStore implements SessionStore {
     }
   }
 
+  /** Closes the file as it is: what is not safe is lost, and whoever waits for it is not told. For a store that has another owner. */
+  async abandon(): Promise<void> {
+    this.#cancelTimer?.();
+    await this.#disk.close();
+    this.#options.closed();
+  }
+
   /** Gives the gathered facts to the disk, as one batch. */
   #post(): void {
     for (const id of this.#dropped) writeDropped(this.#out, id);

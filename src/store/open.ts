@@ -10,7 +10,7 @@ import { parseFilter } from "../topic/filter.ts";
 import { type StoreClock, SYSTEM_CLOCK } from "./clock.ts";
 import { columnsIn } from "./damaged_rows.ts";
 import { Database, type Sync } from "./database.ts";
-import { LocalDisk } from "./disk.ts";
+import { type Disk, type DiskEvents, LocalDisk } from "./disk.ts";
 import { type ClockJump, moveWithClock } from "./deadlines.ts";
 import { DiskThread } from "./disk_thread.ts";
 import { StoreError, troubleWith } from "./error.ts";
@@ -87,6 +87,14 @@ const SUSPECT = ".suspect";
  * @throws {StoreError} if another broker has it, if it cannot be written, if its version is newer, or (`strict`) if it is damaged.
  */
 export function openStore(directory: string, options: OpenStoreOptions = {}): FactStore {
+  return openStoreOver(directory, options, (events, inner) => inner(events));
+}
+
+/** Makes the disk of a store: the one of its file, or one over that. */
+export type OverDisk = (events: DiskEvents, inner: (events: DiskEvents) => Disk) => Disk;
+
+/** The same with a disk over that of the file. @throws {StoreError} */
+export function openStoreOver(directory: string, options: OpenStoreOptions, over: OverDisk): FactStore {
   const { durability = "fsync", strict = false, worker = ourWorker(), onEvent, clock = SYSTEM_CLOCK } =
     options;
   const sync = durability === "os" ? "os" : "fsync";
@@ -113,9 +121,13 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Fa
     return new FactStore({
       found,
       disk: (events) =>
-        worker === false
-          ? new LocalDisk(database, ended, clock, events)
-          : new DiskThread(worker, path, sync, events),
+        over(
+          events,
+          (events) =>
+            worker === false
+              ? new LocalDisk(database, ended, clock, events)
+              : new DiskThread(worker, path, sync, events),
+        ),
       clock,
       intervalMs: typeof durability === "number" ? durability : 0,
       damaged: once(({ message }) => {
@@ -134,7 +146,7 @@ export function openStore(directory: string, options: OpenStoreOptions = {}): Fa
 }
 
 /** The script of the thread, as long as it stands beside this file; false too where Deno does not let us read it. */
-function ourWorker(): URL | false {
+export function ourWorker(): URL | false {
   const [, ending] = /\/store\/open(\.[jt]s)$/.exec(import.meta.url) ?? [];
   if (ending === undefined) return false;
   const script = new URL(`./worker${ending}`, import.meta.url);

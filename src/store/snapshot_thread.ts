@@ -4,6 +4,7 @@
  * @module
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { backUp } from "./backup.ts";
 import { StoreError, troubleWith } from "./error.ts";
 import { asOneStore } from "./join.ts";
 import { exportStore } from "./snapshot_file.ts";
@@ -12,6 +13,8 @@ import { exportStore } from "./snapshot_file.ts";
 export interface SnapshotJob {
   readonly paths: readonly string[];
   readonly to: string;
+  /** A copy of the file of the one path, in place of a snapshot. */
+  readonly isCopy?: true;
 }
 
 /** The `workerData` of a thread. */
@@ -53,7 +56,8 @@ export function beginSnapshotThread(): void {
   const job = start.plumbSnapshot;
   let answer: SnapshotAnswer = { done: true };
   try {
-    asOneStore(job.paths, job.to, (path) => exportStore(path, job.to));
+    if (job.isCopy) backUp(job.paths[0]!, job.to);
+    else asOneStore(job.paths, job.to, (path) => exportStore(path, job.to));
   } catch (error) {
     const { message, trouble } = troubleWith(job.to, error);
     answer = { failed: message, trouble };

@@ -8,10 +8,9 @@ import { describe, test } from "node:test";
 import type { Answer, Bus, RequestTrouble } from "../cluster/bus.ts";
 import type { Clock } from "../cluster/clock.ts";
 import { CLUSTER } from "../cluster/limits.ts";
-import type { Appended, Entry, Log, LogPage, Put, ReadTrouble } from "../cluster/log.ts";
+import type { Appended, Entry, Log, LogPage, ReadTrouble } from "../cluster/log.ts";
 import { cutBatch } from "../cluster/part.ts";
 import { StreamLog } from "../cluster/stream_log.ts";
-import { StreamValues } from "../cluster/stream_values.ts";
 import type { NotAdded, Stream, StreamPage } from "../cluster/stream.ts";
 import { pattern, utf8 } from "./transport_contract.ts";
 import { patient } from "./patience.ts";
@@ -404,7 +403,7 @@ export async function readAll(
   }
 }
 
-/** The suite of `Log` and `LastValues` on a stream. */
+/** The suite of `Log` on a stream. */
 export function logContract(name: string, open: (kind: StreamKind) => Promise<Streams>): void {
   function logs(body: (streams: Streams, left: StreamLog, right: StreamLog) => Promise<void>): Promise<void> {
     return opened(open, "all", (streams) => {
@@ -560,96 +559,5 @@ export function logContract(name: string, open: (kind: StreamKind) => Promise<St
           assert(pages > 1, `${pages} pages`);
         }),
     );
-  });
-
-  describe(`LastValues: ${name}`, () => {
-    interface Watched {
-      readonly told: [key: string, value: string][];
-      caughtUp: number;
-    }
-
-    function watcher(): Watched & {
-      value(key: string, value: Uint8Array, position: number): void;
-      isCaughtUp: () => void;
-      position: number;
-    } {
-      const watched = {
-        told: [] as [string, string][],
-        caughtUp: -1,
-        position: 0,
-        value(key: string, value: Uint8Array, position: number): void {
-          assert(position > watched.position, "out of order");
-          watched.position = position;
-          watched.told.push([key, text(value)]);
-        },
-        isCaughtUp: (): void => {
-          assertEquals(watched.caughtUp, -1);
-          watched.caughtUp = watched.told.length;
-        },
-      };
-      return watched;
-    }
-
-    test(
-      "who watches is told what there is, then what comes",
-      patient,
-      () =>
-        opened(open, "last", async (streams) => {
-          const { left, right, clock, until } = streams;
-          const near = new StreamValues(left, clock);
-          const far = new StreamValues(right, clock);
-          const put = async (key: string, value: string) => {
-            const outcome = await answer<Put>(
-              streams,
-              (answered) => near.put(key, utf8(value), answered),
-            );
-            assert(outcome.kind === "put", JSON.stringify(outcome));
-            return outcome.position;
-          };
-          const empty = watcher();
-          const end = far.watch(0, { value: empty.value, caughtUp: empty.isCaughtUp });
-          await until(() => empty.caughtUp === 0, "nothing is there");
-          await put("home/kitchen", "20");
-          await put("home/*.>", "ä");
-          const position = await put("home/kitchen", "21");
-          await put("home/hall", "");
-          await until(() => empty.told.at(-1)?.[0] === "home/hall", "the last one comes");
-          end();
-          const late = watcher();
-          far.watch(0, { value: late.value, caughtUp: late.isCaughtUp });
-          await until(() => late.caughtUp >= 0, "all is told");
-          assertEquals(late.told, [["home/*.>", "ä"], ["home/kitchen", "21"], ["home/hall", ""]]);
-          const rest = watcher();
-          far.watch(position, { value: rest.value, caughtUp: rest.isCaughtUp });
-          await until(() => rest.caughtUp >= 0, "the rest is told");
-          assertEquals(rest.told, [["home/hall", ""]]);
-          const before = empty.told.length;
-          await put("home/kitchen", "22");
-          await until(() => late.told.length === 4 && rest.told.length === 2, "news");
-          assertEquals(late.told.at(-1), ["home/kitchen", "22"]);
-          assertEquals(empty.told.length, before, "who has ended is told nothing");
-        }),
-    );
-
-    test("many values are told once each", patient, () =>
-      opened(open, "last", async (streams) => {
-        const { left, right, clock, until } = streams;
-        const near = new StreamValues(left, clock);
-        let open = 0;
-        const count = 5_000;
-        for (let i = 0; i < count; i++) {
-          open++;
-          near.put(`t/${i}`, utf8(`${i}`), (outcome) => {
-            assertEquals(outcome.kind, "put");
-            open--;
-          });
-          if (open >= 500) await until(() => open < 100, "answers");
-        }
-        await until(() => open === 0, "all answers");
-        const watched = watcher();
-        new StreamValues(right, clock).watch(0, { value: watched.value, caughtUp: watched.isCaughtUp });
-        await until(() => watched.caughtUp >= 0, "all is told");
-        assertEquals(watched.told, Array.from({ length: count }, (_, i) => [`t/${i}`, `${i}`]));
-      }));
   });
 }

@@ -96,7 +96,9 @@ export async function startNatsCluster(count: number): Promise<NatsServer[]> {
   const servers = clients.map((port, i) =>
     new NatsServer(
       port,
-      `server_name: n${i + 1}\n${JETSTREAM}cluster {\n  name: plumb\n  listen: "127.0.0.1:${
+      `server_name: n${
+        i + 1
+      }\n${JETSTREAM}cluster {\n  name: plumb\n  no_advertise: true\n  listen: "127.0.0.1:${
         routes[i]
       }"\n  routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(", ")}]\n}\n`,
     )

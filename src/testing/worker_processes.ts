@@ -5,12 +5,13 @@
  */
 import { readFileSync } from "node:fs";
 
-/** The process ids of the workers of a supervisor. */
+/** The process ids of the workers of a supervisor, or of the shards of a member. */
 export function workersOf(supervisor: number): number[] {
   const children = textOf(`/proc/${supervisor}/task/${supervisor}/children`).trim();
-  return children.split(" ").filter((pid) => textOf(`/proc/${pid}/environ`).includes("PLUMB_WORKER=")).map(
-    Number,
-  );
+  return children.split(" ").filter((pid) => /PLUMB_(WORKER|SHARD)=/.test(textOf(`/proc/${pid}/environ`)))
+    .map(
+      Number,
+    );
 }
 
 /** Whether a process is there, and not only its status. */

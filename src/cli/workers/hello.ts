@@ -4,7 +4,7 @@
  * @module
  */
 import type { RelayHead } from "../../server/serve.ts";
-import type { ClientCertificate, PeerInfo, TransportKind } from "../../transport/peer.ts";
+import { peerOf } from "../../transport/peer_json.ts";
 
 /** What connections between workers speak: a worker refuses another version. */
 const VERSION = 1;
@@ -66,24 +66,10 @@ function objectOf(line: Uint8Array): Record<string, unknown> {
   throw new Error("what it says first is no hello");
 }
 
-const KINDS: Readonly<Record<TransportKind, true>> = {
-  tcp: true,
-  tls: true,
-  ws: true,
-  wss: true,
-  unix: true,
-  memory: true,
-};
-
 /** @throws {Error} */
 function headOf(value: unknown): RelayHead {
-  const { listener, peer } = value as { readonly listener?: unknown; readonly peer?: Partial<PeerInfo> };
-  const isHead = Number.isInteger(listener) && peer !== undefined && typeof peer.address === "string" &&
-    typeof peer.port === "number" && Object.hasOwn(KINDS, peer.transport ?? "");
-  if (!isHead) throw new Error("a hello with a Client of whom too little is said");
-  const { certificate } = peer;
-  if (certificate === undefined) return { listener: listener as number, peer: peer as PeerInfo };
-  // JSON leaves out an identity that is undefined.
-  const whole: ClientCertificate = { ...certificate, identity: certificate.identity };
-  return { listener: listener as number, peer: { ...peer as PeerInfo, certificate: whole } };
+  const { listener, peer } = value as { readonly listener?: unknown; readonly peer?: unknown };
+  const read = peerOf(peer);
+  if (Number.isInteger(listener) && read !== undefined) return { listener: listener as number, peer: read };
+  throw new Error("a hello with a Client of whom too little is said");
 }

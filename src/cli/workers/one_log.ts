@@ -4,10 +4,10 @@
  * @module
  */
 
-/** A worker's line with its number: ` worker=2`, or `,"worker":2` in JSON. A line that is none of the log's is a field of one: see `foreign`. */
-export function withWorker(line: string, worker: number, colours = false): string {
-  if (isJson(line)) return `${line.slice(0, -1)},"worker":${worker}}`;
-  return colours ? `${line} \x1b[2mworker\x1b[0m=${worker}` : `${line} worker=${worker}`;
+/** A process's line with its number: ` worker=2`, or `,"worker":2` in JSON. */
+export function withNumber(line: string, what: "worker" | "shard", number: number, colours = false): string {
+  if (isJson(line)) return `${line.slice(0, -1)},"${what}":${number}}`;
+  return colours ? `${line} \x1b[2m${what}\x1b[0m=${number}` : `${line} ${what}=${number}`;
 }
 
 function isJson(line: string): boolean {

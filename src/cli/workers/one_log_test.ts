@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { LIMITS } from "../../broker/limits.ts";
 import { Lines } from "./lines.ts";
-import { isOfLog, StartLines, withWorker } from "./one_log.ts";
+import { isOfLog, StartLines, withNumber } from "./one_log.ts";
 import { SHARED, sharesOf } from "./shares.ts";
 
 test("lines come whole, however they are cut, also within a character, and the last one without its end", () => {
@@ -25,8 +25,8 @@ test("lines come whole, however they are cut, also within a character, and the l
 });
 
 test("a line says which worker has written it, in the form that it has", () => {
-  assertEquals(withWorker("time=2026 level=info msg=x", 3), "time=2026 level=info msg=x worker=3");
-  assertEquals(JSON.parse(withWorker('{"time":"2026","msg":"a}"}', 3)), {
+  assertEquals(withNumber("time=2026 level=info msg=x", "worker", 3), "time=2026 level=info msg=x worker=3");
+  assertEquals(JSON.parse(withNumber('{"time":"2026","msg":"a}"}', "worker", 3)), {
     time: "2026",
     msg: "a}",
     worker: 3,

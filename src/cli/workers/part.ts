@@ -1,25 +1,19 @@
 /**
  * The part of a worker in `plumb serve`: what its supervisor tells it, what it tells that, and its links to the others.
  * Knows its own settings; refuses to know what a broker does with them.
- *
- * Orders come as lines on stdin, whose end is the end of the supervisor: `stop SIGTERM`, `reload`,
- * `ping`. News go as lines of the log behind `NEWS`, so
- * that they come behind what was said before.
  * @module
  */
-import { rmSync } from "node:fs";
-import process from "node:process";
-import { clearInterval, setInterval, setTimeout } from "node:timers";
-import { AddressError, addressUrl, parseAddress } from "../../server/address.ts";
+import { join } from "node:path";
+import { clearInterval, setInterval } from "node:timers";
 import type { ServeNodes, Server } from "../../server/serve.ts";
-import { CallError, STATUS } from "../error.ts";
+import { STORE_FILE } from "../../store/files.ts";
 import type { Log } from "../log.ts";
-import type { Listen, Settings } from "../options.ts";
-import { listenTo, RELOAD, SIGNALS } from "../signals.ts";
+import { openData } from "../open_data.ts";
+import type { Settings } from "../options.ts";
+import { listenShared, Orders, type PartStore, type ServePart, type SharedPorts, tellNews } from "../part.ts";
 import type { Watch } from "../watch.ts";
-import { Lines } from "./lines.ts";
 import { Links } from "./links.ts";
-import { Seen } from "./seen.ts";
+import { Seen, storesOf } from "./seen.ts";
 import { sharesOf } from "./shares.ts";
 import { nodeName, nodeNames, type WorkerOrder } from "./worker.ts";
 
@@ -29,19 +23,13 @@ export interface News {
   readonly alive?: true;
 }
 
-/** What a line of news begins with. */
-export const NEWS = "plumb-worker ";
 /** Of a worker that was started again: so long it waits for others, which may be down as well, ms. */
 const LINKED_MS = 5_000;
-/** How long a worker takes to end when its supervisor is gone, ms. */
-const ALONE_MS = 10_000;
 
 /** One worker. */
-export class WorkerPart {
+export class WorkerPart implements ServePart {
   readonly order: WorkerOrder;
-  /** Resolves when the supervisor says so, or is gone. */
   readonly stopped: Promise<void>;
-  /** Called when the supervisor says so. */
   reload: () => void = () => {};
   log: Log | undefined;
   readonly #links: Links;
@@ -49,37 +37,26 @@ export class WorkerPart {
   readonly #awaited: Set<string>;
   #allInStep: () => void = () => {};
   readonly #inStep: Promise<void> = new Promise((resolve) => this.#allInStep = resolve);
-  /** The settings of the whole broker that were read last. */
   asked: Settings | undefined;
   #seen: Seen | undefined;
-  #stop: () => void = () => {};
 
   constructor(order: WorkerOrder) {
     this.order = order;
     this.#awaited = new Set(nodeNames(order).filter((name) => name !== nodeName(order.number)));
     this.#links = new Links(order, () => this.log!);
-    this.stopped = new Promise((resolve) => this.#stop = resolve);
-    // A terminal, and a service manager, signal to all processes: when this one ends is for the supervisor to say.
-    listenTo([...Object.keys(SIGNALS), ...RELOAD], () => {});
-    const lines = new Lines((line) => {
-      if (line === "reload") this.reload();
-      else if (line === "ping") this.#tell({ alive: true });
-      else if (line.startsWith("stop ")) this.#stop();
-    });
-    process.stdin.on("data", (bytes: Uint8Array) => lines.push(bytes));
-    process.stdin.on("error", () => {}).on("close", () => this.#alone()).on("end", () => this.#alone());
+    const told = { reload: () => this.reload(), ping: () => tellNews(this.log!, { alive: true }) };
+    this.stopped = new Orders(order.directory, told).stopped;
   }
 
-  /** The directory of its store; undefined with `--memory`. */
-  get store(): string | undefined {
-    return this.order.store;
+  get hasBridges(): boolean {
+    return this.order.number === 1;
   }
 
-  /** The supervisor is gone, so its directory is of no use to anybody. */
-  #alone(): void {
-    this.#stop();
-    setTimeout(() => process.exit(STATUS.cannot), ALONE_MS).unref();
-    rmSync(this.order.directory, { recursive: true, force: true });
+  /** Undefined with `--memory`. */
+  async openStore(settings: Settings, log: Log): Promise<PartStore | undefined> {
+    const { store } = this.order;
+    if (store === undefined) return undefined;
+    return { store: await openData(store, settings, log), path: join(store, STORE_FILE) };
   }
 
   /**
@@ -87,33 +64,16 @@ export class WorkerPart {
    * @throws {CallError}
    */
   own(settings: Settings): Settings {
-    const { number, of } = this.order;
+    const { number, of, ports } = this.order;
     this.asked = settings;
+    const shared: SharedPorts = { hasOnce: number === 1, ports };
     return {
       ...settings,
       sharers: of,
-      listen: settings.listen.flatMap((one) => this.#listen(one)),
+      listen: settings.listen.flatMap((one) => listenShared(one, shared)),
       limits: sharesOf(settings.limits, of),
       ...number > 1 && { bridges: [] },
     };
-  }
-
-  #listen(one: Listen): readonly Listen[] {
-    let address: ReturnType<typeof parseAddress>;
-    try {
-      address = parseAddress(one.url);
-    } catch (error) {
-      if (error instanceof AddressError) return [one]; // whoever opens it says what is wrong
-      throw error;
-    }
-    if (address.scheme === "unix") return [this.order.number === 1 ? one : { ...one, isElsewhere: true }];
-    const taken = this.order.ports[one.url];
-    if (taken === null) return [];
-    if (address.port !== 0) return [one];
-    if (taken === undefined) {
-      throw new CallError(`${one.url}: workers take a free port at the start only: name one`);
-    }
-    return [{ ...one, url: addressUrl({ ...address, port: taken }) }];
   }
 
   /** The settings for certificates: without a data directory those that are made are in that of the workers. */
@@ -148,7 +108,7 @@ export class WorkerPart {
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         if (server.nodes.some(({ isLinked, isInStep }) => isLinked && !isInStep)) return;
-        if (this.store !== undefined) return this.log!.warn("other workers are waited for", {});
+        if (this.order.store !== undefined) return this.log!.warn("other workers are waited for", {});
         clearInterval(timer);
         this.log!.warn("not linked with all workers; Clients are taken", {});
         resolve();
@@ -159,17 +119,13 @@ export class WorkerPart {
 
   /** From now on whoever asks this worker by HTTP sees all of them as one broker. */
   async show(watch: Watch): Promise<Seen> {
-    return this.#seen = await Seen.open(this.order, watch);
+    return this.#seen = await Seen.open(this.order, storesOf(this.order), watch);
   }
 
   /** It takes Clients now, those that others hand on too. */
   ready(addresses: readonly string[]): void {
     this.#links.takeRelayed();
-    this.#tell({ addresses });
-  }
-
-  #tell(news: News): void {
-    this.log!.passOn(NEWS + JSON.stringify(news));
+    tellNews(this.log!, { addresses } satisfies News);
   }
 
   /** Takes no part any more once `ended` has done its work; until then links stay, for what is still on its way. */

@@ -15,10 +15,10 @@ import type { Watch } from "../watch.ts";
 import { storeOf } from "./layout.ts";
 import { InsideChannel } from "./inside.ts";
 import { SHARED } from "./shares.ts";
-import type { WorkerOrder } from "./worker.ts";
+import type { Worker, WorkerOrder } from "./worker.ts";
 
-/** The directories of all stores are beside each other. */
-function storesOf({ number, of, store }: WorkerOrder): ApiOfProgram["stores"] {
+/** The directories of all stores of workers are beside each other. */
+export function storesOf({ number, of, store }: WorkerOrder): ApiOfProgram["stores"] {
   if (store === undefined) return undefined;
   const data = dirname(dirname(store));
   const all = Array.from({ length: of }, (_, i) => storeOf(data, i + 1, of));
@@ -36,14 +36,14 @@ export class Seen {
   }
 
   /** From now on this worker answers the others, and for them. @throws {Error} if its socket cannot be made. */
-  static async open(order: WorkerOrder, watch: Watch): Promise<Seen> {
+  static async open(which: Worker, stores: ApiOfProgram["stores"], watch: Watch): Promise<Seen> {
     const { api, since } = watch;
     const { logins } = api;
-    const inside = new InsideChannel(order);
-    const counts = new LastCounts(order.number, since);
+    const inside = new InsideChannel(which);
+    const counts = new LastCounts(which.number, since);
     await inside.open(insidePart(api, logins, insideOperations(logins, since, counts)));
     const all = new AsOne({ host: api, channel: inside, logins, counts, shared: SHARED });
-    api.stores = storesOf(order);
+    api.stores = stores;
     api.workers = watch.others = all;
     return new Seen(inside, all);
   }

@@ -4,14 +4,12 @@
  * Knows processes; refuses to know what a worker does. Loaded only with more than one worker. Why so: spec/decisions/0047-workers.md
  * @module
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import { ownProgram } from "../../runtime/program.ts";
 import { tokenFileOf, tokenIn } from "../api_token.ts";
 import { environment } from "../environment.ts";
 import { CallError, STATUS } from "../error.ts";
@@ -22,12 +20,12 @@ import { ServiceManager } from "../service_manager.ts";
 import { shownBy } from "../shown_by.ts";
 import { endSignal, IGNORED, listenTo, RELOAD } from "../signals.ts";
 import { TlsSet } from "../tls_set.ts";
+import { Child, type End, fieldsOf, programOf } from "./child.ts";
 import { arrange } from "./data.ts";
 import { storeOf } from "./layout.ts";
-import { Lines } from "./lines.ts";
 import { insideSocketOf } from "./inside.ts";
-import { isOfLog, StartLines, withWorker } from "./one_log.ts";
-import { NEWS, type News } from "./part.ts";
+import { isOfLog, StartLines, withNumber } from "./one_log.ts";
+import type { News } from "./part.ts";
 import { type Ports, takePorts } from "./ports.ts";
 import { WORKER_VARIABLE, type WorkerOrder } from "./worker.ts";
 
@@ -69,7 +67,7 @@ export interface SuperviseOptions {
  */
 export async function supervise(options: SuperviseOptions): Promise<number> {
   const { count, settings, log } = options;
-  const program = programOf();
+  const program = programOf("--workers");
   await checkSettings(
     settings,
     new Log({ level: "off", format: "logfmt", stream: { write() {}, colours: false } }),
@@ -91,13 +89,6 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
     lock?.release();
   }
-}
-
-/** @throws {CallError} where processes may not be started. */
-function programOf(): readonly string[] {
-  const program = ownProgram();
-  if (program !== undefined) return program;
-  throw new CallError("--workers needs -A on Deno: it starts processes, and they may do what this one may");
 }
 
 /**
@@ -127,7 +118,7 @@ function makeCommonFiles(settings: Settings): void {
 /** One place for a process. */
 interface Place {
   readonly number: number;
-  child: ChildProcess | undefined;
+  child: Child | undefined;
   isReady: boolean;
   /** It has answered since it was asked last. */
   isAlive: boolean;
@@ -136,12 +127,6 @@ interface Place {
   /** Ends in a row. */
   ends: number;
   timer: ReturnType<typeof setTimeout> | undefined;
-}
-
-/** How a process ended. */
-interface End {
-  readonly status: number | null;
-  readonly signal: string | null;
 }
 
 /** All workers of a broker. */
@@ -180,7 +165,7 @@ class Workers {
     const { log } = this.#options;
     const over = new Promise<void>((resolve) => this.#over = resolve);
     process.on("exit", () => {
-      for (const { child } of this.#places) child?.kill("SIGKILL"); // however this process ends
+      for (const { child } of this.#places) child?.kill(); // however this process ends
     });
     listenTo(RELOAD, () => this.#tell("reload"));
     listenTo(IGNORED, (name) => log.debug("ignored", { signal: name }));
@@ -215,34 +200,22 @@ class Workers {
       isFirst: this.#state === "starting",
       colours: log.colours,
     };
-    const { NOTIFY_SOCKET: _, ...variables } = process.env; // how the whole is, is for this process to say
-    const [command, ...before] = this.#program;
     place.since = performance.now();
     place.isReady = false;
-    const child = place.child = spawn(command!, [...before, "serve", ...args], {
-      env: { ...variables, [WORKER_VARIABLE]: JSON.stringify(order) },
-      stdio: ["pipe", "inherit", "pipe"],
+    place.child = new Child({
+      program: this.#program,
+      args,
+      variable: WORKER_VARIABLE,
+      order,
+      said: (line) => this.#said(line, place.number),
+      news: (news) => {
+        const { addresses } = news as News;
+        if (addresses === undefined) place.isAlive = true;
+        else this.#isUp(place, addresses);
+      },
+      troubled: (why) => log.error("a worker cannot be started", { worker: place.number, why }),
+      ended: (end) => this.#ended(place, end),
     });
-    const said = new Lines((line) => {
-      if (!line.startsWith(NEWS)) return this.#said(line, place.number);
-      const { addresses } = JSON.parse(line.slice(NEWS.length)) as News;
-      if (addresses === undefined) place.isAlive = true;
-      else this.#isUp(place, addresses);
-    });
-    child.stderr!.on("data", (bytes: Uint8Array) => said.push(bytes));
-    child.stdin!.on("error", () => {}); // it has ended
-    let isOver = false;
-    const ended = (end: End) => {
-      if (isOver) return;
-      isOver = true;
-      said.end();
-      this.#ended(place, end);
-    };
-    child.once("error", ({ message }) => {
-      log.error("a worker cannot be started", { worker: place.number, why: message });
-      ended({ status: STATUS.cannot, signal: null });
-    });
-    child.once("close", (status, signal) => ended({ status, signal }));
   }
 
   /** Whether all that take Clients have answered since they were asked last; asks them again. */
@@ -264,8 +237,9 @@ class Workers {
     this.#ready(addresses);
   }
 
-  #ended(place: Place, { status, signal }: End): void {
+  #ended(place: Place, end: End): void {
     const { log } = this.#options;
+    const { status, signal } = end;
     place.child = undefined;
     place.isReady = false;
     if (this.#state === "running") {
@@ -274,7 +248,7 @@ class Workers {
       place.ends++;
       log.error("worker ended", {
         worker: place.number,
-        ...signal === null ? { status: status ?? undefined } : { signal },
+        ...fieldsOf(end),
         again: ms === 0 ? "at once" : `in ${ms} ms`,
       });
       place.timer = setTimeout(() => this.#start(place), ms);
@@ -282,11 +256,7 @@ class Workers {
     }
     if (this.#state === "starting") {
       if (status !== STATUS.cannot) {
-        const fields = {
-          worker: place.number,
-          ...signal === null ? { status: status ?? undefined } : { signal },
-        };
-        log.error("worker ended at its start", fields);
+        log.error("worker ended at its start", { worker: place.number, ...fieldsOf(end) });
       }
       this.#status = STATUS.cannot;
       this.#stop("SIGTERM");
@@ -306,7 +276,7 @@ class Workers {
   }
 
   #tell(order: string): void {
-    for (const { child } of this.#places) child?.stdin?.write(`${order}\n`);
+    for (const { child } of this.#places) child?.tell(order);
   }
 
   #said(line: string, worker: number): void {
@@ -325,8 +295,9 @@ class Workers {
 
   #passOn(line: string, worker: number | undefined): void {
     const { log } = this.#options;
-    if (isOfLog(line)) log.passOn(worker === undefined ? line : withWorker(line, worker, log.colours));
-    else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
+    if (isOfLog(line)) {
+      log.passOn(worker === undefined ? line : withNumber(line, "worker", worker, log.colours));
+    } else if (this.#status !== STATUS.good || this.#state === "starting") log.passOn(line);
     else if (line !== "") log.error("said on stderr", { worker, line: log.cut(line) });
   }
 }

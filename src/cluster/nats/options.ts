@@ -9,8 +9,11 @@ import { NatsError } from "./error.ts";
 export interface NatsOptions {
   /** `host`, `host:port`, `nats://host:port` or `tls://host:port`; one that has a user and a password, or a token, gives these to all. */
   readonly servers: readonly string[];
+  /** Who we are there. */
   readonly user?: string;
+  /** Of the user. */
   readonly password?: string;
+  /** In place of user and password. */
   readonly token?: string;
   /** The seed of an NKey of a user: `SU…`. */
   readonly nkey?: string;
