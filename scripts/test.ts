@@ -8,7 +8,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TEST_MS } from "../src/testing/patience.ts";
 import { bun, deno, node, NODE_FLAGS, run } from "./lib/run.ts";
-import { brokeOff, count, countBun, countJunit, countNode, type Tally } from "./lib/tally.ts";
+import {
+  brokeOff,
+  count,
+  countBun,
+  countJunit,
+  countNode,
+  failuresInBun,
+  failuresInJunit,
+  failuresInNode,
+  type Tally,
+} from "./lib/tally.ts";
 import { filesUnder } from "./lib/tree.ts";
 
 /** For all tests on one runtime; `TEST_MS` finds what hangs. */
@@ -50,6 +60,8 @@ const NOT_ON_NODE: LeftOut = [
     "commands that read, ask and print: what serves, keeps, watches and pipes is run, and shows that each can be started",
   ],
 ];
+/** The tests that failed, told once more at the end, where they are found. */
+const failures: string[] = [];
 /** What Deno says again and again of one test. */
 const STILL_RUNNING = /has been running for over/;
 
@@ -73,7 +85,11 @@ async function runDeno(
     await after;
     if (isQuiet) console.log(`\nDeno, the other files\n${text}`);
     tellBreak("Deno", code, text);
-    return count(code, () => countJunit(readFileSync(report, "utf8")));
+    return count(code, () => {
+      const xml = readFileSync(report, "utf8");
+      tellFailures("Deno", failuresInJunit(xml));
+      return countJunit(xml);
+    });
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -96,6 +112,7 @@ async function runBun(
   await after;
   console.log(`\nBun: ${files.length} files\n${told(NOT_ON_BUN)}${text}`);
   tellBreak("Bun", code, text);
+  tellFailures("Bun", failuresInBun(text));
   return count(code, () => countBun(text));
 }
 
@@ -132,6 +149,7 @@ async function runNode(
   await after;
   console.log(`\nNode: ${files.length} files\n${told(NOT_ON_NODE)}${text}`);
   tellBreak("Node", code, text);
+  tellFailures("Node", failuresInNode(text));
   return count(code, () => countNode(text));
 }
 
@@ -155,6 +173,10 @@ function tellBreak(runtime: string, code: number, text: string): void {
   if (where === undefined) return;
   const how = code === 124 ? "took too long" : `ended with status ${code} and without a summary`;
   console.log(`\n${runtime} ${how}, ${where}`);
+}
+
+function tellFailures(runtime: string, names: readonly string[]): void {
+  for (const name of names) failures.push(`${runtime}: ${name}`);
 }
 
 function line({ passed, failed, skipped }: Tally): string {
@@ -213,6 +235,7 @@ const onDeno = sum(await first, await second);
 const onBun = sum(await third, await fourth);
 const onNode = await fifth;
 
+if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
 console.log(`\nDeno ${line(onDeno)}\nBun ${line(onBun)}\nNode ${line(onNode)}`);
 const total = sum(sum(onDeno, onBun), onNode);
 console.log(line(total));

@@ -11,6 +11,45 @@ export interface Tally {
   readonly skipped: number;
 }
 
+const ENTITIES: Readonly<Record<string, string>> = {
+  gt: ">",
+  lt: "<",
+  quot: '"',
+  apos: "'",
+  "#39": "'",
+  amp: "&",
+};
+
+/** The failed tests by name, of Deno's JUnit report. */
+export function failuresInJunit(xml: string): string[] {
+  return casesIn(xml).filter(([, , body = ""]) => body.includes("<failure")).map(([, name = ""]) =>
+    name.replace(/&(gt|lt|quot|apos|#39|amp);/g, (_, entity: string) => ENTITIES[entity]!)
+  );
+}
+
+/** The failed tests by name, in the output of `bun test`. */
+export function failuresInBun(text: string): string[] {
+  return [...text.matchAll(/^\(fail\) (.*?)(?: \[[\d.]+m?s\])?$/gm)].map(([, name = ""]) => name);
+}
+
+/** The failed tests by name, in the summary at the end of `node --test`. */
+export function failuresInNode(text: string): string[] {
+  const summary = text.slice(Math.max(0, text.lastIndexOf("✖ failing tests:")));
+  return [...summary.matchAll(/^\s*✖ (.*) \([\d.]+ms\)$/gm)].map(([, name = ""]) => name);
+}
+
+/** Each `<testcase>` that is no group: all of it, its name, and what is in it. */
+function casesIn(xml: string): RegExpMatchArray[] {
+  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*>([\s\S]*?)<\/testcase>/g)];
+  const groups = new Set<string>();
+  for (const [, name = ""] of cases) {
+    for (let at = name.indexOf(" &gt; "); at >= 0; at = name.indexOf(" &gt; ", at + 1)) {
+      groups.add(name.slice(0, at));
+    }
+  }
+  return cases.filter(([, name = ""]) => !groups.has(name));
+}
+
 /** The tally of one runtime: a run that ended badly, or ran nothing, has failed at least once. */
 export function count(code: number, read: () => Tally): Tally {
   let tally: Tally;
@@ -25,16 +64,8 @@ export function count(code: number, read: () => Tally): Tally {
 
 /** Counts a JUnit report of Deno, which lists a group (`describe`) as a case beside its tests. */
 export function countJunit(xml: string): Tally {
-  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*>([\s\S]*?)<\/testcase>/g)];
-  const groups = new Set<string>();
-  for (const [, name = ""] of cases) {
-    for (let at = name.indexOf(" &gt; "); at >= 0; at = name.indexOf(" &gt; ", at + 1)) {
-      groups.add(name.slice(0, at));
-    }
-  }
   const tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const [, name = "", body = ""] of cases) {
-    if (groups.has(name)) continue;
+  for (const [, , body = ""] of casesIn(xml)) {
     if (body.includes("<failure")) tally.failed++;
     else if (body.includes("<skipped")) tally.skipped++;
     else tally.passed++;

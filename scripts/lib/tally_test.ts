@@ -1,6 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
-import { brokeOff, count, countBun, countJunit, countNode } from "./tally.ts";
+import {
+  brokeOff,
+  count,
+  countBun,
+  countJunit,
+  countNode,
+  failuresInBun,
+  failuresInJunit,
+  failuresInNode,
+} from "./tally.ts";
 
 const JUNIT = `<testsuites>
 <testcase name="group" classname="x"><failure message="1 test step failed">1 test step failed.</failure></testcase>
@@ -29,6 +38,22 @@ describe("countNode()", () => {
     const text =
       "▶ outer\n  ✔ ℹ pass 3 (1ms)\nℹ tests 12\nℹ suites 2\nℹ pass 7\nℹ fail 1\nℹ cancelled 1\nℹ skipped 2\nℹ todo 1";
     assertEquals(countNode(text), { passed: 7, failed: 2, skipped: 3 });
+  });
+});
+
+describe("The failed tests by name", () => {
+  test("are those of a JUnit report, without their groups", () => {
+    assertEquals(failuresInJunit(JUNIT), ["group > bad"]);
+  });
+  test("are those of Bun's lines", () => {
+    const text = "(pass) outer > good [1.00ms]\n(fail) outer > bad [5.21ms]\n(fail) flat\n 1 pass\n 2 fail";
+    assertEquals(failuresInBun(text), ["outer > bad", "flat"]);
+  });
+  test("are those of Node's summary", () => {
+    const text =
+      "  ✖ bad (1.5ms)\nℹ fail 1\n\n✖ failing tests:\n\ntest at a_test.ts:1:1\n✖ bad (1.5ms)\n  Error: no";
+    assertEquals(failuresInNode(text), ["bad"]);
+    assertEquals(failuresInNode("ℹ pass 1\nℹ fail 0\n"), []);
   });
 });
 
