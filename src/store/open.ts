@@ -266,7 +266,7 @@ function changedIn(database: DatabaseSync, version: number): string | undefined 
 }
 
 /** The content that a broker needs at first: read before the store is used, while a damaged file can still be set aside. */
-function foundIn(database: Database): Found {
+export function foundIn(database: Database): Found {
   const sessions = [...storedSessions(database)];
   for (const { subscriptions } of sessions) {
     for (const { filter } of subscriptions) {

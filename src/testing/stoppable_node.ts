@@ -4,13 +4,15 @@
  * @module
  */
 import type { Answer, Bus } from "../cluster/bus.ts";
-import type { Cancel, Clock } from "../cluster/clock.ts";
+import type { Cancel } from "../cluster/clock.ts";
 import type { MemoryNode } from "../cluster/memory/network.ts";
+import type { Stream } from "../cluster/stream.ts";
+import type { Loop } from "../runtime/loop.ts";
 
 /** See the module. */
 export class StoppableNode {
   readonly bus: Bus;
-  readonly clock: Clock;
+  readonly clock: Loop;
   readonly #node: MemoryNode;
   #isStopped = false;
   #timers: (() => void)[] = [];
@@ -32,7 +34,9 @@ export class StoppableNode {
           cancel();
         };
       },
-      endOfTurn: (run) => clock.endOfTurn(() => this.#isStopped ? void this.#timers.push(run) : run()),
+      endOfTurn: (run) => clock.endOfTurn(this.#held(run)),
+      afterInput: (run) => clock.afterInput(this.#held(run)),
+      afterLook: (sockets, run) => clock.afterLook(sockets, this.#held(run)),
     };
     this.bus = {
       bytesMax: bus.bytesMax,
@@ -59,6 +63,24 @@ export class StoppableNode {
         ),
       close: () => bus.close(),
     };
+  }
+
+  /** A stream whose answers wait while it is stopped. */
+  stream(name: string): Stream {
+    const stream = this.#node.stream(name);
+    const late = <T>(answered: (answer: T) => void) => (answer: T): void =>
+      this.#isStopped ? void this.#inputs.push(() => answered(answer)) : answered(answer);
+    return {
+      bytesMax: stream.bytesMax,
+      add: (bytes, key, expectedLast, answered) => stream.add(bytes, key, expectedLast, late(answered)),
+      read: (from, waitMs, answered) => stream.read(from, waitMs, late(answered)),
+      purge: (through, answered) => stream.purge(through, late(answered)),
+      close: () => stream.close(),
+    };
+  }
+
+  #held(run: () => void): () => void {
+    return () => this.#isStopped ? void this.#timers.push(run) : run();
   }
 
   get isStopped(): boolean {

@@ -1,98 +1,42 @@
 /**
- * Checkpoints of a shard: a copy of its file goes to a log of its own, and what the shard's log has up to there goes.
- * Knows the order of the steps, each of which may be the last; refuses to know what is in the file.
+ * Checkpoints of a shard's file.
+ * Knows how it is copied while it is in use; refuses to know what becomes of the copy.
  * @module
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { bytesOf, removeDatabase } from "../../store/files.ts";
 import { snapshotInThread } from "../../store/snapshot_thread.ts";
-import { CLUSTER } from "../limits.ts";
-import type { Appended, Log, ReadTrouble } from "../log.ts";
-import type { ShardDisk } from "../shard_disk.ts";
-import { checkpointPart } from "../shard_entry.ts";
+import { sendCheckpoint, type SendCheckpointOptions } from "../shard_checkpoint.ts";
 import { placeIn } from "./replay.ts";
 
 /** What is copied, and to where. */
-export interface CheckpointOptions {
-  readonly log: Log;
-  readonly checkpoints: Log;
-  readonly disk: ShardDisk;
+export interface CheckpointOptions extends Omit<SendCheckpointOptions, "place" | "bytes" | "read"> {
   /** The file of the shard. */
   readonly path: string;
-  /** Another one for each checkpoint. */
-  readonly id: string;
   /** The script of a thread, if it is not our own. */
   readonly script: URL | undefined;
-  /** The shard is another's, or the store is closed: nothing more is to be done. */
-  readonly isOver: () => boolean;
 }
-
-/** So often another writer's parts may come between. */
-const TRIES = 20;
 
 /**
  * Makes a checkpoint; its parts count for nothing until the shard's log says that it is whole.
  * @throws {Error} if it could not be made; then the one before stays.
  */
-export async function makeCheckpoint(options: CheckpointOptions): Promise<void> {
-  const { log, checkpoints, disk, path, id, script, isOver } = options;
+export async function makeCheckpoint({ path, script, ...options }: CheckpointOptions): Promise<void> {
   const copy = join(dirname(path), "checkpoint.sqlite");
   removeDatabase(copy);
   try {
     await snapshotInThread({ paths: [path], to: copy, isCopy: true }, script);
     const place = placeIn(copy);
-    if (place === undefined || isOver()) return;
-    let last = await lastOf(checkpoints);
-    const before = last;
-    const bytes = bytesOf(copy);
+    if (place === undefined || options.isOver()) return;
     const file = openSync(copy, "r");
     try {
-      const piece = new Uint8Array(CLUSTER.checkpointPartBytes);
-      for (let at = 0, part = 0; at < bytes; part++) {
-        const length = readSync(file, piece, 0, piece.length, at);
-        at += length;
-        const isLast = at >= bytes;
-        const whole = checkpointPart({ id, part, isLast, bytes: piece.subarray(0, length) });
-        last = await append(checkpoints, whole, last, isOver);
-        if (isOver()) return;
-      }
+      const read = (into: Uint8Array, at: number) => readSync(file, into, 0, into.length, at);
+      await sendCheckpoint({ ...options, place, bytes: bytesOf(copy), read });
     } finally {
       closeSync(file);
     }
-    const through = await new Promise<number>((resolve) => disk.confirm(id, place, resolve));
-    // From here on it counts. What is purged too late is only too much.
-    await purge(checkpoints, before);
-    await purge(log, through);
   } finally {
     removeDatabase(copy);
   }
-}
-
-async function append(
-  log: Log,
-  bytes: Uint8Array,
-  expected: number,
-  isOver: () => boolean,
-): Promise<number> {
-  let last = expected;
-  let again: number | undefined;
-  for (let tries = 0; tries < TRIES && !isOver(); tries++) {
-    const outcome = await new Promise<Appended>((resolve) => log.append(bytes, last, resolve, again));
-    if (outcome.kind === "appended") return outcome.last;
-    again = outcome.kind === "unsure" ? outcome.number : undefined;
-    // Whoever owned the shard before may still be writing one: its parts are left out by who reads.
-    if (outcome.kind === "fenced") last = await lastOf(log);
-  }
-  throw new Error("the log of checkpoints does not take it");
-}
-
-async function lastOf(log: Log): Promise<number> {
-  const last = await new Promise<number | ReadTrouble>((resolve) => log.last(resolve));
-  if (typeof last === "number") return last;
-  throw new Error(last.reason);
-}
-
-async function purge(log: Log, through: number): Promise<void> {
-  if (through > 0) await new Promise<void>((resolve) => log.purge(through, () => resolve()));
 }

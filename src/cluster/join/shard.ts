@@ -11,7 +11,8 @@ import type { SqliteStore, StoreEvent } from "../../store/mod.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Bus } from "../bus.ts";
 import { acceptBus, dialBus } from "../bus_dial.ts";
-import { openShardStore, type ShardStore } from "../files/open.ts";
+import type { Clock } from "../clock.ts";
+import { openShardStore, type OpenShardStoreOptions, type ShardStore } from "../files/open.ts";
 import { type Nats, openNats } from "../nats/open.ts";
 import type { NatsOptions } from "../nats/options.ts";
 import type { ShardFigures } from "../shard_disk.ts";
@@ -65,6 +66,13 @@ export interface OpenShardOptions {
   readonly changed?: () => void;
 }
 
+/** What a shard stands on; in simulations all of it is simulated. */
+export interface ShardGround extends Nats {
+  readonly clock: Clock;
+  /** Opens its store. */
+  readonly openStore: (options: OpenShardStoreOptions) => Promise<ShardStore>;
+}
+
 const NOTHING = new Uint8Array();
 
 /**
@@ -79,7 +87,7 @@ export async function openShard(options: OpenShardOptions): Promise<Shard> {
     { prefix: clusterPrefix(cluster), replicas, streams },
   );
   try {
-    return await Shard.open(options, nats, incarnation);
+    return await Shard.open(options, { ...nats, clock: systemLoop, openStore: openShardStore }, incarnation);
   } catch (error) {
     await nats.close();
     throw error;
@@ -92,7 +100,7 @@ export class Shard {
   readonly epoch: number;
   readonly #view: View;
   readonly #options: OpenShardOptions;
-  readonly #nats: Nats;
+  readonly #ground: ShardGround;
   readonly #incarnation: string;
   readonly #opened: ShardStore;
   /** The shards that have not told all of their routes and retained messages since this one began. */
@@ -106,13 +114,13 @@ export class Shard {
   /** @internal */
   private constructor(
     options: OpenShardOptions,
-    nats: Nats,
+    ground: ShardGround,
     incarnation: string,
     view: View,
     opened: ShardStore,
   ) {
     this.#options = options;
-    this.#nats = nats;
+    this.#ground = ground;
     this.#incarnation = incarnation;
     this.#view = view;
     this.#opened = opened;
@@ -122,22 +130,23 @@ export class Shard {
   }
 
   /** @internal */
-  static async open(options: OpenShardOptions, nats: Nats, incarnation: string): Promise<Shard> {
+  static async open(options: OpenShardOptions, ground: ShardGround, incarnation: string): Promise<Shard> {
     const { cluster, shard, durability = "log", directory, member, worker, onEvent, lost, troubled } =
       options;
+    const { bus, clock } = ground;
     let made: Shard | undefined;
     const view = new View({
-      bus: nats.bus,
-      clock: systemLoop,
+      bus,
+      clock,
       cluster,
       changed: () => {
         if (made !== undefined) made.#changed();
       },
     });
     const logOf = (name: string) =>
-      new StreamLog(nats.stream(name), crypto.getRandomValues(new Uint8Array(8)), systemLoop);
+      new StreamLog(ground.stream(name), crypto.getRandomValues(new Uint8Array(8)), clock);
     try {
-      const opened = await openShardStore({
+      const opened = await ground.openStore({
         log: logOf(logStream(shard)),
         checkpoints: logOf(checkpointStream(shard)),
         directory,
@@ -150,7 +159,7 @@ export class Shard {
         ...troubled &&
           { troubled: (why) => troubled(`no checkpoint could be made; it is tried again: ${why}`) },
       });
-      return made = new Shard(options, nats, incarnation, view, opened);
+      return made = new Shard(options, ground, incarnation, view, opened);
     } catch (error) {
       view.close();
       throw error;
@@ -174,7 +183,7 @@ export class Shard {
 
   /** @internal Between owners of shards. */
   get bus(): Bus {
-    return this.#nats.bus;
+    return this.#ground.bus;
   }
 
   /** Shards that have not told all of what they have, in words. */
@@ -202,9 +211,9 @@ export class Shard {
    */
   async join(server: ShardServer): Promise<void> {
     const { shard, shards, cluster, troubled } = this.#options;
-    const { bus } = this.#nats;
+    const { bus, clock } = this.#ground;
     const links = this.#links = new ShardLinks({
-      clock: systemLoop,
+      clock,
       shard,
       shards,
       own: { epoch: this.epoch, incarnation: this.#incarnation },
@@ -212,7 +221,7 @@ export class Shard {
       dial: ({ shard: to, epoch, head, isRelay, dialled, ended }) =>
         dialBus({
           bus,
-          clock: systemLoop,
+          clock,
           at: callSubject(cluster, to, epoch),
           id: `${this.#incarnation.slice(0, 40)}-${++this.#calls}`,
           label: `bus ${shardName(to)}`,
@@ -230,7 +239,7 @@ export class Shard {
     );
     const stop = acceptBus({
       bus,
-      clock: systemLoop,
+      clock,
       at: callSubject(cluster, shard, this.epoch),
       label: "bus",
       accepted: (transport, head, atEnd) => links.accepted(transport, head, atEnd),
@@ -259,7 +268,7 @@ export class Shard {
   /** Ends the connection to NATS, behind the end of the store. */
   async close(): Promise<void> {
     this.#view.close();
-    await this.#nats.close();
+    await this.#ground.close();
   }
 
   /** A connection for a Client that goes on at another shard; it can be used at once. */
@@ -285,10 +294,8 @@ export class Shard {
   /** The whole cluster, as its owners say. */
   see(): Promise<ClusterSeen> {
     const { cluster } = this.#options;
-    const { bus } = this.#nats;
-    return new Promise((resolve) =>
-      seeCluster({ bus, clock: systemLoop, cluster, view: this.#view }, resolve)
-    );
+    const { bus, clock } = this.#ground;
+    return new Promise((resolve) => seeCluster({ bus, clock, cluster, view: this.#view }, resolve));
   }
 
   #changed(): void {

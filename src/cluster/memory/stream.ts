@@ -63,6 +63,11 @@ export class StreamStore {
     }
   }
 
+  /** All servers have lost what came last, though it was acknowledged; the numbers are given anew. */
+  lose(count: number): void {
+    for (; count > 0 && this.#messages.has(this.#last); count--) this.#messages.delete(this.#last--);
+  }
+
   /** Calls `look` at each message that is added, until it is taken back. */
   wait(look: () => void): () => void {
     this.#waiting.add(look);
