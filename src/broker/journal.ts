@@ -205,6 +205,11 @@ export class Journal {
     this.#told(message === undefined ? 0 : messageBytes(message));
   }
 
+  /** The change of a retained message that was told has this stamp. */
+  stamped(topic: string, stamp: number): void {
+    this.#store?.stamped?.(topic, stamp);
+  }
+
   /** The store, if it is told what is in this session. */
   #storeFor(session: Session): SessionStore | undefined {
     return session.durable ? this.#store : undefined;

@@ -119,6 +119,8 @@ export interface Nodes extends NodeHolds {
   take(open: Serving, view: PublishView): void;
   /** §3.3.1.3 The retained message of a topic has changed here; `message` is the same, kept for a store. */
   retained(topic: string, given: Given | undefined, message: Message | undefined): void;
+  /** The stamps that a store has kept, behind the retained messages. */
+  restoreStamps(stamps: Iterable<readonly [topic: string, stamp: number]>): void;
   /** §3.3.2.3.3 It has expired. */
   retainedExpired(topic: string): void;
   /** Whether the retained message of this topic goes to the store of this node. */

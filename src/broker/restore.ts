@@ -17,6 +17,7 @@ import type { DeliveryRecord, SessionStore, StoredSession } from "./store.ts";
 export function restore(store: SessionStore, parts: Parts, sessions: Sessions, limits: Limits): void {
   for (const stored of store.sessions()) restoreSession(stored, parts, sessions, limits);
   for (const message of store.retainedMessages()) parts.router.restoreRetained(message);
+  if (store.stamps !== undefined) parts.router.nodes?.restoreStamps(store.stamps());
   parts.deliverer.ordersTaken(store.lastOrder());
 }
 

@@ -120,6 +120,8 @@ export interface SessionStore {
   sessions(): Iterable<StoredSession>;
   /** Every retained message. Called once, after `sessions()`, before anything else. */
   retainedMessages(): Iterable<Message>;
+  /** Where several nodes are one Server: the last stamp of each topic, also of some whose message was removed. Called once, as the others. */
+  stamps?(): Iterable<readonly [topic: string, stamp: number]>;
   /** The highest `order` or `released` there is, 0 if none. Called once, after `sessions()`. */
   lastOrder(): number;
   /** A session is new or changed; its content stays. */
@@ -145,6 +147,8 @@ export interface SessionStore {
   received(key: SessionKey, packetId: number, open: boolean): void;
   /** The topic's retained message is this one, or none. */
   retained(topic: string, message: Message | undefined): void;
+  /** Where several nodes are one Server: that change has this stamp. A store without stamps has later changes win, whatever they are. */
+  stamped?(topic: string, stamp: number): void;
   /**
    * Brings back messages that wait in a session and came by no Shared Subscription, in ascending order, from `from` on: as
    * many as there are, up to `messages` of them or, but for the first, `bytes` of frames. Without a fault nothing is missing.

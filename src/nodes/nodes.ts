@@ -496,6 +496,10 @@ export class AllNodes implements Nodes {
     this.#retained.changed(topic, given, message);
   }
 
+  restoreStamps(stamps: Iterable<readonly [topic: string, stamp: number]>): void {
+    this.#retained.restore(stamps);
+  }
+
   retainedExpired(topic: string): void {
     this.#retained.expired(topic);
   }

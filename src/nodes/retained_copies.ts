@@ -3,7 +3,8 @@
  * Knows stamps; refuses to know links.
  *
  * Each change has a stamp, from the clock of the node that it came in at; the higher one wins at every node, so that all come to the same
- * whatever order they hear of changes in. A message from a store has stamp 0: whatever was said later wins.
+ * whatever order they hear of changes in. The store of a topic's home keeps its stamp; a message from a store without stamps has 0: whatever was
+ * said later wins.
  * @module
  */
 import type { Ledger } from "../broker/ledger.ts";

@@ -64,8 +64,17 @@ export class RetainedTold {
   changed(topic: string, given: Given | undefined, message: Message | undefined): void {
     const stamp = this.#copies.next(this.#parts.turn.now);
     this.#copies.set(topic, stamp, given !== undefined);
-    if (this.keeps(topic)) this.#parts.journal.retained(topic, message);
+    if (this.keeps(topic)) {
+      this.#parts.journal.retained(topic, message);
+      this.#parts.journal.stamped(topic, stamp);
+    }
     this.#telling.tellAll(Told.RETAINED, writeChange({ stamp, topic, message: given }));
+  }
+
+  /** The store has kept these stamps, so that what is older is known as that. */
+  restore(stamps: Iterable<readonly [topic: string, stamp: number]>): void {
+    const { retained } = this.#parts.router;
+    for (const [topic, stamp] of stamps) this.#copies.set(topic, stamp, retained.findText(topic) !== NONE);
   }
 
   /** §3.3.2.3.3 It has expired. */
@@ -90,7 +99,9 @@ export class RetainedTold {
     const kept = isThere
       ? { ...message, topic, view: message.view.copy(), holders: 0, counted: 0 }
       : undefined;
-    router.retainForNode(topic, kept, this.keeps(topic));
+    const isKept = this.keeps(topic);
+    router.retainForNode(topic, kept, isKept);
+    if (isKept) this.#parts.journal.stamped(topic, stamp);
     if (!this.#copies.isOwn(stamp)) return;
     for (const other of this.#others) { // it came in here before this node started anew, perhaps not in time for all
       if (other !== from) this.#telling.tell(other, Told.RETAINED, writeChange(change));

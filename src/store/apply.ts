@@ -11,12 +11,16 @@ import type { Ended } from "./tidy.ts";
 
 const MESSAGE = "topic, payload, properties, header, expires_at, publisher";
 
+const STAMPS =
+  "CREATE TABLE IF NOT EXISTS retained_stamp (topic TEXT PRIMARY KEY, stamp REAL NOT NULL) WITHOUT ROWID";
+
 /** Applies batches to one file. */
 export class Applier implements FactHandler {
   readonly #database: Database;
   readonly #ended: Ended;
   /** Sessions that are dropped by the batch at hand. */
   #dropping: number[] = [];
+  #hasStamps = false;
   /** Sessions in which messages have expired, and until when. */
   #expiring: [session: number, until: number][] = [];
 
@@ -34,6 +38,7 @@ export class Applier implements FactHandler {
   applyAll(batches: readonly Uint8Array[]): void {
     this.#dropping = [];
     this.#expiring = [];
+    this.#hasStamps = false; // what makes the table may be taken back
     this.#database.transaction(() => batches.forEach((batch) => readFacts(batch, this)));
     for (const session of this.#dropping) this.#ended.add(session); // not before: a batch that fails ends nothing
     for (const [session, until] of this.#expiring) this.#ended.expired(session, until);
@@ -169,6 +174,13 @@ export class Applier implements FactHandler {
       session,
       packetId,
     );
+  }
+
+  /** Its table is made when it is needed: one node alone has none. */
+  stamped(topic: string, stamp: number): void {
+    if (!this.#hasStamps) this.#database.run(STAMPS);
+    this.#hasStamps = true;
+    this.#database.run("INSERT OR REPLACE INTO retained_stamp (topic, stamp) VALUES (?, ?)", topic, stamp);
   }
 
   retained(topic: string, message: MessageColumns | undefined): void {

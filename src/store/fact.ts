@@ -24,6 +24,7 @@ const Fact = {
   EXPIRED: 11,
   TIME: 12,
   PLACE: 13,
+  STAMP: 14,
 } as const;
 
 /** The bytes of the fact that `writePlace()` writes. */
@@ -119,6 +120,8 @@ export interface FactHandler {
   expired(session: number, until: number): void;
   /** The broker's time: ms since the epoch. */
   time(now: number): void;
+  /** Where several nodes are one Server: the last change of the topic's retained message has this stamp. */
+  stamped?(topic: string, stamp: number): void;
   /** In a cluster: with this batch the file is so far. */
   place?(epoch: number, number: number): void;
 }
@@ -158,6 +161,11 @@ function readFact(from: BatchReader, handler: FactHandler): void {
       return handler.expired(from.f64(), from.f64());
     case Fact.TIME:
       return handler.time(from.f64());
+    case Fact.STAMP: {
+      const topic = from.text()!;
+      const stamp = from.f64();
+      return handler.stamped?.(topic, stamp);
+    }
     case Fact.PLACE: {
       const epoch = from.f64();
       const number = from.f64();
@@ -361,6 +369,13 @@ export function writeRetained(out: BatchWriter, topic: string, message: Message 
 
 function readRetained(from: BatchReader, handler: FactHandler): void {
   handler.retained(from.text()!, from.flag() ? readColumns(from) : undefined);
+}
+
+/** `FactHandler.stamped()` */
+export function writeStamped(out: BatchWriter, topic: string, stamp: number): void {
+  out.u8(Fact.STAMP);
+  out.text(topic);
+  out.f64(stamp);
 }
 
 /** `FactHandler.expired()` */

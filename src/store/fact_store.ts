@@ -28,6 +28,7 @@ import {
   writeRetained,
   writeSaved,
   writeShared,
+  writeStamped,
   writeSubscribed,
   writeTime,
   writeUnsubscribed,
@@ -76,6 +77,8 @@ export interface Found {
   /** Empty once they have been taken. */
   sessions: readonly StoredSession[];
   retained: PackedMessages[];
+  /** Of topics, where several nodes are one Server; empty once they have been taken. */
+  stamps?: readonly (readonly [topic: string, stamp: number])[];
   readonly lastOrder: number;
   /** The highest number that a session has or had. */
   readonly lastSession: number;
@@ -97,6 +100,7 @@ export class FactStore implements SessionStore {
   #saved: Map<SessionKey, SessionRecord> = new Map();
   #dropped: number[] = [];
   #retained: Map<string, Message | undefined> = new Map();
+  #stamps: Map<string, number> = new Map();
   /** Subscriptions and received identifiers, already as facts. */
   readonly #rest: BatchWriter = new BatchWriter();
   readonly #out: BatchWriter = new BatchWriter();
@@ -141,6 +145,13 @@ export class FactStore implements SessionStore {
     const { retained } = found;
     found.retained = [];
     return unpackMessages(retained);
+  }
+
+  stamps(): Iterable<readonly [topic: string, stamp: number]> {
+    const { found } = this.#options;
+    const { stamps = [] } = found;
+    found.stamps = [];
+    return stamps;
   }
 
   lastOrder(): number {
@@ -207,6 +218,10 @@ export class FactStore implements SessionStore {
 
   retained(topic: string, message: Message | undefined): void {
     this.#retained.set(topic, message);
+  }
+
+  stamped(topic: string, stamp: number): void {
+    this.#stamps.set(topic, stamp);
   }
 
   load(
@@ -313,6 +328,8 @@ export class FactStore implements SessionStore {
     if (this.#deliveries.length > 0) this.#writeDeliveries();
     for (const [topic, message] of this.#retained) writeRetained(this.#out, topic, message);
     this.#retained.clear();
+    for (const [topic, stamp] of this.#stamps) writeStamped(this.#out, topic, stamp);
+    this.#stamps.clear();
     if (this.#out.length === 0) return;
     this.#tellTime();
     this.#posted++;

@@ -24,7 +24,7 @@ import {
   STORE_FILE,
   syncName,
 } from "./files.ts";
-import { lastOrder, lastSession, storedRetained, storedSessions } from "./load.ts";
+import { lastOrder, lastSession, storedRetained, storedSessions, storedStamps } from "./load.ts";
 import { lockDirectory } from "./lock.ts";
 import { assertOurs } from "./ours.ts";
 import { packMessages } from "./packed_messages.ts";
@@ -278,6 +278,7 @@ export function foundIn(database: Database): Found {
   return {
     sessions,
     retained: [...packMessages(storedRetained(database))],
+    stamps: storedStamps(database),
     lastOrder: lastOrder(database),
     lastSession: lastSession(database),
   };

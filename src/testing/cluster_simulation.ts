@@ -12,6 +12,7 @@ import { decodePacket } from "../codec/decode.ts";
 import { encodePacket } from "../codec/encode.ts";
 import type { Connack, Packet, Publish, QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { homeOf } from "../nodes/mod.ts";
 import { matches } from "../topic/filter.ts";
 import type { Transport } from "../transport/transport.ts";
 import { ClusterWorld, type Machine, type ShardProcess } from "./cluster_world.ts";
@@ -20,7 +21,8 @@ import { idOf } from "./nodes_world.ts";
 const { CONNACK, SUBACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
 const STEPS = 90;
 const TOPICS = ["a", "a/b", "b"];
-const FILTERS = ["a", "a/#", "+/b", "b", "#"];
+/** None matches a topic of a group: the copies of that come by the group alone. */
+const FILTERS = ["a", "a/#", "+/b", "b", "+", "w/#", "r/+"];
 const GROUPS = ["$share/g/g/#", "$share/h/h/#"];
 /** Nobody leaves a session for so long: s. */
 const KEPT_SECONDS = 1_000_000;
@@ -29,8 +31,8 @@ const UNACKNOWLEDGED_MAX = 12;
 const PATIENCE_MS = 4_000;
 /** Behind the last fault, until each shard is owned, linked and in step: ms. */
 const WHOLE_MS = 200_000;
-/** Behind that, until all has come: ms. */
-const CALM_MS = 60_000;
+/** Nothing comes for so long: all has come, and nobody waits for anything: ms. */
+const CALM_MS = 15_000;
 /** Of entries that the servers lose in a blackout. */
 const LOST_MAX = 8;
 
@@ -54,6 +56,8 @@ interface Sent {
 interface Subscription {
   readonly qos: QoS;
   isGranted: boolean;
+  /** Processes that know of it: those that were not cut off when it was granted, and all that were in step since. */
+  readonly known: Set<ShardProcess>;
 }
 
 interface Outgoing {
@@ -81,26 +85,33 @@ export interface ClusterDone {
   readonly faults: number;
 }
 
-/** @throws {Error} where something does not hold. */
-export async function simulateCluster(seed: number): Promise<ClusterDone> {
-  return await new Simulation(seed).run();
+/** `trace` is told in lines what happens. @throws {Error} where something does not hold. */
+export async function simulateCluster(seed: number, trace?: (line: string) => void): Promise<ClusterDone> {
+  return await new Simulation(seed, trace).run();
 }
 
 class Simulation {
   readonly world: ClusterWorld;
+  readonly trace: ((line: string) => void) | undefined;
   readonly clients: SimulatedClient[] = [];
   readonly sent: Map<number, Sent> = new Map();
   /** Processes that have ended, and logs that have lost something. */
   troubles = 0;
   faults = 0;
+  /** Packets that Clients have got. */
+  came = 0;
   readonly #errors: unknown[] = [];
+  /** There has been a blackout; and it is not over, as some shard is not back. */
   #isDark = false;
+  #isDarkStill = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, trace: ((line: string) => void) | undefined) {
+    this.trace = trace;
     this.world = new ClusterWorld(seed, {
       failed: (error) => this.#errors.push(error),
-      published: () => {},
+      published: (process, payload) => this.#published(process, payload),
       ended: () => this.troubles++,
+      trace: trace === undefined ? undefined : (line) => this.note(line),
     });
     for (let index = 0; index < 5; index++) this.clients.push(new SimulatedClient(this, index));
   }
@@ -110,6 +121,7 @@ class Simulation {
     await this.#whole();
     for (let step = 0; step < STEPS; step++) {
       await world.pass(world.pick(8) === 0 ? world.pick(6_000) : world.pick(400));
+      this.learn();
       world.assertFenced();
       for (let i = 1 + world.pick(4); i > 0; i--) this.#act(world.any(this.clients)!);
       if (world.pick(7) === 0) this.#fault(world.pick(16));
@@ -123,6 +135,12 @@ class Simulation {
     if (unexpected.length > 0) throw unexpected[0];
     const acknowledged = [...this.sent.values()].filter(({ isAcknowledged }) => isAcknowledged).length;
     return { acknowledged, claims: world.claims, faults: this.faults };
+  }
+
+  /** For `trace`. */
+  note(line: string): void {
+    const [, seconds = "", ms = ""] = /(\d{5})(\d{3})$/.exec(`${this.world.now}`) ?? [];
+    this.trace?.(`${seconds}.${ms} ${line}`);
   }
 
   #act(client: SimulatedClient): void {
@@ -140,6 +158,25 @@ class Simulation {
     client.acknowledge();
   }
 
+  /** A broker has taken over a message: whoever has a subscription that it knows of is to get it, if its publisher is told so. */
+  #published(process: ShardProcess, payload: Uint8Array): void {
+    const message = this.sent.get(Number(new TextDecoder().decode(payload)));
+    if (message === undefined || message.isWill || payload.length === 0) return;
+    this.learn();
+    const isForGroup = /^[gh]\//.test(message.topic);
+    for (const client of this.clients) {
+      if (!client.wants(message.topic, process)) continue;
+      if (isForGroup) message.isForGroup = true;
+      else client.due.add(message);
+    }
+  }
+
+  /** Which processes know of which subscriptions. */
+  learn(): void {
+    const { processes } = this.world;
+    for (const client of this.clients) client.learn(processes);
+  }
+
   /** What was granted may be relied on at once, everywhere. */
   granted(filter: string): void {
     const { world } = this;
@@ -154,11 +191,14 @@ class Simulation {
 
   #fault(kind: number): void {
     const { world } = this;
+    this.#isDarkStill &&= !world.isWhole;
+    if (this.#isDarkStill) return; // what the servers have lost stands in one file alone
     const { machines, net } = world;
     const running = machines.filter(({ isRunning }) => isRunning);
     const some = world.any(running);
     const process = world.any(world.processes);
     this.faults++;
+    this.note(`fault ${kind} at ${some?.name}, or shard ${process?.shard}; ${world.state}`);
     switch (kind) {
       case 0:
       case 1:
@@ -246,7 +286,7 @@ class Simulation {
   /** The power of all goes: files lose what was not synced, or else the servers lose what they had acknowledged. */
   #blackout(): void {
     const { world } = this;
-    this.#isDark = true;
+    this.#isDark = this.#isDarkStill = true;
     for (const machine of world.machines) machine.crash(true);
     if (world.durability === "replicated") {
       this.troubles++;
@@ -272,13 +312,16 @@ class Simulation {
   async #calm(): Promise<void> {
     const { world, clients } = this;
     await this.#whole();
-    for (let ms = 0; ms < CALM_MS; ms += 1_000) {
+    let quietSince = world.now;
+    for (let came = -1; world.now - quietSince < CALM_MS;) {
       for (const client of clients) {
         client.look();
         client.connect(true);
         client.acknowledge();
       }
-      await world.pass(1_000);
+      await world.pass(100);
+      if (came !== this.came) quietSince = world.now;
+      came = this.came;
     }
     for (const client of clients) {
       assert(client.isUp, `${client.id} cannot connect`);
@@ -309,8 +352,10 @@ class Simulation {
     const found: string[][] = [];
     for (let place = 0; place < world.shards; place++) {
       const reader = new SimulatedClient(this, 100 + place, idOf(place, world.shards, "reader"));
-      reader.connect(true);
-      await world.pass(3_000);
+      for (let tries = 0; tries < 20 && !reader.isUp; tries++) { // a shard may be given to another one now
+        reader.connect(true);
+        await world.pass(1_000);
+      }
       assert(reader.isUp, "the reader cannot connect");
       reader.subscribe("r/#");
       for (let i = 0; i < 20; i++) {
@@ -465,6 +510,10 @@ class SimulatedClient {
   }
 
   #write(connection: Connection, packet: Packet): void {
+    const { process: { shard, machine } } = connection;
+    if (this.#simulation.trace !== undefined) {
+      this.#simulation.note(`${this.id} > shard ${shard} at ${machine.name} ${shown(packet)}`);
+    }
     const bytes = encodePacket(packet, 5);
     if (!connection.isOver) assertEquals(connection.transport.write(bytes), bytes.length);
   }
@@ -473,6 +522,8 @@ class SimulatedClient {
     if (connection.isOver || connection !== this.#connection && packet.type !== PUBLISH) return;
     if (connection !== this.#connection) return; // it has left: nothing that comes counts
     connection.heardAt = this.#now;
+    this.#simulation.came++;
+    if (this.#simulation.trace !== undefined) this.#simulation.note(`${this.id} < ${shown(packet)}`);
     switch (packet.type) {
       case CONNACK:
         return this.#connected(connection, packet);
@@ -482,6 +533,7 @@ class SimulatedClient {
         const subscription = this.#subscriptions.get(filter);
         if (packet.reasonCodes[0]! >= 0x80) return void this.#subscriptions.delete(filter);
         if (subscription !== undefined) subscription.isGranted = true;
+        this.#simulation.learn();
         return this.#simulation.granted(filter);
       }
       case PacketType.UNSUBACK:
@@ -582,16 +634,16 @@ class SimulatedClient {
   }
 
   publish(count: number, first?: string): void {
-    const { world, clients } = this.#simulation;
+    const { world } = this.#simulation;
     const connection = this.#connection;
     if (connection?.isUp !== true) return;
     for (let i = 0; i < count && this.#outgoing.size < UNACKNOWLEDGED_MAX; i++) {
       const topic = first ??
         world.any([...TOPICS, ...TOPICS, `r/${this.index}`, `g/${world.pick(2)}`, `h/${world.pick(2)}`])!;
-      const qos = (1 + world.pick(2)) as QoS;
-      const message = this.#message(topic, qos, topic.startsWith("r/"), false);
-      if (/^[gh]\//.test(topic)) message.isForGroup = clients.some((client) => client.#keepsGroup(topic));
-      else for (const client of clients) if (client.#wants(topic)) client.due.add(message);
+      const isRetained = topic.startsWith("r/");
+      // Of one QoS: what is sent again at QoS 1 may come behind a later message of QoS 2.
+      const qos = (1 + (isRetained ? this.index : world.pick(3)) % 2) as QoS;
+      const message = this.#message(topic, qos, isRetained, false);
       do this.#nextId = this.#nextId % 50 + 1; while (this.#outgoing.has(this.#nextId)); // [MQTT-2.2.1-3]
       this.#outgoing.set(this.#nextId, { message, isReleased: false });
       this.#write(connection, this.#packetOf(message, this.#nextId, false));
@@ -603,14 +655,23 @@ class SimulatedClient {
     return { type: PUBLISH, dup, qos, retain, topic, packetId, payload: payloadOf(message) };
   }
 
-  #wants(topic: string): boolean {
-    return [...this.#subscriptions].some(([filter, { isGranted }]) =>
-      isGranted && !filter.startsWith("$share") && matches(filter, topic)
+  /** A subscription of which this process knows matches. */
+  wants(topic: string, process: ShardProcess): boolean {
+    return [...this.#subscriptions].some(([filter, { isGranted, known }]) =>
+      isGranted && known.has(process) && matches(filter.replace(/^\$share\/.\//, ""), topic)
     );
   }
 
-  #keepsGroup(topic: string): boolean {
-    return this.#subscriptions.get(topic.startsWith("g") ? GROUPS[0]! : GROUPS[1]!)?.isGranted === true;
+  learn(processes: readonly ShardProcess[]): void {
+    const { world } = this.#simulation;
+    const home = homeOf(this.id, world.shards) + 1;
+    for (const { isGranted, known } of this.#subscriptions.values()) {
+      if (!isGranted) continue;
+      for (const own of processes) {
+        if (own.shard !== home || !own.isReady) continue;
+        for (const process of processes) if (process.knows(own)) known.add(process);
+      }
+    }
   }
 
   subscribe(filter: string): void {
@@ -619,7 +680,7 @@ class SimulatedClient {
     if (connection?.isUp !== true || connection.asked.size > 3) return;
     if (this.#subscriptions.has(filter)) return;
     const qos = (1 + world.pick(2)) as QoS;
-    this.#subscriptions.set(filter, { qos, isGranted: false });
+    this.#subscriptions.set(filter, { qos, isGranted: false, known: new Set() });
     const packetId = this.#askedId(connection, filter);
     const options = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     this.#write(connection, { type: PacketType.SUBSCRIBE, packetId, subscriptions: [options] });
@@ -649,4 +710,16 @@ class SimulatedClient {
 
 function payloadOf({ serial }: Sent): Uint8Array {
   return new TextEncoder().encode(`${serial}`);
+}
+
+function shown(packet: Packet): string {
+  return JSON.stringify(
+    packet,
+    (key, value) =>
+      key === "properties"
+        ? undefined
+        : value instanceof Uint8Array
+        ? new TextDecoder().decode(value)
+        : value,
+  );
 }

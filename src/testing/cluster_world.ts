@@ -30,9 +30,12 @@ const SETTLE_TURNS = 12;
 /** What a shard's process is told by the broker. */
 export interface Told {
   failed(error: unknown): void;
+  /** A broker has taken over a message. */
   published(process: ShardProcess, payload: Uint8Array): void;
   /** A process has ended. */
   ended(process: ShardProcess): void;
+  /** What happens, in lines. */
+  readonly trace: ((line: string) => void) | undefined;
 }
 
 /** The process of a shard. */
@@ -101,6 +104,7 @@ export class ShardProcess {
     if (this.isDead) return;
     this.#shard = owned;
     world.claims++;
+    this.#trace(`is owned in epoch ${owned.epoch}`);
     machine.member.started(shard, owned.epoch, incarnation);
     const { relay, inStep, name, all } = owned.nodes;
     const nodes = this.nodes = nodesPart({
@@ -132,6 +136,22 @@ export class ShardProcess {
     if (this.isDead || this.#isEnding) return;
     owned.takeRelayed();
     this.isReady = true;
+    this.#trace("is ready");
+  }
+
+  /** It has a link to this shard, and has been told all that there is. */
+  knows(other: ShardProcess): boolean {
+    if (other === this) return true;
+    const sees = (one: ShardProcess, two: ShardProcess): boolean =>
+      one.nodes?.stats.some(({ name, isLinked, isInStep }) =>
+        name === shardName(two.shard) && isLinked && isInStep
+      ) === true;
+    return sees(this, other) && sees(other, this);
+  }
+
+  #trace(what: string): void {
+    const { name, world } = this.machine;
+    world.told.trace?.(`shard ${this.shard} at ${name} ${what}`);
   }
 
   /** A connection of a Client. */
@@ -182,6 +202,7 @@ export class ShardProcess {
     this.isReady = false;
     this.machine.processes.delete(this.shard);
     this.machine.world.told.ended(this);
+    this.#trace("is dead");
     this.node.crash();
     for (const client of [...this.#clients]) client.abort();
     this.#clients.clear();

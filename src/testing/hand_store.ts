@@ -18,12 +18,17 @@ export class HandStore extends MemoryStore {
   commits = 0;
   #pending: ((error?: Error) => void) | undefined;
   #pages: (() => void)[] = [];
-  #safe: MemoryStore = new MemoryStore();
+  readonly #stamps: Map<string, number> = new Map();
+  #safe: HandStore | undefined;
 
   /** What another process finds after this one has died now. */
   crashed(): HandStore {
     const left = new HandStore();
-    copy(this.#safe, left);
+    const safe = this.#safe;
+    if (safe !== undefined) {
+      copy(safe, left);
+      for (const [topic, stamp] of safe.#stamps) left.stamped(topic, stamp);
+    }
     left.commit();
     left.commits = 0;
     return left;
@@ -39,8 +44,9 @@ export class HandStore extends MemoryStore {
   override commit(): Commit {
     this.commits++;
     if (this.broken) throw new Error("disk full");
-    const covered = new MemoryStore();
+    const covered = new HandStore();
     copy(this, covered);
+    for (const [topic, stamp] of this.#stamps) covered.stamped(topic, stamp);
     if (!this.slow) {
       this.#safe = covered;
       return undefined;
@@ -65,6 +71,14 @@ export class HandStore extends MemoryStore {
   settle(error?: Error): void {
     assert(this.#pending !== undefined, "no commit is under way");
     this.#pending(error);
+  }
+
+  stamped(topic: string, stamp: number): void {
+    this.#stamps.set(topic, stamp);
+  }
+
+  stamps(): Iterable<readonly [topic: string, stamp: number]> {
+    return this.#stamps;
   }
 
   /** How many pages are asked for. */

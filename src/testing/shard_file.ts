@@ -17,6 +17,7 @@ import { Applier } from "../store/apply.ts";
 import type { StoreClock } from "../store/clock.ts";
 import { Database } from "../store/database.ts";
 import { type Disk, type DiskEvents, LocalDisk } from "../store/disk.ts";
+import { PLACE_BYTES } from "../store/fact.ts";
 import { FactStore } from "../store/fact_store.ts";
 import { foundIn } from "../store/open.ts";
 import { Ended } from "../store/tidy.ts";
@@ -59,8 +60,8 @@ export class ShardFile implements ReplayFile {
     for (const { batch, place } of all) this.#written.push({ batch: fromHex(batch), place });
   }
 
-  apply(batches: readonly Uint8Array[], place: ShardPlace, applied: (trouble?: string) => void): void {
-    for (const batch of batches) this.write(batch, place);
+  apply(batches: readonly Uint8Array[], _last: ShardPlace, applied: (trouble?: string) => void): void {
+    for (const batch of batches) this.write(batch, placeOf(batch));
     this.#close();
     applied();
   }
@@ -250,6 +251,12 @@ export async function openShardInMemory(
   });
   if (isAhead) await checkpoint();
   return { store, epoch, figures: () => disk!.figures, checkpoint };
+}
+
+/** Each batch says at its end where it leads. */
+function placeOf(batch: Uint8Array): ShardPlace {
+  const view = new DataView(batch.buffer, batch.byteOffset + batch.length - PLACE_BYTES, PLACE_BYTES);
+  return { epoch: view.getFloat64(1), number: view.getFloat64(9) };
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
