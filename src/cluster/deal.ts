@@ -76,11 +76,12 @@ function withFile(shard: number, beats: readonly Beat[], may: readonly Beat[]): 
   return best?.name;
 }
 
-/** The last epoch of a shard that anybody has heard of. */
+/** The last epoch of a shard that anybody has heard of, or has a file of. */
 export function epochHeard(shard: number, beats: readonly Beat[]): number {
   let last = 0;
-  for (const { heard } of beats) {
+  for (const { heard, files } of beats) {
     for (const one of heard) if (one.shard === shard && one.epoch > last) last = one.epoch;
+    for (const one of files) if (one.shard === shard && one.epoch > last) last = one.epoch;
   }
   return last;
 }

@@ -46,6 +46,8 @@ export const CLUSTER = {
   silentBeats: 2,
   /** A process that has owned a shard for so long has had no trouble at its start. */
   steadyMs: 30_000,
+  /** So often an owner that has nothing to write looks whether its log has another owner, of whom nobody may know any more. */
+  ownedMs: 5_000,
   /** Until a member tries again to start a shard that has ended twice as it should not; each is twice the one before, up to `startAgainMsMax`. */
   startAgainMs: 1_000,
   /** See `startAgainMs`. */

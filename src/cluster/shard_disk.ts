@@ -140,6 +140,16 @@ export class ShardDisk implements Disk {
     return this.#inner.close();
   }
 
+  /** Looks whether somebody else has written in the log; whoever writes finds that anyway. */
+  look(): void {
+    const isIdle = (): boolean => this.#queue.length === 0 && !this.#isFenced;
+    const last = this.#last;
+    if (!isIdle()) return;
+    this.#options.log.last((found) => {
+      if (typeof found === "number" && found > last && last === this.#last && isIdle()) this.#fence();
+    });
+  }
+
   /**
    * A checkpoint of this place is whole: says so in the log, which is the proof that the shard is still ours and that the log has all of
    * it. Told then the position up to which nothing is needed any more.
@@ -183,10 +193,7 @@ export class ShardDisk implements Disk {
   #answered(first: Waiting, outcome: Appended): void {
     if (this.#isFenced) return;
     if (outcome.kind === "fenced") {
-      this.#isFenced = true;
-      this.#queue.length = 0;
-      this.#options.fenced();
-      return this.#refuse();
+      return this.#fence();
     }
     if (outcome.kind !== "appended") {
       if (outcome.kind === "unsure") this.#unsure = outcome.number;
@@ -212,6 +219,13 @@ export class ShardDisk implements Disk {
     this.#tell();
     if (this.#logBytes >= CLUSTER.checkpointBytes) this.#options.due?.();
     this.#next();
+  }
+
+  #fence(): void {
+    this.#isFenced = true;
+    this.#queue.length = 0;
+    this.#options.fenced();
+    this.#refuse();
   }
 
   #refuse(): void {

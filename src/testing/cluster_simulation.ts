@@ -378,6 +378,10 @@ class Simulation {
   /** All go for good, and nothing is left. */
   async #empty(): Promise<void> {
     const { world } = this;
+    for (let tries = 0; tries < 60 && this.clients.some(({ isUp }) => !isUp); tries++) { // a shard was given to another machine
+      for (const client of this.clients) client.connect(true);
+      await world.pass(1_000);
+    }
     for (const client of this.clients) client.end("disconnect", true);
     await world.pass(30_000);
     for (const { broker, nodes, shard } of world.ready) {
@@ -668,7 +672,7 @@ class SimulatedClient {
     for (const { isGranted, known } of this.#subscriptions.values()) {
       if (!isGranted) continue;
       for (const own of processes) {
-        if (own.shard !== home || !own.isReady) continue;
+        if (own.shard !== home || !own.isReady || own.epoch !== world.epochOf(home)) continue;
         for (const process of processes) if (process.knows(own)) known.add(process);
       }
     }

@@ -50,6 +50,8 @@ export class ShardProcess {
   broker: Broker | undefined;
   nodes: OneOfNodes | undefined;
   store: ShardStore | undefined;
+  /** In which it owns the shard; 0 before. */
+  epoch = 0;
   #driver: Driver | undefined;
   #shard: Shard | undefined;
   #isEnding = false;
@@ -103,7 +105,8 @@ export class ShardProcess {
     }
     if (this.isDead) return;
     this.#shard = owned;
-    world.claims++;
+    this.epoch = owned.epoch;
+    world.claimed(shard, owned.epoch);
     this.#trace(`is owned in epoch ${owned.epoch}`);
     machine.member.started(shard, owned.epoch, incarnation);
     const { relay, inStep, name, all } = owned.nodes;
@@ -333,6 +336,7 @@ export class ClusterWorld {
   readonly machines: Machine[] = [];
   readonly told: Told;
   claims = 0;
+  readonly #epochs: number[] = [];
 
   constructor(seed: number, told: Told) {
     this.random = seededRandom(seed);
@@ -416,10 +420,22 @@ export class ClusterWorld {
   get isWhole(): boolean {
     const { processes } = this;
     return processes.length === this.shards &&
-      processes.every(({ isReady, nodes, shard }) =>
-        isReady && nodes!.stats.every(({ isLinked, isInStep }) => isLinked && isInStep) &&
+      processes.every(({ isReady, nodes, shard, epoch }) =>
+        isReady && epoch === this.epochOf(shard) && nodes!.stats.every(({ isLinked, isInStep }) =>
+          isLinked && isInStep
+        ) &&
         processes.filter((one) => one.shard === shard).length === 1
       );
+  }
+
+  claimed(shard: number, epoch: number): void {
+    this.claims++;
+    this.#epochs[shard] = Math.max(this.epochOf(shard), epoch);
+  }
+
+  /** The last in which a shard was claimed. */
+  epochOf(shard: number): number {
+    return this.#epochs[shard] ?? 0;
   }
 
   /** @throws {Error} for an entry of a shard's log whose writer had lost the shard before. */

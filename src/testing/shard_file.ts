@@ -250,7 +250,7 @@ export async function openShardInMemory(
     closed: () => {},
   });
   if (isAhead) await checkpoint();
-  return { store, epoch, figures: () => disk!.figures, checkpoint };
+  return { store, epoch, figures: () => disk!.figures, look: () => disk!.look(), checkpoint };
 }
 
 /** Each batch says at its end where it leads. */

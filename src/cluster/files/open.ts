@@ -63,6 +63,8 @@ export interface ShardStore {
   readonly epoch: number;
   /** How its log is at present. */
   figures(): ShardFigures;
+  /** Looks whether somebody else owns it, which is told as `fenced()`. */
+  look(): void;
   /** Makes a checkpoint now. */
   checkpoint(): Promise<void>;
 }
@@ -164,7 +166,7 @@ async function opened(
       }),
   );
   if (isAhead) await checkpoint();
-  return { store, epoch, figures: () => disk!.figures, checkpoint };
+  return { store, epoch, figures: () => disk!.figures, look: () => disk!.look(), checkpoint };
 }
 
 /** How far the files are that are here. */

@@ -11,8 +11,9 @@ import type { SqliteStore, StoreEvent } from "../../store/mod.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Bus } from "../bus.ts";
 import { acceptBus, dialBus } from "../bus_dial.ts";
-import type { Clock } from "../clock.ts";
+import type { Cancel, Clock } from "../clock.ts";
 import { openShardStore, type OpenShardStoreOptions, type ShardStore } from "../files/open.ts";
+import { CLUSTER } from "../limits.ts";
 import { type Nats, openNats } from "../nats/open.ts";
 import type { NatsOptions } from "../nats/options.ts";
 import type { ShardFigures } from "../shard_disk.ts";
@@ -109,6 +110,7 @@ export class Shard {
   readonly #inStep: Promise<void> = new Promise((resolve) => this.#allInStep = resolve);
   #links: ShardLinks | undefined;
   #stopAccepting: () => void = () => {};
+  #stopLooking: Cancel;
   #calls = 0;
 
   /** @internal */
@@ -127,6 +129,15 @@ export class Shard {
     this.epoch = opened.epoch;
     this.#awaited = new Set(shardNames(options.shards).filter((name) => name !== shardName(options.shard)));
     if (this.#awaited.size === 0) this.#allInStep();
+    this.#stopLooking = this.#lookLater();
+  }
+
+  #lookLater(): Cancel {
+    const { clock } = this.#ground;
+    return clock.at(clock.now() + CLUSTER.ownedMs, () => {
+      this.#opened.look();
+      this.#stopLooking = this.#lookLater();
+    });
   }
 
   /** @internal */
@@ -258,6 +269,7 @@ export class Shard {
 
   /** Takes part no more once `ended` has done its work; until then links stay, for what is still on its way. */
   async leave(ended: () => Promise<void>): Promise<void> {
+    this.#stopLooking();
     this.#stopAccepting();
     this.#links?.close();
     await ended();
@@ -267,6 +279,7 @@ export class Shard {
 
   /** Ends the connection to NATS, behind the end of the store. */
   async close(): Promise<void> {
+    this.#stopLooking();
     this.#view.close();
     await this.#ground.close();
   }
