@@ -95,7 +95,7 @@ class Simulation {
   readonly trace: ((line: string) => void) | undefined;
   readonly clients: SimulatedClient[] = [];
   readonly sent: Map<number, Sent> = new Map();
-  /** Processes that have ended, and logs that have lost something. */
+  /** Processes that have begun and ended, and logs that have lost something. */
   troubles = 0;
   faults = 0;
   /** Packets that Clients have got. */
@@ -110,6 +110,7 @@ class Simulation {
     this.world = new ClusterWorld(seed, {
       failed: (error) => this.#errors.push(error),
       published: (process, payload) => this.#published(process, payload),
+      claimed: () => this.troubles++,
       ended: () => this.troubles++,
       trace: trace === undefined ? undefined : (line) => this.note(line),
     });
@@ -287,6 +288,7 @@ class Simulation {
   #blackout(): void {
     const { world } = this;
     this.#isDark = this.#isDarkStill = true;
+    world.heal(); // whoever has the file is heard
     for (const machine of world.machines) machine.crash(true);
     if (world.durability === "replicated") {
       this.troubles++;

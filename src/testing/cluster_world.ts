@@ -32,6 +32,8 @@ export interface Told {
   failed(error: unknown): void;
   /** A broker has taken over a message. */
   published(process: ShardProcess, payload: Uint8Array): void;
+  /** A process owns its shard: another one may have, and may not know that it is over. */
+  claimed(process: ShardProcess): void;
   /** A process has ended. */
   ended(process: ShardProcess): void;
   /** What happens, in lines. */
@@ -107,6 +109,7 @@ export class ShardProcess {
     this.#shard = owned;
     this.epoch = owned.epoch;
     world.claimed(shard, owned.epoch);
+    world.told.claimed(this);
     this.#trace(`is owned in epoch ${owned.epoch}`);
     machine.member.started(shard, owned.epoch, incarnation);
     const { relay, inStep, name, all } = owned.nodes;
