@@ -9,6 +9,7 @@
  */
 import { Step } from "../delivery/sender.ts";
 import { COST, type Postponed } from "./budget.ts";
+import { movedOn } from "./gather.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
@@ -84,10 +85,10 @@ export function begunOf(session: Session): Delivery[] {
 }
 
 function* passingOn(session: Session, parts: Parts, deliveries: readonly Delivery[]): Generator<void> {
-  const { router, journal, turn } = parts;
+  const { router, turn } = parts;
   const refused = new Map<string, number>();
   for (const delivery of deliveries) {
-    journal.finished(session, delivery);
+    movedOn(parts, session, delivery);
     router.toOtherMember(delivery, turn.now, refused);
     yield;
   }

@@ -139,10 +139,13 @@ export class AllNodes implements Nodes {
       return [new Other(other, place, session)];
     });
     this.#routes = new Routes(parts.router, parts.turn.ledger, random());
-    this.#rounds = new Rounds(this.#others, (session, packetId) => {
-      if (!session.ended && session.received?.has(packetId) === true) {
-        parts.journal.received(session, packetId, true);
-      }
+    this.#rounds = new Rounds(this.#others, {
+      received(session, packetId): void {
+        if (!session.ended && session.received?.has(packetId) === true) {
+          parts.journal.received(session, packetId, true);
+        }
+      },
+      moved: (session, delivery) => parts.journal.finished(session, delivery),
     });
     const place = all.indexOf(name);
     const telling = this.#telling = new Telling(parts, this.#others, () => this.#isDue = true);
@@ -367,6 +370,11 @@ export class AllNodes implements Nodes {
 
   remember(session: Session, packetId: number): void {
     if (session.durable) this.#rounds.remember(session, packetId);
+  }
+
+  movedOn(session: Session, delivery: Delivery): void {
+    this.#isDue = true;
+    this.#rounds.move(session, delivery);
   }
 
   acknowledged(session: Session, isReleased: boolean): void {

@@ -5,13 +5,15 @@
  */
 import { Queue } from "../delivery/queue.ts";
 import type { Link } from "../engine/link.ts";
+import type { Delivery } from "../broker/delivery.ts";
 import type { Session } from "../broker/session.ts";
 import type { Other } from "./other.ts";
 
-/** One round: links, identifiers of QoS 2 messages, and for each node the count of acknowledgements that they wait for. */
+/** One round: links, identifiers of QoS 2 messages, messages of groups that have moved, and for each node the count of acknowledgements that they wait for. */
 interface Round {
   readonly links: readonly Link[];
   readonly received: readonly Received[];
+  readonly moved: readonly Moved[];
   readonly targets: number[];
 }
 
@@ -19,6 +21,18 @@ interface Round {
 interface Received {
   readonly session: Session;
   readonly packetId: number;
+}
+
+/** §4.8.2 A message that waited for a member, and has been sent to another one: the store keeps it for the first until that has it. */
+interface Moved {
+  readonly session: Session;
+  readonly delivery: Delivery;
+}
+
+/** Whoever is told that a round is done, before the bytes go. */
+export interface RoundsEvents {
+  received(session: Session, packetId: number): void;
+  moved(session: Session, delivery: Delivery): void;
 }
 
 /** The rounds of one node, the oldest first; a later one is never done before an earlier one. */
@@ -29,12 +43,12 @@ export class Rounds {
   #next = 0;
   #links: Link[] = [];
   #received: Received[] = [];
-  readonly #tell: (session: Session, packetId: number) => void;
+  #moved: Moved[] = [];
+  readonly #events: RoundsEvents;
 
-  /** `received` is told of each identifier when its round is done, before the bytes go. */
-  constructor(others: readonly Other[], received: (session: Session, packetId: number) => void) {
+  constructor(others: readonly Other[], events: RoundsEvents) {
     this.#others = others;
-    this.#tell = received;
+    this.#events = events;
   }
 
   /** Rounds under way. */
@@ -52,13 +66,19 @@ export class Rounds {
     this.#received.push({ session, packetId });
   }
 
+  /** A message has gone from the queue of this session, perhaps to a node. */
+  move(session: Session, delivery: Delivery): void {
+    this.#moved.push({ session, delivery });
+  }
+
   /** The end of a turn: the round of this turn is under way. */
   begin(): void {
-    if (this.#links.length === 0 && this.#received.length === 0) return;
+    if (this.#links.length === 0 && this.#received.length === 0 && this.#moved.length === 0) return;
     const targets = this.#others.map(({ target }) => target);
-    this.#rounds.push({ links: this.#links, received: this.#received, targets });
+    this.#rounds.push({ links: this.#links, received: this.#received, moved: this.#moved, targets });
     this.#links = [];
     this.#received = [];
+    this.#moved = [];
     this.#next++;
   }
 
@@ -67,7 +87,8 @@ export class Rounds {
     for (let round = this.#rounds.peek(); round !== undefined; round = this.#rounds.peek()) {
       if (!round.targets.every((target, i) => this.#others[i]!.acknowledged >= target)) return;
       this.#rounds.shift();
-      for (const { session, packetId } of round.received) this.#tell(session, packetId);
+      for (const { session, packetId } of round.received) this.#events.received(session, packetId);
+      for (const { session, delivery } of round.moved) this.#events.moved(session, delivery);
       for (const link of round.links) link.roundDone();
     }
   }

@@ -47,6 +47,8 @@ interface Sent {
   /** `Simulation.troubles` when it was sent; of a will, when its Client connected. */
   readonly troubles: number;
   isAcknowledged: boolean;
+  /** A broker has taken it over. */
+  isTaken: boolean;
   /** Of a group that had a member which keeps messages when it was sent. */
   isForGroup: boolean;
   /** Copies that have come to members of its group. */
@@ -162,13 +164,21 @@ class Simulation {
   /** A broker has taken over a message: whoever has a subscription that it knows of is to get it, if its publisher is told so. */
   #published(process: ShardProcess, payload: Uint8Array): void {
     const message = this.sent.get(Number(new TextDecoder().decode(payload)));
-    if (message === undefined || message.isWill || payload.length === 0) return;
+    if (message === undefined || payload.length === 0) return;
+    if (message.isWill) {
+      const isCalm = message.troubles === this.troubles;
+      assert(!message.isTaken || !isCalm, `the will ${message.serial} is published twice`);
+      message.isTaken = true;
+      return;
+    }
     this.learn();
+    const isFirst = !message.isTaken;
+    message.isTaken = true;
     const isForGroup = /^[gh]\//.test(message.topic);
     for (const client of this.clients) {
       if (!client.wants(message.topic, process)) continue;
       if (isForGroup) message.isForGroup = true;
-      else client.due.add(message);
+      else client.isToGet(message, isFirst);
     }
   }
 
@@ -412,6 +422,8 @@ class SimulatedClient {
   readonly index: number;
   /** Messages that are to come. */
   readonly due: Set<Sent> = new Set();
+  /** Of these, those that it was to get when they were sent for the first time: who subscribes in between may get the others late. */
+  readonly #ordered: Set<Sent> = new Set();
   /** Messages that have come, and how often. */
   readonly got: Map<number, number> = new Map();
   readonly retained: string[] = [];
@@ -435,6 +447,11 @@ class SimulatedClient {
 
   get isUp(): boolean {
     return this.#connection?.isUp === true;
+  }
+
+  isToGet(message: Sent, isFirst: boolean): void {
+    this.due.add(message);
+    if (isFirst) this.#ordered.add(message);
   }
 
   get unacknowledged(): number[] {
@@ -462,7 +479,7 @@ class SimulatedClient {
     this.#connection = undefined; // the Server ends the one before
     const transport = process.connect();
     const will = !isIdle && world.pick(4) === 0
-      ? this.#message(`w/${this.index}`, 1, false, true)
+      ? this.#message(`w/${this.index}`, 2, false, true)
       : undefined;
     const connection: Connection = {
       transport,
@@ -582,7 +599,7 @@ class SimulatedClient {
     if (message.retain && message.serial > (this.lastRetained?.serial ?? 0)) this.lastRetained = message;
   }
 
-  #publish(connection: Connection, { topic, qos, retain, packetId = 0, payload, dup }: Publish): void {
+  #publish(connection: Connection, { topic, qos, retain, packetId = 0, payload }: Publish): void {
     const simulation = this.#simulation;
     if (qos === 1) connection.owed.push({ type: PUBACK, packetId, reasonCode: 0 });
     if (qos === 2) {
@@ -600,11 +617,10 @@ class SimulatedClient {
     const isGroup = /^[gh]\//.test(topic);
     // §4.3.3 [MQTT-4.3.3-10] Whoever has both sides sees it once, as long as no process ends.
     const isCalm = message.troubles === simulation.troubles;
-    if (isCalm && (qos === 2 || message.isWill && !dup)) {
+    if (isCalm && qos === 2) {
       assertEquals(before, 0, `${this.id} gets ${serial} of ${topic} twice, QoS ${qos}`);
     }
-    // Who subscribes in between gets an earlier message when that is sent again.
-    if (isGroup || message.isWill || !this.due.has(message)) return;
+    if (isGroup || message.isWill || !this.#ordered.has(message)) return;
     const key = `${message.by.id} ${topic} ${message.qos}`;
     const last = this.#last.get(key) ?? 0;
     if (before === 0) {
@@ -632,6 +648,7 @@ class SimulatedClient {
       isWill,
       troubles: simulation.troubles,
       isAcknowledged: false,
+      isTaken: false,
       isForGroup: false,
       copies: 0,
     };

@@ -58,6 +58,8 @@ export class ShardProcess {
   #shard: Shard | undefined;
   #isEnding = false;
   readonly #clients: Set<Transport> = new Set();
+  /** Which process of a shard it was linked with last. */
+  readonly #linked: Map<string, string> = new Map();
 
   constructor(machine: Machine, shard: number, incarnation: string) {
     this.machine = machine;
@@ -133,7 +135,10 @@ export class ShardProcess {
     const driver = this.#driver = new Driver(broker, clock);
     await owned.join({
       broker,
-      link: (transport, node, incarnation, over) => driver.link(transport, node, incarnation, over),
+      link: (transport, node, incarnation, over) => {
+        this.#linked.set(node, incarnation);
+        driver.link(transport, node, incarnation, over);
+      },
       acceptRelayed: (transport: Transport, { peer }: RelayHead) => void driver.accept(transport, peer),
       get nodes() {
         return nodes.stats;
@@ -145,12 +150,12 @@ export class ShardProcess {
     this.#trace("is ready");
   }
 
-  /** It has a link to this shard, and has been told all that there is. */
+  /** It has a link to this process, and has been told all that there is. */
   knows(other: ShardProcess): boolean {
     if (other === this) return true;
     const sees = (one: ShardProcess, two: ShardProcess): boolean =>
       one.nodes?.stats.some(({ name, isLinked, isInStep }) =>
-        name === shardName(two.shard) && isLinked && isInStep
+        name === shardName(two.shard) && isLinked && isInStep && one.#linked.get(name) === two.incarnation
       ) === true;
     return sees(this, other) && sees(other, this);
   }
