@@ -1,5 +1,5 @@
 /** §4.8.2 Shared Subscriptions over nodes. @module */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import type { QoS } from "../codec/packet.ts";
 import { PacketType } from "../codec/packet_type.ts";
@@ -112,6 +112,39 @@ describe("a group over nodes, when something goes wrong", () => {
     world.cut(0, 1);
     const back = open(world, a!, clientId, 100, { sessionExpiryInterval: 600 }, false);
     assertEquals(back.takeTexts(), ["at least once"]);
+  });
+
+  test("has what waited for a member that leaves in the store until another node has it", () => {
+    const stores = [new HandStore(), new HandStore()];
+    const world = new NodesWorld({
+      keeps: true,
+      byHand: true,
+      broker: (place) => ({ store: stores[place] = stores[place]!.crashed() }),
+    });
+    const [a, b] = world.nodes;
+    drain(world);
+    const here = open(world, a!, idOf(0, 2), 1, { sessionExpiryInterval: 600 });
+    ask(world, here, SHARE);
+    const writer = open(world, a!, "writer");
+    for (const payload of ["sent", "waits"]) writer.publish({ topic: "t", qos: 1, payload });
+    drain(world);
+    for (let i = 0; i < 2; i++) assertEquals(writer.take(PUBACK).reasonCode, 0);
+    const there = open(world, b!, "there");
+    ask(world, there, SHARE);
+    const kept = (): number => {
+      let count = 0;
+      for (const { deliveries } of stores[0]!.crashed().sessions()) count += deliveries.length;
+      return count;
+    };
+    here.lose();
+    for (let moves = true; moves;) {
+      world.settle();
+      const hasIt = there.inbox.some(({ type }) => type === PacketType.PUBLISH);
+      assert(hasIt || kept() === 2, "the message that waited is nowhere");
+      moves = world.ways.some(({ pair }) => pair.step());
+    }
+    world.advance(1_000); // a fact for which nobody waits is safe a little later
+    assertEquals([there.takeTexts(), kept(), world.waiting(0)], [["waits"], 1, 0]);
   });
 
   test("gets what a node no longer knows under the number that it had, under the new one", () => {

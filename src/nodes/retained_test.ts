@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe, test } from "node:test";
 import { MemoryStore } from "../broker/mod.ts";
 import { PacketType } from "../codec/packet_type.ts";
+import { HandStore } from "../testing/hand_store.ts";
 import type { Pair } from "../testing/pair.ts";
 import { idOf, NodesWorld } from "../testing/nodes_world.ts";
 import { homeOf } from "./home.ts";
@@ -88,6 +89,28 @@ describe("a retained message", () => {
     for (const node of world.nodes) assertEquals(retainedAt(node), []);
   });
 });
+
+for (const what of ["replaced", "removed"]) {
+  test(`what its home alone has ${what}, and knows from its store, is not undone by a node that was cut off`, () => {
+    const stores = [new HandStore(), new HandStore()];
+    const world = new NodesWorld({
+      keeps: true,
+      broker: (place) => ({ store: stores[place] = stores[place]!.crashed() }),
+    });
+    let topic = "t";
+    while (homeOf(topic, 2) !== 0) topic += "t";
+    world.nodes[1]!.connect({ clientId: idOf(1, 2) })
+      .publish({ topic, payload: "before", qos: 1, retain: true });
+    world.cut(0, 1);
+    world.advance(10);
+    world.nodes[0]!.connect({ clientId: idOf(0, 2) })
+      .publish({ topic, payload: what === "removed" ? "" : "after", qos: 1, retain: true });
+    world.restart(0);
+    world.linkAll();
+    const wanted = what === "removed" ? [] : [`${topic} after`];
+    for (const node of world.nodes) assertEquals(retainedAt(node), wanted);
+  });
+}
 
 test("what a node has said to some before it started anew it says to all", () => {
   const world = new NodesWorld({ nodes: 3, byHand: true });
