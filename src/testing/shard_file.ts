@@ -6,7 +6,7 @@
 import type { OpenShardStoreOptions, ShardStore } from "../cluster/files/open.ts";
 import { ShardStoreError } from "../cluster/files/open.ts";
 import { CLUSTER } from "../cluster/limits.ts";
-import { sendCheckpoint } from "../cluster/shard_checkpoint.ts";
+import { sendCheckpoint } from "../cluster/files/send_checkpoint.ts";
 import { type Claimed, claimShard, type NotClaimed, type ReplayFile } from "../cluster/shard_claim.ts";
 import { ShardDisk } from "../cluster/shard_disk.ts";
 import type { ShardPlace } from "../cluster/shard_entry.ts";

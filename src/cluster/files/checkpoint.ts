@@ -7,7 +7,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { bytesOf, removeDatabase } from "../../store/files.ts";
 import { snapshotInThread } from "../../store/snapshot_thread.ts";
-import { sendCheckpoint, type SendCheckpointOptions } from "../shard_checkpoint.ts";
+import { sendCheckpoint, type SendCheckpointOptions } from "./send_checkpoint.ts";
 import { placeIn } from "./replay.ts";
 
 /** What is copied, and to where. */

@@ -3,10 +3,10 @@
  * Knows the order of the steps, each of which may be the last; refuses to know how a file is copied, and what is in it.
  * @module
  */
-import { CLUSTER } from "./limits.ts";
-import type { Appended, Log, ReadTrouble } from "./log.ts";
-import type { ShardDisk } from "./shard_disk.ts";
-import { checkpointPart, type ShardPlace } from "./shard_entry.ts";
+import { CLUSTER } from "../limits.ts";
+import type { Appended, Log, ReadTrouble } from "../log.ts";
+import type { ShardDisk } from "../shard_disk.ts";
+import { checkpointPart, type ShardPlace } from "../shard_entry.ts";
 
 /** What is sent, and to where. */
 export interface SendCheckpointOptions {
