@@ -4,7 +4,8 @@
  *
  * A file is of use if the log goes on from where it is: then its place is one that the log has had. One that is further than the epoch
  * which it is in has become was never acknowledged there, and is thrown away; unless the log ends in that epoch: then the servers have lost
- * what they had acknowledged, all of them in one power cut, and the file has it still.
+ * what they had acknowledged, all of them in one power cut, and the file has it still. Such a file is used again while the last claim is the one
+ * that was made with it: what a claim says of its file is no proof that the log has that.
  * @module
  */
 import type { Log, LogPage, ReadTrouble } from "./log.ts";
@@ -73,16 +74,24 @@ interface Survey {
   /** The highest epoch, and the last place in each that is known of. */
   epoch: number;
   readonly lasts: Map<number, number>;
+  /** With what file the last claim was made, in an epoch in which nothing was written since. */
+  claimedWith: ShardPlace | undefined;
   /** The last checkpoint that is whole. */
   checkpoint: { readonly id: string; readonly place: ShardPlace } | undefined;
 }
 
 const NOWHERE: ShardPlace = { epoch: 0, number: 0 };
+const NOTHING_KNOWN = (): Survey => ({
+  epoch: 0,
+  lasts: new Map(),
+  claimedWith: undefined,
+  checkpoint: undefined,
+});
 
 class Claim {
   readonly #options: ClaimOptions;
   readonly #answered: (outcome: Claimed | NotClaimed) => void;
-  #survey: Survey = { epoch: 0, lasts: new Map(), checkpoint: undefined };
+  #survey: Survey = NOTHING_KNOWN();
   #place: ShardPlace = NOWHERE;
   #logBytes = 0;
   #tries = 0;
@@ -94,7 +103,7 @@ class Claim {
 
   /** Reads the log once to know what there is. */
   survey(): void {
-    this.#survey = { epoch: 0, lasts: new Map(), checkpoint: undefined };
+    this.#survey = NOTHING_KNOWN();
     this.#readAll(this.#options.log, 0, ({ entries }, next) => {
       for (const { batch } of entries) {
         const entry = readEntry(batch);
@@ -113,11 +122,8 @@ class Claim {
       survey.epoch = Math.max(survey.epoch, epoch);
       survey.lasts.set(epoch, Math.max(survey.lasts.get(epoch) ?? 0, number));
     };
-    if (entry.kind === "claim") {
-      note(entry.after);
-      note({ epoch: entry.epoch, number: 0 });
-      return;
-    }
+    survey.claimedWith = entry.kind === "claim" ? entry.after : undefined;
+    if (entry.kind === "claim") return note({ epoch: entry.epoch, number: 0 });
     note(entry.place);
     if (entry.kind === "checkpoint") survey.checkpoint = entry;
   }
@@ -125,13 +131,13 @@ class Claim {
   /** Begins with the file that is there, else with the checkpoint, else with nothing. */
   #choose(): void {
     const { file } = this.#options;
-    const { checkpoint, epoch, lasts } = this.#survey;
+    const { checkpoint, epoch, lasts, claimedWith } = this.#survey;
     const { place } = file;
     const isOld = place === undefined || checkpoint !== undefined && isBehind(checkpoint.place, place);
     const last = place === undefined ? undefined : lasts.get(place.epoch);
     const isOfLog = place !== undefined &&
       (place.epoch >= epoch || last !== undefined && place.number <= last ||
-        isSame(place, checkpoint?.place));
+        isSame(place, checkpoint?.place) || isSame(place, claimedWith));
     if (place !== undefined && !isOld && isOfLog) {
       this.#place = place;
       return this.#replay(0);
@@ -202,10 +208,8 @@ class Claim {
   #claim(last: number): void {
     const { log, member, incarnation } = this.#options;
     const survey = this.#survey;
-    const isAhead = isBehind(this.#place, {
-      epoch: survey.epoch,
-      number: survey.lasts.get(survey.epoch) ?? 0,
-    });
+    const place = this.#place;
+    const isAhead = place.epoch > survey.epoch || place.number > (survey.lasts.get(place.epoch) ?? 0);
     const epoch = Math.max(survey.epoch, this.#place.epoch) + 1;
     const entry = claimEntry({ epoch, after: this.#place, member, incarnation });
     log.append(entry, last, (outcome) => {

@@ -134,10 +134,13 @@ class Simulation {
     await this.#checkRetained();
     await this.#empty();
     world.assertFenced();
-    const unexpected = this.#errors.filter((error) => !EXPECTED.test(String(error)));
-    if (unexpected.length > 0) throw unexpected[0];
+    this.#noErrors();
     const acknowledged = [...this.sent.values()].filter(({ isAcknowledged }) => isAcknowledged).length;
     return { acknowledged, claims: world.claims, faults: this.faults };
+  }
+
+  #noErrors(): void {
+    for (const error of this.#errors) if (!EXPECTED.test(String(error))) throw error;
   }
 
   /** For `trace`. */
@@ -318,6 +321,7 @@ class Simulation {
     const { world } = this;
     world.heal();
     await world.pass(WHOLE_MS, () => world.isWhole);
+    this.#noErrors();
     if (!world.isWhole) throw new Error(`not whole after ${WHOLE_MS / 1_000} s: ${world.state}`);
   }
 

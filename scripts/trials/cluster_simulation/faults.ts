@@ -43,6 +43,12 @@ export const FAULTS: readonly Fault[] = [
     to: "if (place !== undefined && !isOld) {",
   },
   {
+    about: "what a claim says of its file is taken for a proof that the log has that",
+    file: CLAIM,
+    from: 'if (entry.kind === "claim") return note({ epoch: entry.epoch, number: 0 });',
+    to: 'if (entry.kind === "claim") return note(entry.after), note({ epoch: entry.epoch, number: 0 });',
+  },
+  {
     about: "a file that is older than the checkpoint is used",
     file: CLAIM,
     from: "if (place !== undefined && !isOld && isOfLog) {",
@@ -52,7 +58,7 @@ export const FAULTS: readonly Fault[] = [
     about: "what a file has, and the log has lost, is not brought into the log",
     file: CLAIM,
     from: "return this.#answered({ epoch, last: outcome.last, logBytes, isAhead });",
-    to: "return this.#answered({ epoch, last: outcome.last, logBytes, isAhead: false && isAhead });",
+    to: "return this.#answered({ epoch, last: outcome.last, logBytes, isAhead: false });",
   },
   {
     about: "of a log only what came before the last claim is applied",
@@ -82,6 +88,24 @@ export const FAULTS: readonly Fault[] = [
     about: "a shard takes Clients before all others have told it what they have",
     file: SHARD,
     from: "    await this.#inStep;\n",
+    to: "",
+  },
+  {
+    about: "retained messages come back without their stamps",
+    file: "src/broker/restore.ts",
+    from: "if (store.stamps !== undefined) parts",
+    to: "if (store.stamps === undefined) parts",
+  },
+  {
+    about: "a group's message that goes to another node leaves the store at once",
+    file: "src/broker/gather.ts",
+    from: "  else nodes.movedOn(from, delivery);",
+    to: "  else journal.finished(from, delivery);",
+  },
+  {
+    about: "whoever has nothing to write never looks whether it still owns its shard",
+    file: SHARD,
+    from: "      this.#opened.look();\n",
     to: "",
   },
   {
