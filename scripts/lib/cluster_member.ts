@@ -65,6 +65,11 @@ export class ClusterMember {
     return this.#process !== undefined && isAlive(this.#process.pid);
   }
 
+  /** All its processes. */
+  get pids(): readonly number[] {
+    return this.#process === undefined ? [] : [this.#process.pid, ...this.shards.values()];
+  }
+
   /** The processes of its shards. */
   get shards(): ReadonlyMap<number, number> {
     const found = new Map<number, number>();
@@ -85,8 +90,7 @@ export class ClusterMember {
 
   /** Sends a signal to all its processes. */
   signalAll(name: NodeJS.Signals): void {
-    if (this.#process === undefined) return;
-    for (const pid of [this.#process.pid, ...this.shards.values()]) send(pid, name);
+    for (const pid of this.pids) send(pid, name);
   }
 
   /** All its processes are gone at once, as with their machine. */

@@ -36,6 +36,11 @@ export class NatsServer {
     );
   }
 
+  /** Of the process that runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
   }
@@ -89,8 +94,11 @@ export async function startNats(settings: string = JETSTREAM): Promise<NatsServe
   return server;
 }
 
-/** Starts so many servers that are one cluster. */
-export async function startNatsCluster(count: number): Promise<NatsServer[]> {
+/** Starts so many servers that are one cluster; `more` are further settings of one. */
+export async function startNatsCluster(
+  count: number,
+  more: (index: number) => string = () => "",
+): Promise<NatsServer[]> {
   const ports = await Promise.all(Array.from({ length: 2 * count }, freePort));
   const [clients, routes] = [ports.slice(0, count), ports.slice(count)];
   const servers = clients.map((port, i) =>
@@ -100,7 +108,7 @@ export async function startNatsCluster(count: number): Promise<NatsServer[]> {
         i + 1
       }\n${JETSTREAM}cluster {\n  name: plumb\n  no_advertise: true\n  listen: "127.0.0.1:${
         routes[i]
-      }"\n  routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(", ")}]\n}\n`,
+      }"\n  routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(", ")}]\n}\n${more(i)}`,
     )
   );
   await Promise.all(servers.map((server) => server.start()));

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { Deframer } from "../../../src/codec/deframer.ts";
-import { encodePacket, type Packet, PacketType } from "../../../src/codec/mod.ts";
+import { type Connect, encodePacket, type Packet, PacketType } from "../../../src/codec/mod.ts";
 import { until } from "../../../src/testing/patience.ts";
 import { connectOf } from "../../lib/raw_client.ts";
 import type { WorkersProcess } from "../../lib/workers_process.ts";
@@ -18,8 +18,9 @@ const WINDOW = 16;
 const PAYLOAD_BYTES = 64;
 
 /** One connection that counts. */
-class Side {
+export class Side {
   readonly socket: Socket;
+  readonly #level: Connect["level"];
   /** Packets that answered: CONNACK, SUBACK. */
   answers = 0;
   /** PUBLISH or PUBACK packets. */
@@ -29,16 +30,21 @@ class Side {
   #out: number[] = [];
 
   /** `moved` is called behind each chunk. */
-  constructor(port: number, moved: () => void) {
+  constructor(port: number, moved: () => void, first: Connect = connectOf(5, "")) {
     this.#moved = moved;
+    this.#level = first.level;
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("error", () => {}); // it is seen by what does not come
     this.socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
-    this.send(connectOf(5, ""));
+    this.send(first);
   }
 
   send(packet: Packet): void {
-    this.socket.write(encodePacket(packet, 5));
+    this.socket.write(this.encode(packet));
+  }
+
+  encode(packet: Packet): Uint8Array {
+    return encodePacket(packet, this.#level);
   }
 
   #received(chunk: Uint8Array): void {
@@ -60,8 +66,11 @@ class Side {
   }
 }
 
+/** Makes a side; `moved` is for its constructor. */
+export type SideMaker = (moved: () => void) => Promise<Side>;
+
 /** One publisher and one subscriber. */
-class Pair {
+export class Pair {
   readonly #publisher: Side;
   readonly #subscriber: Side;
   readonly #topic: string;
@@ -76,11 +85,11 @@ class Pair {
     this.#subscriber = subscriber;
   }
 
-  static async open(broker: WorkersProcess, topic: string, from: number, to: number): Promise<Pair> {
+  static async open(topic: string, from: SideMaker, to: SideMaker): Promise<Pair> {
     const moved = () => pair?.sendOn();
     let pair: Pair | undefined;
-    const publisher = await at(broker, from, moved);
-    const subscriber = await at(broker, to, moved);
+    const publisher = await from(moved);
+    const subscriber = await to(moved);
     subscriber.send({
       type: PacketType.SUBSCRIBE,
       packetId: 1,
@@ -124,7 +133,7 @@ class Pair {
   #frame(): Uint8Array {
     const qos = this.#qos;
     const packetId = this.#lastId = this.#lastId % 0xffff + 1;
-    return encodePacket({
+    return this.#publisher.encode({
       type: PacketType.PUBLISH,
       dup: false,
       qos,
@@ -132,7 +141,7 @@ class Pair {
       topic: this.#topic,
       payload: PAYLOAD,
       ...qos > 0 && { packetId },
-    }, 5);
+    });
   }
 
   close(): void {
@@ -153,11 +162,11 @@ async function at(broker: WorkersProcess, worker: number, moved: () => void): Pr
   }
 }
 
-/** All pairs of one broker. */
+/** All pairs of a broker. */
 export class Load {
   readonly #pairs: readonly Pair[];
 
-  private constructor(pairs: readonly Pair[]) {
+  constructor(pairs: readonly Pair[]) {
     this.#pairs = pairs;
   }
 
@@ -167,7 +176,8 @@ export class Load {
     for (let i = 0; i < PAIRS; i++) {
       const from = (i >> 1) % broker.count;
       const to = i % 2 === 0 ? from : (from + 1) % broker.count;
-      pairs.push(await Pair.open(broker, `pairs/${i}`, from + 1, to + 1));
+      const maker = (worker: number): SideMaker => (moved) => at(broker, worker, moved);
+      pairs.push(await Pair.open(`pairs/${i}`, maker(from + 1), maker(to + 1)));
     }
     return new Load(pairs);
   }
