@@ -61,7 +61,7 @@ const NOT_ON_NODE: LeftOut = [
   ],
 ];
 /** The tests that failed, told once more at the end, where they are found. */
-const failures: string[] = [];
+const failures = new Set<string>();
 /** What Deno says again and again of one test. */
 const STILL_RUNNING = /has been running for over/;
 
@@ -176,7 +176,7 @@ function tellBreak(runtime: string, code: number, text: string): void {
 }
 
 function tellFailures(runtime: string, names: readonly string[]): void {
-  for (const name of names) failures.push(`${runtime}: ${name}`);
+  for (const name of names) failures.add(`${runtime}: ${name}`);
 }
 
 function line({ passed, failed, skipped }: Tally): string {
@@ -235,7 +235,7 @@ const onDeno = sum(await first, await second);
 const onBun = sum(await third, await fourth);
 const onNode = await fifth;
 
-if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
+if (failures.size > 0) console.log(`\nFailed:\n  ${[...failures].join("\n  ")}`);
 console.log(`\nDeno ${line(onDeno)}\nBun ${line(onBun)}\nNode ${line(onNode)}`);
 const total = sum(sum(onDeno, onBun), onNode);
 console.log(line(total));

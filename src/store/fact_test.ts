@@ -214,6 +214,6 @@ describe("readFacts()", () => {
 
   test("refuses a batch with an unknown fact", () => {
     assertThrows(() => told((out) => out.u8(0)), Error, "fact of kind 0");
-    assertThrows(() => told((out) => out.u8(14)), Error, "fact of kind 14");
+    assertThrows(() => told((out) => out.u8(15)), Error, "fact of kind 15");
   });
 });

@@ -203,6 +203,8 @@ export class MemberWorld {
   /** Of each shard: the epoch of its log, and who owns it by that. */
   readonly #epochs = new Map<number, { epoch: number; owner: SimulatedMember }>();
   readonly #files = new Map<string, Place>();
+  /** Of each shard: the last epoch of a file. */
+  readonly #least = new Map<number, number>();
 
   constructor(shards: number, seed: number) {
     this.shards = shards;
@@ -212,6 +214,9 @@ export class MemberWorld {
   }
 
   begin(name: string, files: readonly Place[] = this.#filesOf(name)): SimulatedMember {
+    for (const { shard, epoch } of files) { // a log is never behind what its files say
+      this.#least.set(shard, Math.max(this.#least.get(shard) ?? 0, epoch));
+    }
     const made = new SimulatedMember(this, name, files);
     this.members.push(made);
     return made;
@@ -229,7 +234,7 @@ export class MemberWorld {
 
   claim(shard: number, by: SimulatedMember): number {
     const before = this.#epochs.get(shard);
-    const epoch = (before?.epoch ?? 0) + 1;
+    const epoch = Math.max(before?.epoch ?? 0, this.#least.get(shard) ?? 0) + 1;
     this.#epochs.set(shard, { epoch, owner: by });
     this.#files.set(`${by.name} ${shard}`, { shard, epoch, number: 0 });
     if (before !== undefined && before.owner.running.has(shard) && before.owner !== by) {
