@@ -128,6 +128,7 @@ class Run {
     const { count, limitMs, progress } = this.#trial;
     await this.#start();
     await this.#crowd.begin();
+    const claims = this.#meetClaims();
     const end = performance.now() + limitMs;
     for (let i = 1; i <= count && performance.now() < end && this.#problems.length < 20; i++) {
       const fault = this.#dice.pick(this.#trial.faults);
@@ -155,6 +156,7 @@ class Run {
       await this.#crowd.some();
       await this.#crowd.settle("behind the end of all members");
     }
+    clearInterval(claims);
     this.#crowd.ledger.end();
     this.#seeLogs();
     const { duels, ledger, retained } = this.#crowd;
@@ -253,11 +255,25 @@ class Run {
    * or whose server is, is dead for the others.
    */
   #meet(): ReturnType<typeof setInterval> {
-    const meet = () => {
-      for (let shard = 1; shard <= this.#trial.shards; shard++) this.#crowd.ledger.killed(shard);
-    };
-    meet();
-    return setInterval(meet, MEET_MS);
+    this.#meetAll();
+    return setInterval(() => this.#meetAll(), MEET_MS);
+  }
+
+  #meetAll(): void {
+    for (let shard = 1; shard <= this.#trial.shards; shard++) this.#crowd.ledger.killed(shard);
+  }
+
+  /** A shard may also be taken over, or given away, some time behind a fault: whoever has it then says so. */
+  #meetClaims(): ReturnType<typeof setInterval> {
+    const read = new Map<ClusterMember, number>();
+    return setInterval(() => {
+      for (const member of this.#members) {
+        const { lastLog } = member;
+        const from = read.get(member) ?? 0;
+        read.set(member, lastLog.length);
+        if (lastLog.length < from || lastLog.includes("shard claimed", from)) this.#meetAll();
+      }
+    }, MEET_MS);
   }
 
   async #do(fault: Fault): Promise<void> {
