@@ -99,6 +99,7 @@ class Run {
   readonly #away: Partial<Record<Fault, number[]>> = {};
   #servers: NatsServer[] = [];
   #door: Door | undefined;
+  #claims: ReturnType<typeof setInterval> | undefined;
   #last: { readonly fault: Fault; readonly at: number } | undefined;
 
   constructor(trial: ClusterTrial, port: number) {
@@ -128,7 +129,7 @@ class Run {
     const { count, limitMs, progress } = this.#trial;
     await this.#start();
     await this.#crowd.begin();
-    const claims = this.#meetClaims();
+    this.#claims = this.#meetClaims();
     const end = performance.now() + limitMs;
     for (let i = 1; i <= count && performance.now() < end && this.#problems.length < 20; i++) {
       const fault = this.#dice.pick(this.#trial.faults);
@@ -156,7 +157,6 @@ class Run {
       await this.#crowd.some();
       await this.#crowd.settle("behind the end of all members");
     }
-    clearInterval(claims);
     this.#crowd.ledger.end();
     this.#seeLogs();
     const { duels, ledger, retained } = this.#crowd;
@@ -181,6 +181,7 @@ class Run {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#claims);
     await this.#crowd.close();
     this.#door?.close();
     await Promise.all(this.#members.map((member) => member.kill()));
