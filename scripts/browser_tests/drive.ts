@@ -16,7 +16,7 @@ import {
 import { withinTime } from "../../conformance/case_run.ts";
 import { pathOf } from "../lib/tree.ts";
 import type { PageReport } from "./page/result.ts";
-import { servePage } from "./serve.ts";
+import { type Served, servePage } from "./serve.ts";
 
 const REPORTS = "dist/browser_tests/reports";
 const ENGINE_REPORTS = "dist/engines";
@@ -59,6 +59,11 @@ export async function drive(
   mkdirSync(pathOf(REPORTS), { recursive: true });
   mkdirSync(pathOf(ENGINE_REPORTS), { recursive: true });
   const sum = { passed: 0, failed: 0, skipped: 0 };
+  // One for each: what one page publishes to measure speed is not in the way of another that audits `#`.
+  const served = new Map<Engine, Served>();
+  for (const engine of engines) { // in turn: each bundles MQTT.js, and a bundler that is done ends what others have begun
+    served.set(engine, await servePage(files, { listen: "ws://127.0.0.1:0/mqtt", mqttjs: true }));
+  }
   try {
     const one = async (engine: Engine): Promise<void> => {
       const missing = missingEngine(engine);
@@ -68,7 +73,7 @@ export async function drive(
         if ((process.env["PLUMB_REQUIRE_BROWSERS"] ?? "").split(",").includes(engine)) sum.failed++;
         return;
       }
-      const { parts } = await driveOne(engine, files, options);
+      const { parts } = await driveOne(engine, served.get(engine)!.page, options);
       for (const part of Object.values(parts) as { status: string }[]) {
         if (part.status === "passed") sum.passed++;
         else if (part.status === "failed") sum.failed++;
@@ -78,23 +83,15 @@ export async function drive(
     else for (const engine of engines) await one(engine);
   } finally {
     await closeBrowsers();
+    for (const { server } of served.values()) await server.close();
   }
   console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
   return sum.failed === 0 && sum.passed + sum.skipped > 0 ? 0 : 1;
 }
 
-/** With a broker of its own: what one page publishes to measure speed is not in the way of another that audits `#`. */
-async function driveOne(
-  engine: Engine,
-  files: ReadonlyMap<string, string>,
-  { seeds, only }: DriveOptions,
-): Promise<PageReport> {
+async function driveOne(engine: Engine, page: string, { seeds, only }: DriveOptions): Promise<PageReport> {
   const begun = performance.now();
-  const { server, page } = await servePage(files, { listen: "ws://127.0.0.1:0/mqtt", mqttjs: true });
-  const browser = await launch(engine).catch(async (error) => {
-    await server.close();
-    throw error;
-  });
+  const browser = await launch(engine);
   try {
     const tab = await browser.open(`${page}#seed=1&seeds=${seeds}`);
     await tab.resize(WIDTHS.desk, SEEN_HEIGHT);
@@ -131,7 +128,6 @@ async function driveOne(
     return report;
   } finally {
     await browser.close();
-    await server.close();
   }
 }
 
