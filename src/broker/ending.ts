@@ -9,7 +9,6 @@
  */
 import { Step } from "../delivery/sender.ts";
 import { COST, type Postponed } from "./budget.ts";
-import { movedOn } from "./gather.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
@@ -84,12 +83,23 @@ export function begunOf(session: Session): Delivery[] {
   return begun.sort((a, b) => a.order - b.order);
 }
 
+/** What waited in this session goes to another member; `refused` as for `toOtherMember()`. Sent to a node, it stays in the store until that has it. */
+export function passOn(
+  session: Session,
+  { router, journal, nodes, turn }: Parts,
+  delivery: Delivery,
+  refused: Map<string, number>,
+): void {
+  const sent = nodes?.sent;
+  router.toOtherMember(delivery, turn.now, refused);
+  if (nodes === undefined || nodes.sent === sent) journal.finished(session, delivery);
+  else nodes.movedOn(session, delivery);
+}
+
 function* passingOn(session: Session, parts: Parts, deliveries: readonly Delivery[]): Generator<void> {
-  const { router, turn } = parts;
   const refused = new Map<string, number>();
   for (const delivery of deliveries) {
-    movedOn(parts, session, delivery);
-    router.toOtherMember(delivery, turn.now, refused);
+    passOn(session, parts, delivery, refused);
     yield;
   }
 }

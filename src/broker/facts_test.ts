@@ -246,8 +246,8 @@ describe("of a message to a Client the store is told", () => {
       "a: sent 1 x",
     ]);
     assertEquals(told(scene, () => again!.disconnect(0, { sessionExpiryInterval: 0 })), [
-      "a: finished 1 x",
       "b: queued 0 x",
+      "a: finished 1 x",
       "a: dropped",
     ]);
   });

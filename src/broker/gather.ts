@@ -32,12 +32,6 @@ export function stopGathering({ turn }: Parts, session: Session): void {
   session.gathering = undefined;
 }
 
-/** The message waits in this session no more: it goes to another member. */
-export function movedOn({ journal, nodes }: Parts, from: Session, delivery: Delivery): void {
-  if (nodes === undefined) journal.finished(from, delivery);
-  else nodes.movedOn(from, delivery);
-}
-
 /** The work for one session; `due()` does a portion of it. */
 class Gathering implements Deadline {
   heapIndex = -1;
@@ -115,10 +109,10 @@ class Gathering implements Deadline {
   }
 
   #move(from: Session, delivery: Delivery, to: Subscription): void {
-    const { observer, deliverer, turn } = this.#parts;
+    const { journal, observer, deliverer, turn } = this.#parts;
     const { message, share } = delivery;
     const { topic, view, expiresAt } = message;
-    movedOn(this.#parts, from, delivery);
+    journal.finished(from, delivery);
     turn.budget.spend(from.rise());
     if (expiresAt <= turn.now) return observer.drop(topic, view, from.clientId, "expired");
     const qos = Math.min(view.qos, to.qos) as QoS; // [MQTT-4.8.2-3]

@@ -205,7 +205,7 @@ export class Journal {
     this.#told(message === undefined ? 0 : messageBytes(message));
   }
 
-  /** The change of a retained message that was told has this stamp. */
+  /** The change of a retained message that was told has this stamp; 0: that is not needed any more. */
   stamped(topic: string, stamp: number): void {
     this.#store?.stamped?.(topic, stamp);
   }

@@ -109,7 +109,9 @@ export interface Nodes extends NodeHolds {
   /** Whether this node is home to a Client Identifier. */
   isHome(clientId: string): boolean;
 
-  /** §4.8.2 A message that waited in this session has gone to another member, perhaps at a node: then the store keeps it until that has it. */
+  /** All that nodes have been sent so far: another number behind each message. */
+  readonly sent: number;
+  /** §4.8.2 A message that waited in this session has been sent to a node: the store keeps it until that has it. */
   movedOn(session: Session, delivery: Delivery): void;
   /** A node has acknowledged a message; `isReleased`: by a PUBREC, so that PUBCOMP is still to come. */
   acknowledged(session: Session, isReleased: boolean): void;

@@ -9,7 +9,7 @@ import type { QoS } from "../codec/packet.ts";
 import { parseFilter, type TopicFilter } from "../topic/filter.ts";
 import { Access } from "./access.ts";
 import { COST, type Postponed } from "./budget.ts";
-import { movedOn } from "./gather.ts";
+import { passOn } from "./ending.ts";
 import type { ClientPermissions } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import type { Session, Subscription } from "./session.ts";
@@ -84,11 +84,9 @@ class Regranting implements Postponed {
 
   /** §4.8.2 what waits here for the group goes to other members. */
   #passOn(filter: string): void {
-    const { router, turn } = this.#parts;
     const waiting = this.#session.backlog?.extract(({ share }) => share === filter) ?? [];
-    for (const delivery of waiting) movedOn(this.#parts, this.#session, delivery);
     const refused = new Map<string, number>();
-    for (const delivery of waiting) router.toOtherMember(delivery, turn.now, refused);
+    for (const delivery of waiting) passOn(this.#session, this.#parts, delivery, refused);
   }
 
   /** No packet of a Server takes a subscription back, so the connection ends with the reason; below level 5 there is no reason to give. */

@@ -147,7 +147,10 @@ export interface SessionStore {
   received(key: SessionKey, packetId: number, open: boolean): void;
   /** The topic's retained message is this one, or none. */
   retained(topic: string, message: Message | undefined): void;
-  /** Where several nodes are one Server: that change has this stamp. A store without stamps has later changes win, whatever they are. */
+  /**
+   * Where several nodes are one Server: that change has this stamp; 0: its stamp is not needed any more. A store without stamps has later
+   * changes win, whatever they are.
+   */
   stamped?(topic: string, stamp: number): void;
   /**
    * Brings back messages that wait in a session and came by no Shared Subscription, in ascending order, from `from` on: as

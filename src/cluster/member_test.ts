@@ -257,6 +257,20 @@ describe("a cluster that begins anew", () => {
   });
 });
 
+test("an owner of whose successor nobody has heard gives way when somebody has a file of a later epoch", () => {
+  const world = new MemberWorld(1, 1);
+  world.begin("a");
+  world.pass(SETTLED_MS);
+  assertEquals(world.owned, "a: 1");
+  world.begin("b", [{ shard: 1, epoch: 2, number: 5 }]);
+  world.pass(SETTLED_MS);
+  assertEquals(
+    world.events.filter(({ member }) => member === "a").some(({ what }) => what === "stop lost"),
+    true,
+  );
+  assertEquals(world.owned, "a: , b: 1");
+});
+
 describe("members of one name", () => {
   test("one that begins again is not refused for what its former life has said, which comes late", () => {
     const world = three();

@@ -192,9 +192,7 @@ export class ShardDisk implements Disk {
 
   #answered(first: Waiting, outcome: Appended): void {
     if (this.#isFenced) return;
-    if (outcome.kind === "fenced") {
-      return this.#fence();
-    }
+    if (outcome.kind === "fenced") return this.#fence();
     if (outcome.kind !== "appended") {
       if (outcome.kind === "unsure") this.#unsure = outcome.number;
       this.#isFailing = true;

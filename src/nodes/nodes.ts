@@ -372,6 +372,10 @@ export class AllNodes implements Nodes {
     if (session.durable) this.#rounds.remember(session, packetId);
   }
 
+  get sent(): number {
+    return this.#others.reduce((sum, { target }) => sum + target, 0);
+  }
+
   movedOn(session: Session, delivery: Delivery): void {
     this.#isDue = true;
     this.#rounds.move(session, delivery);

@@ -38,11 +38,13 @@ export class RetainedCopies {
   readonly #stamps: Map<string, number> = new Map();
   /** Of topics without a message, the oldest first. */
   readonly #removed: Set<string> = new Set();
+  readonly #forgotten: (topic: string) => void;
   #last = 0;
   #bytes = 0;
 
-  /** `place` is that of this node among so many. */
-  constructor(place: number, nodes: number, ledger: Ledger) {
+  /** `place` is that of this node among so many; `forgotten` is told of each topic whose stamp is known no more. */
+  constructor(place: number, nodes: number, ledger: Ledger, forgotten: (topic: string) => void) {
+    this.#forgotten = forgotten;
     this.#place = place;
     this.#nodes = nodes;
     this.#ledger = ledger;
@@ -84,15 +86,15 @@ export class RetainedCopies {
     this.#removed.add(topic);
     if (this.#removed.size <= REMOVED_MAX) return;
     const [oldest] = this.#removed;
-    this.#removed.delete(oldest!);
-    this.#stamps.delete(oldest!);
-    this.#count(-STAMP_BYTES - oldest!.length);
+    this.forget(oldest!);
   }
 
-  /** §3.3.2.3.3 A message has expired, at every node by itself. */
+  /** As where a message has expired (§3.3.2.3.3), at every node by itself. */
   forget(topic: string): void {
-    if (this.#stamps.delete(topic)) this.#count(-STAMP_BYTES - topic.length);
     this.#removed.delete(topic);
+    if (!this.#stamps.delete(topic)) return;
+    this.#count(-STAMP_BYTES - topic.length);
+    this.#forgotten(topic);
   }
 
   #count(bytes: number): void {

@@ -43,7 +43,9 @@ export class RetainedTold {
     this.#telling = telling;
     this.#others = others;
     this.#place = place;
-    this.#copies = new RetainedCopies(place, others.length + 1, parts.turn.ledger);
+    this.#copies = new RetainedCopies(place, others.length + 1, parts.turn.ledger, (topic) => {
+      if (this.keeps(topic)) parts.journal.stamped(topic, 0);
+    });
   }
 
   /** The memory that their stamps take: bytes. */

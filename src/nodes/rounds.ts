@@ -66,7 +66,7 @@ export class Rounds {
     this.#received.push({ session, packetId });
   }
 
-  /** A message has gone from the queue of this session, perhaps to a node. */
+  /** A message has gone from the queue of this session to a node. */
   move(session: Session, delivery: Delivery): void {
     this.#moved.push({ session, delivery });
   }

@@ -180,6 +180,7 @@ export class Applier implements FactHandler {
   stamped(topic: string, stamp: number): void {
     if (!this.#hasStamps) this.#database.run(STAMPS);
     this.#hasStamps = true;
+    if (stamp === 0) return this.#database.run("DELETE FROM retained_stamp WHERE topic = ?", topic);
     this.#database.run("INSERT OR REPLACE INTO retained_stamp (topic, stamp) VALUES (?, ?)", topic, stamp);
   }
 

@@ -120,7 +120,7 @@ export interface FactHandler {
   expired(session: number, until: number): void;
   /** The broker's time: ms since the epoch. */
   time(now: number): void;
-  /** Where several nodes are one Server: the last change of the topic's retained message has this stamp. */
+  /** Where several nodes are one Server: the last change of the topic's retained message has this stamp; 0: none is kept. */
   stamped?(topic: string, stamp: number): void;
   /** In a cluster: with this batch the file is so far. */
   place?(epoch: number, number: number): void;

@@ -30,19 +30,11 @@ export function lastOrder(database: Database): number {
   );
 }
 
-/** So many topics whose retained message was removed keep their stamps when a file is opened, the last ones. */
-const REMOVED_STAMPS_MAX = 65_536;
-const REMOVED = "topic NOT IN (SELECT topic FROM retained)";
-
 /** The stamps of topics, where several nodes are one Server. */
 export function storedStamps(database: Database): (readonly [topic: string, stamp: number])[] {
   const [table] = database.rows("SELECT 1 FROM sqlite_schema WHERE name = 'retained_stamp'");
   if (table === undefined) return [];
-  database.run(
-    `DELETE FROM retained_stamp WHERE ${REMOVED} AND topic NOT IN
-       (SELECT topic FROM retained_stamp WHERE ${REMOVED} ORDER BY stamp DESC LIMIT ${REMOVED_STAMPS_MAX})`,
-  );
-  return database.rows("SELECT topic, stamp FROM retained_stamp").map((row) =>
+  return database.rows("SELECT topic, stamp FROM retained_stamp ORDER BY stamp").map((row) =>
     [row["topic"] as string, row["stamp"] as number] as const
   );
 }

@@ -24,7 +24,7 @@ function stampsIn(store: SqliteStore): (readonly [string, number])[] {
   return [...store.stamps()].sort();
 }
 
-test("stamps come back with a store, those of removed messages too", () =>
+test("stamps come back with a store, those of removed messages too, but for those that are not needed any more", () =>
   inDirectory(async (directory) => {
     const first = openStore(directory, QUICK);
     assertEquals(stampsIn(first), []);
@@ -35,6 +35,9 @@ test("stamps come back with a store, those of removed messages too", () =>
     await first.commit();
     first.retained("b", undefined);
     first.stamped("b", 2 ** 51 + 1);
+    first.stamped("c", 7);
+    await first.commit();
+    first.stamped("c", 0);
     await first.close();
     const second = openStore(directory, QUICK);
     assertEquals(stampsIn(second), [["a", 5], ["b", 2 ** 51 + 1]]);

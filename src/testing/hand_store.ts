@@ -74,7 +74,8 @@ export class HandStore extends MemoryStore {
   }
 
   stamped(topic: string, stamp: number): void {
-    this.#stamps.set(topic, stamp);
+    if (stamp === 0) this.#stamps.delete(topic);
+    else this.#stamps.set(topic, stamp);
   }
 
   stamps(): Iterable<readonly [topic: string, stamp: number]> {
