@@ -19,7 +19,7 @@ import { type Client, connect, type ConnectOptions } from "../../../src/client_a
 import { serve } from "../../../src/server/serve.ts";
 import { patient } from "../../../src/testing/patience.ts";
 import { CA, CERT, KEY } from "../../../src/testing/tls.ts";
-import { freePort, mosquittoVersion, startMosquitto } from "../peers/start.ts";
+import { freePort, mosquittoVersion, onFreePorts, startMosquittoAt } from "../peers/start.ts";
 import { assertSameBytes, pattern, UNICODE_TOPICS } from "./test_broker.ts";
 
 /** One broker that runs. */
@@ -51,7 +51,11 @@ async function startPlumb(): Promise<Running> {
   };
 }
 
-async function startMosquittoWithAll(): Promise<Running> {
+function startMosquittoWithAll(): Promise<Running> {
+  return onFreePorts(startMosquittoOnce);
+}
+
+async function startMosquittoOnce(): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), "plumb-mosquitto-tls-"));
   chmodSync(folder, 0o755); // it gives up being root
   const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
@@ -64,8 +68,12 @@ async function startMosquittoWithAll(): Promise<Running> {
     ...(scheme.startsWith("ws") ? ["protocol websockets"] : []),
     ...(scheme.endsWith("s") && scheme !== "ws" ? [`certfile ${cert}`, `keyfile ${key}`] : []),
   ]);
-  const mosquitto = await startMosquitto([], `${lines.join("\n")}\n`);
-  ports["mqtt"] = mosquitto.port;
+  ports["mqtt"] = await freePort();
+  const mosquitto = await startMosquittoAt(ports["mqtt"], [], `${lines.join("\n")}\n`)
+    .catch((error) => {
+      rmSync(folder, { recursive: true });
+      throw error;
+    });
   const urls = Object.entries(ports).map(([scheme, port]) => [scheme, `${scheme}://localhost:${port}`]);
   return {
     urls: Object.fromEntries(urls),

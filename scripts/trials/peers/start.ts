@@ -25,6 +25,8 @@ export interface RunningPeer {
 }
 
 const LIMIT_MS = 120_000;
+/** Characters of what a program has said. */
+const SAID_MAX = 2_000;
 
 /** The version in a package's file, relative to the root; undefined if there is none. */
 export function versionIn(file: string): string | undefined {
@@ -61,15 +63,34 @@ export async function startScript(command: readonly string[]): Promise<RunningPe
   };
 }
 
-/** Starts a program that is told its port and says nothing that is read. */
+/** How often it is tried to start what finds that a port has been taken since it was free. */
+const TRIES = 3;
+
+/** Starts something on ports that are free; with others where one has been taken meanwhile. */
+export async function onFreePorts<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === TRIES || !/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}
+
+/** Starts a program that is told its port. What it says on stderr is told if it ends. */
 export async function startOnPort(
   commandOf: (port: number) => readonly string[],
   asked?: number,
 ): Promise<RunningPeer> {
   const port = asked ?? await freePort();
-  const child = spawnKept(commandOf(port), { stdio: "ignore" });
+  const child = spawnKept(commandOf(port), { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr!.on(
+    "data",
+    (chunk: Uint8Array) => said = (said + new TextDecoder().decode(chunk)).slice(-SAID_MAX),
+  );
   try {
-    await listening(child, port);
+    await listening(child, port, () => said);
   } catch (error) {
     await killed(child);
     throw error;
@@ -82,7 +103,7 @@ export async function startOnPort(
  * `before`: what its command begins with; `more`: lines of its configuration.
  */
 export async function startMosquitto(before: readonly string[] = [], more = ""): Promise<RunningPeer> {
-  return await startMosquittoAt(await freePort(), before, more);
+  return await onFreePorts(async () => await startMosquittoAt(await freePort(), before, more));
 }
 
 /** The same on this port. */
@@ -119,11 +140,18 @@ export async function freePort(): Promise<number> {
 }
 
 /** Resolves when the process listens on the port; fails when it ends, or after some time. */
-export async function listening(child: ChildProcess, port: number): Promise<void> {
+export async function listening(
+  child: ChildProcess,
+  port: number,
+  said: () => string = () => "",
+): Promise<void> {
   const end = performance.now() + LIMIT_MS;
   let failure: Error | undefined;
   child.on("error", (error) => failure = error);
-  child.on("close", (code) => failure ??= new Error(`${child.spawnargs.join(" ")} ended with ${code}`));
+  child.on(
+    "close",
+    (code) => failure ??= new Error(`${child.spawnargs.join(" ")} ended with ${code} ${said()}`),
+  );
   while (performance.now() < end && failure === undefined) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => {
