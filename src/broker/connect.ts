@@ -181,8 +181,9 @@ export function accept(
     const message = "CONNACK is above the Client's Maximum Packet Size";
     return { code: 0x95, rule: "MQTT-3.1.2-24", message };
   }
-  const resumes = known?.persists === true && !connect.cleanStart;
-  const dependsOnFacts = expirySeconds > 0 || known?.durable === true || journal.endsUnsafe(clientId);
+  const isUnsettled = journal.isUnsettled(clientId);
+  const resumes = known?.persists === true && !connect.cleanStart && !isUnsettled;
+  const dependsOnFacts = expirySeconds > 0 || known?.durable === true || isUnsettled;
   if (journal.failing && !resumes && dependsOnFacts) return UNSAFE;
   const { session, isPresent } = sessions.take(clientId, connect.cleanStart, connect.level, policy.limits); // [MQTT-3.1.4-4]
   const open = new Open({

@@ -236,6 +236,26 @@ describe("CONNECT while the store fails", () => {
     });
   }
 
+  test("[MQTT-3.2.2-3] a session that has begun and was never safe does not go on: it is refused until it is", () => {
+    const life = new Life();
+    life.store.slow = true;
+    const first = life.pair.open();
+    first.connect({ ...KEPT, clientId: "new" });
+    first.lose(); // while its CONNACK waits
+    life.store.settle(new Error("disk full"));
+    life.store.slow = false;
+    life.store.broken = true;
+    life.pair.advance(100);
+    assert(life.pair.broker.stats.isFailing);
+    const second = life.pair.open();
+    second.connect({ ...KEPT, clientId: "new" });
+    assertNotAccepted(second, 0x97, "limit/store");
+    recovers(life);
+    const third = life.pair.open();
+    third.connect({ ...KEPT, clientId: "new" });
+    assertEquals(third.take(CONNACK).sessionPresent, true);
+  });
+
   test("a session that is over does not go on: it is refused", () => {
     const life = new Life();
     client(life, "expired", KEPT).lose();

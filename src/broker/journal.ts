@@ -78,10 +78,10 @@ export class Journal {
   #heldNow: Link[] = [];
   /** Links that wait for the one after it. */
   #heldNext: Link[] = [];
-  /** Durable sessions that have ended, until that is safe: recorded for the commit under way. */
-  #endedNow: Set<string> = new Set();
+  /** Durable sessions that have begun or ended, until that is safe: recorded for the commit under way. */
+  #unsettledNow: Set<string> = new Set();
   /** The same for the one after it. */
-  #endedNext: Set<string> = new Set();
+  #unsettledNext: Set<string> = new Set();
 
   constructor(store: SessionStore | undefined, turn: Turn, observer: Observer, recovered: () => void) {
     this.#store = store;
@@ -115,9 +115,9 @@ export class Journal {
     return this.#facts !== this.#committedFacts || this.#committing;
   }
 
-  /** Whether a session of this Client has ended, and a crash could bring it back [MQTT-3.2.2-3]. */
-  endsUnsafe(clientId: string): boolean {
-    return this.#endedNow.has(clientId) || this.#endedNext.has(clientId);
+  /** Whether a session of this Client has begun or ended, and a crash could undo that [MQTT-3.2.2-3]. */
+  isUnsettled(clientId: string): boolean {
+    return this.#unsettledNow.has(clientId) || this.#unsettledNext.has(clientId);
   }
 
   // Facts.
@@ -125,7 +125,10 @@ export class Journal {
   /** The session is new or changed; `expiresAt` is undefined while it has a connection. */
   saved(session: Session): void {
     if (this.#store === undefined) return;
-    if (session.persists) session.durable = true;
+    if (session.persists && !session.durable) {
+      session.durable = true;
+      this.#unsettledNext.add(session.clientId);
+    }
     const { connection } = session;
     if (!session.recorded && !session.durable && connection?.will === undefined) return;
     const expiresAt = session.heapIndex < 0 ? Infinity : session.heapTime;
@@ -138,7 +141,7 @@ export class Journal {
   dropped(session: Session): void {
     if (!session.recorded || this.#store === undefined) return;
     this.#store.dropped(session);
-    if (session.durable) this.#endedNext.add(session.clientId);
+    if (session.durable) this.#unsettledNext.add(session.clientId);
     this.#told();
   }
 
@@ -318,7 +321,7 @@ export class Journal {
     this.#nextBytes = 0;
     this.#release();
     this.#turn.timers.cancel(this.#lazy);
-    [this.#endedNow, this.#endedNext] = [this.#endedNext, this.#endedNow];
+    [this.#unsettledNow, this.#unsettledNext] = [this.#unsettledNext, this.#unsettledNow];
     this.#heldNow = this.#heldNext;
     this.#heldNext = [];
     for (const link of this.#heldNow) link.commitBegins();
@@ -343,7 +346,7 @@ export class Journal {
     const held = this.#heldNow;
     this.#heldNow = [];
     for (const link of held) link.committed();
-    this.#endedNow.clear();
+    this.#unsettledNow.clear();
     if (!this.#failing) return;
     this.#failing = false;
     this.#observer.hooks.storeRecovered?.();
@@ -361,8 +364,8 @@ export class Journal {
       this.#failing = true;
       this.#observer.hooks.storeFailed?.(error);
     }
-    for (const clientId of this.#endedNow) this.#endedNext.add(clientId);
-    this.#endedNow.clear();
+    for (const clientId of this.#unsettledNow) this.#unsettledNext.add(clientId);
+    this.#unsettledNow.clear();
     const held = this.#heldNow;
     this.#heldNow = [];
     for (const link of held) link.commitFailed();
@@ -373,6 +376,9 @@ export class Journal {
     invariant(this.#committedFacts <= this.#facts, "no fact is safe that was not recorded");
     invariant(this.#turn.ledger.facts === this.#nextBytes + this.#commitBytes, "bytes of facts");
     invariant(this.#committing || this.#heldNow.length === 0, "a link waits for a commit that is under way");
-    invariant(this.#committing || this.#endedNow.size === 0, "an end waits for a commit that is under way");
+    invariant(
+      this.#committing || this.#unsettledNow.size === 0,
+      "what is not settled waits for a commit that is under way",
+    );
   }
 }

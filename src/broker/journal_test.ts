@@ -164,7 +164,7 @@ describe("facts", () => {
       journal.dropped(scene.session());
       assertEquals(scene.told, []);
       journal.dropped(scene.session({ recorded: true, durable }));
-      assertEquals([scene.told, journal.endsUnsafe("c"), journal.endsUnsafe("other")], [
+      assertEquals([scene.told, journal.isUnsettled("c"), journal.isUnsettled("other")], [
         ["dropped"],
         durable,
         false,
@@ -172,9 +172,9 @@ describe("facts", () => {
       const hand = scene.slow();
       journal.commitSoon();
       scene.endTurn();
-      assertEquals(journal.endsUnsafe("c"), durable);
+      assertEquals(journal.isUnsettled("c"), durable);
       hand.answer(undefined);
-      assertEquals(journal.endsUnsafe("c"), false);
+      assertEquals(journal.isUnsettled("c"), false);
     }
   });
 
@@ -274,7 +274,7 @@ describe("a commit", () => {
       journal.hold(linkOf(calls));
       scene.endTurn();
       failed();
-      assertEquals([journal.failing, journal.isUnsafe, journal.endsUnsafe("c")], [true, true, true]);
+      assertEquals([journal.failing, journal.isUnsafe, journal.isUnsettled("c")], [true, true, true]);
       assertEquals([calls, scene.hooks], [["hold", "begins", "failed"], ["failed: disk full"]]);
       journal.hold(linkOf(calls));
       journal.commitSoon();
@@ -287,7 +287,7 @@ describe("a commit", () => {
       scene.endTurn(999);
       assertEquals(scene.committed, 2);
       scene.endTurn(1);
-      assertEquals([scene.committed, journal.failing, journal.isUnsafe, journal.endsUnsafe("c")], [
+      assertEquals([scene.committed, journal.failing, journal.isUnsafe, journal.isUnsettled("c")], [
         3,
         false,
         false,
