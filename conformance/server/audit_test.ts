@@ -11,8 +11,6 @@ import type { Transport } from "../../src/transport/transport.ts";
 import { audit, type AuditOptions, type AuditReport } from "../mod.ts";
 import { patient, WAIT_MS } from "../../src/testing/patience.ts";
 
-/** For an answer that never comes. */
-const BRIEF_MS = 150;
 /** For one that comes, from this process, while others are awaited in vain. */
 const PATIENCE_MS = 3_000;
 
@@ -78,7 +76,7 @@ describe("audit() of a target that", () => {
   });
 
   test("answers nothing judges nothing", patient, async () => {
-    const { report, connections } = await auditFake(silent, { levels: [4, 5], patienceMs: BRIEF_MS });
+    const { report, connections } = await auditFake(silent, { levels: [4, 5], patienceMs: PATIENCE_MS });
     assertNothingJudged(report, /does not answer a CONNECT/);
     assertEquals(connections, 2, "no case was run");
   });
@@ -100,7 +98,7 @@ describe("audit() of a target that", () => {
     const http = new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n");
     const { report, connections } = await auditFake((transport) => answering(transport, http), {
       levels: [4, 5],
-      patienceMs: BRIEF_MS,
+      patienceMs: PATIENCE_MS,
     });
     assertNothingJudged(report, /CONNECT of level/);
     assertEquals(connections, 2, "no case was run");
@@ -189,7 +187,7 @@ describe("audit() of a target that", () => {
         drained: pour,
         closed: () => over = true,
       });
-    }, { patienceMs: BRIEF_MS });
+    }, { patienceMs: PATIENCE_MS });
     const [{ cases, totals }] = report.levels as [AuditReport["levels"][number]];
     assert(totals.cases.pass < cases.length / 10, `${totals.cases.pass} pass`);
   });
